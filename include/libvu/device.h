@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* A virtio device: what it offers, its callbacks, its life, its configuration space. */
+#ifndef LIBVU_DEVICE_H
+#define LIBVU_DEVICE_H
+
+#include <libvu/log.h>
+#include <libvu/types.h>
+
+VU_BEGIN_DECLS
+
+/**
+ * enum vu_device_flags - opt-ins of struct vu_device_info.
+ *
+ * @VU_DEVICE_INBAND: offer in-band notifications (vhost-user "In-band notifications").  For
+ *	simulators; QEMU accepts the bit and then never sends a kick.
+ * @VU_DEVICE_DEBUG: check every request call for double completion and for the wrong thread;
+ *	a violation is logged and the call returns -EINVAL.  Costs a few instructions a request.
+ *
+ * Since: 0.1
+ */
+enum vu_device_flags { VU_DEVICE_INBAND = 1, VU_DEVICE_DEBUG = 2 };
+
+/**
+ * struct vu_device_info - what a device is and offers.  All but the first four may stay 0.
+ *
+ * @size: sizeof(struct vu_device_info).
+ * @name: names the device in log lines; copied; NULL means "virtio<device_id>".
+ * @device_id: virtio device id (virtio 1.3 §5), for logs and descriptions.
+ * @n_queues: virtqueues, 1 to 256.
+ * @features: the device type's own feature bits to offer.  Ring bits, VERSION_1 and vhost's
+ *	bits are added by the library.
+ * @required: bits the driver must accept (subset of what is offered); without them the device
+ *	does not start.
+ * @forbidden: bits never offered, of the library's own (for example 1 << VU_F_EVENT_IDX).
+ * @config: initial configuration space, copied; NULL is all zero.
+ * @config_writable: config_size bytes; a bit set to 1 may be written by the driver; copied; NULL
+ *	means all read-only.
+ * @config_size: bytes of configuration space, 0 to 4096.  With 0 and no config_read the library
+ *	does not offer VHOST_USER_PROTOCOL_F_CONFIG.
+ * @max_queue_size: largest ring taken, in entries; 0 means 32768 (virtio 1.3 §2.7).
+ * @max_segs: longest chain taken, in segments; 0 means 1024.
+ * @priv_size: bytes behind vu_req.priv, zeroed when the request is handed out; at most 65536.
+ * @flags: enum vu_device_flags.
+ * @log_level: lines above it are dropped; 0 logs errors only.
+ * @log_fn: receives log lines; NULL means vu_log_stderr().
+ * @log_opaque: first argument of log_fn.
+ *
+ * Since: 0.1
+ */
+struct vu_device_info {
+	size_t size;
+	const char *name;
+	uint32_t device_id;
+	uint32_t n_queues;
+	uint64_t features;
+	uint64_t required;
+	uint64_t forbidden;
+	const void *config;
+	const void *config_writable;
+	uint32_t config_size;
+	uint32_t max_queue_size;
+	uint32_t max_segs;
+	uint32_t priv_size;
+	uint32_t flags;
+	uint32_t log_level;
+	vu_log_fn log_fn;
+	void *log_opaque;
+};
+
+/**
+ * struct vu_ops - the device's callbacks; each may be NULL.
+ *
+ * @size: sizeof(struct vu_ops).
+ * @session_begin: a front-end connected; non-zero -errno refuses it.  Device thread.
+ * @session_end: it is gone.  Requests may still be outstanding: complete them as usual, they
+ *	touch nothing.  Device thread.
+ * @features_acked: the driver's choice, which may come several times before a start.  -errno
+ *	vetoes it: FEATURES_OK stays clear, and the device does not start.  Device thread.
+ * @started: the first ring of a suspended device is about to start; features and configuration
+ *	are final.  -errno ends the session.  Device thread.
+ * @stopped: the last ring stopped: the device is suspended and must not send anything to the
+ *	guest (vhost-user "Suspended device state").  Device thread.
+ * @reset: back to the initial state (RESET_DEVICE, or status 0), after all rings stopped.
+ *	Device thread.
+ * @queue_ready: the driver may have made requests available: pull them with vu_queue_next()
+ *	until it returns 0, or leave them until they are wanted.  Called after every notification
+ *	and once when a ring starts or is enabled.  Queue thread.
+ * @queue_stop: nothing more is handed out; finish, fail or put back every outstanding request
+ *	of this queue soon: the virtual machine stands still meanwhile.  Queue thread.
+ * @config_read: fill @len bytes of configuration space at @offset into @buf; for spaces that
+ *	depend on a selector.  The buffer holds the library's copy of the space, so a device may
+ *	change only some bytes.  -errno answers the read with an error.  Device thread.
+ * @config_written: the driver wrote @len bytes at @offset; they are already in the library's
+ *	copy.  -errno is reported where the front-end asked for it.  Device thread.
+ *
+ * The last argument of each is the opaque pointer of vu_device_new().  A callback may use any
+ * function on its device and queues except vu_device_process(), vu_group_process() and
+ * vu_device_free().
+ *
+ * Since: 0.1
+ */
+struct vu_ops {
+	size_t size;
+	int (*session_begin)(struct vu_device *dev, void *opaque);
+	void (*session_end)(struct vu_device *dev, void *opaque);
+	int (*features_acked)(struct vu_device *dev, uint64_t features, void *opaque);
+	int (*started)(struct vu_device *dev, void *opaque);
+	void (*stopped)(struct vu_device *dev, void *opaque);
+	void (*reset)(struct vu_device *dev, void *opaque);
+	void (*queue_ready)(struct vu_queue *queue, void *opaque);
+	void (*queue_stop)(struct vu_queue *queue, void *opaque);
+	int (*config_read)(struct vu_device *dev, uint32_t offset, void *buf, uint32_t len,
+			   void *opaque);
+	int (*config_written)(struct vu_device *dev, uint32_t offset, uint32_t len, void *opaque);
+};
+
+/**
+ * vu_device_new() - make a device.
+ *
+ * @info: what it is; copied.
+ * @ops: its callbacks; copied; NULL means none.
+ * @opaque: last argument of every callback.
+ * @dev: receives the device, owned by the caller until vu_device_free().
+ *
+ * Return: 0; -EINVAL for a field out of range (a log line names it); -E2BIG for a struct with an
+ * unknown non-zero tail; -ENOMEM, -EMFILE, -ENFILE.
+ * Thread: any.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_device_new(const struct vu_device_info *info, const struct vu_ops *ops,
+				  void *opaque, struct vu_device **dev);
+
+/**
+ * vu_device_free() - end the session if there is one, and free the device with its queues.
+ *
+ * Groups and runners that use the device must be freed or done with it first.  Outstanding requests
+ * become invalid: finish asynchronous work before.  NULL is ignored.
+ * Thread: any, while no other uses the device.
+ * Since: 0.1
+ */
+VU_API void vu_device_free(struct vu_device *dev);
+
+/**
+ * vu_device_attach() - give the device a connected front-end.
+ *
+ * @fd: a connected AF_UNIX stream socket; the device owns it if the call succeeds.
+ *
+ * Return: 0; -EBUSY while another front-end is attached; -ENOTSOCK, -EINVAL for another kind of
+ * fd; what session_begin returned.
+ * Thread: device thread.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_device_attach(struct vu_device *dev, int fd);
+
+/**
+ * vu_device_detach() - end the session, as if the front-end had closed the socket.
+ *
+ * Safe when nothing is attached.  Thread: device thread.
+ * Since: 0.1
+ */
+VU_API void vu_device_detach(struct vu_device *dev);
+
+/**
+ * vu_device_is_attached() - is a front-end attached?
+ *
+ * Return: 1 or 0.  Thread: device thread.
+ * Since: 0.1
+ */
+VU_API int vu_device_is_attached(const struct vu_device *dev);
+
+/**
+ * vu_device_fd() - the one descriptor to wait for.
+ *
+ * It polls readable whenever vu_device_process() has something to do.  It stays the same for
+ * the device's life, across sessions; the device owns it.
+ * Thread: any.
+ * Since: 0.1
+ */
+VU_API int vu_device_fd(const struct vu_device *dev);
+
+/**
+ * vu_device_process() - handle what is there: messages, notifications, timers.  Never blocks.
+ *
+ * Return: 0, or 1 when there is more to do at once (so that one busy device cannot starve
+ * others on the same thread); -ECONNRESET once after a session ended, whatever the reason (the log
+ * has it).  The device is then free for vu_device_attach().
+ * Thread: device thread.
+ * Since: 0.1
+ */
+VU_API int vu_device_process(struct vu_device *dev);
+
+/**
+ * vu_device_fault() - a SIGBUS hit: was it in guest memory that the front-end truncated?
+ *
+ * If @addr lies in a mapping of this device, the mapping becomes zero pages, the session is marked
+ * dead (it ends at the next vu_device_process()), and the faulting instruction may be resumed.
+ *
+ * Return: 1 if it was, 0 if not.  Thread: any; async-signal-safe.
+ * Since: 0.1
+ */
+VU_API int vu_device_fault(struct vu_device *dev, const void *addr);
+
+/**
+ * vu_device_queue() - the queue with this index, or NULL.  It lives as long as the device.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+VU_API struct vu_queue *vu_device_queue(struct vu_device *dev, uint32_t index);
+
+/**
+ * vu_device_opaque() - the pointer given to vu_device_new().  Thread: any.
+ *
+ * Since: 0.1
+ */
+VU_API void *vu_device_opaque(const struct vu_device *dev);
+
+/**
+ * vu_device_name() - the name used in log lines; valid as long as the device.  Thread: any.
+ *
+ * Since: 0.1
+ */
+VU_API const char *vu_device_name(const struct vu_device *dev);
+
+/**
+ * vu_device_features() - the bits offered that the driver accepted; 0 before it did.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+VU_API uint64_t vu_device_features(const struct vu_device *dev);
+
+/**
+ * vu_device_log() - write a finished line to the device's log.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+VU_API void vu_device_log(struct vu_device *dev, enum vu_log_level level, const char *line);
+
+/**
+ * vu_config_set() - change the configuration space; tell the driver if it really changed.
+ *
+ * The notification (VHOST_USER_BACKEND_CONFIG_CHANGE_MSG) is sent by the device thread, at most
+ * one until that has happened, and only while the device is not suspended; a change made
+ * meanwhile is announced when it starts.
+ *
+ * Return: 0; -ERANGE when the range is not inside config_size.  Thread: any.
+ * Since: 0.1
+ */
+VU_API int vu_config_set(struct vu_device *dev, uint32_t offset, const void *data, uint32_t len);
+
+/**
+ * vu_config_get() - read the library's copy of the configuration space.
+ *
+ * Return: 0; -ERANGE when the range is not inside config_size.  Thread: any.
+ * Since: 0.1
+ */
+VU_API int vu_config_get(struct vu_device *dev, uint32_t offset, void *data, uint32_t len);
+
+VU_END_DECLS
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* Groups: the queues, fds and timers that one thread serves. */
+#ifndef LIBVU_GROUP_H
+#define LIBVU_GROUP_H
+
+#include <libvu/types.h>
+
+VU_BEGIN_DECLS
+
+/**
+ * vu_group_new() - make a group of queues for a thread of the caller's.
+ *
+ * A device's control functions run on one thread at a time.  A queue and its requests belong to the
+ * thread of its group; different groups run in parallel without locks.  Stopping a queue is the
+ * one hand-over: a message to the group and back, for which the device thread does not block.
+ *
+ * A thread's loop:
+ *
+ *   for (;;) {
+ *       while (vu_group_process(g, 0) > 0) ;
+ *       if (vu_group_arm(g) == 0)
+ *           poll(vu_group_fd(g));
+ *   }
+ *
+ * Return: 0; -ENOMEM, -EMFILE, -ENFILE.  Thread: device thread.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_group_new(struct vu_device *dev, struct vu_group **group);
+
+/**
+ * vu_group_free() - free a group; its queues go back to the device's own.
+ *
+ * No front-end may be attached and no request of its queues be outstanding.  NULL is ignored.
+ * Thread: device thread, while no other uses the group.
+ * Since: 0.1
+ */
+VU_API void vu_group_free(struct vu_group *group);
+
+/**
+ * vu_device_group() - the group served by vu_device_process() itself.
+ *
+ * For vu_group_add_fd() and timers on the device thread; not for vu_group_process().
+ * Thread: any.
+ * Since: 0.1
+ */
+VU_API struct vu_group *vu_device_group(struct vu_device *dev);
+
+/**
+ * vu_device_set_group() - let a group serve this queue.
+ *
+ * @group: a group of this device; NULL means the device's own.
+ *
+ * Return: 0; -EINVAL for a bad index or a group of another device; -EBUSY while a front-end is
+ * attached or requests are outstanding.
+ * Thread: device thread.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_device_set_group(struct vu_device *dev, uint32_t queue,
+					struct vu_group *group);
+
+/**
+ * vu_group_fd() - polls readable when vu_group_process() has something to do, provided
+ * vu_group_arm() returned 0.  The group owns it.  Thread: any.
+ *
+ * Since: 0.1
+ */
+VU_API int vu_group_fd(const struct vu_group *group);
+
+/**
+ * vu_group_process() - serve the group's queues, fds and timers once.  Never blocks.
+ *
+ * @budget: requests to hand out per queue in this call; 0 means 1024.
+ *
+ * Return: 1 when there is more to do at once, 0 when not.  Poll loops call it again and again;
+ * the driver is not asked to notify until vu_group_arm().
+ * Thread: queue thread.
+ * Since: 0.1
+ */
+VU_API int vu_group_process(struct vu_group *group, uint32_t budget);
+
+/**
+ * vu_group_arm() - ask the drivers to notify, before sleeping on vu_group_fd().
+ *
+ * Return: 0: sleep; 1: something arrived meanwhile, call vu_group_process() first.
+ * Thread: queue thread.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_group_arm(struct vu_group *group);
+
+/**
+ * vu_group_wake() - make vu_group_fd() readable once.  Thread: any; async-signal-safe.
+ *
+ * Since: 0.1
+ */
+VU_API void vu_group_wake(struct vu_group *group);
+
+/**
+ * typedef vu_fd_fn - an fd is ready, or a timer expired.
+ *
+ * @fd: the fd; -1 for a timer.
+ * @events: EPOLL* bits of the fd; for a timer the number of expirations since the last call.
+ *
+ * Thread: queue thread of the group.
+ * Since: 0.1
+ */
+typedef void (*vu_fd_fn)(struct vu_source *source, int fd, uint32_t events, void *opaque);
+
+/**
+ * vu_group_add_fd() - watch an fd of the device's own: an io_uring eventfd, a tap, a socket.
+ *
+ * @fd: stays the caller's; remove the source before closing it.
+ * @events: EPOLLIN, EPOLLOUT, EPOLLET, ...
+ * @source: receives the watch, freed by vu_source_remove() or with the group.
+ *
+ * Return: 0; -EINVAL, -EEXIST, -EPERM as epoll_ctl(2); -ENOMEM.
+ * Thread: queue thread, or any before the group is in use.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_group_add_fd(struct vu_group *group, int fd, uint32_t events, vu_fd_fn fn,
+				    void *opaque, struct vu_source **source);
+
+/**
+ * vu_group_add_timer() - a timer on the group's thread, not yet running.
+ *
+ * @source: receives the timer, freed by vu_source_remove() or with the group.
+ *
+ * Return: 0; -EINVAL without @fn; -ENOMEM, -EMFILE, -ENFILE.
+ * Thread: queue thread, or any before the group is in use.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_group_add_timer(struct vu_group *group, vu_fd_fn fn, void *opaque,
+				       struct vu_source **source);
+
+/**
+ * vu_source_set_timer() - start, change or (with @first 0) stop a timer.
+ *
+ * @first: nanoseconds until it first expires.
+ * @period: nanoseconds between later expirations; 0 means only once.
+ *
+ * Return: 0; -EINVAL if it is no timer.  Thread: queue thread.
+ * Since: 0.1
+ */
+VU_API int vu_source_set_timer(struct vu_source *source, uint64_t first, uint64_t period);
+
+/**
+ * vu_source_set_events() - change what is watched; 0 pauses.
+ *
+ * Return: 0; -EINVAL for a timer; as epoll_ctl(2).  Thread: queue thread.
+ * Since: 0.1
+ */
+VU_API int vu_source_set_events(struct vu_source *source, uint32_t events);
+
+/**
+ * vu_source_remove() - stop watching and free the source; its callback is not called again.
+ *
+ * May be called from a callback, also its own.  NULL is ignored.  Thread: queue thread.
+ * Since: 0.1
+ */
+VU_API void vu_source_remove(struct vu_source *source);
+
+VU_END_DECLS
+
+#endif

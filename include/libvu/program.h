@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* The program: a main() that follows the conventions for back-end programs. */
+#ifndef LIBVU_PROGRAM_H
+#define LIBVU_PROGRAM_H
+
+#include <libvu/types.h>
+
+VU_BEGIN_DECLS
+
+/**
+ * struct vu_option - one command line option of a device.
+ *
+ * @name: without the dashes ("blk-file").
+ * @argument: what --help calls its argument ("PATH"); NULL for a flag.
+ * @help: one line.
+ * @required: non-zero: the program refuses to start without it.
+ * @set: called for each occurrence, in order, before create; @value is NULL for a flag and stays
+ *	valid for the program's life.  -EINVAL (after a message to stderr of its own, if it has
+ *	more to say) makes the program exit with status 2.
+ *
+ * A table of these ends with one whose name is NULL.
+ *
+ * Since: 0.1
+ */
+struct vu_option {
+	const char *name;
+	const char *argument;
+	const char *help;
+	int required;
+	int (*set)(const char *value, void *opaque);
+};
+
+/**
+ * struct vu_program_info - what is particular about a back-end program.
+ *
+ * @size: sizeof(struct vu_program_info).
+ * @name: of the program, for --help and messages.
+ * @type: the VHostUserBackendType that --print-capabilities shows ("rng", "block", ...).
+ * @summary: one line for --help; may be NULL.
+ * @features: NULL-terminated names for --print-capabilities; may be NULL.
+ * @options: the device's own options; may be NULL.
+ * @create: make the device for the socket number @index (from 0: --socket-path may be repeated,
+ *	one device each).  The program frees it.  -errno ends the program with status 1.
+ * @destroy: after that device was freed; may be NULL.
+ * @opaque: last argument of every callback.
+ *
+ * Since: 0.1
+ */
+struct vu_program_info {
+	size_t size;
+	const char *name;
+	const char *type;
+	const char *summary;
+	const char *const *features;
+	const struct vu_option *options;
+	int (*create)(struct vu_program *program, uint32_t index, struct vu_device **dev,
+		      void *opaque);
+	void (*destroy)(uint32_t index, void *opaque);
+	void *opaque;
+};
+
+/**
+ * vu_program_main() - parse the command line, serve until told to stop.
+ *
+ * Options of every program (vhost-user "Backend program conventions"): --socket-path=PATH
+ * (repeatable), --fd=FDNUM (connected or listening), --print-capabilities, --help, --version,
+ * --verbose (repeatable), --once, --socket-mode=OCTAL, --socket-group=NAME.  Without a socket
+ * option, sockets passed by LISTEN_FDS are used.  SIGTERM and SIGINT end it cleanly; SIGBUS in
+ * truncated guest memory ends only the session concerned.
+ *
+ * Return: the exit status for main(): 0 after a clean end, 1 for a failure, 2 for wrong usage.
+ * Thread: main thread, before it has started others.
+ * Since: 0.1
+ */
+VU_API int vu_program_main(const struct vu_program_info *info, int argc, char **argv);
+
+/**
+ * vu_program_log_level() - the level that --verbose chose, for vu_device_info.log_level.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+VU_API uint32_t vu_program_log_level(const struct vu_program *program);
+
+/**
+ * vu_program_runner() - the program's runner, for devices with sockets of their own.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+VU_API struct vu_runner *vu_program_runner(struct vu_program *program);
+
+VU_END_DECLS
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* The runner: an optional loop that serves devices on sockets, one front-end after another. */
+#ifndef LIBVU_RUNNER_H
+#define LIBVU_RUNNER_H
+
+#include <libvu/log.h>
+#include <libvu/types.h>
+
+VU_BEGIN_DECLS
+
+/**
+ * struct vu_runner_info - settings of a runner; all but size may stay 0.
+ *
+ * @size: sizeof(struct vu_runner_info).
+ * @log_level, @log_fn, @log_opaque: as in struct vu_device_info.
+ * @once: vu_runner_run() returns when every device's first session has ended.
+ *
+ * Since: 0.1
+ */
+struct vu_runner_info {
+	size_t size;
+	uint32_t log_level;
+	uint32_t once;
+	vu_log_fn log_fn;
+	void *log_opaque;
+};
+
+/**
+ * vu_runner_new() - make a runner; @info NULL means all defaults.
+ *
+ * Return: 0; -E2BIG, -EINVAL, -ENOMEM, -EMFILE, -ENFILE.  Thread: any.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_runner_new(const struct vu_runner_info *info, struct vu_runner **runner);
+
+/**
+ * vu_runner_free() - close sockets, unlink socket files that are still ours, free the runner.
+ *
+ * Its devices are detached, not freed: they stay the caller's.  NULL is ignored.
+ * Thread: any, while vu_runner_run() is not running.
+ * Since: 0.1
+ */
+VU_API void vu_runner_free(struct vu_runner *runner);
+
+/**
+ * struct vu_socket_info - how a socket file is made.
+ *
+ * @size: sizeof(struct vu_socket_info).
+ * @mode: permission bits of the file; 0 means 0600.
+ * @group: numeric group that shall own it, or (uint32_t)-1 to keep the process's.
+ *
+ * Since: 0.1
+ */
+struct vu_socket_info {
+	size_t size;
+	uint32_t mode;
+	uint32_t group;
+};
+
+/**
+ * vu_runner_listen() - serve a device on a socket file.
+ *
+ * A stale file (nobody answers connect()) is replaced.
+ *
+ * @info: NULL means defaults.
+ *
+ * Return: 0; -EADDRINUSE when someone is listening there; -EEXIST when the path is not a socket;
+ * -ENAMETOOLONG beyond 107 bytes; what socket(2), bind(2), chown(2) return.
+ * Thread: the runner's, or any before vu_runner_run().
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_runner_listen(struct vu_runner *runner, struct vu_device *dev,
+				     const char *path, const struct vu_socket_info *info);
+
+/**
+ * vu_runner_connect() - serve a device for a front-end that listens at @path.
+ *
+ * Tries until it succeeds, every 100 ms at first, then less often, at most every 3 s; again
+ * after each session.
+ *
+ * Return: 0; -ENAMETOOLONG, -ENOMEM.
+ * Thread: the runner's, or any before vu_runner_run().
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_runner_connect(struct vu_runner *runner, struct vu_device *dev,
+				      const char *path);
+
+/**
+ * vu_runner_adopt() - serve a device on a socket somebody else made.
+ *
+ * @fd: connected (one session) or listening (SO_ACCEPTCONN says which); the runner owns it if the
+ *	call succeeds.
+ *
+ * Return: 0; -ENOTSOCK, -EINVAL for another kind of fd; vu_device_attach()'s errors.
+ * Thread: the runner's, or any before vu_runner_run().
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_runner_adopt(struct vu_runner *runner, struct vu_device *dev, int fd);
+
+/**
+ * vu_runner_run() - serve until vu_runner_stop(), or with nothing left to serve.
+ *
+ * Return: 0; -errno when the loop itself failed.  Thread: one at a time: it is the device thread of
+ * every device served here.
+ * Since: 0.1
+ */
+VU_API int vu_runner_run(struct vu_runner *runner);
+
+/**
+ * vu_runner_stop() - make vu_runner_run() return soon.  Thread: any; async-signal-safe.
+ *
+ * Since: 0.1
+ */
+VU_API void vu_runner_stop(struct vu_runner *runner);
+
+VU_END_DECLS
+
+#endif
