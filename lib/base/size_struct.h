@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* The contract of structs that the caller fills: they start with `size_t size`. */
+#ifndef BASE_SIZE_STRUCT_H
+#define BASE_SIZE_STRUCT_H
+
+#include <stddef.h>
+
+/*
+ * Copy the caller's struct src into dst (dst_size bytes: today's struct).  v1_size is the struct's
+ * size in the first release.  A shorter one is filled up with zeros.
+ * Returns 0; -EINVAL below v1_size; -E2BIG for a longer one with anything unknown set.
+ */
+int size_struct_copy(void *dst, size_t dst_size, const void *src, size_t v1_size);
+
+#endif
