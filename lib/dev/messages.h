@@ -5,6 +5,7 @@
 #ifndef DEV_MESSAGES_H
 #define DEV_MESSAGES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "wire/conn.h"
@@ -33,8 +34,8 @@ enum message_need {
 };
 
 enum message_reply {
-	REPLY_ACK,   /* none of its own: acked if NEED_REPLY is set and REPLY_ACK negotiated */
-	REPLY_OWN,   /* a payload of its own */
+	REPLY_ACK,	  /* none of its own: acked if NEED_REPLY is set and REPLY_ACK negotiated */
+	REPLY_OWN,	  /* a payload of its own */
 	REPLY_ALWAYS_ACK, /* a u64 always (IOTLB_MSG) */
 };
 
@@ -47,12 +48,17 @@ struct message {
 	enum message_reply reply;
 	uint8_t min_fds;
 	uint8_t max_fds;
+	uint8_t reply_fds;	  /* at most so many come with the reply */
+	bool is_sent;		  /* back-end to front-end rows: the library sends this message */
 	message_handler *handler; /* NULL: not implemented; refused, its bit never offered */
 };
 
 /* The rows, by id; NULL for an id that the specification does not have. */
 const struct message *message_find(uint32_t id);
 const struct message *message_find_backend(uint32_t id);
+
+/* The protocol feature bits that have all their messages implemented: no others are offered. */
+uint64_t message_protocol_features(void);
 
 /* "SET_VRING_NUM(index 0 num 256)": for logs; also names ids that have no row. */
 size_t message_describe(const struct wire_msg *msg, char *out, size_t out_size);
