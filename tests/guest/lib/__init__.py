@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: MIT
+"""Real kernels as front-ends: boots a guest on our back-ends and runs scripts in it.
+
+A test file imports what it needs from here, defines functions named test_*(t), and ends with
+`main()`.  docs/testing.md has the whole story with an example.  Standard library only.
+"""
+
+from .backend import Backend
+from .device import VhostUser
+from .errors import GuestDied, GuestError, GuestTimeout, Skip
+from .report import main
+
+__all__ = ["Backend", "VhostUser", "GuestDied", "GuestError", "GuestTimeout", "Skip", "main"]

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""A vhost-user device as the front-ends name it: one description for QEMU and for UML."""
+
+# kind: virtio device id (UML's command line wants it) and the guest modules that drive it
+KINDS = {
+    "net": (1, ["virtio_net"]),
+    "blk": (2, ["virtio_blk"]),
+    "console": (3, ["virtio_console"]),
+    "rng": (4, ["virtio_rng"]),
+    "balloon": (5, ["virtio_balloon"]),
+    "scsi": (8, ["virtio_scsi", "sd_mod"]),
+    "gpu": (16, ["virtio_gpu"]),
+    "input": (18, ["virtio_input", "evdev"]),
+    "vsock": (19, ["vmw_vsock_virtio_transport"]),
+    "crypto": (20, ["virtio_crypto"]),
+    "iommu": (23, []),
+    "pmem": (27, ["virtio_pmem"]),
+    "fs": (26, ["virtiofs"]),
+    "snd": (25, ["virtio_snd"]),
+}
+
+
+class VhostUser:
+    """One device of the guest, served by whoever listens on `socket`.
+
+    Keywords become properties of QEMU's device, with _ for -: num_queues=4, queue_size=1024,
+    event_idx="off".  `reconnect` (seconds) lets QEMU wait for a back-end that was restarted.
+    `model` replaces the name of the QEMU device.
+    """
+
+    def __init__(self, kind, socket, reconnect=None, model=None, **props):
+        self.kind = kind
+        self.socket = getattr(socket, "socket", socket)
+        self.reconnect = reconnect
+        self.model = model or f"vhost-user-{kind}-pci"
+        self.props = {k.replace("_", "-"): v for k, v in props.items()}
+        self.virtio_id, self.modules = KINDS[kind]
+
+    def qemu_args(self, number):
+        chardev = f"socket,id=vu{number},path={self.socket}"
+        if self.reconnect:
+            chardev += f",reconnect={self.reconnect}"
+        props = {"chardev": f"vu{number}", "id": f"dev{number}"} | self.props
+        device = ",".join([self.model] + [f"{k}={v}" for k, v in props.items()])
+        return ["-chardev", chardev, "-device", device]
+
+    def uml_args(self):
+        return [f"virtio_uml.device={self.socket}:{self.virtio_id}"]

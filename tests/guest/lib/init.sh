@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Process 1 of every test guest.  It mounts the usual, inserts the modules, and then does what the
+# harness asks on a serial line of its own: kernel messages go elsewhere and never mix in.
+#   run TOKEN BASE64    runs the script; its output, then "@exit TOKEN STATUS" on a line
+export PATH=/host:/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
+/bin/busybox mkdir -p /sbin /usr/bin /usr/sbin
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev 2>/dev/null
+mount -t tmpfs tmp /tmp
+agent=/dev/ttyS1
+for word in $(cat /proc/cmdline); do
+	case $word in vu.agent=*) agent=/dev/${word#vu.agent=} ;; esac
+done
+while read -r module; do
+	insmod "/modules/$module.ko" || echo "init: cannot insert $module" >/dev/console
+done </modules/list
+for program in /host/*; do
+	[ -e "$program" ] && echo "alias ${program##*/}=$program"
+done >/tmp/aliases
+exec <"$agent" >"$agent" 2>&1
+stty raw -echo
+echo "@ready $(uname -r)"
+while read -r verb token script; do
+	[ "$verb" = run ] || continue
+	printf %s "$script" | base64 -d >/tmp/script
+	sh -c '. /tmp/aliases; . /tmp/script'
+	printf '\n@exit %s %d\n' "$token" $?
+done
+# the harness is gone
+poweroff -f

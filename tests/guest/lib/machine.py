@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: MIT
+"""A booted guest: what QEMU and User-mode Linux have in common.
+
+Two byte streams leave the guest: the console (kernel messages) and the agent's line (init.sh), which
+carries only what scripts write.  A wait on either ends at once when the kernel panics or the
+process is gone.
+"""
+
+import base64
+import os
+import re
+import secrets
+import socket
+import subprocess
+import time
+
+from . import process
+from .errors import GuestDied, GuestError, GuestTimeout
+from .initramfs import Initramfs
+
+FACTOR = float(os.environ.get("VU_TIMEOUT_FACTOR", "1"))
+PANIC = rb"Kernel panic - not syncing.*"
+# what a kernel says only when something is wrong, with us or with it
+COMPLAINTS = re.compile(rb"^.*(?:BUG: |Oops|WARNING: |general protection|blocked for more than|"
+                        rb"I/O error|rcu.*detected.*stall|id \d+ is not a head|"
+                        rb"init: cannot insert).*$", re.M)
+
+
+class Result:
+    def __init__(self, status, output):
+        self.status, self.output = status, output
+
+    @property
+    def text(self):
+        return self.output.decode(errors="replace").strip()
+
+
+class Machine:
+    """Subclasses give `front_end` (a name), make_kernel(), and command(streams)."""
+
+    front_end = ""
+    drivers = []  # modules of the transport
+
+    def __init__(self, folder, name, say, devices=(), modules=(), programs=(), files=None,
+                 memory=256, cpus=2, cmdline="", complaints_ok=False):
+        self.folder, self.name, self.say = folder, name, say
+        self.devices, self.memory, self.cpus, self.cmdline = list(devices), memory, cpus, cmdline
+        self.complaints_ok = complaints_ok
+        self._pairs, self._process, self.boot_time = [], None, None
+        self.kernel = self.make_kernel()
+        self._write_initramfs(modules, programs, files or {})
+
+    # -- life ------------------------------------------------------------------------------
+
+    def boot(self, timeout=60):
+        began = time.monotonic()
+        self.say(f"{self.name}: booting Linux {self.kernel.release} under {self.front_end}")
+        self.console, console = self.stream("console")
+        self.agent, agent = self.stream("agent")
+        self._spawn(self.command(console, agent))
+        ready = self.wait_agent(rb"^@ready .*\n", timeout=timeout, what="a booted guest")
+        self._mark, self.boot_time = ready.end, time.monotonic() - began
+        self.say(f"{self.name}: up after {self.boot_time:.1f} s")
+        return self
+
+    def reboot(self, timeout=60):
+        """The guest's own reboot, while devices' back-ends go on."""
+        began, mark = time.monotonic(), self.agent.mark()
+        self.say(f"{self.name}: rebooting")
+        self._send("sync; reboot -f")
+        self._mark = self.wait_agent(rb"^@ready .*\n", mark, timeout, "a rebooted guest").end
+        self.say(f"{self.name}: up again after {time.monotonic() - began:.1f} s")
+
+    def shut_down(self):
+        """Overridden where there is something more gentle than a signal."""
+
+    def kill(self):
+        """The crash of the front-end: SIGKILL."""
+        process.sweep(self._process)
+        self._process.wait()
+
+    def close(self):
+        if self._process:
+            if self._process.poll() is None:
+                self.shut_down()
+            process.end(self._process)
+            process.sweep(self._process)
+        for ours, stream in self._pairs:
+            stream.close()
+            ours.detach()
+        self._pairs = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        said = self.complaints()
+        self.close()
+        if said and kind is None and not self.complaints_ok:
+            raise GuestError(f"{self.name}'s kernel complained:\n" + "\n".join(said))
+
+    # -- the guest's side ---------------------------------------------------------------------
+
+    def run(self, script, timeout=30, check=True):
+        """Runs a shell script in the guest.  `check`: a status other than 0 raises GuestError."""
+        return self.start(script).wait(timeout, check)
+
+    def start(self, script):
+        """Starts a script and returns the Job; there is one at a time."""
+        return Job(self, script, self._send(script), self._mark)
+
+    def complaints(self):
+        if not self._pairs:
+            return []
+        return [m.decode(errors="replace").strip() for m in
+                COMPLAINTS.findall(self.console.since())]
+
+    def wait_console(self, pattern, mark=0, timeout=30):
+        """Waits for a line of kernel messages; `pattern` is a bytes regular expression."""
+        return self._wait(self.console, pattern, mark, timeout, None)
+
+    def wait_agent(self, pattern, mark=0, timeout=30, what=None):
+        return self._wait(self.agent, pattern, mark, timeout, what)
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def stream(self, name):
+        """A socket pair: (our Stream, the descriptor that the machine's process inherits)."""
+        ours, theirs = socket.socketpair()
+        stream = process.Stream(ours.fileno(), os.path.join(self.folder, f"{self.name}.{name}"))
+        self._pairs.append((ours, stream))
+        return stream, theirs
+
+    def _write_initramfs(self, modules, programs, files):
+        fs = Initramfs()
+        wanted = list(self.drivers)
+        for device in self.devices:
+            wanted += device.modules
+        fs.add_modules(self.kernel.modules(wanted + list(modules)))
+        for program in programs:
+            fs.add_program(program)
+        for name, content in files.items():
+            fs.add_file(name, content)
+        self.initramfs = os.path.join(self.folder, f"{self.name}.cpio")
+        fs.write(self.initramfs)
+
+    def _spawn(self, argv):
+        theirs = [a for a in argv if isinstance(a, socket.socket)]
+        argv = [str(a) for a in argv if not isinstance(a, socket.socket)]
+        self.log = os.path.join(self.folder, f"{self.name}.log")
+        with open(self.log, "ab") as log:
+            log.write((" ".join(argv) + "\n").encode())
+            log.flush()
+            self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                             pass_fds=[s.fileno() for s in theirs],
+                                             start_new_session=True)
+        for end in theirs:
+            end.close()
+
+    def _send(self, script):
+        token = secrets.token_hex(6)
+        self._mark = self.agent.mark()
+        code = base64.b64encode(script.encode()).decode()
+        self.agent.write(f"run {token} {code}\n".encode())
+        return token
+
+    def _wait(self, stream, pattern, mark, timeout, what):
+        limit = time.monotonic() + timeout * FACTOR
+        while True:
+            found = stream.search(pattern, mark, 0.25)
+            if found:
+                return found
+            panic = re.search(PANIC, self.console.since())
+            if panic:
+                raise GuestDied(f"{self.name}: {panic.group().decode()}")
+            if self._process.poll() is not None:
+                with open(self.log, encoding="utf-8", errors="replace") as log:
+                    said = "".join(log.readlines()[-5:])
+                raise GuestDied(f"{self.name}: {self.front_end} ended with status "
+                                f"{self._process.returncode}:\n{said}")
+            if time.monotonic() > limit:
+                raise GuestTimeout(f"{self.name}: no {what or pattern} within "
+                                   f"{timeout * FACTOR:.0f} s; the last lines were:\n"
+                                   f"{self.console.tail(5)}\n{stream.tail(8)}")
+
+
+class Job:
+    """A script that runs in the guest."""
+
+    def __init__(self, machine, script, token, mark):
+        self._machine, self._script, self._token, self._mark = machine, script, token, mark
+
+    def wait_line(self, pattern, timeout=30):
+        """Waits for a line of the script's output (a bytes regular expression)."""
+        found = self._machine.wait_agent(pattern, self._mark, timeout)
+        return found
+
+    def write(self, data):
+        """Bytes for the script's standard input."""
+        self._machine.agent.write(data)
+
+    def wait(self, timeout=30, check=True):
+        agent, token = self._machine.agent, self._token.encode()
+        found = self._machine.wait_agent(rb"^@exit " + token + rb" (\d+)\n", self._mark, timeout,
+                                         f"end of the script {_brief(self._script)!r}")
+        output = agent.since(self._mark)[:found.start - self._mark - 1]
+        result = Result(int(found.groups[0]), output)
+        if check and result.status:
+            raise GuestError(f"{self._machine.name}: {_brief(self._script)!r} ended with status "
+                             f"{result.status}:\n{result.text[-1500:]}")
+        return result
+
+
+def _brief(script):
+    line = " ".join(script.split())
+    return line if len(line) < 60 else line[:57] + "..."

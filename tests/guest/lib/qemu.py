@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""A guest under QEMU: Debian's stock kernel, emulated processors, shared memory, QMP."""
+
+import json
+import os
+import shutil
+import time
+
+from . import process
+from .errors import GuestDied, GuestError, GuestTimeout, Skip
+from .kernel import Kernel
+from .machine import FACTOR, Machine
+
+
+class Qemu(Machine):
+    """`kernel` is a release prefix ("6.12"), `args` more of QEMU's, `slots` free DIMM slots.
+
+    VU_QEMU names another QEMU, VU_ACCEL another accelerator ("kvm").
+    """
+
+    front_end = "QEMU"
+    drivers = ["virtio_pci"]
+
+    def __init__(self, *args, kernel="", slots=0, extra=(), qemu=None, **kw):
+        self._release, self._slots, self._extra = kernel, slots, list(extra)
+        name = qemu or os.environ.get("VU_QEMU") or "qemu-system-x86_64"
+        self._program = shutil.which(name)
+        if not self._program:
+            raise Skip(f"no {name}: run scripts/setup guest (Debian package qemu-system-x86)")
+        super().__init__(*args, **kw)
+
+    def make_kernel(self):
+        return Kernel.debian(self._release)
+
+    def command(self, console, agent):
+        monitor, theirs = self.stream("qmp")
+        self._qmp = Qmp(self, monitor)
+        accel = os.environ.get("VU_ACCEL", "tcg,thread=multi")
+        memory = f"{self.memory}M"
+        if self._slots:
+            memory += f",slots={self._slots},maxmem={self.memory * 8}M"
+        argv = [self._program, "-nodefaults", "-no-user-config", "-display", "none",
+                "-machine", "q35,memory-backend=ram", "-accel", accel,
+                "-smp", self.cpus, "-m", memory,
+                "-object", f"memory-backend-memfd,id=ram,size={self.memory}M,share=on"]
+        for name, end in (("console", console), ("agent", agent)):
+            argv += ["-chardev", f"socket,id={name},fd={end.fileno()}",
+                     "-serial", f"chardev:{name}", end]
+        argv += ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}",
+                 "-mon", "chardev=qmp,mode=control", theirs]
+        argv += ["-kernel", self.kernel.boot_image(self.folder), "-initrd", self.initramfs,
+                 "-append", f"console=ttyS0 panic=0 vu.agent=ttyS1 {self.cmdline}".strip()]
+        for number, device in enumerate(self.devices):
+            argv += device.qemu_args(number)
+        return argv + self._extra
+
+    def qmp(self, command, **arguments):
+        """Runs a QMP command ("device-add" or "device_add", as QEMU spells it); its result."""
+        return self._qmp.execute(command, arguments)
+
+    def wait_event(self, name, timeout=30):
+        """Waits for a QMP event that has not been waited for yet; its data."""
+        return self._qmp.wait_event(name, timeout)
+
+    def shut_down(self):
+        try:
+            self._qmp.execute("quit", {}, timeout=3)
+            self._process.wait(3)
+        except (GuestError, OSError, process.subprocess.TimeoutExpired):
+            pass  # the signal comes next
+
+
+class Qmp:
+    def __init__(self, machine, stream):
+        self._machine, self._stream = machine, stream
+        self._mark, self._events, self._greeted = 0, [], False
+
+    def execute(self, command, arguments, timeout=30):
+        if not self._greeted:
+            self._greeted = True
+            self.execute("qmp_capabilities", {})
+        arguments = {k.replace("_", "-"): v for k, v in arguments.items()}
+        self._stream.write(json.dumps({"execute": command, "arguments": arguments}).encode())
+        limit = time.monotonic() + timeout * FACTOR
+        while True:
+            answer = self._next(limit, f"answer to {command}")
+            if "return" in answer:
+                return answer["return"]
+            if "error" in answer:
+                raise GuestError(f"QMP {command}: {answer['error']['desc']}")
+
+    def wait_event(self, name, timeout):
+        limit = time.monotonic() + timeout * FACTOR
+        while True:
+            for event in self._events:
+                if event["event"] == name:
+                    self._events.remove(event)
+                    return event.get("data", {})
+            self._next(limit, f"event {name}")
+
+    def _next(self, limit, what):
+        found = self._stream.search(rb"^\{.*\}\r?\n", self._mark, 0)
+        while not found:
+            if self._stream.closed:
+                raise GuestDied(f"QMP is closed, no {what}")
+            if time.monotonic() > limit:
+                raise GuestTimeout(f"QMP: no {what}")
+            found = self._stream.search(rb"^\{.*\}\r?\n", self._mark, 0.5)
+        line = self._stream.since(self._mark)[found.start - self._mark:found.end - self._mark]
+        self._mark = found.end
+        message = json.loads(line)
+        if "event" in message:
+            self._events.append(message)
+        return message

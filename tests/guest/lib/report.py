@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""Runs the test functions of a file and reports each check: a sentence, and pass, fail or skip.
+
+Exit status: 0, 1 when a check failed, 77 when everything was skipped.  With --results each check is
+also a line "pass|fail|skip TAB name TAB reason" of a file, which scripts/test counts.
+"""
+
+import argparse
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+import time
+
+from .backend import Backend
+from .errors import GuestDied, Skip
+from .qemu import Qemu
+from .uml import Uml
+
+BEGAN = time.monotonic()
+
+
+def say(text):
+    print(f"[{time.monotonic() - BEGAN:6.1f}s] {text}", flush=True)
+
+
+class Test:
+    """What a test function gets: places, back-ends, guests, checks."""
+
+    def __init__(self, report, name, folder):
+        self._report, self.name, self.folder = report, name, folder
+        self._names = {}
+        os.mkdir(folder)
+
+    def path(self, name):
+        """A path in this test's scratch folder."""
+        return os.path.join(self.folder, name)
+
+    def program(self, name):
+        """One of our programs in the build folder; skips when it was not built."""
+        for place in ("examples", "tools", "tests", "."):
+            path = os.path.join(self._report.build, place, name)
+            if os.access(path, os.X_OK) and os.path.isfile(path):
+                return path
+        raise Skip(f"{name} was not built")
+
+    def backend(self, name, *args):
+        """Starts one of our programs with --socket-path, and any more arguments."""
+        return self.peer(name, self.program(name), "--socket-path={socket}", *args)
+
+    def peer(self, name, *argv):
+        """Starts any other back-end; "{socket}" in an argument stands for the socket's path."""
+        return Backend(argv, self.folder, self._unique(name))
+
+    def qemu(self, *devices, **kw):
+        """Boots Debian's kernel under QEMU; arguments: see Qemu and Machine."""
+        return self._boot(Qemu, "qemu", devices, kw)
+
+    def uml(self, *devices, **kw):
+        """Boots Debian's User-mode Linux."""
+        return self._boot(Uml, "uml", devices, kw)
+
+    @contextlib.contextmanager
+    def check(self, sentence):
+        """One check.  It failed if its block raises; the next one goes on unless the guest died."""
+        began = time.monotonic()
+        try:
+            yield
+        except Skip as reason:
+            self._report.add("skip", sentence, str(reason))
+        except Exception as error:  # pylint: disable=broad-except
+            self._report.add("fail", sentence, str(error) or type(error).__name__)
+            if isinstance(error, GuestDied):
+                raise Aborted() from error
+        else:
+            self._report.add("pass", sentence, f"{time.monotonic() - began:.1f} s")
+
+    def skip(self, sentence, reason):
+        self._report.add("skip", sentence, reason)
+
+    def say(self, text):
+        say(f"{self.name}: {text}")
+
+    def _boot(self, kind, name, devices, kw):
+        timeout = kw.pop("boot_timeout", 60)
+        machine = kind(self.folder, self._unique(name), self.say, devices=devices, **kw)
+        try:
+            return machine.boot(timeout)
+        except BaseException:
+            machine.close()
+            raise
+
+    def _unique(self, name):
+        self._names[name] = self._names.get(name, 0) + 1
+        return name if self._names[name] == 1 else f"{name}{self._names[name]}"
+
+
+class Aborted(Exception):
+    """The function cannot go on; why has been reported."""
+
+
+class Report:
+    def __init__(self, build, results):
+        self.build, self._results = build, results
+        self.counts = {"pass": 0, "fail": 0, "skip": 0}
+
+    def add(self, outcome, name, reason):
+        self.counts[outcome] += 1
+        say(f"{outcome:4}  {name}" + (f" ({reason})" if outcome == "pass" else f": {reason}"))
+        if self._results:
+            first = reason.strip().split("\n")[0] if outcome != "pass" else ""
+            with open(self._results, "a", encoding="utf-8") as file:
+                file.write(f"{outcome}\t{name}\t{first}\n")
+
+
+def main(module=None):
+    """Runs every test_* function of the calling script, in the order they are written."""
+    module = module or sys.modules["__main__"]
+    top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
+        os.path.abspath(__file__)))))
+    options = argparse.ArgumentParser(description=module.__doc__)
+    options.add_argument("--build", default=os.environ.get("VU_BUILD", f"{top}/build"),
+                         help="build folder (default: ./build of the tree)")
+    options.add_argument("--results", help="append the outcome of each check to this file")
+    options.add_argument("--keep", action="store_true", help="keep logs and images in any case")
+    options.add_argument("--list", action="store_true", help="list the tests and end")
+    options.add_argument("tests", nargs="*", help="run only tests with this in their name")
+    options = options.parse_args()
+    tests = [(n[5:], f) for n, f in vars(module).items() if n.startswith("test_")
+             and (not options.tests or any(p in n for p in options.tests))]
+    if options.list:
+        print("\n".join(name for name, _ in tests))
+        return
+    report = Report(os.path.abspath(options.build), options.results)
+    folder = tempfile.mkdtemp(prefix="libvu-guest.")  # short: socket paths end at 107 bytes
+    for number, (name, function) in enumerate(tests):
+        _run(report, name, function, os.path.join(folder, str(number)))
+    if options.keep or report.counts["fail"]:
+        say(f"logs are in {folder}")
+    else:
+        shutil.rmtree(folder)
+    say("{pass} passed, {fail} failed, {skip} skipped".format(**report.counts))
+    only_skips = report.counts["skip"] and not report.counts["pass"]
+    sys.exit(1 if report.counts["fail"] else 77 if only_skips else 0)
+
+
+def _run(report, name, function, folder):
+    test = Test(report, name, folder)
+    try:
+        function(test)
+    except Skip as reason:
+        report.add("skip", name, str(reason))
+    except Aborted:
+        pass
+    except Exception as error:  # pylint: disable=broad-except
+        report.add("fail", name, str(error) or repr(error))

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""A guest under User-mode Linux: the kernel is a process, and its virtio_uml the front-end."""
+
+import os
+
+from .errors import Skip
+from .kernel import Kernel
+from .machine import Machine
+
+
+class Uml(Machine):
+    front_end = "User-mode Linux"
+
+    def make_kernel(self):
+        if os.uname().machine != "x86_64":
+            raise Skip("Debian has User-mode Linux for amd64 only")
+        return Kernel.uml()
+
+    def command(self, console, agent):
+        argv = [self.kernel.image, f"mem={self.memory}M", f"initrd={self.initramfs}",
+                f"uml_dir={self.folder}/", f"umid={self.name}", "panic=0", "vu.agent=tty1",
+                f"con0=null,fd:{console.fileno()}", f"con1=fd:{agent.fileno()}", "con=null",
+                "ssl=null", console, agent]
+        for device in self.devices:
+            argv += device.uml_args()
+        return argv + self.cmdline.split()
+
+    def shut_down(self):
+        # SIGTERM is nothing that this process handles well; the guest's own way is quick
+        try:
+            self._send("poweroff -f")
+            self._process.wait(5)
+        except Exception:  # pylint: disable=broad-except
+            self.kill()
