@@ -1,0 +1,38 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Includes go one way: base < wire, mem < ring < dev < run.  includes.py ROOT"""
+import pathlib
+import re
+import sys
+
+# Directory: what its files may include with quotes, beside their own directory's.
+ALLOWED = {'lib/base': {'base/'}, 'lib/wire': {'base/'}, 'lib/mem': {'base/'},
+           'lib/ring': {'base/', 'mem/'}, 'lib/dev': {'base/', 'wire/', 'mem/', 'ring/'},
+           'lib/run': {'base/log.h', 'base/size_struct.h'}, 'include/libvu': set(),
+           'examples': set(), 'tests/sketches': set()}
+
+
+def main(root):
+    bad = seen = 0
+    for folder, allowed in ALLOWED.items():
+        own = folder.split('/')[-1] + '/'
+        for path in sorted(p for p in (root / folder).glob('*.[ch]*')):
+            for line, text in enumerate(path.read_text().splitlines(), 1):
+                found = re.match(r'\s*#\s*include\s+(["<])([^">]+)[">]', text)
+                if not found:
+                    continue
+                seen += 1
+                quoted, name = found[1] == '"', found[2]
+                if quoted:
+                    ok = ((folder.startswith('lib/') and name.startswith(own)) or '/' not in name
+                          or any(name.startswith(a) for a in allowed)) and '..' not in name
+                else:
+                    ok = name == 'libvu/vu.h' or not name.startswith('libvu/') or \
+                        not folder.startswith(('examples', 'tests'))
+                if not ok:
+                    print(f'{path.relative_to(root)}:{line}: {folder} must not include {name}')
+                    bad = 1
+    return bad or seen < 50
+
+
+sys.exit(main(pathlib.Path(sys.argv[1])))
