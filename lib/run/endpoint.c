@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of an endpoint: wait for a front-end, attach it, serve the device, and again.
+ *
+ *   LISTEN:  listener ready → accept → greeting ready → attach ─┐
+ *   CONNECT: retry expired → connect ───────────────→ attach ─┤
+ *   SESSION: ────────────────────────────────────────→ attached → session ended → wait or done
+ *
+ * Invariant: while the device has a front-end, neither listener, greeting nor retry is active.
+ * Thread: the runner's.
+ */
+#include "run/endpoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define endpoint_of(member_ptr, member)                                                            \
+	((struct endpoint *)((char *)(member_ptr)-offsetof(struct endpoint, member)))
+
+static const uint64_t retry_min = 100 * UINT64_C(1000000);
+static const uint64_t retry_max = 3000 * UINT64_C(1000000);
+
+/* Something is missing for now (a peer, file descriptors): come back later, less and less often. */
+static void endpoint_retry_later(struct endpoint *ep)
+{
+	loop_timer_start(&ep->runner->loop, &ep->retry, ep->retry_delay);
+	ep->retry_delay *= 2;
+	if (ep->retry_delay > retry_max)
+		ep->retry_delay = retry_max;
+}
+
+static void endpoint_retry_reset(struct endpoint *ep)
+{
+	ep->retry_delay = retry_min;
+	ep->retry_error = 0;
+}
+
+/* Log an error that may come again at each retry only when it changes. */
+static void endpoint_log_retry(struct endpoint *ep, const char *what, int error)
+{
+	if (error == ep->retry_error)
+		return;
+	ep->retry_error = error;
+	log_warn(&ep->log, "%s: %s; trying again", what, strerror(-error));
+}
+
+static int endpoint_attach(struct endpoint *ep, int fd)
+{
+	int ret = vu_device_attach(ep->dev, fd);
+
+	if (!ret)
+		return 0;
+	log_warn(&ep->log, "front-end not attached: %s", strerror(-ret));
+	close(fd);
+	return ret;
+}
+
+/* --- LISTEN --- */
+
+static void endpoint_watch_listener(struct endpoint *ep)
+{
+	int ret;
+
+	if (ep->listener.fd >= 0 || ep->greeting.fd >= 0)
+		return;
+	ret = loop_watch(&ep->runner->loop, &ep->listener, ep->listen_fd);
+	if (!ret)
+		return;
+	endpoint_log_retry(ep, "listening socket cannot be watched", ret);
+	endpoint_retry_later(ep);
+}
+
+static int endpoint_on_listener(struct watch *watch, uint32_t events)
+{
+	struct endpoint *ep = endpoint_of(watch, listener);
+	int fd = accept4(ep->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int ret;
+
+	(void)events;
+	if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
+		return 0; /* it went away before we came */
+	loop_unwatch(&ep->runner->loop, &ep->listener);
+	ret = fd < 0 ? -errno : loop_watch(&ep->runner->loop, &ep->greeting, fd);
+	if (!ret) {
+		endpoint_retry_reset(ep);
+		return 0;
+	}
+	/* Out of descriptors or memory: the listener stays readable, so pause instead of spinning.
+	 */
+	if (fd >= 0)
+		close(fd);
+	endpoint_log_retry(ep, "front-end not accepted", ret);
+	endpoint_retry_later(ep);
+	return 0;
+}
+
+/*
+ * A front-end always speaks first.  One that leaves without a word was none: a start of another
+ * program on the same path checks like this whether somebody listens, and must not use up --once.
+ */
+static int endpoint_on_greeting(struct watch *watch, uint32_t events)
+{
+	struct endpoint *ep = endpoint_of(watch, greeting);
+	int fd = watch->fd;
+	char byte;
+	ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	(void)events;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	loop_unwatch(&ep->runner->loop, &ep->greeting);
+	if (n <= 0) {
+		close(fd);
+		endpoint_wait(ep);
+	} else if (endpoint_attach(ep, fd)) {
+		endpoint_wait(ep);
+	}
+	return 0;
+}
+
+/* --- CONNECT --- */
+
+static int endpoint_connect(struct endpoint *ep)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	/* Never "in progress" on a Unix socket: EAGAIN is a full backlog, so try later. */
+	if (connect(fd, (const struct sockaddr *)&ep->file.address, sizeof(ep->file.address)) < 0) {
+		int ret = -errno;
+
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+static void endpoint_try_connect(struct endpoint *ep)
+{
+	int fd = endpoint_connect(ep);
+
+	if (fd < 0) {
+		endpoint_log_retry(ep, ep->file.address.sun_path, fd);
+	} else if (!endpoint_attach(ep, fd)) {
+		log_info(&ep->log, "connected to %s", ep->file.address.sun_path);
+		endpoint_retry_reset(ep);
+		return;
+	}
+	endpoint_retry_later(ep);
+}
+
+static void endpoint_on_retry(struct timer *timer)
+{
+	struct endpoint *ep = endpoint_of(timer, retry);
+
+	if (ep->kind == ENDPOINT_CONNECT)
+		endpoint_try_connect(ep);
+	else
+		endpoint_watch_listener(ep);
+}
+
+/* --- all kinds --- */
+
+void endpoint_wait(struct endpoint *ep)
+{
+	if (vu_device_is_attached(ep->dev))
+		return; /* by somebody else, or adopted: its session comes first */
+	switch (ep->kind) {
+	case ENDPOINT_LISTEN:
+		endpoint_watch_listener(ep);
+		break;
+	case ENDPOINT_CONNECT:
+		/* At once the first time; after a session even a front-end that always hangs up
+		 * must not keep us busy. */
+		if (!ep->retry_delay) {
+			loop_timer_start(&ep->runner->loop, &ep->retry, 0);
+			ep->retry_delay = retry_min;
+		} else {
+			endpoint_retry_later(ep);
+		}
+		break;
+	case ENDPOINT_SESSION:
+		break;
+	}
+}
+
+static int endpoint_on_device(struct watch *watch, uint32_t events)
+{
+	struct endpoint *ep = endpoint_of(watch, device);
+	int ret = vu_device_process(ep->dev);
+
+	(void)events;
+	if (ret >= 0)
+		return ret;
+	/* The session ended; the device's own log line says why. */
+	if (ep->kind == ENDPOINT_SESSION || ep->runner->info.once)
+		endpoint_finish(ep);
+	else
+		endpoint_wait(ep);
+	return 0;
+}
+
+static void endpoint_close(struct endpoint *ep)
+{
+	struct loop *loop = &ep->runner->loop;
+	int greeting_fd = ep->greeting.fd;
+
+	loop_timer_stop(&ep->retry);
+	loop_unwatch(loop, &ep->listener);
+	loop_unwatch(loop, &ep->greeting);
+	if (greeting_fd >= 0)
+		close(greeting_fd);
+	if (ep->own_file)
+		socket_file_remove(&ep->file);
+	if (ep->listen_fd >= 0)
+		close(ep->listen_fd);
+	ep->own_file = false;
+	ep->listen_fd = -1;
+}
+
+void endpoint_finish(struct endpoint *ep)
+{
+	if (ep->done)
+		return;
+	endpoint_close(ep);
+	/* The device stays watched: its timers and fds go on until the runner is freed. */
+	ep->done = true;
+	if (--ep->runner->n_serving == 0)
+		loop_quit(&ep->runner->loop);
+}
+
+int endpoint_new(struct vu_runner *runner, struct vu_device *dev, enum endpoint_kind kind,
+		 struct endpoint **out)
+{
+	struct endpoint *ep = calloc(1, sizeof(*ep));
+	int ret;
+
+	if (!ep)
+		return -ENOMEM;
+	ep->runner = runner;
+	ep->dev = dev;
+	ep->kind = kind;
+	ep->listen_fd = -1;
+	log_init(&ep->log, vu_device_name(dev), runner->info.log_level, runner->info.log_fn,
+		 runner->info.log_opaque);
+	watch_init(&ep->device, endpoint_on_device);
+	watch_init(&ep->listener, endpoint_on_listener);
+	watch_init(&ep->greeting, endpoint_on_greeting);
+	timer_init(&ep->retry, endpoint_on_retry);
+
+	ret = loop_watch(&runner->loop, &ep->device, vu_device_fd(dev));
+	if (ret) {
+		free(ep);
+		return ret;
+	}
+	*out = ep;
+	return 0;
+}
+
+void endpoint_free(struct endpoint *ep)
+{
+	endpoint_close(ep);
+	loop_unwatch(&ep->runner->loop, &ep->device);
+	free(ep);
+}

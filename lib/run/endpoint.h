@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* An endpoint: one device of a runner, and where its front-ends come from. */
+#ifndef RUN_ENDPOINT_H
+#define RUN_ENDPOINT_H
+
+#include "base/log.h"
+#include "run/loop.h"
+#include "run/runner.h"
+#include "run/socket_file.h"
+
+enum endpoint_kind {
+	ENDPOINT_LISTEN,  /* they connect to us */
+	ENDPOINT_CONNECT, /* we connect to them */
+	ENDPOINT_SESSION, /* the one connected socket that was adopted */
+};
+
+struct endpoint {
+	struct endpoint *next;
+	struct vu_runner *runner;
+	struct vu_device *dev;
+	struct log log;
+	enum endpoint_kind kind;
+	bool done; /* no front-end will come any more */
+
+	struct watch device;
+	struct watch listener; /* not watched while a front-end is attached: others wait */
+	struct watch greeting; /* accepted, has not said anything yet */
+	struct timer retry;
+	uint64_t retry_delay;
+	int retry_error; /* the one that was logged last */
+
+	int listen_fd;		 /* -1: none */
+	bool own_file;		 /* file is a socket file that we made */
+	struct socket_file file; /* its address is where ENDPOINT_CONNECT connects to */
+};
+
+/* Make an endpoint and start watching the device; not yet part of the runner. */
+int endpoint_new(struct vu_runner *runner, struct vu_device *dev, enum endpoint_kind kind,
+		 struct endpoint **ep);
+/* Close and unlink what is ours; the device's session stays as it is. */
+void endpoint_free(struct endpoint *ep);
+
+/* Wait for the next front-end, in the way of this kind. */
+void endpoint_wait(struct endpoint *ep);
+
+/* No more front-ends: close and unlink; the loop ends with the last one. */
+void endpoint_finish(struct endpoint *ep);
+
+#endif

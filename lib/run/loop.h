@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A loop over fds and deadlines, for one thread.  The runner has one; each of its worker threads
+ * can have another.
+ */
+#ifndef RUN_LOOP_H
+#define RUN_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct loop;
+struct watch;
+struct timer;
+
+/*
+ * The fd has events (EPOLL* bits; 0 when it is called again because it asked to be).
+ * Returns > 0 when it has more to do at once: it is called again after everyone else had a turn.
+ */
+typedef int watch_fn(struct watch *watch, uint32_t events);
+typedef void timer_fn(struct timer *timer);
+
+struct watch {
+	int fd; /* the caller's; -1 while not watched */
+	uint32_t events;
+	watch_fn *ready;
+	bool queued;
+	TAILQ_ENTRY(watch) link;
+};
+
+struct timer {
+	uint64_t deadline; /* CLOCK_MONOTONIC, ns */
+	timer_fn *expired;
+	bool armed;
+	LIST_ENTRY(timer) link;
+};
+
+struct loop {
+	int epoll_fd;
+	bool quit;
+	struct watch stop;		     /* an eventfd, written by loop_stop() */
+	TAILQ_HEAD(loop_queue, watch) queue; /* whose turn it is */
+	unsigned int n_queue;
+	LIST_HEAD(loop_timers, timer) timers; /* the armed ones: a handful, so unsorted */
+};
+
+int loop_init(struct loop *loop);
+void loop_destroy(struct loop *loop);
+
+/* Serve until loop_stop() or loop_quit(): 0, or -errno when waiting itself fails. */
+int loop_run(struct loop *loop);
+/* Any thread; async-signal-safe.  Before loop_run() it makes that return at once. */
+void loop_stop(struct loop *loop);
+/* The loop's thread only. */
+void loop_quit(struct loop *loop);
+
+void watch_init(struct watch *watch, watch_fn *ready);
+/* Watch fd for EPOLLIN: 0 or epoll_ctl(2)'s -errno. */
+int loop_watch(struct loop *loop, struct watch *watch, int fd);
+/* Safe from any callback of the loop, and when nothing is watched.  Does not close the fd. */
+void loop_unwatch(struct loop *loop, struct watch *watch);
+
+void timer_init(struct timer *timer, timer_fn *expired);
+void loop_timer_start(struct loop *loop, struct timer *timer, uint64_t ns);
+void loop_timer_stop(struct timer *timer);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Parsing and describing the options of tables.  Owns nothing, keeps nothing.
+ * Thread: main, before others are started.
+ */
+#include "run/options.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* One option as it was found on the command line. */
+struct option_found {
+	const struct vu_option *option;
+	const char *value;
+	void *opaque;
+};
+
+static int options_wrong(const struct option_line *line, const char *what, const char *name,
+			 const char *why)
+{
+	fprintf(stderr, "%s: %s '%s'%s; try --help\n", line->program, what, name, why);
+	return PROGRAM_WRONG_USAGE;
+}
+
+static bool options_find(const struct option_line *line, const char *name, size_t len,
+			 struct option_found *found)
+{
+	for (unsigned int t = 0; t < line->n_tables; t++) {
+		const struct vu_option *o = line->tables[t].options;
+
+		for (; o && o->name; o++) {
+			if (strlen(o->name) != len || memcmp(o->name, name, len) != 0)
+				continue;
+			found->option = o;
+			found->opaque = line->tables[t].opaque;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Read the option at argv[*i] and move *i behind it.  0, or the exit status after a message. */
+static int options_read(const struct option_line *line, int *i, struct option_found *found)
+{
+	const char *arg = line->argv[(*i)++];
+	const char *equals = strchr(arg, '=');
+	size_t len;
+
+	if (strncmp(arg, "--", 2) != 0 || !arg[2])
+		return options_wrong(line, "unexpected argument", arg, "");
+	len = equals ? (size_t)(equals - arg) : strlen(arg);
+	if (!options_find(line, arg + 2, len - 2, found))
+		return options_wrong(line, "unknown option", arg, "");
+
+	found->value = equals ? equals + 1 : NULL;
+	if (!found->option->argument)
+		return equals ? options_wrong(line, "option", arg, " takes no argument") : 0;
+	if (!equals && *i < line->argc)
+		found->value = line->argv[(*i)++];
+	return found->value ? 0 : options_wrong(line, "option", arg, " needs an argument");
+}
+
+static int options_set(const struct option_line *line, const struct option_found *found)
+{
+	const struct vu_option *o = found->option;
+	int ret = o->set ? o->set(found->value, found->opaque) : 0;
+
+	if (!ret)
+		return 0;
+	fprintf(stderr, "%s: --%s%s%s: ", line->program, o->name, found->value ? "=" : "",
+		found->value ? found->value : "");
+	if (ret == -EINVAL) {
+		fprintf(stderr, "not a valid value; try --help\n");
+		return PROGRAM_WRONG_USAGE;
+	}
+	fprintf(stderr, "%s\n", strerror(-ret));
+	return PROGRAM_FAILED;
+}
+
+/* The command line has been read without an error before. */
+static bool options_given(const struct option_line *line, const struct vu_option *wanted)
+{
+	struct option_found found;
+
+	for (int i = 1; i < line->argc;)
+		if (!options_read(line, &i, &found) && found.option == wanted)
+			return true;
+	return false;
+}
+
+static int options_check_required(const struct option_line *line)
+{
+	for (unsigned int t = 0; t < line->n_tables; t++) {
+		const struct vu_option *o = line->tables[t].options;
+
+		for (; o && o->name; o++)
+			if (o->required && !options_given(line, o))
+				return options_wrong(line, "option", o->name, " is required");
+	}
+	return 0;
+}
+
+int options_parse(const struct option_line *line)
+{
+	struct option_found found;
+	int status;
+
+	/* All of the command line is read before anything is set: a typing error has no effects. */
+	for (int i = 1; i < line->argc;) {
+		status = options_read(line, &i, &found);
+		if (status)
+			return status;
+	}
+	status = options_check_required(line);
+	for (int i = 1; i < line->argc && !status;) {
+		status = options_read(line, &i, &found);
+		if (!status)
+			status = options_set(line, &found);
+	}
+	return status;
+}
+
+bool options_have(const struct option_line *line, const char *flag)
+{
+	for (int i = 1; i < line->argc; i++)
+		if (!strcmp(line->argv[i], flag))
+			return true;
+	return false;
+}
+
+void options_help(FILE *out, const struct option_line *line)
+{
+	for (unsigned int t = 0; t < line->n_tables; t++) {
+		const struct vu_option *o = line->tables[t].options;
+
+		if (!o || !o->name)
+			continue;
+		fprintf(out, "\n%s:\n", line->tables[t].title);
+		for (; o->name; o++) {
+			int n = fprintf(out, "  --%s%s%s", o->name, o->argument ? "=" : "",
+					o->argument ? o->argument : "");
+
+			fprintf(out, "%*s%s%s\n", n < 26 ? 26 - n : 2, "", o->help,
+				o->required ? " (required)" : "");
+		}
+	}
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A back-end's main(): command line, sockets, devices, the runner, and the way back.
+ *
+ * The only place of the library that touches the environment and signals.  All state is on the
+ * stack of vu_program_main().  Thread: main, before others are started.
+ */
+#include "run/program.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/size_struct.h"
+#include "run/capabilities.h"
+#include "run/fault.h"
+#include "run/inherited.h"
+#include "run/runner.h"
+#include "run/signals.h"
+
+uint32_t vu_program_log_level(const struct vu_program *program)
+{
+	return program->log_level;
+}
+
+struct vu_runner *vu_program_runner(struct vu_program *program)
+{
+	return program->runner;
+}
+
+static int program_fail(const struct vu_program *program, const char *what, int error)
+{
+	fprintf(stderr, "%s: %s: %s\n", program->info.name, what, strerror(-error));
+	return PROGRAM_FAILED;
+}
+
+static int program_wrong(const struct vu_program *program, const char *text)
+{
+	fprintf(stderr, "%s: %s; try --help\n", program->info.name, text);
+	return PROGRAM_WRONG_USAGE;
+}
+
+/* --- sockets --- */
+
+static int program_inherit_sockets(struct vu_program *program)
+{
+	int n = inherited_fds();
+
+	if (n < 0)
+		return program_fail(program, "LISTEN_PID, LISTEN_FDS", n);
+	for (int i = 0; i < n; i++) {
+		struct program_socket socket = {.kind = SOCKET_FD, .fd = INHERITED_FIRST_FD + i};
+		int ret = program_add_socket(program, &socket);
+
+		if (ret)
+			return program_fail(program, "inherited sockets", ret);
+	}
+	return PROGRAM_OK;
+}
+
+static int program_check_sockets(struct vu_program *program)
+{
+	uint32_t n_fds = 0;
+
+	if (!program->n_sockets) {
+		int status = program_inherit_sockets(program);
+
+		if (status)
+			return status;
+	}
+	if (!program->n_sockets)
+		return program_wrong(program, "--socket-path=PATH or --fd=FDNUM is needed");
+	for (uint32_t i = 0; i < program->n_sockets; i++)
+		n_fds += program->sockets[i].kind == SOCKET_FD;
+	if (n_fds && n_fds != program->n_sockets)
+		return program_wrong(program, "--fd excludes --socket-path and --connect");
+	return PROGRAM_OK;
+}
+
+static const char *program_socket_hint(int error)
+{
+	switch (error) {
+	case -EADDRINUSE:
+		return " (another program is listening there)";
+	case -EEXIST:
+		return " (it is not a socket: remove it, or choose another path)";
+	case -ENAMETOOLONG:
+		return " (a socket's path has at most 107 bytes)";
+	default:
+		return "";
+	}
+}
+
+static int program_open_socket(struct vu_program *program, const struct program_socket *socket)
+{
+	int ret = 0;
+
+	switch (socket->kind) {
+	case SOCKET_LISTEN:
+		ret = vu_runner_listen(program->runner, socket->dev, socket->path, &program->file);
+		break;
+	case SOCKET_CONNECT:
+		ret = vu_runner_connect(program->runner, socket->dev, socket->path);
+		break;
+	case SOCKET_FD:
+		ret = vu_runner_adopt(program->runner, socket->dev, socket->fd);
+		break;
+	}
+	if (!ret)
+		return PROGRAM_OK;
+	if (socket->path)
+		fprintf(stderr, "%s: %s: %s%s\n", program->info.name, socket->path, strerror(-ret),
+			program_socket_hint(ret));
+	else
+		fprintf(stderr, "%s: file descriptor %d: %s%s\n", program->info.name, socket->fd,
+			strerror(-ret), ret == -EINVAL ? " (it must be a Unix stream socket)" : "");
+	return PROGRAM_FAILED;
+}
+
+/* --- devices --- */
+
+static int program_create_devices(struct vu_program *program)
+{
+	for (uint32_t i = 0; i < program->n_sockets; i++) {
+		int ret = program->info.create(program, i, &program->sockets[i].dev,
+					       program->info.opaque);
+
+		if (ret < 0)
+			return program_fail(program, "the device could not be made", ret);
+		program->n_devices++;
+	}
+	return PROGRAM_OK;
+}
+
+static void program_destroy_devices(struct vu_program *program)
+{
+	for (uint32_t i = 0; i < program->n_devices; i++) {
+		vu_device_free(program->sockets[i].dev);
+		if (program->info.destroy)
+			program->info.destroy(i, program->info.opaque);
+	}
+}
+
+static int program_run(struct vu_program *program)
+{
+	int status = program_create_devices(program);
+	int ret;
+
+	/* All devices first: one that cannot be made must not show up as a socket at all. */
+	for (uint32_t i = 0; i < program->n_sockets && !status; i++)
+		status = program_open_socket(program, &program->sockets[i]);
+	if (status)
+		return status;
+	ret = vu_runner_run(program->runner);
+	return ret < 0 ? program_fail(program, "serving", ret) : PROGRAM_OK;
+}
+
+/* Everything that needs signals in place; the runner goes before they are given back. */
+static int program_guarded_run(struct vu_program *program)
+{
+	struct fault fault;
+	int status, ret;
+
+	ret = fault_enter(&fault, program->runner);
+	if (ret)
+		return program_fail(program, "SIGBUS handler", ret);
+	status = program_run(program);
+	/* The last writes to guest memory, while a fault in it can still be caught. */
+	for (uint32_t i = 0; i < program->n_devices; i++)
+		vu_device_detach(program->sockets[i].dev);
+	fault_leave(&fault);
+	return status;
+}
+
+static int program_serve(struct vu_program *program)
+{
+	struct vu_runner_info info = {
+		.size = sizeof(info), .log_level = program->log_level, .once = program->once};
+	struct signals signals;
+	int status;
+	int ret = vu_runner_new(&info, &program->runner);
+
+	if (ret)
+		return program_fail(program, "the runner could not be made", ret);
+	ret = signals_enter(&signals, program->runner);
+	status = ret ? program_fail(program, "signals", ret) : program_guarded_run(program);
+	vu_runner_free(program->runner);
+	program_destroy_devices(program);
+	if (!ret)
+		signals_leave(&signals);
+	return status;
+}
+
+/* --- command line --- */
+
+static void program_print_help(const struct vu_program *program, const struct option_line *line)
+{
+	printf("Usage: %s [OPTION]...\n", program->info.name);
+	if (program->info.summary)
+		printf("%s\n", program->info.summary);
+	options_help(stdout, line);
+	printf("\nWithout a socket option, the sockets passed by LISTEN_FDS are used.\n"
+	       "Exit status: 0 after a clean end, 1 for a failure, 2 for wrong usage.\n");
+}
+
+/* The options that are answered whatever else is on the command line.  True: answered. */
+static bool program_answer(const struct vu_program *program, const struct option_line *line,
+			   int *status)
+{
+	int ret = 0;
+
+	if (options_have(line, "--print-capabilities"))
+		ret = capabilities_print(stdout, program->info.type, program->info.features);
+	else if (options_have(line, "--help"))
+		program_print_help(program, line);
+	else if (options_have(line, "--version"))
+		printf("%s (libvu %s)\n", program->info.name, vu_version());
+	else
+		return false;
+	if (fflush(stdout))
+		ret = -errno;
+	*status = ret ? program_fail(program, "standard output", ret) : PROGRAM_OK;
+	return true;
+}
+
+int vu_program_main(const struct vu_program_info *info, int argc, char **argv)
+{
+	struct vu_program program = {
+		.log_level = VU_LOG_INFO,
+		.file = {.size = sizeof(struct vu_socket_info), .group = UINT32_MAX},
+	};
+	struct option_table tables[2];
+	struct option_line line;
+	int status;
+	int ret = size_struct_copy(&program.info, sizeof(program.info), info,
+				   sizeof(struct vu_program_info));
+
+	if (!ret && (!program.info.name || !program.info.type || !program.info.create))
+		ret = -EINVAL;
+	if (ret) {
+		fprintf(stderr, "vu_program_main: bad struct vu_program_info: %s\n",
+			strerror(-ret));
+		return PROGRAM_FAILED;
+	}
+	tables[0] = (struct option_table){"Options of this device", program.info.options,
+					  program.info.opaque};
+	tables[1] = (struct option_table){"Options of every libvu program", program_options(),
+					  &program};
+	line = (struct option_line){program.info.name, argc, argv, tables, 2};
+
+	if (program_answer(&program, &line, &status))
+		return status;
+	status = options_parse(&line);
+	if (!status)
+		status = program_check_sockets(&program);
+	if (!status)
+		status = program_serve(&program);
+	free(program.sockets);
+	return status;
+}

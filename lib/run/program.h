@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* A program's inside, shared by its life (program.c) and its options (program_options.c). */
+#ifndef RUN_PROGRAM_H
+#define RUN_PROGRAM_H
+
+#include <libvu/vu.h>
+
+#include <stdbool.h>
+
+#include "run/options.h"
+
+enum program_socket_kind { SOCKET_LISTEN, SOCKET_CONNECT, SOCKET_FD };
+
+/* One socket option, and the device that is made for it. */
+struct program_socket {
+	enum program_socket_kind kind;
+	const char *path;
+	int fd;
+	struct vu_device *dev;
+};
+
+struct vu_program {
+	struct vu_program_info info;
+	struct vu_runner *runner;
+	struct program_socket *sockets;
+	uint32_t n_sockets;
+	uint32_t n_devices; /* made, for sockets[0] and on */
+	uint32_t log_level;
+	bool once;
+	struct vu_socket_info file;
+};
+
+/* The options of every program; their opaque is the struct vu_program. */
+const struct vu_option *program_options(void);
+int program_add_socket(struct vu_program *program, const struct program_socket *socket);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* The options that every program has.  They fill a struct vu_program; main thread. */
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "run/program.h"
+
+/* All of value as a number from 0 to max, or -EINVAL. */
+static long program_number(const char *value, int base, long max)
+{
+	char *end;
+	long n;
+
+	if (*value < '0' || *value > '9')
+		return -EINVAL;
+	errno = 0;
+	n = strtol(value, &end, base);
+	return errno || *end || n > max ? -EINVAL : n;
+}
+
+int program_add_socket(struct vu_program *program, const struct program_socket *socket)
+{
+	struct program_socket *sockets =
+		reallocarray(program->sockets, program->n_sockets + 1, sizeof(*sockets));
+
+	if (!sockets)
+		return -ENOMEM;
+	program->sockets = sockets;
+	sockets[program->n_sockets++] = *socket;
+	return 0;
+}
+
+static int set_socket_path(const char *value, void *opaque)
+{
+	struct program_socket socket = {.kind = SOCKET_LISTEN, .path = value, .fd = -1};
+
+	return *value ? program_add_socket(opaque, &socket) : -EINVAL;
+}
+
+static int set_connect(const char *value, void *opaque)
+{
+	struct program_socket socket = {.kind = SOCKET_CONNECT, .path = value, .fd = -1};
+
+	return *value ? program_add_socket(opaque, &socket) : -EINVAL;
+}
+
+static int set_fd(const char *value, void *opaque)
+{
+	long fd = program_number(value, 10, INT_MAX);
+	struct program_socket socket = {.kind = SOCKET_FD, .fd = (int)fd};
+
+	return fd < 0 ? -EINVAL : program_add_socket(opaque, &socket);
+}
+
+static int set_socket_mode(const char *value, void *opaque)
+{
+	struct vu_program *program = opaque;
+	long mode = program_number(value, 8, 0777);
+
+	if (mode <= 0) /* nobody could ever connect with mode 0 */
+		return -EINVAL;
+	program->file.mode = (uint32_t)mode;
+	return 0;
+}
+
+static int set_socket_group(const char *value, void *opaque)
+{
+	struct vu_program *program = opaque;
+	const struct group *group = getgrnam(value);
+	long gid = group ? (long)group->gr_gid : program_number(value, 10, UINT32_MAX - 1L);
+
+	if (gid < 0)
+		return -EINVAL;
+	program->file.group = (uint32_t)gid;
+	return 0;
+}
+
+static int set_once(const char *value, void *opaque)
+{
+	struct vu_program *program = opaque;
+
+	(void)value;
+	program->once = true;
+	return 0;
+}
+
+static int set_verbose(const char *value, void *opaque)
+{
+	struct vu_program *program = opaque;
+
+	(void)value;
+	if (program->log_level < VU_LOG_DEBUG)
+		program->log_level++;
+	return 0;
+}
+
+const struct vu_option *program_options(void)
+{
+	/* Those without a setter are answered before the others are even looked at. */
+	static const struct vu_option options[] = {
+		{"socket-path", "PATH", "listen there; repeatable, one device each", 0,
+		 set_socket_path},
+		{"connect", "PATH", "connect to a front-end that listens there; repeatable", 0,
+		 set_connect},
+		{"fd", "FDNUM", "use this connected or listening socket; repeatable", 0, set_fd},
+		{"socket-mode", "OCTAL", "permissions of the socket file (default 0600)", 0,
+		 set_socket_mode},
+		{"socket-group", "NAME", "group of the socket file", 0, set_socket_group},
+		{"once", NULL, "end after the first session of each device", 0, set_once},
+		{"verbose", NULL, "log every message, too", 0, set_verbose},
+		{"print-capabilities", NULL, "print what this back-end can do, as JSON", 0, NULL},
+		{"help", NULL, "print this", 0, NULL},
+		{"version", NULL, "print the version", 0, NULL},
+		{NULL, NULL, NULL, 0, NULL},
+	};
+
+	return options;
+}

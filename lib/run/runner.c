@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The runner: a loop and its endpoints, one per device.  Uses the public headers of the core only.
+ *
+ * Owns the loop, the endpoints and the sockets; the devices stay the caller's.
+ * Thread: the one that calls vu_runner_run(); vu_runner_stop() and runner_fault() any.
+ */
+#include "run/runner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/size_struct.h"
+#include "run/endpoint.h"
+
+int vu_runner_new(const struct vu_runner_info *info, struct vu_runner **out)
+{
+	struct vu_runner *runner = calloc(1, sizeof(*runner));
+	int ret = 0;
+
+	if (!runner)
+		return -ENOMEM;
+	if (info)
+		ret = size_struct_copy(&runner->info, sizeof(runner->info), info,
+				       sizeof(struct vu_runner_info));
+	if (!ret)
+		ret = loop_init(&runner->loop);
+	if (ret) {
+		free(runner);
+		return ret;
+	}
+	*out = runner;
+	return 0;
+}
+
+void vu_runner_free(struct vu_runner *runner)
+{
+	struct endpoint *ep, *next;
+
+	if (!runner)
+		return;
+	for (ep = atomic_load(&runner->endpoints); ep; ep = next) {
+		next = ep->next;
+		vu_device_detach(ep->dev);
+		endpoint_free(ep);
+	}
+	loop_destroy(&runner->loop);
+	free(runner);
+}
+
+static struct endpoint *runner_find(struct vu_runner *runner, const struct vu_device *dev)
+{
+	struct endpoint *ep = atomic_load(&runner->endpoints);
+
+	while (ep && ep->dev != dev)
+		ep = ep->next;
+	return ep;
+}
+
+static void runner_publish(struct vu_runner *runner, struct endpoint *ep)
+{
+	ep->next = atomic_load_explicit(&runner->endpoints, memory_order_relaxed);
+	/* Pairs with the acquire in runner_fault(), which may interrupt any thread. */
+	atomic_store_explicit(&runner->endpoints, ep, memory_order_release);
+	runner->n_serving++;
+	endpoint_wait(ep);
+}
+
+/* A device has one source of front-ends. */
+static int runner_endpoint(struct vu_runner *runner, struct vu_device *dev, enum endpoint_kind kind,
+			   struct endpoint **ep)
+{
+	return runner_find(runner, dev) ? -EBUSY : endpoint_new(runner, dev, kind, ep);
+}
+
+int vu_runner_listen(struct vu_runner *runner, struct vu_device *dev, const char *path,
+		     const struct vu_socket_info *info)
+{
+	struct vu_socket_info how = {.group = UINT32_MAX};
+	struct endpoint *ep;
+	int ret;
+
+	if (info) {
+		ret = size_struct_copy(&how, sizeof(how), info, sizeof(struct vu_socket_info));
+		if (ret)
+			return ret;
+	}
+	if (how.mode & ~0777U)
+		return -EINVAL;
+	ret = runner_endpoint(runner, dev, ENDPOINT_LISTEN, &ep);
+	if (ret)
+		return ret;
+	ret = socket_file_listen(&ep->file, path, how.mode ? how.mode : 0600, how.group);
+	if (ret < 0) {
+		endpoint_free(ep);
+		return ret;
+	}
+	ep->listen_fd = ret;
+	ep->own_file = true;
+	log_info(&ep->log, "listening on %s", path);
+	runner_publish(runner, ep);
+	return 0;
+}
+
+int vu_runner_connect(struct vu_runner *runner, struct vu_device *dev, const char *path)
+{
+	struct endpoint *ep;
+	int ret = runner_endpoint(runner, dev, ENDPOINT_CONNECT, &ep);
+
+	if (ret)
+		return ret;
+	ret = socket_file_address(&ep->file.address, path);
+	if (ret) {
+		endpoint_free(ep);
+		return ret;
+	}
+	runner_publish(runner, ep);
+	return 0;
+}
+
+/* Is it a Unix stream socket, and does it listen?  1, 0, or -errno. */
+static int runner_classify_socket(int fd)
+{
+	int domain, type, listening;
+	socklen_t len = sizeof(int);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0)
+		return -errno;
+	if (domain != AF_UNIX || type != SOCK_STREAM)
+		return -EINVAL;
+	return listening != 0;
+}
+
+/* What nobody could set when the fd was made elsewhere. */
+static int runner_prepare_socket(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -errno;
+	return 0;
+}
+
+/* One session; when it is over, another may be adopted for the same device. */
+static int runner_adopt_connected(struct vu_runner *runner, struct vu_device *dev, int fd)
+{
+	struct endpoint *ep = runner_find(runner, dev);
+	struct endpoint *old = ep;
+	int ret;
+
+	if (old && !(old->done && old->kind == ENDPOINT_SESSION))
+		return -EBUSY;
+	if (!old) {
+		ret = endpoint_new(runner, dev, ENDPOINT_SESSION, &ep);
+		if (ret)
+			return ret;
+	}
+	ret = vu_device_attach(dev, fd);
+	if (!ret && !old) {
+		runner_publish(runner, ep);
+	} else if (!ret) {
+		ep->done = false;
+		runner->n_serving++;
+	} else if (!old) {
+		endpoint_free(ep);
+	}
+	return ret;
+}
+
+int vu_runner_adopt(struct vu_runner *runner, struct vu_device *dev, int fd)
+{
+	struct endpoint *ep;
+	int listening = runner_classify_socket(fd);
+	int ret;
+
+	if (listening < 0)
+		return listening;
+	ret = runner_prepare_socket(fd);
+	if (ret)
+		return ret;
+	if (!listening)
+		return runner_adopt_connected(runner, dev, fd);
+	ret = runner_endpoint(runner, dev, ENDPOINT_LISTEN, &ep);
+	if (ret)
+		return ret;
+	ep->listen_fd = fd;
+	runner_publish(runner, ep);
+	return 0;
+}
+
+int vu_runner_run(struct vu_runner *runner)
+{
+	if (!runner->n_serving)
+		return 0;
+	return loop_run(&runner->loop);
+}
+
+void vu_runner_stop(struct vu_runner *runner)
+{
+	loop_stop(&runner->loop);
+}
+
+int runner_fault(struct vu_runner *runner, const void *addr)
+{
+	struct endpoint *ep = atomic_load_explicit(&runner->endpoints, memory_order_acquire);
+
+	for (; ep; ep = ep->next)
+		if (vu_device_fault(ep->dev, addr))
+			return 1;
+	return 0;
+}

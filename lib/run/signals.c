@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signals of a program.  The stop signals are blocked and read from a signalfd, so that they are
+ * events of the loop like any other; threads started later inherit the mask.
+ * Thread: main, before others are started.
+ */
+#include "run/signals.h"
+
+#include <errno.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+static int signals_on_stop(struct watch *watch, uint32_t events)
+{
+	struct signals *s = (struct signals *)((char *)watch - offsetof(struct signals, watch));
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(watch->fd, &info, sizeof(info)) == sizeof(info))
+		vu_runner_stop(s->runner);
+	return 0;
+}
+
+int signals_enter(struct signals *s, struct vu_runner *runner)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	sigset_t stop;
+	int ret;
+
+	s->runner = runner;
+	watch_init(&s->watch, signals_on_stop);
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGINT);
+	ret = pthread_sigmask(SIG_BLOCK, &stop, &s->old_mask);
+	if (ret)
+		return -ret;
+	s->fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+	ret = s->fd < 0 ? -errno : loop_watch(&runner->loop, &s->watch, s->fd);
+	if (ret) {
+		if (s->fd >= 0)
+			close(s->fd);
+		pthread_sigmask(SIG_SETMASK, &s->old_mask, NULL);
+		return ret;
+	}
+	/* Whoever read our log may be gone: that is no reason to take the guest's device away. */
+	sigaction(SIGPIPE, &ignore, &s->old_pipe);
+	return 0;
+}
+
+void signals_leave(struct signals *s)
+{
+	struct signalfd_siginfo info;
+
+	/* What came while we were ending has been obeyed. */
+	while (read(s->fd, &info, sizeof(info)) == sizeof(info))
+		continue;
+	close(s->fd);
+	sigaction(SIGPIPE, &s->old_pipe, NULL);
+	pthread_sigmask(SIG_SETMASK, &s->old_mask, NULL);
+}
