@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""Turns meson's test log into lines "pass|fail|skip TAB name TAB reason", as tests/guest writes them.
+
+    lib-results.py LABEL TESTLOG.json >>results
+    lib-results.py --summary results          prints failures, skips and the closing line
+"""
+
+import json
+import sys
+
+OUTCOMES = {"OK": "pass", "EXPECTEDFAIL": "pass", "SKIP": "skip"}
+
+
+def reason(test):
+    """What the test said last: a skipping test prints why."""
+    lines = (test.get("stdout", "") + "\n" + test.get("stderr", "")).split("\n")
+    lines = [line.strip() for line in lines if line.strip()]
+    return lines[-1] if lines else f"no reason given (status {test.get('returncode')})"
+
+
+def convert(label, path):
+    with open(path, encoding="utf-8") as log:
+        for line in log:
+            test = json.loads(line)
+            outcome = OUTCOMES.get(test["result"], "fail")
+            why = "" if outcome == "pass" else reason(test)
+            if test["result"] in ("TIMEOUT", "INTERRUPT"):
+                why = f"{test['result'].lower()} after {test['duration']:.0f} s"
+            print(outcome, f"{label}: {test['name']}", why, sep="\t")
+
+
+def summary(path):
+    counts = {"pass": 0, "fail": 0, "skip": 0}
+    told = {"fail": [], "skip": []}
+    with open(path, encoding="utf-8") as results:
+        for line in results:
+            outcome, name, why = line.rstrip("\n").split("\t")
+            counts[outcome] += 1
+            if outcome in told:
+                told[outcome].append(f"  {name}: {why}")
+    for outcome, title in (("skip", "skipped:"), ("fail", "failed:")):
+        if told[outcome]:
+            print("\n".join([title] + told[outcome]))
+    skipped = f", {counts['skip']} skipped" if counts["skip"] else ""
+    print(f"{counts['pass']} passed, {counts['fail']} failed{skipped}")
+    # nothing run at all is no success
+    return 1 if counts["fail"] or not counts["pass"] else 0
+
+
+if sys.argv[1] == "--summary":
+    sys.exit(summary(sys.argv[2]))
+convert(sys.argv[1], sys.argv[2])

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+# Shared by the scripts: sourced, not run.  POSIX sh, coreutils; sets $top and goes there.
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top" || exit 1
+began=$(date +%s)
+export LC_ALL=C.UTF-8
+exec </dev/null # nothing here ever asks
+
+python=/usr/bin/python3 # one with the distribution's modules, where there are several
+[ -x $python ] || python=python3
+
+say() {
+	printf '[%3ds] %s\n' $(($(date +%s) - began)) "$*"
+}
+
+die() {
+	say "$*" >&2
+	exit 1
+}
+
+# build_tree DIR [meson options...]: configures once, builds; output is shown only if it failed
+build_tree() {
+	tree=$1
+	shift
+	log=$tree.log
+	if [ ! -e "$tree/build.ninja" ]; then
+		say "configuring $tree"
+		rm -rf "$tree"
+		if ! meson setup "$tree" "$@" >"$log" 2>&1; then
+			tail -n 30 "$log"
+			return 1
+		fi
+	fi
+	say "building $tree"
+	if ! ninja -C "$tree" >"$log" 2>&1; then
+		grep -v '^\[' "$log" | tail -n 40
+		return 1
+	fi
+	rm -f "$log"
+}
