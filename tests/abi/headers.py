@@ -56,9 +56,8 @@ def plain(compiler, root, version_h):
                           ('inline function', r'\binline\b|\)\s*\{'), ('va_list', r'va_list|\.\.\.'),
                           ('bit-field', r'\w\s*:\s*\d'),
                           ('struct by value', r'[(,]\s*(const )?struct \w+ \w+\s*[,)]')):
-        for found in re.findall(r'.*(?:%s).*' % pattern, text):
-            line = found if isinstance(found, str) else found[0]
-            print(f'{what}: {line.strip()}')
+        for found in re.finditer(r'.*(?:%s).*' % pattern, text):
+            print(f'{what}: {found[0].strip()}')
             bad = 1
     for path in [*(root / 'include/libvu').glob('*.h'), version_h]:
         for macro in re.findall(r'#\s*define\s+(\w+)\(', path.read_text()):

@@ -25,13 +25,13 @@ def main(root):
             text = path.read_text()
         except (UnicodeDecodeError, OSError):
             continue  # not text
-        seen += 1
-        name = path.relative_to(root)
+        name, seen = path.relative_to(root), seen + 1
         for number, line in enumerate(text.splitlines(), 1):
             for word in WORDS.findall(line):
                 print(f'{name}:{number}: {word}')
                 bad = 1
-        if path.suffix in ('.c', '.h', '.py', '.sh', '.in', '.rs') and text and 'SPDX-License-Identifier: MIT' not in text[:200]:
+        source = path.suffix in ('.c', '.h', '.py', '.sh', '.in', '.rs') and text
+        if source and 'SPDX-License-Identifier: MIT' not in text[:200]:
             print(f'{name}: no SPDX line at its top')
             bad = 1
     return bad or seen < 20
