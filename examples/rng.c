@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vu-rng: an entropy device (virtio 1.3 §5.4) with a source and a rate of your choice.
+ *
+ * What may not be served yet (the budget is spent, the source is dry) is left in the ring, and a
+ * timer looks at it again: nothing here waits.  Everything runs on the device thread.
+ */
+#include <libvu/vu.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	REQUEST_MAX = 65536, /* bytes at once: a guest that wants more may ask again */
+	REQUEST_SEGS = 64,
+	RETRY_MS = 20, /* until a dry source is tried again */
+};
+
+static const uint64_t ms = 1000000; /* in nanoseconds */
+
+struct rng {
+	int fd; /* -1: getrandom() */
+	int is_file;
+	off_t offset; /* in a regular file, which is read again and again */
+	int error;    /* the one that was logged last */
+	const struct settings *settings;
+	struct vu_device *dev;
+	struct vu_source *refill; /* runs from the first byte of a period to its end */
+	struct vu_source *retry;
+	int refilling;
+	uint64_t budget; /* bytes left in this period */
+};
+
+struct settings {
+	const char *source;
+	uint64_t max_bytes;
+	uint64_t period_ms; /* 0: no rate limit */
+	struct rng **rngs;  /* by index */
+};
+
+/* Never blocks for long: returns bytes, 0 at the end of the source, or -errno. */
+static ssize_t rng_read(struct rng *rng, const struct iovec *iov, int n)
+{
+	ssize_t got;
+
+	if (rng->fd < 0)
+		got = getrandom(iov->iov_base, iov->iov_len, 0);
+	else if (rng->is_file)
+		got = preadv(rng->fd, iov, n, rng->offset);
+	else
+		got = readv(rng->fd, iov, n);
+	if (got < 0)
+		return -errno;
+	if (!got && rng->offset) {
+		rng->offset = 0;
+		return rng_read(rng, iov, n);
+	}
+	if (rng->is_file)
+		rng->offset += got;
+	return got;
+}
+
+static void rng_log_error(struct rng *rng, int error)
+{
+	char line[160];
+
+	if (error == rng->error)
+		return;
+	rng->error = error;
+	snprintf(line, sizeof(line), "source: %s", strerror(error));
+	vu_device_log(rng->dev, VU_LOG_WARNING, line);
+}
+
+/* Serve one request: 0, or -EAGAIN when it was put back for want of bytes. */
+static int rng_serve(struct rng *rng, struct vu_req *req)
+{
+	struct iovec iov[REQUEST_SEGS];
+	uint64_t max = rng->budget < REQUEST_MAX ? rng->budget : REQUEST_MAX;
+	uint64_t len = 0;
+	ssize_t got = 0;
+	uint32_t n;
+
+	for (n = 0; n < req->n_writable && n < REQUEST_SEGS && len < max; n++) {
+		iov[n] = req->writable[n];
+		if (iov[n].iov_len > max - len)
+			iov[n].iov_len = max - len;
+		len += iov[n].iov_len;
+	}
+	if (len) {
+		got = rng_read(rng, iov, (int)n);
+		if (got == -EFAULT) /* the guest's memory is gone: that is its own loss */
+			got = 0;
+		else if (got <= 0) {
+			if (got < 0 && got != -EAGAIN && got != -EINTR)
+				rng_log_error(rng, (int)-got);
+			vu_req_put_back(req);
+			return -EAGAIN;
+		}
+	}
+	if (rng->settings->period_ms)
+		rng->budget -= (uint64_t)got;
+	return vu_req_complete(req, (uint64_t)got);
+}
+
+static void queue_ready(struct vu_queue *queue, void *opaque)
+{
+	struct rng *rng = opaque;
+	struct vu_req *req;
+
+	while (rng->budget && vu_queue_next(queue, &req) == 1) {
+		if (rng_serve(rng, req)) {
+			vu_source_set_timer(rng->retry, RETRY_MS * ms, 0);
+			return;
+		}
+		if (rng->settings->period_ms && !rng->refilling) {
+			rng->refilling = 1;
+			vu_source_set_timer(rng->refill, rng->settings->period_ms * ms, 0);
+		}
+	}
+}
+
+static void on_retry(struct vu_source *source, int fd, uint32_t events, void *opaque)
+{
+	struct rng *rng = opaque;
+
+	queue_ready(vu_device_queue(rng->dev, 0), rng);
+}
+
+static void on_refill(struct vu_source *source, int fd, uint32_t events, void *opaque)
+{
+	struct rng *rng = opaque;
+
+	rng->budget = rng->settings->max_bytes;
+	rng->refilling = 0;
+	queue_ready(vu_device_queue(rng->dev, 0), rng);
+}
+
+static int rng_open_source(struct rng *rng, const char *path)
+{
+	struct stat st;
+
+	rng->fd = -1;
+	if (!path)
+		return 0;
+	rng->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (rng->fd < 0 || fstat(rng->fd, &st) < 0)
+		return -errno;
+	rng->is_file = S_ISREG(st.st_mode) || S_ISBLK(st.st_mode);
+	return S_ISDIR(st.st_mode) ? -EISDIR : 0;
+}
+
+static int rng_make_device(struct rng *rng, struct vu_program *program, uint32_t index)
+{
+	const struct vu_ops ops = {.size = sizeof(ops), .queue_ready = queue_ready};
+	struct vu_device_info info = {
+		.size = sizeof(info),
+		.device_id = 4,
+		.n_queues = 1,
+		.log_level = vu_program_log_level(program),
+	};
+	struct vu_group *group;
+	char name[16];
+	int ret;
+
+	snprintf(name, sizeof(name), "rng%u", index);
+	info.name = name;
+	ret = vu_device_new(&info, &ops, rng, &rng->dev);
+	if (ret)
+		return ret;
+	group = vu_device_group(rng->dev);
+	ret = vu_group_add_timer(group, on_retry, rng, &rng->retry);
+	if (!ret)
+		ret = vu_group_add_timer(group, on_refill, rng, &rng->refill);
+	if (ret)
+		vu_device_free(rng->dev);
+	return ret;
+}
+
+static void rng_free(struct rng *rng)
+{
+	if (rng->fd >= 0)
+		close(rng->fd);
+	free(rng);
+}
+
+static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
+{
+	struct settings *settings = opaque;
+	struct rng **rngs = reallocarray(settings->rngs, index + 1, sizeof(struct rng *));
+	struct rng *rng = calloc(1, sizeof(*rng));
+	int ret;
+
+	if (rngs)
+		settings->rngs = rngs;
+	if (!rngs || !rng) {
+		free(rng);
+		return -ENOMEM;
+	}
+	rng->settings = settings;
+	rng->budget = settings->max_bytes;
+	ret = rng_open_source(rng, settings->source);
+	if (ret)
+		fprintf(stderr, "vu-rng: %s: %s\n", settings->source, strerror(-ret));
+	else
+		ret = rng_make_device(rng, program, index);
+	if (ret) {
+		rng_free(rng);
+		return ret;
+	}
+	rngs[index] = rng;
+	*dev = rng->dev;
+	return 0;
+}
+
+static void destroy(uint32_t index, void *opaque)
+{
+	struct settings *settings = opaque;
+
+	rng_free(settings->rngs[index]);
+}
+
+static int set_source(const char *value, void *opaque)
+{
+	struct settings *settings = opaque;
+
+	settings->source = value;
+	return 0;
+}
+
+static int set_number(const char *value, uint64_t max, uint64_t *number)
+{
+	char *end;
+
+	errno = 0;
+	*number = strtoull(value, &end, 10);
+	return *value < '0' || *value > '9' || *end || errno || !*number || *number > max ? -EINVAL
+											  : 0;
+}
+
+static int set_max_bytes(const char *value, void *opaque)
+{
+	struct settings *settings = opaque;
+
+	return set_number(value, INT64_MAX, &settings->max_bytes);
+}
+
+static int set_period(const char *value, void *opaque)
+{
+	struct settings *settings = opaque;
+
+	return set_number(value, UINT32_MAX, &settings->period_ms);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct vu_option options[] = {
+		{"source", "PATH", "file or device to read (default: getrandom)", 0, set_source},
+		{"max-bytes", "N",
+		 "most bytes per period; without --period, per request (at most 65536)", 0,
+		 set_max_bytes},
+		{"period", "MS", "milliseconds in which the guest gets --max-bytes at most", 0,
+		 set_period},
+		{NULL, NULL, NULL, 0, NULL},
+	};
+	struct settings settings = {.max_bytes = REQUEST_MAX};
+	const struct vu_program_info info = {
+		.size = sizeof(info),
+		.name = "vu-rng",
+		.type = "rng",
+		.summary = "A vhost-user entropy device.",
+		.options = options,
+		.create = create,
+		.destroy = destroy,
+		.opaque = &settings,
+	};
+	int status = vu_program_main(&info, argc, argv);
+
+	free(settings.rngs);
+	return status;
+}
