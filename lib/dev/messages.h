@@ -66,6 +66,12 @@ size_t message_describe(const struct wire_msg *msg, char *out, size_t out_size);
 /* Check a received message against its row, run its handler, ack.  0, or -errno: session ends. */
 int message_dispatch(struct session *s, struct wire_msg *msg);
 
+/*
+ * Answer for a handler's result as its row says, and close what fds are left: for a handler that
+ * answered MESSAGE_LATER.  0, or -errno: session ends.
+ */
+int message_finish(struct session *s, struct wire_msg *msg, int result);
+
 /* The handlers, by theme: on_features.c, on_memory.c, on_vring.c, on_config.c, on_status.c. */
 message_handler on_get_features, on_set_features, on_get_protocol_features,
 	on_set_protocol_features, on_set_owner, on_reset_owner, on_get_queue_num;

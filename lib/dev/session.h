@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A session: one connected front-end.  Owned by its device; device thread only.
+ *
+ * Messages are handled one after the other.  A handler that has to wait for queue threads gives
+ * its commands and calls session_wait(); the socket is not read until the answer is sent.
  */
 #ifndef DEV_SESSION_H
 #define DEV_SESSION_H
@@ -13,6 +16,26 @@
 struct vu_device;
 struct session;
 struct log;
+struct table;
+
+/* Runs when every command is answered; returns what a handler returns, but never MESSAGE_LATER. */
+typedef int session_resume_fn(struct session *s, struct wire_msg *msg);
+
+struct session {
+	struct vu_device *dev;
+	struct wire_conn *conn;
+	struct wire_conn *backend;  /* the back-end channel, or NULL */
+	struct table *table;        /* guest memory, or NULL */
+	uint64_t features;          /* acked */
+	uint64_t protocol;          /* acked protocol features */
+	uint8_t status;             /* virtio device status (virtio 1.3 §2.1) */
+	bool features_set;          /* SET_FEATURES came */
+	bool features_ok;           /* ... and we can run with them */
+	bool dead;                  /* to be ended at the next opportunity */
+	uint32_t events;            /* what is watched on the socket */
+	session_resume_fn *resume;  /* waiting: what to do when the commands are answered */
+	struct wire_msg *msg;       /* ... and the message that waits */
+};
 
 /* What the validator needs to know of a session. */
 const struct log *session_log(const struct session *s);
@@ -28,5 +51,18 @@ int session_reply(struct session *s, const struct wire_msg *msg, const void *pay
 		  const int *fds, unsigned int n_fds);
 /* Answer msg with a u64. */
 int session_reply_u64(struct session *s, const struct wire_msg *msg, uint64_t value);
+
+/*
+ * For the end of a handler that gave commands: run resume now if they are all answered, else
+ * later.  Returns what the handler is to return.
+ */
+int session_wait(struct session *s, struct wire_msg *msg, session_resume_fn *resume);
+
+/* device.c: once, at vu_device_new(). */
+void session_setup(struct vu_device *dev);
+/* Each pass: go on with what waited, end what is to end. */
+void session_continue(struct vu_device *dev);
+/* vu_device_free(): the commands of an ended session are all answered. */
+void session_finish_ending(struct vu_device *dev);
 
 #endif

@@ -98,15 +98,15 @@ static int message_check(const struct session *s, const struct message *m,
 	return -EPROTO;
 }
 
-/* Run the handler and answer for it as its result and its row say. */
-static int message_run(struct session *s, const struct message *m, struct wire_msg *msg)
+/* Answer for a handler as its result and its row say. */
+static int message_answer(struct session *s, const struct message *m, const struct wire_msg *msg,
+			  int rc)
 {
 	const struct log *log = session_log(s);
-	int rc = m->handler(s, msg);
 	char text[DESCRIBE_BYTES];
 	bool wants_ack;
 
-	if (rc == MESSAGE_REPLIED || rc == MESSAGE_LATER)
+	if (rc == MESSAGE_REPLIED)
 		return 0;
 	if (rc == -EPROTO)
 		return rc;
@@ -132,8 +132,19 @@ int message_dispatch(struct session *s, struct wire_msg *msg)
 	log_debug(session_log(s), "%s, %u fds%s", describe(msg, text), msg->n_fds,
 		  msg->hdr.flags & WIRE_NEED_REPLY ? ", needs a reply" : "");
 	rc = message_check(s, m, msg);
-	if (!rc)
-		rc = message_run(s, m, msg);
+	if (rc) {
+		wire_msg_close_fds(msg);
+		return rc;
+	}
+	rc = m->handler(s, msg);
+	/* The message stays as it is until message_finish(). */
+	return rc == MESSAGE_LATER ? 0 : message_finish(s, msg, rc);
+}
+
+int message_finish(struct session *s, struct wire_msg *msg, int result)
+{
+	int rc = message_answer(s, message_find(msg->hdr.request), msg, result);
+
 	wire_msg_close_fds(msg);
 	return rc;
 }

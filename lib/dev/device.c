@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* The device: making it, taking it down, and the glue between its threads. */
+#include "dev/device.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/size_struct.h"
+#include "dev/backend.h"
+#include "dev/session.h"
+#include "mem/mappings.h"
+
+enum { MAX_QUEUES = 256, MAX_PRIV = 65536, DEFAULT_SEGS = 1024, MAX_SEGS = 65536 };
+
+/* In the first release the structs ended with these members. */
+enum {
+	DEVICE_INFO_V1 = offsetof(struct vu_device_info, log_opaque) + sizeof(void *),
+	OPS_V1 = offsetof(struct vu_ops, config_written) + sizeof(void *),
+	QUEUE_INFO_V1 = offsetof(struct vu_queue_info, discard_when_disabled) + sizeof(uint32_t),
+};
+
+#define BIT(n) (UINT64_C(1) << (n))
+
+/* The bits that belong to the ring and the transport: the library's, not the device's. */
+static const uint64_t ring_bits = BIT(VU_F_VERSION_1) | BIT(VU_F_INDIRECT_DESC) |
+				  BIT(VU_F_EVENT_IDX) | BIT(VU_F_PROTOCOL_FEATURES);
+static const uint64_t reserved_bits = BIT(VU_F_LOG_ALL) | BIT(VU_F_PROTOCOL_FEATURES) |
+				      (BIT(VU_F_RING_RESET + 1) - BIT(VU_F_NOTIFY_ON_EMPTY));
+
+static const char *device_check(const struct vu_device_info *info)
+{
+	if (!info->n_queues || info->n_queues > MAX_QUEUES)
+		return "n_queues must be 1 to 256";
+	if (info->config_size > WIRE_CONFIG_MAX)
+		return "config_size must be at most 4096";
+	if (info->max_queue_size > RING_MAX_SIZE)
+		return "max_queue_size must be at most 32768";
+	if (info->max_segs > MAX_SEGS)
+		return "max_segs must be at most 65536";
+	if (info->priv_size > MAX_PRIV)
+		return "priv_size must be at most 65536";
+	if (info->flags & ~(uint32_t)(VU_DEVICE_INBAND | VU_DEVICE_DEBUG))
+		return "flags has an unknown bit";
+	if (info->features & reserved_bits)
+		return "features may only have bits of the device type: the others are the library's";
+	if (info->required & ~(info->features | ring_bits))
+		return "required has a bit that is not offered";
+	if (info->required & info->forbidden)
+		return "required and forbidden share a bit";
+	return NULL;
+}
+
+static uint64_t device_protocol_features(const struct vu_device *dev)
+{
+	uint64_t bits = BIT(WIRE_PF_MQ) | BIT(WIRE_PF_REPLY_ACK) | BIT(WIRE_PF_BACKEND_REQ) |
+			BIT(WIRE_PF_RESET_DEVICE) | BIT(WIRE_PF_CONFIGURE_MEM_SLOTS) |
+			BIT(WIRE_PF_STATUS);
+
+	if (dev->info.config_size || dev->ops.config_read)
+		bits |= BIT(WIRE_PF_CONFIG);
+	if (dev->info.flags & VU_DEVICE_INBAND)
+		bits |= BIT(WIRE_PF_INBAND_NOTIFICATIONS);
+	return bits;
+}
+
+/* Fill in defaults; the caller's pointers are only used here. */
+static int device_setup(struct vu_device *dev)
+{
+	struct vu_device_info *info = &dev->info;
+	char name[32];
+	int err;
+
+	snprintf(name, sizeof(name), "virtio%u", info->device_id);
+	log_init(&dev->log, info->name ? info->name : name, info->log_level, info->log_fn,
+		 info->log_opaque);
+	if (device_check(info)) {
+		log_error(&dev->log, "vu_device_new: %s", device_check(info));
+		return -EINVAL;
+	}
+	if (!info->max_queue_size)
+		info->max_queue_size = RING_MAX_SIZE;
+	if (!info->max_segs)
+		info->max_segs = DEFAULT_SEGS;
+	dev->offered = (info->features | ring_bits) & ~info->forbidden;
+	dev->offered_protocol = device_protocol_features(dev);
+	err = config_init(&dev->config, info);
+	if (err)
+		return err;
+	dev->mappings = mappings_new();
+	dev->queues = calloc(info->n_queues, sizeof(*dev->queues));
+	if (!dev->mappings || !dev->queues)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < info->n_queues; i++) {
+		queue_init(&dev->queues[i], dev, i);
+		dev->queues[i].info = (struct vu_queue_info){
+			.size = sizeof(struct vu_queue_info),
+			.max_size = info->max_queue_size,
+			.max_segs = info->max_segs,
+			.priv_size = info->priv_size,
+		};
+	}
+	return group_init(&dev->own, dev);
+}
+
+int vu_device_new(const struct vu_device_info *info, const struct vu_ops *ops, void *opaque,
+		  struct vu_device **out)
+{
+	struct vu_device *dev = calloc(1, sizeof(*dev));
+	int err;
+
+	if (!dev)
+		return -ENOMEM;
+	dev->opaque = opaque;
+	dev->own.epoll_fd = dev->own.wake_fd = dev->patience_fd = -1;
+	dev->suspended = true;
+	pthread_mutex_init(&dev->config.lock, NULL);
+	err = size_struct_copy(&dev->info, sizeof(dev->info), info, DEVICE_INFO_V1);
+	if (!err && ops)
+		err = size_struct_copy(&dev->ops, sizeof(dev->ops), ops, OPS_V1);
+	if (!err)
+		err = device_setup(dev);
+	if (err) {
+		vu_device_free(dev);
+		return err;
+	}
+	session_setup(dev);
+	/* These belong to the caller and may be gone tomorrow. */
+	dev->info.name = NULL;
+	dev->info.config = dev->info.config_writable = NULL;
+	*out = dev;
+	return 0;
+}
+
+void vu_device_free(struct vu_device *dev)
+{
+	if (!dev)
+		return;
+	/* No other thread uses the device any more: this one is every queue's. */
+	for (uint32_t i = 0; dev->queues && i < dev->info.n_queues; i++)
+		dev->queues[i].group = &dev->own;
+	vu_device_detach(dev);
+	session_finish_ending(dev);
+	for (uint32_t i = 0; dev->queues && i < dev->info.n_queues; i++)
+		queue_fini(&dev->queues[i]);
+	if (dev->patience_fd >= 0)
+		close(dev->patience_fd);
+	group_fini(&dev->own);
+	config_fini(&dev->config);
+	mappings_unref(dev->mappings);
+	free(dev->queues);
+	free(dev);
+}
+
+int vu_device_fd(const struct vu_device *dev)
+{
+	return dev->own.epoll_fd;
+}
+
+/* Any thread. */
+void device_wake(struct vu_device *dev)
+{
+	vu_group_wake(&dev->own);
+}
+
+void device_answered(struct vu_device *dev, struct vu_queue *q)
+{
+	/* Acquire pairs with queue_answer(). */
+	uint32_t done = atomic_load_explicit(&q->done, memory_order_acquire);
+
+	/* An older number: overtaken by QUEUE_ABANDON, whose answer is still to come. */
+	if (!q->waiting || done >> 8 != q->given)
+		return;
+	q->waiting = false;
+	dev->waiting--;
+}
+
+static void device_take_answers(struct vu_device *dev)
+{
+	struct mail *mail = mailbox_take(&dev->done);
+
+	while (mail) {
+		struct vu_queue *q =
+			(struct vu_queue *)(void *)((char *)mail -
+						    offsetof(struct vu_queue, done_mail));
+
+		mail = mail->next;
+		mail_open(&q->done_mail);
+		device_answered(dev, q);
+	}
+}
+
+/* Any queue thread. */
+void device_release_stale(struct vu_device *dev)
+{
+	if (atomic_fetch_sub(&dev->stale, 1) != 1)
+		return;
+	atomic_store(&dev->own.rescan, true);
+	vu_group_wake(&dev->own);
+	for (struct vu_group *g = dev->groups; g; g = g->next) {
+		atomic_store(&g->rescan, true);
+		vu_group_wake(g);
+	}
+}
+
+int vu_device_process(struct vu_device *dev)
+{
+	int more;
+
+	more = vu_group_process(&dev->own, 0);
+	device_take_answers(dev);
+	session_continue(dev);
+	backend_send_pending(dev);
+	if (!more)
+		more = vu_group_arm(&dev->own);
+	if (dev->ended) {
+		dev->ended = false;
+		return -ECONNRESET;
+	}
+	return more;
+}
+
+int vu_device_fault(struct vu_device *dev, const void *addr)
+{
+	if (!mappings_fault(dev->mappings, addr))
+		return 0;
+	atomic_store(&dev->faulted, true);
+	device_wake(dev);
+	return 1;
+}
+
+struct vu_queue *vu_device_queue(struct vu_device *dev, uint32_t index)
+{
+	return index < dev->info.n_queues ? &dev->queues[index] : NULL;
+}
+
+void *vu_device_opaque(const struct vu_device *dev)
+{
+	return dev->opaque;
+}
+
+const char *vu_device_name(const struct vu_device *dev)
+{
+	return dev->log.name;
+}
+
+uint64_t vu_device_features(const struct vu_device *dev)
+{
+	return atomic_load(&dev->features);
+}
+
+void vu_device_log(struct vu_device *dev, enum vu_log_level level, const char *line)
+{
+	log_at(&dev->log, level, "%s", line);
+}
+
+int vu_queue_configure(struct vu_queue *q, const struct vu_queue_info *info)
+{
+	struct vu_queue_info in;
+	int err = size_struct_copy(&in, sizeof(in), info, QUEUE_INFO_V1);
+
+	if (err)
+		return err;
+	if (q->dev->session)
+		return -EBUSY;
+	if (in.max_size > RING_MAX_SIZE || in.max_segs > MAX_SEGS || in.priv_size > MAX_PRIV)
+		return -EINVAL;
+	if (in.max_size)
+		q->info.max_size = in.max_size;
+	if (in.max_segs)
+		q->info.max_segs = in.max_segs;
+	if (in.priv_size)
+		q->info.priv_size = in.priv_size;
+	q->info.discard_when_disabled = in.discard_when_disabled;
+	return 0;
+}

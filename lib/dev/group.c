@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Groups: one pass over what is ready.  Queue thread, except where it says otherwise.
+ */
+#include "dev/group.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "dev/device.h"
+
+enum { EVENTS_PER_PASS = 32, DEFAULT_BUDGET = 1024 };
+
+static void group_woken(struct source *source, uint32_t events)
+{
+	/* Edge-triggered: nothing need be read.  The pass looks at what the wake was for. */
+	(void)source;
+	(void)events;
+}
+
+int group_watch(struct vu_group *g, int fd, struct source *source, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = source };
+
+	return epoll_ctl(g->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+int group_rewatch(struct vu_group *g, int fd, struct source *source, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = source };
+
+	return epoll_ctl(g->epoll_fd, EPOLL_CTL_MOD, fd, &ev) < 0 ? -errno : 0;
+}
+
+void group_unwatch(struct vu_group *g, int fd)
+{
+	epoll_ctl(g->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+int group_init(struct vu_group *g, struct vu_device *dev)
+{
+	int err;
+
+	g->dev = dev;
+	g->wake.ready = group_woken;
+	g->wake_fd = -1;
+	g->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (g->epoll_fd < 0)
+		return -errno;
+	g->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (g->wake_fd < 0) {
+		err = -errno;
+	} else {
+		err = group_watch(g, g->wake_fd, &g->wake, EPOLLIN | EPOLLET);
+		if (!err)
+			return 0;
+	}
+	group_fini(g);
+	return err;
+}
+
+void group_fini(struct vu_group *g)
+{
+	group_free_sources(g);
+	if (g->wake_fd >= 0)
+		close(g->wake_fd);
+	if (g->epoll_fd >= 0)
+		close(g->epoll_fd);
+	g->wake_fd = g->epoll_fd = -1;
+}
+
+/* Any thread; async-signal-safe. */
+void vu_group_wake(struct vu_group *g)
+{
+	static const uint64_t one = 1;
+	int saved = errno;
+
+	if (write(g->wake_fd, &one, sizeof(one)) < 0)
+		errno = saved; /* full: awake already */
+}
+
+void group_activate(struct vu_group *g, struct vu_queue *q)
+{
+	if (q->active)
+		return;
+	q->active = true;
+	q->next_active = g->active;
+	g->active = q;
+	/* Used outside of a pass: make sure that there is one. */
+	if (!g->in_process)
+		vu_group_wake(g);
+}
+
+/* Any thread. */
+void group_post_remote(struct vu_group *g, struct req *req)
+{
+	struct req *head = atomic_load_explicit(&g->remote, memory_order_relaxed);
+
+	do {
+		req->remote_next = head;
+		/* Release pairs with the acquire in group_take_remote(). */
+	} while (!atomic_compare_exchange_weak_explicit(&g->remote, &head, req,
+							memory_order_release,
+							memory_order_relaxed));
+	if (!head)
+		vu_group_wake(g);
+}
+
+static void group_take_remote(struct vu_group *g)
+{
+	struct req *req, *oldest = NULL;
+
+	if (!atomic_load_explicit(&g->remote, memory_order_relaxed))
+		return;
+	req = atomic_exchange_explicit(&g->remote, NULL, memory_order_acquire);
+	while (req) {
+		struct req *next = req->remote_next;
+
+		req->remote_next = oldest;
+		oldest = req;
+		req = next;
+	}
+	while (oldest) {
+		req = oldest;
+		oldest = req->remote_next;
+		/* Its length was checked by vu_req_complete_remote(). */
+		vu_req_complete(&req->pub, req->remote_written);
+	}
+}
+
+static void group_take_commands(struct vu_group *g)
+{
+	struct mail *mail = mailbox_take(&g->commands);
+
+	while (mail) {
+		struct vu_queue *q = (struct vu_queue *)(void *)((char *)mail -
+								 offsetof(struct vu_queue,
+									  command_mail));
+
+		mail = mail->next;
+		mail_open(&q->command_mail);
+		queue_execute(q);
+	}
+}
+
+/* What held queues back may be gone. */
+static void group_rescan(struct vu_group *g)
+{
+	if (!atomic_load_explicit(&g->rescan, memory_order_relaxed) ||
+	    !atomic_exchange(&g->rescan, false))
+		return;
+	for (uint32_t i = 0; i < g->dev->info.n_queues; i++) {
+		struct vu_queue *q = &g->dev->queues[i];
+
+		if (q->group != g)
+			continue;
+		queue_update_hold(q);
+		if (q->ring) {
+			q->pending = true;
+			group_activate(g, q);
+		}
+	}
+}
+
+static int group_take_events(struct vu_group *g)
+{
+	struct epoll_event events[EVENTS_PER_PASS];
+	int n = epoll_wait(g->epoll_fd, events, EVENTS_PER_PASS, 0);
+
+	for (int i = 0; i < n; i++) {
+		struct source *source = events[i].data.ptr;
+
+		source->ready(source, events[i].events);
+	}
+	return n;
+}
+
+/* True while a queue has more to do at once. */
+static bool group_serve_queues(struct vu_group *g)
+{
+	bool more = false;
+
+	for (struct vu_queue *q = g->active; q; q = q->next_active) {
+		queue_serve(q, g->budget);
+		more |= q->pending;
+	}
+	return more;
+}
+
+int vu_group_process(struct vu_group *g, uint32_t budget)
+{
+	bool more;
+	int n;
+
+	g->owner = pthread_self();
+	g->has_owner = true;
+	g->in_process = true;
+	g->budget = budget ? budget : DEFAULT_BUDGET;
+	n = group_take_events(g);
+	group_take_commands(g);
+	group_take_remote(g);
+	group_rescan(g);
+	more = group_serve_queues(g);
+	g->in_process = false;
+	group_reap_sources(g);
+	return more || n == EVENTS_PER_PASS;
+}
+
+int vu_group_arm(struct vu_group *g)
+{
+	struct vu_queue **link = &g->active, *q;
+	bool more = false;
+
+	while ((q = *link)) {
+		if (queue_arm(q)) {
+			more = true;
+			link = &q->next_active;
+		} else {
+			*link = q->next_active;
+			q->active = false;
+		}
+	}
+	return more;
+}
+
+int vu_group_fd(const struct vu_group *g)
+{
+	return g->epoll_fd;
+}
+
+int vu_group_new(struct vu_device *dev, struct vu_group **out)
+{
+	struct vu_group *g = calloc(1, sizeof(*g));
+	int err;
+
+	if (!g)
+		return -ENOMEM;
+	err = group_init(g, dev);
+	if (err) {
+		free(g);
+		return err;
+	}
+	g->next = dev->groups;
+	dev->groups = g;
+	*out = g;
+	return 0;
+}
+
+void vu_group_free(struct vu_group *g)
+{
+	struct vu_group **link;
+
+	if (!g)
+		return;
+	link = &g->dev->groups;
+	while (*link != g)
+		link = &(*link)->next;
+	*link = g->next;
+	for (uint32_t i = 0; i < g->dev->info.n_queues; i++)
+		if (g->dev->queues[i].group == g)
+			g->dev->queues[i].group = &g->dev->own;
+	group_fini(g);
+	free(g);
+}
+
+struct vu_group *vu_device_group(struct vu_device *dev)
+{
+	return &dev->own;
+}
+
+int vu_device_set_group(struct vu_device *dev, uint32_t index, struct vu_group *g)
+{
+	if (index >= dev->info.n_queues || (g && g->dev != dev))
+		return -EINVAL;
+	/* stale counts the rings of earlier sessions that have requests outstanding. */
+	if (dev->session || dev->waiting || atomic_load(&dev->stale))
+		return -EBUSY;
+	dev->queues[index].group = g ? g : &dev->own;
+	return 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A group: the epoll set, mailbox and active queues of one thread.
+ */
+#ifndef DEV_GROUP_H
+#define DEV_GROUP_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <libvu/group.h>
+
+#include "base/mailbox.h"
+
+struct vu_device;
+struct vu_queue;
+struct req;
+
+/* Something in an epoll set; embedded in what owns the fd. */
+struct source {
+	void (*ready)(struct source *source, uint32_t events);
+};
+
+struct vu_group {
+	struct vu_device *dev;
+	int epoll_fd;
+	int wake_fd;
+	struct source wake;
+	struct mailbox commands;        /* from the control thread: queues' command mails */
+	_Atomic(struct req *) remote;   /* completed by other threads, newest first */
+	atomic_bool rescan;             /* what held queues back may be gone */
+	struct vu_queue *active;        /* queues that are being served: not armed */
+	uint32_t budget;
+	bool in_process;
+	bool has_owner;                 /* owner is set: processed at least once */
+	pthread_t owner;                /* the thread that processed last */
+	struct vu_source *sources;
+	struct vu_source *removed;      /* to be freed when no event can name them any more */
+	struct vu_group *next;          /* of the device */
+};
+
+int group_init(struct vu_group *group, struct vu_device *dev);
+void group_fini(struct vu_group *group);
+
+int group_watch(struct vu_group *group, int fd, struct source *source, uint32_t events);
+int group_rewatch(struct vu_group *group, int fd, struct source *source, uint32_t events);
+void group_unwatch(struct vu_group *group, int fd);
+
+/* Queue thread: have the queue looked at in this pass, or in the next one. */
+void group_activate(struct vu_group *group, struct vu_queue *queue);
+/* Any thread: a request completed elsewhere. */
+void group_post_remote(struct vu_group *group, struct req *req);
+
+/* source.c: free what was removed during a pass; all that is left. */
+void group_reap_sources(struct vu_group *group);
+void group_free_sources(struct vu_group *group);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* Handlers: feature bits, protocol features, ownership, number of queues.  Device thread. */
+#include <errno.h>
+#include <string.h>
+
+#include "dev/device.h"
+#include "dev/messages.h"
+#include "dev/session.h"
+
+#define BIT(n) (UINT64_C(1) << (n))
+
+static uint64_t payload_u64(const struct wire_msg *msg)
+{
+	uint64_t value;
+
+	memcpy(&value, msg->payload, sizeof(value));
+	return value;
+}
+
+int on_get_features(struct session *s, struct wire_msg *msg)
+{
+	int err = session_reply_u64(s, msg, s->dev->offered);
+
+	return err ? -EPROTO : MESSAGE_REPLIED;
+}
+
+/*
+ * What the driver chose.  QEMU's generic front-ends ack bits that we never offered: those of the
+ * ring that the library knows are obeyed, the others are only reported.
+ */
+static int features_check(struct session *s, uint64_t acked)
+{
+	struct vu_device *dev = s->dev;
+	uint64_t unoffered = acked & ~dev->offered;
+	uint64_t missing = (dev->info.required | BIT(VU_F_VERSION_1)) & ~acked;
+
+	if (unoffered && (!s->features_set || acked != s->features))
+		log_warn(&dev->log, "the front-end acked features that were not offered: %#llx",
+			 (unsigned long long)unoffered);
+	s->features = acked;
+	s->features_set = true;
+	atomic_store(&dev->features, acked & dev->offered & ~BIT(VU_F_PROTOCOL_FEATURES));
+	if (missing) {
+		/* Fatal only if it starts like this: QEMU also sends features before the guest's
+		 * driver chose any. */
+		log_debug(&dev->log, "required features are missing: %#llx",
+			  (unsigned long long)missing);
+		return -EINVAL;
+	}
+	if (acked & BIT(VU_F_RING_PACKED)) {
+		log_error(&dev->log, "packed rings were acked but not offered");
+		return -EINVAL;
+	}
+	if (!dev->ops.features_acked)
+		return 0;
+	return dev->ops.features_acked(dev, vu_device_features(dev), dev->opaque);
+}
+
+static int features_done(struct session *s, struct wire_msg *msg)
+{
+	(void)s;
+	(void)msg;
+	return MESSAGE_DONE;
+}
+
+int on_set_features(struct session *s, struct wire_msg *msg)
+{
+	uint64_t acked = payload_u64(msg);
+
+	s->features_ok = features_check(s, acked) == 0;
+	if (acked & BIT(VU_F_PROTOCOL_FEATURES))
+		return MESSAGE_DONE;
+	/* vhost-user "Ring states": without that bit all rings are enabled at once. */
+	for (uint32_t i = 0; i < s->dev->info.n_queues; i++) {
+		struct vu_queue *q = &s->dev->queues[i];
+
+		if (q->want.enabled)
+			continue;
+		q->want.enabled = true;
+		queue_give(q, QUEUE_CONFIGURE);
+	}
+	return session_wait(s, msg, features_done);
+}
+
+int on_get_protocol_features(struct session *s, struct wire_msg *msg)
+{
+	int err = session_reply_u64(s, msg, s->dev->offered_protocol);
+
+	return err ? -EPROTO : MESSAGE_REPLIED;
+}
+
+int on_set_protocol_features(struct session *s, struct wire_msg *msg)
+{
+	uint64_t acked = payload_u64(msg), unoffered = acked & ~s->dev->offered_protocol;
+	const uint64_t inband_needs = BIT(WIRE_PF_BACKEND_REQ) | BIT(WIRE_PF_REPLY_ACK);
+	bool inband = acked >> WIRE_PF_INBAND_NOTIFICATIONS & 1;
+
+	if (unoffered)
+		log_warn(&s->dev->log,
+			 "the front-end acked protocol features that were not offered: %#llx",
+			 (unsigned long long)unoffered);
+	s->protocol = acked & s->dev->offered_protocol;
+	if (inband && (s->protocol & inband_needs) != inband_needs) {
+		/* vhost-user "In-band notifications": there is no other way to say so. */
+		log_error(&s->dev->log,
+			  "in-band notifications were acked without BACKEND_REQ and REPLY_ACK");
+		return -EPROTO;
+	}
+	for (uint32_t i = 0; i < s->dev->info.n_queues; i++)
+		s->dev->queues[i].want.inband = session_has(s, WIRE_PF_INBAND_NOTIFICATIONS);
+	return MESSAGE_DONE;
+}
+
+int on_set_owner(struct session *s, struct wire_msg *msg)
+{
+	(void)s;
+	(void)msg;
+	return MESSAGE_DONE;
+}
+
+/* Deprecated; ignoring it is one of the two ways that the specification recommends. */
+int on_reset_owner(struct session *s, struct wire_msg *msg)
+{
+	(void)s;
+	(void)msg;
+	return MESSAGE_DONE;
+}
+
+int on_get_queue_num(struct session *s, struct wire_msg *msg)
+{
+	int err = session_reply_u64(s, msg, s->dev->info.n_queues);
+
+	return err ? -EPROTO : MESSAGE_REPLIED;
+}

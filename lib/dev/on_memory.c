@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Handlers: the memory table.  A change makes a new table; the answer goes when every started
+ * ring uses it.  Requests handed out keep the old one.  Device thread.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "dev/device.h"
+#include "dev/messages.h"
+#include "dev/session.h"
+#include "mem/table.h"
+
+static struct region_info region_info(const struct wire_region *r)
+{
+	return (struct region_info){ r->guest_addr, r->size, r->user_addr, r->mmap_offset };
+}
+
+static int memory_map(struct session *s, const struct region_info *info, int fd,
+		      struct region **region)
+{
+	const char *why;
+	int err = region_map(s->dev->mappings, info, fd, region, &why);
+
+	if (err)
+		log_error(&s->dev->log, "memory at %#llx, %#llx bytes: %s (%s)",
+			  (unsigned long long)info->guest_addr, (unsigned long long)info->size, why,
+			  strerror(-err));
+	return err;
+}
+
+static int memory_done(struct session *s, struct wire_msg *msg)
+{
+	(void)s;
+	(void)msg;
+	return MESSAGE_DONE;
+}
+
+/* Let every started ring switch. */
+static int memory_use(struct session *s, struct wire_msg *msg, struct table *table)
+{
+	struct table *old = s->table;
+	int rc;
+
+	s->table = table;
+	for (uint32_t i = 0; i < s->dev->info.n_queues; i++) {
+		struct vu_queue *q = &s->dev->queues[i];
+
+		q->want.table = table;
+		if (q->want.started)
+			queue_give(q, QUEUE_CONFIGURE);
+	}
+	rc = session_wait(s, msg, memory_done);
+	/* The rings have references of their own until they switch. */
+	table_unref(old);
+	return rc;
+}
+
+static void memory_log(const struct session *s, int err)
+{
+	if (err == -EEXIST)
+		log_error(&s->dev->log, "two memory regions overlap");
+	else if (err == -ENOSPC)
+		log_error(&s->dev->log, "more than %d memory regions", TABLE_MAX_REGIONS);
+}
+
+int on_set_mem_table(struct session *s, struct wire_msg *msg)
+{
+	struct region *regions[WIRE_TABLE_REGIONS];
+	struct table *table;
+	uint32_t n, mapped;
+	int err = 0;
+
+	memcpy(&n, msg->payload, sizeof(n));
+	for (mapped = 0; mapped < n; mapped++) {
+		struct wire_region r;
+		struct region_info info;
+
+		memcpy(&r,
+		       msg->payload + offsetof(struct wire_mem_table, regions) +
+			       mapped * sizeof(r),
+		       sizeof(r));
+		info = region_info(&r);
+		err = memory_map(s, &info, msg->fds[mapped], &regions[mapped]);
+		if (err)
+			break;
+	}
+	if (!err)
+		err = table_new(regions, n, &table);
+	memory_log(s, err);
+	while (mapped)
+		region_unref(regions[--mapped]);
+	return err ? err : memory_use(s, msg, table);
+}
+
+int on_get_max_mem_slots(struct session *s, struct wire_msg *msg)
+{
+	int err = session_reply_u64(s, msg, TABLE_MAX_REGIONS);
+
+	return err ? -EPROTO : MESSAGE_REPLIED;
+}
+
+int on_add_mem_reg(struct session *s, struct wire_msg *msg)
+{
+	struct wire_mem_reg reg;
+	struct region_info info;
+	struct region *region;
+	struct table *table;
+	int err;
+
+	memcpy(&reg, msg->payload, sizeof(reg));
+	info = region_info(&reg.region);
+	err = memory_map(s, &info, msg->fds[0], &region);
+	if (err)
+		return err;
+	err = table_with(s->table, region, &table);
+	region_unref(region);
+	memory_log(s, err);
+	return err ? err : memory_use(s, msg, table);
+}
+
+/* An fd may come with it; the validator closes it (vhost-user REM_MEM_REG). */
+int on_rem_mem_reg(struct session *s, struct wire_msg *msg)
+{
+	struct wire_mem_reg reg;
+	struct region_info info;
+	struct table *table;
+	int err;
+
+	memcpy(&reg, msg->payload, sizeof(reg));
+	info = region_info(&reg.region);
+	err = table_without(s->table, &info, &table);
+	return err ? err : memory_use(s, msg, table);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* Handlers: device status and reset.  Device thread. */
+#include <errno.h>
+#include <string.h>
+
+#include "dev/device.h"
+#include "dev/messages.h"
+#include "dev/session.h"
+
+/* virtio 1.3 §2.1 */
+enum { STATUS_DRIVER_OK = 4, STATUS_FEATURES_OK = 8, STATUS_BITS = 0xff };
+
+static int reset_done(struct session *s, struct wire_msg *msg)
+{
+	struct vu_device *dev = s->dev;
+
+	(void)msg;
+	if (!dev->suspended) {
+		dev->suspended = true;
+		if (dev->ops.stopped)
+			dev->ops.stopped(dev, dev->opaque);
+	}
+	s->status = 0;
+	if (dev->ops.reset)
+		dev->ops.reset(dev, dev->opaque);
+	return MESSAGE_DONE;
+}
+
+/* Stop and disable every ring, then reset the device; the session stays. */
+int on_reset_device(struct session *s, struct wire_msg *msg)
+{
+	struct vu_device *dev = s->dev;
+
+	for (uint32_t i = 0; i < dev->info.n_queues; i++) {
+		struct vu_queue *q = &dev->queues[i];
+
+		if (!q->want.started && !q->want.enabled)
+			continue;
+		q->want.started = q->want.enabled = false;
+		queue_give(q, QUEUE_STOP);
+	}
+	dev->n_started = 0;
+	return session_wait(s, msg, reset_done);
+}
+
+int on_set_status(struct session *s, struct wire_msg *msg)
+{
+	uint64_t status;
+
+	memcpy(&status, msg->payload, sizeof(status));
+	if (status & ~(uint64_t)STATUS_BITS) {
+		log_error(&s->dev->log, "a device status of %#llx has more than 8 bits",
+			  (unsigned long long)status);
+		return -EPROTO;
+	}
+	if (!status)
+		return on_reset_device(s, msg);
+	/* virtio 1.3 §3.1.1: leaving FEATURES_OK clear is how a device turns features down. */
+	if ((status & STATUS_FEATURES_OK) && !s->features_ok) {
+		log_error(&s->dev->log, "features %#llx are turned down: FEATURES_OK stays clear",
+			  (unsigned long long)s->features);
+		status &= ~(uint64_t)STATUS_FEATURES_OK;
+	}
+	s->status = (uint8_t)status;
+	return MESSAGE_DONE;
+}
+
+int on_get_status(struct session *s, struct wire_msg *msg)
+{
+	return session_reply_u64(s, msg, s->status) ? -EPROTO : MESSAGE_REPLIED;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Handlers: the rings.  What is set on a started ring takes effect at its next SET_VRING_KICK,
+ * which then means stop and start (User-mode Linux never stops one).  Device thread.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dev/device.h"
+#include "dev/messages.h"
+#include "dev/session.h"
+
+static struct wire_vring_state payload_state(const struct wire_msg *msg)
+{
+	struct wire_vring_state state;
+
+	memcpy(&state, msg->payload, sizeof(state));
+	return state;
+}
+
+/* The queue that a message names, or NULL after a log line. */
+static struct vu_queue *named_queue(struct session *s, uint32_t index)
+{
+	if (index < s->dev->info.n_queues)
+		return &s->dev->queues[index];
+	log_error(&s->dev->log, "queue %u: the device has only %u", index, s->dev->info.n_queues);
+	return NULL;
+}
+
+static int vring_done(struct session *s, struct wire_msg *msg)
+{
+	(void)s;
+	(void)msg;
+	return MESSAGE_DONE;
+}
+
+int on_set_vring_num(struct session *s, struct wire_msg *msg)
+{
+	struct wire_vring_state state = payload_state(msg);
+	struct vu_queue *q = named_queue(s, state.index);
+
+	if (!q)
+		return -EPROTO;
+	if (!state.num || state.num > q->info.max_size) {
+		log_error(&s->dev->log, "queue %u: a size of %u entries; 1 to %u can be used",
+			  q->index, state.num, q->info.max_size);
+		return -EPROTO;
+	}
+	q->want.ring.size = state.num;
+	return MESSAGE_DONE;
+}
+
+int on_set_vring_addr(struct session *s, struct wire_msg *msg)
+{
+	struct wire_vring_addr addr;
+	struct vu_queue *q;
+
+	memcpy(&addr, msg->payload, sizeof(addr));
+	q = named_queue(s, addr.index);
+	if (!q)
+		return -EPROTO;
+	q->want.ring.desc = addr.desc;
+	q->want.ring.driver = addr.avail;
+	q->want.ring.device = addr.used;
+	q->want.has_addr = true;
+	return MESSAGE_DONE;
+}
+
+int on_set_vring_base(struct session *s, struct wire_msg *msg)
+{
+	struct wire_vring_state state = payload_state(msg);
+	struct vu_queue *q = named_queue(s, state.index);
+
+	if (!q)
+		return -EPROTO;
+	/* vhost-user "A vring descriptor index for split virtqueues": 16 bits. */
+	if (state.num > UINT16_MAX) {
+		log_error(&s->dev->log, "queue %u: a base of %#x does not fit into 16 bits",
+			  q->index, state.num);
+		return -EPROTO;
+	}
+	q->want.ring.base = state.num;
+	q->want.base_set = true;
+	return MESSAGE_DONE;
+}
+
+/* Leave the suspended state: the driver's choice is final now. */
+static int device_start(struct session *s)
+{
+	struct vu_device *dev = s->dev;
+	int err = 0;
+
+	if (!s->features_ok) {
+		log_error(&dev->log, "cannot start: the driver accepted features %#llx, which the "
+				     "device cannot work with",
+			  (unsigned long long)s->features);
+		return -EPROTO;
+	}
+	if (!dev->suspended)
+		return 0;
+	dev->suspended = false;
+	if (dev->ops.started)
+		err = dev->ops.started(dev, dev->opaque);
+	if (err) {
+		log_error(&dev->log, "the device refused to start: %s", strerror(-err));
+		return -EPROTO;
+	}
+	return 0;
+}
+
+static void device_stop(struct vu_device *dev)
+{
+	if (dev->n_started || dev->suspended)
+		return;
+	dev->suspended = true;
+	if (dev->ops.stopped)
+		dev->ops.stopped(dev, dev->opaque);
+}
+
+/* The queue that a waiting SET_VRING_KICK, GET_VRING_BASE or VRING_KICK named. */
+static struct vu_queue *waiting_queue(struct session *s, const struct wire_msg *msg)
+{
+	uint32_t index;
+
+	memcpy(&index, msg->payload, sizeof(index));
+	return &s->dev->queues[index & WIRE_VRING_INDEX_MASK];
+}
+
+static int vring_started(struct session *s, struct wire_msg *msg)
+{
+	struct vu_queue *q = waiting_queue(s, msg);
+
+	if (!q->result)
+		return MESSAGE_DONE;
+	log_error(&s->dev->log, "queue %u: cannot start: %s", q->index, q->why);
+	q->want.started = false;
+	s->dev->n_started--;
+	device_stop(s->dev);
+	return q->result;
+}
+
+static int vring_start(struct session *s, struct wire_msg *msg, struct vu_queue *q)
+{
+	struct ring_config *c = &q->want.ring;
+	int err;
+
+	if (!c->size || !q->want.has_addr) {
+		log_error(&s->dev->log, "queue %u: started before its size and addresses were set",
+			  q->index);
+		return -EPROTO;
+	}
+	err = device_start(s);
+	if (err)
+		return err;
+	c->event_idx = s->features >> VU_F_EVENT_IDX & 1;
+	c->indirect = s->features >> VU_F_INDIRECT_DESC & 1;
+	c->space = TABLE_USER;
+	c->max_segs = q->info.max_segs;
+	c->priv_size = q->info.priv_size;
+	q->want.table = s->table;
+	if (!q->want.started)
+		s->dev->n_started++;
+	q->want.started = true;
+	queue_give(q, QUEUE_START);
+	return session_wait(s, msg, vring_started);
+}
+
+static int vring_stopped(struct session *s, struct wire_msg *msg)
+{
+	struct vu_queue *q = waiting_queue(s, msg);
+	const struct wire_vring_state state = { q->index, q->want.ring.base };
+
+	device_stop(s->dev);
+	return session_reply(s, msg, &state, sizeof(state), NULL, 0) ? -EPROTO : MESSAGE_REPLIED;
+}
+
+int on_get_vring_base(struct session *s, struct wire_msg *msg)
+{
+	struct vu_queue *q = named_queue(s, payload_state(msg).index);
+
+	if (!q)
+		return -EPROTO;
+	if (q->want.started) {
+		q->want.started = false;
+		s->dev->n_started--;
+		queue_give(q, QUEUE_STOP);
+	}
+	return session_wait(s, msg, vring_stopped);
+}
+
+/* A kick, call or error descriptor, or that there is none. */
+static int vring_take_fd(struct session *s, struct wire_msg *msg, enum queue_fd which,
+			 struct vu_queue **out)
+{
+	struct vu_queue *q;
+	uint64_t value;
+	int fd;
+
+	memcpy(&value, msg->payload, sizeof(value));
+	q = named_queue(s, value & WIRE_VRING_INDEX_MASK);
+	if (!q)
+		return -EPROTO;
+	notifier_close(&q->want.fds[which]);
+	fd = wire_msg_take_fd(msg);
+	if (fd >= 0 && notifier_open(&q->want.fds[which], fd)) {
+		log_error(&s->dev->log, "queue %u: the descriptor is no eventfd, socket or pipe",
+			  q->index);
+		close(fd);
+		return -EPROTO;
+	}
+	q->want.changed[which] = true;
+	*out = q;
+	return 0;
+}
+
+int on_set_vring_kick(struct session *s, struct wire_msg *msg)
+{
+	struct vu_queue *q;
+	int err = vring_take_fd(s, msg, QUEUE_KICK, &q);
+
+	return err ? err : vring_start(s, msg, q);
+}
+
+static int vring_set_fd(struct session *s, struct wire_msg *msg, enum queue_fd which)
+{
+	struct vu_queue *q;
+	int err = vring_take_fd(s, msg, which, &q);
+
+	if (err)
+		return err;
+	queue_give(q, QUEUE_CONFIGURE);
+	return session_wait(s, msg, vring_done);
+}
+
+int on_set_vring_call(struct session *s, struct wire_msg *msg)
+{
+	return vring_set_fd(s, msg, QUEUE_CALL);
+}
+
+int on_set_vring_err(struct session *s, struct wire_msg *msg)
+{
+	return vring_set_fd(s, msg, QUEUE_ERR);
+}
+
+int on_set_vring_enable(struct session *s, struct wire_msg *msg)
+{
+	struct wire_vring_state state = payload_state(msg);
+	struct vu_queue *q = named_queue(s, state.index);
+
+	if (!q)
+		return -EPROTO;
+	if (state.num > 1) {
+		log_error(&s->dev->log, "queue %u: enable is 0 or 1, not %u", q->index, state.num);
+		return -EPROTO;
+	}
+	q->want.enabled = state.num;
+	/* In-band, no SET_VRING_KICK may ever come (User-mode Linux). */
+	if (q->want.enabled && q->want.inband && !q->want.started && q->want.has_addr)
+		return vring_start(s, msg, q);
+	queue_give(q, QUEUE_CONFIGURE);
+	return session_wait(s, msg, vring_done);
+}
+
+/* A notification as a message: it also starts a ring. */
+int on_vring_kick(struct session *s, struct wire_msg *msg)
+{
+	struct vu_queue *q = named_queue(s, payload_state(msg).index);
+
+	if (!q)
+		return -EPROTO;
+	if (!q->want.started)
+		return vring_start(s, msg, q);
+	/* Makes the queue's thread look at the ring. */
+	queue_give(q, QUEUE_CONFIGURE);
+	return session_wait(s, msg, vring_done);
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The data path: handing out requests and taking them back.  Queue thread, except where it says
+ * otherwise.  The life of a queue is in queue_life.c.
+ */
+#include "dev/queue.h"
+
+#include <errno.h>
+
+#include "dev/device.h"
+
+/* The request's queue: the owner of its ring. */
+static struct vu_queue *req_owner(const struct req *req)
+{
+	return req->ring->config.queue;
+}
+
+static bool queue_debug(const struct vu_queue *q)
+{
+	return q->dev->info.flags & VU_DEVICE_DEBUG;
+}
+
+/* VU_DEVICE_DEBUG: is this the queue's thread? */
+static bool queue_is_ours(const struct vu_queue *q, const char *function)
+{
+	if (!q->group->has_owner || pthread_equal(q->group->owner, pthread_self()))
+		return true;
+	log_error(&q->dev->log, "queue %u: %s() was called on another thread than the queue's",
+		  q->index, function);
+	return false;
+}
+
+/* Nothing can be handed out: which answer is it? */
+static int queue_held(const struct vu_queue *q)
+{
+	if (q->state == QUEUE_BROKEN)
+		return -EIO;
+	return q->hold & (HOLD_STATE | HOLD_DISABLED) ? -ESHUTDOWN : 0;
+}
+
+int vu_queue_next(struct vu_queue *q, struct vu_req **out)
+{
+	struct req *req;
+	int n;
+
+	if (unlikely(q->hold))
+		return queue_held(q);
+	if (unlikely(queue_debug(q) && !queue_is_ours(q, "vu_queue_next")))
+		return -EINVAL;
+	if (unlikely(!q->active))
+		group_activate(q->group, q);
+	if (unlikely(!q->budget)) {
+		q->pending = true;
+		return 0;
+	}
+	n = ring_next(q->ring, &req);
+	if (unlikely(n <= 0)) {
+		if (n < 0)
+			queue_broke(q);
+		return n;
+	}
+	q->budget--;
+	*out = &req->pub;
+	return 1;
+}
+
+int vu_queue_next_batch(struct vu_queue *q, struct vu_req **reqs, uint32_t max)
+{
+	uint32_t n = 0;
+	int err = 0;
+
+	while (n < max && (err = vu_queue_next(q, &reqs[n])) == 1)
+		n++;
+	return n ? (int)n : err;
+}
+
+/* A request that is not outstanding is completed twice, or was put back. */
+static int req_check(const struct req *req, const char *function)
+{
+	const struct vu_queue *q = req_owner(req);
+
+	if (unlikely(!req->outstanding)) {
+		log_error(&q->dev->log,
+			  "queue %u: %s() on a request that is not outstanding (completed twice?)",
+			  q->index, function);
+		return -EINVAL;
+	}
+	if (unlikely(queue_debug(q) && !queue_is_ours(q, function)))
+		return -EINVAL;
+	return 0;
+}
+
+/* After a request's end: the queue is to be looked at, and somebody may wait for the last one. */
+static inline void queue_completed(struct vu_queue *q, struct ring *ring)
+{
+	if (unlikely(!q->active))
+		group_activate(q->group, q);
+	if (unlikely(ring->watched))
+		queue_ring_drained(q, ring);
+}
+
+int vu_req_complete(struct vu_req *pub, uint64_t written)
+{
+	struct req *req = (struct req *)pub;
+	struct ring *ring = req->ring;
+	int err = req_check(req, "vu_req_complete");
+
+	if (unlikely(err))
+		return err;
+	err = ring_complete(ring, req, written);
+	if (unlikely(err))
+		return err;
+	ring_publish(ring);
+	queue_completed(ring->config.queue, ring);
+	return 0;
+}
+
+int vu_queue_complete_batch(struct vu_queue *q, struct vu_req *const *reqs,
+			    const uint64_t *written, uint32_t n)
+{
+	struct ring *last = NULL;
+	int err = 0;
+
+	for (uint32_t i = 0; i < n && !err; i++) {
+		struct req *req = (struct req *)reqs[i];
+		struct ring *ring = req->ring;
+
+		err = req_check(req, "vu_queue_complete_batch");
+		if (!err)
+			err = ring_complete(ring, req, written[i]);
+		if (err)
+			break;
+		if (unlikely(ring->watched)) {
+			/* It may be the ring's last request, and the ring's end. */
+			ring_publish(ring);
+			queue_completed(q, ring);
+		} else {
+			last = ring;
+		}
+	}
+	if (last) {
+		ring_publish(last);
+		queue_completed(q, last);
+	}
+	return err;
+}
+
+/* Any thread. */
+int vu_req_complete_remote(struct vu_req *pub, uint64_t written)
+{
+	struct req *req = (struct req *)pub;
+
+	if (written > pub->writable_len)
+		return -ERANGE;
+	req->remote_written = written;
+	group_post_remote(req_owner(req)->group, req);
+	return 0;
+}
+
+int vu_req_put_back(struct vu_req *pub)
+{
+	struct req *req = (struct req *)pub;
+	struct ring *ring = req->ring;
+	int err = req_check(req, "vu_req_put_back");
+
+	if (!err)
+		err = ring_put_back(ring, req);
+	if (err)
+		return err;
+	req_owner(req)->budget++;
+	queue_completed(ring->config.queue, ring);
+	return 0;
+}
+
+void queue_notify(struct vu_queue *q)
+{
+	if (q->fds[QUEUE_CALL].kind != NOTIFIER_NONE) {
+		notifier_signal(&q->fds[QUEUE_CALL]);
+	} else if (q->inband) {
+		/* vhost-user BACKEND_VRING_CALL: the device thread owns that socket. */
+		atomic_store(&q->call_inband, true);
+		if (!atomic_exchange(&q->dev->call_inband, true))
+			device_wake(q->dev);
+	}
+}
+
+void vu_queue_signal(struct vu_queue *q)
+{
+	if (q->ring && ring_is_unsignalled(q->ring) && ring_wants_signal(q->ring))
+		queue_notify(q);
+}
+
+int vu_queue_available(struct vu_queue *q)
+{
+	if (q->hold)
+		return 0;
+	if (!q->active)
+		group_activate(q->group, q);
+	return ring_is_available(q->ring);
+}
+
+uint32_t vu_queue_outstanding(const struct vu_queue *q)
+{
+	return q->ring ? q->ring->outstanding : 0;
+}
+
+uint32_t vu_queue_index(const struct vu_queue *q)
+{
+	return q->index;
+}
+
+struct vu_device *vu_queue_device(const struct vu_queue *q)
+{
+	return q->dev;
+}
+
+struct vu_queue *vu_req_queue(const struct vu_req *pub)
+{
+	return req_owner((const struct req *)pub);
+}
+
+/* Take and drop what a disabled queue offers (struct vu_queue_info.discard_when_disabled). */
+static void queue_discard(struct vu_queue *q)
+{
+	struct req *req;
+	int n = 0;
+
+	for (uint32_t i = 0; i < q->budget && (n = ring_next(q->ring, &req)) == 1; i++)
+		ring_complete(q->ring, req, 0);
+	ring_publish(q->ring);
+	if (n < 0)
+		queue_broke(q);
+	else if (n == 1)
+		q->pending = true;
+}
+
+void queue_serve(struct vu_queue *q, uint32_t budget)
+{
+	struct vu_device *dev = q->dev;
+
+	if (q->ring && ring_look(q->ring))
+		q->pending = true;
+	if (q->ring && q->ring->unstarved) {
+		q->ring->unstarved = false;
+		q->pending = true;
+	}
+	q->budget = budget;
+	if (q->pending && q->state == QUEUE_RUNNING) {
+		q->pending = false;
+		if (q->ring->why)
+			queue_broke(q);
+		else if (!q->hold && dev->ops.queue_ready)
+			dev->ops.queue_ready(q, dev->opaque);
+		else if (q->hold == HOLD_DISABLED && q->info.discard_when_disabled)
+			queue_discard(q);
+	}
+	vu_queue_signal(q);
+}
+
+bool queue_arm(struct vu_queue *q)
+{
+	/* With a hold nothing can be done about a notification: what ends it looks at the ring. */
+	if (q->state != QUEUE_RUNNING || (q->hold && !q->info.discard_when_disabled))
+		return false;
+	if (q->pending)
+		return true;
+	return ring_arm(q->ring);
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a queue: commands from the device thread to the queue thread, and what the queue
+ * thread does with them.
+ *
+ * A command is one number in q->command; want holds its details.  The device thread gives at most
+ * one at a time, except QUEUE_ABANDON, which may overtake one that is not answered yet; the number
+ * tells the answers apart.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "dev/device.h"
+
+static const char *const state_names[QUEUE_STATES] = { "stopped", "running", "draining",
+						       "broken" };
+
+/* legal[from] has the bit of every state that may follow. */
+static const unsigned int legal[QUEUE_STATES] = {
+	[QUEUE_STOPPED] = 1 << QUEUE_RUNNING,
+	[QUEUE_RUNNING] = 1 << QUEUE_DRAINING | 1 << QUEUE_BROKEN | 1 << QUEUE_STOPPED,
+	[QUEUE_DRAINING] = 1 << QUEUE_STOPPED,
+	[QUEUE_BROKEN] = 1 << QUEUE_DRAINING | 1 << QUEUE_STOPPED,
+};
+
+void queue_set_state(struct vu_queue *q, enum queue_state state)
+{
+	if (!(legal[q->state] & 1u << state))
+		log_error(&q->dev->log, "queue %u: %s -> %s is not in the table of states",
+			  q->index, state_names[q->state], state_names[state]);
+	log_debug(&q->dev->log, "queue %u: %s -> %s", q->index, state_names[q->state],
+		  state_names[state]);
+	q->state = state;
+	queue_update_hold(q);
+}
+
+void queue_update_hold(struct vu_queue *q)
+{
+	q->hold = (q->state == QUEUE_RUNNING ? 0 : HOLD_STATE) | (q->enabled ? 0 : HOLD_DISABLED) |
+		  (atomic_load(&q->dev->stale) ? HOLD_STALE : 0);
+}
+
+static void queue_kicked(struct source *source, uint32_t events)
+{
+	struct vu_queue *q =
+		(struct vu_queue *)(void *)((char *)source - offsetof(struct vu_queue, kick));
+
+	if (!notifier_clear(&q->fds[QUEUE_KICK]) || (events & EPOLLERR))
+		group_unwatch(q->group, q->fds[QUEUE_KICK].fd);
+	if (q->ring) {
+		ring_disarm(q->ring);
+		q->pending = true;
+		group_activate(q->group, q);
+	}
+}
+
+void queue_init(struct vu_queue *q, struct vu_device *dev, uint32_t index)
+{
+	q->dev = dev;
+	q->index = index;
+	q->group = &dev->own;
+	q->hold = HOLD_STATE | HOLD_DISABLED;
+	q->kick.ready = queue_kicked;
+	q->want.ring.queue = q;
+	for (int i = 0; i < QUEUE_FDS; i++) {
+		notifier_init(&q->fds[i]);
+		notifier_init(&q->want.fds[i]);
+	}
+}
+
+static void queue_close_fd(struct vu_queue *q, enum queue_fd which)
+{
+	if (which == QUEUE_KICK && q->fds[QUEUE_KICK].kind != NOTIFIER_NONE)
+		group_unwatch(q->group, q->fds[QUEUE_KICK].fd);
+	notifier_close(&q->fds[which]);
+}
+
+void queue_fini(struct vu_queue *q)
+{
+	queue_forget(q);
+	for (int i = 0; i < QUEUE_FDS; i++)
+		queue_close_fd(q, i);
+	ring_free(q->ring);
+	while (q->dead) {
+		struct ring *ring = q->dead;
+
+		q->dead = ring->next;
+		ring_free(ring);
+	}
+}
+
+void queue_forget(struct vu_queue *q)
+{
+	struct queue_want *w = &q->want;
+
+	for (int i = 0; i < QUEUE_FDS; i++)
+		notifier_close(&w->fds[i]);
+	memset(w, 0, sizeof(*w));
+	w->ring.queue = q;
+	for (int i = 0; i < QUEUE_FDS; i++)
+		notifier_init(&w->fds[i]);
+}
+
+/* Watch the kick descriptor while the ring runs. */
+static void queue_watch_kick(struct vu_queue *q)
+{
+	const struct notifier *kick = &q->fds[QUEUE_KICK];
+	uint32_t events = EPOLLIN;
+
+	if (kick->kind == NOTIFIER_NONE)
+		return;
+	if (kick->kind == NOTIFIER_EVENTFD)
+		events |= EPOLLET;
+	group_unwatch(q->group, kick->fd);
+	if (group_watch(q->group, kick->fd, &q->kick, events))
+		log_error(&q->dev->log, "queue %u: the kick descriptor cannot be watched",
+			  q->index);
+}
+
+/* Take over new descriptors, the enabled bit, the memory. */
+static void queue_configure(struct vu_queue *q)
+{
+	struct queue_want *w = &q->want;
+
+	for (int i = 0; i < QUEUE_FDS; i++) {
+		if (!w->changed[i])
+			continue;
+		queue_close_fd(q, i);
+		q->fds[i] = w->fds[i];
+		notifier_init(&w->fds[i]);
+		w->changed[i] = false;
+		/* virtio: a driver may add buffers before it learns of the new descriptor. */
+		if (i == QUEUE_CALL && q->ring)
+			q->ring->signal_valid = false;
+		if (i == QUEUE_KICK && q->state == QUEUE_RUNNING)
+			queue_watch_kick(q);
+	}
+	q->inband = w->inband;
+	if (q->enabled != w->enabled) {
+		q->enabled = w->enabled;
+		log_debug(&q->dev->log, "queue %u: %s", q->index,
+			  q->enabled ? "enabled" : "disabled");
+	}
+	queue_update_hold(q);
+	if (q->ring && w->table && ring_set_table(q->ring, w->table) && q->state == QUEUE_RUNNING)
+		queue_broke(q);
+	/* Enabling scans the ring once (vhost-user "Ring states"). */
+	if (q->ring) {
+		q->pending = true;
+		group_activate(q->group, q);
+	}
+}
+
+static void queue_answer(struct vu_queue *q, uint32_t command)
+{
+	/* Release pairs with device_answered(). */
+	atomic_store_explicit(&q->done, command, memory_order_release);
+	if (q->group == &q->dev->own)
+		device_answered(q->dev, q);
+	else if (mailbox_post(&q->dev->done, &q->done_mail))
+		device_wake(q->dev);
+}
+
+static void queue_start(struct vu_queue *q, uint32_t command)
+{
+	struct queue_want *w = &q->want;
+
+	q->result = ring_new(&w->ring, w->table, &q->ring, &q->why);
+	w->base_set = false;
+	if (!q->result) {
+		queue_set_state(q, QUEUE_RUNNING);
+		queue_watch_kick(q);
+		ring_disarm(q->ring);
+		q->pending = true;
+		group_activate(q->group, q);
+	}
+	queue_answer(q, command);
+}
+
+/* The ring is drained, or never ran: take it away and do what was waiting for that. */
+static void queue_stopped(struct vu_queue *q, uint32_t command)
+{
+	if (q->fds[QUEUE_KICK].kind != NOTIFIER_NONE)
+		group_unwatch(q->group, q->fds[QUEUE_KICK].fd);
+	if (q->ring) {
+		vu_queue_signal(q);
+		/* GET_VRING_BASE's answer; a start without SET_VRING_BASE goes on there. */
+		if ((command & 0xff) == QUEUE_STOP || !q->want.base_set)
+			q->want.ring.base = ring_base(q->ring);
+		ring_free(q->ring);
+		q->ring = NULL;
+		queue_set_state(q, QUEUE_STOPPED);
+	}
+	q->result = 0;
+	if ((command & 0xff) == QUEUE_START)
+		queue_start(q, command);
+	else
+		queue_answer(q, command);
+}
+
+static void queue_tell_stop(struct vu_queue *q)
+{
+	if (q->dev->ops.queue_stop)
+		q->dev->ops.queue_stop(q, q->dev->opaque);
+}
+
+/* Stop (or restart) once nothing is outstanding. */
+static void queue_drain(struct vu_queue *q, uint32_t command)
+{
+	struct ring *ring = q->ring;
+
+	if (!ring) {
+		queue_stopped(q, command);
+		return;
+	}
+	q->stop_command = command;
+	queue_set_state(q, QUEUE_DRAINING);
+	/* Not watched yet: the device may complete from within queue_stop. */
+	queue_tell_stop(q);
+	atomic_store(&q->draining, ring->outstanding);
+	ring->watched = true;
+	queue_ring_drained(q, ring);
+}
+
+void queue_ring_drained(struct vu_queue *q, struct ring *ring)
+{
+	atomic_store_explicit(&q->draining, ring->outstanding, memory_order_relaxed);
+	if (ring->outstanding)
+		return;
+	if (ring->dead) {
+		struct ring **link = &q->dead;
+
+		while (*link != ring)
+			link = &(*link)->next;
+		*link = ring->next;
+		ring_free(ring);
+		device_release_stale(q->dev);
+	} else {
+		queue_stopped(q, q->stop_command);
+	}
+}
+
+/* The session is gone: let go of everything shared; outstanding requests end by themselves. */
+static void queue_abandon(struct vu_queue *q, uint32_t command)
+{
+	struct ring *ring = q->ring;
+	bool was_draining = q->state == QUEUE_DRAINING;
+
+	for (int i = 0; i < QUEUE_FDS; i++)
+		queue_close_fd(q, i);
+	q->enabled = false;
+	q->pending = false;
+	if (ring) {
+		ring->dead = true;
+		queue_set_state(q, QUEUE_STOPPED);
+		if (!was_draining && ring->outstanding)
+			queue_tell_stop(q);
+		q->ring = NULL;
+		if (ring->outstanding) {
+			ring->watched = true;
+			ring->next = q->dead;
+			q->dead = ring;
+			atomic_fetch_add(&q->dev->stale, 1);
+		} else {
+			ring_free(ring);
+		}
+	}
+	q->result = 0;
+	queue_update_hold(q);
+	queue_answer(q, command);
+}
+
+void queue_execute(struct vu_queue *q)
+{
+	/* Acquire pairs with queue_give(): want is ours until the answer. */
+	uint32_t command =
+		atomic_exchange_explicit(&q->command, QUEUE_NO_COMMAND, memory_order_acquire);
+
+	if (command == QUEUE_NO_COMMAND)
+		return;
+	if ((command & 0xff) == QUEUE_ABANDON) {
+		queue_abandon(q, command);
+		return;
+	}
+	queue_configure(q);
+	if ((command & 0xff) == QUEUE_CONFIGURE) {
+		q->result = 0;
+		queue_answer(q, command);
+	} else {
+		queue_drain(q, command);
+	}
+}
+
+void queue_give(struct vu_queue *q, enum queue_command command)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	q->want.since = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+	q->given = (q->given + 1) & 0xffffff;
+	if (!q->waiting)
+		q->dev->waiting++;
+	q->waiting = true;
+	atomic_store_explicit(&q->command, q->given << 8 | command, memory_order_release);
+	if (q->group == &q->dev->own)
+		queue_execute(q);
+	else if (mailbox_post(&q->group->commands, &q->command_mail))
+		vu_group_wake(q->group);
+}
+
+void queue_broke(struct vu_queue *q)
+{
+	if (q->state != QUEUE_RUNNING)
+		return;
+	log_error(&q->dev->log, "queue %u: broken: the driver gave %s; nothing more is taken from it "
+				"until it is reset", q->index, q->ring->why);
+	queue_set_state(q, QUEUE_BROKEN);
+	if (q->fds[QUEUE_ERR].kind != NOTIFIER_NONE) {
+		notifier_signal(&q->fds[QUEUE_ERR]);
+	} else if (q->inband) {
+		atomic_store(&q->err_inband, true);
+		if (!atomic_exchange(&q->dev->call_inband, true))
+			device_wake(q->dev);
+	}
+}

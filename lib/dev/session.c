@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a session: attach, messages, waiting, end.  Device thread.
+ */
+#include "dev/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dev/backend.h"
+#include "dev/device.h"
+#include "dev/messages.h"
+#include "mem/table.h"
+
+enum { MESSAGES_PER_PASS = 64 };
+enum { FIRST_PATIENCE = 1, MORE_PATIENCE = 10 }; /* seconds */
+
+const struct log *session_log(const struct session *s)
+{
+	return &s->dev->log;
+}
+
+bool session_has(const struct session *s, unsigned int protocol_feature)
+{
+	return s->protocol >> protocol_feature & 1;
+}
+
+bool session_has_protocol_features(const struct session *s)
+{
+	/* vhost-user GET_PROTOCOL_FEATURES: does not wait for SET_FEATURES. */
+	return s->dev->offered >> VU_F_PROTOCOL_FEATURES & 1;
+}
+
+bool session_has_access_platform(const struct session *s)
+{
+	return s->features >> VU_F_ACCESS_PLATFORM & 1;
+}
+
+int session_reply(struct session *s, const struct wire_msg *msg, const void *payload, uint32_t size,
+		  const int *fds, unsigned int n_fds)
+{
+	const struct wire_header hdr = {
+		.request = msg->hdr.request,
+		.flags = WIRE_VERSION | WIRE_REPLY,
+		.size = size,
+	};
+
+	return wire_conn_send(s->conn, &hdr, payload, fds, n_fds);
+}
+
+int session_reply_u64(struct session *s, const struct wire_msg *msg, uint64_t value)
+{
+	log_debug(session_log(s), "reply %#llx", (unsigned long long)value);
+	return session_reply(s, msg, &value, sizeof(value), NULL, 0);
+}
+
+/* Watch the socket for what we can do something about now. */
+static void session_watch(struct session *s)
+{
+	uint32_t events = EPOLLRDHUP;
+
+	if (wire_conn_is_sending(s->conn))
+		events |= EPOLLOUT;
+	else if (!s->resume)
+		events |= EPOLLIN;
+	if (events == s->events)
+		return;
+	s->events = events;
+	group_rewatch(&s->dev->own, wire_conn_fd(s->conn), &s->dev->socket, events);
+}
+
+/* A log line after 1 s and every 10 s that a queue keeps the front-end waiting. */
+static void session_start_patience(struct vu_device *dev, bool on)
+{
+	struct itimerspec when = { 0 };
+
+	if (dev->patience_fd < 0) {
+		if (!on)
+			return;
+		dev->patience_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+		if (dev->patience_fd < 0)
+			return;
+		group_watch(&dev->own, dev->patience_fd, &dev->patience, EPOLLIN);
+	}
+	if (on) {
+		when.it_value.tv_sec = FIRST_PATIENCE;
+		when.it_interval.tv_sec = MORE_PATIENCE;
+	}
+	timerfd_settime(dev->patience_fd, 0, &when, NULL);
+}
+
+static void session_patience(struct source *source, uint32_t events)
+{
+	struct vu_device *dev =
+		(struct vu_device *)(void *)((char *)source - offsetof(struct vu_device, patience));
+	struct timespec now;
+	uint64_t expired;
+	int64_t ns;
+
+	(void)events;
+	if (read(dev->patience_fd, &expired, sizeof(expired)) < 0 || !dev->waiting)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+	for (uint32_t i = 0; i < dev->info.n_queues; i++) {
+		const struct vu_queue *q = &dev->queues[i];
+
+		if (q->waiting)
+			log_warn(&dev->log,
+				 "queue %u: stopping for %.1f s, %u requests outstanding: complete "
+				 "them or put them back in queue_stop",
+				 i, (double)(ns - q->want.since) / 1e9,
+				 atomic_load(&q->draining));
+	}
+}
+
+int session_wait(struct session *s, struct wire_msg *msg, session_resume_fn *resume)
+{
+	if (!s->dev->waiting)
+		return resume(s, msg);
+	s->resume = resume;
+	s->msg = msg;
+	session_start_patience(s->dev, true);
+	return MESSAGE_LATER;
+}
+
+/* The front-end is gone, or has to go. */
+static void session_end(struct session *s)
+{
+	struct vu_device *dev = s->dev;
+
+	log_info(&dev->log, "disconnected");
+	group_unwatch(&dev->own, wire_conn_fd(s->conn));
+	backend_close(s);
+	wire_conn_free(s->conn);
+	s->conn = NULL;
+	s->resume = NULL;
+	dev->session = NULL;
+	dev->ending = s;
+	dev->n_started = 0;
+	for (uint32_t i = 0; i < dev->info.n_queues; i++)
+		queue_give(&dev->queues[i], QUEUE_ABANDON);
+	session_finish_ending(dev);
+}
+
+/* Once every queue let go: free what they might have been looking at. */
+void session_finish_ending(struct vu_device *dev)
+{
+	struct session *s = dev->ending;
+
+	if (!s || dev->waiting)
+		return;
+	session_start_patience(dev, false);
+	for (uint32_t i = 0; i < dev->info.n_queues; i++)
+		queue_forget(&dev->queues[i]);
+	if (!dev->suspended) {
+		dev->suspended = true;
+		if (dev->ops.stopped)
+			dev->ops.stopped(dev, dev->opaque);
+	}
+	atomic_store(&dev->features, 0);
+	table_unref(s->table);
+	free(s);
+	dev->ending = NULL;
+	dev->ended = true;
+	if (dev->ops.session_end)
+		dev->ops.session_end(dev, dev->opaque);
+}
+
+/* After a resume function: as message_dispatch() does it. */
+static int session_resume(struct session *s)
+{
+	session_resume_fn *resume = s->resume;
+	struct wire_msg *msg = s->msg;
+	int rc;
+
+	s->resume = NULL;
+	session_start_patience(s->dev, false);
+	rc = message_finish(s, msg, resume(s, msg));
+	return rc;
+}
+
+/* Read and handle messages until there are none, or one has to wait. */
+static int session_read(struct session *s)
+{
+	for (int i = 0; i < MESSAGES_PER_PASS; i++) {
+		const char *why = NULL;
+		struct wire_msg *msg;
+		int n;
+
+		if (s->resume || wire_conn_is_sending(s->conn) || s->dead)
+			return 0;
+		n = wire_conn_recv(s->conn, &msg, &why);
+		if (n == 0)
+			return 0;
+		if (n < 0) {
+			if (why)
+				log_error(&s->dev->log, "the front-end's message %s", why);
+			else if (n != -ECONNRESET)
+				log_error(&s->dev->log, "the front-end's socket: %s",
+					  strerror(-n));
+			return n;
+		}
+		n = message_dispatch(s, msg);
+		if (n < 0)
+			return n;
+	}
+	return 0;
+}
+
+static void session_ready(struct source *source, uint32_t events)
+{
+	struct vu_device *dev =
+		(struct vu_device *)(void *)((char *)source - offsetof(struct vu_device, socket));
+	struct session *s = dev->session;
+	int err = 0;
+
+	if (!s)
+		return;
+	if (events & EPOLLOUT)
+		err = wire_conn_flush(s->conn);
+	if (err >= 0 && (events & EPOLLIN))
+		err = session_read(s);
+	else if (err >= 0 && (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
+		err = -ECONNRESET; /* while a message waits: nothing is left to wait for */
+	if (err < 0)
+		session_end(s);
+	else
+		session_watch(s);
+}
+
+void session_continue(struct vu_device *dev)
+{
+	struct session *s = dev->session;
+	int err = 0;
+
+	session_finish_ending(dev);
+	if (!s)
+		return;
+	if (atomic_exchange(&dev->faulted, false)) {
+		log_error(&dev->log, "the front-end truncated guest memory that was in use");
+		s->dead = true;
+	}
+	if (s->resume && !dev->waiting)
+		err = session_resume(s);
+	if (err < 0 || s->dead) {
+		session_end(s);
+		return;
+	}
+	session_watch(s);
+}
+
+void session_setup(struct vu_device *dev)
+{
+	dev->socket.ready = session_ready;
+	dev->backend.ready = backend_ready;
+	dev->patience.ready = session_patience;
+}
+
+/* A connected AF_UNIX stream socket, or -errno. */
+static int session_check_fd(int fd)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(int);
+	int value;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &value, &len) < 0)
+		return -errno;
+	if (value != SOCK_STREAM)
+		return -EINVAL;
+	len = sizeof(value);
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &len) < 0 || value)
+		return -EINVAL;
+	len = sizeof(addr);
+	if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
+		return -errno;
+	return addr.ss_family == AF_UNIX ? 0 : -EINVAL;
+}
+
+int vu_device_attach(struct vu_device *dev, int fd)
+{
+	struct session *s;
+	int err;
+
+	if (dev->session || dev->ending)
+		return -EBUSY;
+	err = session_check_fd(fd);
+	if (err)
+		return err;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->dev = dev;
+	if (dev->ops.session_begin) {
+		err = dev->ops.session_begin(dev, dev->opaque);
+		if (err)
+			goto fail;
+	}
+	err = group_watch(&dev->own, fd, &dev->socket, EPOLLIN | EPOLLRDHUP);
+	if (err)
+		goto fail;
+	s->events = EPOLLIN | EPOLLRDHUP;
+	err = wire_conn_new(fd, &s->conn);
+	if (err) {
+		group_unwatch(&dev->own, fd);
+		goto fail;
+	}
+	dev->session = s;
+	dev->ended = false;
+	atomic_store(&dev->faulted, false);
+	log_info(&dev->log, "connected");
+	return 0;
+fail:
+	free(s);
+	return err;
+}
+
+void vu_device_detach(struct vu_device *dev)
+{
+	if (!dev->session)
+		return;
+	/* From a callback, a message may be half handled: end after it. */
+	if (dev->own.in_process) {
+		dev->session->dead = true;
+		device_wake(dev);
+	} else {
+		session_end(dev->session);
+	}
+}
+
+int vu_device_is_attached(const struct vu_device *dev)
+{
+	return dev->session || dev->ending;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mappings in chunks of slots.  Chunks are only ever added, so that the signal handler can walk
+ * them without a lock; a slot is published by its length and freed by setting that to 0.
+ *
+ * The handler can only meet a mapping that the faulting thread is using, and who uses one holds a
+ * reference on its region: it is not unmapped meanwhile.
+ */
+#include "mem/mappings.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum { CHUNK_SLOTS = 30 };
+
+struct mapping {
+	_Atomic(uintptr_t) base;
+	_Atomic(size_t) len; /* 0: free */
+};
+
+struct chunk {
+	_Atomic(struct chunk *) next;
+	struct mapping slots[CHUNK_SLOTS];
+};
+
+struct mappings {
+	atomic_uint refs;
+	struct chunk first;
+};
+
+struct mappings *mappings_new(void)
+{
+	struct mappings *m = calloc(1, sizeof(*m));
+
+	if (m)
+		atomic_init(&m->refs, 1);
+	return m;
+}
+
+struct mappings *mappings_ref(struct mappings *m)
+{
+	atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+	return m;
+}
+
+void mappings_unref(struct mappings *m)
+{
+	struct chunk *chunk, *next;
+
+	if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	for (chunk = atomic_load(&m->first.next); chunk; chunk = next) {
+		next = atomic_load(&chunk->next);
+		free(chunk);
+	}
+	free(m);
+}
+
+static struct mapping *mappings_free_slot(struct mappings *m)
+{
+	struct chunk *chunk = &m->first, *next;
+
+	for (;;) {
+		for (int i = 0; i < CHUNK_SLOTS; i++)
+			if (!atomic_load_explicit(&chunk->slots[i].len, memory_order_acquire))
+				return &chunk->slots[i];
+		next = atomic_load_explicit(&chunk->next, memory_order_acquire);
+		if (!next) {
+			next = calloc(1, sizeof(*next));
+			if (!next)
+				return NULL;
+			/* Release pairs with the handler's acquire. */
+			atomic_store_explicit(&chunk->next, next, memory_order_release);
+		}
+		chunk = next;
+	}
+}
+
+struct mapping *mappings_add(struct mappings *m, void *base, size_t len)
+{
+	struct mapping *slot = mappings_free_slot(m);
+
+	if (!slot)
+		return NULL;
+	atomic_store_explicit(&slot->base, (uintptr_t)base, memory_order_relaxed);
+	atomic_store_explicit(&slot->len, len, memory_order_release);
+	return slot;
+}
+
+void mappings_remove(struct mapping *mapping)
+{
+	atomic_store_explicit(&mapping->len, 0, memory_order_release);
+}
+
+int mappings_fault(struct mappings *m, const void *addr)
+{
+	const struct chunk *chunk = &m->first;
+
+	for (; chunk; chunk = atomic_load_explicit(&chunk->next, memory_order_acquire)) {
+		for (int i = 0; i < CHUNK_SLOTS; i++) {
+			const struct mapping *slot = &chunk->slots[i];
+			size_t len = atomic_load_explicit(&slot->len, memory_order_acquire);
+			uintptr_t base = atomic_load_explicit(&slot->base, memory_order_relaxed);
+			void *zero;
+
+			if (!len || (uintptr_t)addr - base >= len)
+				continue;
+			zero = mmap((void *)base, len, PROT_READ | PROT_WRITE,
+				    MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+			return zero != MAP_FAILED;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The list of a device's guest memory mappings, readable from a signal handler.
+ *
+ * Shared by the device and by every region mapped for it (a region may outlive the device when a
+ * request or binding still refers to it), so it counts references.
+ */
+#ifndef MEM_MAPPINGS_H
+#define MEM_MAPPINGS_H
+
+#include <stddef.h>
+
+struct mappings;
+struct mapping;
+
+/* NULL when out of memory. */
+struct mappings *mappings_new(void);
+struct mappings *mappings_ref(struct mappings *m);
+void mappings_unref(struct mappings *m);
+
+/* Note that [base, base + len) is mapped.  NULL when out of memory.  Device thread. */
+struct mapping *mappings_add(struct mappings *m, void *base, size_t len);
+/* Forget it, before it is unmapped.  Any thread. */
+void mappings_remove(struct mapping *mapping);
+
+/*
+ * Replace the mapping that contains addr by zero pages.  Returns 1, or 0 if there is none.  Any
+ * thread; async-signal-safe.
+ */
+int mappings_fault(struct mappings *m, const void *addr);
+
+#endif

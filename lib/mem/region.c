@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Maps guest memory.  The mapping starts at the page that contains mmap_offset, whatever the
+ * page size of the file is (a hugetlbfs file wants its own), and ends with the region's last page.
+ */
+#include "mem/region.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "mem/mappings.h"
+
+enum { HUGETLBFS = 0x958458f6 }; /* statfs(2): HUGETLBFS_MAGIC */
+
+static uint64_t region_page_size(int fd)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) == 0 && (uint32_t)fs.f_type == HUGETLBFS &&
+	    (uint64_t)fs.f_bsize > page)
+		page = (uint64_t)fs.f_bsize;
+	return page;
+}
+
+/* Every sum of two of the region's values must stay below 2^64, its mapping below SIZE_MAX. */
+static const char *region_check(const struct region_info *info, uint64_t page)
+{
+	uint64_t end;
+
+	if (!info->size)
+		return "its size is 0";
+	if (info->guest_addr + (info->size - 1) < info->guest_addr)
+		return "its guest addresses wrap around";
+	if (info->user_addr + (info->size - 1) < info->user_addr)
+		return "its user addresses wrap around";
+	if (__builtin_add_overflow(info->mmap_offset, info->size, &end) || end > INT64_MAX - page)
+		return "its offset in the file is too large";
+	if (info->size > SIZE_MAX / 2 - page)
+		return "it is larger than this process can map";
+	return NULL;
+}
+
+/* A page beyond the end of the file would be a SIGBUS at the first access. */
+static int region_check_file(const struct region_info *info, int fd, const char **why)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0) {
+		*why = "its file cannot be examined";
+		return -errno;
+	}
+	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size < info->mmap_offset + info->size) {
+		*why = "it reaches beyond the end of its file";
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int region_map(struct mappings *mappings, const struct region_info *info, int fd,
+	       struct region **out, const char **why)
+{
+	uint64_t page = region_page_size(fd);
+	uint64_t start = info->mmap_offset / page * page;
+	uint64_t lead = info->mmap_offset - start;
+	struct region *r;
+	int err;
+
+	*why = region_check(info, page);
+	if (*why)
+		return -EINVAL;
+	err = region_check_file(info, fd, why);
+	if (err)
+		return err;
+
+	r = calloc(1, sizeof(*r));
+	if (!r) {
+		*why = "out of memory";
+		return -ENOMEM;
+	}
+	r->info = *info;
+	r->refs = 1;
+	r->map_len = (size_t)((lead + info->size + page - 1) / page * page);
+	r->map = mmap(NULL, r->map_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+		      (off_t)start);
+	if (r->map == MAP_FAILED) {
+		err = -errno;
+		*why = "it cannot be mapped";
+		free(r);
+		return err;
+	}
+	/* A guest's memory makes no useful part of our core dump. */
+	(void)madvise(r->map, r->map_len, MADV_DONTDUMP);
+	r->slot = mappings_add(mappings, r->map, r->map_len);
+	if (!r->slot) {
+		*why = "out of memory";
+		munmap(r->map, r->map_len);
+		free(r);
+		return -ENOMEM;
+	}
+	r->mappings = mappings_ref(mappings);
+	r->host = (unsigned char *)r->map + lead;
+	*out = r;
+	return 0;
+}
+
+struct region *region_ref(struct region *region)
+{
+	__atomic_fetch_add(&region->refs, 1, __ATOMIC_RELAXED);
+	return region;
+}
+
+void region_unref(struct region *region)
+{
+	if (!region || __atomic_fetch_sub(&region->refs, 1, __ATOMIC_ACQ_REL) != 1)
+		return;
+	mappings_remove(region->slot);
+	munmap(region->map, region->map_len);
+	mappings_unref(region->mappings);
+	free(region);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A region of guest memory, mapped.  Immutable; counts references; unmapped with the last one.
+ */
+#ifndef MEM_REGION_H
+#define MEM_REGION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct mappings;
+
+/* What the front-end says of a region (vhost-user "Memory region description"). */
+struct region_info {
+	uint64_t guest_addr;
+	uint64_t size;
+	uint64_t user_addr;
+	uint64_t mmap_offset;
+};
+
+struct region {
+	struct region_info info;
+	unsigned char *host; /* where info.guest_addr is mapped */
+	/* The rest is region.c's. */
+	unsigned int refs;
+	void *map;
+	size_t map_len;
+	struct mappings *mappings;
+	struct mapping *slot;
+};
+
+/*
+ * Map a region.  The fd stays the caller's.  On error *why says what is wrong, in words:
+ * -EINVAL: values that cannot be (empty, wrapping, beyond the file); -errno of fstat and mmap.
+ */
+int region_map(struct mappings *mappings, const struct region_info *info, int fd,
+	       struct region **region, const char **why);
+
+struct region *region_ref(struct region *region);
+void region_unref(struct region *region);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* Region snapshots: two sorted arrays of spans over the same regions. */
+#include "mem/table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct table {
+	unsigned int refs;
+	uint32_t n;
+	struct span *spans[2]; /* by enum table_space */
+	struct region **regions;
+};
+
+static int span_compare(const void *a, const void *b)
+{
+	const struct span *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* Sorted spans of one address space; -EEXIST if two of them share an address. */
+static int table_sort(struct table *t, enum table_space space)
+{
+	struct span *spans = t->spans[space];
+
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct region *r = t->regions[i];
+
+		spans[i].start =
+			space == TABLE_GUEST ? r->info.guest_addr : r->info.user_addr;
+		spans[i].size = r->info.size;
+		spans[i].host = r->host;
+	}
+	qsort(spans, t->n, sizeof(*spans), span_compare);
+	for (uint32_t i = 1; i < t->n; i++)
+		if (spans[i].start - spans[i - 1].start < spans[i - 1].size)
+			return -EEXIST;
+	return 0;
+}
+
+int table_new(struct region *const *regions, uint32_t n, struct table **out)
+{
+	struct table *t;
+	int err;
+
+	if (n > TABLE_MAX_REGIONS)
+		return -ENOSPC;
+	t = calloc(1, sizeof(*t) + n * (2 * sizeof(struct span) + sizeof(struct region *)));
+	if (!t)
+		return -ENOMEM;
+	t->refs = 1;
+	t->n = n;
+	t->spans[TABLE_GUEST] = (struct span *)(t + 1);
+	t->spans[TABLE_USER] = t->spans[TABLE_GUEST] + n;
+	t->regions = (struct region **)(t->spans[TABLE_USER] + n);
+	for (uint32_t i = 0; i < n; i++)
+		t->regions[i] = region_ref(regions[i]);
+	err = table_sort(t, TABLE_GUEST);
+	if (!err)
+		err = table_sort(t, TABLE_USER);
+	if (err) {
+		table_unref(t);
+		return err;
+	}
+	*out = t;
+	return 0;
+}
+
+int table_with(const struct table *old, struct region *region, struct table **out)
+{
+	struct region *regions[TABLE_MAX_REGIONS];
+	uint32_t n = table_regions(old);
+
+	if (n == TABLE_MAX_REGIONS)
+		return -ENOSPC;
+	if (n)
+		memcpy(regions, old->regions, n * sizeof(regions[0]));
+	regions[n] = region;
+	return table_new(regions, n + 1, out);
+}
+
+int table_without(const struct table *old, const struct region_info *info, struct table **out)
+{
+	struct region *regions[TABLE_MAX_REGIONS];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < table_regions(old); i++) {
+		const struct region_info *have = &old->regions[i]->info;
+
+		/* vhost-user REM_MEM_REG: the mmap offset is ignored. */
+		if (have->guest_addr != info->guest_addr || have->user_addr != info->user_addr ||
+		    have->size != info->size)
+			regions[n++] = old->regions[i];
+	}
+	if (n == table_regions(old))
+		return -ENOENT;
+	return table_new(regions, n, out);
+}
+
+struct table *table_ref(struct table *table)
+{
+	__atomic_fetch_add(&table->refs, 1, __ATOMIC_RELAXED);
+	return table;
+}
+
+void table_unref(struct table *table)
+{
+	if (!table || __atomic_fetch_sub(&table->refs, 1, __ATOMIC_ACQ_REL) != 1)
+		return;
+	for (uint32_t i = 0; i < table->n; i++)
+		region_unref(table->regions[i]);
+	free(table);
+}
+
+uint32_t table_regions(const struct table *table)
+{
+	return table ? table->n : 0;
+}
+
+const struct span *table_find(const struct table *table, enum table_space space, uint64_t addr)
+{
+	uint32_t low = 0, high = table_regions(table);
+	const struct span *span;
+
+	/* The last span that starts at or below addr. */
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (table->spans[space][mid].start <= addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (!low)
+		return NULL;
+	span = &table->spans[space][low - 1];
+	return addr - span->start < span->size ? span : NULL;
+}
+
+void *table_translate(const struct table *table, enum table_space space, uint64_t addr,
+		      uint64_t len)
+{
+	const struct span *span = table_find(table, space, addr);
+	uint64_t offset;
+
+	if (!span)
+		return NULL;
+	offset = addr - span->start;
+	return len <= span->size - offset ? span->host + offset : NULL;
+}

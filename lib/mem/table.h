@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A table: an immutable snapshot of all regions, sorted for look-up by guest address and by user
+ * address.  Rings and outstanding requests hold references; a change makes a new table.
+ */
+#ifndef MEM_TABLE_H
+#define MEM_TABLE_H
+
+#include <stdint.h>
+
+#include "mem/region.h"
+
+enum { TABLE_MAX_REGIONS = 509 };
+
+/* A run of addresses and where it is mapped.  size 0 (of a zeroed span) contains nothing. */
+struct span {
+	uint64_t start;
+	uint64_t size;
+	unsigned char *host;
+};
+
+struct table;
+
+/* Which of its two addresses a look-up means. */
+enum table_space { TABLE_GUEST, TABLE_USER };
+
+/* A table of these regions (references are taken).  -EEXIST: two overlap; -ENOMEM; -ENOSPC. */
+int table_new(struct region *const *regions, uint32_t n, struct table **table);
+/* old (may be NULL) and one more; errors as above. */
+int table_with(const struct table *old, struct region *region, struct table **table);
+/* old without the region of this guest address, user address and size.  -ENOENT; -ENOMEM. */
+int table_without(const struct table *old, const struct region_info *info, struct table **table);
+
+struct table *table_ref(struct table *table);
+void table_unref(struct table *table);
+uint32_t table_regions(const struct table *table);
+
+/* The span that contains addr, or NULL. */
+const struct span *table_find(const struct table *table, enum table_space space, uint64_t addr);
+
+/* Where len bytes at addr are mapped in one piece, or NULL. */
+void *table_translate(const struct table *table, enum table_space space, uint64_t addr,
+		      uint64_t len);
+
+#endif

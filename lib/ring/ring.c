@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/* What a started virtqueue does whatever its layout.  Queue thread. */
+#include "ring/ring.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ring/chain.h"
+#include "ring/split.h"
+
+int ring_break(struct ring *r, const char *why)
+{
+	if (!r->why)
+		r->why = why;
+	return -EIO;
+}
+
+/* Find the three areas in a table.  -EFAULT with *why. */
+static int ring_resolve(struct ring *r, const struct table *table, const char **why)
+{
+	const struct ring_config *c = &r->config;
+	uint16_t *driver, *device;
+	struct split_desc *desc;
+
+	desc = table_translate(table, c->space, c->desc, split_desc_bytes(c->size));
+	driver = table_translate(table, c->space, c->driver, split_driver_bytes(c->size));
+	device = table_translate(table, c->space, c->device, split_device_bytes(c->size));
+	*why = !desc	 ? "its descriptor table is outside guest memory"
+	       : !driver ? "its available ring is outside guest memory"
+	       : !device ? "its used ring is outside guest memory"
+			 : NULL;
+	if (*why)
+		return -EFAULT;
+	/* virtio 1.3 §2.7: 16, 2 and 4; what the accesses need is the host address's. */
+	if ((uintptr_t)desc % 8 || (uintptr_t)driver % 2 || (uintptr_t)device % 4) {
+		*why = "its areas are not aligned";
+		return -EFAULT;
+	}
+	r->desc = desc;
+	r->driver = driver;
+	r->device = device;
+	return 0;
+}
+
+static int ring_check(const struct ring_config *c, const char **why)
+{
+	*why = !c->size || c->size > RING_MAX_SIZE ? "its size is not between 1 and 32768"
+	       : c->size & (c->size - 1)	   ? "its size is not a power of two"
+						   : NULL;
+	return *why ? -EINVAL : 0;
+}
+
+/* Requests, by id, each with its private bytes behind it. */
+static int ring_alloc(struct ring *r)
+{
+	const struct ring_config *c = &r->config;
+	size_t head = (sizeof(struct req) + 15) / 16 * 16;
+
+	r->req_size = (uint32_t)(head + (c->priv_size + 15) / 16 * 16);
+	r->reqs = calloc(c->size, r->req_size);
+	r->scratch = calloc(c->max_segs, sizeof(*r->scratch));
+	if (!r->reqs || !r->scratch)
+		return -ENOMEM;
+	for (uint32_t id = 0; id < c->size; id++) {
+		struct req *req = ring_req(r, id);
+
+		req->ring = r;
+		req->id = (uint16_t)id;
+		req->pub.priv = c->priv_size ? (unsigned char *)req + head : NULL;
+	}
+	return arena_init(&r->arena, c->size, c->max_segs);
+}
+
+int ring_new(const struct ring_config *config, struct table *table, struct ring **out,
+	     const char **why)
+{
+	struct ring *r;
+	int err;
+
+	err = ring_check(config, why);
+	if (err)
+		return err;
+	r = calloc(1, sizeof(*r));
+	if (!r) {
+		*why = "out of memory";
+		return -ENOMEM;
+	}
+	r->config = *config;
+	r->size = config->size;
+	r->max_segs = config->max_segs;
+	r->inline_segs = config->max_segs < RING_INLINE_SEGS ? config->max_segs : RING_INLINE_SEGS;
+	r->event_idx = config->event_idx;
+	r->indirect = config->indirect;
+	err = ring_resolve(r, table, why);
+	if (!err) {
+		*why = "out of memory";
+		err = ring_alloc(r);
+	}
+	if (err) {
+		ring_free(r);
+		return err;
+	}
+	r->table = table_ref(table);
+	split_begin(r);
+	*why = NULL;
+	*out = r;
+	return 0;
+}
+
+void ring_free(struct ring *r)
+{
+	if (!r)
+		return;
+	while (r->old_tables) {
+		struct ring_old_table *old = r->old_tables;
+
+		r->old_tables = old->next;
+		table_unref(old->table);
+		free(old);
+	}
+	table_unref(r->table);
+	arena_fini(&r->arena);
+	free(r->scratch);
+	free(r->reqs);
+	free(r);
+}
+
+/* Keep the present table for the requests that point into it. */
+static int ring_retire_table(struct ring *r)
+{
+	struct ring_old_table *old;
+	uint32_t users = 0;
+
+	for (uint32_t id = 0; r->outstanding && id < r->size; id++) {
+		const struct req *req = ring_req(r, id);
+
+		users += req->outstanding && req->table == r->table;
+	}
+	if (!users) {
+		table_unref(r->table);
+		return 0;
+	}
+	old = malloc(sizeof(*old));
+	if (!old)
+		return -ENOMEM;
+	*old = (struct ring_old_table){ r->old_tables, r->table, users };
+	r->old_tables = old;
+	return 0;
+}
+
+int ring_set_table(struct ring *r, struct table *table)
+{
+	const char *why;
+	int err;
+
+	if (table == r->table)
+		return 0;
+	err = ring_retire_table(r);
+	if (err)
+		return err;
+	r->table = table_ref(table);
+	memset(&r->span, 0, sizeof(r->span));
+	/* Once broken it touches nothing shared: the old pointers may stay. */
+	if (!r->dead && ring_resolve(r, table, &why))
+		return ring_break(r, "the memory it lies in was removed");
+	return 0;
+}
+
+/* A request of an earlier table is finished. */
+static void ring_release_old_table(struct ring *r, const struct table *table)
+{
+	struct ring_old_table **link = &r->old_tables, *old;
+
+	while ((*link)->table != table)
+		link = &(*link)->next;
+	old = *link;
+	if (--old->users)
+		return;
+	*link = old->next;
+	table_unref(old->table);
+	free(old);
+}
+
+static int chain_grow(struct chain *c)
+{
+	struct ring *r = c->ring;
+	struct iovec *block;
+
+	if (c->n >= r->max_segs || c->req->block >= r->arena.n_classes)
+		return ring_break(r, "a chain of more segments than max_segs");
+	block = arena_take(&r->arena, c->req->block);
+	if (!block) {
+		r->starved = true;
+		return CHAIN_STARVED;
+	}
+	memcpy(block, c->segs, c->n * sizeof(*block));
+	if (c->req->block)
+		arena_put(&r->arena, c->req->block - 1u, c->segs);
+	c->segs = block;
+	c->cap = r->arena.classes[c->req->block].segs;
+	c->req->block++;
+	/* For chain_release(). */
+	c->req->pub.readable = block;
+	return 0;
+}
+
+int chain_add_slow(struct chain *c, uint64_t addr, uint64_t len)
+{
+	if (!len)
+		return ring_break(c->ring, "a buffer of length 0");
+	c->len += len;
+	/* A buffer may continue in the next region: one segment for each piece. */
+	while (len) {
+		const struct span *span = table_find(c->ring->table, TABLE_GUEST, addr);
+		uint64_t offset, piece;
+
+		if (!span)
+			return ring_break(c->ring, "a buffer outside guest memory");
+		if (c->n == c->cap) {
+			int err = chain_grow(c);
+
+			if (err)
+				return err;
+		}
+		offset = addr - span->start;
+		piece = span->size - offset < len ? span->size - offset : len;
+		c->segs[c->n].iov_base = span->host + offset;
+		c->segs[c->n].iov_len = piece;
+		c->n++;
+		addr += piece;
+		len -= piece;
+		c->span = *span;
+	}
+	return 0;
+}
+
+void chain_release(struct ring *r, struct req *req)
+{
+	struct iovec *block;
+
+	if (!req->block)
+		return;
+	memcpy(&block, &req->pub.readable, sizeof(block));
+	arena_put(&r->arena, req->block - 1u, block);
+	req->block = 0;
+	r->unstarved |= r->starved;
+	r->starved = false;
+}
+
+int ring_next(struct ring *r, struct req **out)
+{
+	struct req *req;
+	int n;
+
+	if (unlikely(r->why))
+		return -EIO;
+	n = split_next(r, &req);
+	if (n <= 0)
+		return n;
+	req->table = r->table;
+	req->outstanding = true;
+	r->outstanding++;
+	if (r->config.priv_size)
+		memset(req->pub.priv, 0, r->config.priv_size);
+	*out = req;
+	return 1;
+}
+
+/* The request is nobody's any more: give back what it held. */
+static inline void ring_drop(struct ring *r, struct req *req)
+{
+	req->outstanding = false;
+	r->outstanding--;
+	if (unlikely(req->block))
+		chain_release(r, req);
+	if (unlikely(req->table != r->table))
+		ring_release_old_table(r, req->table);
+}
+
+int ring_complete(struct ring *r, struct req *req, uint64_t written)
+{
+	if (unlikely(written > req->pub.writable_len))
+		return -ERANGE;
+	if (likely(!r->dead && !r->why))
+		split_push(r, req->id, written > UINT32_MAX ? UINT32_MAX : (uint32_t)written);
+	ring_drop(r, req);
+	return 0;
+}
+
+void ring_publish(struct ring *r)
+{
+	if (likely(!r->dead && !r->why))
+		split_publish(r);
+}
+
+int ring_put_back(struct ring *r, struct req *req)
+{
+	if (!req->outstanding || req->pos != (uint16_t)(r->next_pos - 1))
+		return -EINVAL;
+	r->next_pos--;
+	ring_drop(r, req);
+	return 0;
+}
+
+bool ring_wants_signal(struct ring *r)
+{
+	return !r->dead && !r->why && split_wants_signal(r);
+}
+
+bool ring_is_unsignalled(const struct ring *r)
+{
+	return r->signal_pos != r->used_pos;
+}
+
+bool ring_arm(struct ring *r)
+{
+	return !r->why && split_arm(r);
+}
+
+bool ring_look(struct ring *r)
+{
+	return !r->why && split_look(r);
+}
+
+void ring_disarm(struct ring *r)
+{
+	if (!r->why)
+		split_disarm(r);
+}
+
+bool ring_is_available(struct ring *r)
+{
+	return !r->why && (r->next_pos != r->avail_idx || split_look(r));
+}
+
+uint32_t ring_base(const struct ring *r)
+{
+	return split_base(r);
+}

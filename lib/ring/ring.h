@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A started virtqueue: takes requests from it, completes them.  Created by a start, used by the
+ * queue's thread only, until it is stopped and its last request is completed.
+ *
+ * The contract is that of a layout (split.h, ...): next, publish, wants_signal, arm, disarm,
+ * available, put_back, base; ring.c holds what does not depend on the layout.
+ *
+ * The driver is hostile: every value is read from shared memory once, then checked, then used.  A
+ * violation breaks the ring: it hands out nothing more, and `why` says what was wrong.
+ */
+#ifndef RING_RING_H
+#define RING_RING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <libvu/queue.h>
+
+#include "mem/table.h"
+#include "ring/arena.h"
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+enum {
+	RING_MAX_SIZE = 32768, /* virtio 1.3 §2.7 */
+	RING_INLINE_SEGS = 5,  /* segments kept in the request itself */
+};
+
+/* All a ring needs to know to start: plain values, checked by ring_new(). */
+struct ring_config {
+	uint32_t size;
+	bool event_idx;
+	bool indirect;
+	enum table_space space; /* what the three addresses are */
+	uint64_t desc, driver, device; /* virtio 1.3 §2.6: the three areas */
+	uint32_t base;          /* SET_VRING_BASE */
+	uint32_t max_segs;
+	uint32_t priv_size;
+	void *queue;            /* the owner, for its own use */
+};
+
+struct ring;
+
+/* A request and what the library keeps with it; pub is first: the two convert by a cast. */
+struct req {
+	struct vu_req pub;
+	struct ring *ring;
+	struct table *table;      /* the memory its segments point into */
+	struct req *remote_next;  /* completed by another thread */
+	uint64_t remote_written;
+	uint16_t id;              /* what the used entry will name: the chain's head */
+	uint16_t pos;             /* where in the available ring it was */
+	uint8_t block;            /* 0: segments are inline, else 1 + arena class */
+	bool outstanding;
+	struct iovec segs[RING_INLINE_SEGS];
+	/* followed by priv_size bytes */
+};
+
+/* A table that was replaced while requests pointed into it. */
+struct ring_old_table {
+	struct ring_old_table *next;
+	struct table *table;
+	uint32_t users;
+};
+
+struct ring {
+	/* Areas, resolved when the table was set (virtio 1.3 §2.7). */
+	const struct split_desc *desc;
+	uint16_t *driver;
+	uint16_t *device;
+	uint32_t size;
+
+	/* Positions; free-running. */
+	uint16_t avail_idx; /* as last read from the driver */
+	uint16_t next_pos;  /* next entry to take */
+	uint16_t used_pos;  /* next entry to publish */
+	uint16_t signal_pos; /* used_pos at the last signal decision */
+
+	uint32_t outstanding;
+	bool event_idx;
+	bool indirect;
+	bool signal_valid; /* signal_pos means something */
+	bool dead;         /* its session is gone: completions touch nothing shared */
+	bool watched;      /* the owner wants to know when outstanding becomes 0 */
+	bool starved;      /* waited for a block of segments */
+	bool unstarved;    /* ... and one came free */
+	const char *why;   /* not NULL: broken */
+
+	unsigned char *reqs; /* size of them, req_size apart, by id */
+	uint32_t req_size;
+	uint32_t max_segs;
+	uint32_t inline_segs; /* of a request's own, at most max_segs */
+	struct span span; /* where the last segment was found */
+	struct table *table;
+	struct ring_old_table *old_tables;
+	struct arena arena;
+	struct split_desc *scratch; /* an indirect table that crosses regions is copied here */
+	struct ring_config config;
+	struct ring *next; /* for the owner's list of rings whose session is gone */
+};
+
+/*
+ * Start.  The table's reference is taken.  On error *why says what cannot be: -EINVAL for values,
+ * -EFAULT for areas outside the table, -ENOMEM.
+ */
+int ring_new(const struct ring_config *config, struct table *table, struct ring **ring,
+	     const char **why);
+void ring_free(struct ring *ring);
+
+/* Use other memory from now on.  A ring whose areas are gone is broken: -EIO; -ENOMEM too. */
+int ring_set_table(struct ring *ring, struct table *table);
+
+/* 1: taken; 0: nothing, or starved; -EIO: broken. */
+int ring_next(struct ring *ring, struct req **req);
+/* Finish a request.  -ERANGE; 0.  Published with ring_publish(). */
+int ring_complete(struct ring *ring, struct req *req, uint64_t written);
+/* Let the driver see what was completed. */
+void ring_publish(struct ring *ring);
+/* 0, or -EINVAL if it is not the newest. */
+int ring_put_back(struct ring *ring, struct req *req);
+/* Should the driver be interrupted for what was published since the last time this was asked? */
+bool ring_wants_signal(struct ring *ring);
+/* Was anything published since? */
+bool ring_is_unsignalled(const struct ring *ring);
+/* Ask for notifications.  True if something came since the last look: nothing need be waited for. */
+bool ring_arm(struct ring *ring);
+/* Has the driver made more available since the last look or take?  May break the ring. */
+bool ring_look(struct ring *ring);
+/* Notifications are not needed for now. */
+void ring_disarm(struct ring *ring);
+bool ring_is_available(struct ring *ring);
+/* GET_VRING_BASE's answer. */
+uint32_t ring_base(const struct ring *ring);
+
+/* For the layouts. */
+static inline struct req *ring_req(const struct ring *ring, uint32_t id)
+{
+	return (struct req *)(void *)(ring->reqs + (size_t)id * ring->req_size);
+}
+
+/* Break the ring; always returns -EIO. */
+int ring_break(struct ring *ring, const char *why);
+
+#endif
