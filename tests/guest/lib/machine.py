@@ -46,7 +46,7 @@ class Machine:
         self.folder, self.name, self.say = folder, name, say
         self.devices, self.memory, self.cpus, self.cmdline = list(devices), memory, cpus, cmdline
         self.complaints_ok = complaints_ok
-        self._pairs, self._process, self.boot_time = [], None, None
+        self._pairs, self._process, self.boot_time, self.stuck = [], None, None, False
         self.kernel = self.make_kernel()
         self._write_initramfs(modules, programs, files or {})
 
@@ -158,10 +158,16 @@ class Machine:
             end.close()
 
     def _send(self, script):
+        if self.stuck:
+            raise GuestDied(f"{self.name}: still runs a script that passed its time limit")
         token = secrets.token_hex(6)
         self._mark = self.agent.mark()
         code = base64.b64encode(script.encode()).decode()
-        self.agent.write(f"run {token} {code}\n".encode())
+        try:
+            self.agent.write(f"run {token} {code}\n".encode())
+        except OSError:
+            self._raise_if_dead(patience=1)
+            raise
         return token
 
     def _wait(self, stream, pattern, mark, timeout, what):
@@ -170,18 +176,23 @@ class Machine:
             found = stream.search(pattern, mark, 0.25)
             if found:
                 return found
-            panic = re.search(PANIC, self.console.since())
-            if panic:
-                raise GuestDied(f"{self.name}: {panic.group().decode()}")
-            if self._process.poll() is not None:
-                with open(self.log, encoding="utf-8", errors="replace") as log:
-                    said = "".join(log.readlines()[-5:])
-                raise GuestDied(f"{self.name}: {self.front_end} ended with status "
-                                f"{self._process.returncode}:\n{said}")
+            self._raise_if_dead()
             if time.monotonic() > limit:
                 raise GuestTimeout(f"{self.name}: no {what or pattern} within "
                                    f"{timeout * FACTOR:.0f} s; the last lines were:\n"
                                    f"{self.console.tail(5)}\n{stream.tail(8)}")
+
+    def _raise_if_dead(self, patience=0.0):
+        panic = re.search(PANIC, self.console.since())
+        if panic:
+            raise GuestDied(f"{self.name}: {panic.group().decode()}")
+        try:
+            status = self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            return
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            said = "".join(log.readlines()[-5:])
+        raise GuestDied(f"{self.name}: {self.front_end} ended with status {status}:\n{said}")
 
 
 class Job:
@@ -192,8 +203,7 @@ class Job:
 
     def wait_line(self, pattern, timeout=30):
         """Waits for a line of the script's output (a bytes regular expression)."""
-        found = self._machine.wait_agent(pattern, self._mark, timeout)
-        return found
+        return self._machine.wait_agent(pattern, self._mark, timeout)
 
     def write(self, data):
         """Bytes for the script's standard input."""
@@ -201,8 +211,12 @@ class Job:
 
     def wait(self, timeout=30, check=True):
         agent, token = self._machine.agent, self._token.encode()
-        found = self._machine.wait_agent(rb"^@exit " + token + rb" (\d+)\n", self._mark, timeout,
-                                         f"end of the script {_brief(self._script)!r}")
+        try:
+            found = self._machine.wait_agent(rb"^@exit " + token + rb" (\d+)\n", self._mark, timeout,
+                                             f"end of the script {_brief(self._script)!r}")
+        except GuestTimeout:
+            self._machine.stuck = True
+            raise
         output = agent.since(self._mark)[:found.start - self._mark - 1]
         result = Result(int(found.groups[0]), output)
         if check and result.status:

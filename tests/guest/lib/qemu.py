@@ -4,9 +4,9 @@
 import json
 import os
 import shutil
+import subprocess
 import time
 
-from . import process
 from .errors import GuestDied, GuestError, GuestTimeout, Skip
 from .kernel import Kernel
 from .machine import FACTOR, Machine
@@ -36,8 +36,9 @@ class Qemu(Machine):
         monitor, theirs = self.stream("qmp")
         self._qmp = Qmp(self, monitor)
         accel = os.environ.get("VU_ACCEL", "tcg,thread=multi")
-        memory = f"{self.memory}M"
+        memory, cmdline = f"{self.memory}M", f"console=ttyS0 panic=0 vu.agent=ttyS1 {self.cmdline}"
         if self._slots:
+            cmdline += " memhp_default_state=online"
             memory += f",slots={self._slots},maxmem={self.memory * 8}M"
         argv = [self._program, "-nodefaults", "-no-user-config", "-display", "none",
                 "-machine", "q35,memory-backend=ram", "-accel", accel,
@@ -49,7 +50,7 @@ class Qemu(Machine):
         argv += ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}",
                  "-mon", "chardev=qmp,mode=control", theirs]
         argv += ["-kernel", self.kernel.boot_image(self.folder), "-initrd", self.initramfs,
-                 "-append", f"console=ttyS0 panic=0 vu.agent=ttyS1 {self.cmdline}".strip()]
+                 "-append", cmdline.strip()]
         for number, device in enumerate(self.devices):
             argv += device.qemu_args(number)
         return argv + self._extra
@@ -66,7 +67,7 @@ class Qemu(Machine):
         try:
             self._qmp.execute("quit", {}, timeout=3)
             self._process.wait(3)
-        except (GuestError, OSError, process.subprocess.TimeoutExpired):
+        except (GuestError, OSError, subprocess.TimeoutExpired):
             pass  # the signal comes next
 
 

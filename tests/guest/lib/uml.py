@@ -2,8 +2,9 @@
 """A guest under User-mode Linux: the kernel is a process, and its virtio_uml the front-end."""
 
 import os
+import subprocess
 
-from .errors import Skip
+from .errors import GuestError, Skip
 from .kernel import Kernel
 from .machine import Machine
 
@@ -26,9 +27,9 @@ class Uml(Machine):
         return argv + self.cmdline.split()
 
     def shut_down(self):
-        # SIGTERM is nothing that this process handles well; the guest's own way is quick
+        # nothing on the outside ends it in order: the guest has to
         try:
             self._send("poweroff -f")
             self._process.wait(5)
-        except Exception:  # pylint: disable=broad-except
+        except (GuestError, OSError, subprocess.TimeoutExpired):
             self.kill()
