@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT */
+/* vu_program from outside: real programs, started as management software starts them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "frontend/frontend.h"
+#include "spawn.h"
+
+#define VU_RNG getenv("VU_RNG")
+#define ARGV(...)                                                                                  \
+	(const char *const[])                                                                      \
+	{                                                                                          \
+		VU_RNG, __VA_ARGS__, NULL                                                          \
+	}
+
+/* A directory that must be empty again when the test is over. */
+struct fixture {
+	char dir[32];
+	char path[64];	 /* a socket's, in dir */
+	char option[96]; /* --socket-path=path */
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	snprintf(f->dir, sizeof(f->dir), "/tmp/vu-program-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->path, sizeof(f->path), "%s/sock", f->dir);
+	snprintf(f->option, sizeof(f->option), "--socket-path=%s", f->path);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	int ret = rmdir(f->dir);
+
+	if (ret)
+		print_error("%s: %s\n", f->dir, strerror(errno));
+	free(f);
+	return ret;
+}
+
+/* A front-end that gets an answer: somebody serves this socket. */
+static void ask(struct frontend *f, int fd)
+{
+	uint64_t features = 0;
+
+	frontend_init(f, fd);
+	f->timeout_ms = SPAWN_TIMEOUT_MS;
+	assert_int_equal(frontend_get_features(f, &features), 0);
+	assert_true(features & UINT64_C(1) << 32);
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	assert_return_code(connect(fd, (struct sockaddr *)&address, sizeof(address)), errno);
+	return fd;
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	assert_return_code(bind(fd, (struct sockaddr *)&address, sizeof(address)), errno);
+	assert_return_code(listen(fd, 8), errno);
+	return fd;
+}
+
+static void ask_path(struct frontend *f, const char *path)
+{
+	ask(f, connect_to(path));
+}
+
+/* Run to the end, and compare status and what must be part of its messages. */
+static void expect(const char *const *argv, int status, const char *out, const char *err)
+{
+	struct spawned s;
+
+	spawn_run(&s, argv);
+	if (s.status != status)
+		print_error("%s", s.err);
+	assert_int_equal(s.status, status);
+	assert_non_null(strstr(s.out, out));
+	assert_non_null(strstr(s.err, err));
+	spawn_free(&s);
+}
+
+static void capabilities_are_printed_whatever_else_is_on_the_command_line(void **state)
+{
+	struct spawned s;
+
+	spawn_run(&s, ARGV("--no-such-option", "--fd=x", "--print-capabilities", "stray"));
+	assert_int_equal(s.status, 0);
+	assert_string_equal(s.out, "{\n  \"type\": \"rng\",\n  \"features\": []\n}\n");
+	assert_string_equal(s.err, "");
+	spawn_free(&s);
+}
+
+static void help_lists_the_devices_options_and_everybodys(void **state)
+{
+	expect(ARGV("--help"), 0, "--source=PATH", "");
+	expect(ARGV("--help"), 0, "--socket-path=PATH", "");
+	expect(ARGV("--help"), 0, "--connect=PATH", "");
+	expect(ARGV("--help"), 0, "--print-capabilities", "");
+	expect(ARGV("--version"), 0, "vu-rng (libvu ", "");
+}
+
+static void wrong_usage_exits_with_2_and_names_the_culprit(void **state)
+{
+	static const struct {
+		const char *arg[2];
+		const char *err;
+	} rows[] = {
+		{{"--no-such-option=1"}, "unknown option '--no-such-option=1'; try --help"},
+		{{"--sock=/x"}, "unknown option '--sock=/x'"},
+		{{"stray"}, "unexpected argument 'stray'"},
+		{{"-x"}, "unexpected argument '-x'"},
+		{{"--"}, "unexpected argument '--'"},
+		{{"--once=yes"}, "option '--once=yes' takes no argument"},
+		{{"--socket-path"}, "option '--socket-path' needs an argument"},
+		{{"--socket-path="}, "--socket-path=: not a valid value"},
+		{{"--fd=three"}, "--fd=three: not a valid value"},
+		{{"--fd=3x"}, "--fd=3x: not a valid value"},
+		{{"--fd=-1"}, "--fd=-1: not a valid value"},
+		{{"--fd=99999999999"}, "--fd=99999999999: not a valid value"},
+		{{"--socket-mode=888"}, "--socket-mode=888: not a valid value"},
+		{{"--socket-mode=1777"}, "--socket-mode=1777: not a valid value"},
+		{{"--socket-group=no-such-group"}, "not a valid value"},
+		{{"--max-bytes=0"}, "--max-bytes=0: not a valid value"},
+		{{"--max-bytes", "12k"}, "--max-bytes=12k: not a valid value"},
+		{{"--fd=3", "--socket-path=/x"}, "--fd excludes --socket-path"},
+		{{"--fd=3", "--connect=/x"}, "--fd excludes --socket-path"},
+		{{"--verbose"}, "--socket-path=PATH or --fd=FDNUM is needed; try --help"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect(ARGV(rows[i].arg[0], rows[i].arg[1]), 2, "", rows[i].err);
+}
+
+static void what_cannot_be_served_exits_with_1(void **state)
+{
+	struct fixture *f = *state;
+	char longer[200];
+
+	memset(longer, 'x', sizeof(longer));
+	memcpy(longer, "--socket-path=/tmp/", 19);
+	longer[sizeof(longer) - 1] = '\0';
+	expect(ARGV(longer), 1, "", "File name too long");
+	expect(ARGV("--socket-path=/no/such/directory/x"), 1, "", "No such file or directory");
+	expect(ARGV("--fd=77"), 1, "", "file descriptor 77: Bad file descriptor");
+	expect(ARGV("--fd=1"), 1, "", "file descriptor 1: Socket operation on non-socket");
+	/* The device comes first: no socket file shows up that nobody will serve. */
+	expect(ARGV(f->option, "--source=/no/such/file"), 1, "", "/no/such/file: No such file");
+	expect(ARGV(f->option, "--source=/"), 1, "", "Is a directory");
+}
+
+static void sigterm_ends_it_with_0_and_without_a_socket_file(void **state)
+{
+	struct fixture *f = *state;
+	struct frontend idle, fe;
+	struct timespec a, b;
+	struct spawned s;
+
+	spawn_start(&s, ARGV("--socket-path", f->path), NULL);
+	spawn_wait_listening(f->path);
+	ask_path(&fe, f->path);
+	frontend_close(&fe);
+	ask_path(&idle, f->path); /* still connected when the signal comes */
+
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	spawn_stop(&s);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	assert_int_equal(s.status, 0);
+	assert_true((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000 < 1000);
+	assert_int_equal(access(f->path, F_OK), -1);
+	assert_int_equal(frontend_wait_closed(&idle), 0);
+	frontend_close(&idle);
+	spawn_free(&s);
+}
+
+static void sigint_ends_it_as_well(void **state)
+{
+	struct fixture *f = *state;
+	struct spawned s;
+
+	spawn_start(&s, ARGV(f->option), NULL);
+	spawn_wait_listening(f->path);
+	kill(s.pid, SIGINT);
+	spawn_wait(&s);
+	assert_int_equal(s.status, 0);
+	spawn_free(&s);
+}
+
+static void a_second_program_on_the_socket_is_refused_and_the_first_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct frontend fe;
+	struct spawned s;
+
+	/* Even one that would end after its first session: a look is not a session. */
+	spawn_start(&s, ARGV(f->option, "--once"), NULL);
+	spawn_wait_listening(f->path);
+	expect(ARGV(f->option), 1, "", "Address already in use (another program is listening");
+	ask_path(&fe, f->path);
+	frontend_close(&fe);
+	spawn_wait(&s);
+	assert_int_equal(s.status, 0);
+	spawn_free(&s);
+}
+
+static void the_socket_file_of_a_killed_program_is_replaced(void **state)
+{
+	struct fixture *f = *state;
+	struct frontend fe;
+	struct spawned s;
+
+	spawn_start(&s, ARGV(f->option), NULL);
+	spawn_wait_listening(f->path);
+	kill(s.pid, SIGKILL);
+	spawn_wait(&s);
+	assert_int_equal(s.status, 1000 + SIGKILL);
+	spawn_free(&s);
+	assert_int_equal(access(f->path, F_OK), 0);
+
+	spawn_start(&s, ARGV(f->option), NULL);
+	spawn_wait_listening(f->path);
+	ask_path(&fe, f->path);
+	spawn_stop(&s);
+	frontend_close(&fe);
+	assert_int_equal(s.status, 0);
+	spawn_free(&s);
+}
+
+static void a_file_that_is_no_socket_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	int fd = open(f->path, O_CREAT | O_WRONLY, 0600);
+
+	assert_true(fd >= 0);
+	close(fd);
+	expect(ARGV(f->option), 1, "", "it is not a socket");
+	assert_return_code(unlink(f->path), errno);
+}
+
+static void mode_and_group_of_the_socket_file_can_be_set(void **state)
+{
+	struct fixture *f = *state;
+	struct spawned s;
+	struct stat st;
+
+	spawn_start(&s, ARGV(f->option, "--socket-mode=0666", "--socket-group=0"), NULL);
+	spawn_wait_listening(f->path);
+	assert_return_code(stat(f->path, &st), errno);
+	assert_int_equal(st.st_mode & 07777, 0666);
+	assert_int_equal(st.st_gid, 0);
+	spawn_stop(&s);
+	spawn_free(&s);
+}
+
+static void a_connected_fd_is_served_for_its_one_session(void **state)
+{
+	struct spawn_setup child = {.fd3 = -1};
+	struct frontend fe;
+	struct spawned s;
+	int pair[2];
+
+	assert_return_code(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), errno);
+	child.fd3 = pair[1];
+	spawn_start(&s, ARGV("--fd=3"), &child);
+	close(pair[1]);
+	ask(&fe, pair[0]);
+	frontend_close(&fe);
+	spawn_wait(&s);
+	assert_int_equal(s.status, 0);
+	spawn_free(&s);
+}
+
+static void serve_listening_fd(const char *path, const char *const *argv, struct spawn_setup *child)
+{
+	struct frontend fe;
+	struct spawned s;
+
+	child->fd3 = listen_at(path);
+	spawn_start(&s, argv, child);
+	close(child->fd3);
+	for (int i = 0; i < 3; i++) {
+		ask_path(&fe, path);
+		frontend_close(&fe);
+	}
+	spawn_stop(&s);
+	assert_int_equal(s.status, 0);
+	/* Whoever made the file removes it. */
+	assert_return_code(unlink(path), errno);
+	spawn_free(&s);
+}
+
+static void a_listening_fd_is_served_again_and_again(void **state)
+{
+	struct fixture *f = *state;
+	struct spawn_setup child = {.fd3 = -1};
+
+	serve_listening_fd(f->path, ARGV("--fd", "3"), &child);
+}
+
+static void sockets_of_a_service_manager_are_served(void **state)
+{
+	struct fixture *f = *state;
+	struct spawn_setup child = {.listen_fds = "1"};
+
+	serve_listening_fd(f->path, ARGV("--verbose"), &child);
+}
+
+static void sockets_meant_for_another_process_are_not_touched(void **state)
+{
+	struct fixture *f = *state;
+	struct spawn_setup child = {.listen_fds = "1", .listen_pid = 1};
+	struct spawned s;
+
+	child.fd3 = listen_at(f->path);
+	spawn_start(&s, ARGV("--verbose"), &child);
+	spawn_wait(&s);
+	assert_int_equal(s.status, 2);
+	spawn_free(&s);
+
+	child.listen_pid = 0;
+	child.listen_fds = "1x";
+	spawn_start(&s, ARGV("--verbose"), &child);
+	spawn_wait(&s);
+	assert_int_equal(s.status, 1);
+	assert_non_null(strstr(s.err, "LISTEN_FDS"));
+	spawn_free(&s);
+	close(child.fd3);
+	assert_return_code(unlink(f->path), errno);
+}
+
+static void a_front_end_that_listens_is_connected_to(void **state)
+{
+	struct fixture *f = *state;
+	struct frontend fe;
+	struct spawned s;
+	char option[96];
+	int listener;
+
+	snprintf(option, sizeof(option), "--connect=%s", f->path);
+	spawn_start(&s, ARGV(option), NULL);
+	listener = listen_at(f->path);
+	for (int i = 0; i < 2; i++) {
+		ask(&fe, accept(listener, NULL, NULL));
+		frontend_close(&fe);
+	}
+	spawn_stop(&s);
+	assert_int_equal(s.status, 0);
+	close(listener);
+	assert_return_code(unlink(f->path), errno);
+	spawn_free(&s);
+}
+
+static void one_device_is_made_for_each_socket_path(void **state)
+{
+	struct fixture *f = *state;
+	struct frontend a, b;
+	struct spawned s;
+	char second[72], option[96];
+
+	snprintf(second, sizeof(second), "%s/second", f->dir);
+	snprintf(option, sizeof(option), "--socket-path=%s", second);
+	spawn_start(&s, ARGV(f->option, option), NULL);
+	spawn_wait_listening(second);
+	ask_path(&a, f->path);
+	ask_path(&b, second);
+	spawn_stop(&s);
+	assert_int_equal(s.status, 0);
+	assert_non_null(strstr(s.err, "rng0: listening on"));
+	assert_non_null(strstr(s.err, "rng1: listening on"));
+	frontend_close(&a);
+	frontend_close(&b);
+	spawn_free(&s);
+}
+
+static void a_gone_reader_of_the_log_does_not_kill_it(void **state)
+{
+	struct fixture *f = *state;
+	struct frontend fe;
+	struct spawned s;
+	char script[2048];
+	const char *argv[] = {"/bin/sh", "-c", script, NULL};
+
+	/* The read end of the pipe is closed before the program has written a line. */
+	snprintf(script, sizeof(script),
+		 "mkfifo %s/log; { :; } <%s/log & exec 2>%s/log; wait; rm %s/log; exec %s %s",
+		 f->dir, f->dir, f->dir, f->dir, VU_RNG, f->option);
+	spawn_start(&s, argv, NULL);
+	spawn_wait_listening(f->path);
+	ask_path(&fe, f->path);
+	frontend_close(&fe);
+	spawn_stop(&s);
+	assert_int_equal(s.status, 0);
+	spawn_free(&s);
+}
+
+static void the_embedding_example_serves_one_front_end_after_another(void **state)
+{
+	struct fixture *f = *state;
+	const char *argv[] = {getenv("EMBED_EPOLL"), f->path, NULL};
+	struct frontend fe;
+	struct spawned s;
+
+	spawn_start(&s, argv, NULL);
+	spawn_wait_listening(f->path);
+	for (int i = 0; i < 3; i++) {
+		struct timespec pause = {.tv_nsec = 20000000};
+
+		nanosleep(&pause, NULL); /* it turns away who comes too early */
+		ask_path(&fe, f->path);
+		frontend_close(&fe);
+	}
+	spawn_stop(&s);
+	assert_int_equal(s.status, 1000 + SIGTERM);
+	unlink(f->path);
+	spawn_free(&s);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(capabilities_are_printed_whatever_else_is_on_the_command_line),
+		TEST(help_lists_the_devices_options_and_everybodys),
+		TEST(wrong_usage_exits_with_2_and_names_the_culprit),
+		TEST(what_cannot_be_served_exits_with_1),
+		TEST(sigterm_ends_it_with_0_and_without_a_socket_file),
+		TEST(sigint_ends_it_as_well),
+		TEST(a_second_program_on_the_socket_is_refused_and_the_first_goes_on),
+		TEST(the_socket_file_of_a_killed_program_is_replaced),
+		TEST(a_file_that_is_no_socket_is_left_alone),
+		TEST(mode_and_group_of_the_socket_file_can_be_set),
+		TEST(a_connected_fd_is_served_for_its_one_session),
+		TEST(a_listening_fd_is_served_again_and_again),
+		TEST(sockets_of_a_service_manager_are_served),
+		TEST(sockets_meant_for_another_process_are_not_touched),
+		TEST(a_front_end_that_listens_is_connected_to),
+		TEST(one_device_is_made_for_each_socket_path),
+		TEST(a_gone_reader_of_the_log_does_not_kill_it),
+		TEST(the_embedding_example_serves_one_front_end_after_another),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
