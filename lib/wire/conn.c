@@ -134,13 +134,13 @@ static int conn_rx_fds(struct wire_conn *c, struct msghdr *mh)
 		}
 	}
 	if (!is_start && c->rx.n_fds != before)
-		return conn_rx_fail(c, -EPROTO, "file descriptors after the start of a message");
+		return conn_rx_fail(c, -EPROTO, "has file descriptors after its start");
 	if (!(mh->msg_flags & MSG_CTRUNC) && !too_many)
 		return 0;
 	/* The kernel cuts the list at our buffer's end, or where our fd table is full. */
 	if (c->rx.n_fds == WIRE_MAX_FDS)
-		return conn_rx_fail(c, -EPROTO, "more than 8 file descriptors with a message");
-	return conn_rx_fail(c, -EPROTO, "file descriptors were lost: too many are open here");
+		return conn_rx_fail(c, -EPROTO, "has more than 8 file descriptors");
+	return conn_rx_fail(c, -EPROTO, "lost file descriptors: too many are open here");
 }
 
 /*
@@ -191,9 +191,9 @@ static int conn_rx_message(struct wire_conn *c)
 	if (rc <= 0)
 		return rc;
 	if ((rx->hdr.flags & WIRE_VERSION_MASK) != WIRE_VERSION)
-		return conn_rx_fail(c, -EPROTO, "a header with a version other than 1");
+		return conn_rx_fail(c, -EPROTO, "has a version other than 1");
 	if (rx->hdr.size > WIRE_MAX_PAYLOAD)
-		return conn_rx_fail(c, -EPROTO, "a payload larger than any message has");
+		return conn_rx_fail(c, -EPROTO, "has a larger payload than any message");
 	return conn_rx_fill(c, rx->payload, sizeof(rx->hdr), rx->hdr.size);
 }
 

@@ -38,9 +38,9 @@ int wire_conn_fd(const struct wire_conn *conn);
 
 /*
  * Continue to receive.  1: a whole message is in *msg (valid until the next call; fds that are not
- * taken are closed by the next call); 0: not yet; -ECONNRESET: the peer closed; -EPROTO with
- * *why set: a header that cannot be followed (version, size beyond WIRE_MAX_PAYLOAD, too many
- * fds, ends in the middle of a message); other -errno of recvmsg.
+ * taken are closed by the next call); 0: not yet; -ECONNRESET: the peer closed; -EPROTO: it cannot
+ * be followed (version, size beyond WIRE_MAX_PAYLOAD, too many fds, ends in the middle of a
+ * message), and *why continues "the message ..."; other -errno of recvmsg.
  */
 int wire_conn_recv(struct wire_conn *conn, struct wire_msg **msg, const char **why);
 

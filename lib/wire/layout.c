@@ -257,18 +257,14 @@ static void decode_mmap(struct text *t, const unsigned char *payload, uint32_t s
 
 static void decode_shmem_config(struct text *t, const unsigned char *payload, uint32_t size)
 {
-	uint32_t n;
+	struct wire_shmem_config v;
 
-	memcpy(&n, payload, sizeof(n));
-	text_add_number(t, "num_regions", n);
-	for (uint32_t i = 0; offsetof(struct wire_shmem_config, size[i]) < size; i++) {
-		uint64_t bytes;
-
-		memcpy(&bytes, payload + offsetof(struct wire_shmem_config, size[i]),
-		       sizeof(bytes));
-		if (bytes)
-			text_add(t, " size%u: 0x%llx", i, (unsigned long long)bytes);
-	}
+	(void)size;
+	memcpy(&v, payload, sizeof(v));
+	text_add_number(t, "num_regions", v.n_regions);
+	for (unsigned int shmid = 0; shmid < 256; shmid++)
+		if (v.size[shmid])
+			text_add(t, " size%u: 0x%llx", shmid, (unsigned long long)v.size[shmid]);
 }
 
 /* n regions need their place; User-mode Linux 6.12 sends two places for its one region. */
