@@ -6,6 +6,10 @@
 # broken: a member put into the middle of struct vu_req does not get through.
 set -u
 mode=$1 root=$2 build=$3
+if ! grep -q "architecture='elf-amd-$(uname -m)'" "$root/abi/libvu.abi.xml"; then
+	echo "skipped: the stored ABI is that of another architecture"
+	exit 77
+fi
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
