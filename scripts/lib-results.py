@@ -6,6 +6,7 @@
 """
 
 import json
+import re
 import sys
 
 OUTCOMES = {"OK": "pass", "EXPECTEDFAIL": "pass", "SKIP": "skip"}
@@ -27,6 +28,8 @@ def convert(label, path):
             if test["result"] in ("TIMEOUT", "INTERRUPT"):
                 why = f"{test['result'].lower()} after {test['duration']:.0f} s"
             print(outcome, f"{label}: {test['name']}", why, sep="\t")
+            for part in re.findall(r"^\[  SKIPPED \] (\w+)$", test.get("stdout", ""), re.M):
+                print("skip", f"{label}: {test['name']}: {part}", "its log says why", sep="\t")
 
 
 def summary(path):

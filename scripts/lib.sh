@@ -2,7 +2,8 @@
 # Shared by the scripts: sourced, not run.  POSIX sh, coreutils; sets $top and goes there.
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 1
-began=$(date +%s)
+began=${VU_BEGAN:-$(date +%s)} # one clock for a script and all that it starts
+export VU_BEGAN=$began
 export LC_ALL=C.UTF-8
 exec </dev/null # nothing here ever asks
 
@@ -10,7 +11,7 @@ python=/usr/bin/python3 # one with the distribution's modules, where there are s
 [ -x $python ] || python=python3
 
 say() {
-	printf '[%3ds] %s\n' $(($(date +%s) - began)) "$*"
+	printf '[%4ds] %s\n' $(($(date +%s) - began)) "$*"
 }
 
 die() {
