@@ -34,7 +34,7 @@ void log_at(const struct log *log, enum vu_log_level level, const char *fmt, ...
 
 void vu_log_stderr(void *opaque, enum vu_log_level level, const char *line)
 {
-	static const char *const names[] = { "error", "warning", "info", "debug" };
+	static const char *const names[] = {"error", "warning", "info", "debug"};
 	char out[LINE_MAX_BYTES + 16];
 	int n;
 

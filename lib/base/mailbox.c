@@ -16,9 +16,8 @@ bool mailbox_post(struct mailbox *box, struct mail *mail)
 	do {
 		mail->next = head;
 		/* Release pairs with the taker's acquire exchange. */
-	} while (!atomic_compare_exchange_weak_explicit(&box->newest, &head, mail,
-							memory_order_release,
-							memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+		&box->newest, &head, mail, memory_order_release, memory_order_relaxed));
 	return head == NULL;
 }
 

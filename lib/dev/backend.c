@@ -53,7 +53,7 @@ static void backend_watch(struct session *s)
 static void backend_send(struct session *s, uint32_t request, uint32_t flags, const void *payload,
 			 uint32_t size)
 {
-	const struct wire_header hdr = { request, WIRE_VERSION | flags, size };
+	const struct wire_header hdr = {request, WIRE_VERSION | flags, size};
 	int err = wire_conn_send(s->backend, &hdr, payload, NULL, 0);
 
 	log_debug(&s->dev->log, "to the front-end: %s", message_find_backend(request)->name);
@@ -93,7 +93,7 @@ static void backend_send_inband(struct session *s)
 
 	for (uint32_t i = 0; i < dev->info.n_queues && s->backend; i++) {
 		struct vu_queue *q = &dev->queues[i];
-		const struct wire_vring_state state = { .index = i };
+		const struct wire_vring_state state = {.index = i};
 
 		/* vhost-user "In-band notifications": the front-end is to tell when it has
 		 * processed them. */

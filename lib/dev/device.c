@@ -45,7 +45,8 @@ static const char *device_check(const struct vu_device_info *info)
 	if (info->flags & ~(uint32_t)(VU_DEVICE_INBAND | VU_DEVICE_DEBUG))
 		return "flags has an unknown bit";
 	if (info->features & reserved_bits)
-		return "features may only have bits of the device type: the others are the library's";
+		return "features may only have bits of the device type: the others are the "
+		       "library's";
 	if (info->required & ~(info->features | ring_bits))
 		return "required has a bit that is not offered";
 	if (info->required & info->forbidden)
@@ -162,6 +163,7 @@ int vu_device_fd(const struct vu_device *dev)
 /* Any thread. */
 void device_wake(struct vu_device *dev)
 {
+	atomic_store(&dev->attention, true);
 	vu_group_wake(&dev->own);
 }
 
@@ -175,6 +177,8 @@ void device_answered(struct vu_device *dev, struct vu_queue *q)
 		return;
 	q->waiting = false;
 	dev->waiting--;
+	if (!dev->waiting)
+		device_wake(dev);
 }
 
 static void device_take_answers(struct vu_device *dev)
@@ -198,10 +202,10 @@ void device_release_stale(struct vu_device *dev)
 	if (atomic_fetch_sub(&dev->stale, 1) != 1)
 		return;
 	atomic_store(&dev->own.rescan, true);
-	vu_group_wake(&dev->own);
+	group_attend(&dev->own);
 	for (struct vu_group *g = dev->groups; g; g = g->next) {
 		atomic_store(&g->rescan, true);
-		vu_group_wake(g);
+		group_attend(g);
 	}
 }
 
@@ -210,12 +214,16 @@ int vu_device_process(struct vu_device *dev)
 	int more;
 
 	more = vu_group_process(&dev->own, 0);
-	device_take_answers(dev);
-	session_continue(dev);
-	backend_send_pending(dev);
+	if (unlikely(atomic_load_explicit(&dev->attention, memory_order_relaxed))) {
+		/* Before looking: what is asked for meanwhile gets a pass of its own. */
+		atomic_exchange(&dev->attention, false);
+		device_take_answers(dev);
+		session_continue(dev);
+		backend_send_pending(dev);
+	}
 	if (!more)
 		more = vu_group_arm(&dev->own);
-	if (dev->ended) {
+	if (unlikely(dev->ended)) {
 		dev->ended = false;
 		return -ECONNRESET;
 	}

@@ -23,30 +23,31 @@ struct vu_device {
 	struct vu_ops ops;
 	void *opaque;
 	struct log log;
-	uint64_t offered;           /* feature bits */
+	uint64_t offered; /* feature bits */
 	uint64_t offered_protocol;
-	_Atomic uint64_t features;  /* acked and offered */
+	_Atomic uint64_t features; /* acked and offered */
 
-	struct vu_group own;        /* the device thread's group */
-	struct vu_group *groups;    /* all others */
+	struct vu_group own;	 /* the device thread's group */
+	struct vu_group *groups; /* all others */
 	struct vu_queue *queues;
 	struct config config;
 	struct mappings *mappings;
 
-	struct mailbox done;        /* queues whose command is answered */
-	_Atomic uint32_t stale;     /* rings of ended sessions with outstanding requests */
-	atomic_bool faulted;        /* guest memory was truncated under us */
-	atomic_bool call_inband;    /* some queue's call_inband or err_inband is set */
-	uint32_t waiting;           /* commands not answered */
-	uint32_t n_started;         /* queues with want.started */
-	bool suspended;             /* no ring is started */
-	bool ended;                 /* to be reported by vu_device_process() */
+	struct mailbox done;	 /* queues whose command is answered */
+	_Atomic uint32_t stale;	 /* rings of ended sessions with outstanding requests */
+	atomic_bool attention;	 /* something of this block, or a dead session, is to be seen to */
+	atomic_bool faulted;	 /* guest memory was truncated under us */
+	atomic_bool call_inband; /* some queue's call_inband or err_inband is set */
+	uint32_t waiting;	 /* commands not answered */
+	uint32_t n_started;	 /* queues with want.started */
+	bool suspended;		 /* no ring is started */
+	bool ended;		 /* to be reported by vu_device_process() */
 
-	struct session *session;    /* NULL: no front-end */
-	struct session *ending;     /* gone, but its queues have not all let go */
-	struct source socket;       /* session.c; here because events outlive sessions */
-	struct source backend;      /* backend.c */
-	struct source patience;     /* session.c: a timer while commands are waited for */
+	struct session *session; /* NULL: no front-end */
+	struct session *ending;	 /* gone, but its queues have not all let go */
+	struct source socket;	 /* session.c; here because events outlive sessions */
+	struct source backend;	 /* backend.c */
+	struct source patience;	 /* session.c: a timer while commands are waited for */
 	int patience_fd;
 };
 

@@ -23,14 +23,14 @@ static void group_woken(struct source *source, uint32_t events)
 
 int group_watch(struct vu_group *g, int fd, struct source *source, uint32_t events)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = source };
+	struct epoll_event ev = {.events = events, .data.ptr = source};
 
 	return epoll_ctl(g->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
 
 int group_rewatch(struct vu_group *g, int fd, struct source *source, uint32_t events)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = source };
+	struct epoll_event ev = {.events = events, .data.ptr = source};
 
 	return epoll_ctl(g->epoll_fd, EPOLL_CTL_MOD, fd, &ev) < 0 ? -errno : 0;
 }
@@ -102,19 +102,23 @@ void group_post_remote(struct vu_group *g, struct req *req)
 	do {
 		req->remote_next = head;
 		/* Release pairs with the acquire in group_take_remote(). */
-	} while (!atomic_compare_exchange_weak_explicit(&g->remote, &head, req,
-							memory_order_release,
-							memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+		&g->remote, &head, req, memory_order_release, memory_order_relaxed));
 	if (!head)
-		vu_group_wake(g);
+		group_attend(g);
+}
+
+/* Any thread. */
+void group_attend(struct vu_group *g)
+{
+	atomic_store(&g->attention, true);
+	vu_group_wake(g);
 }
 
 static void group_take_remote(struct vu_group *g)
 {
 	struct req *req, *oldest = NULL;
 
-	if (!atomic_load_explicit(&g->remote, memory_order_relaxed))
-		return;
 	req = atomic_exchange_explicit(&g->remote, NULL, memory_order_acquire);
 	while (req) {
 		struct req *next = req->remote_next;
@@ -136,9 +140,9 @@ static void group_take_commands(struct vu_group *g)
 	struct mail *mail = mailbox_take(&g->commands);
 
 	while (mail) {
-		struct vu_queue *q = (struct vu_queue *)(void *)((char *)mail -
-								 offsetof(struct vu_queue,
-									  command_mail));
+		struct vu_queue *q =
+			(struct vu_queue *)(void *)((char *)mail -
+						    offsetof(struct vu_queue, command_mail));
 
 		mail = mail->next;
 		mail_open(&q->command_mail);
@@ -149,8 +153,7 @@ static void group_take_commands(struct vu_group *g)
 /* What held queues back may be gone. */
 static void group_rescan(struct vu_group *g)
 {
-	if (!atomic_load_explicit(&g->rescan, memory_order_relaxed) ||
-	    !atomic_exchange(&g->rescan, false))
+	if (!atomic_exchange(&g->rescan, false))
 		return;
 	for (uint32_t i = 0; i < g->dev->info.n_queues; i++) {
 		struct vu_queue *q = &g->dev->queues[i];
@@ -179,12 +182,12 @@ static int group_take_events(struct vu_group *g)
 }
 
 /* True while a queue has more to do at once. */
-static bool group_serve_queues(struct vu_group *g)
+static bool group_serve_queues(struct vu_group *g, uint32_t budget)
 {
 	bool more = false;
 
 	for (struct vu_queue *q = g->active; q; q = q->next_active) {
-		queue_serve(q, g->budget);
+		queue_serve(q, budget);
 		more |= q->pending;
 	}
 	return more;
@@ -198,14 +201,18 @@ int vu_group_process(struct vu_group *g, uint32_t budget)
 	g->owner = pthread_self();
 	g->has_owner = true;
 	g->in_process = true;
-	g->budget = budget ? budget : DEFAULT_BUDGET;
 	n = group_take_events(g);
-	group_take_commands(g);
-	group_take_remote(g);
-	group_rescan(g);
-	more = group_serve_queues(g);
+	if (unlikely(atomic_load_explicit(&g->attention, memory_order_relaxed))) {
+		/* Before looking: what is posted meanwhile gets a pass of its own. */
+		atomic_exchange(&g->attention, false);
+		group_take_commands(g);
+		group_take_remote(g);
+		group_rescan(g);
+	}
+	more = group_serve_queues(g, budget ? budget : DEFAULT_BUDGET);
 	g->in_process = false;
-	group_reap_sources(g);
+	if (unlikely(g->removed))
+		group_reap_sources(g);
 	return more || n == EVENTS_PER_PASS;
 }
 

@@ -28,17 +28,17 @@ struct vu_group {
 	int epoll_fd;
 	int wake_fd;
 	struct source wake;
-	struct mailbox commands;        /* from the control thread: queues' command mails */
-	_Atomic(struct req *) remote;   /* completed by other threads, newest first */
-	atomic_bool rescan;             /* what held queues back may be gone */
-	struct vu_queue *active;        /* queues that are being served: not armed */
-	uint32_t budget;
+	struct mailbox commands;      /* from the control thread: queues' command mails */
+	_Atomic(struct req *) remote; /* completed by other threads, newest first */
+	atomic_bool rescan;	      /* what held queues back may be gone */
+	atomic_bool attention;	      /* one of the three above has something */
+	struct vu_queue *active;      /* queues that are being served: not armed */
 	bool in_process;
-	bool has_owner;                 /* owner is set: processed at least once */
-	pthread_t owner;                /* the thread that processed last */
+	bool has_owner;	 /* owner is set: processed at least once */
+	pthread_t owner; /* the thread that processed last */
 	struct vu_source *sources;
-	struct vu_source *removed;      /* to be freed when no event can name them any more */
-	struct vu_group *next;          /* of the device */
+	struct vu_source *removed; /* to be freed when no event can name them any more */
+	struct vu_group *next;	   /* of the device */
 };
 
 int group_init(struct vu_group *group, struct vu_device *dev);
@@ -50,6 +50,8 @@ void group_unwatch(struct vu_group *group, int fd);
 
 /* Queue thread: have the queue looked at in this pass, or in the next one. */
 void group_activate(struct vu_group *group, struct vu_queue *queue);
+/* Any thread: commands, remote or rescan has something for the queue thread. */
+void group_attend(struct vu_group *group);
 /* Any thread: a request completed elsewhere. */
 void group_post_remote(struct vu_group *group, struct req *req);
 

@@ -76,7 +76,7 @@ void notifier_close(struct notifier *n)
 /* write(2) that leaves no SIGPIPE behind, for FIFOs: no flag does that for them. */
 static void write_without_sigpipe(int fd, const void *data, size_t len)
 {
-	static const struct timespec now = { 0, 0 };
+	static const struct timespec now = {0, 0};
 	sigset_t pipe_set, old, pending;
 	bool was_pending;
 

@@ -26,8 +26,9 @@ int on_get_config(struct session *s, struct wire_msg *msg)
 		err = dev->ops.config_read(dev, c->offset, data, c->size, dev->opaque);
 	if (err) {
 		/* vhost-user GET_CONFIG: an empty payload says so. */
-		log_warn(&dev->log, "the device refused to read %u bytes of its configuration "
-				    "space at %u: %s",
+		log_warn(&dev->log,
+			 "the device refused to read %u bytes of its configuration "
+			 "space at %u: %s",
 			 c->size, c->offset, strerror(-err));
 		size = 0;
 	}

@@ -13,7 +13,7 @@
 
 static struct region_info region_info(const struct wire_region *r)
 {
-	return (struct region_info){ r->guest_addr, r->size, r->user_addr, r->mmap_offset };
+	return (struct region_info){r->guest_addr, r->size, r->user_addr, r->mmap_offset};
 }
 
 static int memory_map(struct session *s, const struct region_info *info, int fd,
@@ -77,8 +77,7 @@ int on_set_mem_table(struct session *s, struct wire_msg *msg)
 		struct region_info info;
 
 		memcpy(&r,
-		       msg->payload + offsetof(struct wire_mem_table, regions) +
-			       mapped * sizeof(r),
+		       msg->payload + offsetof(struct wire_mem_table, regions) + mapped * sizeof(r),
 		       sizeof(r));
 		info = region_info(&r);
 		err = memory_map(s, &info, msg->fds[mapped], &regions[mapped]);

@@ -92,8 +92,9 @@ static int device_start(struct session *s)
 	int err = 0;
 
 	if (!s->features_ok) {
-		log_error(&dev->log, "cannot start: the driver accepted features %#llx, which the "
-				     "device cannot work with",
+		log_error(&dev->log,
+			  "cannot start: the driver accepted features %#llx, which the "
+			  "device cannot work with",
 			  (unsigned long long)s->features);
 		return -EPROTO;
 	}
@@ -106,6 +107,8 @@ static int device_start(struct session *s)
 		log_error(&dev->log, "the device refused to start: %s", strerror(-err));
 		return -EPROTO;
 	}
+	/* A change of the configuration made meanwhile is to be announced. */
+	device_wake(dev);
 	return 0;
 }
 
@@ -169,7 +172,7 @@ static int vring_start(struct session *s, struct wire_msg *msg, struct vu_queue 
 static int vring_stopped(struct session *s, struct wire_msg *msg)
 {
 	struct vu_queue *q = waiting_queue(s, msg);
-	const struct wire_vring_state state = { q->index, q->want.ring.base };
+	const struct wire_vring_state state = {q->index, q->want.ring.base};
 
 	device_stop(s->dev);
 	return session_reply(s, msg, &state, sizeof(state), NULL, 0) ? -EPROTO : MESSAGE_REPLIED;

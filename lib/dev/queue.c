@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "dev/device.h"
+#include "ring/complete.h"
 
 /* The request's queue: the owner of its ring. */
 static struct vu_queue *req_owner(const struct req *req)
@@ -30,48 +31,48 @@ static bool queue_is_ours(const struct vu_queue *q, const char *function)
 	return false;
 }
 
-/* Nothing can be handed out: which answer is it? */
+/* hold is not 0: 1 if it is only that the thread is to be checked, and that went well. */
 static int queue_held(const struct vu_queue *q)
 {
+	if (queue_debug(q) && !queue_is_ours(q, "vu_queue_next"))
+		return -EINVAL;
 	if (q->state == QUEUE_BROKEN)
 		return -EIO;
-	return q->hold & (HOLD_STATE | HOLD_DISABLED) ? -ESHUTDOWN : 0;
-}
-
-int vu_queue_next(struct vu_queue *q, struct vu_req **out)
-{
-	struct req *req;
-	int n;
-
-	if (unlikely(q->hold))
-		return queue_held(q);
-	if (unlikely(queue_debug(q) && !queue_is_ours(q, "vu_queue_next")))
-		return -EINVAL;
-	if (unlikely(!q->active))
-		group_activate(q->group, q);
-	if (unlikely(!q->budget)) {
-		q->pending = true;
-		return 0;
-	}
-	n = ring_next(q->ring, &req);
-	if (unlikely(n <= 0)) {
-		if (n < 0)
-			queue_broke(q);
-		return n;
-	}
-	q->budget--;
-	*out = &req->pub;
-	return 1;
+	if (q->hold & (HOLD_STATE | HOLD_DISABLED))
+		return -ESHUTDOWN;
+	return !(q->hold & HOLD_STALE);
 }
 
 int vu_queue_next_batch(struct vu_queue *q, struct vu_req **reqs, uint32_t max)
 {
-	uint32_t n = 0;
-	int err = 0;
+	int n;
 
-	while (n < max && (err = vu_queue_next(q, &reqs[n])) == 1)
-		n++;
-	return n ? (int)n : err;
+	if (unlikely(q->hold)) {
+		n = queue_held(q);
+		if (n <= 0)
+			return n;
+	}
+	if (unlikely(!q->active))
+		group_activate(q->group, q);
+	if (unlikely(max > q->budget)) {
+		max = q->budget;
+		if (!max) {
+			q->pending = true;
+			return 0;
+		}
+	}
+	n = ring_take(q->ring, reqs, max);
+	if (unlikely(n < 0)) {
+		queue_broke(q);
+		return n;
+	}
+	q->budget -= (uint32_t)n;
+	return n;
+}
+
+int vu_queue_next(struct vu_queue *q, struct vu_req **req)
+{
+	return vu_queue_next_batch(q, req, 1);
 }
 
 /* A request that is not outstanding is completed twice, or was put back. */
@@ -115,8 +116,8 @@ int vu_req_complete(struct vu_req *pub, uint64_t written)
 	return 0;
 }
 
-int vu_queue_complete_batch(struct vu_queue *q, struct vu_req *const *reqs,
-			    const uint64_t *written, uint32_t n)
+int vu_queue_complete_batch(struct vu_queue *q, struct vu_req *const *reqs, const uint64_t *written,
+			    uint32_t n)
 {
 	struct ring *last = NULL;
 	int err = 0;
@@ -220,13 +221,13 @@ struct vu_queue *vu_req_queue(const struct vu_req *pub)
 }
 
 /* Take and drop what a disabled queue offers (struct vu_queue_info.discard_when_disabled). */
-static void queue_discard(struct vu_queue *q)
+static void queue_discard(struct vu_queue *q, uint32_t budget)
 {
-	struct req *req;
+	struct vu_req *req;
 	int n = 0;
 
-	for (uint32_t i = 0; i < q->budget && (n = ring_next(q->ring, &req)) == 1; i++)
-		ring_complete(q->ring, req, 0);
+	for (uint32_t i = 0; i < budget && (n = ring_take(q->ring, &req, 1)) == 1; i++)
+		ring_complete(q->ring, (struct req *)req, 0);
 	ring_publish(q->ring);
 	if (n < 0)
 		queue_broke(q);
@@ -234,35 +235,42 @@ static void queue_discard(struct vu_queue *q)
 		q->pending = true;
 }
 
-void queue_serve(struct vu_queue *q, uint32_t budget)
+/* Something is new, or may be. */
+static void queue_serve_pending(struct vu_queue *q, uint32_t budget)
 {
 	struct vu_device *dev = q->dev;
 
-	if (q->ring && ring_look(q->ring))
-		q->pending = true;
-	if (q->ring && q->ring->unstarved) {
-		q->ring->unstarved = false;
-		q->pending = true;
+	q->pending = false;
+	q->ring->unstarved = false;
+	if (q->ring->why) {
+		queue_broke(q);
+	} else if (!(q->hold & ~HOLD_DEBUG)) {
+		if (!dev->ops.queue_ready)
+			return;
+		q->budget = budget;
+		dev->ops.queue_ready(q, dev->opaque);
+		/* Only queue_ready is kept from taking everything at once. */
+		q->budget = UINT32_MAX;
+	} else if ((q->hold & ~HOLD_DEBUG) == HOLD_DISABLED && q->info.discard_when_disabled) {
+		queue_discard(q, budget);
 	}
-	q->budget = budget;
-	if (q->pending && q->state == QUEUE_RUNNING) {
-		q->pending = false;
-		if (q->ring->why)
-			queue_broke(q);
-		else if (!q->hold && dev->ops.queue_ready)
-			dev->ops.queue_ready(q, dev->opaque);
-		else if (q->hold == HOLD_DISABLED && q->info.discard_when_disabled)
-			queue_discard(q);
-	}
+}
+
+void queue_serve(struct vu_queue *q, uint32_t budget)
+{
+	if (unlikely(q->state != QUEUE_RUNNING))
+		return;
+	/* The order matters: the look is also what later notifications count from. */
+	if (ring_look(q->ring) || q->pending || q->ring->unstarved || q->ring->why)
+		queue_serve_pending(q, budget);
 	vu_queue_signal(q);
 }
 
 bool queue_arm(struct vu_queue *q)
 {
 	/* With a hold nothing can be done about a notification: what ends it looks at the ring. */
-	if (q->state != QUEUE_RUNNING || (q->hold && !q->info.discard_when_disabled))
+	if (q->state != QUEUE_RUNNING ||
+	    ((q->hold & ~HOLD_DEBUG) && !q->info.discard_when_disabled))
 		return false;
-	if (q->pending)
-		return true;
-	return ring_arm(q->ring);
+	return q->pending || ring_arm(q->ring);
 }

@@ -23,18 +23,19 @@ enum queue_state { QUEUE_STOPPED, QUEUE_RUNNING, QUEUE_DRAINING, QUEUE_BROKEN, Q
 
 /* Why vu_queue_next() hands out nothing, without looking at the ring. */
 enum queue_hold {
-	HOLD_STATE = 1,    /* not running */
+	HOLD_STATE = 1,	   /* not running */
 	HOLD_DISABLED = 2, /* SET_VRING_ENABLE 0 */
-	HOLD_STALE = 4,    /* requests of an earlier session are outstanding */
+	HOLD_STALE = 4,	   /* requests of an earlier session are outstanding */
+	HOLD_DEBUG = 8,	   /* nothing, but VU_DEVICE_DEBUG wants the thread checked */
 };
 
 /* What the queue thread is asked to do; each also takes over what changed in want. */
 enum queue_command {
 	QUEUE_NO_COMMAND,
 	QUEUE_CONFIGURE, /* only that */
-	QUEUE_START,     /* start; a running ring is stopped first */
-	QUEUE_STOP,      /* stop once nothing is outstanding */
-	QUEUE_ABANDON,   /* the session is gone */
+	QUEUE_START,	 /* start; a running ring is stopped first */
+	QUEUE_STOP,	 /* stop once nothing is outstanding */
+	QUEUE_ABANDON,	 /* the session is gone */
 };
 
 enum queue_fd { QUEUE_KICK, QUEUE_CALL, QUEUE_ERR, QUEUE_FDS };
@@ -42,8 +43,8 @@ enum queue_fd { QUEUE_KICK, QUEUE_CALL, QUEUE_ERR, QUEUE_FDS };
 /* The device thread's wishes and view. */
 struct queue_want {
 	bool enabled;
-	bool started;  /* a START succeeded and no STOP since */
-	bool inband;   /* notifications without fds go through messages */
+	bool started; /* a START succeeded and no STOP since */
+	bool inband;  /* notifications without fds go through messages */
 	bool changed[QUEUE_FDS];
 	struct notifier fds[QUEUE_FDS]; /* new ones, where changed */
 	struct ring_config ring;
@@ -56,10 +57,10 @@ struct queue_want {
 struct vu_queue {
 	/* Queue thread, every request. */
 	struct ring *ring; /* NULL while stopped */
-	uint32_t hold;     /* enum queue_hold bits */
-	uint32_t budget;   /* requests left in this pass */
-	bool active;       /* in the group's list: served or to be armed */
-	bool pending;      /* queue_ready is to be called */
+	uint32_t hold;	   /* enum queue_hold bits */
+	uint32_t budget;   /* requests that queue_ready may still take */
+	bool active;	   /* in the group's list: served or to be armed */
+	bool pending;	   /* queue_ready is to be called */
 	struct vu_group *group;
 	struct vu_device *dev;
 	struct vu_queue *next_active;
@@ -71,24 +72,24 @@ struct vu_queue {
 	bool inband;
 	uint32_t index;
 	struct source kick;
-	struct ring *dead; /* rings of ended sessions that have requests outstanding */
+	struct ring *dead;     /* rings of ended sessions that have requests outstanding */
 	uint32_t stop_command; /* the one to be answered when the ring has drained */
 
 	/* Between the threads. */
-	struct mail command_mail; /* in the group's mailbox */
-	struct mail done_mail;    /* in the device's */
-	_Atomic uint32_t command; /* number << 8 | enum queue_command */
-	_Atomic uint32_t done;    /* the command that was last answered */
+	struct mail command_mail;  /* in the group's mailbox */
+	struct mail done_mail;	   /* in the device's */
+	_Atomic uint32_t command;  /* number << 8 | enum queue_command */
+	_Atomic uint32_t done;	   /* the command that was last answered */
 	_Atomic uint32_t draining; /* requests waited for, for the log */
-	atomic_bool call_inband;  /* send VRING_CALL */
-	atomic_bool err_inband;   /* send VRING_ERR */
-	int result;               /* START: 0 or -errno, of the command answered */
-	const char *why;          /* ... and its reason */
+	atomic_bool call_inband;   /* send VRING_CALL */
+	atomic_bool err_inband;	   /* send VRING_ERR */
+	int result;		   /* START: 0 or -errno, of the command answered */
+	const char *why;	   /* ... and its reason */
 
 	/* Device thread. */
 	struct queue_want want;
-	uint32_t given;  /* number of the last command */
-	bool waiting;    /* it is not answered */
+	uint32_t given; /* number of the last command */
+	bool waiting;	/* it is not answered */
 	struct vu_queue_info info;
 };
 
@@ -101,13 +102,13 @@ void queue_give(struct vu_queue *q, enum queue_command command);
 void queue_forget(struct vu_queue *q);
 
 /* Queue thread. */
-void queue_execute(struct vu_queue *q);         /* carry out the command in its mailbox */
+void queue_execute(struct vu_queue *q);		       /* carry out the command in its mailbox */
 void queue_serve(struct vu_queue *q, uint32_t budget); /* one pass: queue_ready, notifications */
-bool queue_arm(struct vu_queue *q);             /* true: there is more to do */
+bool queue_arm(struct vu_queue *q);		       /* true: there is more to do */
 void queue_update_hold(struct vu_queue *q);
 void queue_set_state(struct vu_queue *q, enum queue_state state);
-void queue_broke(struct vu_queue *q);           /* the ring broke: log, tell, hold */
+void queue_broke(struct vu_queue *q); /* the ring broke: log, tell, hold */
 void queue_ring_drained(struct vu_queue *q, struct ring *ring);
-void queue_notify(struct vu_queue *q);          /* interrupt the driver */
+void queue_notify(struct vu_queue *q); /* interrupt the driver */
 
 #endif

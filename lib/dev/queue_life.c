@@ -14,8 +14,7 @@
 
 #include "dev/device.h"
 
-static const char *const state_names[QUEUE_STATES] = { "stopped", "running", "draining",
-						       "broken" };
+static const char *const state_names[QUEUE_STATES] = {"stopped", "running", "draining", "broken"};
 
 /* legal[from] has the bit of every state that may follow. */
 static const unsigned int legal[QUEUE_STATES] = {
@@ -39,7 +38,8 @@ void queue_set_state(struct vu_queue *q, enum queue_state state)
 void queue_update_hold(struct vu_queue *q)
 {
 	q->hold = (q->state == QUEUE_RUNNING ? 0 : HOLD_STATE) | (q->enabled ? 0 : HOLD_DISABLED) |
-		  (atomic_load(&q->dev->stale) ? HOLD_STALE : 0);
+		  (atomic_load(&q->dev->stale) ? HOLD_STALE : 0) |
+		  (q->dev->info.flags & VU_DEVICE_DEBUG ? HOLD_DEBUG : 0);
 }
 
 static void queue_kicked(struct source *source, uint32_t events)
@@ -62,6 +62,7 @@ void queue_init(struct vu_queue *q, struct vu_device *dev, uint32_t index)
 	q->index = index;
 	q->group = &dev->own;
 	q->hold = HOLD_STATE | HOLD_DISABLED;
+	q->budget = UINT32_MAX;
 	q->kick.ready = queue_kicked;
 	q->want.ring.queue = q;
 	for (int i = 0; i < QUEUE_FDS; i++) {
@@ -253,7 +254,7 @@ static void queue_abandon(struct vu_queue *q, uint32_t command)
 	q->enabled = false;
 	q->pending = false;
 	if (ring) {
-		ring->dead = true;
+		ring_kill(ring);
 		queue_set_state(q, QUEUE_STOPPED);
 		if (!was_draining && ring->outstanding)
 			queue_tell_stop(q);
@@ -307,15 +308,17 @@ void queue_give(struct vu_queue *q, enum queue_command command)
 	if (q->group == &q->dev->own)
 		queue_execute(q);
 	else if (mailbox_post(&q->group->commands, &q->command_mail))
-		vu_group_wake(q->group);
+		group_attend(q->group);
 }
 
 void queue_broke(struct vu_queue *q)
 {
 	if (q->state != QUEUE_RUNNING)
 		return;
-	log_error(&q->dev->log, "queue %u: broken: the driver gave %s; nothing more is taken from it "
-				"until it is reset", q->index, q->ring->why);
+	log_error(&q->dev->log,
+		  "queue %u: broken: the driver gave %s; nothing more is taken from it "
+		  "until it is reset",
+		  q->index, q->ring->why);
 	queue_set_state(q, QUEUE_BROKEN);
 	if (q->fds[QUEUE_ERR].kind != NOTIFIER_NONE) {
 		notifier_signal(&q->fds[QUEUE_ERR]);

@@ -78,7 +78,7 @@ static void session_watch(struct session *s)
 /* A log line after 1 s and every 10 s that a queue keeps the front-end waiting. */
 static void session_start_patience(struct vu_device *dev, bool on)
 {
-	struct itimerspec when = { 0 };
+	struct itimerspec when = {0};
 
 	if (dev->patience_fd < 0) {
 		if (!on)
@@ -115,8 +115,7 @@ static void session_patience(struct source *source, uint32_t events)
 			log_warn(&dev->log,
 				 "queue %u: stopping for %.1f s, %u requests outstanding: complete "
 				 "them or put them back in queue_stop",
-				 i, (double)(ns - q->want.since) / 1e9,
-				 atomic_load(&q->draining));
+				 i, (double)(ns - q->want.since) / 1e9, atomic_load(&q->draining));
 	}
 }
 
@@ -203,8 +202,7 @@ static int session_read(struct session *s)
 			if (why)
 				log_error(&s->dev->log, "the front-end's message %s", why);
 			else if (n != -ECONNRESET)
-				log_error(&s->dev->log, "the front-end's socket: %s",
-					  strerror(-n));
+				log_error(&s->dev->log, "the front-end's socket: %s", strerror(-n));
 			return n;
 		}
 		n = message_dispatch(s, msg);

@@ -24,17 +24,17 @@ typedef int session_resume_fn(struct session *s, struct wire_msg *msg);
 struct session {
 	struct vu_device *dev;
 	struct wire_conn *conn;
-	struct wire_conn *backend;  /* the back-end channel, or NULL */
-	struct table *table;        /* guest memory, or NULL */
-	uint64_t features;          /* acked */
-	uint64_t protocol;          /* acked protocol features */
-	uint8_t status;             /* virtio device status (virtio 1.3 §2.1) */
-	bool features_set;          /* SET_FEATURES came */
-	bool features_ok;           /* ... and we can run with them */
-	bool dead;                  /* to be ended at the next opportunity */
-	uint32_t events;            /* what is watched on the socket */
-	session_resume_fn *resume;  /* waiting: what to do when the commands are answered */
-	struct wire_msg *msg;       /* ... and the message that waits */
+	struct wire_conn *backend; /* the back-end channel, or NULL */
+	struct table *table;	   /* guest memory, or NULL */
+	uint64_t features;	   /* acked */
+	uint64_t protocol;	   /* acked protocol features */
+	uint8_t status;		   /* virtio device status (virtio 1.3 §2.1) */
+	bool features_set;	   /* SET_FEATURES came */
+	bool features_ok;	   /* ... and we can run with them */
+	bool dead;		   /* to be ended at the next opportunity */
+	uint32_t events;	   /* what is watched on the socket */
+	session_resume_fn *resume; /* waiting: what to do when the commands are answered */
+	struct wire_msg *msg;	   /* ... and the message that waits */
 };
 
 /* What the validator needs to know of a session. */

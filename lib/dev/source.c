@@ -86,14 +86,14 @@ int vu_group_add_timer(struct vu_group *g, vu_fd_fn fn, void *opaque, struct vu_
 
 static struct timespec source_timespec(uint64_t ns)
 {
-	return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000),
-				  .tv_nsec = (long)(ns % 1000000000) };
+	return (struct timespec){.tv_sec = (time_t)(ns / 1000000000),
+				 .tv_nsec = (long)(ns % 1000000000)};
 }
 
 int vu_source_set_timer(struct vu_source *s, uint64_t first, uint64_t period)
 {
-	struct itimerspec when = { .it_value = source_timespec(first),
-				   .it_interval = source_timespec(period) };
+	struct itimerspec when = {.it_value = source_timespec(first),
+				  .it_interval = source_timespec(period)};
 
 	if (!s->is_timer)
 		return -EINVAL;

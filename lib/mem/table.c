@@ -28,8 +28,7 @@ static int table_sort(struct table *t, enum table_space space)
 	for (uint32_t i = 0; i < t->n; i++) {
 		const struct region *r = t->regions[i];
 
-		spans[i].start =
-			space == TABLE_GUEST ? r->info.guest_addr : r->info.user_addr;
+		spans[i].start = space == TABLE_GUEST ? r->info.guest_addr : r->info.user_addr;
 		spans[i].size = r->info.size;
 		spans[i].host = r->host;
 	}

@@ -14,9 +14,9 @@ enum { ARENA_CLASSES = 8 };
 /* One size of block. */
 struct arena_class {
 	struct iovec *blocks;
-	void *free;      /* list through the first bytes of freed blocks */
+	void *free;	 /* list through the first bytes of freed blocks */
 	uint32_t unused; /* blocks never handed out yet: the last `unused` ones */
-	uint32_t segs;   /* segments in a block */
+	uint32_t segs;	 /* segments in a block */
 	uint32_t n;
 };
 

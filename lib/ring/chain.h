@@ -12,10 +12,9 @@
 struct chain {
 	struct ring *ring;
 	struct req *req;
-	struct iovec *segs;
-	uint32_t n;
-	uint32_t cap;
-	uint64_t len; /* bytes of the part being walked: readable, then writable */
+	struct iovec *seg; /* next to be filled */
+	struct iovec *end; /* first that does not belong to us */
+	uint64_t len;	   /* bytes of the part being walked: readable, then writable */
 	struct span span;
 };
 
@@ -29,12 +28,12 @@ static inline void chain_begin(struct chain *c, struct ring *ring, struct req *r
 {
 	c->ring = ring;
 	c->req = req;
-	c->segs = req->segs;
-	c->n = 0;
-	c->cap = ring->inline_segs;
+	c->seg = req->segs;
+	c->end = req->segs + ring->inline_segs;
 	c->len = 0;
 	c->span = ring->span;
 	req->block = 0;
+	req->pub.readable = req->segs;
 }
 
 /*
@@ -47,20 +46,28 @@ static inline int chain_add(struct chain *c, uint64_t addr, uint32_t len)
 	uint64_t offset = addr - c->span.start;
 
 	if (unlikely(offset >= c->span.size || (uint64_t)len - 1 >= c->span.size - offset ||
-		     c->n == c->cap))
-		return chain_add_slow(c, addr, len);
-	c->segs[c->n].iov_base = c->span.host + offset;
-	c->segs[c->n].iov_len = len;
-	c->n++;
+		     c->seg == c->end)) {
+		/* A copy: so that c itself can stay in registers. */
+		struct chain slow = *c;
+		int err = chain_add_slow(&slow, addr, len);
+
+		*c = slow;
+		return err;
+	}
+	c->seg->iov_base = c->span.host + offset;
+	c->seg->iov_len = len;
+	c->seg++;
 	c->len += len;
 	return 0;
 }
 
-/* The readable part is complete. */
+/* The readable part is complete; pub.readable is kept current by chain_grow(). */
 static inline void chain_end_readable(struct chain *c)
 {
-	c->req->pub.n_readable = c->n;
-	c->req->pub.readable_len = c->len;
+	struct vu_req *pub = &c->req->pub;
+
+	pub->n_readable = (uint32_t)(c->seg - pub->readable);
+	pub->readable_len = c->len;
 	c->len = 0;
 }
 
@@ -69,10 +76,8 @@ static inline void chain_end(struct chain *c)
 {
 	struct vu_req *pub = &c->req->pub;
 
-	c->ring->span = c->span;
-	pub->readable = c->segs;
-	pub->writable = c->segs + pub->n_readable;
-	pub->n_writable = c->n - pub->n_readable;
+	pub->writable = pub->readable + pub->n_readable;
+	pub->n_writable = (uint32_t)(c->seg - pub->writable);
 	pub->writable_len = c->len;
 	pub->flags = 0;
 }

@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include "ring/chain.h"
+#include "ring/complete.h"
 #include "ring/split.h"
 
 int ring_break(struct ring *r, const char *why)
 {
 	if (!r->why)
 		r->why = why;
+	r->is_live = false;
 	return -EIO;
 }
 
@@ -102,6 +104,7 @@ int ring_new(const struct ring_config *config, struct table *table, struct ring 
 		return err;
 	}
 	r->table = table_ref(table);
+	r->is_live = true;
 	split_begin(r);
 	*why = NULL;
 	*out = r;
@@ -144,7 +147,7 @@ static int ring_retire_table(struct ring *r)
 	old = malloc(sizeof(*old));
 	if (!old)
 		return -ENOMEM;
-	*old = (struct ring_old_table){ r->old_tables, r->table, users };
+	*old = (struct ring_old_table){r->old_tables, r->table, users};
 	r->old_tables = old;
 	return 0;
 }
@@ -185,23 +188,25 @@ static void ring_release_old_table(struct ring *r, const struct table *table)
 static int chain_grow(struct chain *c)
 {
 	struct ring *r = c->ring;
+	struct req *req = c->req;
+	uint32_t n = (uint32_t)(c->seg - req->pub.readable);
 	struct iovec *block;
 
-	if (c->n >= r->max_segs || c->req->block >= r->arena.n_classes)
-		return ring_break(r, "a chain of more segments than max_segs");
-	block = arena_take(&r->arena, c->req->block);
+	if (n >= r->max_segs || req->block >= r->arena.n_classes)
+		return ring_break(r, "a chain that loops, or has more segments than max_segs");
+	block = arena_take(&r->arena, req->block);
 	if (!block) {
 		r->starved = true;
 		return CHAIN_STARVED;
 	}
-	memcpy(block, c->segs, c->n * sizeof(*block));
-	if (c->req->block)
-		arena_put(&r->arena, c->req->block - 1u, c->segs);
-	c->segs = block;
-	c->cap = r->arena.classes[c->req->block].segs;
-	c->req->block++;
-	/* For chain_release(). */
-	c->req->pub.readable = block;
+	memcpy(block, req->pub.readable, n * sizeof(*block));
+	if (req->block)
+		arena_put(&r->arena, req->block - 1u,
+			  c->end - r->arena.classes[req->block - 1u].segs);
+	c->seg = block + n;
+	c->end = block + r->arena.classes[req->block].segs;
+	req->block++;
+	req->pub.readable = block;
 	return 0;
 }
 
@@ -217,7 +222,7 @@ int chain_add_slow(struct chain *c, uint64_t addr, uint64_t len)
 
 		if (!span)
 			return ring_break(c->ring, "a buffer outside guest memory");
-		if (c->n == c->cap) {
+		if (c->seg == c->end) {
 			int err = chain_grow(c);
 
 			if (err)
@@ -225,13 +230,14 @@ int chain_add_slow(struct chain *c, uint64_t addr, uint64_t len)
 		}
 		offset = addr - span->start;
 		piece = span->size - offset < len ? span->size - offset : len;
-		c->segs[c->n].iov_base = span->host + offset;
-		c->segs[c->n].iov_len = piece;
-		c->n++;
+		c->seg->iov_base = span->host + offset;
+		c->seg->iov_len = piece;
+		c->seg++;
 		addr += piece;
 		len -= piece;
 		c->span = *span;
 	}
+	c->ring->span = c->span;
 	return 0;
 }
 
@@ -248,50 +254,36 @@ void chain_release(struct ring *r, struct req *req)
 	r->starved = false;
 }
 
-int ring_next(struct ring *r, struct req **out)
+int ring_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 {
-	struct req *req;
 	int n;
 
 	if (unlikely(r->why))
 		return -EIO;
-	n = split_next(r, &req);
-	if (n <= 0)
-		return n;
-	req->table = r->table;
-	req->outstanding = true;
-	r->outstanding++;
+	n = split_take(r, reqs, max);
 	if (r->config.priv_size)
-		memset(req->pub.priv, 0, r->config.priv_size);
-	*out = req;
-	return 1;
+		for (int i = 0; i < n; i++)
+			memset(reqs[i]->priv, 0, r->config.priv_size);
+	return n;
 }
 
-/* The request is nobody's any more: give back what it held. */
-static inline void ring_drop(struct ring *r, struct req *req)
+void ring_drop_slow(struct ring *r, struct req *req)
 {
-	req->outstanding = false;
-	r->outstanding--;
-	if (unlikely(req->block))
-		chain_release(r, req);
-	if (unlikely(req->table != r->table))
+	chain_release(r, req);
+	if (req->table != r->table)
 		ring_release_old_table(r, req->table);
-}
-
-int ring_complete(struct ring *r, struct req *req, uint64_t written)
-{
-	if (unlikely(written > req->pub.writable_len))
-		return -ERANGE;
-	if (likely(!r->dead && !r->why))
-		split_push(r, req->id, written > UINT32_MAX ? UINT32_MAX : (uint32_t)written);
-	ring_drop(r, req);
-	return 0;
 }
 
 void ring_publish(struct ring *r)
 {
-	if (likely(!r->dead && !r->why))
+	if (likely(r->is_live))
 		split_publish(r);
+}
+
+void ring_kill(struct ring *r)
+{
+	r->dead = true;
+	r->is_live = false;
 }
 
 int ring_put_back(struct ring *r, struct req *req)
@@ -305,7 +297,7 @@ int ring_put_back(struct ring *r, struct req *req)
 
 bool ring_wants_signal(struct ring *r)
 {
-	return !r->dead && !r->why && split_wants_signal(r);
+	return r->is_live && split_wants_signal(r);
 }
 
 bool ring_is_unsignalled(const struct ring *r)

@@ -33,12 +33,12 @@ struct ring_config {
 	uint32_t size;
 	bool event_idx;
 	bool indirect;
-	enum table_space space; /* what the three addresses are */
+	enum table_space space;	       /* what the three addresses are */
 	uint64_t desc, driver, device; /* virtio 1.3 §2.6: the three areas */
-	uint32_t base;          /* SET_VRING_BASE */
+	uint32_t base;		       /* SET_VRING_BASE */
 	uint32_t max_segs;
 	uint32_t priv_size;
-	void *queue;            /* the owner, for its own use */
+	void *queue; /* the owner, for its own use */
 };
 
 struct ring;
@@ -47,12 +47,12 @@ struct ring;
 struct req {
 	struct vu_req pub;
 	struct ring *ring;
-	struct table *table;      /* the memory its segments point into */
-	struct req *remote_next;  /* completed by another thread */
+	struct table *table;	 /* the memory its segments point into */
+	struct req *remote_next; /* completed by another thread */
 	uint64_t remote_written;
-	uint16_t id;              /* what the used entry will name: the chain's head */
-	uint16_t pos;             /* where in the available ring it was */
-	uint8_t block;            /* 0: segments are inline, else 1 + arena class */
+	uint16_t id;   /* what the used entry will name: the chain's head */
+	uint16_t pos;  /* where in the available ring it was */
+	uint8_t block; /* 0: segments are inline, else 1 + arena class */
 	bool outstanding;
 	struct iovec segs[RING_INLINE_SEGS];
 	/* followed by priv_size bytes */
@@ -73,26 +73,27 @@ struct ring {
 	uint32_t size;
 
 	/* Positions; free-running. */
-	uint16_t avail_idx; /* as last read from the driver */
-	uint16_t next_pos;  /* next entry to take */
-	uint16_t used_pos;  /* next entry to publish */
+	uint16_t avail_idx;  /* as last read from the driver */
+	uint16_t next_pos;   /* next entry to take */
+	uint16_t used_pos;   /* next entry to publish */
 	uint16_t signal_pos; /* used_pos at the last signal decision */
 
 	uint32_t outstanding;
 	bool event_idx;
 	bool indirect;
 	bool signal_valid; /* signal_pos means something */
-	bool dead;         /* its session is gone: completions touch nothing shared */
-	bool watched;      /* the owner wants to know when outstanding becomes 0 */
-	bool starved;      /* waited for a block of segments */
-	bool unstarved;    /* ... and one came free */
+	bool is_live;	   /* neither broken nor dead: shared memory may be written */
+	bool dead;	   /* its session is gone: completions touch nothing shared */
+	bool watched;	   /* the owner wants to know when outstanding becomes 0 */
+	bool starved;	   /* waited for a block of segments */
+	bool unstarved;	   /* ... and one came free */
 	const char *why;   /* not NULL: broken */
 
 	unsigned char *reqs; /* size of them, req_size apart, by id */
 	uint32_t req_size;
 	uint32_t max_segs;
 	uint32_t inline_segs; /* of a request's own, at most max_segs */
-	struct span span; /* where the last segment was found */
+	struct span span;     /* where the last segment was found */
 	struct table *table;
 	struct ring_old_table *old_tables;
 	struct arena arena;
@@ -112,10 +113,13 @@ void ring_free(struct ring *ring);
 /* Use other memory from now on.  A ring whose areas are gone is broken: -EIO; -ENOMEM too. */
 int ring_set_table(struct ring *ring, struct table *table);
 
-/* 1: taken; 0: nothing, or starved; -EIO: broken. */
-int ring_next(struct ring *ring, struct req **req);
-/* Finish a request.  -ERANGE; 0.  Published with ring_publish(). */
-int ring_complete(struct ring *ring, struct req *req, uint64_t written);
+/*
+ * Take up to max requests: how many (1 and up); 0: nothing, or starved; -EIO: broken.  Finishing
+ * them is in complete.h.
+ */
+int ring_take(struct ring *ring, struct vu_req **reqs, uint32_t max);
+/* Its session is gone: touch nothing shared any more. */
+void ring_kill(struct ring *ring);
 /* Let the driver see what was completed. */
 void ring_publish(struct ring *ring);
 /* 0, or -EINVAL if it is not the newest. */
@@ -124,7 +128,8 @@ int ring_put_back(struct ring *ring, struct req *req);
 bool ring_wants_signal(struct ring *ring);
 /* Was anything published since? */
 bool ring_is_unsignalled(const struct ring *ring);
-/* Ask for notifications.  True if something came since the last look: nothing need be waited for. */
+/* Ask for notifications.  True if something came since the last look: nothing need be waited for.
+ */
 bool ring_arm(struct ring *ring);
 /* Has the driver made more available since the last look or take?  May break the ring. */
 bool ring_look(struct ring *ring);
@@ -138,6 +143,14 @@ uint32_t ring_base(const struct ring *ring);
 static inline struct req *ring_req(const struct ring *ring, uint32_t id)
 {
 	return (struct req *)(void *)(ring->reqs + (size_t)id * ring->req_size);
+}
+
+/* A request is handed out. */
+static inline void ring_taken(struct ring *ring, struct req *req)
+{
+	req->table = ring->table;
+	req->outstanding = true;
+	ring->outstanding++;
 }
 
 /* Break the ring; always returns -EIO. */

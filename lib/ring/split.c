@@ -14,22 +14,9 @@
 #include "ring/chain.h"
 
 enum { AVAIL_F_NO_INTERRUPT = 1, USED_F_NO_NOTIFY = 1 };
-enum { FLAGS, IDX, RING }; /* 16-bit words at the start of both areas */
-
-struct split_used {
-	uint32_t id;
-	uint32_t len;
-};
-
-/* Both areas are 4-aligned and begin with two words: the entries are aligned, too. */
-static struct split_used *split_used(const struct ring *r)
-{
-	return (struct split_used *)(void *)(r->device + RING);
-}
-
 static uint16_t *split_avail_event(const struct ring *r)
 {
-	return r->device + RING + r->size * (sizeof(struct split_used) / sizeof(uint16_t));
+	return r->device + SPLIT_RING + r->size * (sizeof(struct split_used) / sizeof(uint16_t));
 }
 
 uint64_t split_desc_bytes(uint32_t size)
@@ -39,12 +26,12 @@ uint64_t split_desc_bytes(uint32_t size)
 
 uint64_t split_driver_bytes(uint32_t size)
 {
-	return sizeof(uint16_t) * (RING + (uint64_t)size + 1);
+	return sizeof(uint16_t) * (SPLIT_RING + (uint64_t)size + 1);
 }
 
 uint64_t split_device_bytes(uint32_t size)
 {
-	return sizeof(uint16_t) * (RING + 1) + (uint64_t)size * sizeof(struct split_used);
+	return sizeof(uint16_t) * (SPLIT_RING + 1) + (uint64_t)size * sizeof(struct split_used);
 }
 
 void split_begin(struct ring *r)
@@ -52,7 +39,7 @@ void split_begin(struct ring *r)
 	r->next_pos = (uint16_t)r->config.base;
 	r->avail_idx = r->next_pos;
 	/* vhost-user SET_VRING_BASE: the used position is read from the ring itself. */
-	r->used_pos = le16_read_once(&r->device[IDX]);
+	r->used_pos = le16_read_once(&r->device[SPLIT_IDX]);
 	r->signal_pos = r->used_pos;
 }
 
@@ -61,7 +48,7 @@ static int split_refresh(struct ring *r)
 {
 	/* Acquire pairs with the driver's wmb before it moves idx (Linux
 	 * virtqueue_add_split): the entry and its descriptors are seen. */
-	uint16_t idx = le16_load_acquire(&r->driver[IDX]);
+	uint16_t idx = le16_load_acquire(&r->driver[SPLIT_IDX]);
 
 	if (idx == r->avail_idx)
 		return 0;
@@ -95,7 +82,6 @@ static inline struct split_copy split_read(const struct split_desc *d)
 struct split_walk {
 	const struct split_desc *table;
 	uint32_t limit; /* entries of the table */
-	uint32_t left;  /* how many more can be followed before it must be a loop */
 	uint32_t at;
 	bool is_indirect;
 };
@@ -126,41 +112,54 @@ static const struct split_desc *split_copy_table(struct ring *r, uint64_t addr, 
  * Go on in the indirect table that d points to (§2.7.5.3): the last of the direct descriptors,
  * whose WRITE flag means nothing.
  */
-static int split_enter_indirect(struct ring *r, struct split_walk *w, const struct split_copy *d)
+static int split_enter_slow(struct ring *r, struct split_walk *w, struct split_copy d)
 {
 	if (!r->indirect)
 		return ring_break(r, "an indirect descriptor, but the feature was not negotiated");
 	if (w->is_indirect)
 		return ring_break(r, "an indirect descriptor inside an indirect table");
-	if (d->flags & DESC_F_NEXT)
+	if (d.flags & DESC_F_NEXT)
 		return ring_break(r, "an indirect descriptor that is not the last of its chain");
-	if (!d->len || d->len % sizeof(struct split_desc))
+	if (!d.len || d.len % sizeof(struct split_desc))
 		return ring_break(r, "an indirect table whose length is not a multiple of 16");
 	w->is_indirect = true;
-	w->limit = d->len / (uint32_t)sizeof(struct split_desc);
-	w->left = w->limit;
+	w->limit = d.len / (uint32_t)sizeof(struct split_desc);
 	w->at = 0;
-	w->table = table_translate(r->table, TABLE_GUEST, d->addr, d->len);
+	w->table = table_translate(r->table, TABLE_GUEST, d.addr, d.len);
 	if (w->table && (uintptr_t)w->table % sizeof(uint64_t) == 0)
 		return 0;
 	/* In pieces, or at an odd address: at most max_segs entries of it can be of use. */
 	if (w->limit > r->max_segs)
 		return ring_break(r, "an indirect table across regions, longer than max_segs");
-	w->table = split_copy_table(r, d->addr, d->len);
+	w->table = split_copy_table(r, d.addr, d.len);
 	if (!w->table)
 		return ring_break(r, "an indirect table outside guest memory");
 	return 0;
 }
 
-/* Follow d's next.  0 or -EIO. */
-static inline int split_follow(struct ring *r, struct split_walk *w, const struct split_copy *d)
+static inline int split_enter_indirect(struct ring *r, struct split_walk *w, struct split_copy d)
 {
-	w->at = d->next;
-	if (unlikely(w->at >= w->limit))
-		return ring_break(r, "a next field beyond the descriptor table");
-	if (unlikely(--w->left == 0))
-		return ring_break(r, "a chain that loops");
-	return 0;
+	/* A copy: so that w itself can stay in registers. */
+	struct split_walk slow = *w;
+	int err = split_enter_slow(r, &slow, d);
+
+	*w = slow;
+	return err;
+}
+
+/*
+ * Follow a next field; false if it leads out of the table.  Loops need no count of their own: every
+ * descriptor adds a segment, and chain_add() stops at max_segs.
+ */
+static inline bool split_follow(struct split_walk *w, uint16_t next)
+{
+	w->at = next;
+	return next < w->limit;
+}
+
+static int split_lost(struct ring *r)
+{
+	return ring_break(r, "a next field beyond the descriptor table");
 }
 
 /*
@@ -169,7 +168,7 @@ static inline int split_follow(struct ring *r, struct split_walk *w, const struc
  */
 static inline int split_walk(struct ring *r, struct req *req, uint16_t head)
 {
-	struct split_walk w = { r->desc, r->size, r->size, head, false };
+	struct split_walk w = {r->desc, r->size, head, false};
 	struct split_copy d;
 	struct chain c;
 	int err;
@@ -178,7 +177,7 @@ static inline int split_walk(struct ring *r, struct req *req, uint16_t head)
 	for (;;) {
 		d = split_read(&w.table[w.at]);
 		if (unlikely(d.flags & DESC_F_INDIRECT)) {
-			err = split_enter_indirect(r, &w, &d);
+			err = split_enter_indirect(r, &w, d);
 			if (err)
 				return err;
 			continue;
@@ -193,16 +192,15 @@ static inline int split_walk(struct ring *r, struct req *req, uint16_t head)
 			chain_end(&c);
 			return 0;
 		}
-		err = split_follow(r, &w, &d);
-		if (unlikely(err))
-			return err;
+		if (unlikely(!split_follow(&w, d.next)))
+			return split_lost(r);
 	}
 	chain_end_readable(&c);
 	for (;;) {
 		if (unlikely((d.flags & (DESC_F_WRITE | DESC_F_INDIRECT)) != DESC_F_WRITE)) {
 			if (!(d.flags & DESC_F_INDIRECT))
 				return ring_break(r, "a readable buffer after a writable one");
-			err = split_enter_indirect(r, &w, &d);
+			err = split_enter_indirect(r, &w, d);
 			if (err)
 				return err;
 		} else {
@@ -211,9 +209,8 @@ static inline int split_walk(struct ring *r, struct req *req, uint16_t head)
 				return err;
 			if (!(d.flags & DESC_F_NEXT))
 				break;
-			err = split_follow(r, &w, &d);
-			if (unlikely(err))
-				return err;
+			if (unlikely(!split_follow(&w, d.next)))
+				return split_lost(r);
 		}
 		d = split_read(&w.table[w.at]);
 	}
@@ -221,46 +218,50 @@ static inline int split_walk(struct ring *r, struct req *req, uint16_t head)
 	return 0;
 }
 
-int split_next(struct ring *r, struct req **out)
+int split_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 {
-	struct req *req;
-	uint16_t head;
-	int err;
+	uint32_t mask = r->size - 1, n = 0, ready;
+	int err = 0;
 
 	if (r->next_pos == r->avail_idx) {
 		err = split_refresh(r);
 		if (err <= 0)
 			return err;
 	}
-	head = le16_read_once(&r->driver[RING + (r->next_pos & (r->size - 1))]);
-	if (unlikely(head >= r->size))
-		return ring_break(r, "an available entry beyond the descriptor table");
-	req = ring_req(r, head);
-	if (unlikely(req->outstanding))
-		return ring_break(r, "a descriptor made available that is still in use");
-	err = split_walk(r, req, head);
-	if (unlikely(err)) {
-		chain_release(r, req);
-		return err < 0 ? err : 0;
+	ready = (uint16_t)(r->avail_idx - r->next_pos);
+	if (max > ready)
+		max = ready;
+	for (; n < max; n++) {
+		uint16_t head = le16_read_once(&r->driver[SPLIT_RING + (r->next_pos & mask)]);
+		struct req *req;
+
+		if (unlikely(head >= r->size)) {
+			err = ring_break(r, "an available entry beyond the descriptor table");
+			break;
+		}
+		req = ring_req(r, head);
+		if (unlikely(req->outstanding)) {
+			err = ring_break(r, "a descriptor made available that is still in use");
+			break;
+		}
+		err = split_walk(r, req, head);
+		if (unlikely(err)) {
+			chain_release(r, req);
+			break;
+		}
+		req->pos = r->next_pos++;
+		ring_taken(r, req);
+		reqs[n] = &req->pub;
 	}
-	req->pos = r->next_pos++;
-	*out = req;
-	return 1;
-}
-
-void split_push(struct ring *r, uint16_t id, uint32_t written)
-{
-	struct split_used *used = &split_used(r)[r->used_pos++ & (r->size - 1)];
-
-	used->id = LE32((uint32_t)id);
-	used->len = LE32(written);
+	/* What was taken before a broken chain is handed out; the next call tells of it. */
+	return n ? (int)n : err < 0 ? err : 0;
 }
 
 void split_publish(struct ring *r)
 {
 	/* Release pairs with the driver's rmb after it read idx (Linux
 	 * virtqueue_get_buf_ctx_split): it sees the entry and the data. */
-	le16_store_release(&r->device[IDX], r->used_pos);
+	le16_store_release(&r->device[SPLIT_IDX], r->used_pos);
 }
 
 bool split_wants_signal(struct ring *r)
@@ -274,8 +275,8 @@ bool split_wants_signal(struct ring *r)
 	 * reads our index (Linux virtqueue_enable_cb_prepare, virtqueue_poll). */
 	full_fence();
 	if (!r->event_idx)
-		return !(le16_read_once(&r->driver[FLAGS]) & AVAIL_F_NO_INTERRUPT);
-	event = le16_read_once(&r->driver[RING + r->size]);
+		return !(le16_read_once(&r->driver[SPLIT_FLAGS]) & AVAIL_F_NO_INTERRUPT);
+	event = le16_read_once(&r->driver[SPLIT_RING + r->size]);
 	/* virtio 1.3 §2.7.7.2: was the entry it waits for among the new ones? */
 	return !valid || (uint16_t)(to - event - 1) < (uint16_t)(to - from);
 }
@@ -285,18 +286,18 @@ bool split_arm(struct ring *r)
 	if (r->event_idx)
 		le16_write_once(split_avail_event(r), r->avail_idx);
 	else
-		le16_write_once(&r->device[FLAGS], 0);
+		le16_write_once(&r->device[SPLIT_FLAGS], 0);
 	/* We said what we want and now look; the driver moves idx and then reads what we want
 	 * (Linux virtqueue_kick_prepare_split). */
 	full_fence();
-	return le16_read_once(&r->driver[IDX]) != r->avail_idx;
+	return le16_read_once(&r->driver[SPLIT_IDX]) != r->avail_idx;
 }
 
 void split_disarm(struct ring *r)
 {
 	/* With EVENT_IDX the old event stays behind and asks for nothing. */
 	if (!r->event_idx)
-		le16_write_once(&r->device[FLAGS], USED_F_NO_NOTIFY);
+		le16_write_once(&r->device[SPLIT_FLAGS], USED_F_NO_NOTIFY);
 }
 
 bool split_look(struct ring *r)
