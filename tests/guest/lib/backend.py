@@ -3,7 +3,6 @@
 
 import os
 import signal
-import subprocess
 import time
 
 from . import process
@@ -42,8 +41,7 @@ class Backend:
         """Starts the program, again after stop() or kill(); returns when it listens."""
         log = open(self.log, "ab")
         try:
-            self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, start_new_session=True)
+            self.process = process.spawn(self.argv, log)
         except FileNotFoundError:
             raise Skip(f"{self.argv[0]} is not there") from None
         finally:

@@ -151,9 +151,7 @@ class Machine:
         with open(self.log, "ab") as log:
             log.write((" ".join(argv) + "\n").encode())
             log.flush()
-            self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                             pass_fds=[s.fileno() for s in theirs],
-                                             start_new_session=True)
+            self._process = process.spawn(argv, log, pass_fds=[s.fileno() for s in theirs])
         for end in theirs:
             end.close()
 

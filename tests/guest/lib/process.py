@@ -6,6 +6,7 @@ guest never blocks on us and nothing that it said is lost.
 """
 
 import collections
+import ctypes
 import os
 import re
 import signal
@@ -83,6 +84,17 @@ class Stream:
         self._thread.join(2)
         os.close(self._fd)
         self._log.close()
+
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+
+
+def spawn(argv, log, **kw):
+    """Starts a program in a session of its own; it does not outlive us, however we end."""
+    return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                            start_new_session=True, **kw,
+                            preexec_fn=lambda: LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
 
 
 def end(process, patience=3.0):

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -132,6 +133,7 @@ def main(module=None):
     if options.list:
         print("\n".join(name for name, _ in tests))
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and so everything we started ends
     report = Report(os.path.abspath(options.build), options.results)
     folder = tempfile.mkdtemp(prefix="libvu-guest.")  # short: socket paths end at 107 bytes
     for number, (name, function) in enumerate(tests):
