@@ -28,7 +28,7 @@ build_tree() {
 		say "configuring $tree"
 		rm -rf "$tree"
 		if ! meson setup "$tree" "$@" >"$log" 2>&1; then
-			tail -n 30 "$log"
+			tail -n 8 "$log"
 			return 1
 		fi
 	fi
