@@ -124,7 +124,6 @@ bool notifier_clear(const struct notifier *n)
 		got = read(n->fd, buf, sizeof(buf));
 		break;
 	default:
-		/* An eventfd is watched edge-triggered: every write wakes, nothing need be read. */
 		return true;
 	}
 	return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));

@@ -24,7 +24,7 @@ void notifier_close(struct notifier *n);
 /* Wake the other side.  A full descriptor is one that is signalled already; one whose other side
  * is gone needs none. */
 void notifier_signal(const struct notifier *n);
-/* Take what woke us.  False: the other side is gone; stop watching. */
+/* Take what woke us; not needed for an eventfd.  False: the other side is gone; stop watching. */
 bool notifier_clear(const struct notifier *n);
 
 #endif

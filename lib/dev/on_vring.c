@@ -159,6 +159,7 @@ static int vring_start(struct session *s, struct wire_msg *msg, struct vu_queue 
 	c->event_idx = s->features >> VU_F_EVENT_IDX & 1;
 	c->indirect = s->features >> VU_F_INDIRECT_DESC & 1;
 	c->space = TABLE_USER;
+	c->debug = s->dev->info.flags & VU_DEVICE_DEBUG;
 	c->max_segs = q->info.max_segs;
 	c->priv_size = q->info.priv_size;
 	q->want.table = s->table;

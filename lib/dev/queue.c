@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #include "dev/device.h"
-#include "ring/complete.h"
+#include "ring/hot.h"
 
 /* The request's queue: the owner of its ring. */
 static struct vu_queue *req_owner(const struct req *req)
@@ -43,30 +43,40 @@ static int queue_held(const struct vu_queue *q)
 	return !(q->hold & HOLD_STALE);
 }
 
+/* The unlikely ways to take a request. */
+static __attribute__((noinline)) int queue_next_slow(struct vu_queue *q, struct vu_req **reqs,
+						     uint32_t max)
+{
+	int n = q->hold ? queue_held(q) : 1;
+
+	if (n <= 0)
+		return n;
+	group_activate(q->group, q);
+	if (max > q->budget)
+		max = q->budget;
+	if (!max) {
+		q->pending = true;
+		return 0;
+	}
+	n = ring_take(q->ring, reqs, max);
+	if (n < 0)
+		queue_broke(q);
+	else
+		q->budget -= (uint32_t)n;
+	return n;
+}
+
 int vu_queue_next_batch(struct vu_queue *q, struct vu_req **reqs, uint32_t max)
 {
 	int n;
 
-	if (unlikely(q->hold)) {
-		n = queue_held(q);
-		if (n <= 0)
-			return n;
-	}
-	if (unlikely(!q->active))
-		group_activate(q->group, q);
-	if (unlikely(max > q->budget)) {
-		max = q->budget;
-		if (!max) {
-			q->pending = true;
-			return 0;
-		}
-	}
+	if (unlikely(q->hold || !q->active || max > q->budget))
+		return queue_next_slow(q, reqs, max);
 	n = ring_take(q->ring, reqs, max);
-	if (unlikely(n < 0)) {
+	if (unlikely(n < 0))
 		queue_broke(q);
-		return n;
-	}
-	q->budget -= (uint32_t)n;
+	else
+		q->budget -= (uint32_t)n;
 	return n;
 }
 
@@ -76,18 +86,24 @@ int vu_queue_next(struct vu_queue *q, struct vu_req **req)
 }
 
 /* A request that is not outstanding is completed twice, or was put back. */
-static int req_check(const struct req *req, const char *function)
+static __attribute__((noinline)) int req_refuse(const struct req *req, const char *function)
 {
 	const struct vu_queue *q = req_owner(req);
 
-	if (unlikely(!req->outstanding)) {
+	if (!req->outstanding) {
 		log_error(&q->dev->log,
 			  "queue %u: %s() on a request that is not outstanding (completed twice?)",
 			  q->index, function);
 		return -EINVAL;
 	}
-	if (unlikely(queue_debug(q) && !queue_is_ours(q, function)))
-		return -EINVAL;
+	return queue_is_ours(q, function) ? 0 : -EINVAL;
+}
+
+/* 0, or -EINVAL after a log line. */
+static inline int req_check(const struct req *req, const char *function)
+{
+	if (unlikely(!req->outstanding || req->ring->config.debug))
+		return req_refuse(req, function);
 	return 0;
 }
 
@@ -119,30 +135,29 @@ int vu_req_complete(struct vu_req *pub, uint64_t written)
 int vu_queue_complete_batch(struct vu_queue *q, struct vu_req *const *reqs, const uint64_t *written,
 			    uint32_t n)
 {
-	struct ring *last = NULL;
+	struct ring *ring = q->ring;
+	uint32_t i;
 	int err = 0;
 
-	for (uint32_t i = 0; i < n && !err; i++) {
+	for (i = 0; i < n; i++) {
 		struct req *req = (struct req *)reqs[i];
-		struct ring *ring = req->ring;
 
-		err = req_check(req, "vu_queue_complete_batch");
-		if (!err)
-			err = ring_complete(ring, req, written[i]);
-		if (err)
+		/* One of an ended session, or perhaps the last that a stop waits for. */
+		if (unlikely(req->ring != ring || ring->watched))
 			break;
-		if (unlikely(ring->watched)) {
-			/* It may be the ring's last request, and the ring's end. */
-			ring_publish(ring);
-			queue_completed(q, ring);
-		} else {
-			last = ring;
-		}
+		err = req_check(req, "vu_queue_complete_batch");
+		if (unlikely(err))
+			break;
+		err = ring_complete(ring, req, written[i]);
+		if (unlikely(err))
+			break;
 	}
-	if (last) {
-		ring_publish(last);
-		queue_completed(q, last);
+	if (i) {
+		ring_publish(ring);
+		queue_completed(q, ring);
 	}
+	for (; unlikely(i < n && !err); i++)
+		err = vu_req_complete(reqs[i], written[i]);
 	return err;
 }
 
@@ -187,7 +202,7 @@ void queue_notify(struct vu_queue *q)
 
 void vu_queue_signal(struct vu_queue *q)
 {
-	if (q->ring && ring_is_unsignalled(q->ring) && ring_wants_signal(q->ring))
+	if (q->ring && ring_wants_signal(q->ring))
 		queue_notify(q);
 }
 

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "dev/device.h"
+#include "ring/hot.h"
 
 static const char *const state_names[QUEUE_STATES] = {"stopped", "running", "draining", "broken"};
 
@@ -47,7 +48,9 @@ static void queue_kicked(struct source *source, uint32_t events)
 	struct vu_queue *q =
 		(struct vu_queue *)(void *)((char *)source - offsetof(struct vu_queue, kick));
 
-	if (!notifier_clear(&q->fds[QUEUE_KICK]) || (events & EPOLLERR))
+	/* An eventfd is watched edge-triggered: every write wakes, nothing need be read. */
+	if (unlikely(q->fds[QUEUE_KICK].kind != NOTIFIER_EVENTFD || (events & EPOLLERR)) &&
+	    !notifier_clear(&q->fds[QUEUE_KICK]))
 		group_unwatch(q->group, q->fds[QUEUE_KICK].fd);
 	if (q->ring) {
 		ring_disarm(q->ring);

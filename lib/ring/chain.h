@@ -6,6 +6,8 @@
 #ifndef RING_CHAIN_H
 #define RING_CHAIN_H
 
+#include <string.h>
+
 #include "ring/ring.h"
 
 /* A walk in progress; lives in registers as far as possible. */
@@ -71,15 +73,22 @@ static inline void chain_end_readable(struct chain *c)
 	c->len = 0;
 }
 
-/* The chain is complete. */
+/* The chain is complete: its request is handed out. */
 static inline void chain_end(struct chain *c)
 {
-	struct vu_req *pub = &c->req->pub;
+	struct ring *ring = c->ring;
+	struct req *req = c->req;
+	struct vu_req *pub = &req->pub;
 
 	pub->writable = pub->readable + pub->n_readable;
 	pub->n_writable = (uint32_t)(c->seg - pub->writable);
 	pub->writable_len = c->len;
 	pub->flags = 0;
+	req->table = ring->table;
+	req->outstanding = true;
+	ring->outstanding++;
+	if (unlikely(ring->config.priv_size))
+		memset(pub->priv, 0, ring->config.priv_size);
 }
 
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "ring/chain.h"
-#include "ring/complete.h"
+#include "ring/hot.h"
 #include "ring/split.h"
 
 int ring_break(struct ring *r, const char *why)
@@ -254,30 +254,11 @@ void chain_release(struct ring *r, struct req *req)
 	r->starved = false;
 }
 
-int ring_take(struct ring *r, struct vu_req **reqs, uint32_t max)
-{
-	int n;
-
-	if (unlikely(r->why))
-		return -EIO;
-	n = split_take(r, reqs, max);
-	if (r->config.priv_size)
-		for (int i = 0; i < n; i++)
-			memset(reqs[i]->priv, 0, r->config.priv_size);
-	return n;
-}
-
 void ring_drop_slow(struct ring *r, struct req *req)
 {
 	chain_release(r, req);
 	if (req->table != r->table)
 		ring_release_old_table(r, req->table);
-}
-
-void ring_publish(struct ring *r)
-{
-	if (likely(r->is_live))
-		split_publish(r);
 }
 
 void ring_kill(struct ring *r)
@@ -295,35 +276,9 @@ int ring_put_back(struct ring *r, struct req *req)
 	return 0;
 }
 
-bool ring_wants_signal(struct ring *r)
-{
-	return r->is_live && split_wants_signal(r);
-}
-
-bool ring_is_unsignalled(const struct ring *r)
-{
-	return r->signal_pos != r->used_pos;
-}
-
-bool ring_arm(struct ring *r)
-{
-	return !r->why && split_arm(r);
-}
-
-bool ring_look(struct ring *r)
-{
-	return !r->why && split_look(r);
-}
-
-void ring_disarm(struct ring *r)
-{
-	if (!r->why)
-		split_disarm(r);
-}
-
 bool ring_is_available(struct ring *r)
 {
-	return !r->why && (r->next_pos != r->avail_idx || split_look(r));
+	return r->is_live && (r->next_pos != r->avail_idx || split_refresh(r) > 0);
 }
 
 uint32_t ring_base(const struct ring *r)

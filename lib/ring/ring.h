@@ -3,8 +3,8 @@
  * A started virtqueue: takes requests from it, completes them.  Created by a start, used by the
  * queue's thread only, until it is stopped and its last request is completed.
  *
- * The contract is that of a layout (split.h, ...): next, publish, wants_signal, arm, disarm,
- * available, put_back, base; ring.c holds what does not depend on the layout.
+ * hot.h has the other half of the contract, what is done for every request or batch; ring.c is
+ * what does not depend on the layout, split.h one layout.
  *
  * The driver is hostile: every value is read from shared memory once, then checked, then used.  A
  * violation breaks the ring: it hands out nothing more, and `why` says what was wrong.
@@ -38,7 +38,8 @@ struct ring_config {
 	uint32_t base;		       /* SET_VRING_BASE */
 	uint32_t max_segs;
 	uint32_t priv_size;
-	void *queue; /* the owner, for its own use */
+	bool debug;  /* the owner's: requests are to be checked when they end */
+	void *queue; /* the owner */
 };
 
 struct ring;
@@ -113,28 +114,10 @@ void ring_free(struct ring *ring);
 /* Use other memory from now on.  A ring whose areas are gone is broken: -EIO; -ENOMEM too. */
 int ring_set_table(struct ring *ring, struct table *table);
 
-/*
- * Take up to max requests: how many (1 and up); 0: nothing, or starved; -EIO: broken.  Finishing
- * them is in complete.h.
- */
-int ring_take(struct ring *ring, struct vu_req **reqs, uint32_t max);
 /* Its session is gone: touch nothing shared any more. */
 void ring_kill(struct ring *ring);
-/* Let the driver see what was completed. */
-void ring_publish(struct ring *ring);
 /* 0, or -EINVAL if it is not the newest. */
 int ring_put_back(struct ring *ring, struct req *req);
-/* Should the driver be interrupted for what was published since the last time this was asked? */
-bool ring_wants_signal(struct ring *ring);
-/* Was anything published since? */
-bool ring_is_unsignalled(const struct ring *ring);
-/* Ask for notifications.  True if something came since the last look: nothing need be waited for.
- */
-bool ring_arm(struct ring *ring);
-/* Has the driver made more available since the last look or take?  May break the ring. */
-bool ring_look(struct ring *ring);
-/* Notifications are not needed for now. */
-void ring_disarm(struct ring *ring);
 bool ring_is_available(struct ring *ring);
 /* GET_VRING_BASE's answer. */
 uint32_t ring_base(const struct ring *ring);
@@ -143,14 +126,6 @@ uint32_t ring_base(const struct ring *ring);
 static inline struct req *ring_req(const struct ring *ring, uint32_t id)
 {
 	return (struct req *)(void *)(ring->reqs + (size_t)id * ring->req_size);
-}
-
-/* A request is handed out. */
-static inline void ring_taken(struct ring *ring, struct req *req)
-{
-	req->table = ring->table;
-	req->outstanding = true;
-	ring->outstanding++;
 }
 
 /* Break the ring; always returns -EIO. */

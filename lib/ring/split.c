@@ -13,12 +13,6 @@
 #include "base/atomics.h"
 #include "ring/chain.h"
 
-enum { AVAIL_F_NO_INTERRUPT = 1, USED_F_NO_NOTIFY = 1 };
-static uint16_t *split_avail_event(const struct ring *r)
-{
-	return r->device + SPLIT_RING + r->size * (sizeof(struct split_used) / sizeof(uint16_t));
-}
-
 uint64_t split_desc_bytes(uint32_t size)
 {
 	return (uint64_t)size * sizeof(struct split_desc);
@@ -43,19 +37,9 @@ void split_begin(struct ring *r)
 	r->signal_pos = r->used_pos;
 }
 
-/* Read the driver's index.  1: it moved; 0; -EIO: to where it cannot be. */
-static int split_refresh(struct ring *r)
+int split_bad_index(struct ring *r)
 {
-	/* Acquire pairs with the driver's wmb before it moves idx (Linux
-	 * virtqueue_add_split): the entry and its descriptors are seen. */
-	uint16_t idx = le16_load_acquire(&r->driver[SPLIT_IDX]);
-
-	if (idx == r->avail_idx)
-		return 0;
-	if (unlikely((uint16_t)(idx - r->next_pos) + r->outstanding > r->size))
-		return ring_break(r, "the available index moved by more than the ring's size");
-	r->avail_idx = idx;
-	return 1;
+	return ring_break(r, "an available index that moved by more than the ring's size");
 }
 
 /* A descriptor, read once into private memory. */
@@ -218,16 +202,11 @@ static inline int split_walk(struct ring *r, struct req *req, uint16_t head)
 	return 0;
 }
 
-int split_take(struct ring *r, struct vu_req **reqs, uint32_t max)
+int split_take_ready(struct ring *r, struct vu_req **reqs, uint32_t max)
 {
 	uint32_t mask = r->size - 1, n = 0, ready;
 	int err = 0;
 
-	if (r->next_pos == r->avail_idx) {
-		err = split_refresh(r);
-		if (err <= 0)
-			return err;
-	}
 	ready = (uint16_t)(r->avail_idx - r->next_pos);
 	if (max > ready)
 		max = ready;
@@ -250,59 +229,10 @@ int split_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 			break;
 		}
 		req->pos = r->next_pos++;
-		ring_taken(r, req);
 		reqs[n] = &req->pub;
 	}
 	/* What was taken before a broken chain is handed out; the next call tells of it. */
 	return n ? (int)n : err < 0 ? err : 0;
-}
-
-void split_publish(struct ring *r)
-{
-	/* Release pairs with the driver's rmb after it read idx (Linux
-	 * virtqueue_get_buf_ctx_split): it sees the entry and the data. */
-	le16_store_release(&r->device[SPLIT_IDX], r->used_pos);
-}
-
-bool split_wants_signal(struct ring *r)
-{
-	uint16_t from = r->signal_pos, to = r->used_pos, event;
-	bool valid = r->signal_valid;
-
-	r->signal_pos = to;
-	r->signal_valid = true;
-	/* We published and now read what the driver wants; it writes what it wants and then
-	 * reads our index (Linux virtqueue_enable_cb_prepare, virtqueue_poll). */
-	full_fence();
-	if (!r->event_idx)
-		return !(le16_read_once(&r->driver[SPLIT_FLAGS]) & AVAIL_F_NO_INTERRUPT);
-	event = le16_read_once(&r->driver[SPLIT_RING + r->size]);
-	/* virtio 1.3 §2.7.7.2: was the entry it waits for among the new ones? */
-	return !valid || (uint16_t)(to - event - 1) < (uint16_t)(to - from);
-}
-
-bool split_arm(struct ring *r)
-{
-	if (r->event_idx)
-		le16_write_once(split_avail_event(r), r->avail_idx);
-	else
-		le16_write_once(&r->device[SPLIT_FLAGS], 0);
-	/* We said what we want and now look; the driver moves idx and then reads what we want
-	 * (Linux virtqueue_kick_prepare_split). */
-	full_fence();
-	return le16_read_once(&r->driver[SPLIT_IDX]) != r->avail_idx;
-}
-
-void split_disarm(struct ring *r)
-{
-	/* With EVENT_IDX the old event stays behind and asks for nothing. */
-	if (!r->event_idx)
-		le16_write_once(&r->device[SPLIT_FLAGS], USED_F_NO_NOTIFY);
-}
-
-bool split_look(struct ring *r)
-{
-	return split_refresh(r) > 0;
 }
 
 uint32_t split_base(const struct ring *r)

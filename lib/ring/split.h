@@ -16,6 +16,7 @@ struct split_desc {
 	uint16_t next;
 };
 
+enum { SPLIT_AVAIL_F_NO_INTERRUPT = 1, SPLIT_USED_F_NO_NOTIFY = 1 };
 /* 16-bit words at the start of the driver and device areas; the entries follow. */
 enum { SPLIT_FLAGS, SPLIT_IDX, SPLIT_RING };
 
@@ -32,13 +33,36 @@ uint64_t split_device_bytes(uint32_t size);
 
 /* Take up the positions of config.base and of the used ring. */
 void split_begin(struct ring *ring);
-int split_take(struct ring *ring, struct vu_req **reqs, uint32_t max);
-void split_publish(struct ring *ring);
-bool split_wants_signal(struct ring *ring);
-bool split_arm(struct ring *ring);
-void split_disarm(struct ring *ring);
-bool split_look(struct ring *ring);
 uint32_t split_base(const struct ring *ring);
+/* Of those that split_refresh() saw. */
+int split_take_ready(struct ring *ring, struct vu_req **reqs, uint32_t max);
+int split_bad_index(struct ring *ring);
+
+/* Read the driver's index.  1: it moved; 0; -EIO: to where it cannot be. */
+static inline int split_refresh(struct ring *r)
+{
+	/* Acquire pairs with the driver's wmb before it moves idx (Linux
+	 * virtqueue_add_split): the entry and its descriptors are seen. */
+	uint16_t idx = le16_load_acquire(&r->driver[SPLIT_IDX]);
+
+	if (idx == r->avail_idx)
+		return 0;
+	if (unlikely((uint16_t)(idx - r->next_pos) + r->outstanding > r->size))
+		return split_bad_index(r);
+	r->avail_idx = idx;
+	return 1;
+}
+
+static inline int split_take(struct ring *r, struct vu_req **reqs, uint32_t max)
+{
+	if (r->next_pos == r->avail_idx) {
+		int err = split_refresh(r);
+
+		if (err <= 0)
+			return err;
+	}
+	return split_take_ready(r, reqs, max);
+}
 
 /* Write a used entry; split_publish() makes it visible. */
 static inline void split_push(struct ring *r, uint16_t id, uint32_t written)
@@ -49,6 +73,52 @@ static inline void split_push(struct ring *r, uint16_t id, uint32_t written)
 	used += r->used_pos++ & (r->size - 1);
 	used->id = LE32((uint32_t)id);
 	used->len = LE32(written);
+}
+
+static inline void split_publish(struct ring *r)
+{
+	/* Release pairs with the driver's rmb after it read idx (Linux
+	 * virtqueue_get_buf_ctx_split): it sees the entry and the data. */
+	le16_store_release(&r->device[SPLIT_IDX], r->used_pos);
+}
+
+/* What was published up to used_pos, and at the last decision up to `from`: interrupt? */
+static inline bool split_wants_signal(struct ring *r, uint16_t from)
+{
+	uint16_t event;
+
+	/* We published and now read what the driver wants; it writes what it wants and then
+	 * reads our index (Linux virtqueue_enable_cb_prepare, virtqueue_poll). */
+	full_fence();
+	if (!r->event_idx)
+		return !(le16_read_once(&r->driver[SPLIT_FLAGS]) & SPLIT_AVAIL_F_NO_INTERRUPT);
+	event = le16_read_once(&r->driver[SPLIT_RING + r->size]);
+	/* virtio 1.3 §2.7.7.2: was the entry it waits for among the new ones? */
+	return (uint16_t)(r->used_pos - event - 1) < (uint16_t)(r->used_pos - from);
+}
+
+static inline uint16_t *split_avail_event(const struct ring *r)
+{
+	return r->device + SPLIT_RING + r->size * (sizeof(struct split_used) / sizeof(uint16_t));
+}
+
+static inline bool split_arm(struct ring *r)
+{
+	if (r->event_idx)
+		le16_write_once(split_avail_event(r), r->avail_idx);
+	else
+		le16_write_once(&r->device[SPLIT_FLAGS], 0);
+	/* We said what we want and now look; the driver moves idx and then reads what we want
+	 * (Linux virtqueue_kick_prepare_split). */
+	full_fence();
+	return le16_read_once(&r->driver[SPLIT_IDX]) != r->avail_idx;
+}
+
+static inline void split_disarm(struct ring *r)
+{
+	/* With EVENT_IDX the old event stays behind and asks for nothing. */
+	if (!r->event_idx)
+		le16_write_once(&r->device[SPLIT_FLAGS], SPLIT_USED_F_NO_NOTIFY);
 }
 
 #endif

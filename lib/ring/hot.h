@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The data path's half of a ring's contract (see ring.h), inlined into its callers.  Queue thread.
+ */
+#ifndef RING_HOT_H
+#define RING_HOT_H
+
+#include <errno.h>
+
+#include "ring/ring.h"
+#include "ring/split.h"
+
+/* ring.c: give back what a request held besides itself. */
+void ring_drop_slow(struct ring *ring, struct req *req);
+
+/* Take up to max requests: how many (1 and up); 0: nothing, or starved; -EIO: broken. */
+static inline int ring_take(struct ring *ring, struct vu_req **reqs, uint32_t max)
+{
+	return split_take(ring, reqs, max);
+}
+
+/* Has the driver made more available since the last look or take?  May break the ring. */
+static inline bool ring_look(struct ring *ring)
+{
+	return ring->is_live && split_refresh(ring) > 0;
+}
+
+/* The request is nobody's any more. */
+static inline void ring_drop(struct ring *ring, struct req *req)
+{
+	req->outstanding = false;
+	ring->outstanding--;
+	if (unlikely(req->block || req->table != ring->table))
+		ring_drop_slow(ring, req);
+}
+
+/* Finish a request.  -ERANGE; 0.  Made visible by ring_publish(). */
+static inline int ring_complete(struct ring *ring, struct req *req, uint64_t written)
+{
+	if (unlikely(written > req->pub.writable_len))
+		return -ERANGE;
+	if (likely(ring->is_live))
+		split_push(ring, req->id, written > UINT32_MAX ? UINT32_MAX : (uint32_t)written);
+	ring_drop(ring, req);
+	return 0;
+}
+
+/* Let the driver see what was completed. */
+static inline void ring_publish(struct ring *ring)
+{
+	if (likely(ring->is_live))
+		split_publish(ring);
+}
+
+/*
+ * One decision for everything published since the last one: does the driver want an interrupt?
+ * False if there was nothing.
+ */
+static inline bool ring_wants_signal(struct ring *ring)
+{
+	uint16_t from = ring->signal_pos;
+
+	if (ring->used_pos == from || unlikely(!ring->is_live))
+		return false;
+	ring->signal_pos = ring->used_pos;
+	if (unlikely(!ring->signal_valid)) {
+		/* We do not know since when the driver has been waiting. */
+		ring->signal_valid = true;
+		full_fence();
+		return true;
+	}
+	return split_wants_signal(ring, from);
+}
+
+/* Ask for notifications.  True if something came since the last look: nothing need be waited for.
+ */
+static inline bool ring_arm(struct ring *ring)
+{
+	return ring->is_live && split_arm(ring);
+}
+
+/* Notifications are not needed for now. */
+static inline void ring_disarm(struct ring *ring)
+{
+	if (likely(ring->is_live))
+		split_disarm(ring);
+}
+
+#endif
