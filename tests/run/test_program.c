@@ -15,11 +15,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "frontend/frontend.h"
+#include "sockets.h"
 #include "spawn.h"
 
 #define VU_RNG getenv("VU_RNG")
@@ -57,38 +56,6 @@ static int teardown(void **state)
 		print_error("%s: %s\n", f->dir, strerror(errno));
 	free(f);
 	return ret;
-}
-
-/* A front-end that gets an answer: somebody serves this socket. */
-static void ask(struct frontend *f, int fd)
-{
-	uint64_t features = 0;
-
-	frontend_init(f, fd);
-	f->timeout_ms = SPAWN_TIMEOUT_MS;
-	assert_int_equal(frontend_get_features(f, &features), 0);
-	assert_true(features & UINT64_C(1) << 32);
-}
-
-static int connect_to(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	assert_return_code(connect(fd, (struct sockaddr *)&address, sizeof(address)), errno);
-	return fd;
-}
-
-static int listen_at(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	assert_return_code(bind(fd, (struct sockaddr *)&address, sizeof(address)), errno);
-	assert_return_code(listen(fd, 8), errno);
-	return fd;
 }
 
 static void ask_path(struct frontend *f, const char *path)
@@ -305,7 +272,7 @@ static void serve_listening_fd(const char *path, const char *const *argv, struct
 	struct frontend fe;
 	struct spawned s;
 
-	child->fd3 = listen_at(path);
+	child->fd3 = socket_at(path, SOCK_STREAM, 8);
 	spawn_start(&s, argv, child);
 	close(child->fd3);
 	for (int i = 0; i < 3; i++) {
@@ -341,7 +308,7 @@ static void sockets_meant_for_another_process_are_not_touched(void **state)
 	struct spawn_setup child = {.listen_fds = "1", .listen_pid = 1};
 	struct spawned s;
 
-	child.fd3 = listen_at(f->path);
+	child.fd3 = socket_at(f->path, SOCK_STREAM, 8);
 	spawn_start(&s, ARGV("--verbose"), &child);
 	spawn_wait(&s);
 	assert_int_equal(s.status, 2);
@@ -368,7 +335,7 @@ static void a_front_end_that_listens_is_connected_to(void **state)
 
 	snprintf(option, sizeof(option), "--connect=%s", f->path);
 	spawn_start(&s, ARGV(option), NULL);
-	listener = listen_at(f->path);
+	listener = socket_at(f->path, SOCK_STREAM, 8);
 	for (int i = 0; i < 2; i++) {
 		ask(&fe, accept(listener, NULL, NULL));
 		frontend_close(&fe);

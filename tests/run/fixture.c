@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* The fixture of the runner's tests. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+static void quiet(void *opaque, enum vu_log_level level, const char *line)
+{
+}
+
+struct vu_device *new_device(void)
+{
+	const struct vu_device_info info = {
+		.size = sizeof(info), .device_id = 4, .n_queues = 1, .log_fn = quiet};
+	struct vu_device *dev = NULL;
+
+	assert_int_equal(vu_device_new(&info, NULL, NULL, &dev), 0);
+	return dev;
+}
+
+struct vu_runner *new_runner(uint32_t once)
+{
+	const struct vu_runner_info info = {.size = sizeof(info), .once = once, .log_fn = quiet};
+	struct vu_runner *runner = NULL;
+
+	assert_int_equal(vu_runner_new(&info, &runner), 0);
+	return runner;
+}
+
+int fixture_setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	snprintf(f->dir, sizeof(f->dir), "/tmp/vu-runner-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->path, sizeof(f->path), "%s/sock", f->dir);
+	f->runner = new_runner(0);
+	f->dev = new_device();
+	*state = f;
+	return 0;
+}
+
+int fixture_teardown(void **state)
+{
+	struct fixture *f = *state;
+	int ret;
+
+	vu_runner_free(f->runner);
+	vu_device_free(f->dev);
+	ret = rmdir(f->dir);
+	if (ret)
+		print_error("%s: %s\n", f->dir, strerror(errno));
+	free(f);
+	return ret;
+}
+
+static void *run_thread(void *opaque)
+{
+	struct fixture *f = opaque;
+
+	f->run_result = vu_runner_run(f->runner);
+	return NULL;
+}
+
+void fixture_start(struct fixture *f)
+{
+	assert_int_equal(pthread_create(&f->thread, NULL, run_thread, f), 0);
+}
+
+void fixture_join(struct fixture *f)
+{
+	assert_int_equal(pthread_join(f->thread, NULL), 0);
+	assert_int_equal(f->run_result, 0);
+}
+
+void fixture_stop(struct fixture *f)
+{
+	vu_runner_stop(f->runner);
+	fixture_join(f);
+}
