@@ -12,7 +12,7 @@
 
 #include "dev/device.h"
 
-enum { EVENTS_PER_PASS = 32, DEFAULT_BUDGET = 1024 };
+enum { EVENTS_PER_PASS = 32, DEFAULT_BUDGET = 1024, PASSES_PER_LOOK = 32 };
 
 static void group_woken(struct source *source, uint32_t events)
 {
@@ -45,6 +45,7 @@ int group_init(struct vu_group *g, struct vu_device *dev)
 	int err;
 
 	g->dev = dev;
+	g->armed = true;
 	g->wake.ready = group_woken;
 	g->wake_fd = -1;
 	g->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -168,6 +169,15 @@ static void group_rescan(struct vu_group *g)
 	}
 }
 
+static __attribute__((noinline)) void group_take_mail(struct vu_group *g)
+{
+	/* Before looking: what is posted meanwhile gets a pass of its own. */
+	atomic_exchange(&g->attention, false);
+	group_take_commands(g);
+	group_take_remote(g);
+	group_rescan(g);
+}
+
 static int group_take_events(struct vu_group *g)
 {
 	struct epoll_event events[EVENTS_PER_PASS];
@@ -196,19 +206,19 @@ static bool group_serve_queues(struct vu_group *g, uint32_t budget)
 int vu_group_process(struct vu_group *g, uint32_t budget)
 {
 	bool more;
-	int n;
+	int n = 0;
 
-	g->owner = pthread_self();
-	g->has_owner = true;
-	g->in_process = true;
-	n = group_take_events(g);
-	if (unlikely(atomic_load_explicit(&g->attention, memory_order_relaxed))) {
-		/* Before looking: what is posted meanwhile gets a pass of its own. */
-		atomic_exchange(&g->attention, false);
-		group_take_commands(g);
-		group_take_remote(g);
-		group_rescan(g);
+	if (unlikely(g->dev->info.flags & VU_DEVICE_DEBUG)) {
+		g->owner = pthread_self();
+		g->has_owner = true;
 	}
+	g->in_process = true;
+	/* A loop that polls need not ask the kernel every time. */
+	if (g->armed || ++g->passes % PASSES_PER_LOOK == 0)
+		n = group_take_events(g);
+	g->armed = false;
+	if (unlikely(atomic_load_explicit(&g->attention, memory_order_relaxed)))
+		group_take_mail(g);
 	more = group_serve_queues(g, budget ? budget : DEFAULT_BUDGET);
 	g->in_process = false;
 	if (unlikely(g->removed))
@@ -230,6 +240,7 @@ int vu_group_arm(struct vu_group *g)
 			q->active = false;
 		}
 	}
+	g->armed = true;
 	return more;
 }
 

@@ -33,6 +33,8 @@ struct vu_group {
 	atomic_bool rescan;	      /* what held queues back may be gone */
 	atomic_bool attention;	      /* one of the three above has something */
 	struct vu_queue *active;      /* queues that are being served: not armed */
+	bool armed;		      /* vu_group_arm() came since the last pass */
+	uint32_t passes;
 	bool in_process;
 	bool has_owner;	 /* owner is set: processed at least once */
 	pthread_t owner; /* the thread that processed last */

@@ -132,33 +132,31 @@ int vu_req_complete(struct vu_req *pub, uint64_t written)
 	return 0;
 }
 
+/* Whatever is not plain goes one by one. */
+static __attribute__((noinline)) int queue_complete_each(struct vu_req *const *reqs,
+							 const uint64_t *written, uint32_t n)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < n && !err; i++)
+		err = vu_req_complete(reqs[i], written[i]);
+	return err;
+}
+
 int vu_queue_complete_batch(struct vu_queue *q, struct vu_req *const *reqs, const uint64_t *written,
 			    uint32_t n)
 {
 	struct ring *ring = q->ring;
-	uint32_t i;
-	int err = 0;
+	uint32_t plain = 0;
 
-	for (i = 0; i < n; i++) {
-		struct req *req = (struct req *)reqs[i];
-
-		/* One of an ended session, or perhaps the last that a stop waits for. */
-		if (unlikely(req->ring != ring || ring->watched))
-			break;
-		err = req_check(req, "vu_queue_complete_batch");
-		if (unlikely(err))
-			break;
-		err = ring_complete(ring, req, written[i]);
-		if (unlikely(err))
-			break;
+	if (likely(ring && q->active)) {
+		plain = ring_complete_plain(ring, reqs, written, n);
+		if (likely(plain))
+			ring_publish(ring);
 	}
-	if (i) {
-		ring_publish(ring);
-		queue_completed(q, ring);
-	}
-	for (; unlikely(i < n && !err); i++)
-		err = vu_req_complete(reqs[i], written[i]);
-	return err;
+	if (likely(plain == n))
+		return 0;
+	return queue_complete_each(reqs + plain, written + plain, n - plain);
 }
 
 /* Any thread. */
@@ -188,7 +186,7 @@ int vu_req_put_back(struct vu_req *pub)
 	return 0;
 }
 
-void queue_notify(struct vu_queue *q)
+__attribute__((noinline)) void queue_notify(struct vu_queue *q)
 {
 	if (q->fds[QUEUE_CALL].kind != NOTIFIER_NONE) {
 		notifier_signal(&q->fds[QUEUE_CALL]);
@@ -236,7 +234,7 @@ struct vu_queue *vu_req_queue(const struct vu_req *pub)
 }
 
 /* Take and drop what a disabled queue offers (struct vu_queue_info.discard_when_disabled). */
-static void queue_discard(struct vu_queue *q, uint32_t budget)
+static __attribute__((noinline)) void queue_discard(struct vu_queue *q, uint32_t budget)
 {
 	struct vu_req *req;
 	int n = 0;
@@ -251,32 +249,43 @@ static void queue_discard(struct vu_queue *q, uint32_t budget)
 }
 
 /* Something is new, or may be. */
-static void queue_serve_pending(struct vu_queue *q, uint32_t budget)
+static inline void queue_serve_pending(struct vu_queue *q, uint32_t budget)
 {
-	struct vu_device *dev = q->dev;
+	const struct vu_ops *ops = &q->dev->ops;
+	uint32_t hold = q->hold & ~(uint32_t)HOLD_DEBUG;
 
 	q->pending = false;
-	q->ring->unstarved = false;
-	if (q->ring->why) {
-		queue_broke(q);
-	} else if (!(q->hold & ~HOLD_DEBUG)) {
-		if (!dev->ops.queue_ready)
-			return;
+	if (likely(!hold && ops->queue_ready)) {
 		q->budget = budget;
-		dev->ops.queue_ready(q, dev->opaque);
+		ops->queue_ready(q, q->dev->opaque);
 		/* Only queue_ready is kept from taking everything at once. */
 		q->budget = UINT32_MAX;
-	} else if ((q->hold & ~HOLD_DEBUG) == HOLD_DISABLED && q->info.discard_when_disabled) {
+	} else if (hold == HOLD_DISABLED && q->info.discard_when_disabled) {
 		queue_discard(q, budget);
 	}
 }
 
 void queue_serve(struct vu_queue *q, uint32_t budget)
 {
-	if (unlikely(q->state != QUEUE_RUNNING))
+	struct ring *ring = q->ring;
+	int news;
+
+	if (unlikely(q->state != QUEUE_RUNNING)) {
+		/* A start looks at the ring anew: a kick until then is no reason to come back. */
+		q->pending = false;
 		return;
+	}
 	/* The order matters: the look is also what later notifications count from. */
-	if (ring_look(q->ring) || q->pending || q->ring->unstarved || q->ring->why)
+	news = ring_look(ring);
+	if (unlikely(news < 0)) {
+		queue_broke(q);
+		return;
+	}
+	if (unlikely(ring->unstarved)) {
+		ring->unstarved = false;
+		q->pending = true;
+	}
+	if (news || q->pending)
 		queue_serve_pending(q, budget);
 	vu_queue_signal(q);
 }

@@ -224,7 +224,7 @@ static void queue_drain(struct vu_queue *q, uint32_t command)
 	/* Not watched yet: the device may complete from within queue_stop. */
 	queue_tell_stop(q);
 	atomic_store(&q->draining, ring->outstanding);
-	ring->watched = true;
+	ring_watch(ring);
 	queue_ring_drained(q, ring);
 }
 
@@ -263,7 +263,7 @@ static void queue_abandon(struct vu_queue *q, uint32_t command)
 			queue_tell_stop(q);
 		q->ring = NULL;
 		if (ring->outstanding) {
-			ring->watched = true;
+			ring_watch(ring);
 			ring->next = q->dead;
 			q->dead = ring;
 			atomic_fetch_add(&q->dev->stale, 1);

@@ -19,10 +19,10 @@ static inline int ring_take(struct ring *ring, struct vu_req **reqs, uint32_t ma
 	return split_take(ring, reqs, max);
 }
 
-/* Has the driver made more available since the last look or take?  May break the ring. */
-static inline bool ring_look(struct ring *ring)
+/* Has the driver made more available since the last look or take?  1; 0; -EIO: broken. */
+static inline int ring_look(struct ring *ring)
 {
-	return ring->is_live && split_refresh(ring) > 0;
+	return likely(ring->is_live) ? split_refresh(ring) : -EIO;
 }
 
 /* The request is nobody's any more. */
@@ -43,6 +43,32 @@ static inline int ring_complete(struct ring *ring, struct req *req, uint64_t wri
 		split_push(ring, req->id, written > UINT32_MAX ? UINT32_MAX : (uint32_t)written);
 	ring_drop(ring, req);
 	return 0;
+}
+
+/*
+ * Finish requests of this ring, as far as nothing about them is out of the ordinary; returns how
+ * many.  Not yet visible.
+ */
+static inline uint32_t ring_complete_plain(struct ring *ring, struct vu_req *const *reqs,
+					   const uint64_t *written, uint32_t n)
+{
+	const struct table *table = ring->table;
+	uint32_t i;
+
+	if (unlikely(!ring->is_plain))
+		return 0;
+	for (i = 0; i < n; i++) {
+		struct req *req = (struct req *)reqs[i];
+
+		if (unlikely(req->ring != ring || req->table != table || req->block ||
+			     !req->outstanding || written[i] > req->pub.writable_len ||
+			     written[i] > UINT32_MAX))
+			break;
+		split_push(ring, req->id, (uint32_t)written[i]);
+		req->outstanding = false;
+	}
+	ring->outstanding -= i;
+	return i;
 }
 
 /* Let the driver see what was completed. */

@@ -14,7 +14,7 @@ int ring_break(struct ring *r, const char *why)
 {
 	if (!r->why)
 		r->why = why;
-	r->is_live = false;
+	r->is_live = r->is_plain = false;
 	return -EIO;
 }
 
@@ -105,6 +105,7 @@ int ring_new(const struct ring_config *config, struct table *table, struct ring 
 	}
 	r->table = table_ref(table);
 	r->is_live = true;
+	r->is_plain = !config->debug;
 	split_begin(r);
 	*why = NULL;
 	*out = r;
@@ -264,7 +265,13 @@ void ring_drop_slow(struct ring *r, struct req *req)
 void ring_kill(struct ring *r)
 {
 	r->dead = true;
-	r->is_live = false;
+	r->is_live = r->is_plain = false;
+}
+
+void ring_watch(struct ring *r)
+{
+	r->watched = true;
+	r->is_plain = false;
 }
 
 int ring_put_back(struct ring *r, struct req *req)

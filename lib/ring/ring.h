@@ -84,6 +84,7 @@ struct ring {
 	bool indirect;
 	bool signal_valid; /* signal_pos means something */
 	bool is_live;	   /* neither broken nor dead: shared memory may be written */
+	bool is_plain;	   /* live, and nothing is out of the ordinary about completing */
 	bool dead;	   /* its session is gone: completions touch nothing shared */
 	bool watched;	   /* the owner wants to know when outstanding becomes 0 */
 	bool starved;	   /* waited for a block of segments */
@@ -116,6 +117,8 @@ int ring_set_table(struct ring *ring, struct table *table);
 
 /* Its session is gone: touch nothing shared any more. */
 void ring_kill(struct ring *ring);
+/* The owner wants to know when outstanding becomes 0. */
+void ring_watch(struct ring *ring);
 /* 0, or -EINVAL if it is not the newest. */
 int ring_put_back(struct ring *ring, struct req *req);
 bool ring_is_available(struct ring *ring);

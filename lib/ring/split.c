@@ -42,24 +42,36 @@ int split_bad_index(struct ring *r)
 	return ring_break(r, "an available index that moved by more than the ring's size");
 }
 
-/* A descriptor, read once into private memory. */
+/*
+ * A descriptor, read once into private memory.  The second half stays in one piece: its bits are
+ * tested where they are, which costs an instruction less each.
+ */
 struct split_copy {
 	uint64_t addr;
-	uint32_t len;
-	uint16_t flags;
-	uint16_t next;
+	uint64_t rest; /* len, flags << 32, next << 48 */
 };
 
 static inline struct split_copy split_read(const struct split_desc *d)
 {
-	uint64_t rest = le64_read_once((const uint64_t *)(const void *)&d->len);
-
 	return (struct split_copy){
 		.addr = le64_read_once(&d->addr),
-		.len = (uint32_t)rest,
-		.flags = (uint16_t)(rest >> 32),
-		.next = (uint16_t)(rest >> 48),
+		.rest = le64_read_once((const uint64_t *)(const void *)&d->len),
 	};
+}
+
+static inline uint32_t copy_len(struct split_copy d)
+{
+	return (uint32_t)d.rest;
+}
+
+static inline bool copy_has(struct split_copy d, uint64_t flag)
+{
+	return d.rest & flag << 32;
+}
+
+static inline uint32_t copy_next(struct split_copy d)
+{
+	return (uint32_t)(d.rest >> 48);
 }
 
 /* The descriptors being walked: the ring's own table, later perhaps an indirect one. */
@@ -102,20 +114,20 @@ static int split_enter_slow(struct ring *r, struct split_walk *w, struct split_c
 		return ring_break(r, "an indirect descriptor, but the feature was not negotiated");
 	if (w->is_indirect)
 		return ring_break(r, "an indirect descriptor inside an indirect table");
-	if (d.flags & DESC_F_NEXT)
+	if (copy_has(d, DESC_F_NEXT))
 		return ring_break(r, "an indirect descriptor that is not the last of its chain");
-	if (!d.len || d.len % sizeof(struct split_desc))
+	if (!copy_len(d) || copy_len(d) % sizeof(struct split_desc))
 		return ring_break(r, "an indirect table whose length is not a multiple of 16");
 	w->is_indirect = true;
-	w->limit = d.len / (uint32_t)sizeof(struct split_desc);
+	w->limit = copy_len(d) / (uint32_t)sizeof(struct split_desc);
 	w->at = 0;
-	w->table = table_translate(r->table, TABLE_GUEST, d.addr, d.len);
+	w->table = table_translate(r->table, TABLE_GUEST, d.addr, copy_len(d));
 	if (w->table && (uintptr_t)w->table % sizeof(uint64_t) == 0)
 		return 0;
 	/* In pieces, or at an odd address: at most max_segs entries of it can be of use. */
 	if (w->limit > r->max_segs)
 		return ring_break(r, "an indirect table across regions, longer than max_segs");
-	w->table = split_copy_table(r, d.addr, d.len);
+	w->table = split_copy_table(r, d.addr, copy_len(d));
 	if (!w->table)
 		return ring_break(r, "an indirect table outside guest memory");
 	return 0;
@@ -135,7 +147,7 @@ static inline int split_enter_indirect(struct ring *r, struct split_walk *w, str
  * Follow a next field; false if it leads out of the table.  Loops need no count of their own: every
  * descriptor adds a segment, and chain_add() stops at max_segs.
  */
-static inline bool split_follow(struct split_walk *w, uint16_t next)
+static inline bool split_follow(struct split_walk *w, uint32_t next)
 {
 	w->at = next;
 	return next < w->limit;
@@ -160,40 +172,40 @@ static inline int split_walk(struct ring *r, struct req *req, uint16_t head)
 	chain_begin(&c, r, req);
 	for (;;) {
 		d = split_read(&w.table[w.at]);
-		if (unlikely(d.flags & DESC_F_INDIRECT)) {
+		if (unlikely(copy_has(d, DESC_F_INDIRECT))) {
 			err = split_enter_indirect(r, &w, d);
 			if (err)
 				return err;
 			continue;
 		}
-		if (d.flags & DESC_F_WRITE)
+		if (copy_has(d, DESC_F_WRITE))
 			break;
-		err = chain_add(&c, d.addr, d.len);
+		err = chain_add(&c, d.addr, copy_len(d));
 		if (unlikely(err))
 			return err;
-		if (!(d.flags & DESC_F_NEXT)) {
+		if (!copy_has(d, DESC_F_NEXT)) {
 			chain_end_readable(&c);
 			chain_end(&c);
 			return 0;
 		}
-		if (unlikely(!split_follow(&w, d.next)))
+		if (unlikely(!split_follow(&w, copy_next(d))))
 			return split_lost(r);
 	}
 	chain_end_readable(&c);
 	for (;;) {
-		if (unlikely((d.flags & (DESC_F_WRITE | DESC_F_INDIRECT)) != DESC_F_WRITE)) {
-			if (!(d.flags & DESC_F_INDIRECT))
+		if (unlikely(!copy_has(d, DESC_F_WRITE) || copy_has(d, DESC_F_INDIRECT))) {
+			if (!copy_has(d, DESC_F_INDIRECT))
 				return ring_break(r, "a readable buffer after a writable one");
 			err = split_enter_indirect(r, &w, d);
 			if (err)
 				return err;
 		} else {
-			err = chain_add(&c, d.addr, d.len);
+			err = chain_add(&c, d.addr, copy_len(d));
 			if (unlikely(err))
 				return err;
-			if (!(d.flags & DESC_F_NEXT))
+			if (!copy_has(d, DESC_F_NEXT))
 				break;
-			if (unlikely(!split_follow(&w, d.next)))
+			if (unlikely(!split_follow(&w, copy_next(d))))
 				return split_lost(r);
 		}
 		d = split_read(&w.table[w.at]);

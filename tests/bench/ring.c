@@ -3,9 +3,10 @@
  * Cost of a request through the library, in one process: the test peer's driver side makes
  * requests available, the device takes and completes them.
  *
- *   ring --count            instructions per request of the whole vu_device_process() call, for
- *                           each shape and batch, counted by callgrind
- *   ring --shape NAME --batch N [--requests N]   run one of them (what --count runs)
+ *   ring --count            instructions per request, counted by callgrind, for each shape and
+ *                           batch, of the whole call: vu_group_process() of a polling thread, and
+ *                           vu_device_process() with a kick and an interrupt for each batch
+ *   ring --shape NAME --batch N [--block] [--requests N]   run one of them (what --count runs)
  */
 #include <errno.h>
 #include <getopt.h>
@@ -64,17 +65,31 @@ static void queue_ready(struct vu_queue *q, void *opaque)
 	struct vu_req *reqs[BATCH_MAX];
 	int n;
 
-	while ((n = vu_queue_next_batch(q, reqs, BATCH_MAX)) > 0) {
+	/* A short batch was the last: the library looks again before it waits. */
+	do {
+		n = vu_queue_next_batch(q, reqs, BATCH_MAX);
+		if (n <= 0)
+			break;
 		vu_queue_complete_batch(q, reqs, written, (uint32_t)n);
 		done += (uint32_t)n;
-	}
+	} while (n == BATCH_MAX);
 	(void)opaque;
 }
 
+/* A device and, when polling, the group that its queue is in. */
+struct target {
+	struct vu_device *dev;
+	struct vu_group *group;
+};
+
 static void pump(void *opaque)
 {
-	while (vu_device_process(opaque) > 0)
+	const struct target *t = opaque;
+
+	while (vu_device_process(t->dev) > 0)
 		;
+	if (t->group)
+		vu_group_process(t->group, 0);
 }
 
 static void die(const char *what, int err)
@@ -94,7 +109,7 @@ static void place(struct guest *guest, const struct shape *shape, struct driver_
 	}
 }
 
-static void run(const struct shape *shape, uint32_t batch, uint64_t requests)
+static void run(const struct shape *shape, uint32_t batch, bool block, uint64_t requests)
 {
 	static struct driver_seg segs[BATCH_MAX][18];
 	const struct vu_ops ops = {.size = sizeof(ops), .queue_ready = queue_ready};
@@ -107,20 +122,25 @@ static void run(const struct shape *shape, uint32_t batch, uint64_t requests)
 		.pump = pump,
 	};
 	struct driver_used used[BATCH_MAX];
-	struct vu_device *dev;
+	struct target t = {0};
 	struct driver_ring *ring;
 	struct peer *peer;
 	int err, fd;
 
-	err = vu_device_new(&info, &ops, NULL, &dev);
-	config.pump_opaque = dev;
+	err = vu_device_new(&info, &ops, NULL, &t.dev);
+	if (!err && !block) {
+		err = vu_group_new(t.dev, &t.group);
+		err = err ? err : vu_device_set_group(t.dev, 0, t.group);
+	}
+	config.pump_opaque = &t;
 	err = err ? err : peer_new(&config, &peer);
 	err = err ? err : peer_open(peer, &fd);
-	err = err ? err : vu_device_attach(dev, fd);
+	err = err ? err : vu_device_attach(t.dev, fd);
 	err = err ? err : peer_start(peer);
 	if (err)
 		die("start", err);
 	ring = peer->queues[0];
+	driver_set_interrupts(ring, block);
 	for (uint32_t i = 0; i < batch; i++)
 		place(peer->guest, shape, segs[i]);
 	done = 0;
@@ -130,17 +150,25 @@ static void run(const struct shape *shape, uint32_t batch, uint64_t requests)
 					      : driver_add(ring, segs[i], shape->n, NULL);
 		if (err < 0)
 			die("add", err);
-		driver_kick(ring);
-		vu_device_process(dev);
+		if (block) {
+			driver_kick(ring);
+			vu_device_process(t.dev);
+		} else {
+			driver_publish(ring);
+			vu_group_process(t.group, 0);
+		}
 		if (driver_collect(ring, used, BATCH_MAX) != (int)batch)
 			die("collect", -EPROTO);
 	}
 	peer_free(peer);
-	vu_device_free(dev);
+	vu_device_detach(t.dev);
+	pump(&t);
+	vu_group_free(t.group);
+	vu_device_free(t.dev);
 }
 
-/* Instructions of vu_device_process() in a run of that many requests. */
-static uint64_t count(const char *self, const struct shape *shape, uint32_t batch,
+/* Instructions of the process call in a run of that many requests. */
+static uint64_t count(const char *self, const struct shape *shape, uint32_t batch, bool block,
 		      uint64_t requests)
 {
 	char file[] = "/tmp/libvu-bench.XXXXXX", command[1024], line[256];
@@ -151,9 +179,10 @@ static uint64_t count(const char *self, const struct shape *shape, uint32_t batc
 	if (fd < 0)
 		die(file, -errno);
 	snprintf(command, sizeof(command),
-		 "valgrind --tool=callgrind --toggle-collect=vu_device_process "
-		 "--callgrind-out-file=%s '%s' --shape %s --batch %u --requests %llu >%s.log 2>&1",
-		 file, self, shape->name, batch, (unsigned long long)requests, file);
+		 "valgrind --tool=callgrind --toggle-collect=%s --callgrind-out-file=%s "
+		 "'%s' --shape %s --batch %u %s --requests %llu >%s.log 2>&1",
+		 block ? "vu_device_process" : "vu_group_process", file, self, shape->name, batch,
+		 block ? "--block" : "", (unsigned long long)requests, file);
 	if (system(command)) {
 		fprintf(stderr, "ring: failed: %s\n", command);
 		exit(1);
@@ -174,20 +203,27 @@ static uint64_t count(const char *self, const struct shape *shape, uint32_t batc
 }
 
 /* The difference of two runs leaves start and stop out. */
-static int count_all(const char *self)
+static double count_one(const char *self, const struct shape *shape, uint32_t batch, bool block)
 {
 	const uint64_t few = WARM_UP, many = 5 * WARM_UP;
 
-	printf("| shape | batch | instructions per request |\n| --- | --- | --- |\n");
-	for (int i = 0; i < N_SHAPES; i++)
-		for (int b = 0; b < N_BATCHES; b++) {
-			uint64_t n = count(self, &shapes[i], batches[b], many) -
-				     count(self, &shapes[i], batches[b], few);
+	return (double)(count(self, shape, batch, block, many) -
+			count(self, shape, batch, block, few)) /
+	       (double)(many - few);
+}
 
-			printf("| %s | %u | %.0f |\n", shapes[i].what, batches[b],
-			       (double)n / (double)(many - few));
+static int count_all(const char *self)
+{
+	printf("| request | polling: batch 32 | batch 1 | blocking: batch 32 | batch 1 |\n"
+	       "| --- | --- | --- | --- | --- |\n");
+	for (int i = 0; i < N_SHAPES; i++) {
+		printf("| %s |", shapes[i].what);
+		for (int c = 0; c < 4; c++) {
+			printf(" %.0f |", count_one(self, &shapes[i], c % 2 ? 1 : 32, c / 2));
 			fflush(stdout);
 		}
+		printf("\n");
+	}
 	return 0;
 }
 
@@ -207,11 +243,13 @@ int main(int argc, char **argv)
 		{"shape", required_argument, NULL, 's'},
 		{"batch", required_argument, NULL, 'b'},
 		{"requests", required_argument, NULL, 'r'},
+		{"block", no_argument, NULL, 'k'},
 		{0},
 	};
 	const struct shape *shape = &shapes[1];
 	uint64_t requests = 1000000;
 	uint32_t batch = 32;
+	bool block = false;
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -227,6 +265,9 @@ int main(int argc, char **argv)
 		case 'r':
 			requests = strtoull(optarg, NULL, 10);
 			break;
+		case 'k':
+			block = true;
+			break;
 		default:
 			return 2;
 		}
@@ -235,6 +276,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "ring: --batch is 1 to %d\n", BATCH_MAX);
 		return 2;
 	}
-	run(shape, batch, requests);
+	run(shape, batch, block, requests);
 	return 0;
 }
