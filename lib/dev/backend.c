@@ -26,6 +26,8 @@ int backend_open(struct session *s, int fd)
 		return 0;
 	}
 	s->backend = conn;
+	/* A change of the configuration may wait for a channel. */
+	device_wake(s->dev);
 	return 0;
 }
 
