@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/* The device of the tests, its life and its callbacks; see rig.h. */
+#include "rig.h"
+
+#include <dirent.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { RIG_SECONDS = 60 };
+
+int rig_count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+int rig_count_mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512];
+	int n = 0;
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		n += strstr(line, "memfd:guest") != NULL;
+	fclose(maps);
+	return n;
+}
+
+static void rig_log(void *opaque, enum vu_log_level level, const char *line)
+{
+	struct rig *rig = opaque;
+	size_t room;
+
+	pthread_mutex_lock(&rig->log_lock);
+	rig->errors += level == VU_LOG_ERROR;
+	room = sizeof(rig->log) - rig->log_used;
+	if (room > strlen(line) + 4)
+		rig->log_used += (size_t)sprintf(rig->log + rig->log_used, "%d %s\n", level, line);
+	pthread_mutex_unlock(&rig->log_lock);
+}
+
+uint32_t rig_logged(struct rig *rig, const char *text)
+{
+	const char *at = rig->log;
+	uint32_t n = 0;
+
+	while ((at = strstr(at, text))) {
+		n++;
+		at = strchr(at, '\n');
+	}
+	return n;
+}
+
+void rig_expect_errors(struct rig *rig, const char *text, uint32_t n)
+{
+	if (rig_logged(rig, text) != n)
+		fail_msg("\"%s\" is not %u times in the log:\n%s", text, n, rig->log);
+	rig->errors_expected += n;
+}
+
+uint32_t rig_invert(const struct vu_req *req)
+{
+	unsigned char bytes[RIG_BYTES];
+	size_t n = vu_req_read(req, 0, bytes, sizeof(bytes));
+
+	for (size_t i = 0; i < n; i++)
+		bytes[i] = (unsigned char)~bytes[i];
+	return (uint32_t)vu_req_write(req, 0, bytes, n);
+}
+
+void rig_complete_held(struct rig *rig, uint32_t q)
+{
+	struct rig_queue *rq = &rig->queues[q];
+	struct vu_req *req = rq->held[0];
+
+	assert_true(rq->n_held > 0);
+	memmove(&rq->held[0], &rq->held[1], --rq->n_held * sizeof(rq->held[0]));
+	assert_ok(vu_req_complete(req, rig_invert(req)));
+}
+
+static void rig_queue_ready(struct vu_queue *queue, void *opaque)
+{
+	struct rig *rig = opaque;
+	struct rig_queue *rq = &rig->queues[vu_queue_index(queue)];
+	struct vu_req *req;
+
+	rq->ready++;
+	while (rig->mode != RIG_LEAVE && vu_queue_next(queue, &req) == 1) {
+		if (rig->mode == RIG_HOLD) {
+			assert_true(rq->n_held < RIG_HELD);
+			rq->held[rq->n_held++] = req;
+		} else {
+			rq->served++;
+			assert_ok(vu_req_complete(req, rig_invert(req)));
+		}
+	}
+}
+
+static void rig_queue_stop(struct vu_queue *queue, void *opaque)
+{
+	struct rig *rig = opaque;
+	struct rig_queue *rq = &rig->queues[vu_queue_index(queue)];
+	struct vu_req *req;
+
+	rq->stops++;
+	assert_int_equal(vu_queue_next(queue, &req), -ESHUTDOWN);
+	if (rig->on_stop)
+		rig->on_stop(rig, rq);
+}
+
+static int rig_session_begin(struct vu_device *dev, void *opaque)
+{
+	(void)dev;
+	((struct rig *)opaque)->begun++;
+	return 0;
+}
+
+static void rig_session_end(struct vu_device *dev, void *opaque)
+{
+	(void)dev;
+	((struct rig *)opaque)->ended++;
+}
+
+static int rig_features_acked(struct vu_device *dev, uint64_t features, void *opaque)
+{
+	assert_true(features == vu_device_features(dev));
+	return ((struct rig *)opaque)->features_acked_result;
+}
+
+static int rig_started(struct vu_device *dev, void *opaque)
+{
+	struct rig *rig = opaque;
+
+	(void)dev;
+	rig->started++;
+	return rig->started_result;
+}
+
+static void rig_stopped(struct vu_device *dev, void *opaque)
+{
+	(void)dev;
+	((struct rig *)opaque)->stopped++;
+}
+
+static void rig_reset(struct vu_device *dev, void *opaque)
+{
+	struct rig *rig = opaque;
+
+	(void)dev;
+	rig->resets++;
+	rig->resets_before_stop += rig->stopped != rig->started;
+}
+
+static const struct vu_ops rig_ops = {
+	.size = sizeof(struct vu_ops),
+	.session_begin = rig_session_begin,
+	.session_end = rig_session_end,
+	.features_acked = rig_features_acked,
+	.started = rig_started,
+	.stopped = rig_stopped,
+	.reset = rig_reset,
+	.queue_ready = rig_queue_ready,
+	.queue_stop = rig_queue_stop,
+};
+
+void rig_make(struct rig *rig, const struct rig_config *config)
+{
+	struct vu_device_info info = config ? config->device : (struct vu_device_info){0};
+	struct peer_config peer = config ? config->peer : (struct peer_config){0};
+
+	memset(rig, 0, sizeof(*rig));
+	alarm(RIG_SECONDS);
+	pthread_mutex_init(&rig->log_lock, NULL);
+	rig->fds = rig_count_fds();
+	rig->mappings = rig_count_mappings();
+	info.size = sizeof(info);
+	info.name = "rig";
+	info.n_queues = info.n_queues ? info.n_queues : 2;
+	info.log_level = VU_LOG_INFO;
+	info.log_fn = rig_log;
+	info.log_opaque = rig;
+	assert_ok(vu_device_new(&info, &rig_ops, rig, &rig->dev));
+	for (uint32_t i = 0; i < info.n_queues; i++)
+		rig->queues[i].queue = vu_device_queue(rig->dev, i);
+	if (config && config->groups) {
+		assert_ok(vu_group_new(rig->dev, &rig->group));
+		assert_ok(vu_device_set_group(rig->dev, 1, rig->group));
+	}
+	peer.n_queues = info.n_queues;
+	peer.pump = rig_pump;
+	peer.pump_opaque = rig;
+	assert_ok(peer_new(&peer, &rig->peer));
+}
+
+void rig_connect(struct rig *rig)
+{
+	int fd;
+
+	assert_ok(peer_open(rig->peer, &fd));
+	assert_ok(vu_device_attach(rig->dev, fd));
+}
+
+void rig_open(struct rig *rig, const struct rig_config *config)
+{
+	rig_make(rig, config);
+	rig_connect(rig);
+	if (peer_start(rig->peer))
+		fail_msg("%s\n%s", rig->peer->frontend.error, rig->log);
+}
+
+void rig_close(struct rig *rig)
+{
+	peer_free(rig->peer);
+	if (rig->dev) {
+		rig->group_stands = false;
+		rig_pump(rig);
+		assert_int_equal(vu_device_is_attached(rig->dev), 0);
+		assert_int_equal(rig->begun, rig->ended);
+		assert_int_equal(rig->resets_before_stop, 0);
+	}
+	vu_group_free(rig->group);
+	vu_device_free(rig->dev);
+	pthread_mutex_destroy(&rig->log_lock);
+	if (rig->errors != rig->errors_expected)
+		fail_msg("errors in the log: %u, expected %u\n%s", rig->errors,
+			 rig->errors_expected, rig->log);
+	assert_int_equal(rig_count_fds(), rig->fds);
+	assert_int_equal(rig_count_mappings(), rig->mappings);
+	alarm(0);
+}
+
+static void rig_pump_group(struct rig *rig)
+{
+	for (int i = 0; rig->group && !rig->group_stands && i < RIG_PASSES; i++)
+		if (!vu_group_process(rig->group, 0) && !vu_group_arm(rig->group))
+			return;
+	if (rig->group && !rig->group_stands)
+		fail_msg("the group always has more to do");
+}
+
+void rig_pump(void *opaque)
+{
+	struct rig *rig = opaque;
+
+	for (int i = 0; i < RIG_PASSES; i++) {
+		int ret = vu_device_process(rig->dev);
+
+		rig_pump_group(rig);
+		if (ret == -ECONNRESET)
+			rig->reported++;
+		else if (!ret && !poll(&(struct pollfd){vu_device_fd(rig->dev), POLLIN, 0}, 1, 0))
+			return;
+	}
+	fail_msg("the device always has more to do\n%s", rig->log);
+}
+
+void rig_assert_idle(struct rig *rig)
+{
+	struct pollfd ready[] = {
+		{vu_device_fd(rig->dev), POLLIN, 0},
+		{rig->group && !rig->group_stands ? vu_group_fd(rig->group) : -1, POLLIN, 0},
+	};
+
+	rig_pump(rig);
+	assert_int_equal(poll(ready, 2, 0), 0);
+	assert_int_equal(vu_device_process(rig->dev), 0);
+	assert_int_equal(poll(ready, 2, 0), 0);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A device of the tests' own and a peer that drives it, both on the test's thread.
+ *
+ * The device inverts: each request's readable bytes go inverted into its writable ones.  What it
+ * does with requests is set by mode; every callback is counted.  The tests see the library through
+ * its public headers only.
+ *
+ * A test that hangs dies after half a minute.  rig_close() fails if a descriptor or a mapping of
+ * guest memory is left, or if the device logged an error that the test did not expect.
+ */
+#ifndef RULES_RIG_H
+#define RULES_RIG_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <libvu/vu.h>
+
+#include "frontend/peer.h"
+
+enum {
+	RIG_QUEUES = 4,
+	RIG_HELD = 256,
+	RIG_BYTES = 64,	   /* to read, and as many to write */
+	RIG_PASSES = 1000, /* of process, before it counts as a loop without end */
+	RIG_LOG = 1 << 17,
+};
+
+#define RIG_BIT(n) (UINT64_C(1) << (n))
+
+enum rig_mode {
+	RIG_SERVE, /* complete each request at once */
+	RIG_HOLD,  /* take it and keep it */
+	RIG_LEAVE, /* leave it in the ring */
+};
+
+struct rig;
+
+struct rig_queue {
+	struct vu_queue *queue;
+	struct vu_req *held[RIG_HELD]; /* oldest first */
+	uint32_t n_held;
+	uint32_t ready, stops, served; /* callbacks; requests completed in queue_ready */
+	uint64_t buffers;	       /* guest address; 0: not allocated */
+	uint32_t region;	       /* where buffers are allocated */
+	uint32_t serial;
+};
+
+struct rig_config {
+	struct vu_device_info device; /* what a test wants to be different; size is set */
+	struct peer_config peer;
+	bool groups; /* queue 1 has a group of its own, processed after the device */
+};
+
+struct rig {
+	struct vu_device *dev;
+	struct peer *peer;
+	struct vu_group *group;
+	bool group_stands; /* leave it out of rig_pump() */
+	struct rig_queue queues[RIG_QUEUES];
+	enum rig_mode mode;
+	void (*on_stop)(struct rig *rig, struct rig_queue *q);
+	int features_acked_result;
+	int started_result;
+	uint32_t begun, ended, started, stopped, resets, resets_before_stop;
+	uint32_t reported; /* -ECONNRESET of vu_device_process() */
+
+	pthread_mutex_t log_lock;
+	char log[RIG_LOG];
+	size_t log_used;
+	uint32_t errors, errors_expected;
+
+	int fds;      /* open before the test */
+	int mappings; /* of guest memory */
+};
+
+/* The device and the peer; not yet connected.  NULL: 2 queues, and all that is usual. */
+void rig_make(struct rig *rig, const struct rig_config *config);
+/* Connect; and negotiate and start. */
+void rig_connect(struct rig *rig);
+void rig_open(struct rig *rig, const struct rig_config *config);
+void rig_close(struct rig *rig);
+
+/* vu_device_process() until there is nothing more to do, which is soon, or it fails. */
+void rig_pump(void *opaque);
+/* Neither process nor poll finds anything to do. */
+void rig_assert_idle(struct rig *rig);
+
+/* A chain for queue q; not published. */
+void rig_add(struct rig *rig, uint32_t q);
+/* Add n chains, publish them, kick if wanted. */
+void rig_submit(struct rig *rig, uint32_t q, uint32_t n);
+/* Used chains since the last call; what the device wrote is compared. */
+uint32_t rig_collect(struct rig *rig, uint32_t q);
+/* Pump until n chains are used; no more than that may be. */
+void rig_wait_used(struct rig *rig, uint32_t q, uint32_t n);
+/* Submit and wait. */
+void rig_roundtrip(struct rig *rig, uint32_t q, uint32_t n);
+/* Do what the device does, to a request that it held; the oldest. */
+uint32_t rig_invert(const struct vu_req *req);
+void rig_complete_held(struct rig *rig, uint32_t q);
+
+/* How many log lines have this text? */
+uint32_t rig_logged(struct rig *rig, const char *text);
+/* An error line has this text, and all n of them are as they should be. */
+void rig_expect_errors(struct rig *rig, const char *text, uint32_t n);
+
+/* Nothing was sent to the front-end. */
+void rig_assert_no_reply(struct rig *rig);
+/* GET_VRING_BASE in two halves. */
+void rig_send_stop(struct rig *rig, uint32_t q);
+uint32_t rig_recv_stop(struct rig *rig, uint32_t q);
+/* A message with NEED_REPLY, without waiting; and its ack. */
+void rig_send(struct rig *rig, uint32_t request, const void *payload, uint32_t size, const int *fds,
+	      unsigned int n_fds);
+uint64_t rig_recv_ack(struct rig *rig, uint32_t request);
+/* GET_VRING_BASE, then all the messages that start a queue. */
+void rig_stop_queue(struct rig *rig, uint32_t q);
+void rig_start_queue(struct rig *rig, uint32_t q);
+
+int rig_count_mappings(void);
+int rig_count_fds(void);
+
+/* For group setup functions and threads. */
+#define assert_ok(call) assert_int_equal(call, 0)
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* Rules: back-end requests are never waited for; process() never blocks. */
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <linux/sockios.h>
+#include <unistd.h>
+
+#include "rules/rig.h"
+
+static const struct rig_config with_config = {.device = {.config_size = 8}};
+
+static void change_config(struct rig *rig, uint64_t value)
+{
+	assert_ok(vu_config_set(rig->dev, 0, &value, sizeof(value)));
+	rig_pump(rig);
+}
+
+static uint64_t ask_config(struct rig *rig)
+{
+	uint64_t value;
+
+	assert_ok(frontend_get_config(&rig->peer->frontend, 0, &value, sizeof(value)));
+	return value;
+}
+
+static void a_front_end_that_never_reads_the_channel_is_served_all_the_same(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, &with_config);
+	for (uint64_t i = 1; i <= 10000; i++) {
+		change_config(&rig, i);
+		if (i % 1000 && i != 1)
+			continue;
+		/* What QEMU does when it hears of the change: block on the main socket. */
+		assert_true(ask_config(&rig) == i);
+		rig_roundtrip(&rig, 0, 3);
+		rig_assert_idle(&rig);
+	}
+	assert_int_equal(rig_logged(&rig, "back-end channel"), 1);
+	assert_int_equal(rig_logged(&rig, "not read by the front-end"), 1);
+	assert_ok(peer_stop(rig.peer));
+	rig_close(&rig);
+}
+
+static void a_channel_that_is_read_late_loses_nothing(void **state)
+{
+	enum { CHANGES = 1500 }; /* more than a socket takes, fewer than the bound */
+	struct frontend_msg msg;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, &with_config);
+	for (uint64_t i = 1; i <= CHANGES; i++)
+		change_config(&rig, i);
+	rig_assert_idle(&rig);
+	for (int i = 0; i < CHANGES; i++) {
+		assert_ok(frontend_expect_backend(&rig.peer->frontend,
+						  WIRE_BACKEND_CONFIG_CHANGE_MSG, &msg));
+		rig_pump(&rig);
+	}
+	assert_int_equal(frontend_recv_backend(&rig.peer->frontend, &msg, 0), -EAGAIN);
+	assert_int_equal(rig_logged(&rig, "back-end channel"), 0);
+	change_config(&rig, 0);
+	assert_ok(
+		frontend_expect_backend(&rig.peer->frontend, WIRE_BACKEND_CONFIG_CHANGE_MSG, &msg));
+	rig_close(&rig);
+}
+
+static void a_channel_that_is_closed_ends_only_the_channel(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, &with_config);
+	close(rig.peer->frontend.channel_fd);
+	rig.peer->frontend.channel_fd = -1;
+	rig_assert_idle(&rig);
+	change_config(&rig, 7);
+	assert_true(ask_config(&rig) == 7);
+	rig_roundtrip(&rig, 1, 2);
+	assert_int_equal(rig_logged(&rig, "back-end channel was closed"), 1);
+	/* A new one works. */
+	assert_ok(frontend_open_channel(&rig.peer->frontend));
+	change_config(&rig, 8);
+	assert_ok(frontend_expect_backend(&rig.peer->frontend, WIRE_BACKEND_CONFIG_CHANGE_MSG,
+					  &(struct frontend_msg){0}));
+	rig_close(&rig);
+}
+
+static void a_message_in_single_bytes_never_blocks_process(void **state)
+{
+	const struct {
+		struct wire_header hdr;
+		struct wire_vring_state payload;
+	} num = {{WIRE_SET_VRING_NUM, WIRE_VERSION | WIRE_NEED_REPLY, 8}, {1, 64}};
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, NULL);
+	for (size_t i = 0; i < sizeof(num); i++) {
+		rig_assert_no_reply(&rig);
+		assert_ok(frontend_send_bytes(&rig.peer->frontend, (const char *)&num + i, 1, NULL,
+					      0));
+		rig_assert_idle(&rig);
+		/* Service goes on meanwhile. */
+		rig_roundtrip(&rig, 0, 1);
+	}
+	assert_int_equal(rig_recv_ack(&rig, WIRE_SET_VRING_NUM), 0);
+	rig_close(&rig);
+}
+
+static void replies_that_do_not_fit_wait_and_nothing_is_read_meanwhile(void **state)
+{
+	enum { QUESTIONS = 150 };
+	struct frontend_msg msg;
+	struct rig rig;
+	int fd, small = 1, unread = 0;
+
+	(void)state;
+	rig_make(&rig, NULL);
+	assert_ok(peer_open(rig.peer, &fd));
+	assert_ok(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)));
+	assert_ok(vu_device_attach(rig.dev, fd));
+	assert_ok(peer_start(rig.peer));
+	for (int i = 0; i < QUESTIONS; i++)
+		assert_ok(frontend_send(&rig.peer->frontend,
+					i % 2 ? WIRE_GET_STATUS : WIRE_GET_FEATURES, 0, NULL, 0,
+					NULL, 0));
+	rig_assert_idle(&rig);
+	assert_ok(ioctl(rig.peer->frontend.fd, SIOCOUTQ, &unread));
+	assert_true(unread > 0);
+	rig_roundtrip(&rig, 0, 5);
+	for (int i = 0; i < QUESTIONS; i++) {
+		assert_ok(frontend_recv(&rig.peer->frontend, &msg));
+		assert_int_equal(msg.hdr.request, i % 2 ? WIRE_GET_STATUS : WIRE_GET_FEATURES);
+	}
+	rig_assert_no_reply(&rig);
+	assert_ok(peer_stop(rig.peer));
+	rig_close(&rig);
+}
+
+static void a_front_end_that_dies_with_replies_unread_is_noticed(void **state)
+{
+	struct rig rig;
+	int fd, small = 1;
+
+	(void)state;
+	rig_make(&rig, NULL);
+	assert_ok(peer_open(rig.peer, &fd));
+	assert_ok(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)));
+	assert_ok(vu_device_attach(rig.dev, fd));
+	for (int i = 0; i < 100; i++)
+		assert_ok(
+			frontend_send(&rig.peer->frontend, WIRE_GET_FEATURES, 0, NULL, 0, NULL, 0));
+	rig_assert_idle(&rig);
+	peer_disconnect(rig.peer);
+	rig_pump(&rig);
+	assert_int_equal(rig.ended, 1);
+	assert_int_equal(rig.reported, 1);
+	rig_connect(&rig);
+	assert_ok(peer_start(rig.peer));
+	rig_roundtrip(&rig, 0, 1);
+	/* The socket's error depends on what was unread: a line is allowed, and no more. */
+	assert_in_range(rig.errors, 0, 1);
+	rig.errors_expected = rig.errors;
+	rig_close(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_front_end_that_never_reads_the_channel_is_served_all_the_same),
+		cmocka_unit_test(a_channel_that_is_read_late_loses_nothing),
+		cmocka_unit_test(a_channel_that_is_closed_ends_only_the_channel),
+		cmocka_unit_test(a_message_in_single_bytes_never_blocks_process),
+		cmocka_unit_test(replies_that_do_not_fit_wait_and_nothing_is_read_meanwhile),
+		cmocka_unit_test(a_front_end_that_dies_with_replies_unread_is_noticed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
