@@ -198,6 +198,7 @@ static int chain_grow(struct chain *c)
 	block = arena_take(&r->arena, req->block);
 	if (!block) {
 		r->starved = true;
+		r->unstarved = false;
 		return CHAIN_STARVED;
 	}
 	memcpy(block, req->pub.readable, n * sizeof(*block));
@@ -251,13 +252,15 @@ void chain_release(struct ring *r, struct req *req)
 	memcpy(&block, &req->pub.readable, sizeof(block));
 	arena_put(&r->arena, req->block - 1u, block);
 	req->block = 0;
-	r->unstarved |= r->starved;
-	r->starved = false;
 }
 
 void ring_drop_slow(struct ring *r, struct req *req)
 {
-	chain_release(r, req);
+	if (req->block) {
+		chain_release(r, req);
+		r->unstarved |= r->starved;
+		r->starved = false;
+	}
 	if (req->table != r->table)
 		ring_release_old_table(r, req->table);
 }
