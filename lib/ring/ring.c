@@ -216,6 +216,9 @@ int chain_add_slow(struct chain *c, uint64_t addr, uint64_t len)
 {
 	if (!len)
 		return ring_break(c->ring, "a buffer of length 0");
+	/* There may be memory on both sides of 2^64. */
+	if (addr + (len - 1) < addr)
+		return ring_break(c->ring, "a buffer outside guest memory");
 	c->len += len;
 	/* A buffer may continue in the next region: one segment for each piece. */
 	while (len) {

@@ -87,6 +87,8 @@ static const struct split_desc *split_copy_table(struct ring *r, uint64_t addr, 
 {
 	unsigned char *to = (unsigned char *)r->scratch;
 
+	if (addr + (len - 1) < addr)
+		return NULL;
 	while (len) {
 		const struct span *span = table_find(r->table, TABLE_GUEST, addr);
 		uint64_t piece;
