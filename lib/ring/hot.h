@@ -45,16 +45,24 @@ static inline int ring_complete(struct ring *ring, struct req *req, uint64_t wri
 	return 0;
 }
 
+/* What a batch of completions amounts to, for the counters. */
+struct ring_sums {
+	uint64_t readable;
+	uint64_t written;
+};
+
 /*
  * Finish requests of this ring, as far as nothing about them is out of the ordinary; returns how
  * many.  Not yet visible.
  */
 static inline uint32_t ring_complete_plain(struct ring *ring, struct vu_req *const *reqs,
-					   const uint64_t *written, uint32_t n)
+					   const uint64_t *written, uint32_t n,
+					   struct ring_sums *sums)
 {
 	const struct table *table = ring->table;
 	uint32_t i;
 
+	*sums = (struct ring_sums){0, 0};
 	if (unlikely(!ring->is_plain))
 		return 0;
 	for (i = 0; i < n; i++) {
@@ -66,6 +74,8 @@ static inline uint32_t ring_complete_plain(struct ring *ring, struct vu_req *con
 			break;
 		split_push(ring, req->id, (uint32_t)written[i]);
 		req->outstanding = false;
+		sums->readable += req->pub.readable_len;
+		sums->written += written[i];
 	}
 	ring->outstanding -= i;
 	return i;
@@ -80,22 +90,22 @@ static inline void ring_publish(struct ring *ring)
 
 /*
  * One decision for everything published since the last one: does the driver want an interrupt?
- * False if there was nothing.
+ * 1: yes; -1: no; 0: there was nothing.
  */
-static inline bool ring_wants_signal(struct ring *ring)
+static inline int ring_wants_signal(struct ring *ring)
 {
-	uint16_t from = ring->signal_pos;
+	uint32_t from = ring->signal_pos;
 
 	if (ring->used_pos == from || unlikely(!ring->is_live))
-		return false;
+		return 0;
 	ring->signal_pos = ring->used_pos;
 	if (unlikely(!ring->signal_valid)) {
 		/* We do not know since when the driver has been waiting. */
 		ring->signal_valid = true;
 		full_fence();
-		return true;
+		return 1;
 	}
-	return split_wants_signal(ring, from);
+	return split_wants_signal(ring, from) ? 1 : -1;
 }
 
 /* Ask for notifications.  True if something came since the last look: nothing need be waited for.

@@ -282,7 +282,7 @@ void ring_watch(struct ring *r)
 
 int ring_put_back(struct ring *r, struct req *req)
 {
-	if (!req->outstanding || req->pos != (uint16_t)(r->next_pos - 1))
+	if (!req->outstanding || req->pos != r->next_pos - 1)
 		return -EINVAL;
 	r->next_pos--;
 	ring_drop(r, req);
@@ -291,7 +291,7 @@ int ring_put_back(struct ring *r, struct req *req)
 
 bool ring_is_available(struct ring *r)
 {
-	return r->is_live && (r->next_pos != r->avail_idx || split_refresh(r) > 0);
+	return r->is_live && ((uint16_t)r->next_pos != r->avail_idx || split_refresh(r) > 0);
 }
 
 uint32_t ring_base(const struct ring *r)

@@ -51,8 +51,8 @@ struct req {
 	struct table *table;	 /* the memory its segments point into */
 	struct req *remote_next; /* completed by another thread */
 	uint64_t remote_written;
+	uint32_t pos;  /* where in the available ring it was */
 	uint16_t id;   /* what the used entry will name: the chain's head */
-	uint16_t pos;  /* where in the available ring it was */
 	uint8_t block; /* 0: segments are inline, else 1 + arena class */
 	bool outstanding;
 	struct iovec segs[RING_INLINE_SEGS];
@@ -73,11 +73,14 @@ struct ring {
 	uint16_t *device;
 	uint32_t size;
 
-	/* Positions; free-running. */
+	/*
+	 * Positions; free-running.  Ours are wider than the driver's, so that an old request's and
+	 * an old decision's are told from today's a lap later.
+	 */
 	uint16_t avail_idx;  /* as last read from the driver */
-	uint16_t next_pos;   /* next entry to take */
-	uint16_t used_pos;   /* next entry to publish */
-	uint16_t signal_pos; /* used_pos at the last signal decision */
+	uint32_t next_pos;   /* next entry to take */
+	uint32_t used_pos;   /* next entry to publish */
+	uint32_t signal_pos; /* used_pos at the last signal decision */
 
 	uint32_t outstanding;
 	bool event_idx;

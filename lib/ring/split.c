@@ -31,7 +31,7 @@ uint64_t split_device_bytes(uint32_t size)
 void split_begin(struct ring *r)
 {
 	r->next_pos = (uint16_t)r->config.base;
-	r->avail_idx = r->next_pos;
+	r->avail_idx = (uint16_t)r->next_pos;
 	/* vhost-user SET_VRING_BASE: the used position is read from the ring itself. */
 	r->used_pos = le16_read_once(&r->device[SPLIT_IDX]);
 	r->signal_pos = r->used_pos;
@@ -251,5 +251,5 @@ int split_take_ready(struct ring *r, struct vu_req **reqs, uint32_t max)
 
 uint32_t split_base(const struct ring *r)
 {
-	return r->next_pos;
+	return (uint16_t)r->next_pos;
 }

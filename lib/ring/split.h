@@ -55,7 +55,7 @@ static inline int split_refresh(struct ring *r)
 
 static inline int split_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 {
-	if (r->next_pos == r->avail_idx) {
+	if ((uint16_t)r->next_pos == r->avail_idx) {
 		int err = split_refresh(r);
 
 		if (err <= 0)
@@ -79,11 +79,11 @@ static inline void split_publish(struct ring *r)
 {
 	/* Release pairs with the driver's rmb after it read idx (Linux
 	 * virtqueue_get_buf_ctx_split): it sees the entry and the data. */
-	le16_store_release(&r->device[SPLIT_IDX], r->used_pos);
+	le16_store_release(&r->device[SPLIT_IDX], (uint16_t)r->used_pos);
 }
 
 /* What was published up to used_pos, and at the last decision up to `from`: interrupt? */
-static inline bool split_wants_signal(struct ring *r, uint16_t from)
+static inline bool split_wants_signal(struct ring *r, uint32_t from)
 {
 	uint16_t event;
 
@@ -94,7 +94,7 @@ static inline bool split_wants_signal(struct ring *r, uint16_t from)
 		return !(le16_read_once(&r->driver[SPLIT_FLAGS]) & SPLIT_AVAIL_F_NO_INTERRUPT);
 	event = le16_read_once(&r->driver[SPLIT_RING + r->size]);
 	/* virtio 1.3 §2.7.7.2: was the entry it waits for among the new ones? */
-	return (uint16_t)(r->used_pos - event - 1) < (uint16_t)(r->used_pos - from);
+	return (uint16_t)(r->used_pos - event - 1) < r->used_pos - from;
 }
 
 static inline uint16_t *split_avail_event(const struct ring *r)
