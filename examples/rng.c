@@ -41,7 +41,6 @@ struct settings {
 	const char *source;
 	uint64_t max_bytes;
 	uint64_t period_ms; /* 0: no rate limit */
-	struct rng **rngs;  /* by index */
 };
 
 /* Never blocks for long: returns bytes, 0 at the end of the source, or -errno. */
@@ -192,16 +191,11 @@ static void rng_free(struct rng *rng)
 static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
 {
 	struct settings *settings = opaque;
-	struct rng **rngs = reallocarray(settings->rngs, index + 1, sizeof(struct rng *));
 	struct rng *rng = calloc(1, sizeof(*rng));
 	int ret;
 
-	if (rngs)
-		settings->rngs = rngs;
-	if (!rngs || !rng) {
-		free(rng);
+	if (!rng)
 		return -ENOMEM;
-	}
 	rng->settings = settings;
 	rng->budget = settings->max_bytes;
 	ret = rng_open_source(rng, settings->source);
@@ -213,16 +207,18 @@ static int create(struct vu_program *program, uint32_t index, struct vu_device *
 		rng_free(rng);
 		return ret;
 	}
-	rngs[index] = rng;
 	*dev = rng->dev;
 	return 0;
 }
 
-static void destroy(uint32_t index, void *opaque)
+static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
 {
-	struct settings *settings = opaque;
+	struct rng *rng = vu_device_opaque(dev);
 
-	rng_free(settings->rngs[index]);
+	vu_device_free(dev);
+	rng_free(rng);
+	(void)index;
+	(void)opaque;
 }
 
 static int set_source(const char *value, void *opaque)
@@ -275,12 +271,11 @@ int main(int argc, char **argv)
 		.type = "rng",
 		.summary = "A vhost-user entropy device.",
 		.options = options,
+		.option_size = sizeof(options[0]),
 		.create = create,
 		.destroy = destroy,
 		.opaque = &settings,
 	};
-	int status = vu_program_main(&info, argc, argv);
 
-	free(settings.rngs);
-	return status;
+	return vu_program_main(&info, argc, argv);
 }

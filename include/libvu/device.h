@@ -34,7 +34,8 @@ enum vu_device_flags { VU_DEVICE_INBAND = 1, VU_DEVICE_DEBUG = 2 };
  * @forbidden: bits never offered, of the library's own (for example 1 << VU_F_EVENT_IDX).
  * @config: initial configuration space, copied; NULL is all zero.
  * @config_writable: config_size bytes; a bit set to 1 may be written by the driver; copied; NULL
- *	means all read-only.
+ *	means all read-only.  Other bits of a write are ignored (QEMU writes input's whole space
+ *	to select); a write without any writable bit is refused.
  * @config_size: bytes of configuration space, 0 to 4096.  With 0 and no config_read the library
  *	does not offer VHOST_USER_PROTOCOL_F_CONFIG.
  * @max_queue_size: largest ring taken, in entries; 0 means 32768 (virtio 1.3 §2.7).
@@ -84,14 +85,17 @@ struct vu_device_info {
  *	Device thread.
  * @queue_ready: the driver may have made requests available: pull them with vu_queue_next()
  *	until it returns 0, or leave them until they are wanted.  Called after every notification
- *	and once when a ring starts or is enabled.  Queue thread.
+ *	and once when a ring starts or is enabled.  Requests left in the ring cause no further
+ *	call until the driver adds more, which it is asked to announce.  Queue thread.
  * @queue_stop: nothing more is handed out; finish, fail or put back every outstanding request
  *	of this queue soon: the virtual machine stands still meanwhile.  Queue thread.
  * @config_read: fill @len bytes of configuration space at @offset into @buf; for spaces that
  *	depend on a selector.  The buffer holds the library's copy of the space, so a device may
- *	change only some bytes.  -errno answers the read with an error.  Device thread.
- * @config_written: the driver wrote @len bytes at @offset; they are already in the library's
- *	copy.  -errno is reported where the front-end asked for it.  Device thread.
+ *	change only some bytes; the range may reach beyond config_size.  -errno answers the read
+ *	with an error.  Device thread.
+ * @config_written: the driver wrote @len bytes at @offset; the writable bits among them are
+ *	already in the library's copy.  -errno is reported where the front-end asked for it.  Device
+ *thread.
  *
  * The last argument of each is the opaque pointer of vu_device_new().  A callback may use any
  * function on its device and queues except vu_device_process(), vu_group_process() and

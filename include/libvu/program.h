@@ -16,9 +16,10 @@ VU_BEGIN_DECLS
  * @required: non-zero: the program refuses to start without it.
  * @set: called for each occurrence, in order, before create; @value is NULL for a flag and stays
  *	valid for the program's life.  -EINVAL (after a message to stderr of its own, if it has
- *	more to say) makes the program exit with status 2.
+ *	more to say) makes the program exit with status 2, another error with status 1.
  *
- * A table of these ends with one whose name is NULL.
+ * A table of these ends with one whose name is NULL; vu_program_info.option_size is the size of
+ *one.
  *
  * Since: 0.1
  */
@@ -39,9 +40,13 @@ struct vu_option {
  * @summary: one line for --help; may be NULL.
  * @features: NULL-terminated names for --print-capabilities; may be NULL.
  * @options: the device's own options; may be NULL.
+ * @option_size: sizeof(struct vu_option); needed with @options.
  * @create: make the device for the socket number @index (from 0: --socket-path may be repeated,
- *	one device each).  The program frees it.  -errno ends the program with status 1.
- * @destroy: after that device was freed; may be NULL.
+ *	one device each).  -errno ends the program with status 1.
+ * @destroy: free the device, with its groups and what else it owns; no front-end is attached any
+ *	more.  NULL means vu_device_free().
+ * @reload: SIGHUP came: look at files and settings anew; may be NULL (SIGHUP is then ignored).
+ *	Device thread.
  * @opaque: last argument of every callback.
  *
  * Since: 0.1
@@ -53,9 +58,11 @@ struct vu_program_info {
 	const char *summary;
 	const char *const *features;
 	const struct vu_option *options;
+	size_t option_size;
 	int (*create)(struct vu_program *program, uint32_t index, struct vu_device **dev,
 		      void *opaque);
-	void (*destroy)(uint32_t index, void *opaque);
+	void (*destroy)(struct vu_device *dev, uint32_t index, void *opaque);
+	void (*reload)(struct vu_device *dev, uint32_t index, void *opaque);
 	void *opaque;
 };
 
@@ -63,10 +70,12 @@ struct vu_program_info {
  * vu_program_main() - parse the command line, serve until told to stop.
  *
  * Options of every program (vhost-user "Backend program conventions"): --socket-path=PATH
- * (repeatable), --fd=FDNUM (connected or listening), --print-capabilities, --help, --version,
- * --verbose (repeatable), --once, --socket-mode=OCTAL, --socket-group=NAME.  Without a socket
- * option, sockets passed by LISTEN_FDS are used.  SIGTERM and SIGINT end it cleanly; SIGBUS in
- * truncated guest memory ends only the session concerned.
+ * (repeatable), --fd=FDNUM (connected or listening; repeatable), --connect=PATH (the front-end
+ * listens; repeatable), --print-capabilities, --help, --version,
+ * --verbose (repeatable), --once, --socket-mode=OCTAL, --socket-group=NAME, --poll-us=N,
+ * --cpus=LIST.  Without a socket option, sockets passed by LISTEN_FDS are used.  SIGTERM and SIGINT
+ * end it cleanly; SIGBUS in truncated guest memory ends only the session concerned.  SIGUSR1 prints
+ * every queue's counters (vu_queue_counters()) to standard error.
  *
  * Return: the exit status for main(): 0 after a clean end, 1 for a failure, 2 for wrong usage.
  * Thread: main thread, before it has started others.
@@ -89,6 +98,16 @@ VU_API uint32_t vu_program_log_level(const struct vu_program *program);
  * Since: 0.1
  */
 VU_API struct vu_runner *vu_program_runner(struct vu_program *program);
+
+/**
+ * vu_program_add_worker() - serve a group on a thread as --poll-us and --cpus say.
+ *
+ * vu_runner_add_worker() on the program's runner; the CPUs of --cpus are given out in turn.
+ *
+ * Return: as vu_runner_add_worker().  Thread: main, in create.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_program_add_worker(struct vu_program *program, struct vu_group *group);
 
 VU_END_DECLS
 

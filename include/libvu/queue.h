@@ -69,8 +69,7 @@ VU_API VU_CHECK int vu_queue_next(struct vu_queue *queue, struct vu_req **req);
  * Thread: queue thread.
  * Since: 0.1
  */
-VU_API VU_CHECK int vu_queue_next_batch(struct vu_queue *queue, struct vu_req **reqs,
-					uint32_t max);
+VU_API VU_CHECK int vu_queue_next_batch(struct vu_queue *queue, struct vu_req **reqs, uint32_t max);
 
 /**
  * vu_req_complete() - finish a request; the driver can see it at once.
@@ -228,6 +227,45 @@ struct vu_queue_info {
  * Since: 0.1
  */
 VU_API VU_CHECK int vu_queue_configure(struct vu_queue *queue, const struct vu_queue_info *info);
+
+/**
+ * struct vu_queue_counters - what a queue has done since the device was made.
+ *
+ * @size: sizeof(struct vu_queue_counters).
+ * @requests: requests completed.
+ * @readable_bytes: bytes that the driver sent with them.
+ * @written_bytes: bytes that the device wrote.
+ * @kicks: notifications received.
+ * @signals: interrupts sent.
+ * @signals_suppressed: times the driver wanted none.
+ * @polls: passes that looked at the ring.
+ * @batches: calls of vu_queue_next() or vu_queue_next_batch() that returned requests.
+ *
+ * Since: 0.1
+ */
+struct vu_queue_counters {
+	size_t size;
+	uint64_t requests;
+	uint64_t readable_bytes;
+	uint64_t written_bytes;
+	uint64_t kicks;
+	uint64_t signals;
+	uint64_t signals_suppressed;
+	uint64_t polls;
+	uint64_t batches;
+};
+
+/**
+ * vu_queue_counters() - read a queue's counters while it runs.
+ *
+ * Each value is exact at some moment of the call; together they are no snapshot.
+ *
+ * @counters: size must be set; filled as far as that reaches.
+ *
+ * Return: 0; -EINVAL if size is less than that of 0.1.  Thread: any; takes no lock.
+ * Since: 0.1
+ */
+VU_API int vu_queue_counters(const struct vu_queue *queue, struct vu_queue_counters *counters);
 
 VU_END_DECLS
 

@@ -47,7 +47,7 @@ VU_API void vu_runner_free(struct vu_runner *runner);
  *
  * @size: sizeof(struct vu_socket_info).
  * @mode: permission bits of the file; 0 means 0600.
- * @group: numeric group that shall own it, or (uint32_t)-1 to keep the process's.
+ * @group: numeric group that shall own it; 0 keeps the process's.
  *
  * Since: 0.1
  */
@@ -64,8 +64,12 @@ struct vu_socket_info {
  *
  * @info: NULL means defaults.
  *
+ * A front-end that connects and leaves without a message is no session; the device's
+ * session_begin is called with the first one.
+ *
  * Return: 0; -EADDRINUSE when someone is listening there; -EEXIST when the path is not a socket;
- * -ENAMETOOLONG beyond 107 bytes; what socket(2), bind(2), chown(2) return.
+ * -ENAMETOOLONG beyond 107 bytes; -EINVAL for an empty path or a mode beyond 0777; -EBUSY when the
+ * runner serves the device already; what socket(2), bind(2), chown(2) return.
  * Thread: the runner's, or any before vu_runner_run().
  * Since: 0.1
  */
@@ -78,7 +82,7 @@ VU_API VU_CHECK int vu_runner_listen(struct vu_runner *runner, struct vu_device 
  * Tries until it succeeds, every 100 ms at first, then less often, at most every 3 s; again
  * after each session.
  *
- * Return: 0; -ENAMETOOLONG, -ENOMEM.
+ * Return: 0; -ENAMETOOLONG, -ENOMEM; -EBUSY when the runner serves the device already.
  * Thread: the runner's, or any before vu_runner_run().
  * Since: 0.1
  */
@@ -91,11 +95,47 @@ VU_API VU_CHECK int vu_runner_connect(struct vu_runner *runner, struct vu_device
  * @fd: connected (one session) or listening (SO_ACCEPTCONN says which); the runner owns it if the
  *	call succeeds.
  *
- * Return: 0; -ENOTSOCK, -EINVAL for another kind of fd; vu_device_attach()'s errors.
+ * Return: 0; -EBADF, -ENOTSOCK, -EINVAL for another kind of fd; -EBUSY when the runner serves the
+ * device already; vu_device_attach()'s errors.
  * Thread: the runner's, or any before vu_runner_run().
  * Since: 0.1
  */
 VU_API VU_CHECK int vu_runner_adopt(struct vu_runner *runner, struct vu_device *dev, int fd);
+
+/**
+ * struct vu_worker_info - how a worker thread serves its group.
+ *
+ * @size: sizeof(struct vu_worker_info).
+ * @poll_ns: longest time, in nanoseconds, to poll without a request before sleeping.  The time
+ *	really used adapts between 0 and this; 0 never polls.
+ * @pin: non-zero: run on @cpu only.
+ * @cpu: number of a CPU, from 0.
+ *
+ * Since: 0.1
+ */
+struct vu_worker_info {
+	size_t size;
+	uint64_t poll_ns;
+	uint32_t pin;
+	uint32_t cpu;
+};
+
+/**
+ * vu_runner_add_worker() - serve a group on a thread of its own while vu_runner_run() runs.
+ *
+ * The thread starts with vu_runner_run() (at once, if that is running) and has ended when it
+ * returns.  SIGBUS in guest memory is survived on it as on the main thread (vu_device_fault()).
+ *
+ * @group: stays the caller's; freed after vu_runner_run() returned.
+ * @info: NULL means defaults: no polling, any CPU.
+ *
+ * Return: 0; -EINVAL for a CPU that does not exist; -EEXIST if the group has a worker; -E2BIG,
+ * -ENOMEM, what pthread_create(3) returns.
+ * Thread: the runner's, or any before vu_runner_run().
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_runner_add_worker(struct vu_runner *runner, struct vu_group *group,
+					 const struct vu_worker_info *info);
 
 /**
  * vu_runner_run() - serve until vu_runner_stop(), or with nothing left to serve.

@@ -17,11 +17,11 @@
 #define VU_BEGIN_DECLS
 #define VU_END_DECLS
 #else
-#define VU_API __attribute__((visibility("default")))
+#define VU_API	 __attribute__((visibility("default")))
 #define VU_CHECK __attribute__((warn_unused_result))
 #ifdef __cplusplus
 #define VU_BEGIN_DECLS extern "C" {
-#define VU_END_DECLS }
+#define VU_END_DECLS   }
 #else
 #define VU_BEGIN_DECLS
 #define VU_END_DECLS
@@ -46,7 +46,7 @@ struct vu_program;
  */
 enum vu_feature {
 	VU_F_NOTIFY_ON_EMPTY = 24,
-	VU_F_LOG_ALL = 26,	     /* vhost's own: log guest memory writes */
+	VU_F_LOG_ALL = 26, /* vhost's own: log guest memory writes */
 	VU_F_ANY_LAYOUT = 27,
 	VU_F_INDIRECT_DESC = 28,
 	VU_F_EVENT_IDX = 29,

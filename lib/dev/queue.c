@@ -6,9 +6,13 @@
 #include "dev/queue.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "dev/device.h"
 #include "ring/hot.h"
+
+/* In the first release struct vu_queue_counters ended with this member. */
+enum { COUNTERS_V1 = offsetof(struct vu_queue_counters, batches) + sizeof(uint64_t) };
 
 /* The request's queue: the owner of its ring. */
 static struct vu_queue *req_owner(const struct req *req)
@@ -43,6 +47,19 @@ static int queue_held(const struct vu_queue *q)
 	return !(q->hold & HOLD_STALE);
 }
 
+static inline int queue_take(struct vu_queue *q, struct vu_req **reqs, uint32_t max)
+{
+	int n = ring_take(q->ring, reqs, max);
+
+	if (likely(n > 0)) {
+		q->budget -= (uint32_t)n;
+		count_add(&q->counts.batches, 1);
+	} else if (unlikely(n < 0)) {
+		queue_broke(q);
+	}
+	return n;
+}
+
 /* The unlikely ways to take a request. */
 static __attribute__((noinline)) int queue_next_slow(struct vu_queue *q, struct vu_req **reqs,
 						     uint32_t max)
@@ -58,26 +75,14 @@ static __attribute__((noinline)) int queue_next_slow(struct vu_queue *q, struct 
 		q->pending = true;
 		return 0;
 	}
-	n = ring_take(q->ring, reqs, max);
-	if (n < 0)
-		queue_broke(q);
-	else
-		q->budget -= (uint32_t)n;
-	return n;
+	return queue_take(q, reqs, max);
 }
 
 int vu_queue_next_batch(struct vu_queue *q, struct vu_req **reqs, uint32_t max)
 {
-	int n;
-
 	if (unlikely(q->hold || !q->active || max > q->budget))
 		return queue_next_slow(q, reqs, max);
-	n = ring_take(q->ring, reqs, max);
-	if (unlikely(n < 0))
-		queue_broke(q);
-	else
-		q->budget -= (uint32_t)n;
-	return n;
+	return queue_take(q, reqs, max);
 }
 
 int vu_queue_next(struct vu_queue *q, struct vu_req **req)
@@ -120,6 +125,7 @@ int vu_req_complete(struct vu_req *pub, uint64_t written)
 {
 	struct req *req = (struct req *)pub;
 	struct ring *ring = req->ring;
+	struct vu_queue *q = ring->config.queue;
 	int err = req_check(req, "vu_req_complete");
 
 	if (unlikely(err))
@@ -128,7 +134,10 @@ int vu_req_complete(struct vu_req *pub, uint64_t written)
 	if (unlikely(err))
 		return err;
 	ring_publish(ring);
-	queue_completed(ring->config.queue, ring);
+	count_add(&q->counts.requests, 1);
+	count_add(&q->counts.readable_bytes, pub->readable_len);
+	count_add(&q->counts.written_bytes, written);
+	queue_completed(q, ring);
 	return 0;
 }
 
@@ -150,9 +159,15 @@ int vu_queue_complete_batch(struct vu_queue *q, struct vu_req *const *reqs, cons
 	uint32_t plain = 0;
 
 	if (likely(ring && q->active)) {
-		plain = ring_complete_plain(ring, reqs, written, n);
-		if (likely(plain))
+		struct ring_sums sums;
+
+		plain = ring_complete_plain(ring, reqs, written, n, &sums);
+		if (likely(plain)) {
 			ring_publish(ring);
+			count_add(&q->counts.requests, plain);
+			count_add(&q->counts.readable_bytes, sums.readable);
+			count_add(&q->counts.written_bytes, sums.written);
+		}
 	}
 	if (likely(plain == n))
 		return 0;
@@ -200,8 +215,36 @@ __attribute__((noinline)) void queue_notify(struct vu_queue *q)
 
 void vu_queue_signal(struct vu_queue *q)
 {
-	if (q->ring && ring_wants_signal(q->ring))
+	if (!q->ring || !ring_is_unsignalled(q->ring))
+		return;
+	if (ring_wants_signal(q->ring)) {
+		count_add(&q->counts.signals, 1);
 		queue_notify(q);
+	} else {
+		count_add(&q->counts.signals_suppressed, 1);
+	}
+}
+
+int vu_queue_counters(const struct vu_queue *q, struct vu_queue_counters *out)
+{
+	const struct queue_counts *c = &q->counts;
+	const struct vu_queue_counters now = {
+		.size = out->size,
+		.requests = atomic_load_explicit(&c->requests, memory_order_relaxed),
+		.readable_bytes = atomic_load_explicit(&c->readable_bytes, memory_order_relaxed),
+		.written_bytes = atomic_load_explicit(&c->written_bytes, memory_order_relaxed),
+		.kicks = atomic_load_explicit(&c->kicks, memory_order_relaxed),
+		.signals = atomic_load_explicit(&c->signals, memory_order_relaxed),
+		.signals_suppressed =
+			atomic_load_explicit(&c->signals_suppressed, memory_order_relaxed),
+		.polls = atomic_load_explicit(&c->polls, memory_order_relaxed),
+		.batches = atomic_load_explicit(&c->batches, memory_order_relaxed),
+	};
+
+	if (out->size < COUNTERS_V1)
+		return -EINVAL;
+	memcpy(out, &now, out->size < sizeof(now) ? out->size : sizeof(now));
+	return 0;
 }
 
 int vu_queue_available(struct vu_queue *q)
@@ -275,6 +318,7 @@ void queue_serve(struct vu_queue *q, uint32_t budget)
 		q->pending = false;
 		return;
 	}
+	count_add(&q->counts.polls, 1);
 	/* The order matters: the look is also what later notifications count from. */
 	news = ring_look(ring);
 	if (unlikely(news < 0)) {

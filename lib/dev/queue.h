@@ -54,6 +54,25 @@ struct queue_want {
 	int64_t since; /* when the command was given, for the log (monotonic ns) */
 };
 
+/* vu_queue_counters(): written by the queue thread alone, read by any. */
+struct queue_counts {
+	_Atomic uint64_t requests;
+	_Atomic uint64_t readable_bytes;
+	_Atomic uint64_t written_bytes;
+	_Atomic uint64_t kicks;
+	_Atomic uint64_t signals;
+	_Atomic uint64_t signals_suppressed;
+	_Atomic uint64_t polls;
+	_Atomic uint64_t batches;
+};
+
+/* One writer: no read-modify-write needed. */
+static inline void count_add(_Atomic uint64_t *count, uint64_t n)
+{
+	atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
 struct vu_queue {
 	/* Queue thread, every request. */
 	struct ring *ring; /* NULL while stopped */
@@ -64,6 +83,7 @@ struct vu_queue {
 	struct vu_group *group;
 	struct vu_device *dev;
 	struct vu_queue *next_active;
+	struct queue_counts counts;
 	struct notifier fds[QUEUE_FDS];
 
 	/* Queue thread, now and then. */

@@ -52,6 +52,7 @@ static void queue_kicked(struct source *source, uint32_t events)
 	if (unlikely(q->fds[QUEUE_KICK].kind != NOTIFIER_EVENTFD || (events & EPOLLERR)) &&
 	    !notifier_clear(&q->fds[QUEUE_KICK]))
 		group_unwatch(q->group, q->fds[QUEUE_KICK].fd);
+	count_add(&q->counts.kicks, 1);
 	if (q->ring) {
 		ring_disarm(q->ring);
 		q->pending = true;

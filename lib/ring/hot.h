@@ -88,24 +88,27 @@ static inline void ring_publish(struct ring *ring)
 		split_publish(ring);
 }
 
-/*
- * One decision for everything published since the last one: does the driver want an interrupt?
- * 1: yes; -1: no; 0: there was nothing.
- */
-static inline int ring_wants_signal(struct ring *ring)
+/* Was anything published since the last decision? */
+static inline bool ring_is_unsignalled(const struct ring *ring)
+{
+	return ring->used_pos != ring->signal_pos && likely(ring->is_live);
+}
+
+/* One decision for everything published since the last one: does the driver want an interrupt? */
+static inline bool ring_wants_signal(struct ring *ring)
 {
 	uint32_t from = ring->signal_pos;
 
-	if (ring->used_pos == from || unlikely(!ring->is_live))
-		return 0;
+	if (!ring_is_unsignalled(ring))
+		return false;
 	ring->signal_pos = ring->used_pos;
 	if (unlikely(!ring->signal_valid)) {
 		/* We do not know since when the driver has been waiting. */
 		ring->signal_valid = true;
 		full_fence();
-		return 1;
+		return true;
 	}
-	return split_wants_signal(ring, from) ? 1 : -1;
+	return split_wants_signal(ring, from);
 }
 
 /* Ask for notifications.  True if something came since the last look: nothing need be waited for.

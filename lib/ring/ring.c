@@ -10,11 +10,18 @@
 #include "ring/hot.h"
 #include "ring/split.h"
 
+/* Nothing more is to be taken: nothing is left of what was seen, and split_take() looks no more. */
+static void ring_end(struct ring *r)
+{
+	r->is_live = r->is_plain = false;
+	r->avail_idx = (uint16_t)r->next_pos;
+}
+
 int ring_break(struct ring *r, const char *why)
 {
 	if (!r->why)
 		r->why = why;
-	r->is_live = r->is_plain = false;
+	ring_end(r);
 	return -EIO;
 }
 
@@ -49,6 +56,7 @@ static int ring_check(const struct ring_config *c, const char **why)
 {
 	*why = !c->size || c->size > RING_MAX_SIZE ? "its size is not between 1 and 32768"
 	       : c->size & (c->size - 1)	   ? "its size is not a power of two"
+	       : !c->max_segs			   ? "its requests may have no segments"
 						   : NULL;
 	return *why ? -EINVAL : 0;
 }
@@ -271,7 +279,7 @@ void ring_drop_slow(struct ring *r, struct req *req)
 void ring_kill(struct ring *r)
 {
 	r->dead = true;
-	r->is_live = r->is_plain = false;
+	ring_end(r);
 }
 
 void ring_watch(struct ring *r)
@@ -285,6 +293,8 @@ int ring_put_back(struct ring *r, struct req *req)
 	if (!req->outstanding || req->pos != r->next_pos - 1)
 		return -EINVAL;
 	r->next_pos--;
+	if (!r->is_live)
+		ring_end(r);
 	ring_drop(r, req);
 	return 0;
 }

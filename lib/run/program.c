@@ -135,9 +135,10 @@ static int program_create_devices(struct vu_program *program)
 static void program_destroy_devices(struct vu_program *program)
 {
 	for (uint32_t i = 0; i < program->n_devices; i++) {
-		vu_device_free(program->sockets[i].dev);
 		if (program->info.destroy)
-			program->info.destroy(i, program->info.opaque);
+			program->info.destroy(program->sockets[i].dev, i, program->info.opaque);
+		else
+			vu_device_free(program->sockets[i].dev);
 	}
 }
 
@@ -223,11 +224,36 @@ static bool program_answer(const struct vu_program *program, const struct option
 	return true;
 }
 
+/*
+ * The caller's table as one of today's rows: its program may have been built against another
+ * version of struct vu_option.
+ */
+static int program_copy_options(struct vu_program *program)
+{
+	const unsigned char *from = (const unsigned char *)program->info.options;
+	size_t size = program->info.option_size, n = 0;
+	const struct vu_option *row;
+
+	if (!from)
+		return 0;
+	if (size < sizeof(struct vu_option)) /* that of 0.1 */
+		return -EINVAL;
+	do {
+		row = (const struct vu_option *)(const void *)(from + n++ * size);
+	} while (row->name);
+	program->options = calloc(n, sizeof(*program->options));
+	if (!program->options)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		memcpy(&program->options[i], from + i * size, sizeof(*program->options));
+	return 0;
+}
+
 int vu_program_main(const struct vu_program_info *info, int argc, char **argv)
 {
 	struct vu_program program = {
 		.log_level = VU_LOG_INFO,
-		.file = {.size = sizeof(struct vu_socket_info), .group = UINT32_MAX},
+		.file = {.size = sizeof(struct vu_socket_info)},
 	};
 	struct option_table tables[2];
 	struct option_line line;
@@ -237,24 +263,30 @@ int vu_program_main(const struct vu_program_info *info, int argc, char **argv)
 
 	if (!ret && (!program.info.name || !program.info.type || !program.info.create))
 		ret = -EINVAL;
+	if (!ret)
+		ret = program_copy_options(&program);
 	if (ret) {
-		fprintf(stderr, "vu_program_main: bad struct vu_program_info: %s\n",
+		fprintf(stderr,
+			"vu_program_main: bad struct vu_program_info: %s (size, name, type, create "
+			"and, "
+			"with options, option_size must be set)\n",
 			strerror(-ret));
 		return PROGRAM_FAILED;
 	}
-	tables[0] = (struct option_table){"Options of this device", program.info.options,
+	tables[0] = (struct option_table){"Options of this device", program.options,
 					  program.info.opaque};
 	tables[1] = (struct option_table){"Options of every libvu program", program_options(),
 					  &program};
 	line = (struct option_line){program.info.name, argc, argv, tables, 2};
 
-	if (program_answer(&program, &line, &status))
-		return status;
-	status = options_parse(&line);
-	if (!status)
-		status = program_check_sockets(&program);
-	if (!status)
-		status = program_serve(&program);
+	if (!program_answer(&program, &line, &status)) {
+		status = options_parse(&line);
+		if (!status)
+			status = program_check_sockets(&program);
+		if (!status)
+			status = program_serve(&program);
+	}
 	free(program.sockets);
+	free(program.options);
 	return status;
 }

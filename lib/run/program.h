@@ -21,6 +21,7 @@ struct program_socket {
 
 struct vu_program {
 	struct vu_program_info info;
+	struct vu_option *options; /* the device's, copied */
 	struct vu_runner *runner;
 	struct program_socket *sockets;
 	uint32_t n_sockets;

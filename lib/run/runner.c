@@ -78,7 +78,7 @@ static int runner_endpoint(struct vu_runner *runner, struct vu_device *dev, enum
 int vu_runner_listen(struct vu_runner *runner, struct vu_device *dev, const char *path,
 		     const struct vu_socket_info *info)
 {
-	struct vu_socket_info how = {.group = UINT32_MAX};
+	struct vu_socket_info how = {0};
 	struct endpoint *ep;
 	int ret;
 

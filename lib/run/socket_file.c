@@ -136,7 +136,7 @@ static int socket_file_set_access(struct socket_file *file, uint32_t mode, uint3
 	} else {
 		file->dev = st.st_dev;
 		file->ino = st.st_ino;
-		if (group != UINT32_MAX && fchownat(fd, "", (uid_t)-1, group, AT_EMPTY_PATH) < 0)
+		if (group && fchownat(fd, "", (uid_t)-1, group, AT_EMPTY_PATH) < 0)
 			ret = -errno;
 		/* fchmod() before bind() did it, unless the umask took bits away. */
 		snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
