@@ -308,14 +308,23 @@ static inline void queue_serve_pending(struct vu_queue *q, uint32_t budget)
 	}
 }
 
+/* Nothing can be done with the ring now; what ends that looks at it anew. */
+static inline bool queue_is_held(const struct vu_queue *q)
+{
+	uint32_t hold = q->hold & ~(uint32_t)HOLD_DEBUG;
+
+	return unlikely(hold) && !(hold == HOLD_DISABLED && q->info.discard_when_disabled);
+}
+
 void queue_serve(struct vu_queue *q, uint32_t budget)
 {
 	struct ring *ring = q->ring;
 	int news;
 
-	if (unlikely(q->state != QUEUE_RUNNING)) {
-		/* A start looks at the ring anew: a kick until then is no reason to come back. */
+	if (queue_is_held(q)) {
+		/* A kick until then is no reason to come back. */
 		q->pending = false;
+		vu_queue_signal(q);
 		return;
 	}
 	count_add(&q->counts.polls, 1);
@@ -336,9 +345,5 @@ void queue_serve(struct vu_queue *q, uint32_t budget)
 
 bool queue_arm(struct vu_queue *q)
 {
-	/* With a hold nothing can be done about a notification: what ends it looks at the ring. */
-	if (q->state != QUEUE_RUNNING ||
-	    ((q->hold & ~HOLD_DEBUG) && !q->info.discard_when_disabled))
-		return false;
-	return q->pending || ring_arm(q->ring);
+	return !queue_is_held(q) && (q->pending || ring_arm(q->ring));
 }
