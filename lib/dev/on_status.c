@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dev/backend.h"
 #include "dev/device.h"
 #include "dev/messages.h"
 #include "dev/session.h"
@@ -16,6 +17,7 @@ static int reset_done(struct session *s, struct wire_msg *msg)
 
 	(void)msg;
 	if (!dev->suspended) {
+		backend_send_pending(dev);
 		dev->suspended = true;
 		if (dev->ops.stopped)
 			dev->ops.stopped(dev, dev->opaque);

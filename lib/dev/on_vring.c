@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dev/backend.h"
 #include "dev/device.h"
 #include "dev/messages.h"
 #include "dev/session.h"
@@ -116,6 +117,8 @@ static void device_stop(struct vu_device *dev)
 {
 	if (dev->n_started || dev->suspended)
 		return;
+	/* The last in-band call may be due. */
+	backend_send_pending(dev);
 	dev->suspended = true;
 	if (dev->ops.stopped)
 		dev->ops.stopped(dev, dev->opaque);
@@ -259,8 +262,10 @@ int on_set_vring_enable(struct session *s, struct wire_msg *msg)
 		return -EPROTO;
 	}
 	q->want.enabled = state.num;
-	/* In-band, no SET_VRING_KICK may ever come (User-mode Linux). */
-	if (q->want.enabled && q->want.inband && !q->want.started && q->want.has_addr)
+	/* In-band, no SET_VRING_KICK may ever come, not even for another start: User-mode Linux
+	 * sets up the ring, and that is all. */
+	if (q->want.enabled && q->want.inband && q->want.has_addr &&
+	    (!q->want.started || q->want.base_set))
 		return vring_start(s, msg, q);
 	queue_give(q, QUEUE_CONFIGURE);
 	return session_wait(s, msg, vring_done);

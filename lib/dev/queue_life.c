@@ -255,6 +255,8 @@ static void queue_abandon(struct vu_queue *q, uint32_t command)
 
 	for (int i = 0; i < QUEUE_FDS; i++)
 		queue_close_fd(q, i);
+	atomic_store(&q->call_inband, false);
+	atomic_store(&q->err_inband, false);
 	q->enabled = false;
 	q->pending = false;
 	if (ring) {
