@@ -111,11 +111,13 @@ static inline bool ring_wants_signal(struct ring *ring)
 	return split_wants_signal(ring, from);
 }
 
-/* Ask for notifications.  True if something came since the last look: nothing need be waited for.
+/*
+ * Ask for notifications.  True if something came since the last look, or the ring broke: nothing
+ * need be waited for.
  */
 static inline bool ring_arm(struct ring *ring)
 {
-	return ring->is_live && split_arm(ring);
+	return !ring->is_live || split_arm(ring);
 }
 
 /* Notifications are not needed for now. */

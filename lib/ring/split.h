@@ -3,6 +3,8 @@
 #ifndef RING_SPLIT_H
 #define RING_SPLIT_H
 
+#include <errno.h>
+
 #include "base/atomics.h"
 #include "ring/ring.h"
 
@@ -56,7 +58,7 @@ static inline int split_refresh(struct ring *r)
 static inline int split_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 {
 	if ((uint16_t)r->next_pos == r->avail_idx) {
-		int err = split_refresh(r);
+		int err = likely(r->is_live) ? split_refresh(r) : -EIO;
 
 		if (err <= 0)
 			return err;
