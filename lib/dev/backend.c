@@ -79,8 +79,10 @@ void backend_ready(struct source *source, uint32_t events)
 
 	if (!s || !s->backend)
 		return;
-	if (events & EPOLLOUT)
+	if (events & EPOLLOUT) {
 		n = wire_conn_flush(s->backend);
+		device_wake(dev); /* for backend_send_pending() */
+	}
 	while (n >= 0 && (n = wire_conn_recv(s->backend, &msg, &why)) > 0)
 		wire_msg_close_fds(msg);
 	if (n < 0)
@@ -114,6 +116,9 @@ void backend_send_pending(struct vu_device *dev)
 
 	/* vhost-user "Suspended device state": nothing is sent; a change is told at the start. */
 	if (!s || !s->backend || dev->suspended)
+		return;
+	/* One that is not read gets no more: what is asked for meanwhile is remembered, once. */
+	if (wire_conn_is_sending(s->backend))
 		return;
 	if (atomic_exchange(&dev->call_inband, false))
 		backend_send_inband(s);

@@ -19,7 +19,8 @@ struct session;
  *   MESSAGE_REPLIED   it sent the message's own reply
  *   MESSAGE_LATER     the answer comes later (session_finish()); the socket is not read until then
  *   -EPROTO           cannot go on: the session ends (it logged why)
- *   other -errno      refused: a negative ack where one was asked for, else the session ends
+ *   other -errno      refused (it logged why): a negative ack where one was asked for, else the
+ *                     session ends
  */
 enum message_result { MESSAGE_DONE, MESSAGE_REPLIED, MESSAGE_LATER };
 typedef int message_handler(struct session *s, struct wire_msg *msg);
@@ -28,7 +29,7 @@ typedef int message_handler(struct session *s, struct wire_msg *msg);
 enum message_need {
 	NEED_NOTHING = -1,
 	/* 0 and up: that protocol feature bit */
-	NEED_PROTOCOL_FEATURES = 100, /* bit 30 was offered and not turned down */
+	NEED_PROTOCOL_FEATURES = 100, /* bit 30 was offered */
 	NEED_ACCESS_PLATFORM,
 	NEED_GPU, /* a device with gpu ops */
 };

@@ -62,11 +62,13 @@ static void memory_log(const struct session *s, int err)
 		log_error(&s->dev->log, "two memory regions overlap");
 	else if (err == -ENOSPC)
 		log_error(&s->dev->log, "more than %d memory regions", TABLE_MAX_REGIONS);
+	else if (err == -ENOMEM)
+		log_error(&s->dev->log, "out of memory for the memory table");
 }
 
 int on_set_mem_table(struct session *s, struct wire_msg *msg)
 {
-	struct region *regions[WIRE_TABLE_REGIONS];
+	struct region *regions[WIRE_TABLE_REGIONS] = { 0 };
 	struct table *table;
 	uint32_t n, mapped;
 	int err = 0;
@@ -84,9 +86,10 @@ int on_set_mem_table(struct session *s, struct wire_msg *msg)
 		if (err)
 			break;
 	}
-	if (!err)
+	if (!err) {
 		err = table_new(regions, n, &table);
-	memory_log(s, err);
+		memory_log(s, err);
+	}
 	while (mapped)
 		region_unref(regions[--mapped]);
 	return err ? err : memory_use(s, msg, table);
@@ -129,5 +132,9 @@ int on_rem_mem_reg(struct session *s, struct wire_msg *msg)
 	memcpy(&reg, msg->payload, sizeof(reg));
 	info = region_info(&reg.region);
 	err = table_without(s->table, &info, &table);
+	if (err)
+		log_error(&s->dev->log, "memory at %#llx, %#llx bytes: cannot be removed (%s)",
+			  (unsigned long long)info.guest_addr, (unsigned long long)info.size,
+			  strerror(-err));
 	return err ? err : memory_use(s, msg, table);
 }

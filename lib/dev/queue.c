@@ -258,7 +258,11 @@ int vu_queue_available(struct vu_queue *q)
 
 uint32_t vu_queue_outstanding(const struct vu_queue *q)
 {
-	return q->ring ? q->ring->outstanding : 0;
+	uint32_t n = q->ring ? q->ring->outstanding : 0;
+
+	for (const struct ring *ring = q->dead; ring; ring = ring->next)
+		n += ring->outstanding;
+	return n;
 }
 
 uint32_t vu_queue_index(const struct vu_queue *q)

@@ -41,7 +41,7 @@ struct session {
 const struct log *session_log(const struct session *s);
 /* Was this protocol feature acked?  (Both offered by us and acked by the front-end.) */
 bool session_has(const struct session *s, unsigned int protocol_feature);
-/* May protocol-feature messages be used: bit 30 was offered, and not turned down since. */
+/* May protocol-feature messages be used: bit 30 was offered. */
 bool session_has_protocol_features(const struct session *s);
 /* VIRTIO_F_ACCESS_PLATFORM was acked. */
 bool session_has_access_platform(const struct session *s);

@@ -102,8 +102,6 @@ static int message_check(const struct session *s, const struct message *m,
 static int message_answer(struct session *s, const struct message *m, const struct wire_msg *msg,
 			  int rc)
 {
-	const struct log *log = session_log(s);
-	char text[DESCRIBE_BYTES];
 	bool wants_ack;
 
 	if (rc == MESSAGE_REPLIED)
@@ -115,11 +113,9 @@ static int message_answer(struct session *s, const struct message *m, const stru
 		    ((msg->hdr.flags & WIRE_NEED_REPLY) && session_has(s, WIRE_PF_REPLY_ACK));
 	if (rc >= 0)
 		return wants_ack ? session_reply_u64(s, msg, 0) : 0;
-	if (m->reply == REPLY_OWN || !wants_ack) {
-		log_error(log, "%s refused: %s", describe(msg, text), strerror(-rc));
+	/* The handler logged why. */
+	if (m->reply == REPLY_OWN || !wants_ack)
 		return rc;
-	}
-	log_warn(log, "%s refused: %s", describe(msg, text), strerror(-rc));
 	return session_reply_u64(s, msg, 1);
 }
 

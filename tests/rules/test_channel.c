@@ -40,29 +40,31 @@ static void a_front_end_that_never_reads_the_channel_is_served_all_the_same(void
 		rig_roundtrip(&rig, 0, 3);
 		rig_assert_idle(&rig);
 	}
-	assert_int_equal(rig_logged(&rig, "back-end channel"), 1);
-	assert_int_equal(rig_logged(&rig, "not read by the front-end"), 1);
+	/* Changes are announced once, not queued without end: the channel survives. */
+	assert_int_equal(rig_logged(&rig, "back-end channel"), 0);
 	assert_ok(peer_stop(rig.peer));
 	rig_close(&rig);
 }
 
-static void a_channel_that_is_read_late_loses_nothing(void **state)
+static void a_channel_that_is_read_late_still_tells_of_the_last_change(void **state)
 {
-	enum { CHANGES = 1500 }; /* more than a socket takes, fewer than the bound */
+	enum { CHANGES = 1500 }; /* more than a socket takes */
 	struct frontend_msg msg;
 	struct rig rig;
+	int told = 0;
 
 	(void)state;
 	rig_open(&rig, &with_config);
 	for (uint64_t i = 1; i <= CHANGES; i++)
 		change_config(&rig, i);
 	rig_assert_idle(&rig);
-	for (int i = 0; i < CHANGES; i++) {
-		assert_ok(frontend_expect_backend(&rig.peer->frontend,
-						  WIRE_BACKEND_CONFIG_CHANGE_MSG, &msg));
+	/* What the socket took, and one for everything that came after that. */
+	while (frontend_recv_backend(&rig.peer->frontend, &msg, 0) == 0) {
+		assert_int_equal(msg.hdr.request, WIRE_BACKEND_CONFIG_CHANGE_MSG);
+		told++;
 		rig_pump(&rig);
 	}
-	assert_int_equal(frontend_recv_backend(&rig.peer->frontend, &msg, 0), -EAGAIN);
+	assert_in_range(told, 1, CHANGES - 1);
 	assert_int_equal(rig_logged(&rig, "back-end channel"), 0);
 	change_config(&rig, 0);
 	assert_ok(
@@ -174,7 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_front_end_that_never_reads_the_channel_is_served_all_the_same),
-		cmocka_unit_test(a_channel_that_is_read_late_loses_nothing),
+		cmocka_unit_test(a_channel_that_is_read_late_still_tells_of_the_last_change),
 		cmocka_unit_test(a_channel_that_is_closed_ends_only_the_channel),
 		cmocka_unit_test(a_message_in_single_bytes_never_blocks_process),
 		cmocka_unit_test(replies_that_do_not_fit_wait_and_nothing_is_read_meanwhile),

@@ -290,10 +290,9 @@ static void a_refusal_is_a_negative_ack_where_one_was_asked_for(void **state)
 	assert_int_equal(dispatch_flags(s, WIRE_ADD_MEM_REG, WIRE_NEED_REPLY), 0);
 	assert_int_equal(s->replies, 1);
 	assert_int_equal(s->reply, 1);
-	assert_int_equal(s->warnings, 1);
+	/* It is the handler that says why. */
+	assert_int_equal(s->warnings, 0);
 	assert_int_equal(s->errors, 0);
-	assert_non_null(strstr(s->line, "ADD_MEM_REG(guest_addr"));
-	assert_non_null(strstr(s->line, strerror(EINVAL)));
 	free(s);
 }
 
@@ -304,13 +303,11 @@ static void a_refusal_that_nobody_would_hear_of_ends_the_session(void **state)
 	(void)state;
 	s->result = -ENOMEM;
 	assert_int_equal(dispatch_flags(s, WIRE_ADD_MEM_REG, 0), -ENOMEM);
-	assert_int_equal(s->errors, 1);
 	/* A reply of its own has no place for an error. */
 	assert_int_equal(dispatch_flags(s, WIRE_GET_FEATURES, WIRE_NEED_REPLY), -ENOMEM);
-	assert_int_equal(s->errors, 2);
 	s->protocol_features &= ~(UINT64_C(1) << WIRE_PF_REPLY_ACK);
 	assert_int_equal(dispatch_flags(s, WIRE_SET_FEATURES, WIRE_NEED_REPLY), -ENOMEM);
-	assert_int_equal(s->errors, 3);
+	assert_int_equal(s->errors, 0);
 	assert_int_equal(s->replies, 0);
 	free(s);
 }
