@@ -267,19 +267,35 @@ int vu_group_new(struct vu_device *dev, struct vu_group **out)
 	return 0;
 }
 
+/* The queue may still be listed as busy in the group that it leaves. */
+static void group_move_queue(struct vu_queue *q, struct vu_group *to)
+{
+	struct vu_queue **link = &q->group->active;
+
+	while (q->active && *link != q)
+		link = &(*link)->next_active;
+	if (q->active)
+		*link = q->next_active;
+	q->active = false;
+	q->group = to;
+}
+
 void vu_group_free(struct vu_group *g)
 {
 	struct vu_group **link;
 
 	if (!g)
 		return;
+	/* Its thread may have ended before it saw that the session did. */
+	group_take_commands(g);
+	group_take_remote(g);
 	link = &g->dev->groups;
 	while (*link != g)
 		link = &(*link)->next;
 	*link = g->next;
 	for (uint32_t i = 0; i < g->dev->info.n_queues; i++)
 		if (g->dev->queues[i].group == g)
-			g->dev->queues[i].group = &g->dev->own;
+			group_move_queue(&g->dev->queues[i], &g->dev->own);
 	group_fini(g);
 	free(g);
 }
@@ -296,6 +312,6 @@ int vu_device_set_group(struct vu_device *dev, uint32_t index, struct vu_group *
 	/* stale counts the rings of earlier sessions that have requests outstanding. */
 	if (dev->session || dev->waiting || atomic_load(&dev->stale))
 		return -EBUSY;
-	dev->queues[index].group = g ? g : &dev->own;
+	group_move_queue(&dev->queues[index], g ? g : &dev->own);
 	return 0;
 }
