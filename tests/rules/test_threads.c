@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A device with threads under load: memory comes and goes, queues stop, start and are disabled,
+ * sessions drop; and every byte is right.  Made for the thread and address sanitizers.
+ *
+ * This thread is the front-end and the driver.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "frontend/peer.h"
+#include "rules/crew.h"
+
+enum {
+	BYTES = 64,	/* to read, and as many to write */
+	SLOTS = 100,	/* chains of two descriptors in a ring of 256 */
+	LOAD_MS = 2000, /* of the whole load */
+	PATIENCE_MS = 20000,
+};
+
+enum action { STOP_AND_START, RESTART, DISABLE, MEMORY, TABLE, DROP, ACTIONS };
+
+struct slot {
+	bool used;
+	uint64_t gpa;
+	unsigned char *bytes;
+};
+
+struct load {
+	struct crew crew;
+	struct peer *peer;
+	struct slot slots[CREW_QUEUES][SLOTS];
+	uint32_t in_flight[CREW_QUEUES];
+	uint64_t n_done;
+	uint32_t n_actions[ACTIONS];
+	uint32_t random;
+};
+
+static uint32_t draw(struct load *l, uint32_t below)
+{
+	/* xorshift: the same load each time. */
+	l->random ^= l->random << 13;
+	l->random ^= l->random >> 17;
+	l->random ^= l->random << 5;
+	return l->random % below;
+}
+
+#define check(l, call)                                                                             \
+	do {                                                                                       \
+		if (call)                                                                          \
+			fail_msg("%s: %s", #call, (l)->peer->frontend.error);                      \
+	} while (0)
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Up to n chains of a queue's free slots. */
+static void submit(struct load *l, uint32_t q, uint32_t n)
+{
+	struct driver_ring *ring = l->peer->queues[q];
+
+	for (int i = 0; i < SLOTS && n; i++) {
+		struct slot *s = &l->slots[q][i];
+
+		if (s->used)
+			continue;
+		memset(s->bytes, (int)draw(l, 256), BYTES);
+		memset(s->bytes + BYTES, s->bytes[0], BYTES);
+		assert_true(driver_add(ring,
+				       (struct driver_seg[]){{s->gpa, BYTES, false},
+							     {s->gpa + BYTES, BYTES, true}},
+				       2, s) >= 0);
+		s->used = true;
+		l->in_flight[q]++;
+		n--;
+	}
+	assert_true(driver_kick(ring) >= 0);
+}
+
+static void collect(struct load *l, uint32_t q)
+{
+	struct driver_used used;
+	int n;
+
+	while ((n = driver_collect(l->peer->queues[q], &used, 1)) == 1) {
+		struct slot *s = used.cookie;
+
+		assert_int_equal(used.len, BYTES);
+		for (int i = 0; i < BYTES; i++)
+			assert_int_equal(s->bytes[i] + s->bytes[BYTES + i], 0xff);
+		assert_true(s->used);
+		s->used = false;
+		l->in_flight[q]--;
+		l->n_done++;
+	}
+	assert_int_equal(n, 0);
+}
+
+static void collect_all(struct load *l)
+{
+	uint64_t deadline = now_ms() + PATIENCE_MS;
+
+	for (uint32_t q = 0; q < CREW_QUEUES; q++) {
+		for (collect(l, q); l->in_flight[q]; collect(l, q)) {
+			if (now_ms() > deadline)
+				fail_msg("queue %u: %u chains are never used", q, l->in_flight[q]);
+			poll(NULL, 0, 1);
+		}
+	}
+}
+
+static void stop_and_start(struct load *l, uint32_t q)
+{
+	struct frontend *f = &l->peer->frontend;
+
+	check(l, frontend_get_vring_base(f, q, &l->peer->queues[q]->base));
+	collect(l, q);
+	/* All that was taken is used: so it says. */
+	assert_int_equal((uint16_t)l->peer->queues[q]->base, l->peer->queues[q]->split.last_used);
+	submit(l, q, draw(l, 8));
+	check(l, peer_start_queue(l->peer, q));
+	check(l, frontend_set_vring_enable(f, q, true));
+}
+
+static void disable(struct load *l, uint32_t q)
+{
+	struct frontend *f = &l->peer->frontend;
+
+	check(l, frontend_set_vring_enable(f, q, false));
+	submit(l, q, draw(l, 8));
+	check(l, frontend_set_vring_enable(f, q, true));
+}
+
+/* A region comes, is used by every queue, and goes while other requests are under way. */
+static void change_memory(struct load *l)
+{
+	static const struct guest_region more = {
+		.gpa = UINT64_C(1) << 32, .size = 1 << 20, .uva = UINT64_C(0x7d0000000000)};
+	struct slot old[CREW_QUEUES];
+	int region = guest_add(l->peer->guest, &more);
+	uint64_t deadline = now_ms() + PATIENCE_MS;
+
+	assert_int_equal(region, 1);
+	check(l, frontend_add_mem_reg(&l->peer->frontend, &l->peer->guest->regions[region]));
+	for (uint32_t q = 0; q < CREW_QUEUES; q++) {
+		struct slot *s = &l->slots[q][0];
+
+		while (s->used) {
+			poll(NULL, 0, 1);
+			collect(l, q);
+			assert_true(now_ms() < deadline);
+		}
+		old[q] = *s;
+		s->gpa = guest_alloc_in(l->peer->guest, 1, 2 * BYTES, 64);
+		s->bytes = guest_ptr(l->peer->guest, s->gpa, 2 * BYTES);
+		submit(l, q, 1);
+	}
+	for (uint32_t q = 0; q < CREW_QUEUES; q++) {
+		while (l->slots[q][0].used) {
+			poll(NULL, 0, 1);
+			collect(l, q);
+			assert_true(now_ms() < deadline);
+		}
+		l->slots[q][0] = old[q];
+		submit(l, q, 10);
+	}
+	check(l, frontend_rem_mem_reg(&l->peer->frontend, &l->peer->guest->regions[region]));
+	guest_remove(l->peer->guest, (uint32_t)region);
+}
+
+static void open_session(struct load *l)
+{
+	int fd;
+
+	assert_int_equal(peer_open(l->peer, &fd), 0);
+	crew_connect(&l->crew, fd);
+	check(l, peer_start(l->peer));
+}
+
+/* The front-end dies in the middle of it, and another one starts with empty rings. */
+static void drop_session(struct load *l)
+{
+	frontend_close(&l->peer->frontend);
+	for (uint32_t q = 0; q < CREW_QUEUES; q++) {
+		/* Not before the device has let go of the rings: they are the same memory. */
+		while (atomic_load(&l->crew.sessions) == l->n_actions[DROP])
+			poll(NULL, 0, 1);
+		driver_reset(l->peer->queues[q]);
+		for (int i = 0; i < SLOTS; i++)
+			l->slots[q][i].used = false;
+		l->in_flight[q] = 0;
+		submit(l, q, draw(l, 20));
+	}
+	open_session(l);
+}
+
+static void act(struct load *l, enum action action)
+{
+	uint32_t q = draw(l, CREW_QUEUES);
+
+	switch (action) {
+	case STOP_AND_START:
+		stop_and_start(l, q);
+		break;
+	case RESTART:
+		check(l, frontend_set_vring_kick(&l->peer->frontend, q,
+						 l->peer->queues[q]->kick.device));
+		break;
+	case DISABLE:
+		disable(l, q);
+		break;
+	case MEMORY:
+		change_memory(l);
+		break;
+	case TABLE:
+		check(l, frontend_set_mem_table(&l->peer->frontend, l->peer->guest));
+		break;
+	default:
+		drop_session(l);
+		break;
+	}
+	l->n_actions[action]++;
+}
+
+static void load_begin(struct load *l, uint32_t flags)
+{
+	const struct peer_config config = {.n_queues = CREW_QUEUES, .timeout_ms = PATIENCE_MS};
+
+	memset(l, 0, sizeof(*l));
+	l->random = 2463534242;
+	assert_int_equal(crew_start(&l->crew, flags), 0);
+	assert_int_equal(peer_new(&config, &l->peer), 0);
+	for (int q = 0; q < CREW_QUEUES; q++) {
+		for (int i = 0; i < SLOTS; i++) {
+			struct slot *s = &l->slots[q][i];
+
+			s->gpa = guest_alloc(l->peer->guest, 2 * BYTES, 64);
+			s->bytes = guest_ptr(l->peer->guest, s->gpa, 2 * BYTES);
+		}
+	}
+	open_session(l);
+}
+
+static void load_end(struct load *l)
+{
+	collect_all(l);
+	check(l, peer_stop(l->peer));
+	peer_free(l->peer);
+	crew_end(&l->crew);
+	assert_int_equal(atomic_load(&l->crew.errors), 0);
+}
+
+static int count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static int count_mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512];
+	int n = 0;
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		n += strstr(line, "memfd:guest") != NULL;
+	fclose(maps);
+	return n;
+}
+
+static void every_byte_is_right_while_everything_changes(void **state)
+{
+	struct load *l = calloc(1, sizeof(*l));
+	int fds = count_fds();
+	uint64_t end;
+
+	(void)state;
+	load_begin(l, 0);
+	end = now_ms() + LOAD_MS;
+	for (uint32_t round = 0; now_ms() < end || round < 20 * ACTIONS; round++) {
+		for (uint32_t q = 0; q < CREW_QUEUES; q++) {
+			collect(l, q);
+			submit(l, q, draw(l, 40));
+		}
+		if (round % 16 == 15)
+			act(l, round / 16 % ACTIONS);
+	}
+	load_end(l);
+	for (int i = 0; i < ACTIONS; i++)
+		assert_true(l->n_actions[i] > 0);
+	assert_true(l->n_done > 1000);
+	assert_true(atomic_load(&l->crew.late) > 100);
+	assert_true(atomic_load(&l->crew.stops) > 0);
+	assert_int_equal(atomic_load(&l->crew.sessions), l->n_actions[DROP] + 1);
+	assert_int_equal(count_fds(), fds);
+	assert_int_equal(count_mappings(), 0);
+	free(l);
+}
+
+static void sleeping_threads_wake_for_each_kick(void **state)
+{
+	struct load *l = calloc(1, sizeof(*l));
+
+	(void)state;
+	/* Also: no call of the library's own is on the wrong thread. */
+	load_begin(l, VU_DEVICE_DEBUG);
+	/* One at a time, so that every thread sleeps in between; a lost wake-up is a hang. */
+	for (int round = 0; round < 200; round++) {
+		submit(l, (uint32_t)round % CREW_QUEUES, 1);
+		collect_all(l);
+		if (round % 20 == 19)
+			act(l, (enum action)(round / 20 % ACTIONS));
+	}
+	assert_true(l->n_done >= 200);
+	load_end(l);
+	assert_int_equal(count_mappings(), 0);
+	free(l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_byte_is_right_while_everything_changes),
+		cmocka_unit_test(sleeping_threads_wake_for_each_kick),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
