@@ -84,7 +84,8 @@ struct mapping *mappings_add(struct mappings *m, void *base, size_t len)
 
 	if (!slot)
 		return NULL;
-	atomic_store_explicit(&slot->base, (uintptr_t)base, memory_order_relaxed);
+	/* Release pairs with the acquire in mappings_fault(): it sees that the slot was free. */
+	atomic_store_explicit(&slot->base, (uintptr_t)base, memory_order_release);
 	atomic_store_explicit(&slot->len, len, memory_order_release);
 	return slot;
 }
@@ -102,10 +103,13 @@ int mappings_fault(struct mappings *m, const void *addr)
 		for (int i = 0; i < CHUNK_SLOTS; i++) {
 			const struct mapping *slot = &chunk->slots[i];
 			size_t len = atomic_load_explicit(&slot->len, memory_order_acquire);
-			uintptr_t base = atomic_load_explicit(&slot->base, memory_order_relaxed);
+			uintptr_t base = atomic_load_explicit(&slot->base, memory_order_acquire);
 			void *zero;
 
 			if (!len || (uintptr_t)addr - base >= len)
+				continue;
+			/* The slot of another mapping may just have become a third one's. */
+			if (atomic_load_explicit(&slot->len, memory_order_relaxed) != len)
 				continue;
 			zero = mmap((void *)base, len, PROT_READ | PROT_WRITE,
 				    MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
