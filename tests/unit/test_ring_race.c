@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A driver in another process writes garbage into a split ring while it is being walked.  Whatever
+ * is handed out lies inside guest memory and within the limits.
+ */
+#include "test_ring_rig.h"
+
+#include <endian.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SIZE = 16, MAX_SEGS = 48, TABLE_ENTRIES = 64, RUN_MS = 300 };
+
+static uint32_t pick(uint64_t *seed, uint32_t n)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return (uint32_t)(*seed >> 33) % n;
+}
+
+/* Mostly almost right. */
+static uint64_t bad_address(uint64_t *seed, uint64_t tables)
+{
+	switch (pick(seed, 64)) {
+	case 0:
+		return *seed;
+	case 1:
+		return RIG_END_GPA - pick(seed, 64);
+	case 2:
+		return RIG_DATA_GPA - pick(seed, 4);
+	case 3:
+	case 4:
+		return RIG_SMALL_GPA - pick(seed, 64);
+	case 5:
+		return tables + pick(seed, 32);
+	default:
+		return RIG_DATA_GPA + pick(seed, RIG_DATA_SIZE - 256);
+	}
+}
+
+static void write_bad_desc(struct driver_split_desc *table, uint64_t *seed, uint32_t entries,
+			   uint64_t tables, bool may_be_table)
+{
+	uint32_t i = pick(seed, entries);
+	_Atomic uint64_t *words = (_Atomic uint64_t *)(void *)&table[i];
+	uint64_t addr = bad_address(seed, tables);
+	uint64_t len = pick(seed, 64) ? 1 + pick(seed, 200) : *seed & UINT32_MAX;
+	uint64_t flags = pick(seed, 8) ? DRIVER_DESC_NEXT : 0;
+	uint64_t next = pick(seed, 64) ? i + 1 : pick(seed, entries + 1);
+
+	if (i + 1 == entries)
+		flags = 0;
+	/* The upper half is writable, nearly. */
+	if (i >= entries / 2 || !pick(seed, 64))
+		flags |= DRIVER_DESC_WRITE;
+	if (may_be_table && !pick(seed, 6)) {
+		flags = DRIVER_DESC_INDIRECT | (pick(seed, 32) ? 0 : DRIVER_DESC_NEXT);
+		addr = pick(seed, 4) ? tables + 8 * pick(seed, 64)
+				     : RIG_SMALL_GPA - 8 - pick(seed, 90);
+		len = 16 * (1 + pick(seed, TABLE_ENTRIES / 2));
+	}
+	atomic_store_explicit(&words[0], htole64(addr), memory_order_relaxed);
+	atomic_store_explicit(&words[1], htole64(len | flags << 32 | next << 48),
+			      memory_order_relaxed);
+}
+
+/* The other process; killed from outside. */
+static void scribble(struct rig *rig, uint64_t tables)
+{
+	struct driver_split_desc *table = guest_ptr(rig->guest, tables, TABLE_ENTRIES * 16);
+	struct driver_split_desc *odd = guest_ptr(rig->guest, RIG_SMALL_GPA, 16 * 16);
+	struct driver_split *s = &rig->drv->split;
+	uint64_t seed = 88172645463325252;
+
+	for (uint32_t n = 0;; n++) {
+		write_bad_desc(s->desc, &seed, SIZE, tables, true);
+		write_bad_desc(table, &seed, TABLE_ENTRIES, tables, !pick(&seed, 64));
+		write_bad_desc(odd, &seed, 16, tables, false);
+		s->avail->ring[pick(&seed, SIZE)] =
+			htole16((uint16_t)pick(&seed, SIZE + !pick(&seed, 64)));
+		if (!pick(&seed, 4)) {
+			s->avail_idx = (uint16_t)(le16toh(*(_Atomic uint16_t *)&s->used->idx) + 1 +
+						  pick(&seed, 4));
+			driver_publish(rig->drv);
+		}
+		if (!pick(&seed, 4096))
+			*(_Atomic uint16_t *)&s->avail->idx = (uint16_t)seed;
+	}
+}
+
+/* Every segment inside one region, as this process has it mapped. */
+static void check_request(const struct rig *rig, const struct vu_req *req)
+{
+	uint32_t n = req->n_readable + req->n_writable;
+	uint64_t len = 0;
+
+	assert_in_range(n, 1, MAX_SEGS);
+	assert_ptr_equal(req->writable, req->readable + req->n_readable);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct iovec *iov = &req->readable[i];
+		bool is_inside = false;
+
+		for (uint32_t r = 0; r < rig->guest->n_regions; r++) {
+			const struct guest_region *g = &rig->guest->regions[r];
+			uintptr_t start = (uintptr_t)table_translate(rig->table, TABLE_GUEST,
+								     g->gpa, g->size);
+
+			is_inside |= (uintptr_t)iov->iov_base >= start &&
+				     (uintptr_t)iov->iov_base - start < g->size &&
+				     iov->iov_len <= g->size - ((uintptr_t)iov->iov_base - start);
+		}
+		assert_true(is_inside);
+		assert_true(iov->iov_len > 0);
+		len += iov->iov_len;
+	}
+	assert_int_equal(len, req->readable_len + req->writable_len);
+}
+
+struct tally {
+	uint32_t taken, broken, long_ones;
+};
+
+static void restart(struct rig *rig)
+{
+	const char *why;
+
+	assert_non_null(rig->ring->why);
+	assert_int_equal(rig->ring->outstanding, 0);
+	rig->config.base = le16toh(*(_Atomic uint16_t *)&rig->drv->split.avail->idx);
+	ring_free(rig->ring);
+	/* The driver catches up with what it used. */
+	rig->drv->split.used->idx = htole16((uint16_t)rig->config.base);
+	assert_int_equal(rig_new_ring(rig, &why), 0);
+}
+
+static void one_round(struct rig *rig, struct tally *tally)
+{
+	struct vu_req *reqs[8];
+	int n = ring_take(rig->ring, reqs, 8);
+
+	for (int i = 0; i < n; i++) {
+		check_request(rig, reqs[i]);
+		tally->taken++;
+		tally->long_ones += ((struct req *)reqs[i])->block != 0;
+	}
+	/* What is out stays where it was found while the driver goes on. */
+	for (int i = 0; i < n; i++) {
+		check_request(rig, reqs[i]);
+		assert_int_equal(
+			ring_complete(rig->ring, (struct req *)reqs[i], reqs[i]->writable_len), 0);
+	}
+	ring_publish(rig->ring);
+	ring_wants_signal(rig->ring);
+	if (n < 0) {
+		tally->broken++;
+		restart(rig);
+	}
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void descriptors_that_change_while_they_are_read_do_no_harm(void **state)
+{
+	struct rig rig = {.layout = rig_layout_split};
+	struct tally tally = {0};
+	uint64_t tables, end;
+	pid_t pid;
+
+	(void)state;
+	rig_start(&rig,
+		  &(struct rig_options){.size = SIZE, .max_segs = MAX_SEGS, .ring_bytes = 0x10000});
+	tables = guest_alloc_in(rig.guest, RIG_RING, TABLE_ENTRIES * 16 + 512, 16);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		scribble(&rig, tables);
+	}
+	for (end = now_ms() + RUN_MS; now_ms() < end;)
+		for (int i = 0; i < 64; i++)
+			one_round(&rig, &tally);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	/* Both happened, or this was no test. */
+	assert_true(tally.taken > 100);
+	assert_true(tally.long_ones > 10);
+	assert_true(tally.broken > 100);
+	rig_stop(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(descriptors_that_change_while_they_are_read_do_no_harm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
