@@ -14,7 +14,7 @@ enum { NEXT = DRIVER_DESC_NEXT, WRITE = DRIVER_DESC_WRITE, INDIRECT = DRIVER_DES
 
 #define DATA (RIG_DATA_GPA + 0x1000)
 
-/* Up to eight descriptors of the ring and eight of a table at TABLE, offered at heads. */
+/* A descriptor. */
 struct poke {
 	uint64_t addr;
 	uint32_t len;
@@ -22,17 +22,23 @@ struct poke {
 	uint16_t next;
 };
 
+/* Requests that a row leaves in flight. */
+struct held {
+	struct req *reqs[SIZE];
+	uint32_t n;
+};
+
 struct hostile {
 	const char *name;
 	const char *why;
-	struct poke ring[4], table[4];
+	struct poke ring[4], table[4]; /* of the ring, and of a table at TABLE */
 	uint16_t head;
 	uint16_t jump; /* added to the available index beyond the one entry */
 	bool no_indirect;
-	void (*prepare)(struct rig *rig);
+	void (*prepare)(struct rig *rig, struct held *held);
 };
 
-static void high_memory(struct rig *rig)
+static void high_memory(struct rig *rig, struct held *held)
 {
 	const struct guest_region top = {
 		.gpa = UINT64_MAX - 0xfff, .size = 0x1000, .uva = UINT64_C(0xff0000000000)};
@@ -42,23 +48,23 @@ static void high_memory(struct rig *rig)
 	assert_int_equal(rig_switch_table(rig, 0), 0);
 }
 
-static void same_head_twice(struct rig *rig)
+static void same_head_twice(struct rig *rig, struct held *held)
 {
 	driver_split_write_desc(rig->drv, 3, DATA, 1, 0, 0);
 	driver_split_offer(rig->drv, 3);
 	driver_publish(rig->drv);
-	rig_take(rig);
+	held->reqs[held->n++] = rig_take(rig);
 }
 
-static void seven_in_flight(struct rig *rig)
+static void seven_in_flight(struct rig *rig, struct held *held)
 {
 	for (uint16_t i = 1; i < 8; i++) {
 		driver_split_write_desc(rig->drv, i, DATA, 1, 0, 0);
 		driver_split_offer(rig->drv, i);
 	}
 	driver_publish(rig->drv);
-	for (int i = 1; i < 8; i++)
-		rig_take(rig);
+	while (held->n < 7)
+		held->reqs[held->n++] = rig_take(rig);
 }
 
 static const struct hostile cases[] = {
@@ -275,20 +281,20 @@ static void run_case(struct rig *rig, const struct hostile *c)
 				      .max_segs = MAX_SEGS,
 				      .ring_bytes = RING_BYTES,
 				      .no_indirect = c->no_indirect};
+	struct held held = {.n = 0};
 	unsigned char *before;
 
 	rig_start(rig, &options);
 	if (c->prepare)
-		c->prepare(rig);
+		c->prepare(rig, &held);
 	write_case(rig, c);
 	before = copy_memory(rig);
 	assert_int_equal(rig_take_nothing(rig), -EIO);
 	assert_non_null(strstr(rig->ring->why, c->why));
 	assert_stays_broken(rig);
 	/* What is in flight ends without a trace. */
-	for (uint32_t id = 0; id < SIZE; id++)
-		if (ring_req(rig->ring, id)->outstanding)
-			rig_finish(rig, ring_req(rig->ring, id), 0);
+	while (held.n)
+		rig_finish(rig, held.reqs[--held.n], 0);
 	assert_int_equal(rig->ring->outstanding, 0);
 	assert_memory_is(rig, before);
 	free(before);
