@@ -12,10 +12,13 @@
 #include "run/endpoint.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "run/worker.h"
 
 #define endpoint_of(member_ptr, member)                                                            \
 	((struct endpoint *)((char *)(member_ptr)-offsetof(struct endpoint, member)))
@@ -188,6 +191,15 @@ void endpoint_wait(struct endpoint *ep)
 	}
 }
 
+/* The device's own log line says why. */
+static void endpoint_session_ended(struct endpoint *ep)
+{
+	if (ep->kind == ENDPOINT_SESSION || ep->runner->info.once)
+		endpoint_finish(ep);
+	else
+		endpoint_wait(ep);
+}
+
 static int endpoint_on_device(struct watch *watch, uint32_t events)
 {
 	struct endpoint *ep = endpoint_of(watch, device);
@@ -196,12 +208,44 @@ static int endpoint_on_device(struct watch *watch, uint32_t events)
 	(void)events;
 	if (ret >= 0)
 		return ret;
-	/* The session ended; the device's own log line says why. */
-	if (ep->kind == ENDPOINT_SESSION || ep->runner->info.once)
-		endpoint_finish(ep);
-	else
-		endpoint_wait(ep);
+	endpoint_session_ended(ep);
 	return 0;
+}
+
+void endpoint_end_session(struct endpoint *ep)
+{
+	ep->ending = vu_device_is_attached(ep->dev);
+	vu_device_detach(ep->dev);
+}
+
+/* Sleep until the device has something to do, or the deadline is over. */
+static void endpoint_sleep(const struct endpoint *ep, uint64_t deadline)
+{
+	struct pollfd pfd = {.fd = vu_device_fd(ep->dev), .events = POLLIN};
+	uint64_t now = loop_now();
+
+	if (now < deadline)
+		poll(&pfd, 1, (int)((deadline - now) / 1000000) + 1);
+}
+
+void endpoint_await_end(struct endpoint *ep, uint64_t deadline)
+{
+	while (ep->ending) {
+		int ret;
+
+		/* Groups whose worker has ended, or never began, are in nobody's hands but ours. */
+		worker_stand_in(ep->runner);
+		ret = vu_device_process(ep->dev);
+		if (ret == -ECONNRESET) {
+			ep->ending = false;
+			endpoint_session_ended(ep);
+		} else if (loop_now() >= deadline) {
+			log_warn(&ep->log, "a queue thread does not let go of the front-end");
+			return;
+		} else if (ret == 0) {
+			endpoint_sleep(ep, deadline);
+		}
+	}
 }
 
 static void endpoint_close(struct endpoint *ep)

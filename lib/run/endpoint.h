@@ -15,12 +15,13 @@ enum endpoint_kind {
 };
 
 struct endpoint {
-	struct endpoint *next;
+	_Atomic(struct endpoint *) next;
 	struct vu_runner *runner;
 	struct vu_device *dev;
 	struct log log;
 	enum endpoint_kind kind;
-	bool done; /* no front-end will come any more */
+	bool done;   /* no front-end will come any more */
+	bool ending; /* its session's end is waited for: endpoint_await_end() */
 
 	struct watch device;
 	struct watch listener; /* not watched while a front-end is attached: others wait */
@@ -45,5 +46,12 @@ void endpoint_wait(struct endpoint *ep);
 
 /* No more front-ends: close and unlink; the loop ends with the last one. */
 void endpoint_finish(struct endpoint *ep);
+
+/*
+ * End the session, if there is one, and wait for the queue threads to let go of it until the
+ * deadline (CLOCK_MONOTONIC, ns).  In two steps, so that all devices end theirs at the same time.
+ */
+void endpoint_end_session(struct endpoint *ep);
+void endpoint_await_end(struct endpoint *ep, uint64_t deadline);
 
 #endif

@@ -18,7 +18,7 @@
 
 enum { EVENTS_AT_ONCE = 64 };
 
-static uint64_t loop_now(void)
+uint64_t loop_now(void)
 {
 	struct timespec ts;
 
@@ -175,6 +175,7 @@ int loop_run(struct loop *loop)
 {
 	int ret = 0;
 
+	loop->quit = false;
 	while (!loop->quit && !ret) {
 		ret = loop_wait(loop);
 		loop_expire(loop);
@@ -182,7 +183,6 @@ int loop_run(struct loop *loop)
 	}
 	/* A stop meant for this run must not end the next one. */
 	loop_drain_stop(loop);
-	loop->quit = false;
 	return ret;
 }
 

@@ -45,6 +45,9 @@ struct loop {
 	LIST_HEAD(loop_timers, timer) timers; /* the armed ones: a handful, so unsorted */
 };
 
+/* CLOCK_MONOTONIC, ns. */
+uint64_t loop_now(void);
+
 int loop_init(struct loop *loop);
 void loop_destroy(struct loop *loop);
 

@@ -8,6 +8,11 @@
 #include <errno.h>
 #include <string.h>
 
+enum {
+	NAME_MAX_LEN = 64, /* of an option, for guessing what was meant */
+	ENOUGH = 2,	   /* typing errors */
+};
+
 /* One option as it was found on the command line. */
 struct option_found {
 	const struct vu_option *option;
@@ -20,6 +25,67 @@ static int options_wrong(const struct option_line *line, const char *what, const
 {
 	fprintf(stderr, "%s: %s '%s'%s; try --help\n", line->program, what, name, why);
 	return PROGRAM_WRONG_USAGE;
+}
+
+/*
+ * How many characters must be inserted, left out or replaced to make name (len characters) from
+ * the option's: the usual table, one row at a time.  More than ENOUGH is not told apart.
+ */
+static unsigned int options_distance(const char *option, const char *name, size_t len)
+{
+	unsigned int row[NAME_MAX_LEN + 1], diagonal, above;
+
+	if (len > NAME_MAX_LEN)
+		return ENOUGH + 1;
+	for (size_t j = 0; j <= len; j++)
+		row[j] = (unsigned int)j;
+	for (size_t i = 1; option[i - 1]; i++) {
+		diagonal = row[0];
+		row[0] = (unsigned int)i;
+		for (size_t j = 1; j <= len; j++) {
+			above = row[j];
+			if (option[i - 1] != name[j - 1])
+				diagonal++;
+			row[j] = diagonal < above + 1 ? diagonal : above + 1;
+			if (row[j - 1] + 1 < row[j])
+				row[j] = row[j - 1] + 1;
+			diagonal = above;
+		}
+	}
+	return row[len];
+}
+
+/* The option that name was probably meant to be, or NULL. */
+static const struct vu_option *options_guess(const struct option_line *line, const char *name,
+					     size_t len)
+{
+	const struct vu_option *best = NULL;
+	unsigned int least = ENOUGH + 1;
+
+	for (unsigned int t = 0; t < line->n_tables; t++) {
+		const struct vu_option *o = line->tables[t].options;
+
+		for (; o && o->name; o++) {
+			unsigned int distance = options_distance(o->name, name, len);
+
+			/* Half the letters wrong is another word. */
+			if (distance >= least || distance * 2 >= strlen(o->name))
+				continue;
+			least = distance;
+			best = o;
+		}
+	}
+	return best;
+}
+
+static int options_unknown(const struct option_line *line, const char *arg, size_t len)
+{
+	const struct vu_option *guess = options_guess(line, arg + 2, len - 2);
+	char why[NAME_MAX_LEN + 32] = "";
+
+	if (guess)
+		snprintf(why, sizeof(why), " (did you mean --%s?)", guess->name);
+	return options_wrong(line, "unknown option", arg, why);
 }
 
 static bool options_find(const struct option_line *line, const char *name, size_t len,
@@ -50,7 +116,7 @@ static int options_read(const struct option_line *line, int *i, struct option_fo
 		return options_wrong(line, "unexpected argument", arg, "");
 	len = equals ? (size_t)(equals - arg) : strlen(arg);
 	if (!options_find(line, arg + 2, len - 2, found))
-		return options_wrong(line, "unknown option", arg, "");
+		return options_unknown(line, arg, len);
 
 	found->value = equals ? equals + 1 : NULL;
 	if (!found->option->argument)

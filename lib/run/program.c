@@ -10,9 +10,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/size_struct.h"
 #include "run/capabilities.h"
+#include "run/counters.h"
 #include "run/fault.h"
 #include "run/inherited.h"
 #include "run/runner.h"
@@ -21,6 +23,24 @@
 uint32_t vu_program_log_level(const struct vu_program *program)
 {
 	return program->log_level;
+}
+
+int vu_program_add_worker(struct vu_program *program, struct vu_group *group)
+{
+	struct vu_worker_info info = {.size = sizeof(info), .poll_ns = program->poll_ns};
+	int ret;
+
+	if (program->n_cpus) {
+		info.pin = 1;
+		info.cpu = program->cpus[program->n_workers % program->n_cpus];
+	}
+	ret = vu_runner_add_worker(program->runner, group, &info);
+	if (ret == -EINVAL && info.pin)
+		fprintf(stderr, "%s: --cpus: CPU %u does not exist, or is not ours to use\n",
+			program->info.name, info.cpu);
+	if (!ret)
+		program->n_workers++;
+	return ret;
 }
 
 struct vu_runner *vu_program_runner(struct vu_program *program)
@@ -58,6 +78,28 @@ static int program_inherit_sockets(struct vu_program *program)
 	return PROGRAM_OK;
 }
 
+/* Twice the same path or fd: the second would find the first in its way. */
+static int program_check_repeated(const struct vu_program *program)
+{
+	for (uint32_t i = 0; i < program->n_sockets; i++) {
+		const struct program_socket *a = &program->sockets[i];
+
+		for (uint32_t j = 0; j < i; j++) {
+			const struct program_socket *b = &program->sockets[j];
+			char text[160];
+
+			if (a->path && b->path && !strcmp(a->path, b->path))
+				snprintf(text, sizeof(text), "socket %s is given twice", a->path);
+			else if (!a->path && !b->path && a->fd == b->fd)
+				snprintf(text, sizeof(text), "--fd=%d is given twice", a->fd);
+			else
+				continue;
+			return program_wrong(program, text);
+		}
+	}
+	return PROGRAM_OK;
+}
+
 static int program_check_sockets(struct vu_program *program)
 {
 	uint32_t n_fds = 0;
@@ -74,7 +116,7 @@ static int program_check_sockets(struct vu_program *program)
 		n_fds += program->sockets[i].kind == SOCKET_FD;
 	if (n_fds && n_fds != program->n_sockets)
 		return program_wrong(program, "--fd excludes --socket-path and --connect");
-	return PROGRAM_OK;
+	return program_check_repeated(program);
 }
 
 static const char *program_socket_hint(int error)
@@ -142,10 +184,39 @@ static void program_destroy_devices(struct vu_program *program)
 	}
 }
 
+/* SIGHUP, SIGUSR1. */
+static void program_on_request(int signal_number, void *opaque)
+{
+	struct vu_program *program = opaque;
+	struct endpoint *position = NULL;
+	struct vu_device *dev;
+
+	if (signal_number == SIGUSR1) {
+		while ((dev = runner_next_device(program->runner, &position)))
+			counters_print(stderr, dev);
+		return;
+	}
+	for (uint32_t i = 0; i < program->n_devices && program->info.reload; i++)
+		program->info.reload(program->sockets[i].dev, i, program->info.opaque);
+}
+
+/* An option that does nothing should not look as if it did. */
+static void program_check_workers(const struct vu_program *program)
+{
+	if (!program->n_workers && (program->poll_ns || program->n_cpus))
+		fprintf(stderr,
+			"%s: --poll-us and --cpus are for worker threads: here are none, and they "
+			"have no effect\n",
+			program->info.name);
+}
+
 static int program_run(struct vu_program *program)
 {
 	int status = program_create_devices(program);
 	int ret;
+
+	if (!status)
+		program_check_workers(program);
 
 	/* All devices first: one that cannot be made must not show up as a socket at all. */
 	for (uint32_t i = 0; i < program->n_sockets && !status; i++)
@@ -167,10 +238,21 @@ static int program_guarded_run(struct vu_program *program)
 		return program_fail(program, "SIGBUS handler", ret);
 	status = program_run(program);
 	/* The last writes to guest memory, while a fault in it can still be caught. */
-	for (uint32_t i = 0; i < program->n_devices; i++)
-		vu_device_detach(program->sockets[i].dev);
+	runner_end_sessions(program->runner, RUNNER_PATIENCE_MS);
 	fault_leave(&fault);
 	return status;
+}
+
+/* Two hundred devices have some two thousand descriptors; the usual soft limit is for select(2). */
+static void program_raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	/* It stays as it is where that is not allowed: then accepting fails, and is tried again. */
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int program_serve(struct vu_program *program)
@@ -179,11 +261,13 @@ static int program_serve(struct vu_program *program)
 		.size = sizeof(info), .log_level = program->log_level, .once = program->once};
 	struct signals signals;
 	int status;
-	int ret = vu_runner_new(&info, &program->runner);
+	int ret;
 
+	program_raise_fd_limit();
+	ret = vu_runner_new(&info, &program->runner);
 	if (ret)
 		return program_fail(program, "the runner could not be made", ret);
-	ret = signals_enter(&signals, program->runner);
+	ret = signals_enter(&signals, program->runner, program_on_request, program);
 	status = ret ? program_fail(program, "signals", ret) : program_guarded_run(program);
 	vu_runner_free(program->runner);
 	program_destroy_devices(program);
@@ -268,8 +352,7 @@ int vu_program_main(const struct vu_program_info *info, int argc, char **argv)
 	if (ret) {
 		fprintf(stderr,
 			"vu_program_main: bad struct vu_program_info: %s (size, name, type, create "
-			"and, "
-			"with options, option_size must be set)\n",
+			"and, with options, option_size must be set)\n",
 			strerror(-ret));
 		return PROGRAM_FAILED;
 	}
@@ -288,5 +371,6 @@ int vu_program_main(const struct vu_program_info *info, int argc, char **argv)
 	}
 	free(program.sockets);
 	free(program.options);
+	free(program.cpus);
 	return status;
 }

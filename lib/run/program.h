@@ -28,6 +28,10 @@ struct vu_program {
 	uint32_t n_devices; /* made, for sockets[0] and on */
 	uint32_t log_level;
 	bool once;
+	uint64_t poll_ns;
+	uint32_t *cpus; /* of --cpus */
+	uint32_t n_cpus;
+	uint32_t n_workers; /* made: the next gets cpus[n_workers % n_cpus] */
 	struct vu_socket_info file;
 };
 

@@ -4,8 +4,14 @@
 #include <grp.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "run/program.h"
+
+enum {
+	POLL_US_MAX = 1000000, /* beyond a second it is no polling, but a CPU given away */
+	CPU_MAX = 8191,
+};
 
 /* All of value as a number from 0 to max, or -EINVAL. */
 static long program_number(const char *value, int base, long max)
@@ -77,6 +83,62 @@ static int set_socket_group(const char *value, void *opaque)
 	return 0;
 }
 
+static int set_poll_us(const char *value, void *opaque)
+{
+	struct vu_program *program = opaque;
+	long us = program_number(value, 10, POLL_US_MAX);
+
+	if (us < 0)
+		return -EINVAL;
+	program->poll_ns = (uint64_t)us * 1000;
+	return 0;
+}
+
+static int program_add_cpus(struct vu_program *program, uint32_t first, uint32_t last)
+{
+	uint32_t n = program->n_cpus + last - first + 1;
+	uint32_t *cpus = reallocarray(program->cpus, n, sizeof(*cpus));
+
+	if (!cpus)
+		return -ENOMEM;
+	program->cpus = cpus;
+	while (program->n_cpus < n)
+		cpus[program->n_cpus++] = first++;
+	return 0;
+}
+
+/* A decimal number without sign and space, before one of the characters in ends; or -EINVAL. */
+static long program_cpu(const char **text, const char *ends)
+{
+	char *end;
+	long cpu;
+
+	if (**text < '0' || **text > '9')
+		return -EINVAL;
+	cpu = strtol(*text, &end, 10);
+	*text = end;
+	return cpu > CPU_MAX || !strchr(ends, *end) ? -EINVAL : cpu;
+}
+
+/* "0,2-3".  Given again, it adds to the list. */
+static int set_cpus(const char *value, void *opaque)
+{
+	int ret = 0;
+
+	do {
+		long first = program_cpu(&value, ",-"), last = first;
+
+		if (first >= 0 && *value == '-') {
+			value++;
+			last = program_cpu(&value, ",");
+		}
+		if (first < 0 || last < first)
+			return -EINVAL;
+		ret = program_add_cpus(opaque, (uint32_t)first, (uint32_t)last);
+	} while (!ret && *value++);
+	return ret;
+}
+
 static int set_once(const char *value, void *opaque)
 {
 	struct vu_program *program = opaque;
@@ -109,6 +171,9 @@ const struct vu_option *program_options(void)
 		 set_socket_mode},
 		{"socket-group", "NAME", "group of the socket file", 0, set_socket_group},
 		{"once", NULL, "end after the first session of each device", 0, set_once},
+		{"poll-us", "N", "look for requests N microseconds long before sleeping", 0,
+		 set_poll_us},
+		{"cpus", "LIST", "CPUs for worker threads, given out in turn: 0,2-3", 0, set_cpus},
 		{"verbose", NULL, "log every message, too", 0, set_verbose},
 		{"print-capabilities", NULL, "print what this back-end can do, as JSON", 0, NULL},
 		{"help", NULL, "print this", 0, NULL},

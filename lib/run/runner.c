@@ -2,7 +2,7 @@
 /*
  * The runner: a loop and its endpoints, one per device.  Uses the public headers of the core only.
  *
- * Owns the loop, the endpoints and the sockets; the devices stay the caller's.
+ * Owns the loop, the endpoints, the sockets and the workers; devices and groups stay the caller's.
  * Thread: the one that calls vu_runner_run(); vu_runner_stop() and runner_fault() any.
  */
 #include "run/runner.h"
@@ -14,6 +14,7 @@
 
 #include "base/size_struct.h"
 #include "run/endpoint.h"
+#include "run/worker.h"
 
 int vu_runner_new(const struct vu_runner_info *info, struct vu_runner **out)
 {
@@ -31,6 +32,7 @@ int vu_runner_new(const struct vu_runner_info *info, struct vu_runner **out)
 		free(runner);
 		return ret;
 	}
+	runner->last = &runner->endpoints;
 	*out = runner;
 	return 0;
 }
@@ -41,9 +43,10 @@ void vu_runner_free(struct vu_runner *runner)
 
 	if (!runner)
 		return;
+	runner_end_sessions(runner, RUNNER_PATIENCE_MS);
+	worker_forget_all(runner);
 	for (ep = atomic_load(&runner->endpoints); ep; ep = next) {
-		next = ep->next;
-		vu_device_detach(ep->dev);
+		next = atomic_load(&ep->next);
 		endpoint_free(ep);
 	}
 	loop_destroy(&runner->loop);
@@ -55,15 +58,15 @@ static struct endpoint *runner_find(struct vu_runner *runner, const struct vu_de
 	struct endpoint *ep = atomic_load(&runner->endpoints);
 
 	while (ep && ep->dev != dev)
-		ep = ep->next;
+		ep = atomic_load(&ep->next);
 	return ep;
 }
 
 static void runner_publish(struct vu_runner *runner, struct endpoint *ep)
 {
-	ep->next = atomic_load_explicit(&runner->endpoints, memory_order_relaxed);
 	/* Pairs with the acquire in runner_fault(), which may interrupt any thread. */
-	atomic_store_explicit(&runner->endpoints, ep, memory_order_release);
+	atomic_store_explicit(runner->last, ep, memory_order_release);
+	runner->last = &ep->next;
 	runner->n_serving++;
 	endpoint_wait(ep);
 }
@@ -193,11 +196,43 @@ int vu_runner_adopt(struct vu_runner *runner, struct vu_device *dev, int fd)
 	return 0;
 }
 
+void runner_end_sessions(struct vu_runner *runner, unsigned int patience_ms)
+{
+	uint64_t deadline = loop_now() + patience_ms * UINT64_C(1000000);
+	struct endpoint *ep, *first = atomic_load(&runner->endpoints);
+
+	for (ep = first; ep; ep = atomic_load(&ep->next))
+		endpoint_end_session(ep);
+	for (ep = first; ep; ep = atomic_load(&ep->next))
+		endpoint_await_end(ep, deadline);
+}
+
+/*
+ * The sessions end while the workers can still answer for their queues, so that queue_stop comes on
+ * the queue thread.  A worker that is stuck in a callback is waited for, and what it has not
+ * answered is answered in its place: whatever the caller frees next, nobody looks at it.
+ */
+static void runner_wind_up(struct vu_runner *runner)
+{
+	runner_end_sessions(runner, RUNNER_PATIENCE_MS);
+	worker_stop_all(runner);
+	runner_end_sessions(runner, 0);
+}
+
 int vu_runner_run(struct vu_runner *runner)
 {
-	if (!runner->n_serving)
-		return 0;
-	return loop_run(&runner->loop);
+	int ret = 0;
+
+	if (runner->n_serving) {
+		runner->running = true;
+		ret = worker_start_all(runner);
+		if (!ret)
+			ret = loop_run(&runner->loop);
+		runner->running = false;
+		runner_wind_up(runner);
+	}
+	worker_forget_all(runner);
+	return ret;
 }
 
 void vu_runner_stop(struct vu_runner *runner)
@@ -205,11 +240,17 @@ void vu_runner_stop(struct vu_runner *runner)
 	loop_stop(&runner->loop);
 }
 
+struct vu_device *runner_next_device(struct vu_runner *runner, struct endpoint **position)
+{
+	*position = atomic_load(*position ? &(*position)->next : &runner->endpoints);
+	return *position ? (*position)->dev : NULL;
+}
+
 int runner_fault(struct vu_runner *runner, const void *addr)
 {
 	struct endpoint *ep = atomic_load_explicit(&runner->endpoints, memory_order_acquire);
 
-	for (; ep; ep = ep->next)
+	for (; ep; ep = atomic_load_explicit(&ep->next, memory_order_acquire))
 		if (vu_device_fault(ep->dev, addr))
 			return 1;
 	return 0;

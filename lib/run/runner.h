@@ -10,14 +10,28 @@
 #include "run/loop.h"
 
 struct endpoint;
+struct worker;
+
+/* How long the end of a run waits for queue threads to let go of a front-end. */
+enum { RUNNER_PATIENCE_MS = 500 };
 
 struct vu_runner {
 	struct vu_runner_info info;
 	struct loop loop;
 	/* Only grows until vu_runner_free(), so that a signal handler may walk it at any time. */
 	_Atomic(struct endpoint *) endpoints;
-	unsigned int n_serving; /* endpoints that may still get a front-end or have one */
+	_Atomic(struct endpoint *) *last; /* where the next one goes */
+	unsigned int n_serving;		  /* endpoints that may still get a front-end or have one */
+	struct worker *workers;
+	unsigned int n_workers;
+	bool running; /* workers that are added start at once */
 };
+
+/* End all sessions, and wait for the queue threads at most patience_ms. */
+void runner_end_sessions(struct vu_runner *runner, unsigned int patience_ms);
+
+/* Device by device: *position starts as NULL; NULL after the last. */
+struct vu_device *runner_next_device(struct vu_runner *runner, struct endpoint **position);
 
 /* Was this SIGBUS in one of our devices' guest memory?  Any thread; async-signal-safe. */
 int runner_fault(struct vu_runner *runner, const void *addr);

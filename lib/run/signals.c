@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signals of a program.  The stop signals are blocked and read from a signalfd, so that they are
- * events of the loop like any other; threads started later inherit the mask.
+ * Signals of a program.  They are blocked and read from a signalfd, so that they are events of the
+ * loop like any other; threads started later inherit the mask.
  * Thread: main, before others are started.
  */
 #include "run/signals.h"
@@ -10,32 +10,40 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-static int signals_on_stop(struct watch *watch, uint32_t events)
+static int signals_on_ready(struct watch *watch, uint32_t events)
 {
 	struct signals *s = (struct signals *)((char *)watch - offsetof(struct signals, watch));
 	struct signalfd_siginfo info;
 
 	(void)events;
-	if (read(watch->fd, &info, sizeof(info)) == sizeof(info))
+	if (read(watch->fd, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
 		vu_runner_stop(s->runner);
+	else
+		s->request((int)info.ssi_signo, s->opaque);
 	return 0;
 }
 
-int signals_enter(struct signals *s, struct vu_runner *runner)
+int signals_enter(struct signals *s, struct vu_runner *runner, signals_fn *request, void *opaque)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
-	sigset_t stop;
+	sigset_t ours;
 	int ret;
 
 	s->runner = runner;
-	watch_init(&s->watch, signals_on_stop);
-	sigemptyset(&stop);
-	sigaddset(&stop, SIGTERM);
-	sigaddset(&stop, SIGINT);
-	ret = pthread_sigmask(SIG_BLOCK, &stop, &s->old_mask);
+	s->request = request;
+	s->opaque = opaque;
+	watch_init(&s->watch, signals_on_ready);
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGTERM);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGHUP);
+	sigaddset(&ours, SIGUSR1);
+	ret = pthread_sigmask(SIG_BLOCK, &ours, &s->old_mask);
 	if (ret)
 		return -ret;
-	s->fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+	s->fd = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
 	ret = s->fd < 0 ? -errno : loop_watch(&runner->loop, &s->watch, s->fd);
 	if (ret) {
 		if (s->fd >= 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The stop signals of a program, and what was done with signals before. */
+/* The signals of a program, and what was done with them before. */
 #ifndef RUN_SIGNALS_H
 #define RUN_SIGNALS_H
 
@@ -8,16 +8,24 @@
 #include "run/loop.h"
 #include "run/runner.h"
 
+/* SIGHUP or SIGUSR1 came.  Runner's thread. */
+typedef void signals_fn(int signal_number, void *opaque);
+
 struct signals {
 	struct vu_runner *runner;
+	signals_fn *request;
+	void *opaque;
 	struct watch watch;
-	int fd; /* a signalfd of SIGTERM and SIGINT */
+	int fd; /* a signalfd of all of them */
 	sigset_t old_mask;
 	struct sigaction old_pipe;
 };
 
-/* SIGTERM and SIGINT stop the runner, SIGPIPE does nothing.  0 or -errno: nothing has changed. */
-int signals_enter(struct signals *s, struct vu_runner *runner);
+/*
+ * SIGTERM and SIGINT stop the runner, SIGHUP and SIGUSR1 are handed on, SIGPIPE does nothing.
+ * 0 or -errno: nothing has changed.
+ */
+int signals_enter(struct signals *s, struct vu_runner *runner, signals_fn *request, void *opaque);
 /* After the runner was freed: until then a second SIGTERM must not kill a process that cleans up.
  */
 void signals_leave(struct signals *s);
