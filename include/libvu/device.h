@@ -28,7 +28,8 @@ enum vu_device_flags { VU_DEVICE_INBAND = 1, VU_DEVICE_DEBUG = 2 };
  * @device_id: virtio device id (virtio 1.3 §5), for logs and descriptions.
  * @n_queues: virtqueues, 1 to 256.
  * @features: the device type's own feature bits to offer.  Ring bits, VERSION_1 and vhost's
- *	bits are added by the library.
+ *	bits are added by the library, but for VU_F_IN_ORDER, which is offered only if it is set
+ *	here: completions out of order then wait for those before them.
  * @required: bits the driver must accept (subset of what is offered); without them the device
  *	does not start.
  * @forbidden: bits never offered, of the library's own (for example 1 << VU_F_EVENT_IDX).

@@ -26,9 +26,11 @@ enum {
 
 /* The bits that belong to the ring and the transport: the library's, not the device's. */
 static const uint64_t ring_bits = BIT(VU_F_VERSION_1) | BIT(VU_F_INDIRECT_DESC) |
-				  BIT(VU_F_EVENT_IDX) | BIT(VU_F_PROTOCOL_FEATURES);
-static const uint64_t reserved_bits = BIT(VU_F_LOG_ALL) | BIT(VU_F_PROTOCOL_FEATURES) |
-				      (BIT(VU_F_RING_RESET + 1) - BIT(VU_F_NOTIFY_ON_EMPTY));
+				  BIT(VU_F_EVENT_IDX) | BIT(VU_F_RING_PACKED) |
+				  BIT(VU_F_PROTOCOL_FEATURES);
+static const uint64_t reserved_bits =
+	BIT(VU_F_LOG_ALL) | BIT(VU_F_PROTOCOL_FEATURES) |
+	((BIT(VU_F_RING_RESET + 1) - BIT(VU_F_NOTIFY_ON_EMPTY)) & ~BIT(VU_F_IN_ORDER));
 
 static const char *device_check(const struct vu_device_info *info)
 {

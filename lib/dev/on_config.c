@@ -61,8 +61,9 @@ int on_set_config(struct session *s, struct wire_msg *msg)
 	if (dev->ops.config_written)
 		err = dev->ops.config_written(dev, c.offset, c.size, dev->opaque);
 	if (err)
-		log_warn(&dev->log, "the device refused %u bytes at %u of its configuration space: %s",
-			 c.size, c.offset, strerror(-err));
+		log_warn(&dev->log,
+			 "the device refused %u bytes at %u of its configuration space: %s", c.size,
+			 c.offset, strerror(-err));
 	return err && msg->hdr.flags & WIRE_NEED_REPLY ? err : MESSAGE_DONE;
 }
 

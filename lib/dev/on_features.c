@@ -47,10 +47,6 @@ static int features_check(struct session *s, uint64_t acked)
 			  (unsigned long long)missing);
 		return -EINVAL;
 	}
-	if (acked & BIT(VU_F_RING_PACKED)) {
-		log_error(&dev->log, "packed rings were acked but not offered");
-		return -EINVAL;
-	}
 	if (!dev->ops.features_acked)
 		return 0;
 	return dev->ops.features_acked(dev, vu_device_features(dev), dev->opaque);

@@ -68,7 +68,7 @@ static void memory_log(const struct session *s, int err)
 
 int on_set_mem_table(struct session *s, struct wire_msg *msg)
 {
-	struct region *regions[WIRE_TABLE_REGIONS] = { 0 };
+	struct region *regions[WIRE_TABLE_REGIONS] = {0};
 	struct table *table;
 	uint32_t n, mapped;
 	int err = 0;

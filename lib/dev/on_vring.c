@@ -75,12 +75,7 @@ int on_set_vring_base(struct session *s, struct wire_msg *msg)
 
 	if (!q)
 		return -EPROTO;
-	/* vhost-user "A vring descriptor index for split virtqueues": 16 bits. */
-	if (state.num > UINT16_MAX) {
-		log_error(&s->dev->log, "queue %u: a base of %#x does not fit into 16 bits",
-			  q->index, state.num);
-		return -EPROTO;
-	}
+	/* What it means depends on the layout; the ring checks it when it starts. */
 	q->want.ring.base = state.num;
 	q->want.base_set = true;
 	return MESSAGE_DONE;
@@ -159,6 +154,8 @@ static int vring_start(struct session *s, struct wire_msg *msg, struct vu_queue 
 	err = device_start(s);
 	if (err)
 		return err;
+	c->packed = s->features >> VU_F_RING_PACKED & 1;
+	c->in_order = s->features >> VU_F_IN_ORDER & 1;
 	c->event_idx = s->features >> VU_F_EVENT_IDX & 1;
 	c->indirect = s->features >> VU_F_INDIRECT_DESC & 1;
 	c->space = TABLE_USER;

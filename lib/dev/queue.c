@@ -95,7 +95,7 @@ static __attribute__((noinline)) int req_refuse(const struct req *req, const cha
 {
 	const struct vu_queue *q = req_owner(req);
 
-	if (!req->outstanding) {
+	if (req->state != REQ_OUT) {
 		log_error(&q->dev->log,
 			  "queue %u: %s() on a request that is not outstanding (completed twice?)",
 			  q->index, function);
@@ -107,7 +107,7 @@ static __attribute__((noinline)) int req_refuse(const struct req *req, const cha
 /* 0, or -EINVAL after a log line. */
 static inline int req_check(const struct req *req, const char *function)
 {
-	if (unlikely(!req->outstanding || req->ring->config.debug))
+	if (unlikely(req->state != REQ_OUT || req->ring->config.debug))
 		return req_refuse(req, function);
 	return 0;
 }

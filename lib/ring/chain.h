@@ -85,8 +85,10 @@ static inline void chain_end(struct chain *c)
 	pub->writable_len = c->len;
 	pub->flags = 0;
 	req->table = ring->table;
-	req->outstanding = true;
+	req->state = REQ_OUT;
 	ring->outstanding++;
+	if (unlikely(ring->order))
+		order_taken(ring, req);
 	if (unlikely(ring->config.priv_size))
 		memset(pub->priv, 0, ring->config.priv_size);
 }

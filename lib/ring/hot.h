@@ -7,29 +7,47 @@
 
 #include <errno.h>
 
+#include "ring/packed.h"
 #include "ring/ring.h"
 #include "ring/split.h"
 
 /* ring.c: give back what a request held besides itself. */
 void ring_drop_slow(struct ring *ring, struct req *req);
+/* order.c: finish a request, or hold it until those before it are finished. */
+void order_complete(struct ring *ring, struct req *req, uint32_t written);
 
 /* Take up to max requests: how many (1 and up); 0: nothing, or starved; -EIO: broken. */
 static inline int ring_take(struct ring *ring, struct vu_req **reqs, uint32_t max)
 {
-	return split_take(ring, reqs, max);
+	return ring->packed ? packed_take(ring, reqs, max) : split_take(ring, reqs, max);
 }
 
 /* Has the driver made more available since the last look or take?  1; 0; -EIO: broken. */
 static inline int ring_look(struct ring *ring)
 {
-	return likely(ring->is_live) ? split_refresh(ring) : -EIO;
+	if (unlikely(!ring->is_live))
+		return -EIO;
+	return ring->packed ? packed_look(ring) : split_refresh(ring);
+}
+
+/* Write the used entry of a request; ring_publish() makes it visible. */
+static inline void ring_push(struct ring *ring, const struct req *req, uint32_t written)
+{
+	if (ring->packed)
+		packed_push(ring, req, written);
+	else
+		split_push(ring, req, written);
 }
 
 /* The request is nobody's any more. */
 static inline void ring_drop(struct ring *ring, struct req *req)
 {
-	req->outstanding = false;
+	req->state = REQ_FREE;
 	ring->outstanding--;
+	if (ring->packed) {
+		ring->outstanding_slots -= req->slots;
+		ring->free_reqs[ring->n_free++] = req->index;
+	}
 	if (unlikely(req->block || req->table != ring->table))
 		ring_drop_slow(ring, req);
 }
@@ -37,10 +55,17 @@ static inline void ring_drop(struct ring *ring, struct req *req)
 /* Finish a request.  -ERANGE; 0.  Made visible by ring_publish(). */
 static inline int ring_complete(struct ring *ring, struct req *req, uint64_t written)
 {
+	uint32_t len = written > UINT32_MAX ? UINT32_MAX : (uint32_t)written;
+
 	if (unlikely(written > req->pub.writable_len))
 		return -ERANGE;
-	if (likely(ring->is_live))
-		split_push(ring, req->id, written > UINT32_MAX ? UINT32_MAX : (uint32_t)written);
+	if (likely(ring->is_live)) {
+		if (unlikely(ring->order)) {
+			order_complete(ring, req, len);
+			return 0;
+		}
+		ring_push(ring, req, len);
+	}
 	ring_drop(ring, req);
 	return 0;
 }
@@ -51,6 +76,36 @@ struct ring_sums {
 	uint64_t written;
 };
 
+/* The loop of ring_complete_plain(), for one layout. */
+static inline uint32_t ring_complete_layout(struct ring *ring, bool packed,
+					    struct vu_req *const *reqs, const uint64_t *written,
+					    uint32_t n, struct ring_sums *sums)
+{
+	const struct table *table = ring->table;
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		struct req *req = (struct req *)reqs[i];
+
+		if (unlikely(req->ring != ring || req->table != table || req->block ||
+			     req->state != REQ_OUT || written[i] > req->pub.writable_len ||
+			     written[i] > UINT32_MAX))
+			break;
+		if (packed) {
+			packed_push(ring, req, (uint32_t)written[i]);
+			ring->outstanding_slots -= req->slots;
+			ring->free_reqs[ring->n_free++] = req->index;
+		} else {
+			split_push(ring, req, (uint32_t)written[i]);
+		}
+		req->state = REQ_FREE;
+		sums->readable += req->pub.readable_len;
+		sums->written += written[i];
+	}
+	ring->outstanding -= i;
+	return i;
+}
+
 /*
  * Finish requests of this ring, as far as nothing about them is out of the ordinary; returns how
  * many.  Not yet visible.
@@ -59,32 +114,21 @@ static inline uint32_t ring_complete_plain(struct ring *ring, struct vu_req *con
 					   const uint64_t *written, uint32_t n,
 					   struct ring_sums *sums)
 {
-	const struct table *table = ring->table;
-	uint32_t i;
-
 	*sums = (struct ring_sums){0, 0};
 	if (unlikely(!ring->is_plain))
 		return 0;
-	for (i = 0; i < n; i++) {
-		struct req *req = (struct req *)reqs[i];
-
-		if (unlikely(req->ring != ring || req->table != table || req->block ||
-			     !req->outstanding || written[i] > req->pub.writable_len ||
-			     written[i] > UINT32_MAX))
-			break;
-		split_push(ring, req->id, (uint32_t)written[i]);
-		req->outstanding = false;
-		sums->readable += req->pub.readable_len;
-		sums->written += written[i];
-	}
-	ring->outstanding -= i;
-	return i;
+	return ring->packed ? ring_complete_layout(ring, true, reqs, written, n, sums)
+			    : ring_complete_layout(ring, false, reqs, written, n, sums);
 }
 
 /* Let the driver see what was completed. */
 static inline void ring_publish(struct ring *ring)
 {
-	if (likely(ring->is_live))
+	if (unlikely(!ring->is_live))
+		return;
+	if (ring->packed)
+		packed_publish(ring);
+	else
 		split_publish(ring);
 }
 
@@ -108,7 +152,7 @@ static inline bool ring_wants_signal(struct ring *ring)
 		full_fence();
 		return true;
 	}
-	return split_wants_signal(ring, from);
+	return ring->packed ? packed_wants_signal(ring, from) : split_wants_signal(ring, from);
 }
 
 /*
@@ -117,13 +161,17 @@ static inline bool ring_wants_signal(struct ring *ring)
  */
 static inline bool ring_arm(struct ring *ring)
 {
-	return !ring->is_live || split_arm(ring);
+	return !ring->is_live || (ring->packed ? packed_arm(ring) : split_arm(ring));
 }
 
 /* Notifications are not needed for now. */
 static inline void ring_disarm(struct ring *ring)
 {
-	if (likely(ring->is_live))
+	if (unlikely(!ring->is_live))
+		return;
+	if (ring->packed)
+		packed_disarm(ring);
+	else
 		split_disarm(ring);
 }
 

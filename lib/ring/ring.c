@@ -8,13 +8,16 @@
 
 #include "ring/chain.h"
 #include "ring/hot.h"
+#include "ring/indirect.h"
+#include "ring/packed.h"
 #include "ring/split.h"
 
-/* Nothing more is to be taken: nothing is left of what was seen, and split_take() looks no more. */
+/* Nothing more is to be taken: nothing is left of what was seen, and nobody looks any more. */
 static void ring_end(struct ring *r)
 {
 	r->is_live = r->is_plain = false;
 	r->avail_idx = (uint16_t)r->next_pos;
+	order_forget(r);
 }
 
 int ring_break(struct ring *r, const char *why)
@@ -25,23 +28,24 @@ int ring_break(struct ring *r, const char *why)
 	return -EIO;
 }
 
-/* Find the three areas in a table.  -EFAULT with *why. */
+/* Find the three areas in a table (virtio 1.3 §2.6).  -EFAULT with *why. */
 static int ring_resolve(struct ring *r, const struct table *table, const char **why)
 {
 	const struct ring_config *c = &r->config;
-	uint16_t *driver, *device;
-	struct split_desc *desc;
+	uint64_t desc_bytes = c->packed ? packed_desc_bytes(c->size) : split_desc_bytes(c->size);
+	uint64_t driver_bytes = c->packed ? packed_event_bytes() : split_driver_bytes(c->size);
+	uint64_t device_bytes = c->packed ? packed_event_bytes() : split_device_bytes(c->size);
+	void *desc = table_translate(table, c->space, c->desc, desc_bytes);
+	void *driver = table_translate(table, c->space, c->driver, driver_bytes);
+	void *device = table_translate(table, c->space, c->device, device_bytes);
 
-	desc = table_translate(table, c->space, c->desc, split_desc_bytes(c->size));
-	driver = table_translate(table, c->space, c->driver, split_driver_bytes(c->size));
-	device = table_translate(table, c->space, c->device, split_device_bytes(c->size));
-	*why = !desc	 ? "its descriptor table is outside guest memory"
-	       : !driver ? "its available ring is outside guest memory"
-	       : !device ? "its used ring is outside guest memory"
+	*why = !desc	 ? "its descriptors are outside guest memory"
+	       : !driver ? "its driver area (available ring) is outside guest memory"
+	       : !device ? "its device area (used ring) is outside guest memory"
 			 : NULL;
 	if (*why)
 		return -EFAULT;
-	/* virtio 1.3 §2.7: 16, 2 and 4; what the accesses need is the host address's. */
+	/* What the accesses need of the host's addresses; the guest's are aligned to more. */
 	if ((uintptr_t)desc % 8 || (uintptr_t)driver % 2 || (uintptr_t)device % 4) {
 		*why = "its areas are not aligned";
 		return -EFAULT;
@@ -52,16 +56,24 @@ static int ring_resolve(struct ring *r, const struct table *table, const char **
 	return 0;
 }
 
+static const char *ring_check_layout(const struct ring_config *c)
+{
+	if (c->packed)
+		return packed_base_fits(c->base, c->size) ? NULL : "its base is beyond its size";
+	if (c->size & (c->size - 1))
+		return "its size is not a power of two";
+	return c->base > UINT16_MAX ? "its base does not fit into 16 bits" : NULL;
+}
+
 static int ring_check(const struct ring_config *c, const char **why)
 {
 	*why = !c->size || c->size > RING_MAX_SIZE ? "its size is not between 1 and 32768"
-	       : c->size & (c->size - 1)	   ? "its size is not a power of two"
 	       : !c->max_segs			   ? "its requests may have no segments"
-						   : NULL;
+						   : ring_check_layout(c);
 	return *why ? -EINVAL : 0;
 }
 
-/* Requests, by id, each with its private bytes behind it. */
+/* Requests, each with its private bytes behind it. */
 static int ring_alloc(struct ring *r)
 {
 	const struct ring_config *c = &r->config;
@@ -69,14 +81,23 @@ static int ring_alloc(struct ring *r)
 
 	r->req_size = (uint32_t)(head + (c->priv_size + 15) / 16 * 16);
 	r->reqs = calloc(c->size, r->req_size);
-	r->scratch = calloc(c->max_segs, sizeof(*r->scratch));
-	if (!r->reqs || !r->scratch)
+	r->scratch = calloc(c->max_segs, DESC_BYTES);
+	if (c->packed)
+		r->free_reqs = calloc(c->size, sizeof(*r->free_reqs));
+	if (c->in_order)
+		r->order = calloc(c->size, sizeof(struct req *));
+	if (!r->reqs || !r->scratch || (c->packed && !r->free_reqs) || (c->in_order && !r->order))
 		return -ENOMEM;
-	for (uint32_t id = 0; id < c->size; id++) {
-		struct req *req = ring_req(r, id);
+	for (uint32_t i = 0; i < c->size; i++) {
+		struct req *req = ring_req(r, i);
 
 		req->ring = r;
-		req->id = (uint16_t)id;
+		req->index = (uint16_t)i;
+		req->id = (uint16_t)i;
+		req->slots = 1;
+		/* The stack's top is used first: begin with request 0. */
+		if (c->packed)
+			r->free_reqs[r->n_free++] = (uint16_t)(c->size - 1 - i);
 		req->pub.priv = c->priv_size ? (unsigned char *)req + head : NULL;
 	}
 	return arena_init(&r->arena, c->size, c->max_segs);
@@ -100,6 +121,7 @@ int ring_new(const struct ring_config *config, struct table *table, struct ring 
 	r->size = config->size;
 	r->max_segs = config->max_segs;
 	r->inline_segs = config->max_segs < RING_INLINE_SEGS ? config->max_segs : RING_INLINE_SEGS;
+	r->packed = config->packed;
 	r->event_idx = config->event_idx;
 	r->indirect = config->indirect;
 	err = ring_resolve(r, table, why);
@@ -113,8 +135,11 @@ int ring_new(const struct ring_config *config, struct table *table, struct ring 
 	}
 	r->table = table_ref(table);
 	r->is_live = true;
-	r->is_plain = !config->debug;
-	split_begin(r);
+	r->is_plain = !config->debug && !config->in_order;
+	if (r->packed)
+		packed_begin(r);
+	else
+		split_begin(r);
 	*why = NULL;
 	*out = r;
 	return 0;
@@ -134,6 +159,8 @@ void ring_free(struct ring *r)
 	table_unref(r->table);
 	arena_fini(&r->arena);
 	free(r->scratch);
+	free(r->order);
+	free(r->free_reqs);
 	free(r->reqs);
 	free(r);
 }
@@ -147,7 +174,7 @@ static int ring_retire_table(struct ring *r)
 	for (uint32_t id = 0; r->outstanding && id < r->size; id++) {
 		const struct req *req = ring_req(r, id);
 
-		users += req->outstanding && req->table == r->table;
+		users += req->state != REQ_FREE && req->table == r->table;
 	}
 	if (!users) {
 		table_unref(r->table);
@@ -290,9 +317,15 @@ void ring_watch(struct ring *r)
 
 int ring_put_back(struct ring *r, struct req *req)
 {
-	if (!req->outstanding || req->pos != r->next_pos - 1)
+	if (req->state != REQ_OUT || req->pos + req->slots != r->next_pos)
 		return -EINVAL;
-	r->next_pos--;
+	if (r->packed)
+		packed_put_back(r, req);
+	else
+		r->next_pos--;
+	/* The newest one taken is the last in order. */
+	if (r->order_n)
+		r->order_n--;
 	if (!r->is_live)
 		ring_end(r);
 	ring_drop(r, req);
@@ -301,10 +334,14 @@ int ring_put_back(struct ring *r, struct req *req)
 
 bool ring_is_available(struct ring *r)
 {
-	return r->is_live && ((uint16_t)r->next_pos != r->avail_idx || split_refresh(r) > 0);
+	if (!r->is_live)
+		return false;
+	if (r->packed)
+		return packed_is_available(r, r->avail);
+	return (uint16_t)r->next_pos != r->avail_idx || split_refresh(r) > 0;
 }
 
 uint32_t ring_base(const struct ring *r)
 {
-	return split_base(r);
+	return r->packed ? packed_base(r) : split_base(r);
 }

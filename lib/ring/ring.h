@@ -31,8 +31,10 @@ enum {
 /* All a ring needs to know to start: plain values, checked by ring_new(). */
 struct ring_config {
 	uint32_t size;
+	bool packed;
 	bool event_idx;
 	bool indirect;
+	bool in_order;
 	enum table_space space;	       /* what the three addresses are */
 	uint64_t desc, driver, device; /* virtio 1.3 §2.6: the three areas */
 	uint32_t base;		       /* SET_VRING_BASE */
@@ -44,6 +46,12 @@ struct ring_config {
 
 struct ring;
 
+enum req_state {
+	REQ_FREE,
+	REQ_OUT,  /* the device has it */
+	REQ_HELD, /* completed, but an older one is not, and the order matters */
+};
+
 /* A request and what the library keeps with it; pub is first: the two convert by a cast. */
 struct req {
 	struct vu_req pub;
@@ -51,12 +59,21 @@ struct req {
 	struct table *table;	 /* the memory its segments point into */
 	struct req *remote_next; /* completed by another thread */
 	uint64_t remote_written;
-	uint32_t pos;  /* where in the available ring it was */
-	uint16_t id;   /* what the used entry will name: the chain's head */
-	uint8_t block; /* 0: segments are inline, else 1 + arena class */
-	bool outstanding;
+	uint32_t pos;	  /* next_pos when it was taken */
+	uint16_t id;	  /* what the used entry will name: the chain's head, or the buffer id */
+	uint16_t slots;	  /* entries of the ring that it takes: 1, packed: its descriptors */
+	uint16_t index;	  /* among the ring's requests */
+	uint8_t block;	  /* 0: segments are inline, else 1 + arena class */
+	uint8_t state;	  /* enum req_state */
+	uint32_t written; /* REQ_HELD */
 	struct iovec segs[RING_INLINE_SEGS];
 	/* followed by priv_size bytes */
+};
+
+/* A place in a packed ring: slot and wrap counter. */
+struct packed_pos {
+	uint32_t slot;
+	bool wrap;
 };
 
 /* A table that was replaced while requests pointed into it. */
@@ -67,8 +84,8 @@ struct ring_old_table {
 };
 
 struct ring {
-	/* Areas, resolved when the table was set (virtio 1.3 §2.7). */
-	const struct split_desc *desc;
+	/* Areas, resolved when the table was set (virtio 1.3 §2.6). */
+	void *desc;
 	uint16_t *driver;
 	uint16_t *device;
 	uint32_t size;
@@ -77,12 +94,13 @@ struct ring {
 	 * Positions; free-running.  Ours are wider than the driver's, so that an old request's and
 	 * an old decision's are told from today's a lap later.
 	 */
-	uint16_t avail_idx;  /* as last read from the driver */
+	uint16_t avail_idx;  /* split: as last read from the driver */
 	uint32_t next_pos;   /* next entry to take */
 	uint32_t used_pos;   /* next entry to publish */
 	uint32_t signal_pos; /* used_pos at the last signal decision */
 
 	uint32_t outstanding;
+	bool packed;
 	bool event_idx;
 	bool indirect;
 	bool signal_valid; /* signal_pos means something */
@@ -94,7 +112,21 @@ struct ring {
 	bool unstarved;	   /* ... and one came free */
 	const char *why;   /* not NULL: broken */
 
-	unsigned char *reqs; /* size of them, req_size apart, by id */
+	/* Packed. */
+	struct packed_pos avail; /* where next_pos is */
+	struct packed_pos used;	 /* where used_pos is */
+	struct packed_pos seen;	 /* where seen_pos is: the first slot not known to be available */
+	uint32_t seen_pos;
+	uint32_t look_pos; /* next_pos at the last look that found something */
+	uint32_t outstanding_slots;
+	bool has_looked;
+	bool is_batch;	      /* used descriptors wait for packed_publish(): */
+	uint16_t batch_flags; /* ... the first one's flags */
+	uint32_t batch_slot;
+	uint16_t *free_reqs; /* stack of unused requests */
+	uint32_t n_free;
+
+	unsigned char *reqs; /* size of them, req_size apart; split: by head */
 	uint32_t req_size;
 	uint32_t max_segs;
 	uint32_t inline_segs; /* of a request's own, at most max_segs */
@@ -102,7 +134,9 @@ struct ring {
 	struct table *table;
 	struct ring_old_table *old_tables;
 	struct arena arena;
-	struct split_desc *scratch; /* an indirect table that crosses regions is copied here */
+	void *scratch;	    /* an indirect table that crosses regions is copied here */
+	struct req **order; /* IN_ORDER: what was taken and not yet used, oldest first */
+	uint32_t order_first, order_n;
 	struct ring_config config;
 	struct ring *next; /* for the owner's list of rings whose session is gone */
 };
@@ -133,6 +167,11 @@ static inline struct req *ring_req(const struct ring *ring, uint32_t id)
 {
 	return (struct req *)(void *)(ring->reqs + (size_t)id * ring->req_size);
 }
+
+/* IN_ORDER: note that a request was taken. */
+void order_taken(struct ring *ring, struct req *req);
+/* IN_ORDER: nothing will be used any more; let go of what is held. */
+void order_forget(struct ring *ring);
 
 /* Break the ring; always returns -EIO. */
 int ring_break(struct ring *ring, const char *why);

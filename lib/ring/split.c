@@ -12,6 +12,7 @@
 
 #include "base/atomics.h"
 #include "ring/chain.h"
+#include "ring/indirect.h"
 
 uint64_t split_desc_bytes(uint32_t size)
 {
@@ -82,66 +83,25 @@ struct split_walk {
 	bool is_indirect;
 };
 
-/* Collect an indirect table that lies in several regions. */
-static const struct split_desc *split_copy_table(struct ring *r, uint64_t addr, uint32_t len)
-{
-	unsigned char *to = (unsigned char *)r->scratch;
-
-	if (addr + (len - 1) < addr)
-		return NULL;
-	while (len) {
-		const struct span *span = table_find(r->table, TABLE_GUEST, addr);
-		uint64_t piece;
-
-		if (!span)
-			return NULL;
-		piece = span->size - (addr - span->start);
-		if (piece > len)
-			piece = len;
-		memcpy(to, span->host + (addr - span->start), piece);
-		to += piece;
-		addr += piece;
-		len -= (uint32_t)piece;
-	}
-	return r->scratch;
-}
-
 /*
  * Go on in the indirect table that d points to (§2.7.5.3): the last of the direct descriptors,
  * whose WRITE flag means nothing.
  */
-static int split_enter_slow(struct ring *r, struct split_walk *w, struct split_copy d)
-{
-	if (!r->indirect)
-		return ring_break(r, "an indirect descriptor, but the feature was not negotiated");
-	if (w->is_indirect)
-		return ring_break(r, "an indirect descriptor inside an indirect table");
-	if (copy_has(d, DESC_F_NEXT))
-		return ring_break(r, "an indirect descriptor that is not the last of its chain");
-	if (!copy_len(d) || copy_len(d) % sizeof(struct split_desc))
-		return ring_break(r, "an indirect table whose length is not a multiple of 16");
-	w->is_indirect = true;
-	w->limit = copy_len(d) / (uint32_t)sizeof(struct split_desc);
-	w->at = 0;
-	w->table = table_translate(r->table, TABLE_GUEST, d.addr, copy_len(d));
-	if (w->table && (uintptr_t)w->table % sizeof(uint64_t) == 0)
-		return 0;
-	/* In pieces, or at an odd address: at most max_segs entries of it can be of use. */
-	if (w->limit > r->max_segs)
-		return ring_break(r, "an indirect table across regions, longer than max_segs");
-	w->table = split_copy_table(r, d.addr, copy_len(d));
-	if (!w->table)
-		return ring_break(r, "an indirect table outside guest memory");
-	return 0;
-}
-
 static inline int split_enter_indirect(struct ring *r, struct split_walk *w, struct split_copy d)
 {
-	/* A copy: so that w itself can stay in registers. */
-	struct split_walk slow = *w;
-	int err = split_enter_slow(r, &slow, d);
+	const void *table;
+	uint32_t n;
+	int err;
 
-	*w = slow;
+	if (unlikely(w->is_indirect))
+		return ring_break(r, "an indirect descriptor inside an indirect table");
+	if (unlikely(copy_has(d, DESC_F_NEXT)))
+		return ring_break(r, "an indirect descriptor that is not the last of its chain");
+	err = indirect_open(r, d.addr, copy_len(d), &table, &n);
+	w->is_indirect = true;
+	w->table = table;
+	w->limit = n;
+	w->at = 0;
 	return err;
 }
 
@@ -166,7 +126,7 @@ static int split_lost(struct ring *r)
  */
 static inline int split_walk(struct ring *r, struct req *req, uint16_t head)
 {
-	struct split_walk w = {r->desc, r->size, head, false};
+	struct split_walk w = {(const struct split_desc *)r->desc, r->size, head, false};
 	struct split_copy d;
 	struct chain c;
 	int err;
@@ -233,7 +193,7 @@ int split_take_ready(struct ring *r, struct vu_req **reqs, uint32_t max)
 			break;
 		}
 		req = ring_req(r, head);
-		if (unlikely(req->outstanding)) {
+		if (unlikely(req->state != REQ_FREE)) {
 			err = ring_break(r, "a descriptor made available that is still in use");
 			break;
 		}

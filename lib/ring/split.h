@@ -8,8 +8,6 @@
 #include "base/atomics.h"
 #include "ring/ring.h"
 
-enum { DESC_F_NEXT = 1, DESC_F_WRITE = 2, DESC_F_INDIRECT = 4 };
-
 /* virtio 1.3 §2.7.5; little-endian. */
 struct split_desc {
 	uint64_t addr;
@@ -67,13 +65,13 @@ static inline int split_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 }
 
 /* Write a used entry; split_publish() makes it visible. */
-static inline void split_push(struct ring *r, uint16_t id, uint32_t written)
+static inline void split_push(struct ring *r, const struct req *req, uint32_t written)
 {
 	/* The area is 4-aligned and begins with two words: so are the entries. */
 	struct split_used *used = (struct split_used *)(void *)(r->device + SPLIT_RING);
 
 	used += r->used_pos++ & (r->size - 1);
-	used->id = LE32((uint32_t)id);
+	used->id = LE32((uint32_t)req->id);
 	used->len = LE32(written);
 }
 

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VIRTIO_F_IN_ORDER (virtio 1.3 §2.7.9, §2.8.9): requests are used in the order in which they were
+ * made available, whatever the order in which the device completes them.  Queue thread.
+ */
+#include "ring/hot.h"
+
+void order_taken(struct ring *r, struct req *req)
+{
+	/* Never more than size requests: fits by construction. */
+	r->order[(r->order_first + r->order_n++) % r->size] = req;
+}
+
+void order_forget(struct ring *r)
+{
+	for (; r->order_n; r->order_n--) {
+		struct req *req = r->order[r->order_first];
+
+		r->order_first = (r->order_first + 1) % r->size;
+		if (req->state == REQ_HELD)
+			ring_drop(r, req);
+	}
+}
+
+void order_complete(struct ring *r, struct req *req, uint32_t written)
+{
+	req->state = REQ_HELD;
+	req->written = written;
+	while (r->order_n && r->order[r->order_first]->state == REQ_HELD) {
+		req = r->order[r->order_first];
+		r->order_first = (r->order_first + 1) % r->size;
+		r->order_n--;
+		ring_push(r, req, req->written);
+		ring_drop(r, req);
+	}
+}

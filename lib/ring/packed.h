@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* The packed layout (virtio 1.3 §2.8).  Contract: see ring.h. */
+#ifndef RING_PACKED_H
+#define RING_PACKED_H
+
+#include "base/atomics.h"
+#include "ring/ring.h"
+
+/* Flags of a descriptor besides NEXT, WRITE and INDIRECT (§2.8.1). */
+enum { PACKED_F_AVAIL = 1 << 7, PACKED_F_USED = 1 << 15 };
+/* §2.8.10: the event areas are two 16-bit words, and what their flags say. */
+enum { PACKED_OFF_WRAP, PACKED_FLAGS };
+enum { PACKED_EVENT_ENABLE, PACKED_EVENT_DISABLE, PACKED_EVENT_DESC };
+enum { PACKED_WRAP_SHIFT = 15, PACKED_SLOT_MASK = (1 << PACKED_WRAP_SHIFT) - 1 };
+
+/* §2.8.13; little-endian. */
+struct packed_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t id;
+	uint16_t flags;
+};
+
+uint64_t packed_desc_bytes(uint32_t size);
+uint64_t packed_event_bytes(void);
+
+/* Is this a base that a ring of that size can have? */
+bool packed_base_fits(uint32_t base, uint32_t size);
+void packed_begin(struct ring *ring);
+uint32_t packed_base(const struct ring *ring);
+int packed_take(struct ring *ring, struct vu_req **reqs, uint32_t max);
+/* See ring_look() and ring_arm(). */
+int packed_look(struct ring *ring);
+bool packed_arm(struct ring *ring);
+bool packed_wants_signal(struct ring *ring, uint32_t from);
+void packed_put_back(struct ring *ring, const struct req *req);
+
+static inline struct packed_desc *packed_ring(const struct ring *r)
+{
+	return (struct packed_desc *)r->desc;
+}
+
+/* Move a slot on, or its wrap counter over. */
+static inline void packed_advance(const struct ring *r, struct packed_pos *at, uint32_t slots)
+{
+	at->slot += slots;
+	if (at->slot >= r->size) {
+		at->slot -= r->size;
+		at->wrap = !at->wrap;
+	}
+}
+
+/* Has the driver made this slot available?  Acquire pairs with its wmb before it writes the flags
+ * (Linux virtqueue_add_packed). */
+static inline bool packed_is_available(const struct ring *r, struct packed_pos at)
+{
+	uint16_t flags = le16_load_acquire(&packed_ring(r)[at.slot].flags);
+	bool avail = flags & PACKED_F_AVAIL, used = flags & PACKED_F_USED;
+
+	return avail == at.wrap && used != at.wrap;
+}
+
+/*
+ * Write a used descriptor.  The flags make it visible: those of a batch's first are kept back
+ * until packed_publish(), and as drivers go in order, the others are not looked at before.
+ */
+static inline void packed_push(struct ring *r, const struct req *req, uint32_t written)
+{
+	struct packed_desc *d = &packed_ring(r)[r->used.slot];
+	uint16_t flags = r->used.wrap ? PACKED_F_AVAIL | PACKED_F_USED : 0;
+
+	if (written)
+		flags |= 2; /* WRITE: len means something (§2.8.4) */
+	d->id = LE16(req->id);
+	d->len = LE32(written);
+	if (r->is_batch) {
+		le16_write_once(&d->flags, flags);
+	} else {
+		r->is_batch = true;
+		r->batch_slot = r->used.slot;
+		r->batch_flags = flags;
+	}
+	packed_advance(r, &r->used, req->slots);
+	r->used_pos += req->slots;
+}
+
+static inline void packed_publish(struct ring *r)
+{
+	if (!r->is_batch)
+		return;
+	r->is_batch = false;
+	/* Release pairs with the driver's rmb after it read the flags (Linux
+	 * virtqueue_get_buf_ctx_packed): it sees the batch and the data. */
+	le16_store_release(&packed_ring(r)[r->batch_slot].flags, r->batch_flags);
+}
+
+static inline void packed_disarm(struct ring *r)
+{
+	le16_write_once(&r->device[PACKED_FLAGS], PACKED_EVENT_DISABLE);
+}
+
+#endif
