@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vu-blk: a disk (virtio 1.3 §5.2) in a file, on a block device or in memory.
+ *
+ * Each queue has a group and a worker thread of its own; what they share is atomic.  This file:
+ * options, the device and its configuration space.  Device thread.
+ */
+#include "blk.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLK_ID = 2, MAX_QUEUES = 256, MIN_QUEUE_SIZE = 4, MAX_QUEUE_SIZE = 32768, MAX_BLOCK = 4096 };
+
+#define FEATURE(name) (UINT64_C(1) << VIRTIO_BLK_F_##name)
+/* What is defined up to write zeroes; QEMU asks for 57 bytes. */
+#define CONFIG_SIZE (offsetof(struct virtio_blk_config, unused1) + 3)
+
+static uint64_t blk_features(const struct blk_disk *disk)
+{
+	uint64_t features = FEATURE(SEG_MAX) | FEATURE(BLK_SIZE) | FEATURE(FLUSH) |
+			    FEATURE(TOPOLOGY) | FEATURE(CONFIG_WCE) | FEATURE(MQ);
+
+	if (disk->settings->read_only)
+		return features | FEATURE(RO);
+	features |= FEATURE(WRITE_ZEROES);
+	return disk->limits.discard ? features | FEATURE(DISCARD) : features;
+}
+
+static uint32_t blk_seg_max(const struct blk_settings *settings)
+{
+	/* Without indirect descriptors a request has to fit into the ring. */
+	return settings->queue_size - 2 < BLK_SEG_MAX ? settings->queue_size - 2 : BLK_SEG_MAX;
+}
+
+static void blk_fill_config(const struct blk_disk *disk, struct virtio_blk_config *config)
+{
+	const struct blk_limits *limits = &disk->limits;
+	uint8_t exponent = 0;
+
+	while (limits->block << exponent < limits->physical)
+		exponent++;
+	*config = (struct virtio_blk_config){
+		.capacity = htole64(atomic_load(&disk->bytes) / BLK_SECTOR),
+		.seg_max = htole32(blk_seg_max(disk->settings)),
+		.blk_size = htole32(limits->block),
+		.physical_block_exp = exponent,
+		.min_io_size = htole16((uint16_t)(limits->physical / limits->block)),
+		.opt_io_size = htole32(limits->optimal / limits->block),
+		.wce = 1,
+		.num_queues = htole16((uint16_t)disk->n_queues),
+	};
+	if (disk->settings->read_only)
+		return;
+	config->max_write_zeroes_sectors = htole32(BLK_MAX_ZEROES / BLK_SECTOR);
+	config->max_write_zeroes_seg = htole32(BLK_MAX_RANGES);
+	config->write_zeroes_may_unmap = limits->discard;
+	if (limits->discard) {
+		config->max_discard_sectors = htole32(BLK_MAX_DISCARD / BLK_SECTOR);
+		config->max_discard_seg = htole32(BLK_MAX_RANGES);
+		config->discard_sector_alignment = htole32(limits->physical / BLK_SECTOR);
+	}
+}
+
+/* When is a write stable?  virtio 1.3 §5.2.6.2, the list at its end. */
+static void blk_choose_cache_mode(struct blk_disk *disk)
+{
+	uint8_t writeback = 0;
+
+	vu_config_get(disk->dev, offsetof(struct virtio_blk_config, wce), &writeback, 1);
+	atomic_store(&disk->writethrough, disk->wce ? !writeback : !disk->flush);
+}
+
+static int features_acked(struct vu_device *dev, uint64_t features, void *opaque)
+{
+	struct blk_disk *disk = opaque;
+	const uint8_t off = 0;
+
+	disk->wce = features & FEATURE(CONFIG_WCE);
+	disk->flush = features & FEATURE(FLUSH);
+	if (disk->wce && !disk->flush)
+		vu_config_set(dev, offsetof(struct virtio_blk_config, wce), &off, 1);
+	blk_choose_cache_mode(disk);
+	return 0;
+}
+
+static int config_written(struct vu_device *dev, uint32_t offset, uint32_t len, void *opaque)
+{
+	(void)dev;
+	(void)offset;
+	(void)len;
+	blk_choose_cache_mode(opaque);
+	return 0;
+}
+
+/* SIGHUP: is the file larger, or smaller? */
+static void reload(struct vu_device *dev, uint32_t index, void *opaque)
+{
+	struct blk_disk *disk = vu_device_opaque(dev);
+	uint64_t bytes, capacity;
+	char line[80];
+	int ret;
+
+	(void)index;
+	(void)opaque;
+	if (!disk->backend->size)
+		return;
+	ret = disk->backend->size(disk, &bytes);
+	if (ret) {
+		snprintf(line, sizeof(line), "size: %s", strerror(-ret));
+		vu_device_log(dev, VU_LOG_WARNING, line);
+		return;
+	}
+	capacity = htole64(bytes / BLK_SECTOR);
+	atomic_store(&disk->bytes, bytes);
+	vu_config_set(dev, offsetof(struct virtio_blk_config, capacity), &capacity, 8);
+}
+
+static int blk_make_queue(struct blk_disk *disk, uint32_t index, struct vu_program *program)
+{
+	struct blk_queue *q = &disk->queues[index];
+	int ret;
+
+	q->disk = disk;
+	q->vq = vu_device_queue(disk->dev, index);
+	ret = vu_group_new(disk->dev, &q->group);
+	if (!ret)
+		ret = vu_device_set_group(disk->dev, index, q->group);
+	if (!ret && disk->backend->queue_init)
+		ret = disk->backend->queue_init(q);
+	return ret ? ret : vu_program_add_worker(program, q->group);
+}
+
+static int blk_make_device(struct blk_disk *disk, uint32_t index, struct vu_program *program)
+{
+	static const struct virtio_blk_config writable = {.wce = 1};
+	const struct vu_ops ops = {
+		.size = sizeof(ops),
+		.features_acked = features_acked,
+		.queue_ready = blk_queue_ready,
+		.config_written = config_written,
+		/* No queue_stop: what is in flight ends by itself, soon. */
+	};
+	struct virtio_blk_config config;
+	struct vu_device_info info = {
+		.size = sizeof(info),
+		.device_id = BLK_ID,
+		.n_queues = disk->n_queues,
+		.features = blk_features(disk),
+		.config = &config,
+		.config_writable = &writable,
+		.config_size = CONFIG_SIZE,
+		.max_queue_size = disk->settings->queue_size,
+		.max_segs = blk_seg_max(disk->settings) + 2,
+		.priv_size = sizeof(struct blk_io),
+		.log_level = vu_program_log_level(program),
+	};
+	char name[16];
+	int ret;
+
+	snprintf(name, sizeof(name), "blk%u", index);
+	info.name = name;
+	blk_fill_config(disk, &config);
+	ret = vu_device_new(&info, &ops, disk, &disk->dev);
+	for (uint32_t i = 0; i < disk->n_queues && !ret; i++)
+		ret = blk_make_queue(disk, i, program);
+	return ret;
+}
+
+static void blk_free(struct blk_disk *disk)
+{
+	for (uint32_t i = 0; i < disk->n_queues && disk->queues; i++) {
+		struct blk_queue *q = &disk->queues[i];
+
+		if (disk->backend->queue_fini)
+			disk->backend->queue_fini(q);
+		vu_group_free(q->group);
+	}
+	vu_device_free(disk->dev);
+	disk->backend->close(disk);
+	free(disk->queues);
+	free(disk);
+}
+
+static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
+{
+	struct blk_settings *settings = opaque;
+	struct blk_disk *disk = calloc(1, sizeof(*disk));
+	int ret;
+
+	if (!disk)
+		return -ENOMEM;
+	disk->settings = settings;
+	disk->backend = settings->backend;
+	disk->n_queues = settings->n_queues;
+	disk->queues = calloc(disk->n_queues, sizeof(*disk->queues));
+	ret = disk->queues ? disk->backend->open(disk, index) : -ENOMEM;
+	if (!ret)
+		ret = blk_make_device(disk, index, program);
+	if (ret) {
+		blk_free(disk);
+		return ret;
+	}
+	*dev = disk->dev;
+	return 0;
+}
+
+static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
+{
+	(void)index;
+	(void)opaque;
+	blk_free(vu_device_opaque(dev));
+}
+
+static int set_file(const char *value, void *opaque)
+{
+	struct blk_settings *settings = opaque;
+	const char **files = reallocarray(settings->files, settings->n_files + 1, sizeof(*files));
+
+	if (!files)
+		return -ENOMEM;
+	files[settings->n_files++] = value;
+	settings->files = files;
+	return 0;
+}
+
+static int set_read_only(const char *value, void *opaque)
+{
+	((struct blk_settings *)opaque)->read_only = true;
+	(void)value;
+	return 0;
+}
+
+static int set_direct(const char *value, void *opaque)
+{
+	((struct blk_settings *)opaque)->direct = true;
+	(void)value;
+	return 0;
+}
+
+static int set_number(const char *value, uint32_t min, uint32_t max, uint32_t *number)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(value, &end, 10);
+	*number = (uint32_t)n;
+	return *value < '0' || *value > '9' || *end || errno || n < min || n > max ? -EINVAL : 0;
+}
+
+static int set_n_queues(const char *value, void *opaque)
+{
+	return set_number(value, 1, MAX_QUEUES, &((struct blk_settings *)opaque)->n_queues);
+}
+
+static int set_queue_size(const char *value, void *opaque)
+{
+	return set_number(value, MIN_QUEUE_SIZE, MAX_QUEUE_SIZE,
+			  &((struct blk_settings *)opaque)->queue_size);
+}
+
+static int set_block(const char *value, void *opaque)
+{
+	struct blk_settings *settings = opaque;
+	int ret = set_number(value, BLK_SECTOR, MAX_BLOCK, &settings->block);
+
+	return ret || settings->block & (settings->block - 1) ? -EINVAL : 0;
+}
+
+static int set_serial(const char *value, void *opaque)
+{
+	struct blk_settings *settings = opaque;
+	size_t len = strlen(value);
+
+	if (len > sizeof(settings->serial))
+		return -EINVAL;
+	memset(settings->serial, 0, sizeof(settings->serial));
+	memcpy(settings->serial, value, len);
+	return 0;
+}
+
+/* A number with K, M, G or T behind it, or without. */
+static int set_size(const char *value, void *opaque)
+{
+	static const char units[] = "KMGT";
+	struct blk_settings *settings = opaque;
+	const char *unit;
+	char *end;
+
+	errno = 0;
+	settings->size = strtoull(value, &end, 10);
+	if (*value < '0' || *value > '9' || errno)
+		return -EINVAL;
+	if (*end) {
+		unsigned int shift;
+
+		unit = strchr(units, *end);
+		if (!unit || end[1])
+			return -EINVAL;
+		shift = 10 * (unsigned int)(unit - units + 1);
+		if (settings->size > (UINT64_C(1) << 62) >> shift)
+			return -EINVAL;
+		settings->size <<= shift;
+	}
+	return settings->size < BLK_SECTOR || settings->size > UINT64_C(1) << 62 ? -EINVAL : 0;
+}
+
+static int set_backend(const char *value, void *opaque)
+{
+	static const struct blk_backend *const backends[] = {&blk_backend_file, &blk_backend_memory,
+							     &blk_backend_null};
+	struct blk_settings *settings = opaque;
+
+	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
+		if (!strcmp(value, backends[i]->name)) {
+			settings->backend = backends[i];
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static const struct vu_option options[] = {
+	{"blk-file", "PATH", "file or block device; repeated: one for each socket", 0, set_file},
+	{"read-only", NULL, "refuse what would change it", 0, set_read_only},
+	{"num-queues", "N", "queues, with a thread for each (default 1)", 0, set_n_queues},
+	{"queue-size", "N", "longest ring taken, in entries (default 1024)", 0, set_queue_size},
+	{"serial", "TEXT", "at most 20 characters (default: vu-blk)", 0, set_serial},
+	{"direct", NULL, "bypass the page cache (O_DIRECT)", 0, set_direct},
+	{"logical-block-size", "BYTES", "512 to 4096 (default: what suits the file)", 0, set_block},
+	{"backend", "NAME", "file (default), memory, or null: keeps nothing", 0, set_backend},
+	{"size", "BYTES", "of memory or null; K, M, G, T may follow (default 1G)", 0, set_size},
+	{NULL, NULL, NULL, 0, NULL},
+};
+
+int main(int argc, char **argv)
+{
+	static const char *const features[] = {"read-only", "blk-file", NULL};
+	struct blk_settings settings = {
+		.backend = &blk_backend_file,
+		.size = 1 << 30,
+		.n_queues = 1,
+		.queue_size = 1024,
+		.serial = "vu-blk",
+	};
+	const struct vu_program_info info = {
+		.size = sizeof(info),
+		.name = "vu-blk",
+		.type = "block",
+		.summary = "A vhost-user block device.",
+		.features = features,
+		.options = options,
+		.option_size = sizeof(options[0]),
+		.create = create,
+		.destroy = destroy,
+		.reload = reload,
+		.opaque = &settings,
+	};
+	int status;
+
+	/* A write beyond RLIMIT_FSIZE is that request's failure. */
+	signal(SIGXFSZ, SIG_IGN);
+	status = vu_program_main(&info, argc, argv);
+	free(settings.files);
+	return status;
+}

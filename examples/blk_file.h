@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* Back-end file: the open file, and the step functions of its requests. */
+#ifndef BLK_FILE_H
+#define BLK_FILE_H
+
+#include "blk.h"
+
+#include <liburing.h>
+
+/* How a transfer may be tried at once, on the queue's thread. */
+enum blk_now {
+	BLK_NOW_NEVER,	/* it might wait for the disk */
+	BLK_NOW_CACHED, /* RWF_NOWAIT: what the page cache has */
+	BLK_NOW_ALWAYS, /* all of the file is memory */
+};
+
+/* What to try for a range, in this order, until the file system can. */
+enum blk_plan { PLAN_DISCARD, PLAN_UNMAP, PLAN_ZERO, N_PLANS };
+
+struct blk_file {
+	int fd;			    /* past the page cache with --direct */
+	int buffered_fd;	    /* never; the same without --direct */
+	bool is_block;		    /* a block device */
+	bool direct;		    /* fd is not buffered_fd */
+	uint32_t io_align;	    /* of offsets and lengths for fd; a power of two */
+	uint32_t mem_align;	    /* of addresses */
+	_Atomic int now[2];	    /* enum blk_now, by enum blk_type: read and write */
+	_Atomic int first[N_PLANS]; /* steps before it turned out to be impossible here */
+};
+
+enum {
+	URING_IOVS = 1024,
+	URING_BOUNCES = 16,
+	URING_BOUNCE_SIZE = 256 << 10,
+	URING_FD = 0, /* registered files */
+	URING_BUFFERED_FD = 1,
+};
+
+/* An io_uring and what its requests share.  Queue thread. */
+struct uring {
+	struct io_uring ring;
+	struct blk_queue *queue;
+	struct blk_file *file;
+	struct vu_source *source;
+	struct vu_source *timer; /* runs while the kernel does not take submissions */
+	bool stuck;
+	uint32_t in_flight;
+	struct vu_req *waiting, *waiting_last; /* for room or a bounce buffer */
+	int error;			       /* the one that was logged last */
+	uint32_t now_skip, now_penalty;	       /* don't try at once so many times */
+	uint32_t n_bounces, n_free_bounces;
+	void *free_bounces[URING_BOUNCES];
+	uint32_t iovs_used;
+	struct iovec iovs[URING_IOVS]; /* until submission: the kernel copies them then */
+};
+
+/*
+ * x_step() queues the next step of a request: 1 if it did, 0 if there is no room now, or -errno.
+ * x_result() gets what came of it: a status, or URING_MORE if there is another step to do.
+ */
+enum { URING_MORE = -1 };
+
+/* Room for one submission and n iovecs; submits what there is to get it.  False: not now. */
+bool uring_make_room(struct uring *u, uint32_t n_iovs);
+void uring_set(struct io_uring_sqe *sqe, struct vu_req *req, int registered_file);
+/* Log it, once in a row; its status. */
+int uring_failed(struct uring *u, const char *what, int error);
+
+/* Try without io_uring; true if the request is through. */
+bool transfer_now(struct uring *u, struct vu_req *req);
+int transfer_step(struct uring *u, struct vu_req *req);
+int transfer_result(struct uring *u, struct vu_req *req, int res);
+void transfer_end(struct uring *u, struct vu_req *req);
+
+/* Is there something to do?  Moves on to the next range that is not empty. */
+bool range_left(struct blk_io *io);
+int range_step(struct uring *u, struct vu_req *req);
+int range_result(struct uring *u, struct vu_req *req, int res);
+
+/* blk_uring.c, for the table of the back-end. */
+int uring_init(struct blk_queue *q);
+void uring_fini(struct blk_queue *q);
+void uring_start(struct blk_queue *q, struct vu_req *req);
+void uring_commit(struct blk_queue *q);
+
+#endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests of a block device (virtio 1.3 §5.2.6): read once, checked, begun, finished.
+ * Queue thread.
+ */
+#include "blk.h"
+
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RUN = 256 }; /* no status: the back-end has to do something */
+
+static bool blk_is_inside(uint64_t disk, uint64_t sector, uint64_t len)
+{
+	return sector <= disk / BLK_SECTOR && len <= disk - sector * BLK_SECTOR;
+}
+
+static int blk_parse_transfer(const struct blk_disk *disk, struct blk_io *io, uint64_t sector,
+			      uint64_t len)
+{
+	uint64_t bytes = atomic_load_explicit(&disk->bytes, memory_order_relaxed);
+
+	if (io->type == BLK_WRITE && disk->settings->read_only)
+		return VIRTIO_BLK_S_IOERR;
+	if (len % BLK_SECTOR || !blk_is_inside(bytes, sector, len))
+		return VIRTIO_BLK_S_IOERR;
+	io->offset = sector * BLK_SECTOR;
+	io->len = len;
+	io->sync = io->type == BLK_WRITE &&
+		   atomic_load_explicit(&disk->writethrough, memory_order_relaxed);
+	return len ? RUN : VIRTIO_BLK_S_OK;
+}
+
+static int blk_parse_flags(const struct virtio_blk_discard_write_zeroes *raw, uint32_t n,
+			   enum blk_type type)
+{
+	uint32_t known = type == BLK_ZEROES ? VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP : 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (le32toh(raw[i].flags) & ~known)
+			return VIRTIO_BLK_S_UNSUPP;
+	return VIRTIO_BLK_S_OK;
+}
+
+static int blk_parse_range(const struct virtio_blk_discard_write_zeroes *raw, uint64_t bytes,
+			   uint64_t max, struct blk_range *range)
+{
+	uint64_t sector = le64toh(raw->sector);
+
+	range->len = (uint64_t)le32toh(raw->num_sectors) * BLK_SECTOR;
+	if (range->len > max || !blk_is_inside(bytes, sector, range->len))
+		return VIRTIO_BLK_S_IOERR;
+	range->offset = sector * BLK_SECTOR;
+	range->unmap = le32toh(raw->flags) & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
+	return VIRTIO_BLK_S_OK;
+}
+
+/* Discard and write zeroes: all ranges are checked before the first is touched. */
+static int blk_parse_ranges(const struct blk_disk *disk, struct vu_req *req, struct blk_io *io)
+{
+	struct virtio_blk_discard_write_zeroes raw[BLK_MAX_RANGES];
+	uint64_t len = req->readable_len - sizeof(struct virtio_blk_outhdr);
+	uint64_t bytes = atomic_load_explicit(&disk->bytes, memory_order_relaxed);
+	uint64_t max = io->type == BLK_DISCARD ? BLK_MAX_DISCARD : BLK_MAX_ZEROES;
+	uint32_t n = (uint32_t)(len / sizeof(raw[0]));
+	int status;
+
+	if (disk->settings->read_only)
+		return VIRTIO_BLK_S_IOERR;
+	if (io->type == BLK_DISCARD && !disk->limits.discard)
+		return VIRTIO_BLK_S_UNSUPP;
+	if (!len || len > sizeof(raw) || len % sizeof(raw[0]))
+		return VIRTIO_BLK_S_IOERR;
+	vu_req_read(req, sizeof(struct virtio_blk_outhdr), raw, len);
+	status = blk_parse_flags(raw, n, io->type);
+	if (status)
+		return status;
+	io->ranges = calloc(n, sizeof(*io->ranges));
+	if (!io->ranges)
+		return VIRTIO_BLK_S_IOERR;
+	io->n_ranges = (uint8_t)n;
+	io->sync = io->type == BLK_ZEROES && atomic_load(&disk->writethrough);
+	for (uint32_t i = 0; i < n && !status; i++)
+		status = blk_parse_range(&raw[i], bytes, max, &io->ranges[i]);
+	return status ? status : RUN;
+}
+
+static int blk_get_id(const struct blk_disk *disk, struct vu_req *req)
+{
+	uint64_t room = req->writable_len - 1;
+	size_t len = room < VIRTIO_BLK_ID_BYTES ? room : VIRTIO_BLK_ID_BYTES;
+
+	vu_req_write(req, 0, disk->settings->serial, len);
+	return VIRTIO_BLK_S_OK;
+}
+
+/* RUN, or the status that the request ends with at once. */
+static int blk_parse(const struct blk_disk *disk, struct vu_req *req)
+{
+	struct blk_io *io = req->priv;
+	struct virtio_blk_outhdr hdr;
+
+	/* Out of the guest's reach first, checked second. */
+	if (vu_req_read(req, 0, &hdr, sizeof(hdr)) < sizeof(hdr))
+		return VIRTIO_BLK_S_IOERR;
+	switch (le32toh(hdr.type)) {
+	case VIRTIO_BLK_T_IN:
+		io->type = BLK_READ;
+		return blk_parse_transfer(disk, io, le64toh(hdr.sector), req->writable_len - 1);
+	case VIRTIO_BLK_T_OUT:
+		io->type = BLK_WRITE;
+		return blk_parse_transfer(disk, io, le64toh(hdr.sector),
+					  req->readable_len - sizeof(hdr));
+	case VIRTIO_BLK_T_FLUSH:
+		io->type = BLK_FLUSH;
+		return RUN;
+	case VIRTIO_BLK_T_GET_ID:
+		return blk_get_id(disk, req);
+	case VIRTIO_BLK_T_DISCARD:
+		io->type = BLK_DISCARD;
+		return blk_parse_ranges(disk, req, io);
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		io->type = BLK_ZEROES;
+		return blk_parse_ranges(disk, req, io);
+	default:
+		return VIRTIO_BLK_S_UNSUPP;
+	}
+}
+
+void blk_flush_done(struct blk_queue *q)
+{
+	if (q->n_done)
+		vu_queue_complete_batch(q->vq, q->done, q->written, q->n_done);
+	q->n_done = 0;
+}
+
+static void blk_complete(struct blk_queue *q, struct vu_req *req, uint64_t written)
+{
+	q->done[q->n_done] = req;
+	q->written[q->n_done++] = written;
+	if (q->n_done == BLK_BATCH)
+		blk_flush_done(q);
+}
+
+void blk_finish(struct blk_queue *q, struct vu_req *req, uint8_t status)
+{
+	const struct iovec *last = &req->writable[req->n_writable - 1];
+	struct blk_io *io = req->priv;
+
+	if (io->ranges)
+		free(io->ranges);
+	if (last->iov_len)
+		((uint8_t *)last->iov_base)[last->iov_len - 1] = status;
+	else
+		vu_req_write(req, req->writable_len - 1, &status, 1);
+	/*
+	 * After an error the data is worth nothing, but the status lies behind it, and what lies
+	 * beyond `written` the driver has to ignore.
+	 */
+	blk_complete(q, req, req->writable_len);
+}
+
+static void blk_begin(struct blk_queue *q, struct vu_req *req)
+{
+	int status;
+
+	if (!req->writable_len) {
+		blk_complete(q, req, 0); /* no place even for a status */
+		return;
+	}
+	status = blk_parse(q->disk, req);
+	if (status == RUN)
+		q->disk->backend->start(q, req);
+	else
+		blk_finish(q, req, (uint8_t)status);
+}
+
+void blk_queue_ready(struct vu_queue *vq, void *opaque)
+{
+	struct blk_disk *disk = opaque;
+	struct blk_queue *q = &disk->queues[vu_queue_index(vq)];
+	struct vu_req *reqs[BLK_BATCH];
+	int n;
+
+	while ((n = vu_queue_next_batch(vq, reqs, BLK_BATCH)) > 0)
+		for (int i = 0; i < n; i++)
+			blk_begin(q, reqs[i]);
+	if (disk->backend->commit)
+		disk->backend->commit(q);
+	blk_flush_done(q);
+}

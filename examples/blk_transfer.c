@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Back-end file: reading and writing.  The kernel works on the guest's buffers directly.  Past the
+ * page cache (--direct) they may be aligned too little: then through a bounce buffer; and where the
+ * place on the disk is, through the page cache after all.  Queue thread.
+ */
+#include "blk_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { NOW_PENALTY_MAX = 64, HEADER = sizeof(struct virtio_blk_outhdr) };
+
+/*
+ * The segments of what is left to transfer: n, or -ENOSPC if there is no room to write them down.
+ * Mostly they are the request's own, since drivers put header and status into segments apart.
+ */
+static int transfer_segments(struct uring *u, const struct vu_req *req, const struct iovec **iov)
+{
+	const struct blk_io *io = req->priv;
+	bool write = io->type == BLK_WRITE;
+	const struct iovec *segs = write ? req->readable : req->writable;
+	uint32_t n = write ? req->n_readable : req->n_writable;
+
+	if (!io->done && segs[write ? 0 : n - 1].iov_len == (write ? HEADER : 1)) {
+		*iov = segs + write;
+		return (int)n - 1;
+	}
+	*iov = &u->iovs[u->iovs_used];
+	return vu_iov_slice(segs, n, io->done + (write ? HEADER : 0), io->len - io->done,
+			    &u->iovs[u->iovs_used], URING_IOVS - u->iovs_used);
+}
+
+/* The page cache does not have it, or the file system cannot say: don't ask for a while, or ever.
+ */
+static void transfer_now_failed(struct uring *u, const struct blk_io *io, ssize_t ret)
+{
+	if (ret < 0 && errno == EOPNOTSUPP) {
+		atomic_store_explicit(&u->file->now[io->type], BLK_NOW_NEVER, memory_order_relaxed);
+		return;
+	}
+	u->now_penalty = u->now_penalty ? 2 * u->now_penalty : 1;
+	if (u->now_penalty > NOW_PENALTY_MAX)
+		u->now_penalty = NOW_PENALTY_MAX;
+	u->now_skip = u->now_penalty;
+}
+
+/* What is missing after it goes the usual way. */
+bool transfer_now(struct uring *u, struct vu_req *req)
+{
+	struct blk_io *io = req->priv;
+	const struct iovec *iov;
+	ssize_t ret;
+	int n, now, flags;
+
+	if (io->type > BLK_WRITE || io->sync)
+		return false;
+	now = atomic_load_explicit(&u->file->now[io->type], memory_order_relaxed);
+	if (now == BLK_NOW_NEVER || (u->now_skip && u->now_skip--))
+		return false;
+	n = transfer_segments(u, req, &iov);
+	if (n < 0)
+		return false;
+	flags = now == BLK_NOW_CACHED ? RWF_NOWAIT : 0;
+	if (io->type == BLK_WRITE)
+		ret = pwritev2(u->file->fd, iov, n, (off_t)io->offset, flags);
+	else
+		ret = preadv2(u->file->fd, iov, n, (off_t)io->offset, flags);
+	if (ret > 0)
+		io->done = (uint64_t)ret;
+	if (io->done < io->len) {
+		transfer_now_failed(u, io, ret);
+		return false; /* errors too: the kernel will tell again */
+	}
+	u->now_penalty = 0;
+	return true;
+}
+
+static bool transfer_is_aligned(const struct blk_file *file, const struct iovec *iov, int n)
+{
+	for (int i = 0; i < n; i++)
+		if ((uintptr_t)iov[i].iov_base & (file->mem_align - 1) ||
+		    iov[i].iov_len & (file->io_align - 1))
+			return false;
+	return true;
+}
+
+/* 1; 0 when they are all in use; -ENOMEM. */
+static int transfer_get_bounce(struct uring *u, struct blk_io *io)
+{
+	size_t align = u->file->mem_align > 4096 ? u->file->mem_align : 4096;
+
+	if (io->bounce)
+		return 1;
+	if (u->n_free_bounces) {
+		io->bounce = u->free_bounces[--u->n_free_bounces];
+		return 1;
+	}
+	if (u->n_bounces == URING_BOUNCES)
+		return 0;
+	io->bounce = aligned_alloc(align, URING_BOUNCE_SIZE);
+	if (!io->bounce)
+		return u->n_bounces ? 0 : -ENOMEM;
+	u->n_bounces++;
+	return 1;
+}
+
+/* Some of the rest through a bounce buffer.  1, 0 or -errno. */
+static int transfer_bounce(struct uring *u, struct vu_req *req, struct iovec *iov)
+{
+	struct blk_io *io = req->priv;
+	uint64_t left = io->len - io->done;
+	int ret = transfer_get_bounce(u, io);
+
+	if (ret <= 0)
+		return ret;
+	iov->iov_base = io->bounce;
+	iov->iov_len = left < URING_BOUNCE_SIZE ? left : URING_BOUNCE_SIZE;
+	if (io->type == BLK_WRITE)
+		vu_req_read(req, HEADER + io->done, io->bounce, iov->iov_len);
+	return 1;
+}
+
+void transfer_end(struct uring *u, struct vu_req *req)
+{
+	struct blk_io *io = req->priv;
+
+	if (io->bounce)
+		u->free_bounces[u->n_free_bounces++] = io->bounce;
+	io->bounce = NULL;
+}
+
+/* Which of the files; iov may be replaced by a bounce buffer.  Or -EAGAIN for none now, -ENOMEM. */
+static int transfer_choose(struct uring *u, struct vu_req *req, const struct iovec **iov, int *n)
+{
+	const struct blk_file *file = u->file;
+	struct blk_io *io = req->priv;
+	struct iovec *slot = &u->iovs[u->iovs_used];
+	int ret;
+
+	if (!file->direct)
+		return URING_FD;
+	if (io->buffered || (io->offset + io->done) & (file->io_align - 1) ||
+	    (io->len - io->done) & (file->io_align - 1)) {
+		transfer_end(u, req);
+		return URING_BUFFERED_FD;
+	}
+	if (!io->bounce && transfer_is_aligned(file, *iov, *n))
+		return URING_FD;
+	ret = transfer_bounce(u, req, slot);
+	if (ret <= 0)
+		return ret ? ret : -EAGAIN;
+	*iov = slot;
+	*n = 1;
+	return URING_FD;
+}
+
+static void transfer_prepare(struct io_uring_sqe *sqe, const struct blk_io *io,
+			     const struct iovec *iov, unsigned int n)
+{
+	uint64_t at = io->offset + io->done;
+	unsigned int len = (unsigned int)iov->iov_len;
+
+	if (io->type == BLK_WRITE && n == 1)
+		io_uring_prep_write(sqe, 0, iov->iov_base, len, at);
+	else if (io->type == BLK_WRITE)
+		io_uring_prep_writev(sqe, 0, iov, n, at);
+	else if (n == 1)
+		io_uring_prep_read(sqe, 0, iov->iov_base, len, at);
+	else
+		io_uring_prep_readv(sqe, 0, iov, n, at);
+	sqe->rw_flags = io->sync ? RWF_DSYNC : 0;
+}
+
+int transfer_step(struct uring *u, struct vu_req *req)
+{
+	struct blk_io *io = req->priv;
+	const struct iovec *iov;
+	struct io_uring_sqe *sqe;
+	int n, file;
+
+	if (!uring_make_room(u, BLK_SEG_MAX + 2))
+		return 0;
+	n = transfer_segments(u, req, &iov);
+	if (n < 0)
+		return n;
+	file = transfer_choose(u, req, &iov, &n);
+	if (file < 0)
+		return file == -EAGAIN ? 0 : file;
+	sqe = io_uring_get_sqe(&u->ring);
+	transfer_prepare(sqe, io, iov, (unsigned int)n);
+	uring_set(sqe, req, file);
+	if (iov == &u->iovs[u->iovs_used])
+		u->iovs_used += (uint32_t)n;
+	return 1;
+}
+
+int transfer_result(struct uring *u, struct vu_req *req, int res)
+{
+	struct blk_io *io = req->priv;
+	bool write = io->type == BLK_WRITE;
+
+	if (res == -EINVAL && u->file->direct && !io->buffered) {
+		io->buffered = true; /* it wants some alignment that we don't know of */
+		return URING_MORE;
+	}
+	if (res <= 0) /* 0: the file has become shorter */
+		return uring_failed(u, write ? "write" : "read", res ? res : -ENODATA);
+	if (io->bounce && !write)
+		vu_req_write(req, io->done, io->bounce, (size_t)res);
+	io->done += (uint64_t)res;
+	return io->done < io->len ? URING_MORE : VIRTIO_BLK_S_OK;
+}

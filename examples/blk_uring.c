@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Back-end file: one io_uring for each queue.  Requests are gathered during a pass and submitted
+ * together at its end; what the kernel could do at once is finished in the same pass.
+ *
+ * A request takes one step after the other (a short transfer goes on; a flush follows zeroes); a
+ * step needs a submission entry and maybe a bounce buffer, and waits in a list where there is none.
+ * Queue thread; uring_init() and uring_fini() while there is no such thread.
+ */
+#include "blk_file.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+enum {
+	ENTRIES = 256,	/* submissions of a pass without a system call in between */
+	RETRY_MS = 2,	/* until the kernel is asked again to take submissions */
+	RETRIES = 10,	/* of a step that was interrupted */
+	DRAIN_MS = 500, /* wait so long for I/O when the program ends */
+	DRAIN_STEP_MS = 20,
+};
+
+static void uring_submit(struct uring *u)
+{
+	int ret = 1;
+
+	while (io_uring_sq_ready(&u->ring) && (ret > 0 || ret == -EINTR))
+		ret = io_uring_submit(&u->ring);
+	u->stuck = io_uring_sq_ready(&u->ring) != 0;
+	if (u->stuck)
+		vu_source_set_timer(u->timer, RETRY_MS * UINT64_C(1000000), 0);
+	else
+		u->iovs_used = 0;
+}
+
+static bool uring_has_room(struct uring *u, uint32_t n_iovs)
+{
+	return io_uring_sq_space_left(&u->ring) && URING_IOVS - u->iovs_used >= n_iovs;
+}
+
+bool uring_make_room(struct uring *u, uint32_t n_iovs)
+{
+	if (!uring_has_room(u, n_iovs))
+		uring_submit(u);
+	return uring_has_room(u, n_iovs);
+}
+
+void uring_set(struct io_uring_sqe *sqe, struct vu_req *req, int registered_file)
+{
+	sqe->fd = registered_file;
+	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
+	io_uring_sqe_set_data(sqe, req);
+}
+
+int uring_failed(struct uring *u, const char *what, int error)
+{
+	char line[120];
+
+	if (error != u->error) {
+		snprintf(line, sizeof(line), "%s: %s", what, strerror(-error));
+		vu_device_log(u->queue->disk->dev, VU_LOG_WARNING, line);
+	}
+	u->error = error;
+	return VIRTIO_BLK_S_IOERR;
+}
+
+static int uring_flush_step(struct uring *u, struct vu_req *req)
+{
+	struct io_uring_sqe *sqe;
+
+	if (!uring_make_room(u, 0))
+		return 0;
+	sqe = io_uring_get_sqe(&u->ring);
+	io_uring_prep_fsync(sqe, 0, IORING_FSYNC_DATASYNC);
+	uring_set(sqe, req, URING_BUFFERED_FD);
+	return 1;
+}
+
+static int uring_step(struct uring *u, struct vu_req *req)
+{
+	const struct blk_io *io = req->priv;
+	int ret;
+
+	if (io->type == BLK_READ || io->type == BLK_WRITE)
+		ret = transfer_step(u, req);
+	else if (io->type == BLK_FLUSH || io->range == io->n_ranges)
+		ret = uring_flush_step(u, req);
+	else
+		ret = range_step(u, req);
+	if (ret > 0)
+		u->in_flight++;
+	return ret;
+}
+
+static void uring_wait(struct uring *u, struct vu_req *req)
+{
+	struct blk_io *io = req->priv;
+
+	io->next = NULL;
+	if (u->waiting)
+		((struct blk_io *)u->waiting_last->priv)->next = req;
+	else
+		u->waiting = req;
+	u->waiting_last = req;
+}
+
+static void uring_finish(struct uring *u, struct vu_req *req, int status)
+{
+	transfer_end(u, req);
+	blk_finish(u->queue, req, (uint8_t)status);
+}
+
+/* A step that could not even be queued. */
+static void uring_finish_error(struct uring *u, struct vu_req *req, int error)
+{
+	uring_finish(u, req,
+		     error == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP
+					  : uring_failed(u, "request", error));
+}
+
+static void uring_go(struct uring *u, struct vu_req *req)
+{
+	int ret = uring_step(u, req);
+
+	if (ret == 0)
+		uring_wait(u, req);
+	else if (ret < 0)
+		uring_finish_error(u, req, ret);
+}
+
+/* Those that waited, oldest first, as far as there is room. */
+static void uring_go_waiting(struct uring *u)
+{
+	struct vu_req *req;
+
+	while ((req = u->waiting)) {
+		struct vu_req *next = ((struct blk_io *)req->priv)->next;
+		int ret = uring_step(u, req);
+
+		if (!ret)
+			return;
+		u->waiting = next;
+		if (ret < 0)
+			uring_finish_error(u, req, ret);
+	}
+}
+
+static int uring_result(struct uring *u, struct vu_req *req, int res)
+{
+	struct blk_io *io = req->priv;
+
+	if ((res == -EINTR || res == -EAGAIN) && io->retries++ < RETRIES)
+		return URING_MORE;
+	if (io->type == BLK_READ || io->type == BLK_WRITE)
+		return transfer_result(u, req, res);
+	if (io->type == BLK_FLUSH || io->range == io->n_ranges)
+		return res < 0 ? uring_failed(u, "flush", res) : VIRTIO_BLK_S_OK;
+	return range_result(u, req, res);
+}
+
+static void uring_reap(struct uring *u)
+{
+	struct io_uring_cqe *cqe;
+
+	while (io_uring_peek_cqe(&u->ring, &cqe) == 0) {
+		struct vu_req *req = io_uring_cqe_get_data(cqe);
+		int res = cqe->res, status;
+
+		io_uring_cqe_seen(&u->ring, cqe);
+		u->in_flight--;
+		status = uring_result(u, req, res);
+		if (status == URING_MORE)
+			uring_go(u, req);
+		else
+			uring_finish(u, req, status);
+	}
+}
+
+void uring_commit(struct blk_queue *q)
+{
+	struct uring *u = q->uring;
+
+	do {
+		uring_submit(u);
+		uring_reap(u);
+		uring_go_waiting(u);
+	} while (io_uring_sq_ready(&u->ring) && !u->stuck);
+	blk_flush_done(q);
+}
+
+void uring_start(struct blk_queue *q, struct vu_req *req)
+{
+	struct blk_io *io = req->priv;
+	struct uring *u = q->uring;
+
+	if (transfer_now(u, req) || (io->n_ranges && !range_left(io) && !io->sync))
+		blk_finish(q, req, VIRTIO_BLK_S_OK);
+	else
+		uring_go(u, req);
+}
+
+/* The ring has completions, or the timer of a stuck submission expired. */
+static void uring_on_event(struct vu_source *source, int fd, uint32_t events, void *opaque)
+{
+	(void)source;
+	(void)fd;
+	(void)events;
+	uring_commit(opaque);
+}
+
+static int uring_setup(struct uring *u, uint32_t queue_size)
+{
+	const int fds[] = {u->file->fd, u->file->buffered_fd};
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_COOP_TASKRUN,
+		.cq_entries = queue_size > 2 * ENTRIES ? queue_size : 2 * ENTRIES,
+	};
+	int ret = io_uring_queue_init_params(ENTRIES, &u->ring, &params);
+
+	if (ret == -EINVAL) { /* Linux before 5.19 */
+		params.flags &= ~(unsigned int)IORING_SETUP_COOP_TASKRUN;
+		ret = io_uring_queue_init_params(ENTRIES, &u->ring, &params);
+	}
+	if (ret)
+		return ret;
+	ret = params.features & IORING_FEAT_SUBMIT_STABLE
+		      ? io_uring_register_files(&u->ring, fds, 2)
+		      : -ENOSYS;
+	if (ret < 0)
+		io_uring_queue_exit(&u->ring);
+	return ret < 0 ? ret : 0;
+}
+
+int uring_init(struct blk_queue *q)
+{
+	struct uring *u = calloc(1, sizeof(*u));
+	int ret;
+
+	if (!u)
+		return -ENOMEM;
+	u->queue = q;
+	u->file = q->disk->file;
+	ret = uring_setup(u, q->disk->settings->queue_size);
+	if (ret) {
+		fprintf(stderr, "vu-blk: io_uring: %s%s\n", strerror(-ret),
+			ret == -EPERM ? " (see kernel.io_uring_disabled)" : "");
+		free(u);
+		return ret;
+	}
+	q->uring = u;
+	/* The ring itself says when there are completions: no eventfd to write and to read. */
+	ret = vu_group_add_fd(q->group, u->ring.ring_fd, EPOLLIN, uring_on_event, q, &u->source);
+	return ret ? ret : vu_group_add_timer(q->group, uring_on_event, q, &u->timer);
+}
+
+/* Let what is under way end: it reads and writes memory of ours. */
+static void uring_drain(struct uring *u)
+{
+	struct pollfd ring = {.fd = u->ring.ring_fd, .events = POLLIN};
+
+	for (int ms = 0; u->in_flight && ms < DRAIN_MS; ms += DRAIN_STEP_MS) {
+		poll(&ring, 1, DRAIN_STEP_MS);
+		uring_commit(u->queue);
+	}
+}
+
+void uring_fini(struct blk_queue *q)
+{
+	struct uring *u = q->uring;
+
+	if (!u)
+		return;
+	uring_drain(u);
+	vu_source_remove(u->source);
+	vu_source_remove(u->timer);
+	io_uring_queue_exit(&u->ring);
+	q->uring = NULL;
+	if (u->in_flight)
+		return; /* the kernel may still write into its buffers */
+	while (u->n_free_bounces)
+		free(u->free_bounces[--u->n_free_bounces]);
+	free(u);
+}
