@@ -91,4 +91,5 @@ def test_uml(t):
                 t.say(f"virtio0: device {number}, status {status}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,8 @@ A test file imports what it needs from here, defines functions named test_*(t), 
 
 from .backend import Backend
 from .device import VhostUser
+from .disk import Image
 from .errors import GuestDied, GuestError, GuestTimeout, Skip
 from .report import main
 
-__all__ = ["Backend", "VhostUser", "GuestDied", "GuestError", "GuestTimeout", "Skip", "main"]
+__all__ = ["Backend", "VhostUser", "Image", "GuestDied", "GuestError", "GuestTimeout", "Skip", "main"]

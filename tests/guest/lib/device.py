@@ -19,6 +19,9 @@ KINDS = {
     "snd": (25, ["virtio_snd"]),
 }
 
+# QEMU spells its properties with -, but those of every virtio device with _
+UNDERSCORED = {"event_idx", "indirect_desc", "iommu_platform", "queue_reset", "notify_on_empty"}
+
 
 class VhostUser:
     """One device of the guest, served by whoever listens on `socket`.
@@ -33,7 +36,8 @@ class VhostUser:
         self.socket = getattr(socket, "socket", socket)
         self.reconnect = reconnect
         self.model = model or f"vhost-user-{kind}-pci"
-        self.props = {k.replace("_", "-"): v for k, v in props.items()}
+        self.props = {k if k in UNDERSCORED else k.replace("_", "-"): v
+                      for k, v in props.items()}
         self.virtio_id, self.modules = KINDS[kind]
 
     def qemu_args(self, number):

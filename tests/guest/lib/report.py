@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 
+from . import fetch
 from .backend import Backend
 from .errors import GuestDied, Skip
 from .qemu import Qemu
@@ -37,6 +38,20 @@ class Test:
     def path(self, name):
         """A path in this test's scratch folder."""
         return os.path.join(self.folder, name)
+
+    @property
+    def long(self):
+        """Whether there is time: scripts/test long."""
+        return self._report.options.long
+
+    @property
+    def newer_qemu(self):
+        """A program, QEMU 10, for qemu(..., qemu=); raises Skip where it cannot be had."""
+        return fetch.newer_qemu(self._report.options.fetch, self.say)
+
+    def packages(self, suite, *names):
+        """The folder with unpacked packages of a newer suite; raises Skip as above."""
+        return fetch.Packages(suite, *names).tree(self._report.options.fetch, self.say)
 
     def program(self, name):
         """One of our programs in the build folder; skips when it was not built."""
@@ -102,8 +117,9 @@ class Aborted(Exception):
 
 
 class Report:
-    def __init__(self, build, results):
-        self.build, self._results = build, results
+    def __init__(self, options):
+        self.options, self._results = options, options.results
+        self.build = os.path.abspath(options.build)
         self.counts = {"pass": 0, "fail": 0, "skip": 0}
 
     def add(self, outcome, name, reason):
@@ -125,6 +141,9 @@ def main(module=None):
                          help="build folder (default: ./build of the tree)")
     options.add_argument("--results", help="append the outcome of each check to this file")
     options.add_argument("--keep", action="store_true", help="keep logs and images in any case")
+    options.add_argument("--long", action="store_true", help="take the time of scripts/test long")
+    options.add_argument("--fetch", action="store_true",
+                         help="fetch packages of newer Debian suites into the cache folder")
     options.add_argument("--list", action="store_true", help="list the tests and end")
     options.add_argument("tests", nargs="*", help="run only tests with this in their name")
     options = options.parse_args()
@@ -134,7 +153,7 @@ def main(module=None):
         print("\n".join(name for name, _ in tests))
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and so everything we started ends
-    report = Report(os.path.abspath(options.build), options.results)
+    report = Report(options)
     folder = tempfile.mkdtemp(prefix="libvu-guest.")  # short: socket paths end at 107 bytes
     for number, (name, function) in enumerate(tests):
         _run(report, name, function, os.path.join(folder, str(number)))
