@@ -136,6 +136,22 @@ static void a_starved_ring_takes_nothing_until_a_completion(struct rig *rig)
 	free(reqs);
 }
 
+static void the_longest_chain_passes_alone(struct rig *rig)
+{
+	enum { LONGEST = 65536 };
+
+	/* There is one block of this size. */
+	rig_start(rig, &(struct rig_options){.size = 4, .max_segs = LONGEST});
+	offer_long(rig, LONGEST, 3);
+	for (int i = 0; i < 3; i++) {
+		struct req *req = rig_take(rig);
+
+		assert_int_equal(req->pub.n_readable, LONGEST);
+		assert_int_equal(rig_take_nothing(rig), 0);
+		rig_finish(rig, req, 0);
+	}
+}
+
 static void put_back_gives_the_block_back(struct rig *rig)
 {
 	rig_start(rig, &(struct rig_options){.size = 4096});
@@ -258,6 +274,7 @@ static const struct rig_test tests[] = {
 	RIG_TEST(an_indirect_chain_may_be_longer_than_the_ring),
 	RIG_TEST(max_segs_pass_and_one_more_breaks_the_ring),
 	RIG_TEST(a_starved_ring_takes_nothing_until_a_completion),
+	RIG_TEST(the_longest_chain_passes_alone),
 	RIG_TEST(put_back_gives_the_block_back),
 	RIG_TEST(a_buffer_across_regions_becomes_several_segments),
 	RIG_TEST(pieces_count_as_segments),
