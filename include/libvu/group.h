@@ -16,7 +16,7 @@ VU_BEGIN_DECLS
  *
  * A thread's loop:
  *
- *   for (;;) {
+ *   while (!end) {
  *       while (vu_group_process(g, 0) > 0) ;
  *       if (vu_group_arm(g) == 0)
  *           poll(vu_group_fd(g));
@@ -81,14 +81,18 @@ VU_API int vu_group_process(struct vu_group *group, uint32_t budget);
 /**
  * vu_group_arm() - ask the drivers to notify, before sleeping on vu_group_fd().
  *
- * Return: 0: sleep; 1: something arrived meanwhile, call vu_group_process() first.
+ * Return: 0: sleep; 1: something arrived meanwhile, or vu_group_wake() was called since the last
+ * arming: look at what the thread is to do (end?), then call vu_group_process() first.
  * Thread: queue thread.
  * Since: 0.1
  */
 VU_API VU_CHECK int vu_group_arm(struct vu_group *group);
 
 /**
- * vu_group_wake() - make vu_group_fd() readable once.  Thread: any; async-signal-safe.
+ * vu_group_wake() - let the group's thread not sleep, or wake it.  Thread: any; async-signal-safe.
+ *
+ * vu_group_fd() becomes readable once; if the thread is at work, the next vu_group_arm() returns 1.
+ * So a thread that looks at a flag before each vu_group_process() misses no wake.
  *
  * Since: 0.1
  */

@@ -16,8 +16,11 @@ enum { EVENTS_PER_PASS = 32, DEFAULT_BUDGET = 1024, PASSES_PER_LOOK = 32 };
 
 static void group_woken(struct source *source, uint32_t events)
 {
-	/* Edge-triggered: nothing need be read.  The pass looks at what the wake was for. */
-	(void)source;
+	struct vu_group *g =
+		(struct vu_group *)(void *)((char *)source - offsetof(struct vu_group, wake));
+
+	/* Edge-triggered: nothing need be read. */
+	g->woken = true;
 	(void)events;
 }
 
@@ -229,8 +232,10 @@ int vu_group_process(struct vu_group *g, uint32_t budget)
 int vu_group_arm(struct vu_group *g)
 {
 	struct vu_queue **link = &g->active, *q;
-	bool more = false;
+	/* The caller may have something to look at before it sleeps: see vu_group_wake(). */
+	bool more = g->woken;
 
+	g->woken = false;
 	while ((q = *link)) {
 		if (queue_arm(q)) {
 			more = true;
