@@ -219,6 +219,17 @@ void rig_open(struct rig *rig, const struct rig_config *config)
 		fail_msg("%s\n%s", rig->peer->frontend.error, rig->log);
 }
 
+void rig_open_grouped(struct rig *rig)
+{
+	const struct rig_config grouped = {.groups = true};
+
+	rig_make(rig, &grouped);
+	assert_ok(vu_device_set_group(rig->dev, 0, rig->group));
+	rig_connect(rig);
+	assert_ok(peer_start(rig->peer));
+	rig_assert_idle(rig);
+}
+
 void rig_close(struct rig *rig)
 {
 	peer_free(rig->peer);

@@ -6,7 +6,7 @@
  * does with requests is set by mode; every callback is counted.  The tests see the library through
  * its public headers only.
  *
- * A test that hangs dies after half a minute.  rig_close() fails if a descriptor or a mapping of
+ * A test that hangs dies after a minute.  rig_close() fails if a descriptor or a mapping of
  * guest memory is left, or if the device logged an error that the test did not expect.
  */
 #ifndef RULES_RIG_H
@@ -86,6 +86,8 @@ void rig_make(struct rig *rig, const struct rig_config *config);
 /* Connect; and negotiate and start. */
 void rig_connect(struct rig *rig);
 void rig_open(struct rig *rig, const struct rig_config *config);
+/* Started, with both queues in one group. */
+void rig_open_grouped(struct rig *rig);
 void rig_close(struct rig *rig);
 
 /* vu_device_process() until there is nothing more to do, which is soon, or it fails. */
@@ -128,7 +130,7 @@ void rig_start_queue(struct rig *rig, uint32_t q);
 int rig_count_mappings(void);
 int rig_count_fds(void);
 
-/* For group setup functions and threads. */
+/* Most functions return 0 when all is well. */
 #define assert_ok(call) assert_int_equal(call, 0)
 
 #endif
