@@ -51,11 +51,21 @@ int fixture_setup(void **state)
 	return 0;
 }
 
+void fixture_end_run(struct fixture *f)
+{
+	if (!f->started)
+		return;
+	vu_runner_stop(f->runner);
+	pthread_join(f->thread, NULL);
+	f->started = false;
+}
+
 int fixture_teardown(void **state)
 {
 	struct fixture *f = *state;
 	int ret;
 
+	fixture_end_run(f);
 	vu_runner_free(f->runner);
 	vu_device_free(f->dev);
 	ret = rmdir(f->dir);
@@ -76,11 +86,13 @@ static void *run_thread(void *opaque)
 void fixture_start(struct fixture *f)
 {
 	assert_int_equal(pthread_create(&f->thread, NULL, run_thread, f), 0);
+	f->started = true;
 }
 
 void fixture_join(struct fixture *f)
 {
 	assert_int_equal(pthread_join(f->thread, NULL), 0);
+	f->started = false;
 	assert_int_equal(f->run_result, 0);
 }
 

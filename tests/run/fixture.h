@@ -4,6 +4,7 @@
 #define RUN_FIXTURE_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 #include <libvu/vu.h>
 
@@ -13,11 +14,15 @@ struct fixture {
 	struct vu_runner *runner;
 	struct vu_device *dev;
 	pthread_t thread;
+	bool started; /* and not joined */
 	int run_result;
 };
 
 struct vu_device *new_device(void);
 struct vu_runner *new_runner(uint32_t once);
+
+/* What a failed test left running. */
+void fixture_end_run(struct fixture *f);
 
 /* For cmocka.  The teardown fails unless the directory is empty again. */
 int fixture_setup(void **state);

@@ -120,6 +120,23 @@ static void wrong_usage_exits_with_2_and_names_the_culprit(void **state)
 		{{"--socket-group=no-such-group"}, "not a valid value"},
 		{{"--max-bytes=0"}, "--max-bytes=0: not a valid value"},
 		{{"--max-bytes", "12k"}, "--max-bytes=12k: not a valid value"},
+		{{"--poll-us=-1"}, "--poll-us=-1: not a valid value"},
+		{{"--poll-us=50us"}, "--poll-us=50us: not a valid value"},
+		{{"--poll-us=1000001"}, "--poll-us=1000001: not a valid value"},
+		{{"--cpus="}, "--cpus=: not a valid value"},
+		{{"--cpus=0,"}, "--cpus=0,: not a valid value"},
+		{{"--cpus=1-0"}, "--cpus=1-0: not a valid value"},
+		{{"--cpus=0-"}, "--cpus=0-: not a valid value"},
+		{{"--cpus=0-1-2"}, "--cpus=0-1-2: not a valid value"},
+		{{"--cpus=all"}, "--cpus=all: not a valid value"},
+		{{"--cpus=8192"}, "--cpus=8192: not a valid value"},
+		{{"--cpus=99999999999999999999"}, "not a valid value"},
+		{{"--socket-path=/x", "--socket-path=/x"}, "socket /x is given twice"},
+		{{"--fd=3", "--fd=3"}, "--fd=3 is given twice"},
+		{{"--socket-paht=/x"}, "'--socket-paht=/x' (did you mean --socket-path?); try"},
+		{{"--sokcet-path=/x"}, "(did you mean --socket-path?)"},
+		{{"--sorce=/x"}, "(did you mean --source?)"},
+		{{"--verbos"}, "(did you mean --verbose?)"},
 		{{"--fd=3", "--socket-path=/x"}, "--fd excludes --socket-path"},
 		{{"--fd=3", "--connect=/x"}, "--fd excludes --socket-path"},
 		{{"--verbose"}, "--socket-path=PATH or --fd=FDNUM is needed; try --help"},
@@ -127,6 +144,34 @@ static void wrong_usage_exits_with_2_and_names_the_culprit(void **state)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		expect(ARGV(rows[i].arg[0], rows[i].arg[1]), 2, "", rows[i].err);
+}
+
+static void a_name_unlike_any_option_gets_no_guess(void **state)
+{
+	static const char *const names[] = {"--x", "--on", "--completely-different", "--colour=1"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct spawned s;
+
+		spawn_run(&s, ARGV(names[i]));
+		assert_int_equal(s.status, 2);
+		assert_non_null(strstr(s.err, "unknown option"));
+		assert_null(strstr(s.err, "did you mean"));
+		spawn_free(&s);
+	}
+}
+
+static void options_for_workers_say_when_they_have_no_effect(void **state)
+{
+	struct fixture *f = *state;
+	struct spawned s;
+
+	spawn_start(&s, ARGV(f->option, "--poll-us=50"), NULL);
+	spawn_wait_listening(f->path);
+	spawn_stop(&s);
+	assert_int_equal(s.status, 0);
+	assert_non_null(strstr(s.err, "they have no effect"));
+	spawn_free(&s);
 }
 
 static void what_cannot_be_served_exits_with_1(void **state)
@@ -420,6 +465,8 @@ int main(void)
 		TEST(capabilities_are_printed_whatever_else_is_on_the_command_line),
 		TEST(help_lists_the_devices_options_and_everybodys),
 		TEST(wrong_usage_exits_with_2_and_names_the_culprit),
+		TEST(a_name_unlike_any_option_gets_no_guess),
+		TEST(options_for_workers_say_when_they_have_no_effect),
 		TEST(what_cannot_be_served_exits_with_1),
 		TEST(sigterm_ends_it_with_0_and_without_a_socket_file),
 		TEST(sigint_ends_it_as_well),
