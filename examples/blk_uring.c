@@ -277,6 +277,8 @@ void uring_fini(struct blk_queue *q)
 	uring_drain(u);
 	vu_source_remove(u->source);
 	vu_source_remove(u->timer);
+	/* The kernel frees a ring some time later; the file system may be needed before. */
+	io_uring_unregister_files(&u->ring);
 	io_uring_queue_exit(&u->ring);
 	q->uring = NULL;
 	if (u->in_flight)

@@ -6,7 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 int rig_setup(void **state)
@@ -28,10 +28,15 @@ int rig_setup(void **state)
 int rig_teardown(void **state)
 {
 	struct rig *rig = *state;
+	char mounted[64];
 	int ret;
 
 	peer_free(rig->peer);
 	unlink(rig->image);
+	/* What a failed test may have left. */
+	snprintf(mounted, sizeof(mounted), "%s/full", rig->dir);
+	umount2(mounted, MNT_DETACH);
+	rmdir(mounted);
 	ret = rmdir(rig->dir);
 	if (ret)
 		print_error("%s: %s\n", rig->dir, strerror(errno));

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+/* Many requests at once, and what comes in between: stops, disconnects, garbage, signals. */
+#include "rig.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	DEPTH = 64,
+	QUEUES = 4,
+	BLOCK = 16 << 10,
+	BLOCK_SECTORS = BLOCK / SECTOR,
+	IMAGE_BLOCKS = RIG_IMAGE / BLOCK,
+	ROUNDS = 4000,
+	CONNECTS = 10000,
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* The blocks of an image, each with the number of the write that it holds. */
+struct load {
+	struct rig *rig;
+	struct rig_io ios[QUEUES][DEPTH];
+	uint32_t stamps[IMAGE_BLOCKS];
+	bool busy[IMAGE_BLOCKS];
+	uint32_t serial;
+	unsigned int seed;
+	uint32_t overtaken; /* requests that were finished before older ones */
+};
+
+static void stamp(unsigned char *data, uint32_t block, uint32_t number)
+{
+	uint32_t *words = (uint32_t *)(void *)data;
+
+	for (uint32_t i = 0; i < BLOCK / 8; i++) {
+		words[2 * i] = block;
+		words[2 * i + 1] = number + i;
+	}
+}
+
+static void check_stamp(const unsigned char *data, uint32_t block, uint32_t number)
+{
+	const uint32_t *words = (const uint32_t *)(const void *)data;
+
+	for (uint32_t i = 0; i < BLOCK / 8; i++)
+		if (words[2 * i] != block || words[2 * i + 1] != number + i)
+			fail_msg("block %u, byte %u: is of block %u and write %u, not %u", block,
+				 8 * i, words[2 * i], words[2 * i + 1] - i, number);
+}
+
+static void load_start(struct load *l, struct rig *rig, const char *const *args)
+{
+	unsigned char data[BLOCK];
+	int fd = open(rig->image, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	memset(l, 0, sizeof(*l));
+	l->rig = rig;
+	assert_true(fd >= 0);
+	for (uint32_t b = 0; b < IMAGE_BLOCKS; b++) {
+		stamp(data, b, 0);
+		assert_int_equal(write(fd, data, BLOCK), BLOCK);
+	}
+	close(fd);
+	rig_spawn_file(rig, args);
+}
+
+static void load_connect(struct load *l)
+{
+	rig_connect(l->rig);
+	for (uint32_t q = 0; q < l->rig->config.n_queues; q++)
+		for (int i = 0; i < DEPTH; i++)
+			rig_io_new(l->rig, &l->ios[q][i], BLOCK);
+}
+
+/* Reads must not come from the page cache alone. */
+static void drop_cache(const struct rig *rig)
+{
+	int fd = open(rig->image, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	close(fd);
+}
+
+/* Begin a read or write of a block that nothing else is under way for. */
+static void load_add(struct load *l, uint32_t queue, struct rig_io *io)
+{
+	uint32_t block = (uint32_t)rand_r(&l->seed) % IMAGE_BLOCKS;
+	bool write = rand_r(&l->seed) % 3 == 0;
+
+	while (l->busy[block])
+		block = (block + 1) % IMAGE_BLOCKS;
+	l->busy[block] = true;
+	io->stamp = l->stamps[block];
+	if (write) {
+		io->stamp = ++l->serial;
+		stamp(io->data, block, io->stamp);
+	} else {
+		memset(io->data, NO_STATUS, BLOCK);
+	}
+	rig_add(l->rig, queue, io, write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN,
+		(uint64_t)block * BLOCK_SECTORS, BLOCK);
+}
+
+static void load_end(struct load *l, struct rig_io *io)
+{
+	uint32_t block = (uint32_t)(io->sector / BLOCK_SECTORS);
+
+	assert_int_equal(*io->status, VIRTIO_BLK_S_OK);
+	if (io->header->type == htole32(VIRTIO_BLK_T_OUT))
+		l->stamps[block] = io->stamp;
+	else
+		check_stamp(io->data, block, io->stamp);
+	l->busy[block] = false;
+}
+
+static void load_check_image(struct load *l)
+{
+	unsigned char data[BLOCK];
+
+	for (uint32_t b = 0; b < IMAGE_BLOCKS; b++) {
+		rig_read_image(l->rig, (uint64_t)b * BLOCK, data, BLOCK);
+		check_stamp(data, b, l->stamps[b]);
+	}
+}
+
+/* Keep all queues full for a while. */
+static void load_run(struct load *l, uint32_t rounds)
+{
+	uint32_t n_queues = l->rig->config.n_queues, busy[QUEUES];
+	struct rig_io *io;
+
+	for (uint32_t q = 0; q < n_queues; q++)
+		for (busy[q] = 0; busy[q] < DEPTH; busy[q]++)
+			load_add(l, q, &l->ios[q][busy[q]]);
+	for (uint32_t i = 0; i < rounds; i++) {
+		uint32_t q = i % n_queues;
+
+		if (i % 1000 == 0)
+			drop_cache(l->rig);
+		io = rig_wait(l->rig, q);
+		l->overtaken += io != &l->ios[q][i / n_queues % DEPTH];
+		load_end(l, io);
+		load_add(l, q, io);
+	}
+	for (uint32_t q = 0; q < n_queues; q++)
+		while (busy[q]--)
+			load_end(l, rig_wait(l->rig, q));
+}
+
+/* Returns how many requests were answered out of order. */
+static uint32_t verified_load(struct rig *rig, const char *const *args)
+{
+	uint32_t overtaken;
+	struct load *l = malloc(sizeof(*l));
+
+	assert_non_null(l);
+	load_start(l, rig, args);
+	load_connect(l);
+	load_run(l, ROUNDS);
+	load_check_image(l);
+	rig_stop(rig);
+	overtaken = l->overtaken;
+	free(l);
+	return overtaken;
+}
+
+static void many_requests_in_flight_are_answered_out_of_order_and_right(void **state)
+{
+	/* What the page cache has overtakes what it has not. */
+	assert_int_not_equal(verified_load(*state, NULL), 0);
+}
+
+static void direct_io_answers_right(void **state)
+{
+	verified_load(*state, (const char *[]){"--direct", NULL});
+}
+
+static void four_queues_run_side_by_side(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.n_queues = QUEUES;
+	verified_load(rig, (const char *[]){"--num-queues=4", NULL});
+}
+
+static void polling_workers_answer_right(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.n_queues = QUEUES;
+	verified_load(rig, (const char *[]){"--num-queues=4", "--poll-us=50", "--direct", NULL});
+}
+
+static void a_tiny_ring_and_a_deep_one_work(void **state)
+{
+	struct rig *rig = *state;
+	struct load *l = malloc(sizeof(*l));
+
+	load_start(l, rig, (const char *[]){"--queue-size=1024", NULL});
+	rig->config.queue_size = 4;
+	rig_connect(rig);
+	rig_expect_alive(rig);
+	rig->config.queue_size = 1024;
+	load_connect(l);
+	memset(l->stamps, 0, sizeof(l->stamps));
+	/* rig_expect_alive() left its mark there. */
+	l->busy[0] = l->busy[1] = true;
+	load_run(l, 500);
+	rig_stop(rig);
+	free(l);
+}
+
+static void stops_in_the_middle_lose_nothing(void **state)
+{
+	struct rig *rig = *state;
+	struct load *l = malloc(sizeof(*l));
+
+	rig->config.n_queues = 2;
+	load_start(l, rig, (const char *[]){"--num-queues=2", "--direct", NULL});
+	load_connect(l);
+	for (int i = 0; i < 50; i++) {
+		for (uint32_t q = 0; q < 2; q++) {
+			for (int k = 0; k < DEPTH / 2; k++)
+				load_add(l, q, &l->ios[q][k]);
+			driver_kick(rig->peer->queues[q]);
+		}
+		rig_check(rig, peer_stop(rig->peer));
+		for (uint32_t q = 0; q < 2; q++) {
+			rig_check(rig, peer_start_queue(rig->peer, q));
+			rig_check(rig, frontend_set_vring_enable(&rig->peer->frontend, q, true));
+		}
+		/* Some were answered before the stop, the rest afterwards. */
+		for (uint32_t q = 0; q < 2; q++) {
+			driver_kick_always(rig->peer->queues[q]);
+			for (int k = 0; k < DEPTH / 2; k++)
+				load_end(l, rig_wait(rig, q));
+		}
+	}
+	load_check_image(l);
+	rig_stop(rig);
+	free(l);
+}
+
+/* Blocks that were being written hold the old or the new data afterwards, but never a mixture of
+ * others. */
+static void load_forget(struct load *l)
+{
+	unsigned char data[BLOCK];
+	const uint32_t *words = (const uint32_t *)(const void *)data;
+
+	for (uint32_t b = 0; b < IMAGE_BLOCKS; b++) {
+		if (!l->busy[b])
+			continue;
+		l->busy[b] = false;
+		assert_int_equal(
+			rig_do(l->rig, VIRTIO_BLK_T_IN, (uint64_t)b * BLOCK_SECTORS, data, BLOCK),
+			VIRTIO_BLK_S_OK);
+		check_stamp(data, b, words[1]);
+		l->stamps[b] = words[1];
+	}
+}
+
+static void interrupted(struct rig *rig, void (*interrupt)(struct rig *rig), const char *option)
+{
+	struct load *l = malloc(sizeof(*l));
+
+	load_start(l, rig, (const char *[]){option, NULL});
+	for (int i = 0; i < 40; i++) {
+		load_connect(l);
+		load_forget(l);
+		if (i % 4 == 0)
+			drop_cache(rig);
+		for (int k = 0; k < DEPTH; k++)
+			load_add(l, 0, &l->ios[0][k]);
+		driver_kick(rig->peer->queues[0]);
+		poll(NULL, 0, i % 4);
+		interrupt(rig);
+	}
+	load_connect(l);
+	load_forget(l);
+	load_check_image(l);
+	load_run(l, 100);
+	load_check_image(l);
+	rig_stop(rig);
+	free(l);
+}
+
+static void disconnect(struct rig *rig)
+{
+	peer_disconnect(rig->peer);
+}
+
+static void disconnects_in_the_middle_harm_nobody(void **state)
+{
+	interrupted(*state, disconnect, NULL);
+}
+
+static void disconnects_amid_direct_io_harm_nobody(void **state)
+{
+	interrupted(*state, disconnect, "--direct");
+}
+
+static void send_garbage(struct rig *rig)
+{
+	unsigned char garbage[64];
+
+	memset(garbage, 0xa5, sizeof(garbage));
+	rig_check(rig,
+		  frontend_send_bytes(&rig->peer->frontend, garbage, sizeof(garbage), NULL, 0));
+	rig_check(rig, frontend_wait_closed(&rig->peer->frontend));
+}
+
+static void garbage_in_the_middle_ends_the_session_alone(void **state)
+{
+	interrupted(*state, send_garbage, NULL);
+}
+
+static void ten_thousand_connects_leave_it_serving(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t features;
+
+	rig_start(rig, NULL);
+	rig_expect_alive(rig);
+	peer_disconnect(rig->peer);
+	for (int i = 0; i < CONNECTS; i++) {
+		struct frontend fe;
+
+		assert_int_equal(frontend_connect(&fe, rig->socket), 0);
+		if (i % 2)
+			assert_int_equal(frontend_get_features(&fe, &features), 0);
+		frontend_close(&fe);
+	}
+	rig_connect(rig);
+	rig_expect_alive(rig);
+	rig_stop(rig);
+}
+
+static void sigterm_ends_it_with_requests_in_flight(void **state)
+{
+	struct rig *rig = *state;
+	struct load *l = malloc(sizeof(*l));
+	uint64_t began;
+
+	rig->config.n_queues = QUEUES;
+	load_start(l, rig, (const char *[]){"--num-queues=4", "--direct", NULL});
+	load_connect(l);
+	for (uint32_t q = 0; q < QUEUES; q++) {
+		for (int k = 0; k < DEPTH; k++)
+			load_add(l, q, &l->ios[q][k]);
+		driver_kick(rig->peer->queues[q]);
+	}
+	began = now_ms();
+	spawn_stop(&rig->program);
+	assert_in_range(now_ms() - began, 0, 999);
+	if (rig->program.status)
+		print_error("%s", rig->program.err);
+	assert_int_equal(rig->program.status, 0);
+	spawn_free(&rig->program);
+	free(l);
+}
+
+static void sockets_have_disks_of_their_own(void **state)
+{
+	struct rig *rig = *state;
+	char second[80], image[80];
+	struct frontend fe;
+	uint64_t capacity = 0;
+
+	snprintf(second, sizeof(second), "%s/second", rig->dir);
+	snprintf(image, sizeof(image), "%s/image2", rig->dir);
+	rig_make_image(rig, image, 8 * SECTOR);
+	rig_make_image(rig, rig->image, RIG_IMAGE);
+	rig_spawn_file(rig, (const char *[]){"--blk-file", image, "--socket-path", second, NULL});
+	rig_connect(rig);
+	rig_expect_alive(rig);
+	assert_int_equal(frontend_connect(&fe, second), 0);
+	assert_int_equal(frontend_get_features(&fe, &capacity), 0);
+	assert_int_equal(frontend_get_protocol_features(&fe, &capacity), 0);
+	assert_int_equal(frontend_set_protocol_features(&fe, capacity & 1 << WIRE_PF_CONFIG), 0);
+	assert_int_equal(frontend_get_config(&fe, 0, &capacity, 8), 0);
+	assert_int_equal(le64toh(capacity), 8);
+	frontend_close(&fe);
+	rig_stop(rig);
+	unlink(image);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(many_requests_in_flight_are_answered_out_of_order_and_right),
+		TEST(direct_io_answers_right),
+		TEST(four_queues_run_side_by_side),
+		TEST(polling_workers_answer_right),
+		TEST(a_tiny_ring_and_a_deep_one_work),
+		TEST(stops_in_the_middle_lose_nothing),
+		TEST(disconnects_in_the_middle_harm_nobody),
+		TEST(disconnects_amid_direct_io_harm_nobody),
+		TEST(garbage_in_the_middle_ends_the_session_alone),
+		TEST(ten_thousand_connects_leave_it_serving),
+		TEST(sigterm_ends_it_with_requests_in_flight),
+		TEST(sockets_have_disks_of_their_own),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
