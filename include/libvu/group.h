@@ -30,7 +30,8 @@ VU_API VU_CHECK int vu_group_new(struct vu_device *dev, struct vu_group **group)
 /**
  * vu_group_free() - free a group; its queues go back to the device's own.
  *
- * No front-end may be attached and no request of its queues be outstanding.  NULL is ignored.
+ * Its thread must be gone.  The session must have ended, or be ending (vu_device_detach()), and no
+ * request of its queues be outstanding.  NULL is ignored.
  * Thread: device thread, while no other uses the group.
  * Since: 0.1
  */

@@ -80,7 +80,8 @@ VU_API VU_CHECK int vu_queue_next_batch(struct vu_queue *queue, struct vu_req **
  * vu_device_process() or vu_group_process() call that this happens in.
  *
  * Return: 0; -ERANGE if @written exceeds writable_len (the request stays outstanding);
- * -EINVAL with VU_DEVICE_DEBUG for a request that is not outstanding.
+ * -EINVAL for a request that is not outstanding (found as long as its ring runs), and with
+ * VU_DEVICE_DEBUG on another thread than the queue's.
  * Thread: queue thread.
  * Since: 0.1
  */
@@ -104,7 +105,8 @@ VU_API int vu_queue_complete_batch(struct vu_queue *queue, struct vu_req *const 
  *
  * The queue's thread is woken, publishes it and notifies the driver.
  *
- * Return: 0; -ERANGE if @written exceeds writable_len.  Thread: any.
+ * Return: 0; -ERANGE if @written exceeds writable_len; -EINVAL if it is on its way already.
+ * Thread: any.
  * Since: 0.1
  */
 VU_API int vu_req_complete_remote(struct vu_req *req, uint64_t written);

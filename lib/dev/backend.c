@@ -11,6 +11,8 @@
 #include "dev/messages.h"
 #include "dev/session.h"
 
+enum { REPLIES_PER_PASS = 64 };
+
 int backend_open(struct session *s, int fd)
 {
 	struct wire_conn *conn;
@@ -83,8 +85,12 @@ void backend_ready(struct source *source, uint32_t events)
 		n = wire_conn_flush(s->backend);
 		device_wake(dev); /* for backend_send_pending() */
 	}
-	while (n >= 0 && (n = wire_conn_recv(s->backend, &msg, &why)) > 0)
+	for (int i = 0; i < REPLIES_PER_PASS && n >= 0; i++) {
+		n = wire_conn_recv(s->backend, &msg, &why);
+		if (n <= 0)
+			break;
 		wire_msg_close_fds(msg);
+	}
 	if (n < 0)
 		backend_lost(s, "was closed");
 	else

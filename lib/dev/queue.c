@@ -181,6 +181,12 @@ int vu_req_complete_remote(struct vu_req *pub, uint64_t written)
 
 	if (written > pub->writable_len)
 		return -ERANGE;
+	if (__atomic_exchange_n(&req->is_remote, true, __ATOMIC_RELAXED)) {
+		log_error(&req_owner(req)->dev->log,
+			  "queue %u: vu_req_complete_remote() twice on one request",
+			  req_owner(req)->index);
+		return -EINVAL;
+	}
 	req->remote_written = written;
 	group_post_remote(req_owner(req)->group, req);
 	return 0;

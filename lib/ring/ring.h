@@ -59,6 +59,7 @@ struct req {
 	struct table *table;	 /* the memory its segments point into */
 	struct req *remote_next; /* completed by another thread */
 	uint64_t remote_written;
+	bool is_remote;	  /* atomic: it is on its way back from another thread */
 	uint32_t pos;	  /* next_pos when it was taken */
 	uint16_t id;	  /* what the used entry will name: the chain's head, or the buffer id */
 	uint16_t slots;	  /* entries of the ring that it takes: 1, packed: its descriptors */
