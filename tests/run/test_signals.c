@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@
 #include "sockets.h"
 #include "spawn.h"
 
-enum { MANY = 200, MAX_ARGS = MANY + 8 };
+enum { MANY = 200, MAX_ARGS = MANY + 8, REPORT_MAX = 1 << 20 };
 
 struct fixture {
 	char dir[32];
@@ -87,6 +88,40 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+/* Ask for a report and wait until it has this last line; what the program wrote meanwhile. */
+static char *report(struct fixture *f, const char *last)
+{
+	char *text = calloc(1, REPORT_MAX + 1);
+	const char *found;
+	struct stat before;
+
+	assert_return_code(fstat(f->program.err_fd, &before), errno);
+	assert_return_code(kill(f->program.pid, SIGUSR1), errno);
+	for (;;) {
+		ssize_t n = pread(f->program.err_fd, text, REPORT_MAX, before.st_size);
+
+		assert_true(n >= 0);
+		text[n] = '\0';
+		found = strstr(text, last);
+		if (found && strchr(found, '\n'))
+			return text;
+		usleep(1000); /* until alarm() */
+	}
+}
+
+/* Until every queue of the one device has taken something. */
+static void wait_taken(struct fixture *f)
+{
+	bool idle = true;
+
+	while (idle) {
+		char *text = report(f, "counters device=echo0 queue=3 ");
+
+		idle = strstr(text, "batches=0\n");
+		free(text);
+	}
+}
+
 static void sigterm_with_requests_in_flight_ends_it_within_a_second(void **state)
 {
 	struct fixture *f = *state;
@@ -96,33 +131,13 @@ static void sigterm_with_requests_in_flight_ends_it_within_a_second(void **state
 	load_start(&f->load, f->path[0]);
 	for (uint32_t q = 0; q < ECHO_QUEUES; q++)
 		load_submit(&f->load, q, LOAD_DEPTH);
-	/* Taken, all of them: the program says so when it is asked. */
-	usleep(100000);
+	wait_taken(f);
 	begin = now_ms();
 	stop(f);
 	assert_true(now_ms() - begin < 1000);
 	assert_int_equal(frontend_wait_closed(&f->load.peer->frontend), 0);
 	load_end(&f->load);
 	spawn_free(&f->program);
-}
-
-/* Wait for the last line of a report: what the program has said until then. */
-static char *report(struct fixture *f, const char *last)
-{
-	char *text = calloc(1, 1 << 20);
-	const char *found;
-
-	assert_return_code(kill(f->program.pid, SIGUSR1), errno);
-	for (;;) {
-		ssize_t n = pread(f->program.err_fd, text, (1 << 20) - 1, 0);
-
-		assert_true(n >= 0);
-		text[n] = '\0';
-		found = strstr(text, last);
-		if (found && strchr(found, '\n'))
-			return text;
-		usleep(1000); /* until alarm() */
-	}
 }
 
 static void sigusr1_prints_the_counters_of_every_queue_of_every_device(void **state)
