@@ -58,7 +58,7 @@ class Machine:
         self.console, console = self.stream("console")
         self.agent, agent = self.stream("agent")
         self._spawn(self.command(console, agent))
-        ready = self.wait_agent(rb"^@ready .*\n", timeout=timeout, what="a booted guest")
+        ready = self.wait_agent(rb"^@ready .*\n", timeout=timeout, what="sign of a booted guest")
         self._mark, self.boot_time = ready.end, time.monotonic() - began
         self.say(f"{self.name}: up after {self.boot_time:.1f} s")
         return self
@@ -68,7 +68,7 @@ class Machine:
         began, mark = time.monotonic(), self.agent.mark()
         self.say(f"{self.name}: rebooting")
         self._send("sync; reboot -f")
-        self._mark = self.wait_agent(rb"^@ready .*\n", mark, timeout, "a rebooted guest").end
+        self._mark = self.wait_agent(rb"^@ready .*\n", mark, timeout, "sign of a rebooted guest").end
         self.say(f"{self.name}: up again after {time.monotonic() - began:.1f} s")
 
     def shut_down(self):
