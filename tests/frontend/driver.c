@@ -69,7 +69,7 @@ int driver_new(const struct driver_config *config, struct driver_ring **ring)
 
 	if (!r)
 		return -ENOMEM;
-	r->layout = &driver_layout_split;
+	r->layout = config->packed ? &driver_layout_packed : &driver_layout_split;
 	r->guest = config->guest;
 	r->index = config->index;
 	r->size = config->size;

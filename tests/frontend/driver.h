@@ -4,7 +4,7 @@
  *
  * Owns: the ring's place in guest memory, the bookkeeping of free descriptors, and both ends of
  * the kick, call and err notifiers.  Knows no messages: ring tests use it without a protocol.
- * The layout's raw memory is open to hostile tests (split: driver_split_*() below).
+ * The layout's raw memory is open to hostile tests (driver_split_*(), driver_packed_*() below).
  *
  * A chain becomes visible to the device only by driver_publish(); so a batch is several
  * driver_add() and one driver_publish().
@@ -45,7 +45,8 @@ enum driver_notifier {
 struct driver_config {
 	struct guest *guest;
 	uint32_t index; /* of the queue, for messages */
-	uint32_t size;	/* entries; split: a power of two up to 32768 */
+	uint32_t size;	/* entries, up to 32768; split: a power of two */
+	bool packed;
 	bool event_idx;
 	uint32_t max_indirect; /* longest chain driver_add_indirect() takes; 0: none */
 	enum driver_notifier notifier;
@@ -100,6 +101,39 @@ struct driver_split {
 	uint16_t last_used;
 };
 
+struct driver_packed_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t id;
+	uint16_t flags;
+};
+
+/* Flags of a packed descriptor besides DRIVER_DESC_*. */
+enum { DRIVER_PACKED_AVAIL = 1 << 7, DRIVER_PACKED_USED = 1 << 15 };
+enum { DRIVER_EVENT_ENABLE, DRIVER_EVENT_DISABLE, DRIVER_EVENT_DESC };
+
+/* An event suppression area; little-endian. */
+struct driver_packed_event {
+	uint16_t off_wrap;
+	uint16_t flags;
+};
+
+struct driver_packed_pos {
+	uint32_t slot;
+	bool wrap;
+};
+
+struct driver_packed {
+	struct driver_packed_desc *desc;
+	struct driver_packed_event *driver, *device;
+	struct driver_packed_pos at;	  /* next to be filled */
+	struct driver_packed_pos used;	  /* next that the device will use */
+	struct driver_packed_desc *batch; /* first that is not published, or NULL */
+	uint16_t batch_flags;		  /* its flags, little-endian */
+	/* Descriptors, free-running; kicked: published at the last decision to kick. */
+	uint32_t added, published, kicked;
+};
+
 struct driver_ring {
 	const struct driver_layout *layout;
 	struct guest *guest;
@@ -119,9 +153,10 @@ struct driver_ring {
 	uint64_t tables_gpa;
 	struct driver_fds kick, call, err;
 	struct driver_split split;
+	struct driver_packed packed;
 };
 
-/* The contract that a layout implements; driver_split.c, in this order. */
+/* The contract that a layout implements; driver_split.c and driver_packed.c, in this order. */
 struct driver_layout {
 	int (*init)(struct driver_ring *r);
 	void (*reset)(struct driver_ring *r);
@@ -139,11 +174,11 @@ struct driver_layout {
 };
 
 extern const struct driver_layout driver_layout_split;
+extern const struct driver_layout driver_layout_packed;
 
-/* A split ring. */
 int driver_new(const struct driver_config *config, struct driver_ring **ring);
 void driver_free(struct driver_ring *ring);
-/* As new: ring memory zeroed, chains forgotten, base 0, notifiers emptied. */
+/* As new: ring memory zeroed, chains forgotten, the first base, notifiers emptied. */
 void driver_reset(struct driver_ring *ring);
 
 /* A chain of n descriptors; its id. */
@@ -157,7 +192,8 @@ static inline int driver_add(struct driver_ring *r, const struct driver_seg *seg
 int driver_add_indirect(struct driver_ring *r, const struct driver_seg *segs, uint32_t n,
 			void *cookie);
 
-/* n direct descriptors (0 or more) and then one that points to a table the caller wrote. */
+/* n direct descriptors (packed: that must be 0) and then one that points to a table the caller
+ * wrote. */
 static inline int driver_add_table(struct driver_ring *r, const struct driver_seg *segs, uint32_t n,
 				   uint64_t table, uint32_t table_bytes, void *cookie)
 {
@@ -221,5 +257,12 @@ void driver_split_offer(struct driver_ring *r, uint16_t head);
 /* One descriptor, in this machine's byte order. */
 void driver_split_write_desc(struct driver_ring *r, uint32_t i, uint64_t addr, uint32_t len,
 			     uint16_t flags, uint16_t next);
+
+/* A packed ring with nothing in it whose next descriptor, for both sides, is there: both halves of
+ * a base must be the same. */
+void driver_packed_set_base(struct driver_ring *r, uint32_t base);
+/* One descriptor, made available with the others but without any check or bookkeeping. */
+void driver_packed_offer(struct driver_ring *r, uint64_t addr, uint32_t len, uint16_t id,
+			 uint16_t flags);
 
 #endif

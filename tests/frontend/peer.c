@@ -31,6 +31,7 @@ static int peer_make_rings(struct peer *peer)
 	struct driver_config config = {
 		.guest = peer->guest,
 		.size = peer->config.queue_size ? peer->config.queue_size : PEER_QUEUE_SIZE,
+		.packed = peer->config.packed,
 		.max_indirect = peer->config.max_indirect,
 		.notifier = peer->config.notifier,
 	};
@@ -55,6 +56,9 @@ int peer_new(const struct peer_config *config, struct peer **out)
 	if (!peer)
 		return -ENOMEM;
 	peer->config = *config;
+	/* A whole suite can be run on packed rings. */
+	if (getenv("LIBVU_TEST_PACKED"))
+		peer->config.packed = true;
 	frontend_init(&peer->frontend, -1);
 	ret = peer_make_memory(peer);
 	if (ret == 0)

@@ -37,8 +37,8 @@ enum {
 struct peer_config {
 	uint32_t n_queues;
 	uint32_t queue_size; /* 0: PEER_QUEUE_SIZE */
-	/* Bits to ack where the back-end offers them.  0: all but LOG_ALL, ACCESS_PLATFORM, PACKED.
-	 */
+	bool packed;	     /* insist on packed rings; without it they are not acked */
+	/* Bits to ack where the back-end offers them.  0: all but LOG_ALL, ACCESS_PLATFORM. */
 	uint64_t features;
 	/* The same for protocol features; 0: all but in-band, cross-endian, Xen, GPA addresses. */
 	uint64_t protocol_features;

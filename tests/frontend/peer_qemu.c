@@ -86,7 +86,12 @@ int peer_set_driver(struct peer *peer)
 	int ret;
 
 	if (!wanted)
-		wanted = ~(BIT(F_PACKED) | BIT(F_LOG_ALL) | BIT(F_IOMMU));
+		wanted = ~(BIT(F_LOG_ALL) | BIT(F_IOMMU));
+	wanted &= ~BIT(F_PACKED);
+	if (peer->config.packed)
+		wanted |= BIT(F_PACKED);
+	if (peer->config.packed && !(f->offered_features & BIT(F_PACKED)))
+		return frontend_fail(f, -EOPNOTSUPP, "the back-end has no packed rings");
 	/* The transport's own bit does not depend on what the driver wants. */
 	if (f->protocol_features)
 		wanted |= BIT(F_PROTOCOL);

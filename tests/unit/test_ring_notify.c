@@ -2,13 +2,15 @@
 /* Who wakes whom: kicks after ring_arm(), signals after completions, with EVENT_IDX and without. */
 #include "test_ring_rig.h"
 
+enum { SIZE = 16 };
+
 /* Each body runs with both. */
 static void with_and_without_event_idx(struct rig *rig, uint32_t base,
 				       void (*body)(struct rig *rig))
 {
 	for (int event_idx = 0; event_idx < 2; event_idx++) {
-		rig_start(rig,
-			  &(struct rig_options){.size = 16, .base = base, .event_idx = event_idx});
+		rig_start(rig, &(struct rig_options){
+				       .size = SIZE, .base = base, .event_idx = event_idx});
 		body(rig);
 		rig_stop(rig);
 	}
@@ -52,7 +54,8 @@ static void arm_across_the_wrap(struct rig *rig)
 
 static void an_armed_ring_is_kicked_across_the_wrap(struct rig *rig)
 {
-	with_and_without_event_idx(rig, rig->layout->late_base, arm_across_the_wrap);
+	with_and_without_event_idx(rig, rig->layout->base_before_wrap(SIZE, 6),
+				   arm_across_the_wrap);
 }
 
 static void arm_after_something_came(struct rig *rig)
@@ -94,7 +97,8 @@ static void arm_with_requests_left(struct rig *rig)
 
 static void requests_left_in_the_ring_are_no_news(struct rig *rig)
 {
-	with_and_without_event_idx(rig, rig->layout->late_base + 4, arm_with_requests_left);
+	with_and_without_event_idx(rig, rig->layout->base_before_wrap(SIZE, 2),
+				   arm_with_requests_left);
 }
 
 static void put_back_is_no_news(struct rig *rig)
@@ -113,6 +117,59 @@ static void put_back_is_no_news(struct rig *rig)
 static void a_request_that_was_put_back_is_no_news(struct rig *rig)
 {
 	with_and_without_event_idx(rig, 0, put_back_is_no_news);
+}
+
+/* A device that needs three: it looks, finds two, and waits for the third. */
+static void wait_for_three(struct rig *rig)
+{
+	struct req *a, *b;
+
+	rig_offer_byte(rig);
+	rig_offer_byte(rig);
+	assert_int_equal(ring_look(rig->ring), 1);
+	a = rig_take(rig);
+	b = rig_take(rig);
+	assert_int_equal(rig_take_nothing(rig), 0);
+	assert_int_equal(ring_put_back(rig->ring, b), 0);
+	assert_int_equal(ring_put_back(rig->ring, a), 0);
+	driver_wants_kick(rig->drv);
+	/* It comes after the device has looked, and before the device is armed. */
+	rig_offer_byte(rig);
+	assert_true(ring_arm(rig->ring));
+	assert_int_equal(ring_look(rig->ring), 1);
+	assert_false(ring_arm(rig->ring));
+}
+
+static void
+what_comes_before_the_ring_is_armed_is_news_to_a_device_that_waits_for_more(struct rig *rig)
+{
+	with_and_without_event_idx(rig, 0, wait_for_three);
+}
+
+/* All of it is left, without a look at any of it: told again at most once. */
+static void leave_all(struct rig *rig)
+{
+	int told = 0;
+
+	for (int i = 0; i < 5; i++)
+		rig_offer_byte(rig);
+	assert_int_equal(ring_look(rig->ring), 1);
+	while (ring_arm(rig->ring)) {
+		assert_int_equal(ring_look(rig->ring), 1);
+		assert_in_range(++told, 0, 1);
+	}
+	assert_int_equal(ring_look(rig->ring), 0);
+	driver_wants_kick(rig->drv);
+	rig_offer_byte(rig);
+	assert_true(driver_wants_kick(rig->drv));
+	assert_true(ring_arm(rig->ring));
+	assert_int_equal(ring_look(rig->ring), 1);
+	assert_false(ring_arm(rig->ring));
+}
+
+static void a_ring_of_which_nothing_is_taken_comes_to_rest(struct rig *rig)
+{
+	with_and_without_event_idx(rig, 0, leave_all);
 }
 
 static void available_is_not_taken(struct rig *rig)
@@ -211,7 +268,8 @@ static void the_driver_is_signalled_when_it_asked_for_it(struct rig *rig)
 
 static void signals_follow_the_driver_across_the_wrap(struct rig *rig)
 {
-	with_and_without_event_idx(rig, rig->layout->late_base, signals_follow_the_driver);
+	with_and_without_event_idx(rig, rig->layout->base_before_wrap(SIZE, 6),
+				   signals_follow_the_driver);
 }
 
 static void one_signal_for_several(struct rig *rig)
@@ -238,13 +296,16 @@ static void one_signal_for_several(struct rig *rig)
 
 static void several_completions_are_one_signal(struct rig *rig)
 {
-	with_and_without_event_idx(rig, rig->layout->late_base, one_signal_for_several);
+	with_and_without_event_idx(rig, rig->layout->base_before_wrap(SIZE, 6),
+				   one_signal_for_several);
 }
 
 /* The driver polls for a long time, then waits for a call; the device decides only now. */
 static void signal_after_a_lap(struct rig *rig)
 {
-	for (uint32_t n = 65534; n <= 65540; n++) {
+	uint32_t lap = rig->layout->packed ? SIZE : 65536;
+
+	for (uint32_t n = lap - 2; n <= lap + 4; n++) {
 		driver_set_interrupts(rig->drv, false);
 		pass_byte(rig);
 		ring_wants_signal(rig->ring);
@@ -268,7 +329,8 @@ static void a_restarted_ring_signals_its_first_completion(struct rig *rig)
 {
 	const char *why;
 
-	rig_start(rig, &(struct rig_options){.event_idx = true, .base = rig->layout->late_base});
+	rig_start(rig, &(struct rig_options){.event_idx = true,
+					     .base = rig->layout->base_before_wrap(256, 6)});
 	for (int i = 0; i < 8; i++) {
 		pass_byte(rig);
 		rig->config.base = ring_base(rig->ring);
@@ -286,6 +348,8 @@ static const struct rig_test tests[] = {
 	RIG_TEST(arming_tells_of_what_came_since_the_last_look),
 	RIG_TEST(requests_left_in_the_ring_are_no_news),
 	RIG_TEST(a_request_that_was_put_back_is_no_news),
+	RIG_TEST(what_comes_before_the_ring_is_armed_is_news_to_a_device_that_waits_for_more),
+	RIG_TEST(a_ring_of_which_nothing_is_taken_comes_to_rest),
 	RIG_TEST(asking_whether_one_is_available_takes_none),
 	RIG_TEST(a_ring_that_is_not_armed_is_not_kicked),
 	RIG_TEST(nothing_used_needs_no_signal),

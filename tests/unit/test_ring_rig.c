@@ -31,16 +31,43 @@ static void split_set_base(struct driver_ring *drv, uint32_t base)
 	drv->base = base;
 }
 
-static uint32_t split_add_to_base(uint32_t base, uint32_t n)
+static uint32_t split_add_to_base(uint32_t base, uint32_t size, uint32_t n)
 {
+	(void)size;
 	return (uint16_t)(base + n);
 }
 
+static uint32_t split_base_before_wrap(uint32_t size, uint32_t n)
+{
+	(void)size;
+	return (uint16_t)-n;
+}
+
+/* Slot and wrap counter, in both halves. */
+static uint32_t packed_both(uint32_t slot, uint32_t wrap)
+{
+	return (slot | wrap << 15) * 0x10001u;
+}
+
+static uint32_t packed_add_to_base(uint32_t base, uint32_t size, uint32_t n)
+{
+	uint32_t slot = (base & 0x7fff) + n;
+
+	return packed_both(slot % size, (base >> 15 & 1) ^ (slot / size & 1));
+}
+
+static uint32_t packed_base_before_wrap(uint32_t size, uint32_t n)
+{
+	return packed_both(size - n, 1);
+}
+
 static const struct rig_layout layouts[] = {
-	{"split", 65530, split_set_base, split_add_to_base},
+	{"split", false, split_base_before_wrap, split_set_base, split_add_to_base},
+	{"packed", true, packed_base_before_wrap, driver_packed_set_base, packed_add_to_base},
 };
 
 const struct rig_layout *const rig_layout_split = &layouts[0];
+const struct rig_layout *const rig_layout_packed = &layouts[1];
 
 enum { LAYOUTS = sizeof(layouts) / sizeof(layouts[0]) };
 
@@ -181,19 +208,22 @@ void rig_prepare(struct rig *rig, const struct rig_options *options)
 	config.guest = rig->guest;
 	config.size = o->size;
 	config.event_idx = o->event_idx;
+	config.packed = rig->layout->packed;
 	assert_int_equal(driver_new(&config, &rig->drv), 0);
 	if (o->base)
 		rig->layout->set_base(rig->drv, o->base);
 	gap = o->user_space ? RIG_USER_GAP : 0;
 	rig->config = (struct ring_config){
 		.size = o->size,
+		.packed = rig->layout->packed,
 		.event_idx = o->event_idx,
 		.indirect = !o->no_indirect,
+		.in_order = o->in_order,
 		.space = o->user_space ? TABLE_USER : TABLE_GUEST,
 		.desc = rig->drv->desc_gpa + gap,
 		.driver = rig->drv->avail_gpa + gap,
 		.device = rig->drv->used_gpa + gap,
-		.base = o->base,
+		.base = rig->drv->base,
 		.max_segs = o->max_segs,
 		.priv_size = o->priv_size,
 	};
@@ -262,9 +292,20 @@ void rig_make_chain(struct rig *rig, struct rig_chain *chain, uint32_t n_readabl
 	}
 }
 
+/* Those in front of a table. */
+static uint32_t rig_direct(const struct rig *rig, uint32_t n, enum rig_how how)
+{
+	return how == RIG_MIXED && !rig->layout->packed ? n / 2 : 0;
+}
+
+uint32_t rig_entries(const struct rig *rig, const struct rig_chain *chain, enum rig_how how)
+{
+	return rig->layout->packed && how == RIG_DIRECT ? chain->n_readable + chain->n_writable : 1;
+}
+
 uint32_t rig_add(struct rig *rig, const struct rig_chain *chain, enum rig_how how)
 {
-	uint32_t n = chain->n_readable + chain->n_writable, direct = how == RIG_MIXED ? n / 2 : 0;
+	uint32_t n = chain->n_readable + chain->n_writable, direct = rig_direct(rig, n, how);
 	uint32_t bytes = (n - direct) * 16;
 	uint64_t table;
 	int id;

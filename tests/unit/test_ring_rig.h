@@ -25,14 +25,18 @@
 /* A ring layout: what the test bodies need to know beyond the two contracts. */
 struct rig_layout {
 	const char *name;
-	uint32_t late_base; /* a few entries before its positions wrap */
+	bool packed;
+	/* The base n entries before its positions wrap, n at most size. */
+	uint32_t (*base_before_wrap)(uint32_t size, uint32_t n);
 	/* A driver that has already used the ring up to there, and has nothing in it. */
 	void (*set_base)(struct driver_ring *drv, uint32_t base);
-	uint32_t (*add_to_base)(uint32_t base, uint32_t n);
+	/* Both sides have gone n entries on. */
+	uint32_t (*add_to_base)(uint32_t base, uint32_t size, uint32_t n);
 };
 
-/* For what only a split ring has. */
+/* For what only one of them has. */
 extern const struct rig_layout *const rig_layout_split;
+extern const struct rig_layout *const rig_layout_packed;
 
 /*
  * Guest memory: ring memory first, then three regions for data without a gap between their guest
@@ -49,7 +53,7 @@ enum { RIG_RING, RIG_DATA, RIG_SMALL, RIG_TAIL, RIG_REGIONS, RIG_MAX_REGIONS = 8
 #define RIG_END_GPA    (RIG_TAIL_GPA + RIG_TAIL_SIZE)
 #define RIG_USER_GAP   UINT64_C(0x7f0000000000) /* user addresses are that much higher */
 
-/* 0 means the usual: 256 entries, 1024 segments, 4 MiB, and no feature. */
+/* 0 means the usual: 256 entries, 1024 segments, the first base, 4 MiB, and no feature. */
 struct rig_options {
 	uint32_t size;
 	uint32_t max_segs;
@@ -58,6 +62,7 @@ struct rig_options {
 	uint64_t ring_bytes; /* size of the region that the ring is in */
 	bool event_idx;
 	bool no_indirect;
+	bool in_order;
 	bool user_space; /* areas are given by user addresses */
 };
 
@@ -70,6 +75,7 @@ struct rig_chain {
 	struct driver_seg *segs;
 };
 
+/* Mixed is direct ones and then a table; packed rings do not have that: the table has them all. */
 enum rig_how { RIG_DIRECT, RIG_INDIRECT, RIG_MIXED };
 
 struct rig_guard;
@@ -124,7 +130,9 @@ void rig_make_chain(struct rig *rig, struct rig_chain *chain, uint32_t n_readabl
 		    uint32_t n_writable);
 /* Give it to the driver's side, not published: its id. */
 uint32_t rig_add(struct rig *rig, const struct rig_chain *chain, enum rig_how how);
-/* The same with a chain of one readable byte, published. */
+/* Entries of the ring that it takes. */
+uint32_t rig_entries(const struct rig *rig, const struct rig_chain *chain, enum rig_how how);
+/* A chain of one readable byte, published. */
 uint32_t rig_offer_byte(struct rig *rig);
 
 /* The next request, which must be there. */
