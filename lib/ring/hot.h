@@ -22,7 +22,10 @@ static inline int ring_take(struct ring *ring, struct vu_req **reqs, uint32_t ma
 	return ring->packed ? packed_take(ring, reqs, max) : split_take(ring, reqs, max);
 }
 
-/* Has the driver made more available since the last look or take?  1; 0; -EIO: broken. */
+/*
+ * Has the driver made more available since the last look or take?  1; 0; -EIO: broken.  Of a packed
+ * ring, what nobody took after a look that found it may be told once more.
+ */
 static inline int ring_look(struct ring *ring)
 {
 	if (unlikely(!ring->is_live))
@@ -46,7 +49,7 @@ static inline void ring_drop(struct ring *ring, struct req *req)
 	ring->outstanding--;
 	if (ring->packed) {
 		ring->outstanding_slots -= req->slots;
-		ring->free_reqs[ring->n_free++] = req->index;
+		ring->free_reqs[ring->n_free++] = req;
 	}
 	if (unlikely(req->block || req->table != ring->table))
 		ring_drop_slow(ring, req);
@@ -94,7 +97,7 @@ static inline uint32_t ring_complete_layout(struct ring *ring, bool packed,
 		if (packed) {
 			packed_push(ring, req, (uint32_t)written[i]);
 			ring->outstanding_slots -= req->slots;
-			ring->free_reqs[ring->n_free++] = req->index;
+			ring->free_reqs[ring->n_free++] = req;
 		} else {
 			split_push(ring, req, (uint32_t)written[i]);
 		}

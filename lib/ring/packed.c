@@ -79,116 +79,128 @@ static inline bool copy_has(struct packed_copy d, uint64_t flag)
 	return d.rest & flag << 48;
 }
 
-/* One buffer of a chain; *is_writing becomes true with the first writable one. */
-static inline int packed_add(struct chain *c, struct packed_copy d, bool *is_writing)
+static int packed_bad_order(struct ring *r)
 {
-	if (copy_has(d, DESC_F_WRITE)) {
-		if (!*is_writing)
-			chain_end_readable(c);
-		*is_writing = true;
-	} else if (unlikely(*is_writing)) {
-		return ring_break(c->ring, "a readable buffer after a writable one");
-	}
-	return chain_add(c, d.addr, copy_len(d));
+	return ring_break(r, "a readable buffer after a writable one");
 }
 
-/* §2.8.7: a table of descriptors in order, of which only address, length and WRITE count. */
-static int packed_walk_table(struct chain *c, struct packed_copy d, bool *is_writing)
+static int packed_not_alone(struct ring *r)
 {
-	const struct packed_desc *table;
-	uint32_t n;
-	int err;
+	return ring_break(r, "an indirect descriptor that is not alone");
+}
 
-	if (copy_has(d, DESC_F_NEXT))
-		return ring_break(c->ring, "an indirect descriptor that is not alone");
-	err = indirect_open(c->ring, d.addr, copy_len(d), (const void **)&table, &n);
-	for (uint32_t i = 0; i < n && !err; i++)
-		err = packed_add(c, packed_read(&table[i]), is_writing);
+static int packed_too_long(struct ring *r)
+{
+	return ring_break(r, "a chain longer than what is free of the ring");
+}
+
+/*
+ * §2.8.7: a table of descriptors in order, of which only address, length and WRITE count.  It is
+ * the whole chain.
+ */
+static int packed_walk_table(struct chain *out, uint64_t addr, uint32_t len)
+{
+	const struct packed_desc *d, *end;
+	struct chain c = *out;
+	const void *table;
+	uint32_t n;
+	int err = indirect_open(c.ring, addr, len, &table, &n);
+
+	if (unlikely(err))
+		return err;
+	d = table;
+	end = d + n;
+	for (; d < end; d++) {
+		struct packed_copy copy = packed_read(d);
+
+		if (copy_has(copy, DESC_F_WRITE))
+			break;
+		err = chain_add(&c, copy.addr, copy_len(copy));
+		if (unlikely(err))
+			goto out;
+	}
+	chain_end_readable(&c);
+	for (; d < end; d++) {
+		struct packed_copy copy = packed_read(d);
+
+		if (unlikely(!copy_has(copy, DESC_F_WRITE)))
+			err = packed_bad_order(c.ring);
+		else
+			err = chain_add(&c, copy.addr, copy_len(copy));
+		if (unlikely(err))
+			goto out;
+	}
+out:
+	*out = c;
 	return err;
 }
 
-/* Walk the chain at r->avail into its request.  0, CHAIN_STARVED, -EIO. */
-static inline int packed_walk(struct ring *r, struct req *req)
+/* Step to the next descriptor of the ring; false if the chain cannot have one. */
+static inline bool packed_step(const struct ring *r, const struct packed_desc **d, uint32_t *left)
 {
-	struct packed_pos at = r->avail;
-	const struct packed_desc *ring = packed_ring(r);
-	bool is_writing = false;
-	struct packed_copy d;
-	uint32_t slots = 0;
+	if (unlikely(!--*left))
+		return false;
+	if (unlikely(++*d == packed_ring(r) + r->size))
+		*d = packed_ring(r);
+	return true;
+}
+
+/*
+ * Walk a chain into its request: two loops, readable then writable, so that order and indirection
+ * share one unlikely branch.  room: slots that are not in use.  Its slots; 0: CHAIN_STARVED; -EIO.
+ *
+ * The id is the driver's own: it is given back to it and indexes nothing here, whatever it is.
+ */
+static inline int packed_walk(struct ring *r, struct req *req, uint32_t slot, uint32_t room)
+{
+	const struct packed_desc *d = packed_ring(r) + slot;
+	uint32_t left = room;
+	struct packed_copy copy;
 	struct chain c;
 	int err;
 
 	chain_begin(&c, r, req);
 	for (;;) {
-		d = packed_read(&ring[at.slot]);
-		if (unlikely(++slots + r->outstanding_slots > r->size))
-			return ring_break(r, "a chain longer than what is free of the ring");
-		if (unlikely(copy_has(d, DESC_F_INDIRECT))) {
-			struct chain slow = c;
-
-			if (slots > 1)
-				return ring_break(r, "an indirect descriptor that is not alone");
-			err = packed_walk_table(&slow, d, &is_writing);
-			c = slow;
-		} else {
-			err = packed_add(&c, d, &is_writing);
+		copy = packed_read(d);
+		if (unlikely(copy_has(copy, DESC_F_INDIRECT))) {
+			if (left != room || copy_has(copy, DESC_F_NEXT))
+				return packed_not_alone(r);
+			err = packed_walk_table(&c, copy.addr, copy_len(copy));
+			if (unlikely(err))
+				return err < 0 ? err : 0;
+			goto end;
 		}
+		if (copy_has(copy, DESC_F_WRITE))
+			break;
+		err = chain_add(&c, copy.addr, copy_len(copy));
 		if (unlikely(err))
-			return err;
-		if (!copy_has(d, DESC_F_NEXT))
-			break;
-		packed_advance(r, &at, 1);
+			return err < 0 ? err : 0;
+		if (!copy_has(copy, DESC_F_NEXT)) {
+			chain_end_readable(&c);
+			goto end;
+		}
+		if (unlikely(!packed_step(r, &d, &left)))
+			return packed_too_long(r);
 	}
-	if (!is_writing)
-		chain_end_readable(&c);
-	req->id = copy_id(d);
-	req->slots = (uint16_t)slots;
+	chain_end_readable(&c);
+	for (;;) {
+		if (unlikely(!copy_has(copy, DESC_F_WRITE) || copy_has(copy, DESC_F_INDIRECT)))
+			return copy_has(copy, DESC_F_INDIRECT) ? packed_not_alone(r)
+							       : packed_bad_order(r);
+		err = chain_add(&c, copy.addr, copy_len(copy));
+		if (unlikely(err))
+			return err < 0 ? err : 0;
+		if (!copy_has(copy, DESC_F_NEXT))
+			break;
+		if (unlikely(!packed_step(r, &d, &left)))
+			return packed_too_long(r);
+		copy = packed_read(d);
+	}
+end:
+	req->id = copy_id(copy);
+	req->slots = (uint16_t)(room - left + 1);
 	chain_end(&c);
-	return 0;
-}
-
-int packed_take(struct ring *r, struct vu_req **reqs, uint32_t max)
-{
-	uint32_t n = 0;
-	int err = 0;
-
-	if (unlikely(!r->is_live))
-		return -EIO;
-	for (; n < max && packed_is_available(r, r->avail); n++) {
-		struct req *req;
-
-		if (unlikely(!r->n_free)) {
-			err = ring_break(r, "more requests than the ring has slots");
-			break;
-		}
-		req = ring_req(r, r->free_reqs[r->n_free - 1]);
-		err = packed_walk(r, req);
-		if (unlikely(err)) {
-			chain_release(r, req);
-			break;
-		}
-		r->n_free--;
-		req->pos = r->next_pos;
-		r->next_pos += req->slots;
-		r->outstanding_slots += req->slots;
-		packed_advance(r, &r->avail, req->slots);
-		reqs[n] = &req->pub;
-	}
-	if ((int32_t)(r->next_pos - r->seen_pos) > 0) {
-		r->seen_pos = r->next_pos;
-		r->seen = r->avail;
-	}
-	return n ? (int)n : err < 0 ? err : 0;
-}
-
-void packed_put_back(struct ring *r, const struct req *req)
-{
-	r->next_pos -= req->slots;
-	if (r->avail.slot < req->slots) {
-		r->avail.slot += r->size;
-		r->avail.wrap = !r->avail.wrap;
-	}
-	r->avail.slot -= req->slots;
+	return req->slots;
 }
 
 /* Move on what we have seen to the first slot that is not available. */
@@ -204,29 +216,73 @@ static bool packed_see(struct ring *r)
 	return r->seen_pos != before;
 }
 
+int packed_take(struct ring *r, struct vu_req **reqs, uint32_t max)
+{
+	uint32_t n = 0;
+	int slots = 1;
+
+	if (unlikely(!r->is_live))
+		return -EIO;
+	for (; n < max && packed_is_available(r, r->avail); n++) {
+		struct req *req;
+
+		/* Only a driver that takes back what it gave can get here. */
+		if (unlikely(r->outstanding_slots == r->size)) {
+			slots = packed_too_long(r);
+			break;
+		}
+		req = r->free_reqs[r->n_free - 1];
+		slots = packed_walk(r, req, r->avail.slot, r->size - r->outstanding_slots);
+		if (unlikely(slots <= 0)) {
+			chain_release(r, req);
+			break;
+		}
+		r->n_free--;
+		req->pos = r->next_pos;
+		r->next_pos += (uint32_t)slots;
+		r->outstanding_slots += (uint32_t)slots;
+		packed_advance(r, &r->avail, (uint32_t)slots);
+		reqs[n] = &req->pub;
+	}
+	/* Taking is looking: as far as the first slot that is not available. */
+	if ((int32_t)(r->next_pos - r->seen_pos) >= 0) {
+		r->seen_pos = r->next_pos;
+		r->seen = r->avail;
+		if (n == max || slots <= 0)
+			packed_see(r);
+	} else if (slots <= 0) {
+		packed_see(r);
+	}
+	return n ? (int)n : slots < 0 ? slots : 0;
+}
+
+void packed_put_back(struct ring *r, const struct req *req)
+{
+	r->next_pos -= req->slots;
+	if (r->avail.slot < req->slots) {
+		r->avail.slot += r->size;
+		r->avail.wrap = !r->avail.wrap;
+	}
+	r->avail.slot -= req->slots;
+}
+
 int packed_look(struct ring *r)
 {
-	/* Usually nothing is left from before, and one look is enough to know. */
-	if (r->seen_pos == r->next_pos) {
-		if (!packed_is_available(r, r->avail))
-			return 0;
-		/* The same as last time: it is left on purpose.  See how far that goes. */
-		if (r->look_pos == r->next_pos && r->has_looked)
-			return packed_see(r);
-		r->look_pos = r->next_pos;
-		r->has_looked = true;
-		return 1;
-	}
-	return packed_see(r);
+	if (r->seen_pos != r->next_pos)
+		return packed_see(r);
+	/* Usually nothing is left from before, and all of it is about to be taken: how far it goes
+	 * need not be seen twice.  Should it be left instead, that is told once more. */
+	if (!packed_is_available(r, r->avail))
+		return 0;
+	packed_advance(r, &r->seen, 1);
+	r->seen_pos++;
+	return 1;
 }
 
 bool packed_arm(struct ring *r)
 {
 	uint16_t *event = r->device;
 
-	/* What is left in the ring on purpose is nothing to be told of. */
-	if (r->has_looked && r->look_pos == r->next_pos)
-		packed_see(r);
 	if (r->event_idx) {
 		le16_write_once(&event[PACKED_OFF_WRAP], (uint16_t)packed_half_of(r->seen));
 		/* Release: the driver reads flags, then off_wrap, or both at once. */

@@ -97,7 +97,7 @@ static int ring_alloc(struct ring *r)
 		req->slots = 1;
 		/* The stack's top is used first: begin with request 0. */
 		if (c->packed)
-			r->free_reqs[r->n_free++] = (uint16_t)(c->size - 1 - i);
+			r->free_reqs[r->n_free++] = ring_req(r, c->size - 1 - i);
 		req->pub.priv = c->priv_size ? (unsigned char *)req + head : NULL;
 	}
 	return arena_init(&r->arena, c->size, c->max_segs);

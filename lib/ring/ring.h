@@ -118,13 +118,11 @@ struct ring {
 	struct packed_pos used;	 /* where used_pos is */
 	struct packed_pos seen;	 /* where seen_pos is: the first slot not known to be available */
 	uint32_t seen_pos;
-	uint32_t look_pos; /* next_pos at the last look that found something */
 	uint32_t outstanding_slots;
-	bool has_looked;
 	bool is_batch;	      /* used descriptors wait for packed_publish(): */
 	uint16_t batch_flags; /* ... the first one's flags */
 	uint32_t batch_slot;
-	uint16_t *free_reqs; /* stack of unused requests */
+	struct req **free_reqs; /* stack of unused requests */
 	uint32_t n_free;
 
 	unsigned char *reqs; /* size of them, req_size apart; split: by head */
