@@ -4,9 +4,11 @@
  * requests available, the device takes and completes them.
  *
  *   ring --count            instructions per request, counted by callgrind, for each shape and
- *                           batch, of the whole call: vu_group_process() of a polling thread, and
- *                           vu_device_process() with a kick and an interrupt for each batch
- *   ring --shape NAME --batch N [--block] [--requests N]   run one of them (what --count runs)
+ *                           batch, of the whole call: vu_group_process() of a polling thread, on
+ *                           split and packed rings, and vu_device_process() with a kick and an
+ *                           interrupt for each batch
+ *   ring --shape NAME --batch N [--packed] [--block] [--requests N]
+ *                           run one of them (what --count runs)
  */
 #include <errno.h>
 #include <getopt.h>
@@ -76,6 +78,13 @@ static void queue_ready(struct vu_queue *q, void *opaque)
 	(void)opaque;
 }
 
+/* One way to run a shape. */
+struct way {
+	uint32_t batch;
+	bool packed;
+	bool block; /* with a kick and an interrupt, instead of polling */
+};
+
 /* A device and, when polling, the group that its queue is in. */
 struct target {
 	struct vu_device *dev;
@@ -109,7 +118,7 @@ static void place(struct guest *guest, const struct shape *shape, struct driver_
 	}
 }
 
-static void run(const struct shape *shape, uint32_t batch, bool block, uint64_t requests)
+static void run(const struct shape *shape, const struct way *way, uint64_t requests)
 {
 	static struct driver_seg segs[BATCH_MAX][18];
 	const struct vu_ops ops = {.size = sizeof(ops), .queue_ready = queue_ready};
@@ -118,6 +127,7 @@ static void run(const struct shape *shape, uint32_t batch, bool block, uint64_t 
 	struct peer_config config = {
 		.n_queues = 1,
 		.queue_size = shape->n * BATCH_MAX > 256 ? 1024 : 256,
+		.packed = way->packed,
 		.max_indirect = 32,
 		.pump = pump,
 	};
@@ -128,7 +138,7 @@ static void run(const struct shape *shape, uint32_t batch, bool block, uint64_t 
 	int err, fd;
 
 	err = vu_device_new(&info, &ops, NULL, &t.dev);
-	if (!err && !block) {
+	if (!err && !way->block) {
 		err = vu_group_new(t.dev, &t.group);
 		err = err ? err : vu_device_set_group(t.dev, 0, t.group);
 	}
@@ -140,24 +150,24 @@ static void run(const struct shape *shape, uint32_t batch, bool block, uint64_t 
 	if (err)
 		die("start", err);
 	ring = peer->queues[0];
-	driver_set_interrupts(ring, block);
-	for (uint32_t i = 0; i < batch; i++)
+	driver_set_interrupts(ring, way->block);
+	for (uint32_t i = 0; i < way->batch; i++)
 		place(peer->guest, shape, segs[i]);
 	done = 0;
 	while (done < requests) {
-		for (uint32_t i = 0; i < batch; i++)
+		for (uint32_t i = 0; i < way->batch; i++)
 			err = shape->indirect ? driver_add_indirect(ring, segs[i], shape->n, NULL)
 					      : driver_add(ring, segs[i], shape->n, NULL);
 		if (err < 0)
 			die("add", err);
-		if (block) {
+		if (way->block) {
 			driver_kick(ring);
 			vu_device_process(t.dev);
 		} else {
 			driver_publish(ring);
 			vu_group_process(t.group, 0);
 		}
-		if (driver_collect(ring, used, BATCH_MAX) != (int)batch)
+		if (driver_collect(ring, used, BATCH_MAX) != (int)way->batch)
 			die("collect", -EPROTO);
 	}
 	peer_free(peer);
@@ -168,7 +178,7 @@ static void run(const struct shape *shape, uint32_t batch, bool block, uint64_t 
 }
 
 /* Instructions of the process call in a run of that many requests. */
-static uint64_t count(const char *self, const struct shape *shape, uint32_t batch, bool block,
+static uint64_t count(const char *self, const struct shape *shape, const struct way *way,
 		      uint64_t requests)
 {
 	char file[] = "/tmp/libvu-bench.XXXXXX", command[1024], line[256];
@@ -180,9 +190,10 @@ static uint64_t count(const char *self, const struct shape *shape, uint32_t batc
 		die(file, -errno);
 	snprintf(command, sizeof(command),
 		 "valgrind --tool=callgrind --toggle-collect=%s --callgrind-out-file=%s "
-		 "'%s' --shape %s --batch %u %s --requests %llu >%s.log 2>&1",
-		 block ? "vu_device_process" : "vu_group_process", file, self, shape->name, batch,
-		 block ? "--block" : "", (unsigned long long)requests, file);
+		 "'%s' --shape %s --batch %u %s %s --requests %llu >%s.log 2>&1",
+		 way->block ? "vu_device_process" : "vu_group_process", file, self, shape->name,
+		 way->batch, way->packed ? "--packed" : "", way->block ? "--block" : "",
+		 (unsigned long long)requests, file);
 	if (system(command)) {
 		fprintf(stderr, "ring: failed: %s\n", command);
 		exit(1);
@@ -203,23 +214,41 @@ static uint64_t count(const char *self, const struct shape *shape, uint32_t batc
 }
 
 /* The difference of two runs leaves start and stop out. */
-static double count_one(const char *self, const struct shape *shape, uint32_t batch, bool block)
+static double count_one(const char *self, const struct shape *shape, const struct way *way)
 {
 	const uint64_t few = WARM_UP, many = 5 * WARM_UP;
 
-	return (double)(count(self, shape, batch, block, many) -
-			count(self, shape, batch, block, few)) /
+	return (double)(count(self, shape, way, many) - count(self, shape, way, few)) /
 	       (double)(many - few);
 }
 
+/* The columns of the table. */
+static const struct {
+	const char *name;
+	struct way way;
+} columns[] = {
+	{"split: batch 32", {.batch = 32}},
+	{"batch 1", {.batch = 1}},
+	{"packed: batch 32", {.batch = 32, .packed = true}},
+	{"batch 1", {.batch = 1, .packed = true}},
+	{"blocking: batch 32", {.batch = 32, .block = true}},
+	{"batch 1", {.batch = 1, .block = true}},
+};
+enum { N_COLUMNS = sizeof(columns) / sizeof(columns[0]) };
+
 static int count_all(const char *self)
 {
-	printf("| request | polling: batch 32 | batch 1 | blocking: batch 32 | batch 1 |\n"
-	       "| --- | --- | --- | --- | --- |\n");
+	printf("| request |");
+	for (int c = 0; c < N_COLUMNS; c++)
+		printf(" %s |", columns[c].name);
+	printf("\n| --- |");
+	for (int c = 0; c < N_COLUMNS; c++)
+		printf(" --- |");
+	printf("\n");
 	for (int i = 0; i < N_SHAPES; i++) {
 		printf("| %s |", shapes[i].what);
-		for (int c = 0; c < 4; c++) {
-			printf(" %.0f |", count_one(self, &shapes[i], c % 2 ? 1 : 32, c / 2));
+		for (int c = 0; c < N_COLUMNS; c++) {
+			printf(" %.0f |", count_one(self, &shapes[i], &columns[c].way));
 			fflush(stdout);
 		}
 		printf("\n");
@@ -243,13 +272,13 @@ int main(int argc, char **argv)
 		{"shape", required_argument, NULL, 's'},
 		{"batch", required_argument, NULL, 'b'},
 		{"requests", required_argument, NULL, 'r'},
+		{"packed", no_argument, NULL, 'p'},
 		{"block", no_argument, NULL, 'k'},
 		{0},
 	};
 	const struct shape *shape = &shapes[1];
 	uint64_t requests = 1000000;
-	uint32_t batch = 32;
-	bool block = false;
+	struct way way = {.batch = 32};
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -260,22 +289,25 @@ int main(int argc, char **argv)
 			shape = find_shape(optarg);
 			break;
 		case 'b':
-			batch = (uint32_t)strtoul(optarg, NULL, 10);
+			way.batch = (uint32_t)strtoul(optarg, NULL, 10);
 			break;
 		case 'r':
 			requests = strtoull(optarg, NULL, 10);
 			break;
+		case 'p':
+			way.packed = true;
+			break;
 		case 'k':
-			block = true;
+			way.block = true;
 			break;
 		default:
 			return 2;
 		}
 	}
-	if (!batch || batch > BATCH_MAX) {
+	if (!way.batch || way.batch > BATCH_MAX) {
 		fprintf(stderr, "ring: --batch is 1 to %d\n", BATCH_MAX);
 		return 2;
 	}
-	run(shape, batch, block, requests);
+	run(shape, &way, requests);
 	return 0;
 }
