@@ -13,7 +13,7 @@ int rig_setup(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
 
-	snprintf(rig->dir, sizeof(rig->dir), "/tmp/vu-blk-XXXXXX");
+	snprintf(rig->dir, sizeof(rig->dir), "/var/tmp/vu-blk-XXXXXX");
 	if (!mkdtemp(rig->dir))
 		return -1;
 	snprintf(rig->socket, sizeof(rig->socket), "%s/sock", rig->dir);
@@ -66,6 +66,15 @@ void rig_make_image(struct rig *rig, const char *path, uint64_t size)
 	assert_int_equal(pwrite(fd, data, size, 0), size);
 	close(fd);
 	free(data);
+}
+
+void rig_make_sparse_image(struct rig *rig, uint64_t size)
+{
+	int fd = open(rig->image, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_return_code(ftruncate(fd, (off_t)size), errno);
+	close(fd);
 }
 
 void rig_read_image(const struct rig *rig, uint64_t offset, void *data, size_t len)
@@ -250,6 +259,15 @@ void rig_expect_zeros(struct rig *rig, uint64_t sector, uint32_t len)
 	assert_int_equal(rig_do(rig, VIRTIO_BLK_T_IN, sector, NULL, len), VIRTIO_BLK_S_OK);
 	for (uint32_t i = 0; i < len; i++)
 		assert_int_equal(rig->io.data[i], 0);
+}
+
+void rig_write(struct rig *rig, uint64_t sector)
+{
+	unsigned char data[8 * SECTOR];
+
+	rig_fill(data, sector, sizeof(data));
+	assert_int_equal(rig_do(rig, VIRTIO_BLK_T_OUT, sector, data, sizeof(data)),
+			 VIRTIO_BLK_S_OK);
 }
 
 void rig_expect_alive(struct rig *rig)

@@ -63,6 +63,8 @@ int rig_teardown(void **state);
 
 /* An image of this size whose sector n is filled with rig_byte(n). */
 void rig_make_image(struct rig *rig, const char *path, uint64_t size);
+/* An image of zeros without blocks. */
+void rig_make_sparse_image(struct rig *rig, uint64_t size);
 unsigned char rig_byte(uint64_t sector);
 /* The same bytes for a range of sectors. */
 void rig_fill(unsigned char *data, uint64_t sector, uint32_t len);
@@ -101,6 +103,8 @@ uint8_t rig_do_range(struct rig *rig, uint32_t type, uint64_t sector, uint32_t s
 /* Read and compare with rig_fill(), or with zeros. */
 void rig_expect(struct rig *rig, uint64_t sector, uint32_t len);
 void rig_expect_zeros(struct rig *rig, uint64_t sector, uint32_t len);
+/* Write rig_fill(), 8 sectors. */
+void rig_write(struct rig *rig, uint64_t sector);
 /* Write rig_fill() of another sector, and read it. */
 void rig_expect_alive(struct rig *rig);
 

@@ -187,6 +187,15 @@ static void direct_io_answers_right(void **state)
 	verified_load(*state, (const char *[]){"--direct", NULL});
 }
 
+static void a_file_in_memory_answers_right(void **state)
+{
+	struct rig *rig = *state;
+
+	/* The teardown removes it. */
+	snprintf(rig->image, sizeof(rig->image), "/dev/shm/%s", strrchr(rig->dir, '/') + 1);
+	verified_load(rig, NULL);
+}
+
 static void four_queues_run_side_by_side(void **state)
 {
 	struct rig *rig = *state;
@@ -402,6 +411,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(many_requests_in_flight_are_answered_out_of_order_and_right),
 		TEST(direct_io_answers_right),
+		TEST(a_file_in_memory_answers_right),
 		TEST(four_queues_run_side_by_side),
 		TEST(polling_workers_answer_right),
 		TEST(a_tiny_ring_and_a_deep_one_work),

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* Alignment, the page cache and the cache modes. */
+#include "rig.h"
+
+#include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { DISK_SECTORS = RIG_IMAGE / SECTOR };
+
+/* One transfer whose data begins at an odd address and is cut into odd pieces. */
+static void transfer_misaligned(struct rig *rig, uint32_t type, uint64_t sector, uint32_t len)
+{
+	bool in = type == VIRTIO_BLK_T_IN;
+	uint32_t third = len / 3;
+	const struct driver_seg segs[] = {
+		{rig->io.header_gpa, HEADER, false},
+		{rig->io.data_gpa + 1, third, in},
+		{rig->io.data_gpa + 1 + third, len - third, in},
+		{rig->io.status_gpa, 1, true},
+	};
+
+	*rig->io.header =
+		(struct virtio_blk_outhdr){.type = htole32(type), .sector = htole64(sector)};
+	*rig->io.status = NO_STATUS;
+	rig_chain(rig, segs, 4);
+	assert_int_equal(*rig->io.status, VIRTIO_BLK_S_OK);
+}
+
+static void misaligned(struct rig *rig)
+{
+	static const uint32_t lens[] = {512, 1024, 4096, 5 * 512, 65536, 300 << 10, 600 << 10};
+	unsigned char *want = malloc(RIG_DATA);
+
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++)
+		for (uint64_t sector = 8; sector < 18; sector += 3) {
+			uint32_t len = lens[i];
+
+			memset(rig->io.data, NO_STATUS, RIG_DATA);
+			transfer_misaligned(rig, VIRTIO_BLK_T_IN, sector, len);
+			rig_fill(want, sector, len);
+			assert_memory_equal(rig->io.data + 1, want, len);
+			assert_int_equal(rig->io.data[0], NO_STATUS);
+			assert_int_equal(rig->io.data[len + 1], NO_STATUS);
+
+			rig_fill(rig->io.data + 1, sector + 5000, len);
+			transfer_misaligned(rig, VIRTIO_BLK_T_OUT, sector, len);
+			rig_read_image(rig, sector * SECTOR, want, len);
+			assert_memory_equal(rig->io.data + 1, want, len);
+			rig_fill(want, sector, len);
+			assert_int_equal(rig_do(rig, VIRTIO_BLK_T_OUT, sector, want, len),
+					 VIRTIO_BLK_S_OK);
+		}
+	rig_expect(rig, 0, RIG_DATA);
+	free(want);
+}
+
+static void misaligned_buffers_are_no_matter(void **state)
+{
+	struct rig *rig = *state;
+
+	rig_start(rig, NULL);
+	misaligned(rig);
+	rig_stop(rig);
+}
+
+static void misaligned_buffers_are_no_matter_with_direct_io(void **state)
+{
+	struct rig *rig = *state;
+	const char *args[] = {"--direct", NULL};
+
+	rig_start(rig, args);
+	misaligned(rig);
+	rig_expect_alive(rig);
+	rig_stop(rig);
+}
+
+/* More at once than there are bounce buffers. */
+static void many_misaligned_requests_wait_for_their_turn(void **state)
+{
+	enum { N = 40, LEN = 600 << 10 };
+	struct rig *rig = *state;
+	const char *args[] = {"--direct", NULL};
+	struct rig_io ios[N];
+	unsigned char *want = malloc(LEN);
+
+	rig_start(rig, args);
+	rig_fill(want, 8, LEN);
+	for (int i = 0; i < N; i++) {
+		struct driver_seg segs[3] = {{0, HEADER, false}, {0, LEN, true}, {0, 1, true}};
+
+		rig_io_new(rig, &ios[i], LEN + 8);
+		*ios[i].header = (struct virtio_blk_outhdr){.sector = htole64(8)};
+		*ios[i].status = NO_STATUS;
+		segs[0].gpa = ios[i].header_gpa;
+		segs[1].gpa = ios[i].data_gpa + 3;
+		segs[2].gpa = ios[i].status_gpa;
+		rig_check(rig, driver_add(rig->peer->queues[0], segs, 3, &ios[i]));
+	}
+	for (int i = 0; i < N; i++) {
+		struct rig_io *io = rig_wait(rig, 0);
+
+		assert_int_equal(*io->status, VIRTIO_BLK_S_OK);
+		assert_memory_equal(io->data + 3, want, LEN);
+	}
+	free(want);
+	rig_stop(rig);
+}
+
+/* Has the file data that is in the page cache alone?  1, 0, or -1 where it cannot be told. */
+static int has_unwritten(const struct rig *rig)
+{
+	struct {
+		struct fiemap map;
+		struct fiemap_extent extents[64];
+	} m = {.map = {.fm_length = FIEMAP_MAX_OFFSET, .fm_extent_count = 64}};
+	int fd = open(rig->image, O_RDONLY | O_CLOEXEC), ret;
+
+	assert_true(fd >= 0);
+	ret = ioctl(fd, FS_IOC_FIEMAP, &m);
+	close(fd);
+	if (ret < 0)
+		return -1;
+	for (uint32_t i = 0; i < m.map.fm_mapped_extents; i++)
+		if (m.extents[i].fe_flags & FIEMAP_EXTENT_DELALLOC)
+			return 1;
+	return 0;
+}
+
+static void set_writeback(struct rig *rig, uint8_t on)
+{
+	struct virtio_blk_config config;
+
+	rig_check(rig, frontend_set_config(&rig->peer->frontend,
+					   offsetof(struct virtio_blk_config, wce), &on, 1, 0));
+	rig_get_config(rig, &config);
+	assert_int_equal(config.wce, on);
+}
+
+static void the_driver_chooses_between_write_back_and_write_through(void **state)
+{
+	struct rig *rig = *state;
+
+	rig_make_sparse_image(rig, RIG_IMAGE);
+	rig_spawn_file(rig, NULL);
+	rig_connect(rig);
+	rig_write(rig, 0);
+	if (has_unwritten(rig) != 1) {
+		rig_stop(rig);
+		print_message("[  SKIP  ] this file system does not tell what is unwritten\n");
+		skip();
+	}
+	assert_int_equal(rig_do(rig, VIRTIO_BLK_T_FLUSH, 0, NULL, 0), VIRTIO_BLK_S_OK);
+	assert_int_equal(has_unwritten(rig), 0);
+	set_writeback(rig, 0);
+	rig_write(rig, 1000);
+	assert_int_equal(has_unwritten(rig), 0);
+	set_writeback(rig, 1);
+	rig_write(rig, 2000);
+	assert_int_equal(has_unwritten(rig), 1);
+	rig_stop(rig);
+}
+
+static void a_driver_that_cannot_flush_gets_write_through(void **state)
+{
+	struct rig *rig = *state;
+	struct virtio_blk_config config;
+
+	rig_make_sparse_image(rig, RIG_IMAGE);
+	rig_spawn_file(rig, NULL);
+	rig->config.features = ~(FEATURE(FLUSH) | FEATURE(CONFIG_WCE) | UINT64_C(1) << 26 |
+				 UINT64_C(1) << 33 | UINT64_C(1) << 34);
+	rig_connect(rig);
+	rig_write(rig, 0);
+	assert_true(has_unwritten(rig) <= 0);
+	/* With the choice, but not the request, the choice begins with write-through. */
+	rig->config.features |= FEATURE(CONFIG_WCE);
+	rig_connect(rig);
+	rig_get_config(rig, &config);
+	assert_int_equal(config.wce, 0);
+	rig_write(rig, 1000);
+	assert_true(has_unwritten(rig) <= 0);
+	rig_stop(rig);
+}
+
+static void only_the_cache_mode_can_be_written(void **state)
+{
+	struct rig *rig = *state;
+	const uint64_t capacity = UINT64_MAX;
+	struct virtio_blk_config config;
+
+	rig_start(rig, NULL);
+	assert_int_equal(frontend_set_config(&rig->peer->frontend, 0, &capacity, 8, 0), -EREMOTEIO);
+	rig_get_config(rig, &config);
+	assert_int_equal(le64toh(config.capacity), DISK_SECTORS);
+	rig_stop(rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(misaligned_buffers_are_no_matter),
+		TEST(misaligned_buffers_are_no_matter_with_direct_io),
+		TEST(many_misaligned_requests_wait_for_their_turn),
+		TEST(the_driver_chooses_between_write_back_and_write_through),
+		TEST(a_driver_that_cannot_flush_gets_write_through),
+		TEST(only_the_cache_mode_can_be_written),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
