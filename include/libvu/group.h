@@ -80,6 +80,16 @@ VU_API int vu_group_fd(const struct vu_group *group);
 VU_API int vu_group_process(struct vu_group *group, uint32_t budget);
 
 /**
+ * vu_group_activity() - a number that changes when a pass hands out requests or finds an fd ready.
+ *
+ * For loops that poll: while it stays the same there is nothing to do.
+ *
+ * Thread: queue thread.
+ * Since: 0.1
+ */
+VU_API uint64_t vu_group_activity(const struct vu_group *group);
+
+/**
  * vu_group_arm() - ask the drivers to notify, before sleeping on vu_group_fd().
  *
  * Return: 0: sleep; 1: something arrived meanwhile, or vu_group_wake() was called since the last

@@ -60,7 +60,7 @@ static uint64_t device_protocol_features(const struct vu_device *dev)
 {
 	uint64_t bits = BIT(WIRE_PF_MQ) | BIT(WIRE_PF_REPLY_ACK) | BIT(WIRE_PF_BACKEND_REQ) |
 			BIT(WIRE_PF_RESET_DEVICE) | BIT(WIRE_PF_CONFIGURE_MEM_SLOTS) |
-			BIT(WIRE_PF_STATUS);
+			BIT(WIRE_PF_STATUS) | BIT(WIRE_PF_INFLIGHT_SHMFD);
 
 	if (dev->info.config_size || dev->ops.config_read)
 		bits |= BIT(WIRE_PF_CONFIG);
@@ -137,38 +137,6 @@ int vu_device_new(const struct vu_device_info *info, const struct vu_ops *ops, v
 	return 0;
 }
 
-void vu_device_free(struct vu_device *dev)
-{
-	if (!dev)
-		return;
-	/* No other thread uses the device any more: this one is every queue's. */
-	for (uint32_t i = 0; dev->queues && i < dev->info.n_queues; i++)
-		dev->queues[i].group = &dev->own;
-	vu_device_detach(dev);
-	session_finish_ending(dev);
-	for (uint32_t i = 0; dev->queues && i < dev->info.n_queues; i++)
-		queue_fini(&dev->queues[i]);
-	if (dev->patience_fd >= 0)
-		close(dev->patience_fd);
-	group_fini(&dev->own);
-	config_fini(&dev->config);
-	mappings_unref(dev->mappings);
-	free(dev->queues);
-	free(dev);
-}
-
-int vu_device_fd(const struct vu_device *dev)
-{
-	return dev->own.epoll_fd;
-}
-
-/* Any thread. */
-void device_wake(struct vu_device *dev)
-{
-	atomic_store(&dev->attention, true);
-	vu_group_wake(&dev->own);
-}
-
 void device_answered(struct vu_device *dev, struct vu_queue *q)
 {
 	/* Acquire pairs with queue_answer(). */
@@ -196,6 +164,42 @@ static void device_take_answers(struct vu_device *dev)
 		mail_open(&q->done_mail);
 		device_answered(dev, q);
 	}
+}
+
+void vu_device_free(struct vu_device *dev)
+{
+	if (!dev)
+		return;
+	/* No other thread uses the device any more: this one is every queue's. */
+	for (uint32_t i = 0; dev->queues && i < dev->info.n_queues; i++)
+		dev->queues[i].group = &dev->own;
+	vu_device_detach(dev);
+	/* What a group's thread was told and never got to. */
+	for (uint32_t i = 0; dev->queues && i < dev->info.n_queues; i++)
+		queue_execute(&dev->queues[i]);
+	device_take_answers(dev);
+	session_finish_ending(dev);
+	for (uint32_t i = 0; dev->queues && i < dev->info.n_queues; i++)
+		queue_fini(&dev->queues[i]);
+	if (dev->patience_fd >= 0)
+		close(dev->patience_fd);
+	group_fini(&dev->own);
+	config_fini(&dev->config);
+	mappings_unref(dev->mappings);
+	free(dev->queues);
+	free(dev);
+}
+
+int vu_device_fd(const struct vu_device *dev)
+{
+	return dev->own.epoll_fd;
+}
+
+/* Any thread. */
+void device_wake(struct vu_device *dev)
+{
+	atomic_store(&dev->attention, true);
+	vu_group_wake(&dev->own);
 }
 
 /* Any queue thread. */

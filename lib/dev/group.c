@@ -220,6 +220,7 @@ int vu_group_process(struct vu_group *g, uint32_t budget)
 	/* A loop that polls need not ask the kernel every time. */
 	if (g->armed || ++g->passes % PASSES_PER_LOOK == 0)
 		n = group_take_events(g);
+	g->activity += n > 0;
 	g->armed = false;
 	if (unlikely(atomic_load_explicit(&g->attention, memory_order_relaxed)))
 		group_take_mail(g);
@@ -248,6 +249,11 @@ int vu_group_arm(struct vu_group *g)
 	}
 	g->armed = true;
 	return more;
+}
+
+uint64_t vu_group_activity(const struct vu_group *g)
+{
+	return g->activity;
 }
 
 int vu_group_fd(const struct vu_group *g)

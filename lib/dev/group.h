@@ -35,7 +35,8 @@ struct vu_group {
 	struct vu_queue *active;      /* queues that are being served: not armed */
 	bool armed;		      /* vu_group_arm() came since the last pass */
 	uint32_t passes;
-	bool woken; /* vu_group_wake() came since the last arm */
+	uint64_t activity; /* vu_group_activity() */
+	bool woken;	   /* vu_group_wake() came since the last arm */
 	bool in_process;
 	bool has_owner;	 /* owner is set: processed at least once */
 	pthread_t owner; /* the thread that processed last */

@@ -162,6 +162,7 @@ static int vring_start(struct session *s, struct wire_msg *msg, struct vu_queue 
 	c->debug = s->dev->info.flags & VU_DEVICE_DEBUG;
 	c->max_segs = q->info.max_segs;
 	c->priv_size = q->info.priv_size;
+	session_use_inflight(s, q->index, c);
 	q->want.table = s->table;
 	if (!q->want.started)
 		s->dev->n_started++;

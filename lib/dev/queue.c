@@ -69,12 +69,13 @@ static __attribute__((noinline)) int queue_next_slow(struct vu_queue *q, struct 
 	if (n <= 0)
 		return n;
 	group_activate(q->group, q);
-	if (max > q->budget)
+	if (max > q->budget) {
+		/* What the budget cuts off is to be come back for. */
 		max = q->budget;
-	if (!max) {
 		q->pending = true;
-		return 0;
 	}
+	if (!max)
+		return 0;
 	return queue_take(q, reqs, max);
 }
 
@@ -311,6 +312,7 @@ static inline void queue_serve_pending(struct vu_queue *q, uint32_t budget)
 	if (likely(!hold && ops->queue_ready)) {
 		q->budget = budget;
 		ops->queue_ready(q, q->dev->opaque);
+		q->group->activity += budget - q->budget;
 		/* Only queue_ready is kept from taking everything at once. */
 		q->budget = UINT32_MAX;
 	} else if (hold == HOLD_DISABLED && q->info.discard_when_disabled) {

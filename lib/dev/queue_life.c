@@ -211,6 +211,19 @@ static void queue_tell_stop(struct vu_queue *q)
 		q->dev->ops.queue_stop(q, q->dev->opaque);
 }
 
+/* All in flight has to be done before a stop, also what a crashed back-end left: hand it out. */
+static void queue_finish_again(struct vu_queue *q)
+{
+	if (q->hold & ~HOLD_DEBUG || !q->dev->ops.queue_ready || !ring_waiting_again(q->ring))
+		return;
+	q->dev->ops.queue_ready(q, q->dev->opaque);
+	if (q->ring && ring_waiting_again(q->ring))
+		log_warn(&q->dev->log,
+			 "queue %u: stopped with %u requests of a crashed back-end left in the "
+			 "in-flight log",
+			 q->index, ring_waiting_again(q->ring));
+}
+
 /* Stop (or restart) once nothing is outstanding. */
 static void queue_drain(struct vu_queue *q, uint32_t command)
 {
@@ -220,6 +233,7 @@ static void queue_drain(struct vu_queue *q, uint32_t command)
 		queue_stopped(q, command);
 		return;
 	}
+	queue_finish_again(q);
 	q->stop_command = command;
 	queue_set_state(q, QUEUE_DRAINING);
 	/* Not watched yet: the device may complete from within queue_stop. */

@@ -165,6 +165,7 @@ void session_finish_ending(struct vu_device *dev)
 	}
 	atomic_store(&dev->features, 0);
 	table_unref(s->table);
+	region_unref(s->inflight);
 	free(s);
 	dev->ending = NULL;
 	dev->ended = true;

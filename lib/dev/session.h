@@ -17,6 +17,8 @@ struct vu_device;
 struct session;
 struct log;
 struct table;
+struct region;
+struct ring_config;
 
 /* Runs when every command is answered; returns what a handler returns, but never MESSAGE_LATER. */
 typedef int session_resume_fn(struct session *s, struct wire_msg *msg);
@@ -25,6 +27,9 @@ struct session {
 	struct vu_device *dev;
 	struct wire_conn *conn;
 	struct wire_conn *backend; /* the back-end channel, or NULL */
+	struct region *inflight;   /* the in-flight log, or NULL */
+	uint16_t inflight_queues;  /* that it has a part for */
+	uint16_t inflight_entries; /* of each part */
 	struct table *table;	   /* guest memory, or NULL */
 	uint64_t features;	   /* acked */
 	uint64_t protocol;	   /* acked protocol features */
@@ -57,6 +62,9 @@ int session_reply_u64(struct session *s, const struct wire_msg *msg, uint64_t va
  * later.  Returns what the handler is to return.
  */
 int session_wait(struct session *s, struct wire_msg *msg, session_resume_fn *resume);
+
+/* on_inflight.c: the queue's part of the in-flight log, if there is one. */
+void session_use_inflight(const struct session *s, uint32_t index, struct ring_config *config);
 
 /* device.c: once, at vu_device_new(). */
 void session_setup(struct vu_device *dev);

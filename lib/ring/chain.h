@@ -87,8 +87,8 @@ static inline void chain_end(struct chain *c)
 	req->table = ring->table;
 	req->state = REQ_OUT;
 	ring->outstanding++;
-	if (unlikely(ring->order))
-		order_taken(ring, req);
+	if (unlikely(ring->is_noting))
+		ring_note_taken(ring, req);
 	if (unlikely(ring->config.priv_size))
 		memset(pub->priv, 0, ring->config.priv_size);
 }

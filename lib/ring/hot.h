@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "ring/inflight.h"
 #include "ring/packed.h"
 #include "ring/ring.h"
 #include "ring/split.h"
@@ -19,6 +20,8 @@ void order_complete(struct ring *ring, struct req *req, uint32_t written);
 /* Take up to max requests: how many (1 and up); 0: nothing, or starved; -EIO: broken. */
 static inline int ring_take(struct ring *ring, struct vu_req **reqs, uint32_t max)
 {
+	if (unlikely(ring->has_again))
+		return inflight_take(ring, reqs, max);
 	return ring->packed ? packed_take(ring, reqs, max) : split_take(ring, reqs, max);
 }
 
@@ -40,6 +43,8 @@ static inline void ring_push(struct ring *ring, const struct req *req, uint32_t 
 		packed_push(ring, req, written);
 	else
 		split_push(ring, req, written);
+	if (unlikely(ring->log))
+		inflight_pushed(ring, req);
 }
 
 /* The request is nobody's any more. */
@@ -133,6 +138,8 @@ static inline void ring_publish(struct ring *ring)
 		packed_publish(ring);
 	else
 		split_publish(ring);
+	if (unlikely(ring->log))
+		inflight_published(ring);
 }
 
 /* Was anything published since the last decision? */

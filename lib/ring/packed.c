@@ -11,6 +11,7 @@
 
 #include "ring/chain.h"
 #include "ring/indirect.h"
+#include "ring/inflight.h"
 
 uint64_t packed_desc_bytes(uint32_t size)
 {
@@ -94,22 +95,13 @@ static int packed_too_long(struct ring *r)
 	return ring_break(r, "a chain longer than what is free of the ring");
 }
 
-/*
- * §2.8.7: a table of descriptors in order, of which only address, length and WRITE count.  It is
- * the whole chain.
- */
-static int packed_walk_table(struct chain *out, uint64_t addr, uint32_t len)
+/* A whole chain of descriptors in an array, of which only address, length and WRITE count. */
+static int packed_walk_array(struct chain *out, const struct packed_desc *d, uint32_t n)
 {
-	const struct packed_desc *d, *end;
+	const struct packed_desc *end = d + n;
 	struct chain c = *out;
-	const void *table;
-	uint32_t n;
-	int err = indirect_open(c.ring, addr, len, &table, &n);
+	int err = 0;
 
-	if (unlikely(err))
-		return err;
-	d = table;
-	end = d + n;
 	for (; d < end; d++) {
 		struct packed_copy copy = packed_read(d);
 
@@ -135,6 +127,88 @@ out:
 	return err;
 }
 
+/* §2.8.7: a table of descriptors, which is the whole chain. */
+static int packed_walk_table(struct chain *c, uint64_t addr, uint32_t len)
+{
+	const void *table;
+	uint32_t n;
+	int err = indirect_open(c->ring, addr, len, &table, &n);
+
+	return unlikely(err) ? err : packed_walk_array(c, table, n);
+}
+
+/*
+ * With an in-flight log chains are walked in a private copy, log->noted, which is also what the
+ * log gets, and what was found in one is walked the same way.  As packed_walk().
+ */
+static int packed_walk_noted(struct ring *r, struct req *req, uint32_t n)
+{
+	const struct packed_desc *noted = r->log->noted;
+	struct packed_copy last = packed_read(&noted[n - 1]);
+	struct chain c;
+	int err;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (copy_has(packed_read(&noted[i]), DESC_F_INDIRECT) &&
+		    (n > 1 || copy_has(last, DESC_F_NEXT)))
+			return packed_not_alone(r);
+	chain_begin(&c, r, req);
+	if (copy_has(last, DESC_F_INDIRECT))
+		err = packed_walk_table(&c, last.addr, copy_len(last));
+	else
+		err = packed_walk_array(&c, noted, n);
+	if (err)
+		return err < 0 ? err : 0;
+	req->id = copy_id(last);
+	req->slots = (uint16_t)n;
+	chain_end(&c);
+	return (int)n;
+}
+
+/* Copy a chain from the ring to log->noted, each descriptor once; its slots, or -EIO. */
+static int packed_note(struct ring *r, uint32_t slot, uint32_t room)
+{
+	struct packed_pos at = {slot, false};
+
+	for (uint32_t n = 0; n < room; n++) {
+		struct packed_copy copy = packed_read(&packed_ring(r)[at.slot]);
+		struct packed_desc *to = &r->log->noted[n];
+
+		to->addr = LE64(copy.addr);
+		to->len = LE32(copy_len(copy));
+		to->id = LE16(copy_id(copy));
+		to->flags = LE16((uint16_t)(copy.rest >> 48));
+		if (!copy_has(copy, DESC_F_NEXT))
+			return (int)n + 1;
+		packed_advance(r, &at, 1);
+	}
+	return packed_too_long(r);
+}
+
+static int packed_walk_logged(struct ring *r, struct req *req, uint32_t slot, uint32_t room)
+{
+	int n = packed_note(r, slot, room);
+
+	return n < 0 ? n : packed_walk_noted(r, req, (uint32_t)n);
+}
+
+int packed_take_noted(struct ring *r, uint32_t n, uint16_t entry, uint16_t last, struct req **out)
+{
+	struct req *req = r->free_reqs[r->n_free - 1];
+	int slots = packed_walk_noted(r, req, n);
+
+	if (slots <= 0) {
+		chain_release(r, req);
+		return slots < 0 ? slots : CHAIN_STARVED;
+	}
+	r->n_free--;
+	req->pos = r->next_pos;
+	req->log_entry = entry;
+	req->log_last = last;
+	*out = req;
+	return 0;
+}
+
 /* Step to the next descriptor of the ring; false if the chain cannot have one. */
 static inline bool packed_step(const struct ring *r, const struct packed_desc **d, uint32_t *left)
 {
@@ -151,7 +225,8 @@ static inline bool packed_step(const struct ring *r, const struct packed_desc **
  *
  * The id is the driver's own: it is given back to it and indexes nothing here, whatever it is.
  */
-static inline int packed_walk(struct ring *r, struct req *req, uint32_t slot, uint32_t room)
+static inline __attribute__((always_inline)) int packed_walk(struct ring *r, struct req *req,
+							     uint32_t slot, uint32_t room)
 {
 	const struct packed_desc *d = packed_ring(r) + slot;
 	uint32_t left = room;
@@ -232,7 +307,10 @@ int packed_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 			break;
 		}
 		req = r->free_reqs[r->n_free - 1];
-		slots = packed_walk(r, req, r->avail.slot, r->size - r->outstanding_slots);
+		slots = unlikely(r->log) ? packed_walk_logged(r, req, r->avail.slot,
+							      r->size - r->outstanding_slots)
+					 : packed_walk(r, req, r->avail.slot,
+						       r->size - r->outstanding_slots);
 		if (unlikely(slots <= 0)) {
 			chain_release(r, req);
 			break;

@@ -29,6 +29,12 @@ bool packed_base_fits(uint32_t base, uint32_t size);
 void packed_begin(struct ring *ring);
 uint32_t packed_base(const struct ring *ring);
 int packed_take(struct ring *ring, struct vu_req **reqs, uint32_t max);
+/*
+ * Take a chain of an in-flight log: n descriptors in log->noted, entries `entry` to `last` of the
+ * log.  0, CHAIN_STARVED, -EIO.  Its slots count as taken already.
+ */
+int packed_take_noted(struct ring *ring, uint32_t n, uint16_t entry, uint16_t last,
+		      struct req **req);
 /* See ring_look() and ring_arm(). */
 int packed_look(struct ring *ring);
 bool packed_arm(struct ring *ring);

@@ -9,6 +9,7 @@
 #include "ring/chain.h"
 #include "ring/hot.h"
 #include "ring/indirect.h"
+#include "ring/inflight.h"
 #include "ring/packed.h"
 #include "ring/split.h"
 
@@ -135,11 +136,21 @@ int ring_new(const struct ring_config *config, struct table *table, struct ring 
 	}
 	r->table = table_ref(table);
 	r->is_live = true;
-	r->is_plain = !config->debug && !config->in_order;
+	r->is_plain = !config->debug && !config->in_order && !config->log;
+	r->is_noting = config->in_order || config->log;
 	if (r->packed)
 		packed_begin(r);
 	else
 		split_begin(r);
+	if (config->log) {
+		err = inflight_open(r, why);
+		if (err) {
+			ring_free(r);
+			return err;
+		}
+		r->has_again = inflight_waiting(r);
+		r->log_start_pos = r->next_pos;
+	}
 	*why = NULL;
 	*out = r;
 	return 0;
@@ -156,6 +167,7 @@ void ring_free(struct ring *r)
 		table_unref(old->table);
 		free(old);
 	}
+	inflight_close(r);
 	table_unref(r->table);
 	arena_fini(&r->arena);
 	free(r->scratch);
@@ -315,11 +327,30 @@ void ring_watch(struct ring *r)
 	r->is_plain = false;
 }
 
+void ring_note_taken(struct ring *r, struct req *req)
+{
+	if (r->order)
+		order_taken(r, req);
+	if (r->log && !r->is_again)
+		inflight_taken(r, req);
+}
+
+uint32_t ring_waiting_again(const struct ring *r)
+{
+	return r->log ? inflight_waiting(r) : 0;
+}
+
 int ring_put_back(struct ring *r, struct req *req)
 {
-	if (req->state != REQ_OUT || req->pos + req->slots != r->next_pos)
+	bool again = r->log && inflight_is_newest_again(r, req);
+
+	if (req->state != REQ_OUT || (!again && req->pos + req->slots != r->next_pos))
 		return -EINVAL;
-	if (r->packed)
+	if (r->log && r->is_live)
+		inflight_put_back(r, req);
+	if (again)
+		r->has_again = true;
+	else if (r->packed)
 		packed_put_back(r, req);
 	else
 		r->next_pos--;
@@ -336,6 +367,8 @@ bool ring_is_available(struct ring *r)
 {
 	if (!r->is_live)
 		return false;
+	if (r->has_again)
+		return true;
 	if (r->packed)
 		return packed_is_available(r, r->avail);
 	return (uint16_t)r->next_pos != r->avail_idx || split_refresh(r) > 0;

@@ -40,6 +40,9 @@ struct ring_config {
 	uint32_t base;		       /* SET_VRING_BASE */
 	uint32_t max_segs;
 	uint32_t priv_size;
+	void *log;		   /* this queue's part of the in-flight log; NULL: none */
+	struct region *log_region; /* ... which is in there */
+	uint32_t log_entries;
 	bool debug;  /* the owner's: requests are to be checked when they end */
 	void *queue; /* the owner */
 };
@@ -59,14 +62,17 @@ struct req {
 	struct table *table;	 /* the memory its segments point into */
 	struct req *remote_next; /* completed by another thread */
 	uint64_t remote_written;
-	bool is_remote;	  /* atomic: it is on its way back from another thread */
-	uint32_t pos;	  /* next_pos when it was taken */
-	uint16_t id;	  /* what the used entry will name: the chain's head, or the buffer id */
-	uint16_t slots;	  /* entries of the ring that it takes: 1, packed: its descriptors */
-	uint16_t index;	  /* among the ring's requests */
-	uint8_t block;	  /* 0: segments are inline, else 1 + arena class */
-	uint8_t state;	  /* enum req_state */
-	uint32_t written; /* REQ_HELD */
+	bool is_remote;	    /* atomic: it is on its way back from another thread */
+	uint32_t pos;	    /* next_pos when it was taken */
+	uint16_t id;	    /* what the used entry will name: the chain's head, or the buffer id */
+	uint16_t slots;	    /* entries of the ring that it takes: 1, packed: its descriptors */
+	uint16_t index;	    /* among the ring's requests */
+	uint8_t block;	    /* 0: segments are inline, else 1 + arena class */
+	uint8_t state;	    /* enum req_state */
+	uint32_t written;   /* REQ_HELD */
+	uint32_t again_at;  /* 1 + its place among what is run again; 0: it is new */
+	uint16_t log_entry; /* in-flight log: where its chain begins */
+	uint16_t log_last;  /* ... and ends */
 	struct iovec segs[RING_INLINE_SEGS];
 	/* followed by priv_size bytes */
 };
@@ -133,7 +139,12 @@ struct ring {
 	struct table *table;
 	struct ring_old_table *old_tables;
 	struct arena arena;
-	void *scratch;	    /* an indirect table that crosses regions is copied here */
+	void *scratch;	      /* an indirect table that crosses regions is copied here */
+	struct inflight *log; /* in-flight log, or NULL */
+	bool has_again;	      /* there is something to be run again */
+	bool is_again;	      /* ... and it is being taken */
+	bool is_noting;	      /* order or log: ring_note_taken() for each request */
+	uint32_t log_start_pos;
 	struct req **order; /* IN_ORDER: what was taken and not yet used, oldest first */
 	uint32_t order_first, order_n;
 	struct ring_config config;
@@ -158,6 +169,8 @@ void ring_watch(struct ring *ring);
 /* 0, or -EINVAL if it is not the newest. */
 int ring_put_back(struct ring *ring, struct req *req);
 bool ring_is_available(struct ring *ring);
+/* Requests of a crashed back-end that were not handed out yet. */
+uint32_t ring_waiting_again(const struct ring *ring);
 /* GET_VRING_BASE's answer. */
 uint32_t ring_base(const struct ring *ring);
 
@@ -167,7 +180,9 @@ static inline struct req *ring_req(const struct ring *ring, uint32_t id)
 	return (struct req *)(void *)(ring->reqs + (size_t)id * ring->req_size);
 }
 
-/* IN_ORDER: note that a request was taken. */
+/* A request was taken: for IN_ORDER and the in-flight log. */
+void ring_note_taken(struct ring *ring, struct req *req);
+/* IN_ORDER. */
 void order_taken(struct ring *ring, struct req *req);
 /* IN_ORDER: nothing will be used any more; let go of what is held. */
 void order_forget(struct ring *ring);

@@ -124,7 +124,8 @@ static int split_lost(struct ring *r)
  * Walk a chain into its request: two loops, readable then writable, so that order and indirection
  * share one unlikely branch.  0, CHAIN_STARVED, -EIO.
  */
-static inline int split_walk(struct ring *r, struct req *req, uint16_t head)
+static inline __attribute__((always_inline)) int split_walk(struct ring *r, struct req *req,
+							    uint16_t head)
 {
 	struct split_walk w = {(const struct split_desc *)r->desc, r->size, head, false};
 	struct split_copy d;
@@ -176,6 +177,37 @@ static inline int split_walk(struct ring *r, struct req *req, uint16_t head)
 	return 0;
 }
 
+/* Take the chain that begins there.  0, CHAIN_STARVED, -EIO. */
+static inline __attribute__((always_inline)) int split_take_one(struct ring *r, uint16_t head,
+								struct req **out)
+{
+	struct req *req;
+	int err;
+
+	*out = NULL;
+	if (unlikely(head >= r->size))
+		return ring_break(r, "an available entry beyond the descriptor table");
+	req = ring_req(r, head);
+	if (unlikely(req->state != REQ_FREE))
+		return ring_break(r, "a descriptor made available that is still in use");
+	err = split_walk(r, req, head);
+	if (unlikely(err))
+		chain_release(r, req);
+	*out = req;
+	return err;
+}
+
+int split_take_head(struct ring *r, uint16_t head, struct req **req)
+{
+	int err = split_take_one(r, head, req);
+
+	if (!err) {
+		(*req)->pos = r->next_pos;
+		(*req)->log_entry = head;
+	}
+	return err;
+}
+
 int split_take_ready(struct ring *r, struct vu_req **reqs, uint32_t max)
 {
 	uint32_t mask = r->size - 1, n = 0, ready;
@@ -188,20 +220,9 @@ int split_take_ready(struct ring *r, struct vu_req **reqs, uint32_t max)
 		uint16_t head = le16_read_once(&r->driver[SPLIT_RING + (r->next_pos & mask)]);
 		struct req *req;
 
-		if (unlikely(head >= r->size)) {
-			err = ring_break(r, "an available entry beyond the descriptor table");
+		err = split_take_one(r, head, &req);
+		if (unlikely(err))
 			break;
-		}
-		req = ring_req(r, head);
-		if (unlikely(req->state != REQ_FREE)) {
-			err = ring_break(r, "a descriptor made available that is still in use");
-			break;
-		}
-		err = split_walk(r, req, head);
-		if (unlikely(err)) {
-			chain_release(r, req);
-			break;
-		}
 		req->pos = r->next_pos++;
 		reqs[n] = &req->pub;
 	}

@@ -37,6 +37,8 @@ uint32_t split_base(const struct ring *ring);
 /* Of those that split_refresh() saw. */
 int split_take_ready(struct ring *ring, struct vu_req **reqs, uint32_t max);
 int split_bad_index(struct ring *ring);
+/* Take the chain that begins there, whatever the available ring says: of an in-flight log. */
+int split_take_head(struct ring *ring, uint16_t head, struct req **req);
 
 /* Read the driver's index.  1: it moved; 0; -EIO: to where it cannot be. */
 static inline int split_refresh(struct ring *r)

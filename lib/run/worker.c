@@ -88,12 +88,15 @@ static void worker_serve(struct worker *w)
 static void worker_serve_polling(struct worker *w)
 {
 	uint64_t worked = loop_now(); /* when there was work last */
+	uint64_t seen = vu_group_activity(w->group), activity;
 
 	while (!atomic_load_explicit(&w->stop, memory_order_acquire)) {
 		int more = vu_group_process(w->group, 0);
 		uint64_t now = loop_now();
 
-		if (more > 0) {
+		activity = vu_group_activity(w->group);
+		if (more > 0 || activity != seen) {
+			seen = activity;
 			worked = now;
 			continue;
 		}

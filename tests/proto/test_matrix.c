@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -148,6 +149,20 @@ static void sample_ring(struct sample *sample, const struct message *row, struct
 		sample_put(sample, &state, sizeof(state));
 }
 
+static void sample_inflight(struct sample *sample, const struct message *row)
+{
+	struct wire_inflight info = {.n_queues = 1, .queue_size = 64};
+	int fd;
+
+	if (row->id == WIRE_SET_INFLIGHT_FD) {
+		info.mmap_size = 4096;
+		fd = memfd_create("in-flight", MFD_CLOEXEC);
+		assert_int_equal(ftruncate(fd, 4096), 0);
+		sample->fds[sample->n_fds++] = fd;
+	}
+	sample_put(sample, &info, sizeof(info));
+}
+
 static void sample_fill(struct sample *sample, const struct message *row, struct peer *peer)
 {
 	const struct {
@@ -169,6 +184,8 @@ static void sample_fill(struct sample *sample, const struct message *row, struct
 		sample_memory(sample, row, peer);
 	if (row->request == WIRE_L_VRING_ADDR || row->request == WIRE_L_VRING_STATE)
 		sample_ring(sample, row, peer);
+	if (row->request == WIRE_L_INFLIGHT)
+		sample_inflight(sample, row);
 	if (row->request == WIRE_L_CONFIG)
 		sample_put(sample, &config, sizeof(config));
 	if (row->id == WIRE_SET_BACKEND_REQ_FD || row->id == WIRE_GPU_SET_SOCKET) {

@@ -99,6 +99,8 @@ STUB(on_vring_kick)
 STUB(on_get_config)
 STUB(on_set_config)
 STUB(on_set_backend_req_fd)
+STUB(on_get_inflight_fd)
+STUB(on_set_inflight_fd)
 STUB(on_reset_device)
 STUB(on_set_status)
 STUB(on_get_status)
@@ -136,8 +138,8 @@ const struct expected front_end[N_FRONT_END] = {
 	{"POSTCOPY_ADVISE", 8, 0, 0, 0, REPLY_OWN, 0, NULL},
 	{"POSTCOPY_LISTEN", 8, 0, 0, 0, REPLY_ACK, 0, NULL},
 	{"POSTCOPY_END", 8, 0, 0, 0, REPLY_OWN, 8, NULL},
-	{"GET_INFLIGHT_FD", 12, 24, 0, 0, REPLY_OWN, 24, NULL},
-	{"SET_INFLIGHT_FD", 12, 20, 1, 1, REPLY_ACK, 0, NULL},
+	{"GET_INFLIGHT_FD", 12, 24, 0, 0, REPLY_OWN, 24, H("get_inflight_fd")},
+	{"SET_INFLIGHT_FD", 12, 20, 1, 1, REPLY_ACK, 0, H("set_inflight_fd")},
 	{"GPU_SET_SOCKET", NEED_GPU, 0, 1, 1, REPLY_ACK, 0, NULL},
 	{"RESET_DEVICE", 13, 0, 0, 0, REPLY_ACK, 0, H("reset_device")},
 	{"VRING_KICK", 14, 8, 0, 0, REPLY_ACK, 0, H("vring_kick")},

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The in-flight log of a split ring.  The order of the writes is the specification's: a crash
+ * between any two of them leaves a log that inflight_split_open() can set right.  All of it is
+ * in this machine's byte order.
+ */
+#include <errno.h>
+
+#include "base/atomics.h"
+#include "ring/chain.h"
+#include "ring/inflight.h"
+#include "ring/split.h"
+
+struct log_entry {
+	uint8_t inflight;
+	uint8_t padding[5];
+	uint16_t next;
+	uint64_t counter;
+};
+
+struct log_split {
+	uint64_t features;
+	uint16_t version;
+	uint16_t desc_num;
+	uint16_t last_batch_head;
+	uint16_t used_idx;
+	struct log_entry entries[];
+};
+
+enum { LOG_VERSION = 1 };
+
+static struct log_split *log_of(const struct ring *r)
+{
+	return r->log->base;
+}
+
+/* Another process reads these after we died: the compiler must keep their order. */
+static void log_set8(uint8_t *p, uint8_t v)
+{
+	__atomic_store_n(p, v, __ATOMIC_RELEASE);
+}
+
+static void log_set16(uint16_t *p, uint16_t v)
+{
+	__atomic_store_n(p, v, __ATOMIC_RELEASE);
+}
+
+/*
+ * The back-end died between publishing a batch and clearing its entries: the list of the last batch
+ * says which they are.
+ */
+static int log_finish_batch(struct ring *r, uint16_t used_idx, const char **why)
+{
+	struct log_split *log = log_of(r);
+	uint16_t n = (uint16_t)(used_idx - log->used_idx), head = log->last_batch_head;
+
+	if (n > r->log->entries) {
+		*why = "its in-flight log does not belong to this used ring";
+		return -EINVAL;
+	}
+	while (n--) {
+		if (head >= r->log->entries) {
+			*why = "its in-flight log has a batch list that leads outside";
+			return -EINVAL;
+		}
+		log_set8(&log->entries[head].inflight, 0);
+		head = log->entries[head].next;
+	}
+	log_set16(&log->used_idx, used_idx);
+	return 0;
+}
+
+static void log_begin(struct ring *r)
+{
+	struct log_split *log = log_of(r);
+
+	log->features = 0;
+	log->desc_num = (uint16_t)r->log->entries;
+	log->last_batch_head = 0;
+	log->used_idx = (uint16_t)r->used_pos;
+	for (uint32_t i = 0; i < r->log->entries; i++)
+		log->entries[i].inflight = 0;
+	log_set16(&log->version, LOG_VERSION);
+}
+
+int inflight_split_open(struct ring *r, struct inflight_found *found, uint32_t *n, const char **why)
+{
+	struct log_split *log = log_of(r);
+	int err;
+
+	*n = 0;
+	if (!log->version) {
+		log_begin(r);
+		return 0;
+	}
+	if (log->version != LOG_VERSION || log->features || log->desc_num != r->log->entries) {
+		*why = "its in-flight log is of another version or size";
+		return -EINVAL;
+	}
+	err = log_finish_batch(r, (uint16_t)r->used_pos, why);
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < r->log->entries; i++) {
+		if (log->entries[i].inflight != 1)
+			continue;
+		if (i >= r->size) {
+			*why = "its in-flight log names a descriptor beyond the ring";
+			return -EINVAL;
+		}
+		found[*n].counter = log->entries[i].counter;
+		found[(*n)++].entry = (uint16_t)i;
+	}
+	/* What was taken is what was used and what is in flight. */
+	r->next_pos = (uint16_t)(r->used_pos + *n);
+	r->avail_idx = (uint16_t)r->next_pos;
+	return 0;
+}
+
+int inflight_split_walk(struct ring *r, uint16_t entry, struct req **req)
+{
+	return split_take_head(r, entry, req);
+}
+
+void inflight_split_taken(struct ring *r, struct req *req)
+{
+	struct log_entry *e = &log_of(r)->entries[req->id];
+
+	req->log_entry = req->id;
+	e->counter = r->log->counter++;
+	log_set8(&e->inflight, 1);
+}
+
+void inflight_split_pushed(struct ring *r, const struct req *req)
+{
+	struct log_split *log = log_of(r);
+	uint16_t last = r->log->n_batch > 1 ? r->log->batch[r->log->n_batch - 2] : req->id;
+
+	/* The end of a batch's list is never followed. */
+	log->entries[req->id].next = last;
+	log_set16(&log->last_batch_head, req->id);
+}
+
+void inflight_split_published(struct ring *r)
+{
+	struct log_split *log = log_of(r);
+
+	for (uint32_t i = 0; i < r->log->n_batch; i++)
+		log_set8(&log->entries[r->log->batch[i]].inflight, 0);
+	log_set16(&log->used_idx, (uint16_t)r->used_pos);
+}
+
+void inflight_split_put_back(struct ring *r, const struct req *req)
+{
+	log_set8(&log_of(r)->entries[req->id].inflight, 0);
+}
