@@ -9,7 +9,6 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -362,8 +361,6 @@ int main(int argc, char **argv)
 	};
 	int status;
 
-	/* A write beyond RLIMIT_FSIZE is that request's failure. */
-	signal(SIGXFSZ, SIG_IGN);
 	status = vu_program_main(&info, argc, argv);
 	free(settings.files);
 	return status;

@@ -44,6 +44,11 @@ int rig_teardown(void **state)
 	return ret;
 }
 
+void rig_use_memory(struct rig *rig)
+{
+	snprintf(rig->image, sizeof(rig->image), "/dev/shm/%s", strrchr(rig->dir, '/') + 1);
+}
+
 unsigned char rig_byte(uint64_t sector)
 {
 	return (unsigned char)(1 + sector * 7 % 251);

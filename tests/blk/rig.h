@@ -61,6 +61,8 @@ struct rig {
 int rig_setup(void **state);
 int rig_teardown(void **state);
 
+/* Have the image on a file system in memory. */
+void rig_use_memory(struct rig *rig);
 /* An image of this size whose sector n is filled with rig_byte(n). */
 void rig_make_image(struct rig *rig, const char *path, uint64_t size);
 /* An image of zeros without blocks. */

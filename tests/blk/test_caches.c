@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { DISK_SECTORS = RIG_IMAGE / SECTOR };
@@ -75,6 +76,45 @@ static void misaligned_buffers_are_no_matter_with_direct_io(void **state)
 	rig_start(rig, args);
 	misaligned(rig);
 	rig_expect_alive(rig);
+	rig_stop(rig);
+}
+
+/* Pages of the image that are in the page cache. */
+static uint32_t cached_pages(const struct rig *rig)
+{
+	static unsigned char resident[RIG_IMAGE / 4096];
+	int fd = open(rig->image, O_RDONLY | O_CLOEXEC);
+	uint32_t n = 0;
+	void *map;
+
+	assert_true(fd >= 0);
+	map = mmap(NULL, RIG_IMAGE, PROT_READ, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(map, MAP_FAILED);
+	assert_return_code(mincore(map, RIG_IMAGE, resident), errno);
+	for (size_t i = 0; i < sizeof(resident); i++)
+		n += resident[i] & 1;
+	munmap(map, RIG_IMAGE);
+	close(fd);
+	return n;
+}
+
+static void direct_io_leaves_the_page_cache_alone(void **state)
+{
+	struct rig *rig = *state;
+	const char *args[] = {"--direct", NULL};
+	int fd;
+
+	rig_start(rig, args);
+	fd = open(rig->image, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_return_code(fsync(fd), errno);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	close(fd);
+	assert_int_equal(cached_pages(rig), 0);
+	rig_expect(rig, 0, 65536);
+	transfer_misaligned(rig, VIRTIO_BLK_T_IN, 256, 65536);
+	transfer_misaligned(rig, VIRTIO_BLK_T_OUT, 512, 65536);
+	assert_int_equal(cached_pages(rig), 0);
 	rig_stop(rig);
 }
 
@@ -204,6 +244,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(misaligned_buffers_are_no_matter),
 		TEST(misaligned_buffers_are_no_matter_with_direct_io),
+		TEST(direct_io_leaves_the_page_cache_alone),
 		TEST(many_misaligned_requests_wait_for_their_turn),
 		TEST(the_driver_chooses_between_write_back_and_write_through),
 		TEST(a_driver_that_cannot_flush_gets_write_through),

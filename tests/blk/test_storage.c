@@ -57,9 +57,8 @@ static void a_full_file_system_fails_the_write_alone(void **state)
 	assert_return_code(rmdir(dir), errno);
 }
 
-static void a_file_size_limit_fails_the_write_alone(void **state)
+static void file_size_limit(struct rig *rig)
 {
-	struct rig *rig = *state;
 	const struct rlimit limit = {1 << 20, 1 << 20};
 	unsigned char data[8 * SECTOR] = {0};
 
@@ -75,6 +74,21 @@ static void a_file_size_limit_fails_the_write_alone(void **state)
 	rig_expect_zeros(rig, HALF, sizeof(data));
 	rig_expect_alive(rig);
 	rig_stop(rig);
+}
+
+static void a_file_size_limit_fails_the_write_alone(void **state)
+{
+	file_size_limit(*state);
+}
+
+/* There the write is tried on the queue's own thread, which the kernel sends SIGXFSZ: it is
+ * blocked. */
+static void a_file_size_limit_in_memory_fails_the_write_alone(void **state)
+{
+	struct rig *rig = *state;
+
+	rig_use_memory(rig);
+	file_size_limit(rig);
 }
 
 static void a_file_that_became_shorter_fails_what_is_beyond(void **state)
@@ -295,6 +309,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_full_file_system_fails_the_write_alone),
 		TEST(a_file_size_limit_fails_the_write_alone),
+		TEST(a_file_size_limit_in_memory_fails_the_write_alone),
 		TEST(a_file_that_became_shorter_fails_what_is_beyond),
 		TEST(the_disk_grows_and_shrinks_with_sighup),
 		TEST(a_block_device_serves_every_type),
