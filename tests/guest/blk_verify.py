@@ -3,6 +3,8 @@
 """vu-blk under a verifying writer (verify.c): every option, memory that grows, back-ends and
 guests that go away."""
 
+import re
+import signal
 import time
 
 from blk import FILE_SYSTEM, disk, precious, read_only
@@ -11,14 +13,17 @@ from lib import GuestError, Image, VhostUser, main
 DISK = 64  # MiB; all of it is read at the end of a run
 LETTERS = "abcdefghijklmnop"
 
-# name: (arguments of vu-blk, properties of QEMU's device)
+# name: (arguments of vu-blk, properties of QEMU's device, how the guest sees it in /sys/block/DISK)
 OPTIONS = {
-    "without_event_idx": ([], {"event_idx": "off"}),
-    "without_indirect_descriptors": ([], {"indirect_desc": "off"}),
-    "with_queues_of_1024": (["--queue-size=1024"], {"queue_size": 1024}),
-    "with_direct_io": (["--direct"], {}),
-    "with_blocks_of_4096": (["--logical-block-size=4096"], {}),
-    "in_memory": (["--backend=memory", f"--size={DISK}M"], {}),
+    "without_event_idx": ([], {"event_idx": "off"}, "[ $(cut -c30 device/features) = 0 ]"),
+    "without_indirect_descriptors": ([], {"indirect_desc": "off"},
+                                     "[ $(cut -c29 device/features) = 0 ]"),
+    "with_queues_of_1024": (["--queue-size=1024"], {"queue_size": 1024},
+                            "echo none >queue/scheduler && [ $(cat queue/nr_requests) = 1024 ]"),
+    "with_direct_io": (["--direct"], {}, "true"),
+    "with_blocks_of_4096": (["--logical-block-size=4096"], {},
+                            "[ $(cat queue/logical_block_size) = 4096 ]"),
+    "in_memory": (["--backend=memory", f"--size={DISK}M"], {}, "true"),
 }
 
 # Writes files forever, and names each with its sum once it is on the disk for good.
@@ -52,20 +57,17 @@ def test_qemu_options(t):
     """One guest with a disk for each option."""
     backends, devices, sealed = [], [], precious(t)
     try:
-        for name, (arguments, props) in OPTIONS.items():
+        for name, (arguments, props, _) in OPTIONS.items():
             image = Image(t.path(name), DISK)
             backends.append(disk(t, image, *arguments))
             devices.append(VhostUser("blk", backends[-1], num_queues=1, **props))
         backends.append(disk(t, sealed, "--read-only"))
         devices.append(VhostUser("blk", backends[-1], num_queues=1))
         with t.qemu(*devices, **verifier(t)) as guest:
-            for letter, name in zip(LETTERS, OPTIONS):
+            for letter, (name, (_, _, seen)) in zip(LETTERS, OPTIONS.items()):
                 with t.check(f"{t.name}_disk_{name}_holds_what_was_written"):
+                    guest.run(f"cd /sys/block/vd{letter} && {seen}")
                     verified(t, verify(t, guest, 2, f"vd{letter}"), 2)
-            with t.check(f"{t.name}_guest_sees_blocks_of_4096"):
-                letter = LETTERS[list(OPTIONS).index("with_blocks_of_4096")]
-                size = guest.run(f"cat /sys/block/vd{letter}/queue/logical_block_size").text
-                assert size == "4096", size
             read_only(t, guest, sealed, f"vd{LETTERS[len(OPTIONS)]}")
     finally:
         for backend in backends:
@@ -82,6 +84,14 @@ def memory_of(guest):
     return int(guest.run("awk '/MemTotal/ { print $2 }' /proc/meminfo").text) >> 10
 
 
+def requests(blk):
+    """How many requests each queue has had, as vu-blk tells on SIGUSR1."""
+    blk.signal(signal.SIGUSR1)
+    time.sleep(0.2)
+    found = re.findall(r"^counters .*queue=(\d+) requests=(\d+)", blk.tail(50), re.M)
+    return {int(queue): int(count) for queue, count in found}
+
+
 def test_qemu_memory(t):
     """All queues busy for a long time, while memory is plugged in; then I/O in the new memory."""
     image, seconds = Image(t.path("image"), DISK), 120 if t.long else 10
@@ -94,6 +104,9 @@ def test_qemu_memory(t):
             time.sleep(seconds / 2)
             plug_memory(guest, 256)
             verified(t, job, seconds)
+            counts = requests(blk)
+            t.say(f"requests on each queue: {list(counts.values())}")
+            assert len(counts) == 4 and min(counts.values()) > 100, counts
         with t.check(f"{t.name}_guest_verifies_in_the_memory_that_was_plugged_in"):
             now = memory_of(guest)
             assert now > before + 200, f"{before} MiB before, {now} MiB after the DIMM came"
