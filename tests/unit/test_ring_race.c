@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A driver in another process writes garbage into a split ring while it is being walked.  Whatever
+ * A driver in another process writes garbage into a ring while it is being walked.  Whatever
  * is handed out lies inside guest memory and within the limits.
  */
 #include "test_ring_rig.h"
@@ -45,11 +45,23 @@ static uint64_t bad_address(uint64_t *seed, uint64_t tables)
 	}
 }
 
-static void write_bad_desc(struct driver_split_desc *table, uint64_t *seed, uint32_t entries,
+/* What a descriptor has in its last 4 bytes. */
+static uint64_t bad_tail(uint64_t *seed, bool packed, uint64_t flags, uint64_t next)
+{
+	if (!packed)
+		return flags | next << 16;
+	/* Of any lap, mostly available, with any id. */
+	flags |= pick(seed, 2) ? DRIVER_PACKED_AVAIL : DRIVER_PACKED_USED;
+	if (!pick(seed, 16))
+		flags ^= DRIVER_PACKED_USED;
+	return (*seed & UINT16_MAX) | flags << 16;
+}
+
+static void write_bad_desc(const struct rig *rig, void *table, uint64_t *seed, uint32_t entries,
 			   uint64_t tables, bool may_be_table)
 {
 	uint32_t i = pick(seed, entries);
-	_Atomic uint64_t *words = (_Atomic uint64_t *)(void *)&table[i];
+	_Atomic uint64_t *words = (_Atomic uint64_t *)table + 2 * i;
 	uint64_t addr = bad_address(seed, tables);
 	uint64_t len = pick(seed, 64) ? 1 + pick(seed, 200) : *seed & UINT32_MAX;
 	uint64_t flags = pick(seed, 8) ? DRIVER_DESC_NEXT : 0;
@@ -67,31 +79,45 @@ static void write_bad_desc(struct driver_split_desc *table, uint64_t *seed, uint
 		len = 16 * (1 + pick(seed, TABLE_ENTRIES / 2));
 	}
 	atomic_store_explicit(&words[0], htole64(addr), memory_order_relaxed);
-	atomic_store_explicit(&words[1], htole64(len | flags << 32 | next << 48),
-			      memory_order_relaxed);
+	len |= bad_tail(seed, rig->layout->packed, flags, next) << 32;
+	atomic_store_explicit(&words[1], htole64(len), memory_order_relaxed);
+}
+
+static void scribble_avail(struct driver_ring *drv, uint64_t *seed)
+{
+	struct driver_split *s = &drv->split;
+
+	s->avail->ring[pick(seed, SIZE)] = htole16((uint16_t)pick(seed, SIZE + !pick(seed, 64)));
+	if (!pick(seed, 4)) {
+		s->avail_idx =
+			(uint16_t)(le16toh(*(_Atomic uint16_t *)&s->used->idx) + 1 + pick(seed, 4));
+		driver_publish(drv);
+	}
+	if (!pick(seed, 4096))
+		*(_Atomic uint16_t *)&s->avail->idx = (uint16_t)*seed;
+}
+
+static void scribble_event(struct driver_ring *drv, uint64_t *seed)
+{
+	*(_Atomic uint32_t *)(void *)drv->packed.driver = (uint32_t)*seed;
 }
 
 /* The other process; killed from outside. */
 static void scribble(struct rig *rig, uint64_t tables)
 {
-	struct driver_split_desc *table = guest_ptr(rig->guest, tables, TABLE_ENTRIES * 16);
-	struct driver_split_desc *odd = guest_ptr(rig->guest, RIG_SMALL_GPA, 16 * 16);
-	struct driver_split *s = &rig->drv->split;
+	void *ring = guest_ptr(rig->guest, rig->drv->desc_gpa, SIZE * 16);
+	void *table = guest_ptr(rig->guest, tables, TABLE_ENTRIES * 16);
+	void *odd = guest_ptr(rig->guest, RIG_SMALL_GPA, 16 * 16);
 	uint64_t seed = 88172645463325252;
 
-	for (uint32_t n = 0;; n++) {
-		write_bad_desc(s->desc, &seed, SIZE, tables, true);
-		write_bad_desc(table, &seed, TABLE_ENTRIES, tables, !pick(&seed, 64));
-		write_bad_desc(odd, &seed, 16, tables, false);
-		s->avail->ring[pick(&seed, SIZE)] =
-			htole16((uint16_t)pick(&seed, SIZE + !pick(&seed, 64)));
-		if (!pick(&seed, 4)) {
-			s->avail_idx = (uint16_t)(le16toh(*(_Atomic uint16_t *)&s->used->idx) + 1 +
-						  pick(&seed, 4));
-			driver_publish(rig->drv);
-		}
-		if (!pick(&seed, 4096))
-			*(_Atomic uint16_t *)&s->avail->idx = (uint16_t)seed;
+	for (;;) {
+		write_bad_desc(rig, ring, &seed, SIZE, tables, true);
+		write_bad_desc(rig, table, &seed, TABLE_ENTRIES, tables, !pick(&seed, 64));
+		write_bad_desc(rig, odd, &seed, 16, tables, false);
+		if (rig->layout->packed)
+			scribble_event(rig->drv, &seed);
+		else
+			scribble_avail(rig->drv, &seed);
 	}
 }
 
@@ -139,10 +165,15 @@ static void restart(struct rig *rig)
 
 	assert_non_null(rig->ring->why);
 	assert_int_equal(rig->ring->outstanding, 0);
-	rig->config.base = le16toh(*(_Atomic uint16_t *)&rig->drv->split.avail->idx);
+	if (rig->layout->packed) {
+		/* It goes on where it was, or with the other wrap counters: one of them fits. */
+		rig->config.base = ring_base(rig->ring) ^ 0x80008000;
+	} else {
+		rig->config.base = le16toh(*(_Atomic uint16_t *)&rig->drv->split.avail->idx);
+		/* The driver catches up with what it used. */
+		rig->drv->split.used->idx = htole16((uint16_t)rig->config.base);
+	}
 	ring_free(rig->ring);
-	/* The driver catches up with what it used. */
-	rig->drv->split.used->idx = htole16((uint16_t)rig->config.base);
 	assert_int_equal(rig_new_ring(rig, &why), 0);
 }
 
@@ -178,40 +209,39 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static void descriptors_that_change_while_they_are_read_do_no_harm(void **state)
+static void descriptors_that_change_while_they_are_read_do_no_harm(struct rig *rig)
 {
-	struct rig rig = {.layout = rig_layout_split};
 	struct tally tally = {0};
 	uint64_t tables, start, spent;
 	pid_t pid;
 
-	(void)state;
-	rig_start(&rig,
-		  &(struct rig_options){.size = SIZE, .max_segs = MAX_SEGS, .ring_bytes = 0x10000});
-	tables = guest_alloc_in(rig.guest, RIG_RING, TABLE_ENTRIES * 16 + 512, 16);
+	rig_start(rig, &(struct rig_options){.size = SIZE,
+					     .max_segs = MAX_SEGS,
+					     .ring_bytes = 0x10000,
+					     .event_idx = true});
+	tables = guest_alloc_in(rig->guest, RIG_RING, TABLE_ENTRIES * 16 + 512, 16);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		scribble(&rig, tables);
+		scribble(rig, tables);
 	}
 	start = now_ms();
 	do {
 		for (int i = 0; i < 64; i++)
-			one_round(&rig, &tally);
+			one_round(rig, &tally);
 		spent = now_ms() - start;
 	} while (spent < RUN_MS || (spent < MAX_MS && !is_enough(&tally)));
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	assert_true(is_enough(&tally));
-	rig_stop(&rig);
 }
+
+static const struct rig_test tests[] = {
+	RIG_TEST(descriptors_that_change_while_they_are_read_do_no_harm),
+};
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(descriptors_that_change_while_they_are_read_do_no_harm),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return rig_main(tests, sizeof(tests) / sizeof(tests[0]));
 }

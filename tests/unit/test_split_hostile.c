@@ -4,7 +4,7 @@
  * it; afterwards no byte of guest memory has changed, and the ring stays broken whatever the
  * driver does.  Mappings lie between untouchable pages (test_ring_rig.c).
  */
-#include "test_ring_rig.h"
+#include "test_hostile.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -224,34 +224,6 @@ static void write_case(struct rig *rig, const struct hostile *c)
 	driver_publish(rig->drv);
 }
 
-/* All of guest memory, one after the other. */
-static unsigned char *copy_memory(const struct rig *rig)
-{
-	unsigned char *copy, *at;
-	size_t size = 0;
-
-	for (uint32_t i = 0; i < rig->guest->n_regions; i++)
-		size += rig->guest->regions[i].map_size;
-	at = copy = malloc(size);
-	for (uint32_t i = 0; i < rig->guest->n_regions; i++) {
-		const struct guest_region *r = &rig->guest->regions[i];
-
-		memcpy(at, r->map, r->map_size);
-		at += r->map_size;
-	}
-	return copy;
-}
-
-static void assert_memory_is(const struct rig *rig, const unsigned char *copy)
-{
-	for (uint32_t i = 0; i < rig->guest->n_regions; i++) {
-		const struct guest_region *r = &rig->guest->regions[i];
-
-		assert_memory_equal(r->map, copy, r->map_size);
-		copy += r->map_size;
-	}
-}
-
 /* The driver repairs everything and offers what would be right. */
 static void repair(struct rig *rig)
 {
@@ -261,18 +233,6 @@ static void repair(struct rig *rig)
 		rig->drv->split.avail->ring[i] = 0;
 	rig->drv->split.avail_idx = (uint16_t)(ring_base(rig->ring) + 1);
 	driver_publish(rig->drv);
-}
-
-static void assert_stays_broken(struct rig *rig)
-{
-	assert_int_equal(rig_take_nothing(rig), -EIO);
-	assert_int_equal(ring_look(rig->ring), -EIO);
-	/* Its owner is not to sleep before it knows. */
-	assert_true(ring_arm(rig->ring));
-	assert_false(ring_is_available(rig->ring));
-	assert_false(ring_wants_signal(rig->ring));
-	ring_disarm(rig->ring);
-	ring_publish(rig->ring);
 }
 
 static void run_case(struct rig *rig, const struct hostile *c)
@@ -288,18 +248,18 @@ static void run_case(struct rig *rig, const struct hostile *c)
 	if (c->prepare)
 		c->prepare(rig, &held);
 	write_case(rig, c);
-	before = copy_memory(rig);
+	before = hostile_copy(rig);
 	assert_int_equal(rig_take_nothing(rig), -EIO);
 	assert_non_null(strstr(rig->ring->why, c->why));
-	assert_stays_broken(rig);
+	hostile_stays_broken(rig);
 	/* What is in flight ends without a trace. */
 	while (held.n)
 		rig_finish(rig, held.reqs[--held.n], 0);
 	assert_int_equal(rig->ring->outstanding, 0);
-	assert_memory_is(rig, before);
+	hostile_compare(rig, before);
 	free(before);
 	repair(rig);
-	assert_stays_broken(rig);
+	hostile_stays_broken(rig);
 }
 
 static void run(void **state)
