@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -32,6 +33,13 @@ int rig_teardown(void **state)
 	int ret;
 
 	peer_free(rig->peer);
+	if (rig->program.pid > 0) { /* the test failed */
+		kill(rig->program.pid, SIGKILL);
+		spawn_wait(&rig->program);
+		print_error("%s", rig->program.err);
+		spawn_free(&rig->program);
+		unlink(rig->socket);
+	}
 	unlink(rig->image);
 	/* What a failed test may have left. */
 	snprintf(mounted, sizeof(mounted), "%s/full", rig->dir);
@@ -151,6 +159,7 @@ void rig_stop(struct rig *rig)
 		print_error("%s", rig->program.err);
 	assert_int_equal(rig->program.status, 0);
 	spawn_free(&rig->program);
+	rig->program.pid = 0;
 }
 
 void rig_get_config(struct rig *rig, struct virtio_blk_config *config)

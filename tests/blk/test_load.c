@@ -377,6 +377,7 @@ static void sigterm_ends_it_with_requests_in_flight(void **state)
 		print_error("%s", rig->program.err);
 	assert_int_equal(rig->program.status, 0);
 	spawn_free(&rig->program);
+	rig->program.pid = 0;
 	free(l);
 }
 
