@@ -147,6 +147,29 @@ VU_API VU_CHECK int vu_group_add_timer(struct vu_group *group, vu_fd_fn fn, void
 				       struct vu_source **source);
 
 /**
+ * typedef vu_poll_fn - look whether there is something to do, without a system call if possible.
+ *
+ * Return: 1 if there was, 0 if not.  Thread: queue thread of the group.
+ * Since: 0.1
+ */
+typedef int (*vu_poll_fn)(void *opaque);
+
+/**
+ * vu_group_add_poll() - call @fn in every pass of vu_group_process(), before the queues.
+ *
+ * For completion queues in memory (io_uring's) on threads that poll, which look at fds only now and
+ * then; add the fd, too, for threads that sleep.
+ *
+ * @source: receives it, freed by vu_source_remove() or with the group.
+ *
+ * Return: 0; -EINVAL without @fn; -ENOMEM.
+ * Thread: queue thread, or any before the group is in use.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_group_add_poll(struct vu_group *group, vu_poll_fn fn, void *opaque,
+				      struct vu_source **source);
+
+/**
  * vu_source_set_timer() - start, change or (with @first 0) stop a timer.
  *
  * @first: nanoseconds until it first expires.

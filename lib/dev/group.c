@@ -221,6 +221,8 @@ int vu_group_process(struct vu_group *g, uint32_t budget)
 	if (g->armed || ++g->passes % PASSES_PER_LOOK == 0)
 		n = group_take_events(g);
 	g->activity += n > 0;
+	if (unlikely(g->polls))
+		g->activity += group_poll_sources(g);
 	g->armed = false;
 	if (unlikely(atomic_load_explicit(&g->attention, memory_order_relaxed)))
 		group_take_mail(g);

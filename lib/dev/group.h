@@ -41,6 +41,7 @@ struct vu_group {
 	bool has_owner;	 /* owner is set: processed at least once */
 	pthread_t owner; /* the thread that processed last */
 	struct vu_source *sources;
+	struct vu_source *polls;
 	struct vu_source *removed; /* to be freed when no event can name them any more */
 	struct vu_group *next;	   /* of the device */
 };
@@ -59,6 +60,8 @@ void group_attend(struct vu_group *group);
 /* Any thread: a request completed elsewhere. */
 void group_post_remote(struct vu_group *group, struct req *req);
 
+/* source.c: call what is to be polled; true if there was something. */
+bool group_poll_sources(struct vu_group *group);
 /* source.c: free what was removed during a pass; all that is left. */
 void group_reap_sources(struct vu_group *group);
 void group_free_sources(struct vu_group *group);

@@ -13,8 +13,9 @@ struct vu_source {
 	struct vu_group *group;
 	struct vu_source *next;
 	vu_fd_fn fn;
+	vu_poll_fn poll;
 	void *opaque;
-	int fd;
+	int fd; /* -1: none, it is polled */
 	bool is_timer;
 	bool removed;
 };
@@ -69,6 +70,38 @@ int vu_group_add_fd(struct vu_group *g, int fd, uint32_t events, vu_fd_fn fn, vo
 	return fn ? source_add(g, fd, events, false, fn, opaque, source) : -EINVAL;
 }
 
+int vu_group_add_poll(struct vu_group *g, vu_poll_fn fn, void *opaque, struct vu_source **source)
+{
+	struct vu_source *s;
+
+	if (!fn)
+		return -EINVAL;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->group = g;
+	s->poll = fn;
+	s->opaque = opaque;
+	s->fd = -1;
+	s->next = g->polls;
+	g->polls = s;
+	*source = s;
+	return 0;
+}
+
+bool group_poll_sources(struct vu_group *g)
+{
+	struct vu_source *next;
+	bool any = false;
+
+	for (struct vu_source *s = g->polls; s; s = next) {
+		/* Removed ones are freed after the pass. */
+		next = s->next;
+		any |= !s->removed && s->poll(s->opaque) > 0;
+	}
+	return any;
+}
+
 int vu_group_add_timer(struct vu_group *g, vu_fd_fn fn, void *opaque, struct vu_source **source)
 {
 	int fd, err;
@@ -102,7 +135,7 @@ int vu_source_set_timer(struct vu_source *s, uint64_t first, uint64_t period)
 
 int vu_source_set_events(struct vu_source *s, uint32_t events)
 {
-	if (s->is_timer)
+	if (s->is_timer || s->fd < 0)
 		return -EINVAL;
 	return group_rewatch(s->group, s->fd, &s->source, events);
 }
@@ -113,11 +146,12 @@ void vu_source_remove(struct vu_source *s)
 
 	if (!s || s->removed)
 		return;
-	group_unwatch(s->group, s->fd);
+	if (s->fd >= 0)
+		group_unwatch(s->group, s->fd);
 	if (s->is_timer)
 		close(s->fd);
 	s->removed = true;
-	link = &s->group->sources;
+	link = s->poll ? &s->group->polls : &s->group->sources;
 	while (*link != s)
 		link = &(*link)->next;
 	*link = s->next;
@@ -142,5 +176,7 @@ void group_free_sources(struct vu_group *g)
 {
 	while (g->sources)
 		vu_source_remove(g->sources);
+	while (g->polls)
+		vu_source_remove(g->polls);
 	group_reap_sources(g);
 }

@@ -95,9 +95,8 @@ static inline uint32_t ring_complete_layout(struct ring *ring, bool packed,
 	for (i = 0; i < n; i++) {
 		struct req *req = (struct req *)reqs[i];
 
-		if (unlikely(req->ring != ring || req->table != table || req->block ||
-			     req->state != REQ_OUT || written[i] > req->pub.writable_len ||
-			     written[i] > UINT32_MAX))
+		if (unlikely(req->ring != ring || req->table != table || req->state != REQ_OUT ||
+			     written[i] > req->pub.writable_len || written[i] > UINT32_MAX))
 			break;
 		if (packed) {
 			packed_push(ring, req, (uint32_t)written[i]);
@@ -107,6 +106,8 @@ static inline uint32_t ring_complete_layout(struct ring *ring, bool packed,
 			split_push(ring, req, (uint32_t)written[i]);
 		}
 		req->state = REQ_FREE;
+		if (unlikely(req->block))
+			ring_drop_slow(ring, req);
 		sums->readable += req->pub.readable_len;
 		sums->written += written[i];
 	}
