@@ -33,7 +33,8 @@ def write(t, guest):
     """The SHA-256 of the file, as the guest computed it."""
     digest = None
     with t.check("a_real_kernel_makes_a_file_system_on_our_disk_and_writes_a_file"):
-        t.say(f"the guest calls vu-blk /dev/vda, serial {guest.run('cat /sys/block/vda/serial').text}")
+        serial = guest.run("cat /sys/block/vda/serial").text
+        t.say(f"the guest calls vu-blk /dev/vda, serial {serial}")
         guest.run("mke2fs -q -t ext4 /dev/vda && mount /dev/vda /mnt")
         t.say(f"ext4 is on it, and mounted; the guest writes {FILE} MiB of random bytes")
         digest = guest.run(f"dd if=/dev/urandom of=/mnt/file bs=1M count={FILE} 2>/dev/null && "

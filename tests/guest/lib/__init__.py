@@ -11,4 +11,5 @@ from .disk import Image
 from .errors import GuestDied, GuestError, GuestTimeout, Skip
 from .report import main
 
-__all__ = ["Backend", "VhostUser", "Image", "GuestDied", "GuestError", "GuestTimeout", "Skip", "main"]
+__all__ = ["Backend", "VhostUser", "Image", "GuestDied", "GuestError", "GuestTimeout", "Skip",
+           "main"]

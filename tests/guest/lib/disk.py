@@ -34,7 +34,8 @@ class Image:
         """Raises when e2fsck finds anything to complain about; the image is not changed."""
         done = _tool("e2fsck", "-f", "-n", self.path)
         if done.returncode:
-            raise GuestError(f"e2fsck ended with {done.returncode}:\n{done.stdout.decode()[-1500:]}")
+            said = done.stdout.decode(errors="replace")[-1500:]
+            raise GuestError(f"e2fsck ended with {done.returncode}:\n{said}")
 
     def file(self, name):
         """The content of a file in the image's ext4, which nobody may have mounted."""

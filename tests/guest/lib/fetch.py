@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Packages of newer Debian suites, unpacked in the cache folder: nothing is installed or configured.
+"""Packages of newer Debian suites, unpacked in the cache folder; nothing is installed.
 
 apt gets a sources list and folders of its own; the machine's stay as they are.
 """
@@ -85,8 +85,9 @@ def _mirror():
                 text = file.read()
         except OSError:
             continue
-        for mirror in re.findall(r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(\S+/debian)/?(?:\s|$)", text, re.M):
-            return mirror
+        found = re.search(r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(\S+/debian)/?(?:\s|$)", text, re.M)
+        if found:
+            return found.group(1)
     return MIRROR
 
 
