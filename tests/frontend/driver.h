@@ -171,6 +171,9 @@ struct driver_layout {
 	bool (*has_used)(struct driver_ring *r);
 	bool (*set_interrupts)(struct driver_ring *r, bool on);
 	void (*recover_base)(struct driver_ring *r);
+	void (*set_base)(struct driver_ring *r, uint32_t base);
+	uint32_t (*base_after)(const struct driver_ring *r, uint32_t chains, uint32_t n);
+	void (*call_after)(struct driver_ring *r, uint32_t chains, uint32_t n);
 };
 
 extern const struct driver_layout driver_layout_split;
@@ -248,6 +251,24 @@ static inline void driver_recover_base(struct driver_ring *r)
 	r->layout->recover_base(r);
 }
 
+/* As if all up to there had come and gone: an empty ring that both sides begin at base. */
+static inline void driver_set_base(struct driver_ring *r, uint32_t base)
+{
+	r->layout->set_base(r, base);
+}
+
+/* The base of a new ring in which so many chains of n descriptors have come and gone. */
+static inline uint32_t driver_base_after(const struct driver_ring *r, uint32_t chains, uint32_t n)
+{
+	return r->layout->base_after(r, chains, n);
+}
+
+/* With event_idx: ask for a call at the chain behind so many chains of n descriptors from now. */
+static inline void driver_call_after(struct driver_ring *r, uint32_t chains, uint32_t n)
+{
+	r->layout->call_after(r, chains, n);
+}
+
 /* Where the little-endian event fields of a split ring are. */
 uint16_t *driver_split_used_event(struct driver_ring *r);
 uint16_t *driver_split_avail_event(struct driver_ring *r);
@@ -258,9 +279,6 @@ void driver_split_offer(struct driver_ring *r, uint16_t head);
 void driver_split_write_desc(struct driver_ring *r, uint32_t i, uint64_t addr, uint32_t len,
 			     uint16_t flags, uint16_t next);
 
-/* A packed ring with nothing in it whose next descriptor, for both sides, is there: both halves of
- * a base must be the same. */
-void driver_packed_set_base(struct driver_ring *r, uint32_t base);
 /* One descriptor, made available with the others but without any check or bookkeeping. */
 void driver_packed_offer(struct driver_ring *r, uint64_t addr, uint32_t len, uint16_t id,
 			 uint16_t flags);

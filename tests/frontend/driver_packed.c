@@ -55,6 +55,24 @@ static void packed_advance(const struct driver_ring *r, struct driver_packed_pos
 	}
 }
 
+/* Both halves must be the same: nothing is in flight. */
+static void packed_set_base(struct driver_ring *r, uint32_t base)
+{
+	struct driver_packed *p = &r->packed;
+
+	p->at = (struct driver_packed_pos){base & (PACKED_WRAP - 1), base & PACKED_WRAP};
+	p->used = p->at;
+	p->batch = NULL;
+	p->added = p->published = p->kicked = 0;
+	r->base = base;
+	/* What was used in this lap, and in the one before. */
+	for (uint32_t i = 0; i < r->size; i++) {
+		bool wrap = i < p->at.slot ? p->at.wrap : !p->at.wrap;
+
+		p->desc[i].flags = htole16(wrap ? DRIVER_PACKED_AVAIL | DRIVER_PACKED_USED : 0);
+	}
+}
+
 static void packed_reset(struct driver_ring *r)
 {
 	struct driver_packed *p = &r->packed;
@@ -62,7 +80,7 @@ static void packed_reset(struct driver_ring *r)
 	memset(p->desc, 0, r->size * sizeof(*p->desc));
 	memset(p->driver, 0, sizeof(*p->driver));
 	memset(p->device, 0, sizeof(*p->device));
-	driver_packed_set_base(r, PACKED_WRAP | (uint32_t)PACKED_WRAP << 16);
+	packed_set_base(r, PACKED_WRAP | (uint32_t)PACKED_WRAP << 16);
 }
 
 /* The flags that make a descriptor at this place available. */
@@ -300,6 +318,23 @@ static void packed_recover_base(struct driver_ring *r)
 	r->base = packed_half(at) | (uint32_t)packed_half(at) << 16;
 }
 
+static uint32_t packed_base_after(const struct driver_ring *r, uint32_t chains, uint32_t n)
+{
+	uint32_t entries = chains * n;
+	struct driver_packed_pos at = {entries % r->size, entries / r->size % 2 == 0};
+
+	return packed_half(at) | (uint32_t)packed_half(at) << 16;
+}
+
+static void packed_call_after(struct driver_ring *r, uint32_t chains, uint32_t n)
+{
+	struct driver_packed_pos at = r->packed.used;
+
+	packed_advance(r, &at, chains * n);
+	r->packed.driver->off_wrap = htole16(packed_half(at));
+	r->packed.driver->flags = htole16(DRIVER_EVENT_DESC);
+}
+
 const struct driver_layout driver_layout_packed = {
 	.init = packed_init,
 	.reset = packed_reset,
@@ -312,24 +347,10 @@ const struct driver_layout driver_layout_packed = {
 	.has_used = packed_has_used,
 	.set_interrupts = packed_set_interrupts,
 	.recover_base = packed_recover_base,
+	.set_base = packed_set_base,
+	.base_after = packed_base_after,
+	.call_after = packed_call_after,
 };
-
-void driver_packed_set_base(struct driver_ring *r, uint32_t base)
-{
-	struct driver_packed *p = &r->packed;
-
-	p->at = (struct driver_packed_pos){base & (PACKED_WRAP - 1), base & PACKED_WRAP};
-	p->used = p->at;
-	p->batch = NULL;
-	p->added = p->published = p->kicked = 0;
-	r->base = base;
-	/* What was used in this lap, and in the one before. */
-	for (uint32_t i = 0; i < r->size; i++) {
-		bool wrap = i < p->at.slot ? p->at.wrap : !p->at.wrap;
-
-		p->desc[i].flags = htole16(wrap ? DRIVER_PACKED_AVAIL | DRIVER_PACKED_USED : 0);
-	}
-}
 
 void driver_packed_offer(struct driver_ring *r, uint64_t addr, uint32_t len, uint16_t id,
 			 uint16_t flags)

@@ -237,6 +237,28 @@ static void split_recover_base(struct driver_ring *r)
 	r->base = split_used_idx(r);
 }
 
+static void split_set_base(struct driver_ring *r, uint32_t base)
+{
+	struct driver_split *s = &r->split;
+
+	s->avail_idx = s->kicked = s->last_used = (uint16_t)base;
+	s->avail->idx = s->used->idx = htole16((uint16_t)base);
+	r->base = base;
+}
+
+static uint32_t split_base_after(const struct driver_ring *r, uint32_t chains, uint32_t n)
+{
+	(void)r;
+	(void)n;
+	return (uint16_t)chains;
+}
+
+static void split_call_after(struct driver_ring *r, uint32_t chains, uint32_t n)
+{
+	(void)n;
+	*driver_split_used_event(r) = htole16((uint16_t)(r->split.last_used + chains));
+}
+
 const struct driver_layout driver_layout_split = {
 	.init = split_init,
 	.reset = split_reset,
@@ -249,6 +271,9 @@ const struct driver_layout driver_layout_split = {
 	.has_used = split_has_used,
 	.set_interrupts = split_set_interrupts,
 	.recover_base = split_recover_base,
+	.set_base = split_set_base,
+	.base_after = split_base_after,
+	.call_after = split_call_after,
 };
 
 uint16_t *driver_split_used_event(struct driver_ring *r)

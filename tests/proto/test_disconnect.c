@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -121,6 +122,9 @@ static void a_disconnect_at_any_byte_of_umls_order_leaves_nothing_behind(void **
 	const struct peer_config config = {.n_queues = 1, .notifier = DRIVER_SOCKET};
 	const struct dut_config dut = {0};
 
+	/* That driver begins each ring at base 0, which a packed one does not have. */
+	if (getenv("LIBVU_TEST_PACKED"))
+		skip();
 	cut_everywhere(&config, &dut, live_uml);
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* One front-end after another: nothing of an earlier session reaches a later one. */
-#include <endian.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -87,7 +86,7 @@ static void a_request_of_a_dead_session_touches_no_ring_and_no_call_fd(void **st
 	dut_finish(&dut);
 	dut_pump(&dut);
 	assert_int_equal(vu_queue_outstanding(vu_device_queue(dut.dev, 0)), 0);
-	assert_int_equal(le16toh(ring->split.used->idx), 0);
+	assert_false(driver_has_used(ring));
 	assert_int_equal(driver_take_calls(ring), 0);
 	assert_int_equal(dut.errors, 0);
 	peer_free(peer);
@@ -115,7 +114,7 @@ static void a_new_sessions_ring_waits_for_the_requests_of_the_old(void **state)
 	}
 	driver_take_calls(ring);
 	dut_finish(&dut);
-	assert_int_equal(le16toh(ring->split.used->idx), 0);
+	assert_false(driver_has_used(ring));
 	assert_int_equal(driver_take_calls(ring), 0);
 	/* No kick: the device itself has to look again. */
 	dut_expect_alive(&dut, peer);
@@ -123,7 +122,8 @@ static void a_new_sessions_ring_waits_for_the_requests_of_the_old(void **state)
 	dut_finish(&dut);
 	dut_ok(peer, peer_wait_used(peer, 0, &used));
 	assert_int_equal(used.len, 64);
-	assert_int_equal(le16toh(ring->split.used->idx), 1);
+	/* That was all. */
+	assert_false(driver_has_used(ring));
 	peer_free(peer);
 	dut_free(&dut);
 }
@@ -150,7 +150,8 @@ static void requests_outlive_two_sessions(void **state)
 	assert_int_equal(dut.n_held, 1);
 	dut_finish(&dut);
 	dut_ok(peer, peer_wait_used(peer, 0, &used));
-	assert_int_equal(le16toh(ring->split.used->idx), 1);
+	/* That was all. */
+	assert_false(driver_has_used(ring));
 	peer_free(peer);
 	dut_free(&dut);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* A ring's life by messages: stopping with requests outstanding, disabling, memory that leaves. */
-#include <endian.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,9 +79,9 @@ static void a_stop_is_answered_when_the_last_request_is_done(void **state)
 	x->f->timeout_ms = FRONTEND_TIMEOUT_MS;
 	dut_ok(x->peer, frontend_recv(x->f, &msg));
 	memcpy(&reply, msg.payload, sizeof(reply));
-	assert_int_equal(reply.num, 1);
+	assert_int_equal(reply.num, driver_base_after(x->ring, 1, 2));
 	assert_int_equal(driver_collect(x->ring, &used, 1), 1);
-	assert_int_equal(le16toh(x->ring->split.used->idx), 1);
+	assert_false(driver_has_used(x->ring));
 }
 
 static void a_device_that_finishes_at_the_stop_is_stopped_at_once(void **state)
@@ -92,7 +91,7 @@ static void a_device_that_finishes_at_the_stop_is_stopped_at_once(void **state)
 	x->dut.config.finish_on_stop = true;
 	hold_one(x);
 	dut_ok(x->peer, peer_stop(x->peer));
-	assert_int_equal(x->ring->base, 1);
+	assert_int_equal(x->ring->base, driver_base_after(x->ring, 1, 2));
 	assert_int_equal(x->dut.stopped, 1);
 	dut_expect_alive(&x->dut, x->peer);
 }
@@ -107,7 +106,7 @@ static void a_stopped_ring_goes_on_where_it_was(void **state)
 		for (n = 0; n < 7; n++)
 			dut_expect_echo(x->peer, 0);
 		dut_ok(x->peer, peer_stop(x->peer));
-		assert_int_equal(x->ring->base, 7 * (i + 1));
+		assert_int_equal(x->ring->base, driver_base_after(x->ring, 7 * (i + 1), 2));
 		dut_ok(x->peer, peer_start_queue(x->peer, 0));
 		dut_ok(x->peer, frontend_set_vring_enable(x->f, 0, true));
 	}

@@ -123,9 +123,14 @@ uint32_t rig_recv_stop(struct rig *rig, uint32_t q);
 void rig_send(struct rig *rig, uint32_t request, const void *payload, uint32_t size, const int *fds,
 	      unsigned int n_fds);
 uint64_t rig_recv_ack(struct rig *rig, uint32_t request);
+/* The base after n of these chains in a new ring. */
+uint32_t rig_base(const struct rig *rig, uint32_t q, uint32_t n);
 /* GET_VRING_BASE, then all the messages that start a queue. */
 void rig_stop_queue(struct rig *rig, uint32_t q);
 void rig_start_queue(struct rig *rig, uint32_t q);
+
+/* Skips the test in a run on packed rings (LIBVU_TEST_PACKED). */
+void rig_needs_split(void);
 
 int rig_count_mappings(void);
 int rig_count_fds(void);

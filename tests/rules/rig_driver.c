@@ -125,6 +125,11 @@ uint32_t rig_recv_stop(struct rig *rig, uint32_t q)
 	return state.num;
 }
 
+uint32_t rig_base(const struct rig *rig, uint32_t q, uint32_t n)
+{
+	return driver_base_after(rig->peer->queues[q], n, 2);
+}
+
 void rig_stop_queue(struct rig *rig, uint32_t q)
 {
 	assert_ok(frontend_get_vring_base(&rig->peer->frontend, q, &rig->peer->queues[q]->base));

@@ -205,7 +205,7 @@ static void a_running_ring_in_removed_memory_breaks_and_can_start_anew(void **st
 	assert_ok(frontend_add_mem_reg(&rig.peer->frontend, &regions[RINGS]));
 	assert_int_equal(vu_queue_next(rig.queues[0].queue, &req), -EIO);
 	rig_stop_queue(&rig, 0);
-	assert_int_equal(rig.peer->queues[0]->base, 3);
+	assert_int_equal(rig.peer->queues[0]->base, rig_base(&rig, 0, 3));
 	rig_start_queue(&rig, 0);
 	rig_wait_used(&rig, 0, 2);
 	/* The other queue without a stop. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Rules: a ring error breaks its queue only; start without stop; scans, disabled rings; in-band. */
-#include <endian.h>
 #include <string.h>
 
 #include "rules/rig.h"
@@ -10,11 +9,18 @@ static struct frontend *front(struct rig *rig)
 	return &rig->peer->frontend;
 }
 
-/* The driver of queue q offers a descriptor that does not exist. */
+/* The driver offers a buffer that does not exist. */
+static void offer_nowhere(struct driver_ring *ring)
+{
+	static const struct driver_seg nowhere = {UINT64_C(1) << 60, 1, false};
+
+	assert_true(driver_add(ring, &nowhere, 1, NULL) >= 0);
+	driver_publish(ring);
+}
+
 static void break_ring(struct rig *rig, uint32_t q)
 {
-	driver_split_offer(rig->peer->queues[q], 9999);
-	driver_publish(rig->peer->queues[q]);
+	offer_nowhere(rig->peer->queues[q]);
 	assert_ok(driver_kick_always(rig->peer->queues[q]));
 	rig_assert_idle(rig);
 	rig_expect_errors(rig, q ? "queue 1: broken" : "queue 0: broken", 1);
@@ -62,7 +68,6 @@ static void kicks_of_a_broken_queue_keep_nobody_busy(void **state)
 
 static void a_ring_error_found_by_the_device_is_told_too(void **state)
 {
-	struct driver_split_avail *avail;
 	struct vu_req *req;
 	struct rig rig;
 
@@ -71,8 +76,7 @@ static void a_ring_error_found_by_the_device_is_told_too(void **state)
 	rig.mode = RIG_LEAVE;
 	rig_submit(&rig, 0, 1);
 	rig_assert_idle(&rig);
-	avail = rig.peer->queues[0]->split.avail;
-	avail->idx = htole16((uint16_t)(le16toh(avail->idx) + 1000));
+	offer_nowhere(rig.peer->queues[0]);
 	assert_int_equal(vu_queue_next(rig.queues[0].queue, &req), 1);
 	assert_ok(vu_req_complete(req, rig_invert(req)));
 	assert_int_equal(vu_queue_next(rig.queues[0].queue, &req), -EIO);
@@ -117,7 +121,8 @@ static void a_restart_without_a_base_goes_on_where_the_ring_was(void **state)
 
 static void a_restart_waits_for_outstanding_requests(void **state)
 {
-	const struct wire_vring_state num = {0, PEER_QUEUE_SIZE}, base = {0, 2};
+	const struct wire_vring_state num = {0, PEER_QUEUE_SIZE};
+	struct wire_vring_state base = {0, 0};
 	const uint64_t index = 0;
 	struct rig rig;
 
@@ -129,6 +134,7 @@ static void a_restart_waits_for_outstanding_requests(void **state)
 	rig.mode = RIG_SERVE;
 	rig_add(&rig, 0);
 	driver_publish(rig.peer->queues[0]);
+	base.num = rig_base(&rig, 0, 2);
 	rig_send(&rig, WIRE_SET_VRING_NUM, &num, sizeof(num), NULL, 0);
 	assert_int_equal(rig_recv_ack(&rig, WIRE_SET_VRING_NUM), 0);
 	rig_send(&rig, WIRE_SET_VRING_BASE, &base, sizeof(base), NULL, 0);
@@ -151,14 +157,13 @@ static void a_restart_waits_for_outstanding_requests(void **state)
 /* Another driver ring in the same guest, in which 5 chains have come and gone. */
 static struct driver_ring *another_ring(struct rig *rig)
 {
-	const struct driver_config config = {.guest = rig->peer->guest, .size = 16};
+	const struct driver_config config = {
+		.guest = rig->peer->guest, .size = 16, .packed = rig->peer->config.packed};
 	struct driver_ring *r;
 
 	assert_ok(driver_new(&config, &r));
 	r->event_idx = rig->peer->queues[0]->event_idx;
-	r->base = 5;
-	r->split.avail_idx = r->split.kicked = r->split.last_used = 5;
-	r->split.avail->idx = r->split.used->idx = htole16(5);
+	driver_set_base(r, driver_base_after(r, 5, 2));
 	driver_set_interrupts(r, true);
 	return r;
 }
@@ -188,7 +193,7 @@ static void size_base_and_addresses_take_effect_at_the_next_start(void **state)
 	rig_roundtrip(&rig, 0, 1);
 	assert_int_equal(vu_queue_outstanding(rig.queues[0].queue), 0);
 	rig_stop_queue(&rig, 0);
-	assert_int_equal(second->base, 5 + 17);
+	assert_int_equal(second->base, driver_base_after(second, 5 + 8 + 8 + 1, 2));
 	rig.peer->queues[0] = first;
 	second->kick = own;
 	driver_free(second);
@@ -296,6 +301,7 @@ static void user_mode_linux_binds_anew_without_a_stop(void **state)
 	struct rig rig;
 
 	(void)state;
+	rig_needs_split();
 	rig_make(&rig, &uml);
 	rig_connect(&rig);
 	for (int i = 0; i < 3; i++) {
@@ -340,6 +346,7 @@ static void notifications_go_in_band_from_bind_to_bind(void **state)
 	struct rig rig;
 
 	(void)state;
+	rig_needs_split();
 	rig_make(&rig, &inband);
 	rig_connect(&rig);
 	for (int i = 0; i < 3; i++) {
@@ -362,11 +369,11 @@ static void an_in_band_ring_error_is_a_message(void **state)
 	struct rig rig;
 
 	(void)state;
+	rig_needs_split();
 	rig_make(&rig, &inband);
 	rig_connect(&rig);
 	assert_ok(peer_start_uml(rig.peer));
-	driver_split_offer(rig.peer->queues[0], 9999);
-	driver_publish(rig.peer->queues[0]);
+	offer_nowhere(rig.peer->queues[0]);
 	assert_ok(frontend_vring_kick(front(&rig), 0));
 	assert_ok(frontend_expect_backend(front(&rig), WIRE_BACKEND_VRING_ERR, &msg));
 	rig_expect_errors(&rig, "queue 0: broken", 1);
@@ -380,6 +387,7 @@ static void an_in_band_call_is_not_lost_when_the_device_stops(void **state)
 	struct rig rig;
 
 	(void)state;
+	rig_needs_split();
 	rig_make(&rig, &inband);
 	rig_connect(&rig);
 	assert_ok(peer_start_uml(rig.peer));
@@ -402,6 +410,7 @@ static void an_in_band_call_of_a_dead_session_is_not_sent_to_the_next(void **sta
 	struct rig rig;
 
 	(void)state;
+	rig_needs_split();
 	rig_make(&rig, &inband);
 	rig_connect(&rig);
 	assert_ok(peer_start_uml(rig.peer));

@@ -33,7 +33,7 @@ static void a_stop_is_answered_after_the_last_completion(void **state)
 		assert_int_equal(rig.queues[0].stops, 1);
 		rig_complete_held(&rig, 0);
 	}
-	assert_int_equal(rig_recv_stop(&rig, 0), 3);
+	assert_int_equal(rig_recv_stop(&rig, 0), rig_base(&rig, 0, 3));
 	assert_int_equal(rig_collect(&rig, 0), 3);
 	assert_ok(peer_wait_call(rig.peer, 0));
 	assert_int_equal(rig.queues[0].stops, 1);
@@ -58,10 +58,10 @@ static void nothing_more_is_handed_out_while_a_stop_waits(void **state)
 	/* Others go on. */
 	rig_roundtrip(&rig, 1, 4);
 	rig_complete_held(&rig, 0);
-	assert_int_equal(rig_recv_stop(&rig, 0), 1);
+	assert_int_equal(rig_recv_stop(&rig, 0), rig_base(&rig, 0, 1));
 	assert_int_equal(rig_collect(&rig, 0), 1);
 	/* They are found when it starts again. */
-	rig.peer->queues[0]->base = 1;
+	rig.peer->queues[0]->base = rig_base(&rig, 0, 1);
 	rig_start_queue(&rig, 0);
 	rig_wait_used(&rig, 0, 2);
 	rig_close(&rig);
@@ -83,7 +83,7 @@ static void put_back_in_queue_stop_releases_the_stop(void **state)
 	assert_int_equal(vu_req_put_back(rig.queues[0].held[0]), -EINVAL);
 	rig.on_stop = put_back_all;
 	rig_stop_queue(&rig, 0);
-	assert_int_equal(rig.peer->queues[0]->base, 0);
+	assert_int_equal(rig.peer->queues[0]->base, rig_base(&rig, 0, 0));
 	assert_int_equal(rig.queues[0].stops, 1);
 	assert_int_equal(rig_collect(&rig, 0), 0);
 	rig_start_queue(&rig, 0);
@@ -114,7 +114,7 @@ static void completion_in_queue_stop_releases_the_stop(void **state)
 	open_with_held(&rig, 3);
 	rig.on_stop = complete_all;
 	rig_stop_queue(&rig, 0);
-	assert_int_equal(rig.peer->queues[0]->base, 3);
+	assert_int_equal(rig.peer->queues[0]->base, rig_base(&rig, 0, 3));
 	assert_int_equal(rig_collect(&rig, 0), 3);
 	rig_close(&rig);
 }
@@ -127,7 +127,7 @@ static void a_batch_of_completions_releases_the_stop(void **state)
 	open_with_held(&rig, 3);
 	rig_send_stop(&rig, 0);
 	complete_all(&rig, &rig.queues[0]);
-	assert_int_equal(rig_recv_stop(&rig, 0), 3);
+	assert_int_equal(rig_recv_stop(&rig, 0), rig_base(&rig, 0, 3));
 	assert_int_equal(rig_collect(&rig, 0), 3);
 	rig_close(&rig);
 }
@@ -154,7 +154,7 @@ static void completion_by_another_thread_releases_the_stop(void **state)
 	assert_int_equal(vu_req_complete_remote(rig.queues[0].held[0], RIG_BYTES + 1), -ERANGE);
 	rig_send_stop(&rig, 0);
 	assert_ok(pthread_create(&thread, NULL, complete_remotely, &rig.queues[0]));
-	assert_int_equal(rig_recv_stop(&rig, 0), 3);
+	assert_int_equal(rig_recv_stop(&rig, 0), rig_base(&rig, 0, 3));
 	assert_ok(pthread_join(thread, &failed));
 	assert_null(failed);
 	assert_int_equal(rig_collect(&rig, 0), 3);
@@ -174,7 +174,7 @@ static void messages_behind_a_waiting_stop_are_answered_after_it(void **state)
 	rig_assert_no_reply(&rig);
 	rig_assert_idle(&rig);
 	rig_complete_held(&rig, 0);
-	assert_int_equal(rig_recv_stop(&rig, 0), 1);
+	assert_int_equal(rig_recv_stop(&rig, 0), rig_base(&rig, 0, 1));
 	assert_ok(frontend_recv(&rig.peer->frontend, &msg));
 	assert_int_equal(msg.hdr.request, WIRE_GET_FEATURES);
 	assert_ok(frontend_recv(&rig.peer->frontend, &msg));
@@ -238,7 +238,7 @@ static void a_stop_that_waits_for_a_second_is_logged(void **state)
 	assert_int_equal(rig_logged(&rig, "stopping for"), 1);
 	rig_assert_idle(&rig);
 	rig_complete_held(&rig, 0);
-	assert_int_equal(rig_recv_stop(&rig, 0), 2);
+	assert_int_equal(rig_recv_stop(&rig, 0), rig_base(&rig, 0, 2));
 	rig_close(&rig);
 }
 

@@ -231,7 +231,7 @@ static void write_case(struct rig *rig, const struct hostile *c)
 static void repair(struct rig *rig)
 {
 	driver_reset(rig->drv);
-	driver_packed_set_base(rig->drv, ring_base(rig->ring));
+	driver_set_base(rig->drv, ring_base(rig->ring));
 	driver_packed_offer(rig->drv, DATA, 1, 0, 0);
 	driver_publish(rig->drv);
 }

@@ -22,15 +22,6 @@ struct rig_segs {
 
 enum { TABLES_BYTES = 1 << 19 };
 
-static void split_set_base(struct driver_ring *drv, uint32_t base)
-{
-	struct driver_split *s = &drv->split;
-
-	s->avail_idx = s->kicked = s->last_used = (uint16_t)base;
-	s->avail->idx = s->used->idx = htole16((uint16_t)base);
-	drv->base = base;
-}
-
 static uint32_t split_add_to_base(uint32_t base, uint32_t size, uint32_t n)
 {
 	(void)size;
@@ -62,8 +53,8 @@ static uint32_t packed_base_before_wrap(uint32_t size, uint32_t n)
 }
 
 static const struct rig_layout layouts[] = {
-	{"split", false, split_base_before_wrap, split_set_base, split_add_to_base},
-	{"packed", true, packed_base_before_wrap, driver_packed_set_base, packed_add_to_base},
+	{"split", false, split_base_before_wrap, split_add_to_base},
+	{"packed", true, packed_base_before_wrap, packed_add_to_base},
 };
 
 const struct rig_layout *const rig_layout_split = &layouts[0];
@@ -211,7 +202,7 @@ void rig_prepare(struct rig *rig, const struct rig_options *options)
 	config.packed = rig->layout->packed;
 	assert_int_equal(driver_new(&config, &rig->drv), 0);
 	if (o->base)
-		rig->layout->set_base(rig->drv, o->base);
+		driver_set_base(rig->drv, o->base);
 	gap = o->user_space ? RIG_USER_GAP : 0;
 	rig->config = (struct ring_config){
 		.size = o->size,

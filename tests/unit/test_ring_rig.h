@@ -28,8 +28,6 @@ struct rig_layout {
 	bool packed;
 	/* The base n entries before its positions wrap, n at most size. */
 	uint32_t (*base_before_wrap)(uint32_t size, uint32_t n);
-	/* A driver that has already used the ring up to there, and has nothing in it. */
-	void (*set_base)(struct driver_ring *drv, uint32_t base);
 	/* Both sides have gone n entries on. */
 	uint32_t (*add_to_base)(uint32_t base, uint32_t size, uint32_t n);
 };
