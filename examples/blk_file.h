@@ -42,6 +42,7 @@ struct uring {
 	struct blk_queue *queue;
 	struct blk_file *file;
 	struct vu_source *source;
+	struct vu_source *poll;
 	struct vu_source *timer; /* runs while the kernel does not take submissions */
 	bool stuck;
 	uint32_t in_flight;

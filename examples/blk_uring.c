@@ -212,6 +212,17 @@ static void uring_on_event(struct vu_source *source, int fd, uint32_t events, vo
 	uring_commit(opaque);
 }
 
+/* A thread that polls sees completions in memory. */
+static int uring_poll(void *opaque)
+{
+	const struct blk_queue *q = opaque;
+
+	if (!io_uring_cq_ready(&q->uring->ring))
+		return 0;
+	uring_commit(opaque);
+	return 1;
+}
+
 static int uring_setup(struct uring *u, uint32_t queue_size)
 {
 	const int fds[] = {u->file->fd, u->file->buffered_fd};
@@ -254,6 +265,8 @@ int uring_init(struct blk_queue *q)
 	q->uring = u;
 	/* The ring itself says when there are completions: no eventfd to write and to read. */
 	ret = vu_group_add_fd(q->group, u->ring.ring_fd, EPOLLIN, uring_on_event, q, &u->source);
+	if (!ret)
+		ret = vu_group_add_poll(q->group, uring_poll, q, &u->poll);
 	return ret ? ret : vu_group_add_timer(q->group, uring_on_event, q, &u->timer);
 }
 
@@ -276,6 +289,7 @@ void uring_fini(struct blk_queue *q)
 		return;
 	uring_drain(u);
 	vu_source_remove(u->source);
+	vu_source_remove(u->poll);
 	vu_source_remove(u->timer);
 	/* The kernel frees a ring some time later; the file system may be needed before. */
 	io_uring_unregister_files(&u->ring);

@@ -166,6 +166,19 @@ VU_API VU_CHECK int vu_device_attach(struct vu_device *dev, int fd);
 VU_API void vu_device_detach(struct vu_device *dev);
 
 /**
+ * vu_device_close() - end the session when all that was taken is finished.
+ *
+ * Nothing more is handed out, queue_stop is called, and once no request is outstanding the session
+ * ends like by vu_device_detach(), which may still be called if that takes too long.  A
+ * front-end that connects again then finds its rings as if every request had been waited for.
+ *
+ * vu_device_process() returns -ECONNRESET when it is done.  Safe when nothing is attached.
+ * Thread: device thread.
+ * Since: 0.1
+ */
+VU_API void vu_device_close(struct vu_device *dev);
+
+/**
  * vu_device_is_attached() - is a front-end attached?
  *
  * Return: 1 or 0.  Thread: device thread.

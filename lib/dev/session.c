@@ -67,7 +67,7 @@ static void session_watch(struct session *s)
 
 	if (wire_conn_is_sending(s->conn))
 		events |= EPOLLOUT;
-	else if (!s->resume)
+	else if (!s->resume && !s->closing)
 		events |= EPOLLIN;
 	if (events == s->events)
 		return;
@@ -194,7 +194,7 @@ static int session_read(struct session *s)
 		struct wire_msg *msg;
 		int n;
 
-		if (s->resume || wire_conn_is_sending(s->conn) || s->dead)
+		if (s->resume || wire_conn_is_sending(s->conn) || s->dead || s->closing)
 			return 0;
 		n = wire_conn_recv(s->conn, &msg, &why);
 		if (n == 0)
@@ -234,6 +234,27 @@ static void session_ready(struct source *source, uint32_t events)
 		session_watch(s);
 }
 
+/* Stop what is started, as GET_VRING_BASE would.  False if nothing is. */
+static bool session_stop_rings(struct session *s)
+{
+	struct vu_device *dev = s->dev;
+	bool any = false;
+
+	for (uint32_t i = 0; i < dev->info.n_queues; i++) {
+		struct vu_queue *q = &dev->queues[i];
+
+		if (!q->want.started)
+			continue;
+		any = true;
+		q->want.started = false;
+		queue_give(q, QUEUE_STOP);
+	}
+	dev->n_started = 0;
+	if (any)
+		session_start_patience(dev, true);
+	return any;
+}
+
 void session_continue(struct vu_device *dev)
 {
 	struct session *s = dev->session;
@@ -248,6 +269,8 @@ void session_continue(struct vu_device *dev)
 	}
 	if (s->resume && !dev->waiting)
 		err = session_resume(s);
+	if (s->closing && !dev->waiting && !session_stop_rings(s))
+		s->dead = true;
 	if (err < 0 || s->dead) {
 		session_end(s);
 		return;
@@ -331,6 +354,15 @@ void vu_device_detach(struct vu_device *dev)
 	} else {
 		session_end(dev->session);
 	}
+}
+
+void vu_device_close(struct vu_device *dev)
+{
+	if (!dev->session)
+		return;
+	dev->session->closing = true;
+	/* The next pass does the rest. */
+	device_wake(dev);
 }
 
 int vu_device_is_attached(const struct vu_device *dev)

@@ -36,6 +36,7 @@ struct session {
 	uint8_t status;		   /* virtio device status (virtio 1.3 §2.1) */
 	bool features_set;	   /* SET_FEATURES came */
 	bool features_ok;	   /* ... and we can run with them */
+	bool closing;		   /* vu_device_close(): it ends when all rings have stopped */
 	bool dead;		   /* to be ended at the next opportunity */
 	uint32_t events;	   /* what is watched on the socket */
 	session_resume_fn *resume; /* waiting: what to do when the commands are answered */

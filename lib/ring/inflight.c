@@ -58,6 +58,10 @@ int inflight_open(struct ring *r, const char **why)
 		*why = "its in-flight log has fewer entries than the ring";
 		return -EINVAL;
 	}
+	if ((uintptr_t)r->config.log % sizeof(uint64_t)) {
+		*why = "its in-flight log is not aligned";
+		return -EINVAL;
+	}
 	*why = "out of memory";
 	err = inflight_alloc(r, &found);
 	if (!err)

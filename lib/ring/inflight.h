@@ -9,6 +9,8 @@
 #ifndef RING_INFLIGHT_H
 #define RING_INFLIGHT_H
 
+#include <errno.h>
+
 #include "ring/packed.h"
 #include "ring/ring.h"
 
@@ -17,7 +19,8 @@ uint64_t inflight_bytes(bool packed, uint32_t entries);
 
 /*
  * Use config.log: check it, bring it up to date with the ring, set the ring's positions, and list
- * what is to be run again.  An empty region is initialised.  -EINVAL with *why; -ENOMEM.
+ * what is to be run again.  An empty region is initialised.  -EINVAL with *why; -ENOMEM.  A used
+ * index that the log does not know of breaks the ring: the guest can write that one.
  */
 int inflight_open(struct ring *ring, const char **why);
 void inflight_close(struct ring *ring);
@@ -27,7 +30,10 @@ uint32_t inflight_waiting(const struct ring *ring);
 /* Hand out the oldest of them, as ring_take() does. */
 int inflight_take(struct ring *ring, struct vu_req **reqs, uint32_t max);
 
-/* The life of a request. */
+/*
+ * The life of a request.  Nothing may be taken between a push and its publishing: the packed log
+ * would use the entries of the pushed ones again.
+ */
 void inflight_taken(struct ring *ring, struct req *req);
 void inflight_pushed(struct ring *ring, const struct req *req);
 void inflight_published(struct ring *ring);
@@ -39,6 +45,7 @@ struct inflight {
 	struct region *region; /* holds it mapped */
 	uint32_t entries;      /* that the region has; at least the ring's size */
 	uint64_t counter;      /* the next request's place in the order */
+	bool is_resumed;       /* it was in use before this ring started */
 	uint16_t *batch;       /* entries pushed since the last publishing */
 	uint32_t n_batch;
 	uint16_t *again; /* entries to be run again, oldest first */
@@ -48,6 +55,7 @@ struct inflight {
 	bool *taken;	/* while it is opened: entries that belong to chains */
 	uint16_t *num;	/* entries of a chain to be run again, by its first */
 	uint16_t free_head;
+	struct packed_pos old_used; /* where the used position was after the last publishing */
 	struct packed_desc *noted; /* the chain being walked */
 };
 
@@ -59,6 +67,52 @@ struct inflight_found {
 	uint64_t counter;
 	uint16_t entry;
 };
+
+/*
+ * Accesses to the region.  Another process reads it after we died: the compiler must keep the
+ * order of the writes.  And others may write it now: what is checked has to be read once.
+ */
+static inline void log_set8(uint8_t *p, uint8_t v)
+{
+	__atomic_store_n(p, v, __ATOMIC_RELEASE);
+}
+
+static inline void log_set16(uint16_t *p, uint16_t v)
+{
+	__atomic_store_n(p, v, __ATOMIC_RELEASE);
+}
+
+static inline void log_set64(uint64_t *p, uint64_t v)
+{
+	__atomic_store_n(p, v, __ATOMIC_RELEASE);
+}
+
+static inline uint8_t log_get8(const uint8_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+static inline uint16_t log_get16(const uint16_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t log_get32(const uint32_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t log_get64(const uint64_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+/* Always -EINVAL. */
+static inline int log_refuse(const char **why, const char *text)
+{
+	*why = text;
+	return -EINVAL;
+}
 
 int inflight_split_open(struct ring *ring, struct inflight_found *found, uint32_t *n,
 			const char **why);

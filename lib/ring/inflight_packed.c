@@ -5,7 +5,7 @@
  * fields are what was true before the batch that is being published.  The order of the writes is
  * the specification's.
  */
-#include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "ring/chain.h"
@@ -25,19 +25,29 @@ struct log_entry {
 	uint64_t addr;
 };
 
+/* Written as one: half of a new position would be a wrong one. */
+struct log_used {
+	uint16_t idx;
+	uint16_t old_idx;
+	uint8_t wrap_counter;
+	uint8_t old_wrap_counter;
+	uint8_t padding[2];
+};
+
 struct log_packed {
 	uint64_t features;
 	uint16_t version;
 	uint16_t desc_num;
 	uint16_t free_head;
 	uint16_t old_free_head;
-	uint16_t used_idx;
-	uint16_t old_used_idx;
-	uint8_t used_wrap_counter;
-	uint8_t old_used_wrap_counter;
-	uint8_t padding[7];
+	struct log_used used;
+	uint64_t padding;
 	struct log_entry entries[];
 };
+
+_Static_assert(offsetof(struct log_packed, used) == 16 && sizeof(struct log_used) == 8 &&
+		       offsetof(struct log_packed, entries) == 32,
+	       "the specification's QueueRegionPacked");
 
 enum { LOG_VERSION = 1 };
 
@@ -46,68 +56,75 @@ static struct log_packed *log_of(const struct ring *r)
 	return r->log->base;
 }
 
-/* Another process reads these after we died: the compiler must keep their order. */
-static void log_set8(uint8_t *p, uint8_t v)
+static struct log_used log_get_used(const struct log_packed *log)
 {
-	__atomic_store_n(p, v, __ATOMIC_RELEASE);
+	uint64_t word = log_get64((const uint64_t *)(const void *)&log->used);
+	struct log_used used;
+
+	memcpy(&used, &word, sizeof(used));
+	return used;
 }
 
-static void log_set16(uint16_t *p, uint16_t v)
+static void log_set_used(struct log_packed *log, struct packed_pos used, struct packed_pos old)
 {
-	__atomic_store_n(p, v, __ATOMIC_RELEASE);
+	const struct log_used parts = {(uint16_t)used.slot, (uint16_t)old.slot, used.wrap, old.wrap,
+				       {0}};
+	uint64_t word;
+
+	memcpy(&word, &parts, sizeof(word));
+	log_set64((uint64_t *)(void *)&log->used, word);
 }
 
-static int log_refuse(const char **why, const char *text)
-{
-	*why = text;
-	return -EINVAL;
-}
-
-/* The batch is over: what is new becomes what is old. */
-static void log_settle(struct log_packed *log)
-{
-	log_set16(&log->old_free_head, log->free_head);
-	log_set16(&log->old_used_idx, log->used_idx);
-	log_set8(&log->old_used_wrap_counter, log->used_wrap_counter);
-}
-
-/* Was the slot that the batch began with given back to the driver? */
-static bool log_was_published(const struct ring *r, const struct log_packed *log)
-{
-	uint16_t flags = le16_read_once(&packed_ring(r)[log->old_used_idx].flags);
-	bool avail = flags & PACKED_F_AVAIL, used = flags & PACKED_F_USED;
-	bool wrap = log->old_used_wrap_counter;
-
-	return !(avail == wrap && used != wrap);
-}
-
-/* Died while publishing: forward if the driver can see the batch, else back. */
-static void log_finish_batch(const struct ring *r)
+/* What is new becomes what is old. */
+static void log_settle(const struct ring *r)
 {
 	struct log_packed *log = log_of(r);
 
-	if (log->used_idx == log->old_used_idx &&
-	    log->used_wrap_counter == log->old_used_wrap_counter)
-		return;
-	if (log_was_published(r, log)) {
-		log_settle(log);
-	} else {
-		log_set16(&log->free_head, log->old_free_head);
-		log_set16(&log->used_idx, log->old_used_idx);
-		log_set8(&log->used_wrap_counter, log->old_used_wrap_counter);
+	log_set16(&log->old_free_head, r->log->free_head);
+	log_set_used(log, r->used, r->used);
+	r->log->old_used = r->used;
+}
+
+/* Was the slot that the batch began with given back to the driver? */
+static bool log_was_published(const struct ring *r, struct packed_pos at)
+{
+	uint16_t flags = le16_read_once(&packed_ring(r)[at.slot].flags);
+	bool avail = flags & PACKED_F_AVAIL, used = flags & PACKED_F_USED;
+
+	return !(avail == at.wrap && used != at.wrap);
+}
+
+/*
+ * Whatever was being done when it died: forward if the driver can see the batch, else back, to
+ * where a chain that was just being taken had not been taken.
+ */
+static void log_finish_batch(struct ring *r)
+{
+	struct log_packed *log = log_of(r);
+	struct log_used was = log_get_used(log);
+	struct packed_pos used = {was.idx, was.wrap_counter};
+	struct packed_pos old = {was.old_idx, was.old_wrap_counter};
+
+	r->log->free_head = log_get16(&log->old_free_head);
+	r->used = old;
+	if ((used.slot != old.slot || used.wrap != old.wrap) && log_was_published(r, old)) {
+		r->log->free_head = log_get16(&log->free_head);
+		r->used = used;
 	}
+	log_set16(&log->free_head, r->log->free_head);
+	log_settle(r);
 }
 
 /* Entries on the free list are not in flight, whatever they say. */
 static void log_clear_free(const struct ring *r)
 {
 	struct log_packed *log = log_of(r);
-	uint16_t at = log->free_head;
+	uint16_t at = r->log->free_head;
 
 	/* The last one's next leads nowhere: at most `entries` steps. */
 	for (uint32_t i = 0; i < r->log->entries && at < r->log->entries; i++) {
 		log_set8(&log->entries[at].inflight, 0);
-		at = log->entries[at].next;
+		at = log_get16(&log->entries[at].next);
 	}
 }
 
@@ -118,12 +135,13 @@ static void log_clear_free(const struct ring *r)
 static int log_adopt_chain(const struct ring *r, uint16_t head, bool *taken)
 {
 	const struct log_packed *log = log_of(r);
-	uint16_t num = log->entries[head].num, last = log->entries[head].last, at = head;
+	uint16_t num = log_get16(&log->entries[head].num);
+	uint16_t last = log_get16(&log->entries[head].last), at = head;
 
 	if (!num || num > r->size || last >= r->log->entries)
 		return -EINVAL;
 	for (uint16_t i = 0;; i++) {
-		uint16_t next = log->entries[at].next;
+		uint16_t next = log_get16(&log->entries[at].next);
 
 		if (taken[at])
 			return -EINVAL;
@@ -149,25 +167,44 @@ static void log_rebuild_free(const struct ring *r, const bool *taken)
 		if (taken[i])
 			continue;
 		r->log->next[i] = (uint16_t)head;
-		log->entries[i].next = (uint16_t)head;
-		log->entries[i].inflight = 0;
+		log_set16(&log->entries[i].next, (uint16_t)head);
+		log_set8(&log->entries[i].inflight, 0);
 		head = i;
 	}
 	r->log->free_head = (uint16_t)head;
 	log_set16(&log->free_head, (uint16_t)head);
-	log_settle(log);
+	log_settle(r);
 }
 
 static int log_check(const struct ring *r, const char **why)
 {
 	const struct log_packed *log = log_of(r);
+	struct log_used used = log_get_used(log);
 
-	if (log->version != LOG_VERSION || log->features || log->desc_num != r->log->entries)
+	if (log_get16(&log->version) != LOG_VERSION || log_get64(&log->features) ||
+	    log_get16(&log->desc_num) != r->log->entries)
 		return log_refuse(why, "its in-flight log is of another version or size");
-	if (log->used_idx >= r->size || log->old_used_idx >= r->size ||
-	    log->used_wrap_counter > 1 || log->old_used_wrap_counter > 1)
+	if (used.idx >= r->size || used.old_idx >= r->size || used.wrap_counter > 1 ||
+	    used.old_wrap_counter > 1)
 		return log_refuse(why, "its in-flight log has a position beyond the ring");
 	return 0;
+}
+
+/*
+ * A batch's used descriptors are written before its first makes them visible.  Taken back, they must
+ * not be there when others are used in front of them.
+ */
+static void log_hide_used(const struct ring *r, uint32_t slots)
+{
+	struct packed_pos at = r->used;
+
+	for (uint32_t i = 0; i < slots; i++) {
+		uint16_t *p = &packed_ring(r)[at.slot].flags, flags = le16_read_once(p);
+
+		if (!!(flags & PACKED_F_AVAIL) == at.wrap && !!(flags & PACKED_F_USED) == at.wrap)
+			le16_write_once(p, at.wrap ? PACKED_F_AVAIL : PACKED_F_USED);
+		packed_advance(r, &at, 1);
+	}
 }
 
 static int log_gather(struct ring *r, bool *taken, struct inflight_found *found, uint32_t *n,
@@ -179,20 +216,20 @@ static int log_gather(struct ring *r, bool *taken, struct inflight_found *found,
 	for (uint32_t i = 0; i < r->log->entries; i++) {
 		int num;
 
-		if (log->entries[i].inflight != 1)
+		if (log_get8(&log->entries[i].inflight) != 1)
 			continue;
 		num = log_adopt_chain(r, (uint16_t)i, taken);
 		if (num < 0 || (slots += (uint32_t)num) > r->size)
 			return log_refuse(why, "its in-flight log has chains that cannot be");
-		found[*n].counter = log->entries[i].counter;
+		found[*n].counter = log_get64(&log->entries[i].counter);
 		found[(*n)++].entry = (uint16_t)i;
 	}
 	/* What was taken is what was used and what is in flight. */
-	r->used = (struct packed_pos){log->used_idx, log->used_wrap_counter};
 	r->avail = r->used;
 	packed_advance(r, &r->avail, slots);
 	r->seen = r->avail;
 	r->outstanding_slots = slots;
+	log_hide_used(r, slots);
 	return 0;
 }
 
@@ -204,15 +241,14 @@ int inflight_packed_open(struct ring *r, struct inflight_found *found, uint32_t 
 	int err;
 
 	*n = 0;
-	if (!log->version) {
+	if (!log_get16(&log->version)) {
 		log->features = 0;
 		log->desc_num = (uint16_t)r->log->entries;
-		log->used_idx = (uint16_t)r->used.slot;
-		log->used_wrap_counter = r->used.wrap;
 		log_rebuild_free(r, taken);
 		log_set16(&log->version, LOG_VERSION);
 		return 0;
 	}
+	r->log->is_resumed = true;
 	err = log_check(r, why);
 	if (err)
 		return err;
@@ -233,10 +269,10 @@ int inflight_packed_walk(struct ring *r, uint16_t entry, struct req **out)
 	for (uint16_t i = 0;; at = r->log->next[at]) {
 		const struct log_entry *e = &log->entries[at];
 
-		r->log->noted[i].addr = LE64(e->addr);
-		r->log->noted[i].len = LE32(e->len);
-		r->log->noted[i].id = LE16(e->id);
-		r->log->noted[i].flags = LE16(e->flags);
+		r->log->noted[i].addr = LE64(log_get64(&e->addr));
+		r->log->noted[i].len = LE32(log_get32(&e->len));
+		r->log->noted[i].id = LE16(log_get16(&e->id));
+		r->log->noted[i].flags = LE16(log_get16(&e->flags));
 		if (++i == num)
 			break;
 	}
@@ -277,11 +313,10 @@ void inflight_packed_pushed(struct ring *r, const struct req *req)
 	struct log_packed *log = log_of(r);
 
 	r->log->next[req->log_last] = r->log->free_head;
-	log->entries[req->log_last].next = r->log->free_head;
+	log_set16(&log->entries[req->log_last].next, r->log->free_head);
 	r->log->free_head = req->log_entry;
 	log_set16(&log->free_head, req->log_entry);
-	log_set16(&log->used_idx, (uint16_t)r->used.slot);
-	log_set8(&log->used_wrap_counter, r->used.wrap);
+	log_set_used(log, r->used, r->log->old_used);
 }
 
 void inflight_packed_published(struct ring *r)
@@ -290,7 +325,7 @@ void inflight_packed_published(struct ring *r)
 
 	for (uint32_t i = 0; i < r->log->n_batch; i++)
 		log_set8(&log->entries[r->log->batch[i]].inflight, 0);
-	log_settle(log);
+	log_settle(r);
 }
 
 void inflight_packed_put_back(struct ring *r, const struct req *req)
@@ -299,7 +334,7 @@ void inflight_packed_put_back(struct ring *r, const struct req *req)
 
 	log_set8(&log->entries[req->log_entry].inflight, 0);
 	r->log->next[req->log_last] = r->log->free_head;
-	log->entries[req->log_last].next = r->log->free_head;
+	log_set16(&log->entries[req->log_last].next, r->log->free_head);
 	r->log->free_head = req->log_entry;
 	log_set16(&log->free_head, req->log_entry);
 	log_set16(&log->old_free_head, req->log_entry);

@@ -4,8 +4,6 @@
  * between any two of them leaves a log that inflight_split_open() can set right.  All of it is
  * in this machine's byte order.
  */
-#include <errno.h>
-
 #include "base/atomics.h"
 #include "ring/chain.h"
 #include "ring/inflight.h"
@@ -34,37 +32,26 @@ static struct log_split *log_of(const struct ring *r)
 	return r->log->base;
 }
 
-/* Another process reads these after we died: the compiler must keep their order. */
-static void log_set8(uint8_t *p, uint8_t v)
-{
-	__atomic_store_n(p, v, __ATOMIC_RELEASE);
-}
-
-static void log_set16(uint16_t *p, uint16_t v)
-{
-	__atomic_store_n(p, v, __ATOMIC_RELEASE);
-}
-
 /*
  * The back-end died between publishing a batch and clearing its entries: the list of the last batch
  * says which they are.
  */
-static int log_finish_batch(struct ring *r, uint16_t used_idx, const char **why)
+static int log_finish_batch(struct ring *r, const char **why)
 {
 	struct log_split *log = log_of(r);
-	uint16_t n = (uint16_t)(used_idx - log->used_idx), head = log->last_batch_head;
+	uint16_t used_idx = (uint16_t)r->used_pos, head = log_get16(&log->last_batch_head);
+	uint16_t n = (uint16_t)(used_idx - log_get16(&log->used_idx));
 
-	if (n > r->log->entries) {
-		*why = "its in-flight log does not belong to this used ring";
-		return -EINVAL;
+	if (n > r->size) {
+		/* The guest can do that, and must not be able to end sessions. */
+		ring_break(r, "a used index that its in-flight log does not know");
+		return 0;
 	}
 	while (n--) {
-		if (head >= r->log->entries) {
-			*why = "its in-flight log has a batch list that leads outside";
-			return -EINVAL;
-		}
+		if (head >= r->log->entries)
+			return log_refuse(why, "its in-flight log has a batch that leads outside");
 		log_set8(&log->entries[head].inflight, 0);
-		head = log->entries[head].next;
+		head = log_get16(&log->entries[head].next);
 	}
 	log_set16(&log->used_idx, used_idx);
 	return 0;
@@ -86,28 +73,28 @@ static void log_begin(struct ring *r)
 int inflight_split_open(struct ring *r, struct inflight_found *found, uint32_t *n, const char **why)
 {
 	struct log_split *log = log_of(r);
+	uint16_t version = log_get16(&log->version);
 	int err;
 
 	*n = 0;
-	if (!log->version) {
+	if (!version) {
 		log_begin(r);
 		return 0;
 	}
-	if (log->version != LOG_VERSION || log->features || log->desc_num != r->log->entries) {
-		*why = "its in-flight log is of another version or size";
-		return -EINVAL;
-	}
-	err = log_finish_batch(r, (uint16_t)r->used_pos, why);
-	if (err)
+	r->log->is_resumed = true;
+	if (version != LOG_VERSION || log_get64(&log->features) ||
+	    log_get16(&log->desc_num) != r->log->entries)
+		return log_refuse(why, "its in-flight log is of another version or size");
+	err = log_finish_batch(r, why);
+	if (err || !r->is_live)
 		return err;
 	for (uint32_t i = 0; i < r->log->entries; i++) {
-		if (log->entries[i].inflight != 1)
+		if (log_get8(&log->entries[i].inflight) != 1)
 			continue;
-		if (i >= r->size) {
-			*why = "its in-flight log names a descriptor beyond the ring";
-			return -EINVAL;
-		}
-		found[*n].counter = log->entries[i].counter;
+		if (i >= r->size)
+			return log_refuse(why,
+					  "its in-flight log names a descriptor beyond the ring");
+		found[*n].counter = log_get64(&log->entries[i].counter);
 		found[(*n)++].entry = (uint16_t)i;
 	}
 	/* What was taken is what was used and what is in flight. */
@@ -126,7 +113,7 @@ void inflight_split_taken(struct ring *r, struct req *req)
 	struct log_entry *e = &log_of(r)->entries[req->id];
 
 	req->log_entry = req->id;
-	e->counter = r->log->counter++;
+	log_set64(&e->counter, r->log->counter++);
 	log_set8(&e->inflight, 1);
 }
 
@@ -136,7 +123,7 @@ void inflight_split_pushed(struct ring *r, const struct req *req)
 	uint16_t last = r->log->n_batch > 1 ? r->log->batch[r->log->n_batch - 2] : req->id;
 
 	/* The end of a batch's list is never followed. */
-	log->entries[req->id].next = last;
+	log_set16(&log->entries[req->id].next, last);
 	log_set16(&log->last_batch_head, req->id);
 }
 

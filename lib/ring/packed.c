@@ -39,10 +39,25 @@ bool packed_base_fits(uint32_t base, uint32_t size)
 	return packed_pos_of(base).slot < size && packed_pos_of(base >> 16).slot < size;
 }
 
+/*
+ * User-mode Linux says 0 for a ring that was never used, though its wrap counters begin with 1
+ * (§2.8.1).  A ring that really got to slot 0 of a lap with wrap counter 0 has descriptors of the
+ * lap before: those that were used, and those available anew, have the USED flag.
+ */
+static bool packed_is_fresh(const struct ring *r)
+{
+	for (uint32_t i = 0; i < r->size; i++)
+		if (le16_read_once(&packed_ring(r)[i].flags) & PACKED_F_USED)
+			return false;
+	return true;
+}
+
 void packed_begin(struct ring *r)
 {
 	r->avail = packed_pos_of(r->config.base);
 	r->used = packed_pos_of(r->config.base >> 16);
+	if (!r->config.base && packed_is_fresh(r))
+		r->avail.wrap = r->used.wrap = true;
 	r->seen = r->avail;
 }
 

@@ -212,6 +212,12 @@ static int endpoint_on_device(struct watch *watch, uint32_t events)
 	return 0;
 }
 
+void endpoint_close_session(struct endpoint *ep)
+{
+	ep->ending = vu_device_is_attached(ep->dev);
+	vu_device_close(ep->dev);
+}
+
 void endpoint_end_session(struct endpoint *ep)
 {
 	ep->ending = vu_device_is_attached(ep->dev);
@@ -228,7 +234,7 @@ static void endpoint_sleep(const struct endpoint *ep, uint64_t deadline)
 		poll(&pfd, 1, (int)((deadline - now) / 1000000) + 1);
 }
 
-void endpoint_await_end(struct endpoint *ep, uint64_t deadline)
+bool endpoint_await_end(struct endpoint *ep, uint64_t deadline)
 {
 	while (ep->ending) {
 		int ret;
@@ -240,12 +246,12 @@ void endpoint_await_end(struct endpoint *ep, uint64_t deadline)
 			ep->ending = false;
 			endpoint_session_ended(ep);
 		} else if (loop_now() >= deadline) {
-			log_warn(&ep->log, "a queue thread does not let go of the front-end");
-			return;
+			return false;
 		} else if (ret == 0) {
 			endpoint_sleep(ep, deadline);
 		}
 	}
+	return true;
 }
 
 static void endpoint_close(struct endpoint *ep)

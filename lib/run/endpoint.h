@@ -51,7 +51,9 @@ void endpoint_finish(struct endpoint *ep);
  * End the session, if there is one, and wait for the queue threads to let go of it until the
  * deadline (CLOCK_MONOTONIC, ns).  In two steps, so that all devices end theirs at the same time.
  */
+/* ... once its requests are finished. */
+void endpoint_close_session(struct endpoint *ep);
 void endpoint_end_session(struct endpoint *ep);
-void endpoint_await_end(struct endpoint *ep, uint64_t deadline);
+bool endpoint_await_end(struct endpoint *ep, uint64_t deadline);
 
 #endif

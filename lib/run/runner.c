@@ -198,13 +198,20 @@ int vu_runner_adopt(struct vu_runner *runner, struct vu_device *dev, int fd)
 
 void runner_end_sessions(struct vu_runner *runner, unsigned int patience_ms)
 {
-	uint64_t deadline = loop_now() + patience_ms * UINT64_C(1000000);
 	struct endpoint *ep, *first = atomic_load(&runner->endpoints);
+	uint64_t patience = patience_ms * UINT64_C(1000000), deadline = loop_now() + patience;
 
+	/* First let requests finish: not every front-end can have them run again. */
+	for (ep = first; ep && patience_ms; ep = atomic_load(&ep->next))
+		endpoint_close_session(ep);
+	for (ep = first; ep && patience_ms; ep = atomic_load(&ep->next))
+		endpoint_await_end(ep, deadline);
+	deadline = loop_now() + patience;
 	for (ep = first; ep; ep = atomic_load(&ep->next))
 		endpoint_end_session(ep);
 	for (ep = first; ep; ep = atomic_load(&ep->next))
-		endpoint_await_end(ep, deadline);
+		if (!endpoint_await_end(ep, deadline))
+			log_warn(&ep->log, "a queue thread does not let go of the front-end");
 }
 
 /*

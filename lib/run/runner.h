@@ -13,7 +13,7 @@ struct endpoint;
 struct worker;
 
 /* How long the end of a run waits for queue threads to let go of a front-end. */
-enum { RUNNER_PATIENCE_MS = 500 };
+enum { RUNNER_PATIENCE_MS = 350 };
 
 struct vu_runner {
 	struct vu_runner_info info;
