@@ -121,6 +121,22 @@ VU_API int vu_req_complete_remote(struct vu_req *req, uint64_t written);
 VU_API int vu_req_put_back(struct vu_req *req);
 
 /**
+ * vu_req_suspend() - leave a request in the in-flight log instead of finishing it.
+ *
+ * For a queue that stops (queue_stop was called) while its requests would take long: their work is
+ * cancelled, nothing of it may reach the guest's memory any more, and whoever serves the queue next,
+ * perhaps another process on another machine, gets them again with VU_REQ_RESUBMITTED
+ * (docs/crash-recovery.md).  No device needs it.
+ *
+ * Return: 0; -ENOTSUP unless the front-end gave an in-flight log and negotiated
+ * GET_VRING_BASE_INFLIGHT: finish it instead; -EBUSY while the queue is not stopping; -EINVAL for a
+ * request that is not outstanding.
+ * Thread: queue thread.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_req_suspend(struct vu_req *req);
+
+/**
  * vu_queue_signal() - notify the driver now, if it wants to know, of what was completed.
  *
  * Only needed to notify before the end of a callback, or outside of callbacks.  One decision

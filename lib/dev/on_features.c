@@ -102,6 +102,12 @@ int on_set_protocol_features(struct session *s, struct wire_msg *msg)
 			  "in-band notifications were acked without BACKEND_REQ and REPLY_ACK");
 		return -EPROTO;
 	}
+	if (session_has(s, WIRE_PF_GET_VRING_BASE_INFLIGHT) &&
+	    !session_has(s, WIRE_PF_INFLIGHT_SHMFD)) {
+		log_warn(&s->dev->log, "GET_VRING_BASE_INFLIGHT means nothing without "
+				       "INFLIGHT_SHMFD");
+		s->protocol &= ~BIT(WIRE_PF_GET_VRING_BASE_INFLIGHT);
+	}
 	for (uint32_t i = 0; i < s->dev->info.n_queues; i++)
 		s->dev->queues[i].want.inband = session_has(s, WIRE_PF_INBAND_NOTIFICATIONS);
 	return MESSAGE_DONE;

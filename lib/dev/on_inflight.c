@@ -100,10 +100,12 @@ void session_use_inflight(const struct session *s, uint32_t index, struct ring_c
 {
 	config->log = NULL;
 	config->log_region = NULL;
+	config->suspend = false;
 	if (!s->inflight || index >= s->inflight_queues)
 		return;
 	config->log = s->inflight->host +
 		      index * inflight_bytes(session_is_packed(s), s->inflight_entries);
 	config->log_region = s->inflight;
 	config->log_entries = s->inflight_entries;
+	config->suspend = session_has(s, WIRE_PF_GET_VRING_BASE_INFLIGHT);
 }

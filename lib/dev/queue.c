@@ -122,7 +122,8 @@ static inline void queue_completed(struct vu_queue *q, struct ring *ring)
 		queue_ring_drained(q, ring);
 }
 
-int vu_req_complete(struct vu_req *pub, uint64_t written)
+/* Complete, not yet published. */
+static inline int queue_complete_one(struct vu_req *pub, uint64_t written)
 {
 	struct req *req = (struct req *)pub;
 	struct ring *ring = req->ring;
@@ -134,22 +135,46 @@ int vu_req_complete(struct vu_req *pub, uint64_t written)
 	err = ring_complete(ring, req, written);
 	if (unlikely(err))
 		return err;
-	ring_publish(ring);
 	count_add(&q->counts.requests, 1);
 	count_add(&q->counts.readable_bytes, pub->readable_len);
 	count_add(&q->counts.written_bytes, written);
-	queue_completed(q, ring);
 	return 0;
 }
 
-/* Whatever is not plain goes one by one. */
+int vu_req_complete(struct vu_req *pub, uint64_t written)
+{
+	struct ring *ring = ((struct req *)pub)->ring;
+	int err = queue_complete_one(pub, written);
+
+	if (unlikely(err))
+		return err;
+	ring_publish(ring);
+	queue_completed(ring->config.queue, ring);
+	return 0;
+}
+
+/* What is not plain goes one by one, and is published together as far as it is of one ring. */
 static __attribute__((noinline)) int queue_complete_each(struct vu_req *const *reqs,
 							 const uint64_t *written, uint32_t n)
 {
 	int err = 0;
 
-	for (uint32_t i = 0; i < n && !err; i++)
-		err = vu_req_complete(reqs[i], written[i]);
+	for (uint32_t i = 0; i < n && !err;) {
+		struct ring *ring = ((const struct req *)reqs[i])->ring;
+		uint32_t first = i;
+
+		while (i < n && ((const struct req *)reqs[i])->ring == ring) {
+			err = queue_complete_one(reqs[i], written[i]);
+			if (err)
+				break;
+			i++;
+		}
+		if (i == first)
+			break;
+		ring_publish(ring);
+		/* This may be the ring's end, if nothing of it is outstanding. */
+		queue_completed(ring->config.queue, ring);
+	}
 	return err;
 }
 
@@ -205,6 +230,23 @@ int vu_req_put_back(struct vu_req *pub)
 		return err;
 	req_owner(req)->budget++;
 	queue_completed(ring->config.queue, ring);
+	return 0;
+}
+
+int vu_req_suspend(struct vu_req *pub)
+{
+	struct req *req = (struct req *)pub;
+	struct ring *ring = req->ring;
+	struct vu_queue *q = ring->config.queue;
+	int err = req_check(req, "vu_req_suspend");
+
+	if (!err && !ring->dead && q->state != QUEUE_DRAINING)
+		err = -EBUSY;
+	if (!err)
+		err = ring_suspend(ring, req);
+	if (err)
+		return err;
+	queue_completed(q, ring);
 	return 0;
 }
 
@@ -293,9 +335,10 @@ static __attribute__((noinline)) void queue_discard(struct vu_queue *q, uint32_t
 	struct vu_req *req;
 	int n = 0;
 
-	for (uint32_t i = 0; i < budget && (n = ring_take(q->ring, &req, 1)) == 1; i++)
+	for (uint32_t i = 0; i < budget && (n = ring_take(q->ring, &req, 1)) == 1; i++) {
 		ring_complete(q->ring, (struct req *)req, 0);
-	ring_publish(q->ring);
+		ring_publish(q->ring);
+	}
 	if (n < 0)
 		queue_broke(q);
 	else if (n == 1)

@@ -137,8 +137,10 @@ static void queue_configure(struct vu_queue *q)
 		notifier_init(&w->fds[i]);
 		w->changed[i] = false;
 		/* virtio: a driver may add buffers before it learns of the new descriptor. */
-		if (i == QUEUE_CALL && q->ring)
+		if (i == QUEUE_CALL && q->ring) {
 			q->ring->signal_valid = false;
+			ring_signal_again(q->ring);
+		}
 		if (i == QUEUE_KICK && q->state == QUEUE_RUNNING)
 			queue_watch_kick(q);
 	}
@@ -175,6 +177,11 @@ static void queue_start(struct vu_queue *q, uint32_t command)
 	q->result = ring_new(&w->ring, w->table, &q->ring, &q->why);
 	w->base_set = false;
 	if (!q->result) {
+		if (ring_waiting_again(q->ring))
+			log_info(&q->dev->log,
+				 "queue %u: %u requests of a crashed back-end are run again",
+				 q->index, ring_waiting_again(q->ring));
+		ring_signal_again(q->ring);
 		queue_set_state(q, QUEUE_RUNNING);
 		queue_watch_kick(q);
 		ring_disarm(q->ring);
@@ -211,12 +218,18 @@ static void queue_tell_stop(struct vu_queue *q)
 		q->dev->ops.queue_stop(q, q->dev->opaque);
 }
 
-/* All in flight has to be done before a stop, also what a crashed back-end left: hand it out. */
+/*
+ * All in flight has to be done before a stop, also what a crashed back-end left: hand it out, and
+ * nothing else.  Where requests may be left in the log (GET_VRING_BASE_INFLIGHT), it stays there.
+ */
 static void queue_finish_again(struct vu_queue *q)
 {
-	if (q->hold & ~HOLD_DEBUG || !q->dev->ops.queue_ready || !ring_waiting_again(q->ring))
+	if (q->hold & ~(uint32_t)HOLD_DEBUG || !q->dev->ops.queue_ready ||
+	    !ring_waiting_again(q->ring) || q->ring->config.suspend)
 		return;
+	q->budget = ring_waiting_again(q->ring);
 	q->dev->ops.queue_ready(q, q->dev->opaque);
+	q->budget = UINT32_MAX;
 	if (q->ring && ring_waiting_again(q->ring))
 		log_warn(&q->dev->log,
 			 "queue %u: stopped with %u requests of a crashed back-end left in the "

@@ -56,7 +56,7 @@ struct inflight {
 	uint16_t *num;	/* entries of a chain to be run again, by its first */
 	uint16_t free_head;
 	struct packed_pos old_used; /* where the used position was after the last publishing */
-	struct packed_desc *noted; /* the chain being walked */
+	struct packed_desc *noted;  /* the chain being walked */
 };
 
 /* Is this request one of those that were run again, and the newest taken? */

@@ -67,8 +67,8 @@ static struct log_used log_get_used(const struct log_packed *log)
 
 static void log_set_used(struct log_packed *log, struct packed_pos used, struct packed_pos old)
 {
-	const struct log_used parts = {(uint16_t)used.slot, (uint16_t)old.slot, used.wrap, old.wrap,
-				       {0}};
+	const struct log_used parts = {
+		(uint16_t)used.slot, (uint16_t)old.slot, used.wrap, old.wrap, {0}};
 	uint64_t word;
 
 	memcpy(&word, &parts, sizeof(word));
@@ -191,8 +191,8 @@ static int log_check(const struct ring *r, const char **why)
 }
 
 /*
- * A batch's used descriptors are written before its first makes them visible.  Taken back, they must
- * not be there when others are used in front of them.
+ * A batch's used descriptors are written before its first makes them visible.  Taken back, they
+ * must not be there when others are used in front of them.
  */
 static void log_hide_used(const struct ring *r, uint32_t slots)
 {

@@ -306,46 +306,53 @@ static bool packed_see(struct ring *r)
 	return r->seen_pos != before;
 }
 
+/* Taking is looking: as far as the first slot that is not available, which may not be known. */
+static inline void packed_took(struct ring *r, bool is_more)
+{
+	if ((int32_t)(r->next_pos - r->seen_pos) >= 0) {
+		r->seen_pos = r->next_pos;
+		r->seen = r->avail;
+	}
+	if (unlikely(is_more) && (r->seen_pos == r->next_pos || r->starved))
+		packed_see(r);
+}
+
 int packed_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 {
-	uint32_t n = 0;
+	/* Where we are stays in registers; walking needs none of it in the ring. */
+	struct packed_pos at = r->avail;
+	uint32_t room = r->size - r->outstanding_slots, pos = r->next_pos, n = 0;
 	int slots = 1;
 
 	if (unlikely(!r->is_live))
 		return -EIO;
-	for (; n < max && packed_is_available(r, r->avail); n++) {
+	for (; n < max && packed_is_available(r, at); n++) {
 		struct req *req;
 
 		/* Only a driver that takes back what it gave can get here. */
-		if (unlikely(r->outstanding_slots == r->size)) {
+		if (unlikely(!room)) {
 			slots = packed_too_long(r);
 			break;
 		}
 		req = r->free_reqs[r->n_free - 1];
-		slots = unlikely(r->log) ? packed_walk_logged(r, req, r->avail.slot,
-							      r->size - r->outstanding_slots)
-					 : packed_walk(r, req, r->avail.slot,
-						       r->size - r->outstanding_slots);
+		slots = unlikely(r->log) ? packed_walk_logged(r, req, at.slot, room)
+					 : packed_walk(r, req, at.slot, room);
 		if (unlikely(slots <= 0)) {
 			chain_release(r, req);
 			break;
 		}
 		r->n_free--;
-		req->pos = r->next_pos;
-		r->next_pos += (uint32_t)slots;
-		r->outstanding_slots += (uint32_t)slots;
-		packed_advance(r, &r->avail, (uint32_t)slots);
+		req->pos = pos;
+		pos += (uint32_t)slots;
+		room -= (uint32_t)slots;
+		packed_advance(r, &at, (uint32_t)slots);
 		reqs[n] = &req->pub;
 	}
-	/* Taking is looking: as far as the first slot that is not available. */
-	if ((int32_t)(r->next_pos - r->seen_pos) >= 0) {
-		r->seen_pos = r->next_pos;
-		r->seen = r->avail;
-		if (n == max || slots <= 0)
-			packed_see(r);
-	} else if (slots <= 0) {
-		packed_see(r);
-	}
+	/* Breaking may have let go of some that were held: so it is not simply size - room. */
+	r->outstanding_slots += pos - r->next_pos;
+	r->next_pos = pos;
+	r->avail = at;
+	packed_took(r, n == max || slots <= 0);
 	return n ? (int)n : slots < 0 ? slots : 0;
 }
 

@@ -61,9 +61,9 @@ static inline void packed_advance(const struct ring *r, struct packed_pos *at, u
 static inline bool packed_is_available(const struct ring *r, struct packed_pos at)
 {
 	uint16_t flags = le16_load_acquire(&packed_ring(r)[at.slot].flags);
-	bool avail = flags & PACKED_F_AVAIL, used = flags & PACKED_F_USED;
 
-	return avail == at.wrap && used != at.wrap;
+	return (flags & (PACKED_F_AVAIL | PACKED_F_USED)) ==
+	       (at.wrap ? PACKED_F_AVAIL : PACKED_F_USED);
 }
 
 /*

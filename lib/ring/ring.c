@@ -342,9 +342,11 @@ uint32_t ring_waiting_again(const struct ring *r)
 
 int ring_put_back(struct ring *r, struct req *req)
 {
-	bool again = r->log && inflight_is_newest_again(r, req);
+	bool again = req->again_at;
+	bool newest =
+		again ? inflight_is_newest_again(r, req) : req->pos + req->slots == r->next_pos;
 
-	if (req->state != REQ_OUT || (!again && req->pos + req->slots != r->next_pos))
+	if (req->state != REQ_OUT || !newest)
 		return -EINVAL;
 	if (r->log && r->is_live)
 		inflight_put_back(r, req);
@@ -361,6 +363,25 @@ int ring_put_back(struct ring *r, struct req *req)
 		ring_end(r);
 	ring_drop(r, req);
 	return 0;
+}
+
+int ring_suspend(struct ring *r, struct req *req)
+{
+	if (!r->log || !r->config.suspend)
+		return -ENOTSUP;
+	if (r->order)
+		order_suspend(r, req);
+	else
+		ring_drop(r, req);
+	return 0;
+}
+
+void ring_signal_again(struct ring *r)
+{
+	if (!r->log || !r->log->is_resumed || !r->is_live)
+		return;
+	r->signal_valid = false;
+	r->signal_pos = r->used_pos - 1;
 }
 
 bool ring_is_available(struct ring *r)

@@ -43,8 +43,9 @@ struct ring_config {
 	void *log;		   /* this queue's part of the in-flight log; NULL: none */
 	struct region *log_region; /* ... which is in there */
 	uint32_t log_entries;
-	bool debug;  /* the owner's: requests are to be checked when they end */
-	void *queue; /* the owner */
+	bool suspend; /* ring_suspend() may be used */
+	bool debug;   /* the owner's: requests are to be checked when they end */
+	void *queue;  /* the owner */
 };
 
 struct ring;
@@ -147,6 +148,7 @@ struct ring {
 	uint32_t log_start_pos;
 	struct req **order; /* IN_ORDER: what was taken and not yet used, oldest first */
 	uint32_t order_first, order_n;
+	bool order_is_cut; /* what is not in there any more will not be used */
 	struct ring_config config;
 	struct ring *next; /* for the owner's list of rings whose session is gone */
 };
@@ -168,6 +170,16 @@ void ring_kill(struct ring *ring);
 void ring_watch(struct ring *ring);
 /* 0, or -EINVAL if it is not the newest. */
 int ring_put_back(struct ring *ring, struct req *req);
+/*
+ * Leave an outstanding request in the in-flight log and have done with it; nothing more may be
+ * taken. -ENOTSUP: not with this ring.
+ */
+int ring_suspend(struct ring *ring, struct req *req);
+/*
+ * A back-end that crashed may have published requests and not told the driver: the next signal
+ * decision is to be yes.  Nothing happens without a log that it left.
+ */
+void ring_signal_again(struct ring *ring);
 bool ring_is_available(struct ring *ring);
 /* Requests of a crashed back-end that were not handed out yet. */
 uint32_t ring_waiting_again(const struct ring *ring);
@@ -184,6 +196,8 @@ static inline struct req *ring_req(const struct ring *ring, uint32_t id)
 void ring_note_taken(struct ring *ring, struct req *req);
 /* IN_ORDER. */
 void order_taken(struct ring *ring, struct req *req);
+/* IN_ORDER: this one and all after it are not used any more but stay in the in-flight log. */
+void order_suspend(struct ring *ring, struct req *req);
 /* IN_ORDER: nothing will be used any more; let go of what is held. */
 void order_forget(struct ring *ring);
 
