@@ -225,11 +225,12 @@ int packed_take_noted(struct ring *r, uint32_t n, uint16_t entry, uint16_t last,
 }
 
 /* Step to the next descriptor of the ring; false if the chain cannot have one. */
-static inline bool packed_step(const struct ring *r, const struct packed_desc **d, uint32_t *left)
+static inline bool packed_step(const struct ring *r, const struct packed_desc **d,
+			       const struct packed_desc *end, uint32_t *left)
 {
 	if (unlikely(!--*left))
 		return false;
-	if (unlikely(++*d == packed_ring(r) + r->size))
+	if (unlikely(++*d == end))
 		*d = packed_ring(r);
 	return true;
 }
@@ -243,10 +244,10 @@ static inline bool packed_step(const struct ring *r, const struct packed_desc **
 static inline __attribute__((always_inline)) int packed_walk(struct ring *r, struct req *req,
 							     uint32_t slot, uint32_t room)
 {
-	const struct packed_desc *d = packed_ring(r) + slot;
+	const struct packed_desc *d = packed_ring(r) + slot, *end = packed_ring(r) + r->size;
 	uint32_t left = room;
 	struct packed_copy copy;
-	struct chain c;
+	struct chain c, slow;
 	int err;
 
 	chain_begin(&c, r, req);
@@ -255,7 +256,10 @@ static inline __attribute__((always_inline)) int packed_walk(struct ring *r, str
 		if (unlikely(copy_has(copy, DESC_F_INDIRECT))) {
 			if (left != room || copy_has(copy, DESC_F_NEXT))
 				return packed_not_alone(r);
-			err = packed_walk_table(&c, copy.addr, copy_len(copy));
+			/* A copy: so that c itself can stay in registers. */
+			slow = c;
+			err = packed_walk_table(&slow, copy.addr, copy_len(copy));
+			c = slow;
 			if (unlikely(err))
 				return err < 0 ? err : 0;
 			goto end;
@@ -269,7 +273,7 @@ static inline __attribute__((always_inline)) int packed_walk(struct ring *r, str
 			chain_end_readable(&c);
 			goto end;
 		}
-		if (unlikely(!packed_step(r, &d, &left)))
+		if (unlikely(!packed_step(r, &d, end, &left)))
 			return packed_too_long(r);
 	}
 	chain_end_readable(&c);
@@ -282,7 +286,7 @@ static inline __attribute__((always_inline)) int packed_walk(struct ring *r, str
 			return err < 0 ? err : 0;
 		if (!copy_has(copy, DESC_F_NEXT))
 			break;
-		if (unlikely(!packed_step(r, &d, &left)))
+		if (unlikely(!packed_step(r, &d, end, &left)))
 			return packed_too_long(r);
 		copy = packed_read(d);
 	}
@@ -319,14 +323,13 @@ static inline void packed_took(struct ring *r, bool is_more)
 
 int packed_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 {
-	/* Where we are stays in registers; walking needs none of it in the ring. */
-	struct packed_pos at = r->avail;
-	uint32_t room = r->size - r->outstanding_slots, pos = r->next_pos, n = 0;
+	uint32_t n = 0;
 	int slots = 1;
 
 	if (unlikely(!r->is_live))
 		return -EIO;
-	for (; n < max && packed_is_available(r, at); n++) {
+	for (; n < max && packed_is_available(r, r->avail); n++) {
+		uint32_t room = r->size - r->outstanding_slots;
 		struct req *req;
 
 		/* Only a driver that takes back what it gave can get here. */
@@ -335,23 +338,19 @@ int packed_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 			break;
 		}
 		req = r->free_reqs[r->n_free - 1];
-		slots = unlikely(r->log) ? packed_walk_logged(r, req, at.slot, room)
-					 : packed_walk(r, req, at.slot, room);
+		slots = unlikely(r->log) ? packed_walk_logged(r, req, r->avail.slot, room)
+					 : packed_walk(r, req, r->avail.slot, room);
 		if (unlikely(slots <= 0)) {
 			chain_release(r, req);
 			break;
 		}
 		r->n_free--;
-		req->pos = pos;
-		pos += (uint32_t)slots;
-		room -= (uint32_t)slots;
-		packed_advance(r, &at, (uint32_t)slots);
+		req->pos = r->next_pos;
+		r->next_pos += (uint32_t)slots;
+		r->outstanding_slots += (uint32_t)slots;
+		packed_advance(r, &r->avail, (uint32_t)slots);
 		reqs[n] = &req->pub;
 	}
-	/* Breaking may have let go of some that were held: so it is not simply size - room. */
-	r->outstanding_slots += pos - r->next_pos;
-	r->next_pos = pos;
-	r->avail = at;
 	packed_took(r, n == max || slots <= 0);
 	return n ? (int)n : slots < 0 ? slots : 0;
 }
