@@ -146,6 +146,9 @@ static void the_newest_can_be_put_back_but_not_once_it_is_held(struct rig *rig)
 	rig_expect_nothing_used(rig);
 	rig_finish(rig, reqs[0], 0);
 	expect_run(rig, ids, 0, N);
+	/* Nobody waits for the turn of one that was put back. */
+	take_n(rig, reqs, ids);
+	run_permutation(rig, 321, reqs, ids);
 }
 
 static void a_restart_goes_on_after_those_that_were_put_back(struct rig *rig)
