@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is particular to packed rings and right: sizes, wrap counters, slots, ids, event areas. */
+/* What is particular to packed rings and right: sizes, wrap counters, slots, ids. */
 #include "test_ring_rig.h"
 
 #include <endian.h>
@@ -320,166 +320,6 @@ static void of_a_table_only_addresses_lengths_and_write_count(void **state)
 	rig_stop(&rig);
 }
 
-static void without_event_idx_flags_say_who_wants_to_know(void **state)
-{
-	struct driver_packed *p;
-	struct rig rig;
-
-	(void)state;
-	start(&rig, &(struct rig_options){.size = 16});
-	p = &rig.drv->packed;
-	assert_false(ring_arm(rig.ring));
-	assert_int_equal(le16toh(p->device->flags), DRIVER_EVENT_ENABLE);
-	ring_disarm(rig.ring);
-	assert_int_equal(le16toh(p->device->flags), DRIVER_EVENT_DISABLE);
-	assert_false(ring_arm(rig.ring));
-	assert_int_equal(le16toh(p->device->flags), DRIVER_EVENT_ENABLE);
-	pass_byte(&rig);
-	ring_wants_signal(rig.ring);
-	for (int i = 0; i < 4; i++) {
-		/* DESC means nothing here: better a signal too many. */
-		p->driver->flags = htole16((uint16_t)i);
-		pass_byte(&rig);
-		assert_int_equal(ring_wants_signal(rig.ring), i != DRIVER_EVENT_DISABLE);
-	}
-	rig_stop(&rig);
-}
-
-static void with_event_idx_all_or_nothing_can_be_asked_for_too(void **state)
-{
-	struct rig rig;
-
-	(void)state;
-	start(&rig, &(struct rig_options){.size = 16, .event_idx = true});
-	pass_byte(&rig);
-	ring_wants_signal(rig.ring);
-	for (int i = 0; i < 4; i++) {
-		driver_set_interrupts(rig.drv, i % 2);
-		if (i % 2)
-			rig.drv->packed.driver->flags = htole16(DRIVER_EVENT_ENABLE);
-		rig_offer_byte(&rig);
-		rig_finish(&rig, rig_take(&rig), 0);
-		assert_int_equal(ring_wants_signal(rig.ring), i % 2);
-		assert_int_equal(driver_collect(rig.drv, &(struct driver_used){0}, 1), 1);
-	}
-	rig_stop(&rig);
-}
-
-static void arming_asks_for_the_slot_after_the_last_one_seen(void **state)
-{
-	static const uint32_t sizes[] = {4, 7, 16};
-	struct rig rig;
-
-	(void)state;
-	for (int s = 0; s < 3; s++) {
-		uint32_t base = rig_layout_packed->base_before_wrap(sizes[s], 3);
-		struct driver_packed_event *event;
-
-		start(&rig,
-		      &(struct rig_options){.size = sizes[s], .base = base, .event_idx = true});
-		event = rig.drv->packed.device;
-		for (uint32_t i = 0; i < 4 * sizes[s]; i++) {
-			uint32_t ids[2];
-
-			assert_false(ring_arm(rig.ring));
-			assert_int_equal(le16toh(event->flags), DRIVER_EVENT_DESC);
-			assert_int_equal(le16toh(event->off_wrap),
-					 half_after(base, sizes[s], 3 * i));
-			ids[0] = offer_chain(&rig, 2);
-			ids[1] = rig_offer_byte(&rig);
-			rig_finish(&rig, rig_take(&rig), 0);
-			/* Left in the ring, but seen: taking is looking. */
-			assert_false(ring_arm(rig.ring));
-			assert_int_equal(le16toh(event->off_wrap),
-					 half_after(base, sizes[s], 3 * i + 3));
-			rig_expect_used(&rig, ids[0], 0);
-			rig_finish(&rig, rig_take(&rig), 0);
-			rig_expect_used(&rig, ids[1], 0);
-		}
-		rig_stop(&rig);
-	}
-}
-
-/* §2.8.10 from the device's side: exactly when the driver's event is one of the new slots. */
-static void the_driver_event_decides_about_signals(void **state)
-{
-	static const uint32_t sizes[] = {12, 13, 16};
-	struct rig rig;
-
-	(void)state;
-	for (int s = 0; s < 3; s++) {
-		uint32_t size = sizes[s], at = 1;
-
-		start(&rig, &(struct rig_options){.size = size, .event_idx = true});
-		pass_byte(&rig);
-		assert_true(ring_wants_signal(rig.ring));
-		for (uint32_t n = 1; n < 6; n++) {
-			for (uint32_t event = 0; event < 11; event++) {
-				/* From 4 slots before to 6 after what was used at the last
-				 * decision. */
-				uint32_t half = half_after(WRAP, size, at + event + 2 * size - 4);
-
-				for (uint32_t i = 0; i < n; i++)
-					pass_byte(&rig);
-				rig.drv->packed.driver->off_wrap = htole16((uint16_t)half);
-				rig.drv->packed.driver->flags = htole16(DRIVER_EVENT_DESC);
-				assert_int_equal(ring_wants_signal(rig.ring),
-						 event >= 4 && event < n + 4);
-				at += n;
-			}
-		}
-		rig_stop(&rig);
-	}
-}
-
-/* The same from the driver's side: the test peer's kicks are what the tests rely on. */
-static void the_device_event_decides_about_kicks(void **state)
-{
-	static const uint32_t sizes[] = {12, 13, 16};
-	struct rig rig;
-
-	(void)state;
-	for (int s = 0; s < 3; s++) {
-		uint32_t size = sizes[s], at = 0;
-
-		start(&rig, &(struct rig_options){.size = size, .event_idx = true});
-		for (uint32_t n = 1; n < 6; n++) {
-			for (uint32_t event = 0; event < 11; event++) {
-				uint32_t half = half_after(WRAP, size, at + event + 2 * size - 4);
-
-				rig.drv->packed.device->off_wrap = htole16((uint16_t)half);
-				rig.drv->packed.device->flags = htole16(DRIVER_EVENT_DESC);
-				for (uint32_t i = 0; i < n; i++)
-					pass_byte(&rig);
-				assert_int_equal(driver_wants_kick(rig.drv),
-						 event >= 4 && event < n + 4);
-				at += n;
-			}
-		}
-		rig_stop(&rig);
-	}
-}
-
-/* As many as the ring has slots, and more, between two decisions. */
-static void a_whole_ring_between_two_decisions_is_signalled(void **state)
-{
-	struct rig rig;
-
-	(void)state;
-	for (uint32_t n = 5; n <= 15; n++) {
-		start(&rig, &(struct rig_options){.size = 5, .event_idx = true});
-		pass_byte(&rig);
-		assert_true(ring_wants_signal(rig.ring));
-		assert_false(driver_set_interrupts(rig.drv, true));
-		/* It polls and does not say so. */
-		rig.drv->interrupts = false;
-		for (uint32_t i = 0; i < n; i++)
-			pass_byte(&rig);
-		assert_true(ring_wants_signal(rig.ring));
-		rig_stop(&rig);
-	}
-}
-
 static void nothing_is_written_outside_of_used_slots_and_the_device_event(void **state)
 {
 	struct guest_region *memory;
@@ -544,12 +384,6 @@ int main(void)
 		cmocka_unit_test(an_id_twice_in_flight_is_used_twice),
 		cmocka_unit_test(a_used_descriptor_says_whether_something_was_written),
 		cmocka_unit_test(of_a_table_only_addresses_lengths_and_write_count),
-		cmocka_unit_test(without_event_idx_flags_say_who_wants_to_know),
-		cmocka_unit_test(with_event_idx_all_or_nothing_can_be_asked_for_too),
-		cmocka_unit_test(arming_asks_for_the_slot_after_the_last_one_seen),
-		cmocka_unit_test(the_driver_event_decides_about_signals),
-		cmocka_unit_test(the_device_event_decides_about_kicks),
-		cmocka_unit_test(a_whole_ring_between_two_decisions_is_signalled),
 		cmocka_unit_test(nothing_is_written_outside_of_used_slots_and_the_device_event),
 		cmocka_unit_test(the_test_peer_finds_its_base_in_ring_memory),
 	};
