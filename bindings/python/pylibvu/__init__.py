@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""Virtio devices in Python: vhost-user back-ends with libvu.
+
+    class Rng(pylibvu.Device):
+        device_id = 4
+
+        @pylibvu.queue(0)
+        def requests(self, req):
+            req.write(os.urandom(req.writable_len))
+            req.complete()
+
+    pylibvu.serve(Rng(), "/tmp/rng.sock")
+
+docs/python.md is the tutorial.  Log lines go to logging.getLogger("pylibvu").
+"""
+
+from __future__ import annotations
+
+from ._vu import ffi, lib
+from .config import U8, U16, U32, U64, Bytes, ConfigSpace, Feature, Field
+from .device import Device, queue
+from .errors import (DeviceClosed, Error, QueueBroken, Refused, RequestDone, ShortRequest,
+                     WrongThread)
+from .group import Group, Timer, Watch
+from .queue import Queue
+from .request import Request
+from .runner import Runner, serve
+
+__version__ = "0.1.0"
+
+#: Feature bits of the library that a device may have a say in: `forbidden = {EVENT_IDX}`.
+INDIRECT_DESC: int = lib.VU_F_INDIRECT_DESC
+EVENT_IDX: int = lib.VU_F_EVENT_IDX
+VERSION_1: int = lib.VU_F_VERSION_1
+RING_PACKED: int = lib.VU_F_RING_PACKED
+IN_ORDER: int = lib.VU_F_IN_ORDER
+
+
+def library_version() -> str:
+    """The version of the libvu that is loaded."""
+    text: bytes = ffi.string(lib.vu_version())
+    return text.decode()
+
+
+__all__ = [
+    "Bytes", "ConfigSpace", "Device", "DeviceClosed", "Error", "EVENT_IDX", "Feature", "Field",
+    "Group", "IN_ORDER", "INDIRECT_DESC", "Queue", "QueueBroken", "RING_PACKED", "Refused",
+    "Request", "RequestDone", "Runner", "ShortRequest", "Timer", "U16", "U32", "U64", "U8",
+    "VERSION_1", "Watch", "WrongThread", "library_version", "queue", "serve"]

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: MIT
+"""Who owns a C device, who may use it now, and the way from C callbacks to Python.
+
+Nothing here refers strongly from the C side to a Device: a Device owns its Core; queues, requests
+and groups own the Core, too.  The C device is freed with the last of them, so that no order in which
+objects go can leave a pointer behind.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+import weakref
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from ._vu import ffi, lib
+from .errors import DeviceClosed, Refused, WrongThread
+
+if TYPE_CHECKING:
+    from .device import Device
+    from .group import Group
+
+log = logging.getLogger("pylibvu")
+
+_LEVELS = {
+    lib.VU_LOG_ERROR: logging.ERROR,
+    lib.VU_LOG_WARNING: logging.WARNING,
+    lib.VU_LOG_INFO: logging.INFO,
+    lib.VU_LOG_DEBUG: logging.DEBUG,
+}
+
+
+def wanted_level() -> int:
+    """libvu formats no line that logging would drop."""
+    wanted = log.getEffectiveLevel()
+    return max((int(vu) for vu, level in _LEVELS.items() if level >= wanted), default=0)
+
+
+class _Thread(threading.local):
+    """What a KeyboardInterrupt, or another exception that is no Exception, does to this thread."""
+
+    pending: Optional[BaseException] = None
+    stop: Optional[Callable[[], None]] = None
+
+
+thread = _Thread()
+
+
+def abort(error: BaseException) -> None:
+    """Keeps an exception that C code must not see, for who called into C on this thread."""
+    if thread.stop is None:
+        log.critical("a callback was interrupted on a thread that nobody waits for", exc_info=error)
+        return
+    thread.pending = thread.pending or error
+    thread.stop()
+
+
+def raise_pending() -> None:
+    """Raises what abort() kept."""
+    error, thread.pending = thread.pending, None
+    if error is not None:
+        raise error
+
+
+class Owner:
+    """The right to use a device, or a group: one thread at a time.
+
+    `lock` is held while a thread processes; `ident` is the thread that is in Python code on its
+    behalf (a callback, or a call from outside).
+    """
+
+    __slots__ = ("lock", "ident")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.ident = 0
+
+    def enter(self) -> bool:
+        """True if leave() has to be called; raises WrongThread."""
+        if self.ident == get_ident():
+            return False
+        if not self.lock.acquire(False):
+            raise WrongThread("another thread serves it now")
+        self.ident = get_ident()
+        return True
+
+    def leave(self) -> None:
+        self.ident = 0
+        self.lock.release()
+
+
+class _Link:
+    """What C code has as its opaque pointer: weak, so that it keeps nothing alive."""
+
+    __slots__ = ("core",)
+
+    def __init__(self, core: Core) -> None:
+        self.core = weakref.ref(core)
+
+
+class Core:
+    """A C device and what must be freed before it."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = weakref.ref(device)
+        self.name = device.name
+        self.owner = Owner()
+        self.groups: list[Group] = []
+        self.runner: Optional[Any] = None
+        self.closed = False
+        self.asynchronous: Optional[Any] = None  # the event loop of Device.serve()
+        self.ptr: Any = None
+        self._keep: list[Any] = [ffi.new_handle(_Link(self))]
+
+    def create(self, info: dict[str, Any], dynamic_config: bool) -> None:
+        """Makes the C device; `info` has the members of struct vu_device_info."""
+        keep = self._keep
+        for member in ("name", "config", "config_writable"):
+            if info.get(member) is not None:
+                keep.append(ffi.new("char[]", info[member]))
+                info[member] = keep[-1]
+        info = {k: v for k, v in info.items() if v is not None}
+        c_info = ffi.new("struct vu_device_info *", info)
+        c_info.size = ffi.sizeof(c_info[0])
+        c_info.log_fn = lib.vupy_log
+        c_info.log_level = wanted_level()
+        ops = ffi.new("struct vu_ops *")
+        ops.size = ffi.sizeof(ops[0])
+        for name, _ in ffi.typeof(ops[0]).fields:
+            if name != "size" and (name != "config_read" or dynamic_config):
+                setattr(ops, name, getattr(lib, "vupy_" + name))
+        out = ffi.new("struct vu_device **")
+        result = lib.vu_device_new(c_info, ops, keep[0], out)
+        if result == -errno.EINVAL:
+            raise ValueError(f"{self.name}: libvu refuses its description; the log says why")
+        if result < 0:
+            raise OSError(-result, f"{self.name}: no device could be made")
+        self.ptr = out[0]
+        if lib.vupy_guard_add(self.ptr) < 0:
+            log.warning("%s: too many devices: truncated guest memory would be fatal", self.name)
+
+    def check(self) -> Any:
+        """The C device, for functions of any thread."""
+        if self.closed or self.ptr is None:
+            raise DeviceClosed(f"{self.name} is closed")
+        return self.ptr
+
+    def end_session(self) -> None:
+        """Detaches and lets every queue answer; the caller is every queue's thread."""
+        lib.vu_device_detach(self.ptr)
+        for _ in range(100):
+            if lib.vu_device_process(self.ptr) == -errno.ECONNRESET:
+                return
+            for group in self.groups:
+                group.stand_in()
+            if not lib.vu_device_is_attached(self.ptr):
+                return
+
+    def __del__(self) -> None:
+        ptr, self.ptr = self.ptr, None
+        if ptr is None:
+            return
+        self.closed = True
+        if self.runner is not None:
+            self.runner.release()
+        self.ptr = ptr
+        self.end_session()
+        self.ptr = None
+        for group in self.groups:
+            group.free()
+        lib.vupy_guard_remove(ptr)
+        lib.vu_device_free(ptr)
+        for group in self.groups:
+            group.forget()
+
+
+def owner_of(opaque: Any) -> Optional[Core]:
+    core: Optional[Core] = ffi.from_handle(opaque).core()
+    return core
+
+
+def run_callback(core: Core, owner: Owner, what: str, function: Callable[..., Any],
+                 *args: Any) -> int:
+    """Runs Python code for C: 0 or -errno, whatever happens in it."""
+    previous, owner.ident = owner.ident, get_ident()
+    try:
+        function(*args)
+        return 0
+    except Refused as error:
+        log.warning("%s: %s: refused: %s", core.name, what, error)
+        return -errno.EINVAL
+    except Exception as error:
+        log.exception("%s: %s", core.name, what)
+        number = error.errno if isinstance(error, OSError) else None
+        return -(number or errno.EIO)
+    except BaseException as error:
+        abort(error)
+        return -errno.EINTR
+    finally:
+        owner.ident = previous
+
+
+def _stray(kind: Any, error: Any, traceback: Any) -> None:
+    """An exception between C and the try of run_callback(): a signal came just then."""
+    if isinstance(error, Exception):
+        log.error("in a callback", exc_info=error)
+    else:
+        abort(error)
+
+
+def returns_value(name: str) -> bool:
+    """Whether the C callback vupy_<name> is not void."""
+    return bool(ffi.typeof(getattr(lib, "vupy_" + name)).result.kind != "void")
+
+
+def export(name: str, error: int = 0) -> Callable[[Callable[..., Any]], Any]:
+    """Makes a function the Python side of the C callback vupy_<name>."""
+    def decorate(function: Callable[..., Any]) -> Any:
+        if returns_value(name):
+            return ffi.def_extern(name="vupy_" + name, error=error, onerror=_stray)(function)
+        return ffi.def_extern(name="vupy_" + name, onerror=_stray)(function)
+    return decorate
+
+
+@export("log")
+def _log(_opaque: Any, level: int, line: Any) -> None:
+    log.log(_LEVELS.get(level, logging.DEBUG), "%s", ffi.string(line).decode("utf-8", "replace"))
+
+
+def _control(name: str) -> None:
+    """Device-thread callbacks that are a method of the same name on Device."""
+    @export(name, -errno.EIO)
+    def callback(_dev: Any, *args: Any) -> Optional[int]:
+        core = owner_of(args[-1])
+        device = core.device() if core is not None else None
+        result = 0
+        if core is not None and device is not None:
+            result = run_callback(core, core.owner, name, getattr(device, name), *args[:-1])
+        return result if returns else None
+
+    returns = returns_value(name)
+
+
+for _name in ("session_begin", "session_end", "features_acked", "started", "stopped", "reset"):
+    _control(_name)
+
+
+@export("config_written", -errno.EIO)
+def _config_written(_dev: Any, offset: int, length: int, opaque: Any) -> int:
+    core = owner_of(opaque)
+    device = core.device() if core is not None else None
+    if core is None or device is None:
+        return 0
+    return run_callback(core, core.owner, "config_written", device._driver_wrote, offset, length)
+
+
+@export("config_read", -errno.EIO)
+def _config_read(_dev: Any, offset: int, buf: Any, length: int, opaque: Any) -> int:
+    core = owner_of(opaque)
+    device = core.device() if core is not None else None
+    if core is None or device is None:
+        return 0
+    view = memoryview(ffi.buffer(buf, length))
+    try:
+        return run_callback(core, core.owner, "config_read", device._driver_reads, offset, view)
+    finally:
+        view.release()
+
+
+@export("queue_ready")
+def _queue_ready(queue: Any, opaque: Any) -> None:
+    core = owner_of(opaque)
+    device = core.device() if core is not None else None
+    if core is not None and device is not None:
+        q = device.queues[lib.vu_queue_index(queue)]
+        run_callback(core, q.owner, "queue_ready", q.ready, device)
+
+
+@export("queue_stop")
+def _queue_stop(queue: Any, opaque: Any) -> None:
+    core = owner_of(opaque)
+    device = core.device() if core is not None else None
+    if core is not None and device is not None:
+        q = device.queues[lib.vu_queue_index(queue)]
+        run_callback(core, q.owner, "queue_stop", device.queue_stop, q)

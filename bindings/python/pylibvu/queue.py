@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: MIT
+"""A virtqueue: taking requests, and handing them to the device's handler."""
+
+from __future__ import annotations
+
+import errno
+import inspect
+from dataclasses import dataclass
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Sequence
+
+from ._vu import ffi, lib
+from .core import Core, Owner, abort, log
+from .errors import QueueBroken, check
+from .request import Request
+
+if TYPE_CHECKING:
+    from .device import Device
+    from .group import Group
+
+BATCH = 64
+
+
+@dataclass
+class Handler:
+    """What serves a queue, and how; made by @queue."""
+
+    index: int
+    function: Callable[..., Any]
+    method: bool
+    batch: bool = False
+    pull: bool = False
+    size: int = 0
+    max_segs: int = 0
+    discard_when_disabled: bool = False
+    asynchronous: bool = False
+
+    def __post_init__(self) -> None:
+        self.asynchronous = inspect.iscoroutinefunction(self.function)
+
+    def call(self, device: Device, argument: Any) -> Any:
+        """Calls it as the method or the function that it is."""
+        return self.function(device, argument) if self.method else self.function(argument)
+
+
+class Queue:
+    """One of a device's virtqueues; device.queues has them all.
+
+    A handler (@queue) is the usual way to get requests.  A device that must not take a buffer
+    before it has something to put into it calls next() when it has.
+    """
+
+    def __init__(self, core: Core, index: int, handler: Optional[Handler]) -> None:
+        self._core = core
+        self._handler = handler
+        self._ptr = lib.vu_device_queue(core.ptr, index)
+        self._array = ffi.new("struct vu_req *[]", BATCH)
+        #: Who may use it: its device, or the group it was given to.
+        self.owner: Owner = core.owner
+        #: Its number, from 0.
+        self.index = index
+
+    def __str__(self) -> str:
+        return f"{self._core.name}: queue {self.index}"
+
+    def __repr__(self) -> str:
+        return f"<Queue {self.index} of {self._core.name}>"
+
+    @property
+    def device(self) -> Optional[Device]:
+        """Its device, or None once that is gone."""
+        return self._core.device()
+
+    def usable(self) -> bool:
+        """Whether the C device behind it still exists."""
+        return self._core.ptr is not None
+
+    # Taking requests
+
+    def next(self) -> Optional[Request]:
+        """Takes the next request; None if there is none now, or the queue is stopped.
+
+        QueueBroken if the driver broke the ring; WrongThread.
+        """
+        reqs = self.next_batch(1)
+        return reqs[0] if reqs else None
+
+    def next_batch(self, count: int) -> list[Request]:
+        """Takes up to `count` requests at once; otherwise like next()."""
+        if count < 1:
+            raise ValueError("count must be at least 1")
+        owned = self.owner.enter()
+        try:
+            self._core.check()
+            array = self._array if count <= BATCH else ffi.new("struct vu_req *[]", count)
+            n = lib.vu_queue_next_batch(self._ptr, array, count)
+            if n == -errno.EIO:
+                raise QueueBroken(f"{self}: the driver broke the ring")
+            return [Request(self, array[i]) for i in range(n)]
+        finally:
+            if owned:
+                self.owner.leave()
+
+    def __iter__(self) -> Iterator[Request]:
+        """Requests until there is none left."""
+        while True:
+            req = self.next()
+            if req is None:
+                return
+            yield req
+
+    def complete(self, reqs: Sequence[Request], written: Optional[Sequence[int]] = None) -> None:
+        """Completes many requests of this queue, which the driver sees together.
+
+        On the queue's thread one call into the library; elsewhere like complete() on each.
+        Everything is checked before the first one is completed.
+        """
+        sizes = [req._written for req in reqs] if written is None else list(written)
+        if len(sizes) != len(reqs) or len(set(map(id, reqs))) != len(reqs):
+            raise ValueError("one number for each request, and each request once")
+        owned = False
+        if self.owner.ident == 0:
+            try:
+                owned = self.owner.enter()
+            except RuntimeError:
+                pass
+        for req in reqs:
+            req._lock.acquire()
+        try:
+            for req, size in zip(reqs, sizes):
+                req._alive()
+                if req.queue is not self or size < 0 or size > req.writable_len:
+                    raise ValueError(f"{self}: a request of another queue, or {size} bytes are "
+                                     f"more than {req.writable_len}")
+                if req._views:
+                    req._release_views()
+            self._complete(reqs, sizes)
+        finally:
+            for req in reqs:
+                req._lock.release()
+            if owned:
+                lib.vu_queue_signal(self._ptr)
+                self.owner.leave()
+
+    def _complete(self, reqs: Sequence[Request], sizes: list[int]) -> None:
+        if self.owner.ident != get_ident():
+            for req, size in zip(reqs, sizes):
+                req._finish(req._ptr, size)
+            return
+        result = lib.vu_queue_complete_batch(self._ptr, [req._ptr for req in reqs], sizes,
+                                             len(reqs))
+        for req in reqs:
+            req._ptr = req._memory = None
+        check(result, "vu_queue_complete_batch")
+
+    def signal(self) -> None:
+        """Notifies the driver now, of what was completed; the end of a callback does it, too."""
+        owned = self.owner.enter()
+        try:
+            self._core.check()
+            lib.vu_queue_signal(self._ptr)
+        finally:
+            if owned:
+                self.owner.leave()
+
+    def available(self) -> bool:
+        """Whether a request is waiting."""
+        owned = self.owner.enter()
+        try:
+            self._core.check()
+            return bool(lib.vu_queue_available(self._ptr))
+        finally:
+            if owned:
+                self.owner.leave()
+
+    def outstanding(self) -> int:
+        """Requests taken and not yet completed or put back."""
+        owned = self.owner.enter()
+        try:
+            self._core.check()
+            return int(lib.vu_queue_outstanding(self._ptr))
+        finally:
+            if owned:
+                self.owner.leave()
+
+    def counters(self) -> dict[str, int]:
+        """What it has done since the device was made: requests, bytes, notifications, ..."""
+        self._core.check()
+        out = ffi.new("struct vu_queue_counters *")
+        out.size = ffi.sizeof(out[0])
+        check(lib.vu_queue_counters(self._ptr, out), "vu_queue_counters")
+        return {name: int(getattr(out, name))
+                for name, _ in ffi.typeof(out[0]).fields if name != "size"}
+
+    # Inside
+
+    def _configure(self) -> None:
+        handler = self._handler
+        if handler is None:
+            return
+        info = ffi.new("struct vu_queue_info *", {
+            "max_size": handler.size, "max_segs": handler.max_segs,
+            "discard_when_disabled": int(handler.discard_when_disabled)})
+        info.size = ffi.sizeof(info[0])
+        if lib.vu_queue_configure(self._ptr, info) < 0:
+            raise ValueError(f"{self}: size or max_segs is out of range")
+
+    def _give_to(self, group: Group) -> None:
+        check(lib.vu_device_set_group(self._core.check(), self.index, group._ptr),
+              "vu_device_set_group")
+        self.owner = group.owner
+
+    def ready(self, device: Device) -> None:
+        """The queue_ready callback: gives what is there to the handler."""
+        handler = self._handler
+        if handler is None:
+            return
+        if handler.pull:
+            handler.call(device, self)
+            return
+        ptr, array = self._ptr, self._array
+        while True:
+            n = lib.vu_queue_next_batch(ptr, array, BATCH)
+            if n <= 0:
+                return
+            reqs = [Request(self, array[i]) for i in range(n)]
+            if handler.batch:
+                self._serve_batch(device, handler, reqs)
+                del reqs
+            else:
+                self._serve(device, handler, reqs)
+
+    def _serve(self, device: Device, handler: Handler, reqs: list[Request]) -> None:
+        function, method = handler.function, handler.method
+        reqs.reverse()
+        while reqs:
+            req = reqs.pop()
+            try:
+                if handler.asynchronous:
+                    device._start_task(handler, req)
+                elif method:
+                    function(device, req)
+                else:
+                    function(req)
+            except Exception as error:
+                self.failed(req, error)
+            except BaseException as error:
+                abort(error)
+                reqs.append(req)
+                self._let_go(reqs)
+            del req  # if nobody else has it, it was forgotten: say so now
+
+    def _serve_batch(self, device: Device, handler: Handler, reqs: list[Request]) -> None:
+        given = list(reqs)
+        try:
+            if handler.asynchronous:
+                device._start_task(handler, given)
+            else:
+                handler.call(device, given)
+        except Exception as error:
+            log.exception("%s: handler", self)
+            for req in reqs:
+                if not req.done:
+                    req._fail(error)
+        except BaseException as error:
+            abort(error)
+            self._let_go(reqs[::-1])
+
+    def failed(self, req: Request, error: BaseException) -> None:
+        """A handler raised: says so and ends the request."""
+        log.error("%s: handler", self, exc_info=error)
+        if not req.done:
+            req._fail(error)
+
+    def _let_go(self, reqs: list[Request]) -> None:
+        """Serving ends: what was not done goes back to the driver; `reqs` is newest first."""
+        for req in reqs:
+            if req.done:
+                continue
+            try:
+                req.put_back()
+            except (ValueError, BufferError):
+                req._fail(None)
+        reqs.clear()

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+"""The blocking way to serve: sockets, reconnection, worker threads, all in libvu's runner."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import threading
+from contextlib import ExitStack, contextmanager
+from threading import get_ident
+from typing import Any, Iterator, Optional, Union
+
+from ._vu import ffi, lib
+from .core import Core, raise_pending, thread, wanted_level
+from .device import Device
+from .errors import DeviceClosed, WrongThread, check
+
+
+class Runner:
+    """Serves devices on sockets, one front-end after another, until stop().
+
+    run() blocks without holding Python's global lock; callbacks take it while they run.
+    """
+
+    def __init__(self, *, once: bool = False) -> None:
+        info = ffi.new("struct vu_runner_info *", {
+            "once": int(once), "log_fn": lib.vupy_log, "log_level": wanted_level()})
+        info.size = ffi.sizeof(info[0])
+        out = ffi.new("struct vu_runner **")
+        check(lib.vu_runner_new(info, out), "vu_runner_new")
+        self._ptr: Any = out[0]
+        self._guard = threading.RLock()  # held where the runner could be freed under a stop()
+        self._thread = 0
+        self._devices: list[Device] = []
+        self._cores: list[Core] = []
+
+    def _enter(self, device: Device) -> Any:
+        if self._ptr is None:
+            raise DeviceClosed("the runner is closed")
+        if self._thread not in (0, get_ident()):
+            raise WrongThread("the runner runs on another thread")
+        if self._thread == 0 and not device.core.owner.enter():
+            raise RuntimeError("a device cannot be given to a runner from its callback")
+        return device.core.ptr
+
+    def _leave(self, device: Device, result: int, what: str) -> None:
+        if self._thread == 0:
+            device.core.owner.leave()
+        check(result, what)
+        if device.core not in self._cores:
+            self._devices.append(device)
+            self._cores.append(device.core)
+            device.core.runner = self
+
+    def listen(self, device: Device, path: str, *, mode: int = 0, group: int = 0) -> None:
+        """Serves a device on a socket file; `mode` and `group` as for chmod and chown."""
+        info = ffi.new("struct vu_socket_info *", {"mode": mode, "group": group})
+        info.size = ffi.sizeof(info[0])
+        ptr = self._enter(device)
+        self._leave(device, lib.vu_runner_listen(self._ptr, ptr, os.fsencode(path), info),
+                    f"listen at {path}")
+
+    def connect(self, device: Device, path: str) -> None:
+        """Serves a device for a front-end that listens; tries until it does."""
+        ptr = self._enter(device)
+        self._leave(device, lib.vu_runner_connect(self._ptr, ptr, os.fsencode(path)),
+                    f"connect to {path}")
+
+    def adopt(self, device: Device, sock: Union[int, socket.socket]) -> None:
+        """Serves a device on a socket made elsewhere, connected or listening."""
+        ptr = self._enter(device)
+        fd = sock if isinstance(sock, int) else sock.fileno()
+        self._leave(device, lib.vu_runner_adopt(self._ptr, ptr, fd), "adopt")
+        if not isinstance(sock, int):
+            sock.detach()
+
+    def run(self, *, signals: bool = True) -> None:
+        """Serves until stop(), or until nothing is left to serve.
+
+        On the main thread Ctrl-C raises KeyboardInterrupt here, and with `signals` SIGTERM is a
+        stop(), unless the program has a handler of its own.
+        """
+        with ExitStack() as stack:
+            with self._guard:
+                if self._ptr is None:
+                    raise DeviceClosed("the runner is closed")
+                if self._thread:
+                    raise WrongThread("the runner runs already")
+                for core in self._cores:
+                    for owner in [core.owner, *(g.owner for g in core.groups if not g._own)]:
+                        if not owner.lock.acquire(False):
+                            raise WrongThread(f"{core.name} is served by another thread")
+                        stack.callback(owner.lock.release)
+                self._thread = get_ident()
+                stack.callback(self._stopped)
+            if threading.current_thread() is threading.main_thread() and self._devices:
+                stack.enter_context(self._signals(signals))
+            self._add_workers()
+            outer, thread.stop = thread.stop, self.stop
+            try:
+                result = lib.vu_runner_run(self._ptr)
+            finally:
+                thread.stop = outer
+        raise_pending()
+        check(result, "vu_runner_run")
+
+    def _stopped(self) -> None:
+        self._thread = 0
+
+    def _add_workers(self) -> None:
+        for core in self._cores:
+            for group in core.groups:
+                if group._own:
+                    continue
+                info = ffi.new("struct vu_worker_info *", {
+                    "poll_ns": group._poll_ns, "pin": int(group._cpu is not None),
+                    "cpu": group._cpu or 0})
+                info.size = ffi.sizeof(info[0])
+                check(lib.vu_runner_add_worker(self._ptr, group._ptr, info), "a worker")
+
+    @contextmanager
+    def _signals(self, take_sigterm: bool) -> Iterator[None]:
+        """Python runs signal handlers between its instructions: a signal has to call into it."""
+        near, far = socket.socketpair()
+        near.setblocking(False)
+        far.setblocking(False)
+        owner = self._cores[0].owner
+        owner.ident = get_ident()
+        try:
+            watch = self._devices[0].watch(near, select.EPOLLIN, lambda _: _drain(near))
+        finally:
+            owner.ident = 0
+        old_fd = signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
+        old = signal.getsignal(signal.SIGTERM)
+        if take_sigterm and old == signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, lambda *_: self.stop())
+        try:
+            yield
+        finally:
+            if take_sigterm and old == signal.SIG_DFL:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.set_wakeup_fd(old_fd)
+            owner.ident = get_ident()
+            try:
+                watch.close()
+            finally:
+                owner.ident = 0
+            near.close()
+            far.close()
+
+    def stop(self) -> None:
+        """Makes run() return soon.  Any thread, and signal handlers."""
+        with self._guard:
+            if self._ptr is not None:
+                lib.vu_runner_stop(self._ptr)
+
+    def close(self) -> None:
+        """Closes its sockets; the devices stay.  WrongThread while it runs."""
+        with self._guard:
+            if self._thread:
+                raise WrongThread("the runner runs: stop() it first")
+            self.release()
+
+    def release(self) -> None:
+        """Frees the C runner; nobody may be in it."""
+        ptr, self._ptr = self._ptr, None
+        if ptr is not None:
+            lib.vu_runner_free(ptr)
+        for core in self._cores:
+            core.runner = None
+        self._cores.clear()
+        self._devices.clear()
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_ptr", None) is not None and all(c.ptr is not None for c in self._cores):
+            self.release()
+
+
+def _drain(sock: socket.socket) -> None:
+    try:
+        while sock.recv(4096):
+            pass
+    except BlockingIOError:
+        pass
+
+
+def serve(device: Device, path: str, *, once: bool = False, mode: int = 0,
+          group: Optional[int] = None) -> None:
+    """Serves front-ends at a socket file, one after another, until Ctrl-C or SIGTERM.
+
+    `once`: returns when the first session has ended.
+    """
+    for index, handler in device._handlers.items():
+        if handler.asynchronous:
+            raise TypeError(f"queue {index} has an async handler: `await device.serve(path)`")
+    with Runner(once=once) as runner:
+        runner.listen(device, path, mode=mode, group=group or 0)
+        runner.run()
