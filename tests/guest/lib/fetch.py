@@ -15,7 +15,6 @@ from .errors import Skip
 from .kernel import cache_folders
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-MIRROR = "http://deb.debian.org/debian"
 
 
 class Packages:
@@ -88,7 +87,7 @@ def _mirror():
         found = re.search(r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(\S+/debian)/?(?:\s|$)", text, re.M)
         if found:
             return found.group(1)
-    return MIRROR
+    raise Skip("no Debian mirror in /etc/apt/sources.list or sources.list.d")
 
 
 def newer_qemu(may_fetch, say):
