@@ -24,6 +24,8 @@ static uint64_t blk_features(const struct blk_disk *disk)
 	uint64_t features = FEATURE(SEG_MAX) | FEATURE(BLK_SIZE) | FEATURE(FLUSH) |
 			    FEATURE(TOPOLOGY) | FEATURE(CONFIG_WCE) | FEATURE(MQ);
 
+	if (disk->settings->in_order)
+		features |= UINT64_C(1) << VU_F_IN_ORDER;
 	if (disk->settings->read_only)
 		return features | FEATURE(RO);
 	features |= FEATURE(WRITE_ZEROES);
@@ -234,6 +236,13 @@ static int set_read_only(const char *value, void *opaque)
 	return 0;
 }
 
+static int set_in_order(const char *value, void *opaque)
+{
+	((struct blk_settings *)opaque)->in_order = true;
+	(void)value;
+	return 0;
+}
+
 static int set_direct(const char *value, void *opaque)
 {
 	((struct blk_settings *)opaque)->direct = true;
@@ -332,6 +341,8 @@ static const struct vu_option options[] = {
 	{"direct", NULL, "bypass the page cache (O_DIRECT)", 0, set_direct},
 	{"logical-block-size", "BYTES", "512 to 4096 (default: what suits the file)", 0, set_block},
 	{"backend", "NAME", "file (default), memory, or null: keeps nothing", 0, set_backend},
+	{"in-order", NULL, "offer VIRTIO_F_IN_ORDER: requests end in the order they came", 0,
+	 set_in_order},
 	{"size", "BYTES", "of memory or null; K, M, G, T may follow (default 1G)", 0, set_size},
 	{NULL, NULL, NULL, 0, NULL},
 };

@@ -39,6 +39,7 @@ struct blk_settings {
 	uint32_t queue_size;
 	uint32_t block; /* logical block size; 0: what suits the file */
 	bool read_only;
+	bool in_order;
 	bool direct;
 	char serial[VIRTIO_BLK_ID_BYTES];
 };

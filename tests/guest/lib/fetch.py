@@ -112,3 +112,25 @@ exec {tree}/usr/bin/qemu-system-x86_64 -L {tree}/usr/share/qemu -L {tree}/usr/sh
         raise Skip(f"the newer QEMU does not start: {version.stderr.strip()[:200]}")
     say(version.stdout.split("\n", maxsplit=1)[0])
     return program
+
+
+def newer_uml(may_fetch, say):
+    """User-mode Linux of sid: (program, folder of modules).  It brings its own C library."""
+    if not shutil.which("patchelf"):
+        raise Skip("no patchelf: run scripts/setup guest")
+    tree = Packages("sid", "user-mode-linux", "libc6").tree(may_fetch, say)
+    modules = sorted(glob.glob(f"{tree}/usr/lib/uml/modules/*"))
+    program = f"{tree}/linux.uml"
+    if not modules:
+        raise Skip("sid's user-mode-linux has no modules")
+    if not os.path.exists(program):
+        copy = f"{program}.{os.getpid()}"
+        shutil.copy(f"{tree}/usr/bin/linux.uml", copy)
+        done = subprocess.run(
+            ["patchelf", "--set-interpreter", f"{tree}/usr/lib64/ld-linux-x86-64.so.2",
+             "--set-rpath", f"{tree}/usr/lib/x86_64-linux-gnu", copy],
+            capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Skip(f"patchelf: {done.stderr.strip()[:200]}")
+        os.rename(copy, program)
+    return program, modules[-1]

@@ -46,8 +46,10 @@ class Kernel:
         return Kernel(release, image, modules)
 
     @staticmethod
-    def uml():
-        """User-mode Linux of Debian's package user-mode-linux."""
+    def uml(linux=None):
+        """User-mode Linux of Debian's package user-mode-linux, or (program, folder of modules)."""
+        if linux:
+            return Kernel(os.path.basename(linux[1]), *linux)
         image = shutil.which("linux.uml")
         modules = sorted(glob.glob("/usr/lib/uml/modules/*"), key=_sort_key)
         if not image or not modules:

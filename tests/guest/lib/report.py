@@ -49,6 +49,11 @@ class Test:
         """A program, QEMU 10, for qemu(..., qemu=); raises Skip where it cannot be had."""
         return fetch.newer_qemu(self._report.options.fetch, self.say)
 
+    @property
+    def newer_uml(self):
+        """User-mode Linux 7.2 for uml(..., linux=); raises Skip where it cannot be had."""
+        return fetch.newer_uml(self._report.options.fetch, self.say)
+
     def packages(self, suite, *names):
         """The folder with unpacked packages of a newer suite; raises Skip as above."""
         return fetch.Packages(suite, *names).tree(self._report.options.fetch, self.say)

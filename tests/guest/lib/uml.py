@@ -10,12 +10,18 @@ from .machine import Machine
 
 
 class Uml(Machine):
+    """`linux`: another kernel than the installed one; see Test.newer_uml."""
+
     front_end = "User-mode Linux"
+
+    def __init__(self, *args, linux=None, **kw):
+        self._linux = linux
+        super().__init__(*args, **kw)
 
     def make_kernel(self):
         if os.uname().machine != "x86_64":
             raise Skip("Debian has User-mode Linux for amd64 only")
-        return Kernel.uml()
+        return Kernel.uml(self._linux)
 
     def command(self, console, agent):
         argv = [self.kernel.image, f"mem={self.memory}M", f"initrd={self.initramfs}",
