@@ -48,7 +48,7 @@ int group_init(struct vu_group *g, struct vu_device *dev)
 	int err;
 
 	g->dev = dev;
-	g->armed = true;
+	g->until_look = 1;
 	g->wake.ready = group_woken;
 	g->wake_fd = -1;
 	g->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -195,18 +195,6 @@ static int group_take_events(struct vu_group *g)
 	return n;
 }
 
-/* True while a queue has more to do at once. */
-static bool group_serve_queues(struct vu_group *g, uint32_t budget)
-{
-	bool more = false;
-
-	for (struct vu_queue *q = g->active; q; q = q->next_active) {
-		queue_serve(q, budget);
-		more |= q->pending;
-	}
-	return more;
-}
-
 int vu_group_process(struct vu_group *g, uint32_t budget)
 {
 	bool more;
@@ -217,16 +205,17 @@ int vu_group_process(struct vu_group *g, uint32_t budget)
 		g->has_owner = true;
 	}
 	g->in_process = true;
-	/* A loop that polls need not ask the kernel every time. */
-	if (g->armed || ++g->passes % PASSES_PER_LOOK == 0)
+	/* A loop that polls need not ask the kernel every time; after an arming it does. */
+	if (--g->until_look == 0) {
+		g->until_look = PASSES_PER_LOOK;
 		n = group_take_events(g);
-	g->activity += n > 0;
+		g->activity += n > 0;
+	}
 	if (unlikely(g->polls))
 		g->activity += group_poll_sources(g);
-	g->armed = false;
 	if (unlikely(atomic_load_explicit(&g->attention, memory_order_relaxed)))
 		group_take_mail(g);
-	more = group_serve_queues(g, budget ? budget : DEFAULT_BUDGET);
+	more = queues_serve(g->active, budget ? budget : DEFAULT_BUDGET);
 	g->in_process = false;
 	if (unlikely(g->removed))
 		group_reap_sources(g);
@@ -249,7 +238,7 @@ int vu_group_arm(struct vu_group *g)
 			q->active = false;
 		}
 	}
-	g->armed = true;
+	g->until_look = 1;
 	return more;
 }
 

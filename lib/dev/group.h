@@ -33,10 +33,9 @@ struct vu_group {
 	atomic_bool rescan;	      /* what held queues back may be gone */
 	atomic_bool attention;	      /* one of the three above has something */
 	struct vu_queue *active;      /* queues that are being served: not armed */
-	bool armed;		      /* vu_group_arm() came since the last pass */
-	uint32_t passes;
-	uint64_t activity; /* vu_group_activity() */
-	bool woken;	   /* vu_group_wake() came since the last arm */
+	uint32_t until_look;	      /* passes until the kernel is asked for events */
+	uint64_t activity;	      /* vu_group_activity() */
+	bool woken;		      /* vu_group_wake() came since the last arm */
 	bool in_process;
 	bool has_owner;	 /* owner is set: processed at least once */
 	pthread_t owner; /* the thread that processed last */

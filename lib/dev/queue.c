@@ -178,23 +178,40 @@ static __attribute__((noinline)) int queue_complete_each(struct vu_req *const *r
 	return err;
 }
 
+/* As far as all is plain; how many.  Inlined into a function for each layout: both stay small. */
+static inline __attribute__((always_inline)) uint32_t
+queue_complete_plain(struct vu_queue *q, struct ring *ring, bool packed, struct vu_req *const *reqs,
+		     const uint64_t *written, uint32_t n)
+{
+	struct ring_sums sums;
+
+	n = ring_complete_plain(ring, packed, reqs, written, n, &sums);
+	if (packed)
+		packed_publish(ring);
+	else
+		split_publish(ring);
+	count_add(&q->counts.requests, n);
+	count_add(&q->counts.readable_bytes, sums.readable);
+	count_add(&q->counts.written_bytes, sums.written);
+	return n;
+}
+
+static __attribute__((noinline)) uint32_t queue_complete_packed(struct vu_queue *q,
+								struct vu_req *const *reqs,
+								const uint64_t *written, uint32_t n)
+{
+	return queue_complete_plain(q, q->ring, true, reqs, written, n);
+}
+
 int vu_queue_complete_batch(struct vu_queue *q, struct vu_req *const *reqs, const uint64_t *written,
 			    uint32_t n)
 {
 	struct ring *ring = q->ring;
 	uint32_t plain = 0;
 
-	if (likely(ring && q->active)) {
-		struct ring_sums sums;
-
-		plain = ring_complete_plain(ring, reqs, written, n, &sums);
-		if (likely(plain)) {
-			ring_publish(ring);
-			count_add(&q->counts.requests, plain);
-			count_add(&q->counts.readable_bytes, sums.readable);
-			count_add(&q->counts.written_bytes, sums.written);
-		}
-	}
+	if (likely(ring && q->active && ring->is_plain))
+		plain = ring->packed ? queue_complete_packed(q, reqs, written, n)
+				     : queue_complete_plain(q, ring, false, reqs, written, n);
 	if (likely(plain == n))
 		return 0;
 	return queue_complete_each(reqs + plain, written + plain, n - plain);
@@ -262,16 +279,22 @@ __attribute__((noinline)) void queue_notify(struct vu_queue *q)
 	}
 }
 
-void vu_queue_signal(struct vu_queue *q)
+static inline void queue_signal(struct vu_queue *q, struct ring *ring)
 {
-	if (!q->ring || !ring_is_unsignalled(q->ring))
+	if (!ring_is_unsignalled(ring))
 		return;
-	if (ring_wants_signal(q->ring)) {
+	if (ring_wants_signal(ring)) {
 		count_add(&q->counts.signals, 1);
 		queue_notify(q);
 	} else {
 		count_add(&q->counts.signals_suppressed, 1);
 	}
+}
+
+void vu_queue_signal(struct vu_queue *q)
+{
+	if (q->ring)
+		queue_signal(q, q->ring);
 }
 
 int vu_queue_counters(const struct vu_queue *q, struct vu_queue_counters *out)
@@ -371,12 +394,12 @@ static inline bool queue_is_held(const struct vu_queue *q)
 	return unlikely(hold) && !(hold == HOLD_DISABLED && q->info.discard_when_disabled);
 }
 
-void queue_serve(struct vu_queue *q, uint32_t budget)
+static inline void queue_serve(struct vu_queue *q, uint32_t budget)
 {
 	struct ring *ring = q->ring;
 	int news;
 
-	if (queue_is_held(q)) {
+	if (unlikely(queue_is_held(q))) {
 		/* A kick until then is no reason to come back. */
 		q->pending = false;
 		vu_queue_signal(q);
@@ -393,9 +416,25 @@ void queue_serve(struct vu_queue *q, uint32_t budget)
 		ring->unstarved = false;
 		q->pending = true;
 	}
-	if (news || q->pending)
+	if (news || q->pending) {
 		queue_serve_pending(q, budget);
-	vu_queue_signal(q);
+		/* The callback may have been the ring's end. */
+		ring = q->ring;
+		if (unlikely(!ring))
+			return;
+	}
+	queue_signal(q, ring);
+}
+
+bool queues_serve(struct vu_queue *q, uint32_t budget)
+{
+	bool more = false;
+
+	for (; q; q = q->next_active) {
+		queue_serve(q, budget);
+		more |= q->pending;
+	}
+	return more;
 }
 
 bool queue_arm(struct vu_queue *q)

@@ -122,9 +122,10 @@ void queue_give(struct vu_queue *q, enum queue_command command);
 void queue_forget(struct vu_queue *q);
 
 /* Queue thread. */
-void queue_execute(struct vu_queue *q);		       /* carry out the command in its mailbox */
-void queue_serve(struct vu_queue *q, uint32_t budget); /* one pass: queue_ready, notifications */
-bool queue_arm(struct vu_queue *q);		       /* true: there is more to do */
+void queue_execute(struct vu_queue *q); /* carry out the command in its mailbox */
+/* One pass over a group's active queues: queue_ready, notifications.  True: more to do at once. */
+bool queues_serve(struct vu_queue *active, uint32_t budget);
+bool queue_arm(struct vu_queue *q); /* true: there is more to do */
 void queue_update_hold(struct vu_queue *q);
 void queue_set_state(struct vu_queue *q, enum queue_state state);
 void queue_broke(struct vu_queue *q); /* the ring broke: log, tell, hold */

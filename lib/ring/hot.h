@@ -84,14 +84,18 @@ struct ring_sums {
 	uint64_t written;
 };
 
-/* The loop of ring_complete_plain(), for one layout. */
-static inline uint32_t ring_complete_layout(struct ring *ring, bool packed,
-					    struct vu_req *const *reqs, const uint64_t *written,
-					    uint32_t n, struct ring_sums *sums)
+/*
+ * Finish requests of a ring that is_plain, as far as nothing about them is out of the ordinary;
+ * returns how many.  Not yet visible.  packed is the ring's own, as a constant.
+ */
+static inline uint32_t ring_complete_plain(struct ring *ring, bool packed,
+					   struct vu_req *const *reqs, const uint64_t *written,
+					   uint32_t n, struct ring_sums *sums)
 {
 	const struct table *table = ring->table;
 	uint32_t i;
 
+	*sums = (struct ring_sums){0, 0};
 	for (i = 0; i < n; i++) {
 		struct req *req = (struct req *)reqs[i];
 
@@ -113,21 +117,6 @@ static inline uint32_t ring_complete_layout(struct ring *ring, bool packed,
 	}
 	ring->outstanding -= i;
 	return i;
-}
-
-/*
- * Finish requests of this ring, as far as nothing about them is out of the ordinary; returns how
- * many.  Not yet visible.
- */
-static inline uint32_t ring_complete_plain(struct ring *ring, struct vu_req *const *reqs,
-					   const uint64_t *written, uint32_t n,
-					   struct ring_sums *sums)
-{
-	*sums = (struct ring_sums){0, 0};
-	if (unlikely(!ring->is_plain))
-		return 0;
-	return ring->packed ? ring_complete_layout(ring, true, reqs, written, n, sums)
-			    : ring_complete_layout(ring, false, reqs, written, n, sums);
 }
 
 /* Let the driver see what was completed. */
