@@ -10,6 +10,7 @@ from ._vu import ffi, lib
 from .errors import check
 
 if TYPE_CHECKING:
+    from .core import Core
     from .device import Device
 
 T = TypeVar("T")
@@ -167,10 +168,10 @@ class Bytes(Field[bytes]):
 class ConfigSpace:
     """The configuration space as bytes: `device.config[0:8]`; assigning tells the driver."""
 
-    def __init__(self, device: Device, image: bytes, writable: bytes) -> None:
+    def __init__(self, image: bytes, writable: bytes) -> None:
         self._image = bytearray(image)
         self.writable = writable
-        self._device = device
+        self.core: Optional[Core] = None  # once the C device has the bytes
 
     def __len__(self) -> int:
         return len(self._image)
@@ -185,7 +186,7 @@ class ConfigSpace:
 
     def __getitem__(self, key: Union[int, slice]) -> bytes:
         part = self._range(key)
-        core = self._device._core
+        core = self.core
         if core is None:
             return bytes(self._image[part.start:part.start + len(part)])
         out = ffi.new("unsigned char[]", max(len(part), 1))
@@ -196,7 +197,7 @@ class ConfigSpace:
         part = self._range(key)
         if len(value) != len(part):
             raise ValueError(f"{len(value)} bytes for {len(part)}")
-        core = self._device._core
+        core = self.core
         if core is None:
             self._image[part.start:part.start + len(part)] = value
             return

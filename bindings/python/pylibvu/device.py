@@ -92,7 +92,7 @@ class Device:
         image, writable = _config.initial(self._fields, max(len(config), len(config_writable)))
         #: The configuration space as bytes.
         self.config = _config.ConfigSpace(
-            self, config + image[len(config):],
+            config + image[len(config):],
             bytes(a | b for a, b in zip(writable, config_writable.ljust(len(writable), b"\0"))))
         for cls in reversed(type(self).__mro__):
             for attribute, function in vars(cls).items():
@@ -199,7 +199,7 @@ class Device:
             q._configure()
         self._own_group = Group(core, own=True)
         core.groups.append(self._own_group)
-        self._core = core
+        self._core = self.config.core = core
         return core
 
     def group(self, queues: Iterable[int], *, poll: float = 0, cpu: Optional[int] = None) -> Group:

@@ -10,7 +10,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Sequence
 
 from ._vu import ffi, lib
-from .core import Core, Owner, abort, log
+from .core import Core, Owner, abort, log, thread
 from .errors import QueueBroken, check
 from .request import Request
 
@@ -213,13 +213,13 @@ class Queue:
     def ready(self, device: Device) -> None:
         """The queue_ready callback: gives what is there to the handler."""
         handler = self._handler
-        if handler is None:
+        if handler is None or thread.pending is not None:
             return
         if handler.pull:
             handler.call(device, self)
             return
         ptr, array = self._ptr, self._array
-        while True:
+        while thread.pending is None:  # else serving ends: leave the rest in the ring
             n = lib.vu_queue_next_batch(ptr, array, BATCH)
             if n <= 0:
                 return
