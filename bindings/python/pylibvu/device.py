@@ -272,7 +272,10 @@ class Device:
         core = self.core
         owned = core.owner.enter()
         try:
-            (lib.vu_device_close if finish else lib.vu_device_detach)(core.check())
+            if finish:
+                lib.vu_device_close(core.check())
+            else:
+                lib.vu_device_detach(core.check())
         finally:
             if owned:
                 core.owner.leave()

@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The ways to install pylibvu, each in a fresh environment.  routes.py ROOT BUILD HOW
+
+debian: pip with Debian's packages and no index; wheel: one that bundles libvu, into an empty
+environment (with cffi from Debian's files, as an index would give); index: pip as anybody would,
+skipped where no index answers; mypy: mypy --strict, from the index, too.
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+
+import prepare
+
+USE = """
+import os, pylibvu
+from pylibvu import testing
+class Rng(pylibvu.Device):
+    device_id = 4
+    @pylibvu.queue(0)
+    def requests(self, req):
+        req.write(os.urandom(req.writable_len))
+        req.complete()
+with testing.served(Rng()) as peer:
+    assert len(peer.queue(0).request(writable=16)) == 16
+maps = [l for l in open("/proc/self/maps") if "libvu.so" in l]
+print("works with", maps[0].split()[-1])
+"""
+
+
+class Route:
+    def __init__(self, root, build, work):
+        self.build, self.work = build, pathlib.Path(work)
+        self.source = self.work / "source"
+        prepare.copy(pathlib.Path(root, "bindings/python"), self.source)
+        self.env = dict(os.environ, PYLIBVU_BUILD_DIR=build, PIP_DISABLE_PIP_VERSION_CHECK="1")
+        self.env.pop("PYTHONPATH", None)
+
+    def run(self, *argv, check=True, **env):
+        done = subprocess.run([str(a) for a in argv], env=dict(self.env, **env), cwd=self.work,
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if check and done.returncode:
+            sys.exit(f"{' '.join(map(str, argv))}:\n{done.stdout}")
+        return done
+
+    def venv(self, name, *options):
+        self.run("/usr/bin/python3", "-m", "venv", *options, self.work / name)
+        return self.work / name / "bin" / "python"
+
+    def use(self, python, inside):
+        env = {k: v for k, v in self.env.items() if not k.startswith("PYLIBVU")}
+        out = subprocess.run([str(python), "-c", USE], check=True, text=True, cwd="/", env=env,
+                             stdout=subprocess.PIPE).stdout
+        print(out, end="")
+        assert str(inside) in out, f"libvu is not from {inside}"
+
+    def need_index(self, python, *packages):
+        done = self.run(python, "-m", "pip", "install", "-q", *packages, check=False)
+        if done.returncode:
+            print(done.stdout[-300:])
+            print("skipped: no package index answers")
+            sys.exit(77)
+
+    def debian(self):
+        python = self.venv("venv", "--system-site-packages")
+        self.run(python, "-m", "pip", "install", "-q", "--no-index", "--no-deps",
+                 "--no-build-isolation", self.source)
+        self.use(python, pathlib.Path(self.build, "lib"))
+
+    def wheel(self):
+        builder = self.venv("builder", "--system-site-packages")
+        self.run(builder, "-m", "pip", "wheel", "-q", "--no-index", "--no-deps",
+                 "--no-build-isolation", "-w", self.work / "wheels", self.source, PYLIBVU_BUNDLE="1")
+        wheel = next((self.work / "wheels").glob("*.whl"))
+        python = self.venv("empty")
+        self.run(python, "-m", "pip", "install", "-q", "--no-index", "--no-deps", wheel)
+        self.lend_cffi(python)
+        self.use(python, self.work / "empty")
+
+    def lend_cffi(self, python):
+        """cffi is the one thing that the wheel needs; Debian's files do for this environment."""
+        site = next((python.parent.parent / "lib").glob("python*/site-packages"))
+        system = pathlib.Path("/usr/lib/python3/dist-packages")
+        for path in [*system.glob("cffi*"), *system.glob("pycparser*"), *system.glob("ply*"),
+                     *system.glob(f"_cffi_backend{sysconfig.get_config_var('EXT_SUFFIX')}")]:
+            (shutil.copytree if path.is_dir() else shutil.copy)(path, site / path.name)
+
+    def index(self):
+        python = self.venv("venv")
+        self.need_index(python, "cffi", "setuptools")
+        self.run(python, "-m", "pip", "install", "-q", self.source)
+        self.use(python, pathlib.Path(self.build, "lib"))
+
+    def mypy(self):
+        python = self.venv("venv")
+        self.need_index(python, "mypy")
+        print(self.run(python, "-m", "mypy", "--strict", "--no-incremental",
+                       self.source / "pylibvu").stdout)
+
+
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True
+    with tempfile.TemporaryDirectory(prefix="pylibvu-") as folder:
+        getattr(Route(sys.argv[1], sys.argv[2], folder), sys.argv[3])()
