@@ -86,9 +86,9 @@ void report_json(const struct bench *b)
 	       set->verify ? "true" : "false");
 	printf(" \"seconds\": %.3f, \"requests\": %" PRIu64 ", \"reads\": %" PRIu64
 	       ", \"writes\": %" PRIu64 ", \"errors\": %" PRIu64 ", \"verified\": %" PRIu64
-	       ", \"mismatches\": %" PRIu64 ",\n",
+	       ", \"mismatches\": %" PRIu64 ", \"finished\": %" PRIu64 ",\n",
 	       report_seconds(b), report_requests(b), b->reads, b->writes, b->errors, b->verified,
-	       b->mismatches);
+	       b->mismatches, b->finished);
 	printf(" \"iops\": %.1f, \"mb_s\": %.2f, \"kicks_per_request\": %.4f,"
 	       " \"waits_per_request\": %.4f,\n",
 	       iops, iops * set->bs / 1e6, report_per_request(b, b->kicks),

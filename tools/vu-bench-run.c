@@ -35,7 +35,8 @@ enum {
 
 /* Times of a phase. */
 struct clock {
-	uint64_t measure_at, stop_at; /* 0: never */
+	uint64_t measure_at, stop_at; /* 0: never, or not yet known */
+	uint64_t length;
 	uint64_t tick_at, line_at, line_done;
 	uint64_t alive_at; /* something was completed */
 };
@@ -157,6 +158,7 @@ static void run_finish(struct bench *b, struct bench_io *io, uint64_t now)
 	bool ok = *io->status == VIRTIO_BLK_S_OK;
 
 	b->outstanding--;
+	b->finished++;
 	if (!ok && b->errors++ < TOLD_MAX)
 		fprintf(stderr, "vu-bench: %s of block %" PRIu64 ": status %u\n",
 			io->write ? "write" : "read", io->block, *io->status);
@@ -241,6 +243,7 @@ static int run_tick(struct bench *b, struct clock *c, uint64_t now)
 	if (c->measure_at && now >= c->measure_at && !b->measure && !b->stop) {
 		b->measure = true;
 		b->began = now;
+		c->stop_at = now + c->length;
 		c->line_at = now + SECOND;
 	}
 	if (c->stop_at && now >= c->stop_at && !b->stop) {
@@ -314,7 +317,7 @@ int bench_run_phase(struct bench *b, enum bench_phase phase)
 	if (phase == PHASE_RUN) {
 		histogram_reset(&b->latency);
 		c.measure_at = now + warm_up;
-		c.stop_at = c.measure_at + length;
+		c.length = length;
 	}
 	ret = run_fill_queues(b);
 	if (ret == 0)

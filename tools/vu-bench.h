@@ -86,7 +86,7 @@ struct bench {
 	uint64_t reads, writes, kicks, waits;
 	struct histogram latency;
 	/* of all phases */
-	uint64_t errors, mismatches, verified;
+	uint64_t finished, errors, mismatches, verified;
 };
 
 uint64_t bench_now(void);
