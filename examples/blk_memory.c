@@ -49,6 +49,8 @@ static int memory_open(struct blk_disk *disk, uint32_t index)
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (map == MAP_FAILED)
 		return -errno;
+	/* Fewer page faults, and fewer misses of the TLB; without them it works as well. */
+	madvise(map, atomic_load(&disk->bytes), MADV_HUGEPAGE);
 	disk->memory = map;
 	return 0;
 }

@@ -22,6 +22,7 @@ enum {
 	BENCH_SECTOR = 512,
 	BENCH_MAX_QD = 4096,
 	BENCH_SEGS = 3,
+	BENCH_WINDOW_MS = 5,
 	HISTOGRAM_SUB = 64,		     /* steps in each power of two: 1.6 % */
 	HISTOGRAM_SIZE = 36 * HISTOGRAM_SUB, /* up to 2^41 ns */
 };
@@ -84,6 +85,7 @@ struct bench {
 	/* PHASE_RUN after the warm-up */
 	uint64_t began, ended; /* ns */
 	uint64_t reads, writes, kicks, waits;
+	double best_iops; /* of any BENCH_WINDOW_MS */
 	struct histogram latency;
 	/* of all phases */
 	uint64_t finished, errors, mismatches, verified;
