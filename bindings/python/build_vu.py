@@ -110,6 +110,8 @@ def make_ffi():
         libraries=["vu"], library_dirs=[str(libvu.libdir)],
         include_dirs=[str(i) for i in libvu.includes],
         runtime_library_dirs=["$ORIGIN"] if bundle else libvu.rpath,
+        # the bundled library, whatever LD_LIBRARY_PATH says
+        extra_link_args=["-Wl,--disable-new-dtags"] if bundle else [],
         extra_compile_args=["-D_GNU_SOURCE"])
     return ffi
 

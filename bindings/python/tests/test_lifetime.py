@@ -16,6 +16,15 @@ from pylibvu import testing
 COUNT = int(os.environ.get("PYLIBVU_REQUESTS", "100000"))
 
 
+@pytest.fixture(autouse=True)
+def _quick_collector():
+    """What other tests and pytest keep need not be looked at again and again."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 def resident():
     gc.collect()
     status = pathlib.Path("/proc/self/status").read_text()
