@@ -103,3 +103,55 @@ struct req *log_take(struct rig *rig, bool again)
 	assert_int_equal(req->pub.flags, again ? VU_REQ_RESUBMITTED : 0);
 	return req;
 }
+
+void log_start(struct rig *rig, const struct rig_options *options, uint32_t entries)
+{
+	const char *why;
+
+	rig_prepare(rig, options);
+	log_new(rig, entries);
+	assert_int_equal(rig_new_ring(rig, &why), 0);
+	assert_false(rig->ring->has_again);
+}
+
+void log_take_n(struct rig *rig, struct rig_chain *chains, struct req **reqs, uint32_t *ids,
+		uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		rig_make_chain(rig, &chains[i], 1 + i % 2, i % 3 == 1);
+		ids[i] = rig_add(rig, &chains[i], i % 3 ? RIG_DIRECT : RIG_INDIRECT);
+	}
+	driver_publish(rig->drv);
+	for (uint32_t i = 0; i < n; i++)
+		reqs[i] = log_take(rig, false);
+}
+
+void log_start_with_n(struct rig *rig, struct rig_chain *chains, struct req **reqs, uint32_t *ids)
+{
+	log_start(rig,
+		  &(struct rig_options){.size = LOG_SIZE,
+					.base = rig->layout->base_before_wrap(LOG_SIZE, 5)},
+		  0);
+	log_take_n(rig, chains, reqs, ids, LOG_N);
+}
+
+struct req *log_take_again(struct rig *rig, const struct rig_chain *chain)
+{
+	struct req *req = log_take(rig, true);
+
+	req->pub.flags = 0;
+	rig_check(rig, req, chain);
+	return req;
+}
+
+void log_serve_on(struct rig *rig)
+{
+	assert_int_equal(log_count(rig), 0);
+	for (uint32_t i = 0; i < 2 * LOG_SIZE; i++) {
+		struct rig_chain chain;
+
+		rig_make_chain(rig, &chain, 1, 1);
+		rig_pass(rig, &chain, i % 2 ? RIG_DIRECT : RIG_INDIRECT);
+	}
+	assert_int_equal(log_count(rig), 0);
+}

@@ -74,4 +74,16 @@ void log_crash(struct rig *rig);
 /* The next request, which must be one that is run again (or must not). */
 struct req *log_take(struct rig *rig, bool again);
 
+/* A ring of LOG_SIZE entries or other options, with a log. */
+enum { LOG_N = 6, LOG_SIZE = 16 };
+void log_start(struct rig *rig, const struct rig_options *options, uint32_t entries);
+/* Chains of one to three descriptors, taken; and LOG_N of them, on a ring about to wrap. */
+void log_take_n(struct rig *rig, struct rig_chain *chains, struct req **reqs, uint32_t *ids,
+		uint32_t n);
+void log_start_with_n(struct rig *rig, struct rig_chain *chains, struct req **reqs, uint32_t *ids);
+/* It comes again, as it was. */
+struct req *log_take_again(struct rig *rig, const struct rig_chain *chain);
+/* Nothing is in flight; and two laps more. */
+void log_serve_on(struct rig *rig);
+
 #endif
