@@ -71,6 +71,7 @@ struct blk_queue {
 	struct vu_queue *vq;
 	struct vu_group *group;
 	struct uring *uring;
+	struct vu_req *next; /* blk_memory.c: begun, not yet copied */
 	uint32_t n_done; /* finished, not yet completed */
 	struct vu_req *done[BLK_BATCH];
 	uint64_t written[BLK_BATCH];

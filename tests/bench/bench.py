@@ -89,8 +89,11 @@ def bench(build, backend, *options):
 
 
 def better(results, key, result):
-    if key not in results or result['iops'] > results[key]['iops']:
-        results[key] = result
+    was = results.setdefault(key, result)
+    was['iops'] = max(was['iops'], result['iops'])
+    was['iops_best_5ms'] = max(was['iops_best_5ms'], result['iops_best_5ms'])
+    if result['latency_ns']['p50'] < was['latency_ns']['p50']:
+        was['latency_ns'] = result['latency_ns']
 
 
 def disk(build, folder, available):

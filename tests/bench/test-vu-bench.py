@@ -77,7 +77,8 @@ def check_memory(vu_bench, backend, folder):
     measure(vu_bench, backend, rw='randread', qd=32, bs=4096, writes=0)
     measure(vu_bench, backend, '--blocking', '--qd', '1', blocking=True, qd=1)
     measure(vu_bench, backend, '--packed', '--queues', '2', '--qd', '4', packed=True, queues=2)
-    measure(vu_bench, backend, '--indirect', '--rw', 'randwrite', '--bs', '16K', reads=0, bs=16384)
+    measure(vu_bench, backend, '--indirect', '--rw', 'randwrite', '--bs', '16K', '--size', '4M', reads=0,
+            bs=16384)
     for rw in ('randread', 'randwrite', 'mix'):
         done = bench(vu_bench, backend, '--json', '--verify', '--size', '4M', '--rw', rw)
         result = json.loads(done.stdout)
