@@ -39,3 +39,14 @@ build_tree() {
 	fi
 	rm -f "$log"
 }
+
+# The same rule as tests/guest/lib/kernel.py, which finds what is put here.
+cache_folder() {
+	if [ -n "$VU_CACHE" ]; then
+		echo "$VU_CACHE"
+	elif [ -n "$XDG_CACHE_HOME" ] || [ "$(id -u)" != 0 ]; then
+		echo "${XDG_CACHE_HOME:-$HOME/.cache}/libvu"
+	else
+		echo /var/cache/libvu
+	fi
+}

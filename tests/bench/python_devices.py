@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The Python examples beside the C ones: requests a second, and CPU time of the back-end.
+
+python_devices.py BUILD     prints the table of docs/python.md, as Markdown
+
+Disks are driven by vu-bench (4 KiB random reads, it polls), rng by pylibvu's own test driver, which is
+Python and slower than the C device: compare its CPU times rather than its rates.  The best of
+several turns, in which the programs alternate; front-end and back-end have a CPU each.
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from bench_backends import Backend  # noqa: E402
+
+TURNS, SECONDS = 4, 0.5
+BATCHED = """
+import os, sys, pylibvu
+class FastRng(pylibvu.Device):
+    device_id = 4
+    @pylibvu.queue(0, batch=True)
+    def requests(self, reqs):
+        for req in reqs:
+            req.write(os.urandom(req.writable_len))
+        reqs[0].queue.complete(reqs)
+pylibvu.serve(FastRng(), sys.argv[1])
+"""
+
+
+def cpu_seconds(process):
+    fields = pathlib.Path(f'/proc/{process.pid}/stat').read_text().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def rng_turn(backend, depth):
+    """(requests a second, CPU microseconds a request) with `depth` requests at a time."""
+    from pylibvu import testing
+
+    with testing.connect(str(backend.socket)) as peer:
+        vq = peer.queue(0, size=256)
+        began, cpu, done = time.monotonic(), cpu_seconds(backend.process), 0
+        while time.monotonic() - began < SECONDS:
+            added = [vq.add(writable=64) for _ in range(depth)]
+            vq.kick()
+            for one in added:
+                vq.wait(one)
+            done += depth
+        return (done / (time.monotonic() - began),
+                (cpu_seconds(backend.process) - cpu) / done * 1e6)
+
+
+def disk_turn(build, backend, depth):
+    cpu = cpu_seconds(backend.process)
+    command = [build / 'tools/vu-bench', '--socket-path', backend.socket, '--json', '--cpu', 0, '--qd',
+               depth, '--size', '64M', '--time', SECONDS]
+    result = json.loads(subprocess.run([str(word) for word in command], check=True, timeout=60,
+                                       stdout=subprocess.PIPE).stdout)
+    return result['iops'], (cpu_seconds(backend.process) - cpu) / max(result['finished'], 1) * 1e6
+
+
+def best(results, key, found):
+    rate, cpu = results.get(key, (0, 1e9))
+    results[key] = (max(rate, found[0]), min(cpu, found[1]))
+
+
+def main(build):
+    build = pathlib.Path(build).resolve()
+    python = build / 'tests/python/venv/bin/python'
+    examples = pathlib.Path(__file__).resolve().parents[2] / 'bindings/python/examples'
+    results = {}
+    with tempfile.TemporaryDirectory(dir='/dev/shm') as folder:
+        image = pathlib.Path(folder, 'image')
+        image.write_bytes(bytes(64 << 20))
+        rngs = {'vu-rng (C)': [build / 'examples/vu-rng', '--socket-path=SOCKET'],
+                'rng.py': [python, examples / 'rng.py', 'SOCKET'],
+                'rng.py, with batch=True': [python, '-c', BATCHED, 'SOCKET']}
+        disks = {'vu-blk --backend=memory (C)': [build / 'examples/vu-blk', '--socket-path=SOCKET',
+                                                 '--backend=memory'],
+                 'blk.py': [python, examples / 'blk.py', 'SOCKET', image]}
+        for depth in (1, 64):
+            for _ in range(TURNS):
+                for name, command in rngs.items():
+                    with Backend(folder, command, cpu=1) as backend:
+                        best(results, (name, depth), rng_turn(backend, depth))
+                for name, command in disks.items():
+                    with Backend(folder, command, cpu=1) as backend:
+                        best(results, (name, depth), disk_turn(build, backend, depth))
+    print('| device | one at a time | CPU each | 64 at a time | CPU each |')
+    print('| --- | --- | --- | --- | --- |')
+    for name in [*rngs, *disks]:
+        cells = [f'{rate / 1000:.1f} k/s | {cpu:.1f} µs' for rate, cpu in
+                 (results[name, 1], results[name, 64])]
+        print(f'| {name} | {" | ".join(cells)} |')
+
+
+if __name__ == '__main__':
+    BUILD = pathlib.Path(sys.argv[1]).resolve()
+    PYTHON = BUILD / 'tests/python/venv/bin/python'
+    if pathlib.Path(sys.prefix).resolve() != PYTHON.parents[1]:  # the driver is pylibvu's
+        os.execv(PYTHON, [str(PYTHON), '-B', *sys.argv])
+    os.sched_setaffinity(0, {0})
+    main(BUILD)
