@@ -20,4 +20,6 @@ class Build(build_ext):
             shutil.copyfile(build_vu.find_libvu().shared().resolve(), target)
 
 
-setup(cffi_modules=["build_vu.py:ffibuilder"], cmdclass={"build_ext": Build})
+# cffi's modules use the stable interface: one wheel for every Python from 3.9 on
+setup(cffi_modules=["build_vu.py:ffibuilder"], cmdclass={"build_ext": Build},
+      options={"bdist_wheel": {"py_limited_api": "cp39"}})

@@ -5,7 +5,7 @@
 python_devices.py BUILD     prints the table of docs/python.md, as Markdown
 
 Disks are driven by vu-bench (4 KiB random reads, it polls), rng by pylibvu's own test driver, which is
-Python and slower than the C device: compare its CPU times rather than its rates.  The best of
+Python and slower than the C device: compare its CPU times rather than its rates.  The best 5 ms of
 several turns, in which the programs alternate; front-end and back-end have a CPU each.
 """
 import json
@@ -19,7 +19,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from bench_backends import Backend  # noqa: E402
 
-TURNS, SECONDS = 4, 0.5
+TURNS, SECONDS, WINDOW = 4, 0.5, 0.005
 BATCHED = """
 import os, sys, pylibvu
 class FastRng(pylibvu.Device):
@@ -34,8 +34,9 @@ pylibvu.serve(FastRng(), sys.argv[1])
 
 
 def cpu_seconds(process):
-    fields = pathlib.Path(f'/proc/{process.pid}/stat').read_text().rsplit(')', 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+    """Of all its threads."""
+    return sum(int(task.read_text().split()[0])
+               for task in pathlib.Path(f'/proc/{process.pid}/task').glob('*/schedstat')) / 1e9
 
 
 def rng_turn(backend, depth):
@@ -44,15 +45,17 @@ def rng_turn(backend, depth):
 
     with testing.connect(str(backend.socket)) as peer:
         vq = peer.queue(0, size=256)
-        began, cpu, done = time.monotonic(), cpu_seconds(backend.process), 0
+        began, cpu, done, rate = time.monotonic(), cpu_seconds(backend.process), 0, 0.0
         while time.monotonic() - began < SECONDS:
-            added = [vq.add(writable=64) for _ in range(depth)]
-            vq.kick()
-            for one in added:
-                vq.wait(one)
-            done += depth
-        return (done / (time.monotonic() - began),
-                (cpu_seconds(backend.process) - cpu) / done * 1e6)
+            start, count = time.monotonic(), 0
+            while time.monotonic() - start < WINDOW:
+                added = [vq.add(writable=64) for _ in range(depth)]
+                vq.kick()
+                for one in added:
+                    vq.wait(one)
+                count += depth
+            done, rate = done + count, max(rate, count / (time.monotonic() - start))
+        return rate, (cpu_seconds(backend.process) - cpu) / done * 1e6
 
 
 def disk_turn(build, backend, depth):
@@ -61,7 +64,7 @@ def disk_turn(build, backend, depth):
                depth, '--size', '64M', '--time', SECONDS]
     result = json.loads(subprocess.run([str(word) for word in command], check=True, timeout=60,
                                        stdout=subprocess.PIPE).stdout)
-    return result['iops'], (cpu_seconds(backend.process) - cpu) / max(result['finished'], 1) * 1e6
+    return result['iops_best_5ms'], (cpu_seconds(backend.process) - cpu) / max(result['finished'], 1) * 1e6
 
 
 def best(results, key, found):

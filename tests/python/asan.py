@@ -26,10 +26,14 @@ def main(root, build):
     # Python itself leaves memory behind at its end; it has to use malloc for ASan to see the rest.
     env = dict(os.environ, LD_PRELOAD=os.path.realpath(runtime), PYTHONMALLOC="malloc",
                ASAN_OPTIONS="detect_leaks=0:handle_sigbus=0:abort_on_error=1",
-               PYLIBVU_BUILD_DIR=str(folder), PYTHONDONTWRITEBYTECODE="1")
+               PYLIBVU_BUILD_DIR=str(folder), PYTHONDONTWRITEBYTECODE="1",
+               LD_LIBRARY_PATH=str(folder / "lib"))
     tests = pathlib.Path(root, "bindings/python/tests")
-    return subprocess.run([str(folder / "tests/python/venv/bin/python"), "-X", "dev", "-m", "pytest",
-                           "-q", "-p", "no:cacheprovider",
+    python = str(folder / "tests/python/venv/bin/python")
+    loaded = subprocess.run([python, "-c", "import pylibvu; print(open('/proc/self/maps').read())"],
+                            env=env, check=True, text=True, stdout=subprocess.PIPE).stdout
+    assert f"{folder}/lib/libvu.so" in loaded and "libasan" in loaded, "not the sanitized library"
+    return subprocess.run([python, "-X", "dev", "-m", "pytest", "-q", "-p", "no:cacheprovider",
                            *(str(tests / f"test_{name}.py") for name in
                              ("requests", "device", "serve", "misuse", "lifetime"))],
                           env=env, check=False).returncode

@@ -59,7 +59,7 @@ class Route:
         assert str(inside) in out, f"libvu is not from {inside}"
 
     def need_index(self, python, *packages):
-        done = self.run(python, "-m", "pip", "install", "-q", *packages, check=False)
+        done = self.run(python, "-m", "pip", "install", "-q", "--retries", "1", *packages, check=False)
         if done.returncode:
             print(done.stdout[-300:])
             print("skipped: no package index answers")

@@ -102,7 +102,7 @@ def test_a_device_goes_with_its_last_reference_without_the_collector():
         gc.enable()
 
 
-@pytest.mark.parametrize("order", itertools.permutations(range(5)))
+@pytest.mark.parametrize("order", list(itertools.permutations(range(5))))
 def test_objects_may_go_in_any_order(order, caplog):
     kept = []
     device = make(kept.append)
