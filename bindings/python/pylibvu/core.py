@@ -91,6 +91,16 @@ class Owner:
         self.lock.release()
 
 
+def claim(owners: list[Owner]) -> bool:
+    """Takes the locks of all of them, or of none."""
+    for count, owner in enumerate(owners):
+        if not owner.lock.acquire(False):
+            for taken in owners[:count]:
+                taken.lock.release()
+            return False
+    return True
+
+
 class _Link:
     """What C code has as its opaque pointer: weak, so that it keeps nothing alive."""
 
@@ -140,6 +150,10 @@ class Core:
         self.ptr = out[0]
         if lib.vupy_guard_add(self.ptr) < 0:
             log.warning("%s: too many devices: truncated guest memory would be fatal", self.name)
+
+    def owners(self) -> list[Owner]:
+        """The device's, and those of groups of their own."""
+        return [self.owner, *(g.owner for g in self.groups if g.owner is not self.owner)]
 
     def check(self) -> Any:
         """The C device, for functions of any thread."""

@@ -6,12 +6,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import replace
+from threading import get_ident
 from typing import Any, Callable, Iterable, Optional, TypeVar, Union
 
 from . import config as _config
 from ._vu import lib
-from .core import Core, log
-from .errors import DeviceClosed, check
+from .core import Core, claim, log
+from .errors import DeviceClosed, WrongThread, check
 from .group import Group, Timer, Watch
 from .loop import processing
 from .queue import Handler, Queue
@@ -364,13 +365,17 @@ class Device:
         if core is None or core.closed:
             self._closed = True
             return
-        if not core.owner.enter():
+        owners = core.owners()
+        if get_ident() in [owner.ident for owner in owners]:
             raise RuntimeError("close() from a callback")
+        if not claim(owners):
+            raise WrongThread(f"{self.name} is served by another thread")
         try:
             core.end_session()
             core.closed = self._closed = True
         finally:
-            core.owner.leave()
+            for owner in owners:
+                owner.lock.release()
 
     def __enter__(self) -> Device:
         return self

@@ -8,7 +8,8 @@ import select
 import threading
 import weakref
 from collections import deque
-from typing import Any, Callable, Optional, Union
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, Optional, Union
 
 from ._vu import ffi, lib
 from .core import Core, Owner, export, log, run_callback
@@ -24,26 +25,28 @@ class _Source:
         self._handle = ffi.new_handle(self)
         self._ptr: Any = None
 
-    def _enter(self) -> tuple[Any, bool]:
+    @contextmanager
+    def _using(self) -> Iterator[Any]:
         owned = self._group.owner.enter()
-        if self._ptr is None:
-            if owned:
-                self._group.owner.leave()
-            raise DeviceClosed("this timer or watch is closed")
-        return self._ptr, owned
-
-    def close(self) -> None:
-        """Ends it; its function is not called again.  Closing twice is no mistake."""
-        if self._ptr is None:
-            return
-        ptr, owned = self._enter()
+        core = self._group._weak_core()  # must not go meanwhile
         try:
-            self._ptr = None
-            self._group._sources.discard(self)
-            lib.vu_source_remove(ptr)
+            if self._ptr is None or core is None or core.closed:
+                raise DeviceClosed("this timer or watch is closed")
+            yield self._ptr
         finally:
             if owned:
                 self._group.owner.leave()
+            del core
+
+    def close(self) -> None:
+        """Ends it; its function is not called again.  Closing twice is no mistake."""
+        core = self._group._weak_core()
+        if self._ptr is None or core is None or core.closed:
+            return
+        with self._using() as ptr:
+            self._ptr = None
+            self._group._sources.discard(self)
+            lib.vu_source_remove(ptr)
 
     def _fire(self, fd: int, events: int) -> None:
         raise NotImplementedError
@@ -63,12 +66,8 @@ class Timer(_Source):
         self._set(0, 0)
 
     def _set(self, first: int, period: int) -> None:
-        ptr, owned = self._enter()
-        try:
+        with self._using() as ptr:
             check(lib.vu_source_set_timer(ptr, first, period), "vu_source_set_timer")
-        finally:
-            if owned:
-                self._group.owner.leave()
 
     def _fire(self, fd: int, events: int) -> None:
         self._function()
@@ -79,12 +78,8 @@ class Watch(_Source):
 
     def set_events(self, events: int) -> None:
         """Changes what is waited for; 0 pauses."""
-        ptr, owned = self._enter()
-        try:
+        with self._using() as ptr:
             check(lib.vu_source_set_events(ptr, events), "vu_source_set_events")
-        finally:
-            if owned:
-                self._group.owner.leave()
 
     def _fire(self, fd: int, events: int) -> None:
         self._function(events)
@@ -132,16 +127,12 @@ class Group:
             os.set_blocking(fd, False)
         self.watch(self._bell[0], select.EPOLLIN, self._rung)
 
-    @property
-    def _core(self) -> Core:
+    def _alive(self) -> Core:
+        """What must be kept while C code uses the group."""
         core = self._weak_core()
-        if core is None or core.ptr is None or self._ptr is None:
-            raise DeviceClosed("the device of this group is gone")
+        if core is None or core.ptr is None or self._ptr is None or core.closed:
+            raise DeviceClosed("the device of this group is gone or closed")
         return core
-
-    def _check(self) -> Any:
-        self._core.check()
-        return self._ptr
 
     # Events
 
@@ -160,22 +151,27 @@ class Group:
                                                          watch._handle, out))
         return watch
 
-    def _add(self, source: _Source, add: Callable[[Any], int]) -> None:
+    @contextmanager
+    def _using(self) -> Iterator[Any]:
         owned = self.owner.enter()
         try:
-            self._check()
-            out = ffi.new("struct vu_source **")
-            check(add(out), "a timer or watch")
-            source._ptr = out[0]
-            self._sources.add(source)
+            core = self._alive()
+            yield self._ptr
+            del core
         finally:
             if owned:
                 self.owner.leave()
 
+    def _add(self, source: _Source, add: Callable[[Any], int]) -> None:
+        with self._using():
+            out = ffi.new("struct vu_source **")
+            check(add(out), "a timer or watch")
+            source._ptr = out[0]
+            self._sources.add(source)
+
     def call(self, function: Callable[..., Any], *args: Any) -> None:
         """Calls function(*args) on this group's thread, soon.  From any thread."""
-        self._check()
-        core = self._core  # keeps the pipe, too
+        core = self._alive()  # keeps the pipe, too
         self._calls.append((function, args))
         try:
             os.write(self._bell[1], b"!")
@@ -188,7 +184,7 @@ class Group:
             os.read(self._bell[0], 4096)
         except BlockingIOError:
             pass
-        name = self._core.name
+        name = self._alive().name
         for _ in range(len(self._calls)):
             function, args = self._calls.popleft()
             try:
@@ -204,34 +200,33 @@ class Group:
 
         if self._own:
             raise ValueError("the device's own group is served by Device.process()")
+        core = self._alive()
         with processing(self.owner):
-            return bool(lib.vu_group_process(self._check(), budget))
+            core.check()
+            return bool(lib.vu_group_process(self._ptr, budget))
 
     def arm(self) -> bool:
         """Asks drivers to notify; True: wait for the descriptor; False: process() first."""
-        owned = self.owner.enter()
-        try:
-            return bool(lib.vu_group_arm(self._check()) == 0)
-        finally:
-            if owned:
-                self.owner.leave()
+        with self._using() as ptr:
+            return bool(lib.vu_group_arm(ptr) == 0)
 
     def activity(self) -> int:
         """A number that stays the same while there is nothing to do; for loops that poll."""
-        owned = self.owner.enter()
-        try:
-            return int(lib.vu_group_activity(self._check()))
-        finally:
-            if owned:
-                self.owner.leave()
+        with self._using() as ptr:
+            return int(lib.vu_group_activity(ptr))
 
     def wake(self) -> None:
         """Lets the group's thread not sleep, or wakes it.  Any thread."""
-        lib.vu_group_wake(self._check())
+        core = self._alive()
+        lib.vu_group_wake(self._ptr)
+        del core
 
     def fileno(self) -> int:
         """Readable when there is something to do, provided arm() returned True."""
-        return int(lib.vu_group_fd(self._check()))
+        core = self._alive()
+        fd = int(lib.vu_group_fd(self._ptr))
+        del core
+        return fd
 
     # Its end
 

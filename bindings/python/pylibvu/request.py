@@ -248,6 +248,28 @@ class Request:
             if owned:
                 self.queue.owner.leave()
 
+    def suspend(self) -> bool:
+        """For queue_stop(): leaves it in the in-flight log for whoever serves the queue next.
+
+        False, and nothing happened, if the front-end cannot take it back: finish it instead.
+        OSError (EBUSY) while the queue is not stopping; WrongThread.
+        """
+        owned = self.queue.owner.enter()
+        try:
+            with self._lock:
+                ptr = self._alive()
+                if self._views:
+                    self._release_views()
+                result = lib.vu_req_suspend(ptr)
+                if result == -errno.ENOTSUP:
+                    return False
+                check(result, "suspend")
+                self._ptr = self._memory = None
+                return True
+        finally:
+            if owned:
+                self.queue.owner.leave()
+
     def __enter__(self) -> Request:
         self._alive()
         return self

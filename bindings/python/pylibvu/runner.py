@@ -3,19 +3,36 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import select
 import signal
 import socket
 import threading
+import time
 from contextlib import ExitStack, contextmanager
 from threading import get_ident
-from typing import Any, Iterator, Optional, Union
+from typing import Any, Callable, Iterator, Optional, Union
 
 from ._vu import ffi, lib
-from .core import Core, raise_pending, thread, wanted_level
+from .core import Core, Owner, claim, raise_pending, thread, wanted_level
 from .device import Device
 from .errors import DeviceClosed, WrongThread, check
+
+
+_running: set[Runner] = set()
+
+
+def _stop_all() -> None:
+    """At the interpreter's exit: runners on daemon threads end while callbacks can still run."""
+    for runner in list(_running):
+        runner.stop()
+    end = time.monotonic() + 2
+    while _running and time.monotonic() < end:
+        time.sleep(0.001)
+
+
+atexit.register(_stop_all)
 
 
 class Runner:
@@ -35,44 +52,51 @@ class Runner:
         self._thread = 0
         self._devices: list[Device] = []
         self._cores: list[Core] = []
+        self._held: dict[Core, list[Owner]] = {}  # whose locks this run has
 
-    def _enter(self, device: Device) -> Any:
-        if self._ptr is None:
-            raise DeviceClosed("the runner is closed")
-        if self._thread not in (0, get_ident()):
-            raise WrongThread("the runner runs on another thread")
-        if self._thread == 0 and not device.core.owner.enter():
-            raise RuntimeError("a device cannot be given to a runner from its callback")
-        return device.core.ptr
-
-    def _leave(self, device: Device, result: int, what: str) -> None:
-        if self._thread == 0:
-            device.core.owner.leave()
-        check(result, what)
-        if device.core not in self._cores:
-            self._devices.append(device)
-            self._cores.append(device.core)
-            device.core.runner = self
+    def _give(self, device: Device, what: str, give: Callable[[Any], int]) -> None:
+        """Runs give(C device), while nobody else uses the device; keeps it from then on."""
+        core = device.core
+        with self._guard:
+            if self._ptr is None:
+                raise DeviceClosed("the runner is closed")
+            if self._thread not in (0, get_ident()):
+                raise WrongThread("the runner runs on another thread")
+            new = core not in self._held
+            if new and not claim(core.owners()):
+                raise WrongThread(f"{core.name} is served by another thread")
+            keep = False
+            try:
+                check(give(core.ptr), what)
+                if core not in self._cores:
+                    self._devices.append(device)
+                    self._cores.append(core)
+                    core.runner = self
+                if new and self._thread:
+                    keep = True
+                    self._held[core] = core.owners()
+                    self._add_workers(core)
+            finally:
+                if new and not keep:
+                    for owner in core.owners():
+                        owner.lock.release()
 
     def listen(self, device: Device, path: str, *, mode: int = 0, group: int = 0) -> None:
         """Serves a device on a socket file; `mode` and `group` as for chmod and chown."""
         info = ffi.new("struct vu_socket_info *", {"mode": mode, "group": group})
         info.size = ffi.sizeof(info[0])
-        ptr = self._enter(device)
-        self._leave(device, lib.vu_runner_listen(self._ptr, ptr, os.fsencode(path), info),
-                    f"listen at {path}")
+        self._give(device, f"listen at {path}", lambda ptr: int(
+            lib.vu_runner_listen(self._ptr, ptr, os.fsencode(path), info)))
 
     def connect(self, device: Device, path: str) -> None:
         """Serves a device for a front-end that listens; tries until it does."""
-        ptr = self._enter(device)
-        self._leave(device, lib.vu_runner_connect(self._ptr, ptr, os.fsencode(path)),
-                    f"connect to {path}")
+        self._give(device, f"connect to {path}", lambda ptr: int(
+            lib.vu_runner_connect(self._ptr, ptr, os.fsencode(path))))
 
     def adopt(self, device: Device, sock: Union[int, socket.socket]) -> None:
         """Serves a device on a socket made elsewhere, connected or listening."""
-        ptr = self._enter(device)
         fd = sock if isinstance(sock, int) else sock.fileno()
-        self._leave(device, lib.vu_runner_adopt(self._ptr, ptr, fd), "adopt")
+        self._give(device, "adopt", lambda ptr: int(lib.vu_runner_adopt(self._ptr, ptr, fd)))
         if not isinstance(sock, int):
             sock.detach()
 
@@ -88,16 +112,17 @@ class Runner:
                     raise DeviceClosed("the runner is closed")
                 if self._thread:
                     raise WrongThread("the runner runs already")
-                for core in self._cores:
-                    for owner in [core.owner, *(g.owner for g in core.groups if not g._own)]:
-                        if not owner.lock.acquire(False):
-                            raise WrongThread(f"{core.name} is served by another thread")
-                        stack.callback(owner.lock.release)
-                self._thread = get_ident()
                 stack.callback(self._stopped)
+                for core in self._cores:
+                    if not claim(core.owners()):
+                        raise WrongThread(f"{core.name} is served by another thread")
+                    self._held[core] = core.owners()
+                self._thread = get_ident()
             if threading.current_thread() is threading.main_thread() and self._devices:
                 stack.enter_context(self._signals(signals))
-            self._add_workers()
+            for core in self._cores:
+                self._add_workers(core)
+            _running.add(self)
             outer, thread.stop = thread.stop, self.stop
             try:
                 result = lib.vu_runner_run(self._ptr)
@@ -107,18 +132,22 @@ class Runner:
         check(result, "vu_runner_run")
 
     def _stopped(self) -> None:
+        _running.discard(self)
+        held, self._held = self._held, {}
         self._thread = 0
+        for owners in held.values():
+            for owner in owners:
+                owner.lock.release()
 
-    def _add_workers(self) -> None:
-        for core in self._cores:
-            for group in core.groups:
-                if group._own:
-                    continue
-                info = ffi.new("struct vu_worker_info *", {
-                    "poll_ns": group._poll_ns, "pin": int(group._cpu is not None),
-                    "cpu": group._cpu or 0})
-                info.size = ffi.sizeof(info[0])
-                check(lib.vu_runner_add_worker(self._ptr, group._ptr, info), "a worker")
+    def _add_workers(self, core: Core) -> None:
+        for group in core.groups:
+            if group._own:
+                continue
+            info = ffi.new("struct vu_worker_info *", {
+                "poll_ns": group._poll_ns, "pin": int(group._cpu is not None),
+                "cpu": group._cpu or 0})
+            info.size = ffi.sizeof(info[0])
+            check(lib.vu_runner_add_worker(self._ptr, group._ptr, info), "a worker")
 
     @contextmanager
     def _signals(self, take_sigterm: bool) -> Iterator[None]:

@@ -262,6 +262,34 @@ def test_a_group_served_by_a_loop_of_ones_own():
     device.close()
 
 
+def test_a_stopping_queue_waits_until_its_requests_are_finished():
+    answers = []
+
+    class Slow(pylibvu.Device):
+        device_id = 42
+        kept = None
+
+        @pylibvu.queue(0)
+        def keep(self, req):
+            self.kept = req
+
+        def queue_stop(self, queue):
+            req, self.kept = self.kept, None
+            answers.append(req.suspend())  # this front-end keeps no log of requests in flight
+            req.write(b"late")
+            req.complete()
+
+    with testing.served(Slow()) as peer:
+        vq = peer.queue(0)
+        added = vq.add(writable=4)
+        vq.kick()
+        with pytest.raises(testing.PeerError):
+            vq.wait(added, timeout=0.05)
+        assert vq.stop() == 1
+        assert vq.wait(added).data == b"late"
+    assert answers == [False]
+
+
 def test_the_config_space_as_bytes():
     device = pylibvu.Device(42, config=b"abcdef", config_writable=b"\0\xff")
     device.config[2:4] = b"XY"

@@ -39,7 +39,7 @@ def in_handler(check, options=None, writable=8):
 @pytest.mark.parametrize("use", [
     lambda req: req.read(), lambda req: req.write(b"x"), lambda req: req.unpack("<B"),
     lambda req: req.readable, lambda req: req.writable, lambda req: req.views(True),
-    lambda req: req.complete(), lambda req: req.fail(), lambda req: req.put_back(),
+    lambda req: req.complete(), lambda req: req.fail(), lambda req: req.put_back(), lambda req: req.suspend(),
     lambda req: req.__enter__(), lambda req: req.queue.complete([req])])
 def test_a_completed_request_raises_when_it_is_used(use):
     def check(req):
@@ -212,6 +212,36 @@ def test_a_group_outlives_its_device_harmlessly():
         with pytest.raises(pylibvu.DeviceClosed):
             use()
     timer.close()
+
+
+def test_closing_while_a_group_has_its_thread_is_wrong_thread():
+    device = Echo()
+    group = device.group([1])
+    group.owner.enter()  # as its thread does in process()
+    try:
+        caught = []
+
+        def close():
+            try:
+                device.close()
+            except pylibvu.WrongThread as error:
+                caught.append(error)
+        thread = threading.Thread(target=close)
+        thread.start()
+        thread.join()
+        assert len(caught) == 1
+    finally:
+        group.owner.leave()
+    device.close()
+
+
+def test_suspending_while_the_queue_runs_is_refused():
+    def check(req):
+        with pytest.raises(OSError, match="busy"):
+            req.suspend()
+        assert not req.done
+
+    in_handler(check)
 
 
 def test_requests_may_be_completed_after_their_device_is_closed():

@@ -96,6 +96,36 @@ def test_a_truncated_guest_is_survived(tmp_path):
     assert child.returncode == 0
 
 
+def test_a_program_that_ends_while_a_daemon_thread_serves(tmp_path):
+    path = str(tmp_path / "sock")
+    script = SCRIPT.format(body="pass").replace("try:", "def serve():").split("except")[0] + """
+import threading, time
+threading.Thread(target=serve, daemon=True).start()
+time.sleep(0.3)
+"""
+    child = subprocess.run([sys.executable, "-c", script, path], timeout=20, check=False)
+    assert child.returncode == 0 and not os.path.exists(path)
+
+
+def test_a_device_is_added_while_the_runner_runs(tmp_path):
+    first, second = Echo(), Echo()
+    with pylibvu.Runner() as runner:
+        runner.listen(first, str(tmp_path / "one"))
+        thread = threading.Thread(target=runner.run)
+        thread.start()
+        try:
+            second.group([1])
+            first.call(runner.listen, second, str(tmp_path / "two"))
+            with testing.connect(str(tmp_path / "two")) as peer:
+                assert peer.queue(0).request(b"2", 1) == b"2"
+                with pytest.raises(pylibvu.WrongThread):
+                    second.process()
+        finally:
+            runner.stop()
+            thread.join()
+    assert second.process() in (True, False)
+
+
 def test_a_live_socket_is_not_taken_and_a_stale_one_is(tmp_path, echo):
     path = str(tmp_path / "sock")
     with socket.socket(socket.AF_UNIX) as live:
