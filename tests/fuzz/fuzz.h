@@ -37,8 +37,7 @@ enum {
 	FUZZ_DATA_BYTES = 0x1000,
 	FUZZ_APART = 0x100000,
 	FUZZ_APART_BYTES = 0x1000,
-	/* Where the three areas of a ring begin. */
-	FUZZ_DESC = 0,
+	/* Where the areas of a ring begin.  Its descriptors are the last in what lies apart. */
 	FUZZ_DRIVER = 0x1000,
 	FUZZ_DEVICE = 0x2000,
 	FUZZ_TABLES = 0x3000,
@@ -49,6 +48,8 @@ enum {
 void fuzz_memory_reset(void);
 /* Of the ring's region. */
 unsigned char *fuzz_memory(uint32_t offset);
+/* A ring's descriptors: behind them nothing is mapped. */
+unsigned char *fuzz_desc(const struct ring_config *config);
 /* A guest address that a byte stands for: in the regions, at their borders, outside. */
 uint64_t fuzz_address(uint8_t code);
 /* A config with areas, a size and features that an input's first bytes say. */

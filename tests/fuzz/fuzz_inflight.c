@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	in.at += n_steps;
 	steps.end = in.at;
 	fuzz_rest(&in, log, inflight_bytes(config.packed, ENTRIES));
-	fuzz_rest(&in, fuzz_memory(FUZZ_DESC), config.size * 16);
+	fuzz_rest(&in, fuzz_desc(&config), config.size * 16);
 	fuzz_rest(&in, fuzz_memory(FUZZ_DEVICE), 8);
 	fuzz_rest(&in, fuzz_memory(FUZZ_DRIVER), 64);
 	log_mend(log, how);

@@ -8,6 +8,7 @@
 
 struct driver {
 	uint32_t size;
+	unsigned char *desc;
 	struct packed_pos at;
 };
 
@@ -16,7 +17,7 @@ static void write_desc(struct driver *d, struct fuzz_input *in, bool any)
 {
 	uint8_t where = any ? fuzz_u8(in) : 0, flags;
 	struct packed_desc desc = {.addr = LE64(fuzz_address(fuzz_u8(in)))};
-	uint32_t at;
+	unsigned char *at;
 
 	desc.len = LE32(fuzz_u8(in) * 16u);
 	flags = fuzz_u8(in);
@@ -24,15 +25,16 @@ static void write_desc(struct driver *d, struct fuzz_input *in, bool any)
 	if (any) {
 		desc.flags = LE16((uint16_t)((flags & 7) | (where & 0x20 ? PACKED_F_AVAIL : 0) |
 					     (where & 0x40 ? PACKED_F_USED : 0)));
-		at = where & 0x80 ? FUZZ_TABLES + (where & 63) * 16u : where % d->size * 16u;
+		at = where & 0x80 ? fuzz_memory(FUZZ_TABLES + (where & 63) * 16u)
+				  : d->desc + where % d->size * 16u;
 	} else {
 		desc.flags = LE16(
 			(uint16_t)((flags & 7) | (d->at.wrap ? PACKED_F_AVAIL : PACKED_F_USED)));
-		at = d->at.slot * 16u;
+		at = d->desc + d->at.slot * 16u;
 		if (++d->at.slot == d->size)
 			d->at = (struct packed_pos){0, !d->at.wrap};
 	}
-	memcpy(fuzz_memory(at), &desc, sizeof(desc));
+	memcpy(at, &desc, sizeof(desc));
 }
 
 static void drive(struct driver *d, struct fuzz_input *in)
@@ -59,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = {data, data + size};
 	struct ring_config config = fuzz_config(&in, true);
-	struct driver driver = {config.size, {0, true}};
+	struct driver driver = {config.size, NULL, {0, true}};
 	struct fuzz_ring f;
 
 	/* Any base: most are beyond the ring. */
@@ -70,6 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						config.base >> 15 & 1};
 	}
 	fuzz_memory_reset();
+	driver.desc = fuzz_desc(&config);
 	if (!fuzz_start(&f, &config))
 		return 0;
 	while (in.at < in.end) {

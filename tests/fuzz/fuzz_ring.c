@@ -23,7 +23,7 @@ static const struct region_info infos[REGIONS] = {
 static struct {
 	struct mappings *mappings;
 	struct region *regions[REGIONS];
-	struct table *table, *smaller; /* the second without what lies apart */
+	struct table *table, *smaller; /* the second without the data */
 } memory;
 
 uint8_t fuzz_u8(struct fuzz_input *in)
@@ -80,7 +80,8 @@ static void memory_make(void)
 	}
 	close(fd);
 	if (table_new(memory.regions, REGIONS, &memory.table) ||
-	    table_new(memory.regions, REGIONS - 1, &memory.smaller))
+	    table_new((struct region *[]){memory.regions[0], memory.regions[2]}, REGIONS - 1,
+		      &memory.smaller))
 		abort();
 }
 
@@ -111,6 +112,11 @@ uint64_t fuzz_address(uint8_t code)
 	return bases[code >> 5] + (code & 31) * 16;
 }
 
+unsigned char *fuzz_desc(const struct ring_config *config)
+{
+	return memory.regions[2]->host + FUZZ_APART_BYTES - config->size * 16;
+}
+
 struct ring_config fuzz_config(struct fuzz_input *in, bool packed)
 {
 	uint8_t size = fuzz_u8(in), features = fuzz_u8(in);
@@ -122,7 +128,6 @@ struct ring_config fuzz_config(struct fuzz_input *in, bool packed)
 		.indirect = !(features & 2),
 		.in_order = features & 4,
 		.space = TABLE_GUEST,
-		.desc = FUZZ_DESC,
 		.driver = FUZZ_DRIVER,
 		.device = FUZZ_DEVICE,
 		.max_segs = 1 + (features >> 4) * 9,
@@ -133,10 +138,12 @@ struct ring_config fuzz_config(struct fuzz_input *in, bool packed)
 
 bool fuzz_start(struct fuzz_ring *f, const struct ring_config *config)
 {
+	struct ring_config c = *config;
 	const char *why = NULL;
 
 	*f = (struct fuzz_ring){0};
-	if (!ring_new(config, memory.table, &f->ring, &why))
+	c.desc = FUZZ_APART + FUZZ_APART_BYTES - c.size * 16;
+	if (!ring_new(&c, memory.table, &f->ring, &why))
 		return true;
 	if (!why)
 		abort();
@@ -183,15 +190,16 @@ void fuzz_take(struct fuzz_ring *f, uint32_t n)
 {
 	int got;
 
-	if (n > f->ring->size - f->n_out)
-		n = f->ring->size - f->n_out;
-	if (!n)
-		return;
+	/* There cannot be one more than the ring has, but it is asked for. */
+	if (n > f->ring->size + 1 - f->n_out)
+		n = f->ring->size + 1 - f->n_out;
 	got = ring_take(f->ring, f->out + f->n_out, n);
 	if (got > (int)n || (got < 0 && (got != -EIO || (!f->ring->why && !f->ring->dead))))
 		abort();
 	for (int i = 0; i < got; i++)
 		check_request(f->ring, f->out[f->n_out++]);
+	if (f->n_out > f->ring->size)
+		abort();
 }
 
 static struct req *fuzz_remove(struct fuzz_ring *f, uint32_t i)

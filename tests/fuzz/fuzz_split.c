@@ -7,21 +7,22 @@
 #include "ring/split.h"
 
 /* In place of what a fuzzer would have to find: a descriptor whose fields are nearly right. */
-static void write_desc(struct fuzz_input *in, uint32_t size)
+static void write_desc(struct fuzz_input *in, const struct ring_config *config)
 {
 	uint8_t where = fuzz_u8(in), flags;
 	/* One of the ring, or of a table. */
-	uint32_t at = where & 0x80 ? FUZZ_TABLES + (where & 63) * 16u : where % size * 16u;
+	unsigned char *at = where & 0x80 ? fuzz_memory(FUZZ_TABLES + (where & 63) * 16u)
+					 : fuzz_desc(config) + where % config->size * 16u;
 	struct split_desc d = {.addr = LE64(fuzz_address(fuzz_u8(in)))};
 
 	d.len = LE32(fuzz_u8(in) * 16u);
 	flags = fuzz_u8(in);
 	d.flags = LE16((uint16_t)(flags & 7));
-	d.next = LE16((uint16_t)(flags >> 3));
-	memcpy(fuzz_memory(at), &d, sizeof(d));
+	d.next = LE16((uint16_t)((flags >> 3) * (where & 0x40 ? 8 : 1)));
+	memcpy(at, &d, sizeof(d));
 }
 
-static void drive(struct fuzz_input *in, uint32_t size)
+static void drive(struct fuzz_input *in, const struct ring_config *config)
 {
 	uint8_t code = fuzz_u8(in);
 	uint16_t *avail = (uint16_t *)(void *)fuzz_memory(FUZZ_DRIVER), value;
@@ -29,16 +30,16 @@ static void drive(struct fuzz_input *in, uint32_t size)
 	switch (code & 3) {
 	case 0:
 	case 1:
-		write_desc(in, size);
+		write_desc(in, config);
 		break;
 	case 2:
-		avail[2 + (avail[1] & (size - 1))] = LE16((uint16_t)(code >> 2));
+		avail[2 + (avail[1] & (config->size - 1))] = LE16((uint16_t)(code >> 2));
 		avail[1]++;
 		break;
 	default:
 		value = fuzz_u16(in);
 		/* Flags, index, a place in the ring, or the event. */
-		memcpy(fuzz_memory(FUZZ_DRIVER) + (code >> 2) % (size + 3) * 2, &value, 2);
+		memcpy(fuzz_memory(FUZZ_DRIVER) + (code >> 2) % (config->size + 3) * 2, &value, 2);
 		break;
 	}
 }
@@ -58,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			fuzz_step(&f, &in);
 		} else {
 			in.at++;
-			drive(&in, config.size);
+			drive(&in, &config);
 		}
 	}
 	fuzz_end(&f);

@@ -431,6 +431,10 @@ int main(void)
 	const char *preload = getenv("LD_PRELOAD");
 	cpu_set_t here;
 
+#ifdef __SANITIZE_THREAD__
+	puts("it has no threads, and takes long under ThreadSanitizer");
+	return 77;
+#endif
 	if (preload && strstr(preload, "vgpreload")) {
 		/* It would be valgrind itself that is stepped: for many minutes. */
 		puts("not under valgrind");
