@@ -4,6 +4,7 @@
 import importlib.util
 import pathlib
 import sys
+import sysconfig
 
 PACKAGES = {"cffi": "python3-cffi", "setuptools": "python3-setuptools", "wheel": "python3-wheel",
             "pytest": "python3-pytest", "ensurepip": "python3-venv"}
@@ -18,6 +19,9 @@ def main():
         return
     missing = [package for module, package in PACKAGES.items()
                if importlib.util.find_spec(module) is None]
+    # Debian splits the headers: pyconfig.h is in another package's folder.
+    if not any(pathlib.Path("/usr/include").glob(f"*/python{sysconfig.get_python_version()}")):
+        missing.append("python3-dev")
     if missing:
         print("missing Debian packages:", " ".join(missing))
 
