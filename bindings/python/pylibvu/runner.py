@@ -25,11 +25,15 @@ _running: set[Runner] = set()
 
 def _stop_all() -> None:
     """At the interpreter's exit: runners on daemon threads end while callbacks can still run."""
-    for runner in list(_running):
+    runners = list(_running)
+    for runner in runners:
         runner.stop()
     end = time.monotonic() + 2
     while _running and time.monotonic() < end:
         time.sleep(0.001)
+    for runner in runners:
+        if runner not in _running:
+            runner.close()  # its thread may get no further: the socket file has to go
 
 
 atexit.register(_stop_all)
