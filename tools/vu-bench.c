@@ -13,12 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <libvu/version.h>
 
 #define BIT(n) (UINT64_C(1) << (n))
 
 enum { MAX_BS = 4 << 20, MAX_SECONDS = 86400, VERIFY_SIZE = 64 << 20 };
+enum { CONNECT_TRIES = 20, CONNECT_STEP_MS = 50 };
 
 static const char help[] =
 	"Usage: vu-bench --socket-path=PATH [options]\n"
@@ -218,6 +220,20 @@ static int bench_learn_disk(struct bench *b)
 	return 0;
 }
 
+/* A back-end that was started just now may need a moment. */
+static int bench_open(struct bench *b)
+{
+	int ret = 0;
+
+	for (int i = 0; i < CONNECT_TRIES; i++) {
+		ret = peer_connect(b->peer, b->set->socket_path);
+		if (ret != -ECONNREFUSED && ret != -ENOENT)
+			break;
+		usleep(CONNECT_STEP_MS * 1000);
+	}
+	return ret;
+}
+
 static int bench_connect(struct bench *b)
 {
 	const struct bench_settings *set = b->set;
@@ -236,7 +252,7 @@ static int bench_connect(struct bench *b)
 	int ret = peer_new(&config, &b->peer);
 
 	if (ret == 0)
-		ret = peer_connect(b->peer, set->socket_path);
+		ret = bench_open(b);
 	if (ret == 0)
 		ret = peer_negotiate(b->peer);
 	if (ret == 0 && set->n_queues > 1 && b->peer->backend_queues < set->n_queues)

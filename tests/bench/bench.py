@@ -19,7 +19,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from bench_backends import Backend, backends  # noqa: E402
+from bench_backends import CACHED, Backend, backends  # noqa: E402
 from bench_tables import markdown  # noqa: E402
 
 SHAPES = ('one', 'blk3', 'indirect3', 'chain18')
@@ -107,10 +107,11 @@ def disk(build, folder, available):
                 say(f'disks, queue depth {depth}: turn {turn + 1} of {DISK_TURNS}')
             for name, command in available.items():
                 with Backend(folder, command, cpu=1) as backend:
-                    if name == 'vu-blk memory':  # real pages, as a file's
-                        bench(build, backend, '--verify', '--size', '256M', '--time', '0.01')
+                    size = '16M' if name == CACHED else '256M'
+                    if 'memory' in name:  # real pages, as a file's
+                        bench(build, backend, '--verify', '--size', size, '--time', '0.01')
                     better(best, (name, depth), dict(
-                        bench(build, backend, '--qd', depth, '--size', '256M', '--time', '0.2'),
+                        bench(build, backend, '--qd', depth, '--size', size, '--time', '0.2'),
                         backend=name))
     return list(best.values())
 
