@@ -115,12 +115,13 @@ static void direct_io_leaves_the_page_cache_alone(void **state)
 	const char *args[] = {"--direct", NULL};
 	int fd;
 
+	rig_start(rig, args);
 	if (is_page_cache_itself(rig->image)) {
+		rig_stop(rig);
 		print_message(
 			"[  SKIP  ] a file system in memory has nothing but the page cache\n");
 		skip();
 	}
-	rig_start(rig, args);
 	fd = open(rig->image, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_return_code(fsync(fd), errno);
