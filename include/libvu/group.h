@@ -72,6 +72,9 @@ VU_API int vu_group_fd(const struct vu_group *group);
  *
  * @budget: requests to hand out per queue in this call; 0 means 1024.
  *
+ * After vu_group_arm() it asks the kernel for ready fds; without that, in a loop that polls, only in
+ * every 32nd call.
+ *
  * Return: 1 when there is more to do at once, 0 when not.  Poll loops call it again and again;
  * the driver is not asked to notify until vu_group_arm().
  * Thread: queue thread.
