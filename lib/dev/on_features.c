@@ -78,6 +78,14 @@ int on_set_features(struct session *s, struct wire_msg *msg)
 	return session_wait(s, msg, features_done);
 }
 
+void session_use_features(const struct session *s, struct ring_config *c)
+{
+	c->packed = s->features >> VU_F_RING_PACKED & 1;
+	c->in_order = s->features >> VU_F_IN_ORDER & 1;
+	c->event_idx = s->features >> VU_F_EVENT_IDX & 1;
+	c->indirect = s->features >> VU_F_INDIRECT_DESC & 1;
+}
+
 int on_get_protocol_features(struct session *s, struct wire_msg *msg)
 {
 	int err = session_reply_u64(s, msg, s->dev->offered_protocol);

@@ -14,9 +14,13 @@
 #include "mem/region.h"
 #include "ring/inflight.h"
 
-static bool session_is_packed(const struct session *s)
+/* Bytes of one queue's part. */
+static uint64_t inflight_part(const struct session *s, uint32_t entries)
 {
-	return s->features >> VU_F_RING_PACKED & 1;
+	struct ring_config ring;
+
+	session_use_features(s, &ring);
+	return inflight_bytes(ring.packed, entries);
 }
 
 /* The fields; QEMU's message is longer by its C struct's padding. */
@@ -48,7 +52,7 @@ int on_get_inflight_fd(struct session *s, struct wire_msg *msg)
 
 	if (err)
 		return err;
-	info.mmap_size = info.n_queues * inflight_bytes(session_is_packed(s), info.queue_size);
+	info.mmap_size = info.n_queues * inflight_part(s, info.queue_size);
 	info.mmap_offset = 0;
 	/* Zeroed: every queue's version 0 says that it is not in use yet. */
 	fd = memfd_create("vhost-user in-flight", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -75,8 +79,7 @@ int on_set_inflight_fd(struct session *s, struct wire_msg *msg)
 
 	if (err)
 		return err;
-	if (info.mmap_size <
-	    info.n_queues * inflight_bytes(session_is_packed(s), info.queue_size)) {
+	if (info.mmap_size < info.n_queues * inflight_part(s, info.queue_size)) {
 		log_error(&s->dev->log,
 			  "an in-flight log of %llu bytes is too short for %u queues of "
 			  "%u entries",
@@ -103,8 +106,7 @@ void session_use_inflight(const struct session *s, uint32_t index, struct ring_c
 	config->suspend = false;
 	if (!s->inflight || index >= s->inflight_queues)
 		return;
-	config->log = s->inflight->host +
-		      index * inflight_bytes(session_is_packed(s), s->inflight_entries);
+	config->log = s->inflight->host + index * inflight_part(s, s->inflight_entries);
 	config->log_region = s->inflight;
 	config->log_entries = s->inflight_entries;
 	config->suspend = session_has(s, WIRE_PF_GET_VRING_BASE_INFLIGHT);

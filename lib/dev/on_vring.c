@@ -154,10 +154,7 @@ static int vring_start(struct session *s, struct wire_msg *msg, struct vu_queue 
 	err = device_start(s);
 	if (err)
 		return err;
-	c->packed = s->features >> VU_F_RING_PACKED & 1;
-	c->in_order = s->features >> VU_F_IN_ORDER & 1;
-	c->event_idx = s->features >> VU_F_EVENT_IDX & 1;
-	c->indirect = s->features >> VU_F_INDIRECT_DESC & 1;
+	session_use_features(s, c);
 	c->space = TABLE_USER;
 	c->debug = s->dev->info.flags & VU_DEVICE_DEBUG;
 	c->max_segs = q->info.max_segs;

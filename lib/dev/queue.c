@@ -178,40 +178,19 @@ static __attribute__((noinline)) int queue_complete_each(struct vu_req *const *r
 	return err;
 }
 
-/* As far as all is plain; how many.  Inlined into a function for each layout: both stay small. */
-static inline __attribute__((always_inline)) uint32_t
-queue_complete_plain(struct vu_queue *q, struct ring *ring, bool packed, struct vu_req *const *reqs,
-		     const uint64_t *written, uint32_t n)
-{
-	struct ring_sums sums;
-
-	n = ring_complete_plain(ring, packed, reqs, written, n, &sums);
-	if (packed)
-		packed_publish(ring);
-	else
-		split_publish(ring);
-	count_add(&q->counts.requests, n);
-	count_add(&q->counts.readable_bytes, sums.readable);
-	count_add(&q->counts.written_bytes, sums.written);
-	return n;
-}
-
-static __attribute__((noinline)) uint32_t queue_complete_packed(struct vu_queue *q,
-								struct vu_req *const *reqs,
-								const uint64_t *written, uint32_t n)
-{
-	return queue_complete_plain(q, q->ring, true, reqs, written, n);
-}
-
 int vu_queue_complete_batch(struct vu_queue *q, struct vu_req *const *reqs, const uint64_t *written,
 			    uint32_t n)
 {
 	struct ring *ring = q->ring;
+	struct ring_sums sums;
 	uint32_t plain = 0;
 
-	if (likely(ring && q->active && ring->is_plain))
-		plain = ring->packed ? queue_complete_packed(q, reqs, written, n)
-				     : queue_complete_plain(q, ring, false, reqs, written, n);
+	if (likely(ring && q->active && ring->is_plain)) {
+		plain = ring_complete_plain(ring, reqs, written, n, &sums);
+		count_add(&q->counts.requests, plain);
+		count_add(&q->counts.readable_bytes, sums.readable);
+		count_add(&q->counts.written_bytes, sums.written);
+	}
 	if (likely(plain == n))
 		return 0;
 	return queue_complete_each(reqs + plain, written + plain, n - plain);

@@ -304,6 +304,14 @@ void chain_release(struct ring *r, struct req *req)
 	req->block = 0;
 }
 
+uint32_t ring_complete_packed(struct ring *r, struct vu_req *const *reqs, const uint64_t *written,
+			      uint32_t n, struct ring_sums *sums)
+{
+	n = ring_complete_layout(r, true, reqs, written, n, sums);
+	packed_publish(r);
+	return n;
+}
+
 void ring_drop_slow(struct ring *r, struct req *req)
 {
 	if (req->block) {
