@@ -93,7 +93,6 @@ static int ring_alloc(struct ring *r)
 		struct req *req = ring_req(r, i);
 
 		req->ring = r;
-		req->index = (uint16_t)i;
 		req->id = (uint16_t)i;
 		req->slots = 1;
 		/* The stack's top is used first: begin with request 0. */

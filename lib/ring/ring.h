@@ -67,7 +67,6 @@ struct req {
 	uint32_t pos;	    /* next_pos when it was taken */
 	uint16_t id;	    /* what the used entry will name: the chain's head, or the buffer id */
 	uint16_t slots;	    /* entries of the ring that it takes: 1, packed: its descriptors */
-	uint16_t index;	    /* among the ring's requests */
 	uint8_t block;	    /* 0: segments are inline, else 1 + arena class */
 	uint8_t state;	    /* enum req_state */
 	uint32_t written;   /* REQ_HELD */
