@@ -252,13 +252,12 @@ static int set_direct(const char *value, void *opaque)
 
 static int set_number(const char *value, uint32_t min, uint32_t max, uint32_t *number)
 {
-	unsigned long n;
-	char *end;
+	uint64_t n;
+	int ret = vu_number_parse(value, min, max, &n);
 
-	errno = 0;
-	n = strtoul(value, &end, 10);
-	*number = (uint32_t)n;
-	return *value < '0' || *value > '9' || *end || errno || n < min || n > max ? -EINVAL : 0;
+	if (!ret)
+		*number = (uint32_t)n;
+	return ret;
 }
 
 static int set_n_queues(const char *value, void *opaque)
@@ -277,7 +276,9 @@ static int set_block(const char *value, void *opaque)
 	struct blk_settings *settings = opaque;
 	int ret = set_number(value, BLK_SECTOR, MAX_BLOCK, &settings->block);
 
-	return ret || settings->block & (settings->block - 1) ? -EINVAL : 0;
+	if (ret)
+		return ret;
+	return settings->block & (settings->block - 1) ? -EINVAL : 0;
 }
 
 static int set_serial(const char *value, void *opaque)
@@ -292,30 +293,10 @@ static int set_serial(const char *value, void *opaque)
 	return 0;
 }
 
-/* A number with K, M, G or T behind it, or without. */
 static int set_size(const char *value, void *opaque)
 {
-	static const char units[] = "KMGT";
-	struct blk_settings *settings = opaque;
-	const char *unit;
-	char *end;
-
-	errno = 0;
-	settings->size = strtoull(value, &end, 10);
-	if (*value < '0' || *value > '9' || errno)
-		return -EINVAL;
-	if (*end) {
-		unsigned int shift;
-
-		unit = strchr(units, *end);
-		if (!unit || end[1])
-			return -EINVAL;
-		shift = 10 * (unsigned int)(unit - units + 1);
-		if (settings->size > (UINT64_C(1) << 62) >> shift)
-			return -EINVAL;
-		settings->size <<= shift;
-	}
-	return settings->size < BLK_SECTOR || settings->size > UINT64_C(1) << 62 ? -EINVAL : 0;
+	return vu_number_parse(value, BLK_SECTOR, UINT64_C(1) << 62,
+			       &((struct blk_settings *)opaque)->size);
 }
 
 static int set_backend(const char *value, void *opaque)

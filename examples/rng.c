@@ -229,28 +229,18 @@ static int set_source(const char *value, void *opaque)
 	return 0;
 }
 
-static int set_number(const char *value, uint64_t max, uint64_t *number)
-{
-	char *end;
-
-	errno = 0;
-	*number = strtoull(value, &end, 10);
-	return *value < '0' || *value > '9' || *end || errno || !*number || *number > max ? -EINVAL
-											  : 0;
-}
-
 static int set_max_bytes(const char *value, void *opaque)
 {
 	struct settings *settings = opaque;
 
-	return set_number(value, INT64_MAX, &settings->max_bytes);
+	return vu_number_parse(value, 1, INT64_MAX, &settings->max_bytes);
 }
 
 static int set_period(const char *value, void *opaque)
 {
 	struct settings *settings = opaque;
 
-	return set_number(value, UINT32_MAX, &settings->period_ms);
+	return vu_number_parse(value, 1, UINT32_MAX, &settings->period_ms);
 }
 
 int main(int argc, char **argv)

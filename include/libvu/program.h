@@ -15,11 +15,12 @@ VU_BEGIN_DECLS
  * @help: one line.
  * @required: non-zero: the program refuses to start without it.
  * @set: called for each occurrence, in order, before create; @value is NULL for a flag and stays
- *	valid for the program's life.  -EINVAL (after a message to stderr of its own, if it has
- *	more to say) makes the program exit with status 2, another error with status 1.
+ *	valid for the program's life.  -EINVAL or -ERANGE, as of vu_number_parse() (after a message
+ *	to stderr of its own, if it has more to say), makes the program exit with status 2, another
+ *	error with status 1.
  *
  * A table of these ends with one whose name is NULL; vu_program_info.option_size is the size of
- *one.
+ * one.
  *
  * Since: 0.1
  */

@@ -35,6 +35,7 @@ struct vu_source;
 struct vu_memory;
 struct vu_runner;
 struct vu_program;
+struct vu_script;
 
 /**
  * enum vu_feature - numbers of the feature bits that are not a device's own.

@@ -35,5 +35,6 @@
 #include <libvu/group.h>
 #include <libvu/runner.h>
 #include <libvu/program.h>
+#include <libvu/script.h>
 
 #endif

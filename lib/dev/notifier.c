@@ -4,15 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/quiet_write.h"
 
 void notifier_init(struct notifier *n)
 {
@@ -73,24 +72,6 @@ void notifier_close(struct notifier *n)
 	notifier_init(n);
 }
 
-/* write(2) that leaves no SIGPIPE behind, for FIFOs: no flag does that for them. */
-static void write_without_sigpipe(int fd, const void *data, size_t len)
-{
-	static const struct timespec now = {0, 0};
-	sigset_t pipe_set, old, pending;
-	bool was_pending;
-
-	sigemptyset(&pipe_set);
-	sigaddset(&pipe_set, SIGPIPE);
-	sigpending(&pending);
-	was_pending = sigismember(&pending, SIGPIPE) == 1;
-	pthread_sigmask(SIG_BLOCK, &pipe_set, &old);
-	if (write(fd, data, len) < 0 && errno == EPIPE && !was_pending)
-		while (sigtimedwait(&pipe_set, NULL, &now) < 0 && errno == EINTR)
-			;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-}
-
 void notifier_signal(const struct notifier *n)
 {
 	static const uint64_t one = 1;
@@ -104,7 +85,7 @@ void notifier_signal(const struct notifier *n)
 		(void)send(n->fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
 		break;
 	case NOTIFIER_FIFO:
-		write_without_sigpipe(n->fd, &one, sizeof(one));
+		(void)quiet_write(n->fd, &one, sizeof(one));
 		break;
 	case NOTIFIER_NONE:
 		break;

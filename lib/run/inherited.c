@@ -8,36 +8,23 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A positive decimal number, or -1. */
-static long inherited_number(const char *s)
-{
-	char *end;
-	long n;
-
-	if (*s < '0' || *s > '9')
-		return -1;
-	errno = 0;
-	n = strtol(s, &end, 10);
-	return errno || *end ? -1 : n;
-}
+#include <libvu/vu.h>
 
 static int inherited_check(void)
 {
 	const char *pid = getenv("LISTEN_PID");
 	const char *fds = getenv("LISTEN_FDS");
-	long n;
+	uint64_t n;
 
 	if (!pid || !fds)
 		return 0;
-	n = inherited_number(pid);
-	if (n <= 0)
+	if (vu_number_parse(pid, 1, INT_MAX, &n))
 		return -EINVAL;
-	if (n != getpid())
+	if (n != (uint64_t)getpid())
 		return 0;
-	n = inherited_number(fds);
-	if (n < 0 || n > INT_MAX - INHERITED_FIRST_FD)
+	if (vu_number_parse(fds, 0, INT_MAX - INHERITED_FIRST_FD, &n))
 		return -EINVAL;
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < (int)n; i++)
 		if (fcntl(INHERITED_FIRST_FD + i, F_SETFD, FD_CLOEXEC) < 0)
 			return -errno;
 	return (int)n;

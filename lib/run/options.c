@@ -135,8 +135,9 @@ static int options_set(const struct option_line *line, const struct option_found
 		return 0;
 	fprintf(stderr, "%s: --%s%s%s: ", line->program, o->name, found->value ? "=" : "",
 		found->value ? found->value : "");
-	if (ret == -EINVAL) {
-		fprintf(stderr, "not a valid value; try --help\n");
+	if (ret == -EINVAL || ret == -ERANGE) {
+		fprintf(stderr, "%s; try --help\n",
+			ret == -EINVAL ? "not a valid value" : "out of range");
 		return PROGRAM_WRONG_USAGE;
 	}
 	fprintf(stderr, "%s\n", strerror(-ret));

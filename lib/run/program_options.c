@@ -6,25 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/number.h"
 #include "run/program.h"
 
 enum {
 	POLL_US_MAX = 1000000, /* beyond a second it is no polling, but a CPU given away */
 	CPU_MAX = 8191,
 };
-
-/* All of value as a number from 0 to max, or -EINVAL. */
-static long program_number(const char *value, int base, long max)
-{
-	char *end;
-	long n;
-
-	if (*value < '0' || *value > '9')
-		return -EINVAL;
-	errno = 0;
-	n = strtol(value, &end, base);
-	return errno || *end || n > max ? -EINVAL : n;
-}
 
 int program_add_socket(struct vu_program *program, const struct program_socket *socket)
 {
@@ -54,19 +42,26 @@ static int set_connect(const char *value, void *opaque)
 
 static int set_fd(const char *value, void *opaque)
 {
-	long fd = program_number(value, 10, INT_MAX);
-	struct program_socket socket = {.kind = SOCKET_FD, .fd = (int)fd};
+	struct program_socket socket = {.kind = SOCKET_FD};
+	uint64_t fd;
+	int ret = vu_number_parse(value, 0, INT_MAX, &fd);
 
-	return fd < 0 ? -EINVAL : program_add_socket(opaque, &socket);
+	if (ret)
+		return ret;
+	socket.fd = (int)fd;
+	return program_add_socket(opaque, &socket);
 }
 
 static int set_socket_mode(const char *value, void *opaque)
 {
 	struct vu_program *program = opaque;
-	long mode = program_number(value, 8, 0777);
+	uint64_t mode;
+	int ret = number_digits(&value, 8, &mode);
 
-	if (mode <= 0) /* nobody could ever connect with mode 0 */
-		return -EINVAL;
+	if (ret || *value)
+		return ret ? ret : -EINVAL;
+	if (!mode || mode > 0777) /* nobody could ever connect with mode 0 */
+		return -ERANGE;
 	program->file.mode = (uint32_t)mode;
 	return 0;
 }
@@ -75,23 +70,22 @@ static int set_socket_group(const char *value, void *opaque)
 {
 	struct vu_program *program = opaque;
 	const struct group *group = getgrnam(value);
-	long gid = group ? (long)group->gr_gid : program_number(value, 10, UINT32_MAX - 1L);
+	uint64_t gid = group ? group->gr_gid : 0;
+	int ret = group ? 0 : vu_number_parse(value, 0, UINT32_MAX - 1, &gid);
 
-	if (gid < 0)
-		return -EINVAL;
 	program->file.group = (uint32_t)gid;
-	return 0;
+	return ret;
 }
 
 static int set_poll_us(const char *value, void *opaque)
 {
 	struct vu_program *program = opaque;
-	long us = program_number(value, 10, POLL_US_MAX);
+	uint64_t us;
+	int ret = vu_number_parse(value, 0, POLL_US_MAX, &us);
 
-	if (us < 0)
-		return -EINVAL;
-	program->poll_ns = (uint64_t)us * 1000;
-	return 0;
+	if (!ret)
+		program->poll_ns = us * 1000;
+	return ret;
 }
 
 static int program_add_cpus(struct vu_program *program, uint32_t first, uint32_t last)
@@ -107,34 +101,36 @@ static int program_add_cpus(struct vu_program *program, uint32_t first, uint32_t
 	return 0;
 }
 
-/* A decimal number without sign and space, before one of the characters in ends; or -EINVAL. */
-static long program_cpu(const char **text, const char *ends)
+/* The number of a CPU, before one of the characters in ends. */
+static int program_cpu(const char **text, const char *ends, uint32_t *cpu)
 {
-	char *end;
-	long cpu;
+	uint64_t n;
+	int ret = number_digits(text, 10, &n);
 
-	if (**text < '0' || **text > '9')
-		return -EINVAL;
-	cpu = strtol(*text, &end, 10);
-	*text = end;
-	return cpu > CPU_MAX || !strchr(ends, *end) ? -EINVAL : cpu;
+	if (ret || !strchr(ends, **text))
+		return ret ? ret : -EINVAL;
+	if (n > CPU_MAX)
+		return -ERANGE;
+	*cpu = (uint32_t)n;
+	return 0;
 }
 
 /* "0,2-3".  Given again, it adds to the list. */
 static int set_cpus(const char *value, void *opaque)
 {
-	int ret = 0;
+	int ret;
 
 	do {
-		long first = program_cpu(&value, ",-"), last = first;
+		uint32_t first, last;
 
-		if (first >= 0 && *value == '-') {
+		ret = program_cpu(&value, ",-", &first);
+		last = first;
+		if (!ret && *value == '-') {
 			value++;
-			last = program_cpu(&value, ",");
+			ret = program_cpu(&value, ",", &last);
 		}
-		if (first < 0 || last < first)
-			return -EINVAL;
-		ret = program_add_cpus(opaque, (uint32_t)first, (uint32_t)last);
+		if (!ret)
+			ret = last < first ? -EINVAL : program_add_cpus(opaque, first, last);
 	} while (!ret && *value++);
 	return ret;
 }

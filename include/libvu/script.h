@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* Scripts: lines of words, from a file or from whoever controls a running device. */
+#ifndef LIBVU_SCRIPT_H
+#define LIBVU_SCRIPT_H
+
+#include <libvu/log.h>
+#include <libvu/types.h>
+
+VU_BEGIN_DECLS
+
+/**
+ * struct vu_command - one command of a script.
+ *
+ * A line is split into words at blanks; "..." holds blanks together, with \" and \\ inside; a word
+ * that starts with # begins a comment.  A line has at most 4095 bytes and 64 words.
+ *
+ * @name: the line's first word.
+ * @arguments: what "help" shows after the name ("LINE 0|1"); NULL for none.
+ * @help: one line.
+ * @min_words, @max_words: how many words may follow the name.
+ * @run: called for each such line; @words are the @n that follow the name, valid during the call.
+ *	Answers with vu_script_answer().  Returns 0, or -errno, which is reported as its text unless
+ *	vu_script_fail() said more.  Must not free the script.  Thread: the group's.
+ *
+ * A table of these ends with one whose name is NULL; vu_script_info.command_size is the size of one.
+ *
+ * Since: 0.1
+ */
+struct vu_command {
+	const char *name;
+	const char *arguments;
+	const char *help;
+	uint32_t min_words;
+	uint32_t max_words;
+	int (*run)(struct vu_script *script, uint32_t n, const char *const *words, void *opaque);
+};
+
+/**
+ * struct vu_script_info - what a script can say.
+ *
+ * @size: sizeof(struct vu_script_info).
+ * @name: what log lines call it; NULL means "script".
+ * @commands: see struct vu_command; must stay valid.
+ * @command_size: sizeof(struct vu_command).
+ * @opaque: last argument of each command.
+ * @log_level, @log_fn, @log_opaque: as in struct vu_device_info.
+ *
+ * Since: 0.1
+ */
+struct vu_script_info {
+	size_t size;
+	const char *name;
+	const struct vu_command *commands;
+	size_t command_size;
+	void *opaque;
+	uint32_t log_level;
+	vu_log_fn log_fn;
+	void *log_opaque;
+};
+
+/**
+ * vu_script_run_file() - run a file's lines, for descriptions of devices.
+ *
+ * Ends at the first line that fails, after a log line "PATH:LINE: what was wrong".
+ *
+ * Return: 0; what open(2) and read(2) return; -EINVAL for an unknown command, a wrong number of
+ * words or a malformed line; what the command returned; -E2BIG, -ENOMEM.
+ * Thread: any; the commands run in it.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_script_run_file(const struct vu_script_info *info, const char *path);
+
+/**
+ * vu_script_serve() - run lines as they come, from standard input or a Unix socket.
+ *
+ * After each line's answers the client gets a line "ok", or "error: " and the reason.  The command
+ * "help" is the library's: it lists the table.
+ *
+ * @group: whose thread runs the commands.
+ * @where: "-" for standard input and output, else the path of a socket to listen on (mode 0600, at
+ *	most 8 clients at once; a stale file is replaced).
+ * @index: of the device in its program; device n > 0 listens at "@where.n".
+ * @script: receives the script; vu_script_free() ends it, before the group is freed.
+ *
+ * Never waits for a client: one that reads so slowly that more than 64 KiB would have to be kept
+ * for it is disconnected.
+ *
+ * Return: 0; -EINVAL for "-" with @index not 0; -EADDRINUSE, -EEXIST, -ENAMETOOLONG as
+ * vu_runner_listen(); -E2BIG, -EINVAL, -ENOMEM, -EMFILE, -ENFILE.
+ * Thread: queue thread of the group, or any before the group is in use.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_script_serve(struct vu_group *group, const struct vu_script_info *info,
+				    const char *where, uint32_t index, struct vu_script **script);
+
+/**
+ * vu_script_free() - forget the script: clients are disconnected, the socket file is removed.
+ *
+ * NULL is ignored.  Thread: queue thread of the group, or any when the group is not in use.
+ * Since: 0.1
+ */
+VU_API void vu_script_free(struct vu_script *script);
+
+/**
+ * vu_script_answer() - send a line to whoever gave the command that is running.
+ *
+ * In vu_script_run_file() it goes nowhere.
+ *
+ * @text: without a newline.
+ *
+ * Thread: within a command.
+ * Since: 0.1
+ */
+VU_API void vu_script_answer(struct vu_script *script, const char *text);
+
+/**
+ * vu_script_fail() - say why the running command fails.
+ *
+ * Return: -EINVAL, to be returned by the command.  Thread: within a command.
+ * Since: 0.1
+ */
+VU_API int vu_script_fail(struct vu_script *script, const char *reason);
+
+/**
+ * vu_script_say() - send a line to every client: something happened in the device.
+ *
+ * @text: without a newline; its first word shall be neither "ok" nor "error:".
+ *
+ * NULL for @script is ignored.
+ * Thread: queue thread of the group.
+ * Since: 0.1
+ */
+VU_API void vu_script_say(struct vu_script *script, const char *text);
+
+/**
+ * vu_number_parse() - read a number from an option or a script.
+ *
+ * Decimal, or hexadecimal after 0x; K, M, G or T may follow and multiply by powers of 1024.
+ *
+ * @number: receives it; unchanged on failure.
+ *
+ * Return: 0; -EINVAL for anything else; -ERANGE outside @min to @max.  Thread: any.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_number_parse(const char *text, uint64_t min, uint64_t max,
+				    uint64_t *number);
+
+VU_END_DECLS
+
+#endif

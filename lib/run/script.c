@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Scripts: a table of commands, lines that name them, and files of such lines.
+ *
+ * Thread: one at a time; a served script's is its group's.
+ */
+#include "run/script.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/size_struct.h"
+
+enum {
+	SCRIPT_INFO_V1 = offsetof(struct vu_script_info, log_opaque) + sizeof(void *),
+	COMMAND_V1 = offsetof(struct vu_command, run) + sizeof(void (*)(void)),
+	PIECE = 2048,
+	HELP_COLUMN = 28,
+};
+
+/* --- the table --- */
+
+/* The caller's may be shorter or longer than ours. */
+static int script_copy_command(struct vu_command *to, const char *from, size_t size)
+{
+	for (size_t i = sizeof(*to); i < size; i++)
+		if (from[i])
+			return -E2BIG;
+	memset(to, 0, sizeof(*to));
+	memcpy(to, from, size < sizeof(*to) ? size : sizeof(*to));
+	return to->name && !to->run ? -EINVAL : 0;
+}
+
+static int script_copy_commands(struct vu_script *script)
+{
+	const char *from = (const char *)script->info.commands;
+	size_t size = script->info.command_size;
+	const char *name;
+	size_t n = 0;
+	int ret = 0;
+
+	if (!from || size < COMMAND_V1)
+		return -EINVAL;
+	do
+		memcpy(&name, from + size * n++ + offsetof(struct vu_command, name), sizeof(name));
+	while (name);
+	script->commands = calloc(n, sizeof(*script->commands));
+	if (!script->commands)
+		return -ENOMEM;
+	for (size_t i = 0; i < n && !ret; i++)
+		ret = script_copy_command(&script->commands[i], from + size * i, size);
+	return ret;
+}
+
+int script_init(struct vu_script *script, const struct vu_script_info *info)
+{
+	int ret;
+
+	memset(script, 0, sizeof(*script));
+	ret = size_struct_copy(&script->info, sizeof(script->info), info, SCRIPT_INFO_V1);
+	if (!ret)
+		ret = script_copy_commands(script);
+	log_init(&script->log, ret || !script->info.name ? "script" : script->info.name,
+		 script->info.log_level, script->info.log_fn, script->info.log_opaque);
+	if (ret)
+		script_destroy(script);
+	return ret;
+}
+
+void script_destroy(struct vu_script *script)
+{
+	free(script->commands);
+	script->commands = NULL;
+}
+
+/* --- one line --- */
+
+void vu_script_answer(struct vu_script *script, const char *text)
+{
+	if (script->answer)
+		script->answer(text, script->answer_opaque);
+}
+
+__attribute__((format(printf, 3, 4))) static int script_fail(struct vu_script *script, int error,
+							     const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(script->reason, sizeof(script->reason), format, ap);
+	va_end(ap);
+	return error;
+}
+
+int vu_script_fail(struct vu_script *script, const char *reason)
+{
+	return script_fail(script, -EINVAL, "%s", reason);
+}
+
+static void script_help(struct vu_script *script)
+{
+	char line[LINE_LONGEST];
+
+	for (const struct vu_command *c = script->commands; c->name; c++) {
+		const char *arguments = c->arguments ? c->arguments : "";
+		const char *help = c->help ? c->help : "";
+		int width = HELP_COLUMN - (int)strlen(c->name) - 1;
+
+		snprintf(line, sizeof(line), "%s %-*s%s%s", c->name, width > 0 ? width : 0,
+			 arguments, (int)strlen(arguments) < width ? "" : "  ", help);
+		vu_script_answer(script, line);
+	}
+}
+
+static int script_call(struct vu_script *script, const struct vu_command *command, uint32_t n,
+		       const char *const *words)
+{
+	int ret;
+
+	if (n < command->min_words || n > command->max_words)
+		return script_fail(script, -EINVAL, "'%s' %s; it is used so: %s%s%s", command->name,
+				   n < command->min_words ? "wants more words"
+							  : "has too many words",
+				   command->name, command->arguments ? " " : "",
+				   command->arguments ? command->arguments : "");
+	ret = command->run(script, n, words, script->info.opaque);
+	if (ret < 0 && !script->reason[0])
+		script_fail(script, ret, "%s", strerror(-ret));
+	return ret < 0 ? ret : 0;
+}
+
+int script_run(struct vu_script *script, struct line *line)
+{
+	const char *words[WORDS_MOST];
+	const char *why = NULL;
+	int n = line_split(line, words, &why);
+
+	script->reason[0] = '\0';
+	if (n < 0)
+		return script_fail(script, n, "%s", why);
+	if (!n)
+		return 0;
+	for (const struct vu_command *c = script->commands; c->name; c++)
+		if (!strcmp(c->name, words[0]))
+			return script_call(script, c, (uint32_t)n - 1, words + 1);
+	if (strcmp(words[0], "help") != 0)
+		return script_fail(script, -EINVAL, "there is no command '%.64s'%s", words[0],
+				   script->server ? "; try help" : "");
+	script_help(script);
+	return 0;
+}
+
+/* --- files --- */
+
+static int script_run_line_of_file(struct vu_script *script, struct line *line, const char *path)
+{
+	int ret = script_run(script, line);
+
+	if (ret)
+		log_error(&script->log, "%s:%" PRIu64 ": %s", path, line->number, script->reason);
+	return ret;
+}
+
+static int script_run_fd(struct vu_script *script, int fd, const char *path)
+{
+	struct line line = {0};
+	char piece[PIECE];
+	ssize_t got;
+	int ret = 0;
+
+	while (!ret && (got = read(fd, piece, sizeof(piece))) != 0) {
+		const char *data = piece;
+		size_t n = (size_t)got;
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			ret = -errno;
+			log_error(&script->log, "%s: %s", path, strerror(-ret));
+			return ret;
+		}
+		while (!ret && n)
+			if (line_take(&line, &data, &n))
+				ret = script_run_line_of_file(script, &line, path);
+	}
+	if (!ret && line_end(&line))
+		ret = script_run_line_of_file(script, &line, path);
+	return ret;
+}
+
+int vu_script_run_file(const struct vu_script_info *info, const char *path)
+{
+	struct vu_script script;
+	int ret = script_init(&script, info);
+	int fd;
+
+	if (ret)
+		return ret;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		ret = -errno;
+		log_error(&script.log, "%s: %s", path, strerror(-ret));
+	} else {
+		ret = script_run_fd(&script, fd, path);
+		close(fd);
+	}
+	script_destroy(&script);
+	return ret;
+}
