@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vu-i2c: an I2C adapter (virtio 1.3 §5.15) over chips of this machine, or simulated ones.
+ *
+ * Requests of one group become one transfer, so a group is executed when its last request is there.
+ * A driver whose ring is too small for a group sends pieces, or gives up half-way: what has been
+ * incomplete for a while is executed as it is.  Until then it stays in the ring, where it holds up
+ * no stop.
+ */
+#include "i2c.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { I2C_ID = 34, ZERO_LENGTH_REQUEST = 1 };
+
+/* How long the rest of a group may take: a driver has it ready, or has no room for it. */
+static const uint64_t patience = 2000000; /* nanoseconds */
+
+struct settings {
+	const char **specs; /* of --bus */
+	uint32_t n_specs;
+	const char *description;
+	const char *control;
+};
+
+struct i2c {
+	struct vu_device *dev;
+	struct vu_group *group; /* of the queue */
+	bool own_group;
+	struct vu_source *timer;
+	bool waiting; /* for the rest of a group; the timer runs */
+	bool mute;    /* the last piece had a request without room for a status */
+	int logged;   /* bus.error that was logged last */
+	struct i2c_bus bus;
+	struct i2c_control control;
+	struct vu_script *script;
+	struct i2c_piece piece;
+};
+
+static void i2c_log_changes(struct i2c *i2c)
+{
+	int error = i2c->bus.error;
+	char line[96];
+
+	/* That nobody answers is an everyday matter of scanning a bus. */
+	if (error == -ENXIO || error == -EREMOTEIO)
+		error = 0;
+	if (error != i2c->logged && error) {
+		snprintf(line, sizeof(line), "a transfer failed: %s", strerror(-error));
+		vu_device_log(i2c->dev, VU_LOG_WARNING, line);
+	}
+	i2c->logged = error;
+	if (i2c->piece.n_mute && !i2c->mute)
+		vu_device_log(i2c->dev, VU_LOG_WARNING, "a request has no room for its status");
+	i2c->mute = i2c->piece.n_mute;
+}
+
+/* All of a group that there is; false if more of it must come. */
+static bool i2c_take(struct vu_queue *queue, struct i2c_piece *piece)
+{
+	struct vu_req *req;
+	bool more = false;
+
+	piece->n = 0;
+	while ((!piece->n || more) && vu_queue_next(queue, &req) == 1)
+		more = i2c_piece_add(piece, req);
+	/* What a crash interrupted may have lost its end, and is due at once. */
+	return !more || piece->reqs[piece->n - 1]->flags & VU_REQ_RESUBMITTED;
+}
+
+static void i2c_serve(struct i2c *i2c, struct vu_queue *queue, bool now)
+{
+	struct i2c_piece *piece = &i2c->piece;
+
+	for (;;) {
+		bool whole = i2c_take(queue, piece);
+
+		if (!piece->n)
+			return;
+		if (!whole && !now) {
+			while (piece->n)
+				vu_req_put_back(piece->reqs[--piece->n]);
+			if (!i2c->waiting)
+				vu_source_set_timer(i2c->timer, patience, 0);
+			i2c->waiting = true;
+			return;
+		}
+		now = false;
+		if (i2c->waiting)
+			vu_source_set_timer(i2c->timer, 0, 0);
+		i2c->waiting = false;
+		i2c_piece_run(piece, &i2c->bus);
+		i2c_log_changes(i2c);
+		vu_queue_complete_batch(queue, piece->reqs, piece->written, piece->n);
+	}
+}
+
+static void queue_ready(struct vu_queue *queue, void *opaque)
+{
+	i2c_serve(opaque, queue, false);
+}
+
+/* What another driver left unfinished says nothing to this one. */
+static int started(struct vu_device *dev, void *opaque)
+{
+	((struct i2c *)opaque)->bus.failing = false;
+	(void)dev;
+	return 0;
+}
+
+static void on_patience(struct vu_source *source, int fd, uint32_t expirations, void *opaque)
+{
+	struct i2c *i2c = opaque;
+
+	i2c->waiting = false;
+	i2c_serve(i2c, vu_device_queue(i2c->dev, 0), true);
+}
+
+static void on_written(void *opaque, const struct i2c_chip *chip, uint8_t number, uint32_t value)
+{
+	struct i2c *i2c = opaque;
+	char line[64], text[I2C_TEXT];
+
+	snprintf(line, sizeof(line), "written %s 0x%02x 0x%x",
+		 i2c_address_format(chip->address, text), number, value);
+	vu_script_say(i2c->script, line);
+}
+
+static int i2c_make_device(struct i2c *i2c, struct vu_program *program, bool own_group)
+{
+	const struct vu_ops ops = {
+		.size = sizeof(ops), .started = started, .queue_ready = queue_ready};
+	struct vu_device_info info = {
+		.size = sizeof(info),
+		.device_id = I2C_ID,
+		.n_queues = 1,
+		.features = ZERO_LENGTH_REQUEST,
+		.required = ZERO_LENGTH_REQUEST,
+		.log_level = vu_program_log_level(program),
+	};
+	char name[16];
+	int ret;
+
+	snprintf(name, sizeof(name), "i2c%u", i2c->control.index);
+	info.name = name;
+	ret = vu_device_new(&info, &ops, i2c, &i2c->dev);
+	if (ret)
+		return ret;
+	i2c->group = vu_device_group(i2c->dev);
+	/* A transfer on a real bus takes its time; messages are answered meanwhile. */
+	if (own_group) {
+		ret = vu_group_new(i2c->dev, &i2c->group);
+		i2c->own_group = !ret;
+		if (!ret)
+			ret = vu_device_set_group(i2c->dev, 0, i2c->group);
+	}
+	return ret ? ret : vu_group_add_timer(i2c->group, on_patience, i2c, &i2c->timer);
+}
+
+/* The chips of this machine first: a simulated one must not have their address. */
+static int i2c_make_bus(struct i2c *i2c, const struct settings *settings)
+{
+	struct i2c_adapter *adapter;
+	int ret = i2c_bus_init(&i2c->bus);
+
+	for (uint32_t i = 0; i < settings->n_specs && !ret; i++) {
+		ret = i2c_dev_open(settings->specs[i], &adapter);
+		if (!ret)
+			i2c_bus_add(&i2c->bus, adapter);
+	}
+	if (ret)
+		return ret;
+	i2c->control.bus = &i2c->bus;
+	i2c->control.chips = i2c_chips_new();
+	if (!i2c->control.chips)
+		return -ENOMEM;
+	i2c->control.chips->written = on_written;
+	i2c->control.chips->opaque = i2c;
+	i2c_bus_add(&i2c->bus, &i2c->control.chips->adapter);
+	return 0;
+}
+
+static int i2c_make_chips(struct i2c *i2c, struct vu_program *program,
+			  const struct settings *settings)
+{
+	struct vu_script_info info = {
+		.size = sizeof(info),
+		.name = "i2c",
+		.commands = i2c_commands,
+		.command_size = sizeof(i2c_commands[0]),
+		.opaque = &i2c->control,
+		.log_level = vu_program_log_level(program),
+	};
+	int ret = 0;
+
+	if (settings->description)
+		ret = vu_script_run_file(&info, settings->description);
+	else if (!settings->n_specs)
+		ret = i2c_default_chips(i2c->control.chips);
+	if (!ret && settings->control) {
+		ret = vu_script_serve(i2c->group, &info, settings->control, i2c->control.index,
+				      &i2c->script);
+		if (ret)
+			fprintf(stderr, "vu-i2c: %s: %s\n", settings->control, strerror(-ret));
+	}
+	return ret;
+}
+
+static void i2c_free(struct i2c *i2c)
+{
+	vu_script_free(i2c->script);
+	if (i2c->own_group)
+		vu_group_free(i2c->group);
+	vu_device_free(i2c->dev);
+	i2c_bus_fini(&i2c->bus);
+	free(i2c);
+}
+
+static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
+{
+	const struct settings *settings = opaque;
+	struct i2c *i2c = calloc(1, sizeof(*i2c));
+	int ret;
+
+	if (!i2c)
+		return -ENOMEM;
+	i2c->control.index = index;
+	ret = i2c_make_bus(i2c, settings);
+	if (!ret)
+		ret = i2c_make_device(i2c, program, settings->n_specs);
+	if (!ret)
+		ret = i2c_make_chips(i2c, program, settings);
+	if (!ret && i2c->own_group)
+		ret = vu_program_add_worker(program, i2c->group);
+	if (ret) {
+		i2c_free(i2c);
+		return ret;
+	}
+	*dev = i2c->dev;
+	return 0;
+}
+
+static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
+{
+	(void)index;
+	(void)opaque;
+	i2c_free(vu_device_opaque(dev));
+}
+
+static int set_bus(const char *value, void *opaque)
+{
+	struct settings *settings = opaque;
+	const char **specs =
+		reallocarray(settings->specs, settings->n_specs + 1, sizeof(*settings->specs));
+
+	if (!specs)
+		return -ENOMEM;
+	specs[settings->n_specs++] = value;
+	settings->specs = specs;
+	return 0;
+}
+
+static int set_chips(const char *value, void *opaque)
+{
+	((struct settings *)opaque)->description = value;
+	return 0;
+}
+
+static int set_control(const char *value, void *opaque)
+{
+	((struct settings *)opaque)->control = value;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct vu_option options[] = {
+		{"bus", "PATH:ADDRESS[,ADDRESS]...",
+		 "chips of this machine: /dev/i2c-0:0x50,0x51; 0x150/10 is an address of 10 bits",
+		 0, set_bus},
+		{"chips", "FILE",
+		 "simulated chips (without --bus: a 24c02 at 0x50, an LM75 at 0x48)", 0, set_chips},
+		{"control", "PATH|-",
+		 "take commands from a socket, or standard input; try \"help\"", 0, set_control},
+		{NULL, NULL, NULL, 0, NULL},
+	};
+	struct settings settings = {0};
+	const struct vu_program_info info = {
+		.size = sizeof(info),
+		.name = "vu-i2c",
+		.type = "i2c",
+		.summary = "A vhost-user I2C adapter.",
+		.options = options,
+		.option_size = sizeof(options[0]),
+		.create = create,
+		.destroy = destroy,
+		.opaque = &settings,
+	};
+	int status = vu_program_main(&info, argc, argv);
+
+	free(settings.specs);
+	return status;
+}
