@@ -23,9 +23,10 @@
 
 enum {
 	BLK_SECTOR = 512,
-	BLK_SEG_MAX = 126,   /* with header and status what fits into QEMU's usual ring of 128 */
-	BLK_BATCH = 64,	     /* requests completed together */
-	BLK_MAX_RANGES = 64, /* of a discard or write zeroes request */
+	BLK_SEG_MAX = 126,    /* with header and status what fits into QEMU's usual ring of 128 */
+	BLK_BATCH = 64,	      /* requests completed together */
+	BLK_GRAIN = 16 << 10, /* bytes copied until what is finished is published */
+	BLK_MAX_RANGES = 64,  /* of a discard or write zeroes request */
 	BLK_MAX_DISCARD = 1 << 30, /* bytes in a range */
 	BLK_MAX_ZEROES = 64 << 20, /* less: a file system without a better way writes them */
 };
@@ -71,8 +72,13 @@ struct blk_queue {
 	struct vu_queue *vq;
 	struct vu_group *group;
 	struct uring *uring;
-	struct vu_req *next; /* blk_memory.c: begun, not yet copied */
-	uint32_t n_done; /* finished, not yet completed */
+	/* blk_memory.c: begun, not yet copied; what of it the CPU's cache was asked for */
+	struct vu_req *gathered[BLK_BATCH];
+	uint32_t n_gathered, ahead; /* the first ahead of them, and */
+	uint64_t ahead_offset;	    /* so much of the next; */
+	uint64_t asked;		    /* all in all */
+	uint64_t worked;	    /* see blk_worked() */
+	uint32_t n_done;	    /* finished, not yet completed */
 	struct vu_req *done[BLK_BATCH];
 	uint64_t written[BLK_BATCH];
 };
@@ -128,5 +134,10 @@ void blk_queue_ready(struct vu_queue *vq, void *opaque);
 void blk_finish(struct blk_queue *q, struct vu_req *req, uint8_t status);
 /* Make what was finished visible; before a callback of ours returns. */
 void blk_flush_done(struct blk_queue *q);
+/*
+ * After blk_finish(): this thread was busy with so many bytes of it.  Once that adds up, what is
+ * finished is published, so that the driver has something to do while the rest is copied.
+ */
+void blk_worked(struct blk_queue *q, uint64_t bytes);
 
 #endif

@@ -133,6 +133,14 @@ void blk_flush_done(struct blk_queue *q)
 	if (q->n_done)
 		vu_queue_complete_batch(q->vq, q->done, q->written, q->n_done);
 	q->n_done = 0;
+	q->worked = 0;
+}
+
+void blk_worked(struct blk_queue *q, uint64_t bytes)
+{
+	q->worked += bytes;
+	if (q->worked >= BLK_GRAIN)
+		blk_flush_done(q);
 }
 
 static void blk_complete(struct blk_queue *q, struct vu_req *req, uint64_t written)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { NOW_PENALTY_MAX = 64, HEADER = sizeof(struct virtio_blk_outhdr) };
 
@@ -45,13 +46,26 @@ static void transfer_now_failed(struct uring *u, const struct blk_io *io, ssize_
 	u->now_skip = u->now_penalty;
 }
 
+static ssize_t transfer_at_once(const struct blk_file *file, const struct blk_io *io,
+				const struct iovec *iov, int n, int flags)
+{
+	bool write = io->type == BLK_WRITE;
+	off_t at = (off_t)io->offset;
+
+	/* Without a list to be fetched and checked it takes the kernel less time. */
+	if (n == 1 && !flags)
+		return write ? pwrite(file->fd, iov->iov_base, iov->iov_len, at)
+			     : pread(file->fd, iov->iov_base, iov->iov_len, at);
+	return write ? pwritev2(file->fd, iov, n, at, flags) : preadv2(file->fd, iov, n, at, flags);
+}
+
 /* What is missing after it goes the usual way. */
 bool transfer_now(struct uring *u, struct vu_req *req)
 {
 	struct blk_io *io = req->priv;
 	const struct iovec *iov;
 	ssize_t ret;
-	int n, now, flags;
+	int n, now;
 
 	if (io->type > BLK_WRITE || io->sync)
 		return false;
@@ -61,11 +75,7 @@ bool transfer_now(struct uring *u, struct vu_req *req)
 	n = transfer_segments(u, req, &iov);
 	if (n < 0)
 		return false;
-	flags = now == BLK_NOW_CACHED ? RWF_NOWAIT : 0;
-	if (io->type == BLK_WRITE)
-		ret = pwritev2(u->file->fd, iov, n, (off_t)io->offset, flags);
-	else
-		ret = preadv2(u->file->fd, iov, n, (off_t)io->offset, flags);
+	ret = transfer_at_once(u->file, io, iov, n, now == BLK_NOW_CACHED ? RWF_NOWAIT : 0);
 	if (ret > 0)
 		io->done = (uint64_t)ret;
 	if (io->done < io->len) {

@@ -196,11 +196,16 @@ void uring_start(struct blk_queue *q, struct vu_req *req)
 {
 	struct blk_io *io = req->priv;
 	struct uring *u = q->uring;
+	uint64_t len = io->len;
 
-	if (transfer_now(u, req) || (io->n_ranges && !range_left(io) && !io->sync))
+	if (transfer_now(u, req)) {
 		blk_finish(q, req, VIRTIO_BLK_S_OK);
-	else
+		blk_worked(q, len);
+	} else if (io->n_ranges && !range_left(io) && !io->sync) {
+		blk_finish(q, req, VIRTIO_BLK_S_OK);
+	} else {
 		uring_go(u, req);
+	}
 }
 
 /* The ring has completions, or the timer of a stuck submission expired. */
