@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The Python examples under real kernels: rng, a disk that fails, a keyboard, an I2C bus.
+"""The Python examples under real kernels: rng, a disk that fails, a keyboard.
 
 They run in the environment that the build made (tests/python); without it they are skipped.
 """
@@ -10,10 +10,7 @@ import re
 import signal
 
 from lib import Image, Skip, VhostUser, main
-from lib import device as kinds
-from lib.kernel import Kernel
 
-kinds.KINDS.setdefault("i2c", (34, ["i2c_virtio"]))
 HERE = os.path.dirname(os.path.abspath(__file__))
 EXAMPLES = os.path.join(HERE, "..", "..", "bindings", "python", "examples")
 
@@ -85,20 +82,6 @@ def test_keyboard(t):
             packet = [(1, 30, 1), (1, 48, 1), (0, 0, 0), (1, 30, 0), (1, 48, 0), (0, 0, 0)]
             start = events.index(packet[0])
             assert start % 3 == 0 and events[start:start + 6] == packet[:len(events) - start], events
-
-
-def test_i2c(t):
-    sentence = "qemu_guest_reads_and_writes_an_eeprom"
-    if not Kernel.debian().has("i2c_virtio"):
-        t.skip(sentence, f"Debian's kernel {Kernel.debian().release} has no i2c-virtio driver")
-        return
-    with example(t, "i2c_eeprom", "from Python\n") as bus, \
-         t.qemu(VhostUser("i2c", bus), modules=["at24"]) as guest, t.check(sentence):
-        guest.run("echo 24c02 0x50 >/sys/bus/i2c/devices/i2c-0/new_device")
-        eeprom = "/sys/bus/i2c/devices/0-0050/eeprom"
-        assert guest.run(f"head -c 12 {eeprom}").output == b"from Python\n"
-        guest.run(f"printf hello | dd of={eeprom} conv=notrunc")
-        assert guest.run(f"head -c 12 {eeprom}").output == b"helloPython\n"
 
 
 if __name__ == "__main__":

@@ -6,10 +6,10 @@ A test file imports what it needs from here, defines functions named test_*(t), 
 """
 
 from .backend import Backend
-from .device import VhostUser
+from .device import Generic, VhostUser
 from .disk import Image
 from .errors import GuestDied, GuestError, GuestTimeout, Skip
 from .report import main
 
-__all__ = ["Backend", "VhostUser", "Image", "GuestDied", "GuestError", "GuestTimeout", "Skip",
-           "main"]
+__all__ = ["Backend", "Generic", "VhostUser", "Image", "GuestDied", "GuestError", "GuestTimeout",
+           "Skip", "main"]

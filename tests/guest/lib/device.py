@@ -17,10 +17,14 @@ KINDS = {
     "pmem": (27, ["virtio_pmem"]),
     "fs": (26, ["virtiofs"]),
     "snd": (25, ["virtio_snd"]),
+    "scmi": (32, ["scmi_transport_virtio"]),
+    "i2c": (34, ["i2c_virtio", "i2c_dev"]),
+    "gpio": (41, ["gpio_virtio"]),
 }
 
-# QEMU spells its properties with -, but those of every virtio device with _
-UNDERSCORED = {"event_idx", "indirect_desc", "iommu_platform", "queue_reset", "notify_on_empty"}
+# QEMU spells its properties with -, but those of every virtio device with _, and of the test device
+UNDERSCORED = {"event_idx", "indirect_desc", "iommu_platform", "queue_reset", "notify_on_empty",
+               "num_vqs", "vq_size", "config_size"}
 
 
 class VhostUser:
@@ -50,3 +54,15 @@ class VhostUser:
 
     def uml_args(self):
         return [f"virtio_uml.device={self.socket}:{self.virtio_id}"]
+
+
+class Generic(VhostUser):
+    """QEMU 11's vhost-user-test-device-pci as a device of any kind: for those without a QEMU device.
+
+    UML has no need of it; there it is the same as a VhostUser.
+    """
+
+    def __init__(self, kind, socket, queues, config_size=0, **props):
+        super().__init__(kind, socket, model="vhost-user-test-device-pci",
+                         virtio_id=KINDS[kind][0], num_vqs=queues, vq_size=props.pop("vq_size", 64),
+                         config_size=config_size, **props)

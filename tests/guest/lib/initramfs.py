@@ -10,6 +10,7 @@ import shutil
 import stat
 import subprocess
 
+from . import tools
 from .errors import Skip
 
 INIT = os.path.join(os.path.dirname(__file__), "init.sh")
@@ -38,18 +39,24 @@ class Initramfs:
     def add_link(self, name, target):
         self._entry(name.strip("/"), stat.S_IFLNK | 0o777, target.encode())
 
-    def add_program(self, program):
+    def add_program(self, program, store=None):
         """A host program in /host, with the libraries that ldd names at their own paths.
 
         init.sh makes an alias of it: busybox's shell prefers its own applets to the PATH.
+        With a Store, the programs that lib/tools.py knows come from there.
         """
-        path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+        path, libraries = store and tools.find(store, program) or (None, "")
+        path = path or shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
         if not path:
             raise Skip(f"no {program} on this machine")
         self.add_file(f"/host/{os.path.basename(program)}", os.path.realpath(path), 0o755)
-        listing = subprocess.run(["ldd", path], capture_output=True, text=True, check=False)
+        listing = subprocess.run(["ldd", path], capture_output=True, text=True, check=False,
+                                 env=os.environ | {"LD_LIBRARY_PATH": libraries})
         for library in re.findall(r"(/\S+) \(0x", listing.stdout):
-            self.add_file(library, os.path.realpath(library), 0o755)
+            name = library
+            if libraries and library.startswith(libraries):
+                name = f"/usr/lib/x86_64-linux-gnu/{os.path.basename(library)}"
+            self.add_file(name, os.path.realpath(library), 0o755)
 
     def add_modules(self, modules):
         names = []

@@ -13,28 +13,27 @@ import struct
 import subprocess
 import zlib
 
+from . import drivers
 from .errors import Skip
-
-
-def cache_folders():
-    """Where scripts/setup may have put things; the first that exists counts."""
-    env = os.environ
-    home = os.path.join(env.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "libvu")
-    return [env["VU_CACHE"]] if env.get("VU_CACHE") else [home, "/var/cache/libvu"]
+from .store import cache_folders, version_key
 
 
 class Kernel:
-    def __init__(self, release, image, modules):
+    def __init__(self, release, image, modules, store=None):
         self.release, self.image, self._folder = release, image, modules
+        self._store = store  # of the drivers that can be built for it
         self._files = self._builtin = None
 
     @staticmethod
-    def debian(release=""):
-        """The newest unpacked Debian kernel whose release starts with `release`."""
+    def debian(release="", store=None):
+        """The newest unpacked Debian kernel whose release starts with `release`.
+
+        With a Store it gets the drivers that it lacks from there.
+        """
         found = []
         for folder in cache_folders():
             for image in glob.glob(f"{folder}/linux-image-*/boot/vmlinuz-{release}*"):
-                found.append((_sort_key(image), image))
+                found.append((version_key(image), image))
         if not found:
             raise Skip(f"no Debian kernel {release} in {' or '.join(cache_folders())}: "
                        "run scripts/setup guest")
@@ -43,15 +42,15 @@ class Kernel:
         tree = os.path.dirname(os.path.dirname(image))
         modules = next(p for p in (f"{tree}/lib/modules/{release}",
                                    f"{tree}/usr/lib/modules/{release}") if os.path.isdir(p))
-        return Kernel(release, image, modules)
+        return Kernel(release, image, modules, store)
 
     @staticmethod
     def uml(linux=None):
         """User-mode Linux of Debian's package user-mode-linux, or (program, folder of modules)."""
         if linux:
-            return Kernel(os.path.basename(linux[1]), *linux)
+            return Kernel(re.search(r"\d[\d.]*", os.path.basename(linux[1]))[0], *linux)
         image = shutil.which("linux.uml")
-        modules = sorted(glob.glob("/usr/lib/uml/modules/*"), key=_sort_key)
+        modules = sorted(glob.glob("/usr/lib/uml/modules/*"), key=version_key)
         if not image or not modules:
             raise Skip("no linux.uml: run scripts/setup guest (Debian package user-mode-linux)")
         return Kernel(os.path.basename(modules[-1]), image, modules[-1])
@@ -89,6 +88,8 @@ class Kernel:
         name = _plain(name)
         if name in order or name in self._builtin:
             return
+        if name not in self._files and name in drivers.SOURCES and self._store:
+            self._index_folder(drivers.folder(self._store, self.release))
         if name not in self._files:
             if required:
                 raise Skip(f"kernel {self.release} has no {name}")
@@ -106,20 +107,19 @@ class Kernel:
     def _index(self):
         if self._files is None:
             self._files = {}
-            for folder, _, files in os.walk(self._folder):
-                for file in files:
-                    if ".ko" in file:
-                        self._files[_plain(file.split(".ko")[0])] = os.path.join(folder, file)
+            self._index_folder(self._folder)
             with open(f"{self._folder}/modules.builtin", encoding="utf-8") as lines:
                 self._builtin = {_plain(os.path.basename(l.strip())[:-3]) for l in lines}
+
+    def _index_folder(self, top):
+        for folder, _, files in os.walk(top):
+            for file in files:
+                if re.search(r"\.ko(\.\w+)?$", file):
+                    self._files[_plain(file.split(".ko")[0])] = os.path.join(folder, file)
 
 
 def _plain(name):
     return name.replace("-", "_")
-
-
-def _sort_key(path):
-    return [int(n) for n in re.findall(r"\d+", os.path.basename(path))]
 
 
 def _read_module(path):

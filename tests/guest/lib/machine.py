@@ -41,9 +41,9 @@ class Machine:
     front_end = ""
     drivers = []  # modules of the transport
 
-    def __init__(self, folder, name, say, devices=(), modules=(), programs=(), files=None,
+    def __init__(self, folder, name, store, devices=(), modules=(), programs=(), files=None,
                  memory=256, cpus=2, cmdline="", complaints_ok=False):
-        self.folder, self.name, self.say = folder, name, say
+        self.folder, self.name, self.store, self.say = folder, name, store, store.say
         self.devices, self.memory, self.cpus, self.cmdline = list(devices), memory, cpus, cmdline
         self.complaints_ok = complaints_ok
         self._pairs, self._process, self.boot_time, self.stuck = [], None, None, False
@@ -138,7 +138,7 @@ class Machine:
             wanted += device.modules
         fs.add_modules(self.kernel.modules(wanted + list(modules)))
         for program in programs:
-            fs.add_program(program)
+            fs.add_program(program, self.store)
         for name, content in files.items():
             fs.add_file(name, content)
         self.initramfs = os.path.join(self.folder, f"{self.name}.cpio")

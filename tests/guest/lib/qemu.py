@@ -30,7 +30,7 @@ class Qemu(Machine):
         super().__init__(*args, **kw)
 
     def make_kernel(self):
-        return Kernel.debian(self._release)
+        return Kernel.debian(self._release, self.store)
 
     def command(self, console, agent):
         monitor, theirs = self.stream("qmp")

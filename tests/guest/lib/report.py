@@ -14,10 +14,13 @@ import sys
 import tempfile
 import time
 
-from . import fetch
+from . import newer
 from .backend import Backend
+from .built import built_uml
 from .errors import GuestDied, Skip
+from .fetch import Packages
 from .qemu import Qemu
+from .store import Store
 from .uml import Uml
 
 BEGAN = float(os.environ.get("VU_BEGAN") or time.time())  # the clock of scripts/lib.sh
@@ -33,6 +36,7 @@ class Test:
     def __init__(self, report, name, folder):
         self._report, self.name, self.folder = report, name, folder
         self._names = {}
+        self.store = Store(self.say, report.options.fetch, report.options.build_kernel)
         os.mkdir(folder)
 
     def path(self, name):
@@ -47,16 +51,26 @@ class Test:
     @property
     def newer_qemu(self):
         """A program, QEMU 10, for qemu(..., qemu=); raises Skip where it cannot be had."""
-        return fetch.newer_qemu(self._report.options.fetch, self.say)
+        return newer.newer_qemu(self.store)
+
+    @property
+    def newest_qemu(self):
+        """QEMU 11, likewise."""
+        return newer.newest_qemu(self.store)
 
     @property
     def newer_uml(self):
         """User-mode Linux 7.2 for uml(..., linux=); raises Skip where it cannot be had."""
-        return fetch.newer_uml(self._report.options.fetch, self.say)
+        return newer.newer_uml(self.store)
+
+    @property
+    def built_uml(self):
+        """User-mode Linux 6.12 with the drivers of uml.config, likewise."""
+        return built_uml(self.store)
 
     def packages(self, suite, *names):
         """The folder with unpacked packages of a newer suite; raises Skip as above."""
-        return fetch.Packages(suite, *names).tree(self._report.options.fetch, self.say)
+        return Packages(suite, *names).tree(self.store)
 
     def program(self, name):
         """One of our programs in the build folder; skips when it was not built."""
@@ -105,7 +119,7 @@ class Test:
 
     def _boot(self, kind, name, devices, kw):
         timeout = kw.pop("boot_timeout", 60)
-        machine = kind(self.folder, self._unique(name), self.say, devices=devices, **kw)
+        machine = kind(self.folder, self._unique(name), self.store, devices=devices, **kw)
         try:
             return machine.boot(timeout)
         except BaseException:
@@ -148,7 +162,9 @@ def main(module=None):
     options.add_argument("--keep", action="store_true", help="keep logs and images in any case")
     options.add_argument("--long", action="store_true", help="take the time of scripts/test long")
     options.add_argument("--fetch", action="store_true",
-                         help="fetch packages of newer Debian suites into the cache folder")
+                         help="fetch Debian packages into the cache folder; build modules of them")
+    options.add_argument("--build-kernel", action="store_true",
+                         help="with --fetch: build a User-mode Linux, which takes minutes")
     options.add_argument("--list", action="store_true", help="list the tests and end")
     options.add_argument("tests", nargs="*", help="run only tests with this in their name")
     options = options.parse_args()

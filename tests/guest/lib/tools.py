@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+"""Programs for the guest that come from a fixed Debian release, so that tests know how they behave."""
+
+import os
+
+from .fetch import Packages
+
+SUITE = "bookworm"
+PACKAGES = {
+    "i2c-tools": ("libi2c0", ["i2cdetect", "i2cdump", "i2cget", "i2cset", "i2ctransfer"]),
+    "gpiod": ("libgpiod2", ["gpiodetect", "gpioinfo", "gpioget", "gpioset", "gpiomon", "gpiofind"]),
+}
+
+
+def find(store, program):
+    """(path, folder of its libraries) of a program that is known here, else None."""
+    for package, (library, programs) in PACKAGES.items():
+        if program in programs:
+            tree = Packages(SUITE, package, library).tree(store)
+            for folder in ("usr/sbin", "usr/bin"):
+                if os.path.exists(f"{tree}/{folder}/{program}"):
+                    return f"{tree}/{folder}/{program}", f"{tree}/usr/lib/x86_64-linux-gnu"
+    return None
