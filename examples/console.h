@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the parts of vu-console share: the device, its ports, its settings.
+ *
+ * console.c has the device and its queues, console_port.c the data of a port, console_script.c the
+ * control script, console_main.c the command line.  All of it runs on the device thread.
+ */
+#ifndef CONSOLE_H
+#define CONSOLE_H
+
+#include "console_backend.h"
+#include "console_control.h"
+
+enum {
+	CONSOLE_SEGS = 256, /* longest chain */
+	CONSOLE_EMERGENCY = 4096,
+};
+
+struct console_settings {
+	const char *console;		      /* BACKEND of port 0 */
+	const char *ports[CONTROL_MAX_PORTS]; /* "NAME=BACKEND" */
+	uint32_t n_ports;		      /* of these */
+	uint32_t max_ports;		      /* with the console; 0: as many as there are */
+	uint16_t cols, rows;
+	bool no_multiport;
+	bool rows_first;
+	const char *control; /* where the script comes from, or NULL */
+};
+
+struct port {
+	struct console *console;
+	uint32_t id;
+	struct backend *backend; /* NULL: there is no such port */
+	char label[CONTROL_NAME];
+	bool closed; /* by the script */
+	/* How much of the transmit queue's first request is written, and what tells it is the same.
+	 */
+	uint64_t written;
+	uint64_t head_len;
+	const void *head_base;
+};
+
+/* What a driver can do wrong; each is logged when it was not the one before. */
+enum console_complaint {
+	CONSOLE_FINE,
+	CONSOLE_BAD_MESSAGE, /* and the error of control_receive() */
+	CONSOLE_BAD_DIRECTION,
+	CONSOLE_BAD_BUFFER,
+	CONSOLE_EMERGENCY_FULL,
+};
+
+struct console {
+	struct vu_device *dev;
+	const struct console_settings *settings;
+	uint32_t index;
+	uint32_t max_ports;
+	struct control control;
+	struct port ports[CONTROL_MAX_PORTS];
+	bool driver;	/* there is one */
+	bool multiport; /* negotiated */
+	struct vu_script *script;
+	enum console_complaint complaint; /* logged last */
+	int complaint_error;
+	struct iovec iov[CONSOLE_SEGS];
+	unsigned char emergency[CONSOLE_EMERGENCY]; /* written to the config space, not yet out */
+	uint32_t n_emergency;
+};
+
+/* console.c */
+int console_new(const struct console_settings *settings, uint32_t index, uint32_t log_level,
+		struct console **console);
+void console_free(struct console *c);
+void console_complain(struct console *c, enum console_complaint what, int error, const char *text);
+void console_flush_control(struct console *c);
+void console_set_size(struct console *c, uint16_t cols, uint16_t rows);
+
+/* console_port.c */
+/* id < max_ports; the console has no name.  0 or -errno, after a log line. */
+int port_add(struct console *c, uint32_t id, const char *name, const char *backend);
+void port_remove(struct port *port);
+void port_set_closed(struct port *port, bool closed);
+/* Move what can be moved, in both directions. */
+void port_pump(struct port *port);
+/* The driver is another one, or as new. */
+void port_reset(struct port *port);
+
+/* console_script.c */
+/* "80x25"; 0 or -EINVAL. */
+int console_parse_size(const char *text, uint16_t *cols, uint16_t *rows);
+int console_serve_script(struct console *c, uint32_t log_level);
+/* Something happened to a port: tell who controls us. */
+void console_say_port(struct console *c, const char *what, uint32_t id);
+
+#endif

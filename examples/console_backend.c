@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* See console_backend.h: what all kinds have in common. */
+#include "console_backend.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+static const uint64_t retry_ns = 500 * 1000000ULL;
+
+static const struct backend_kind *const backend_kinds[] = {
+	&backend_pty, &backend_socket, &backend_stdio, &backend_file, &backend_echo,
+};
+
+/* The kind that a description names, and its argument, which may be "". */
+static const struct backend_kind *backend_find(const char *description, const char **argument)
+{
+	size_t len = strcspn(description, ":");
+
+	*argument = description[len] ? description + len + 1 : "";
+	for (size_t i = 0; i < sizeof(backend_kinds) / sizeof(backend_kinds[0]); i++) {
+		const struct backend_kind *kind = backend_kinds[i];
+
+		if (strlen(kind->name) != len || strncmp(kind->name, description, len))
+			continue;
+		if (kind->argument == BACKEND_ARGUMENT && !**argument)
+			return NULL;
+		if (kind->argument == BACKEND_NO_ARGUMENT && description[len])
+			return NULL;
+		return kind;
+	}
+	return NULL;
+}
+
+int backend_check(const char *description)
+{
+	const char *argument;
+
+	return backend_find(description, &argument) ? 0 : -EINVAL;
+}
+
+void backend_log(struct backend *b, enum vu_log_level level, const char *text, int error)
+{
+	char line[240];
+
+	snprintf(line, sizeof(line), "port %s: %s: %s%s%s", b->label, b->kind->name, text,
+		 error ? ": " : "", error ? strerror(error) : "");
+	vu_device_log(b->dev, level, line);
+}
+
+int backend_path(const struct backend *b, const char *text, size_t len, char path[BACKEND_PATH])
+{
+	int n = snprintf(path, BACKEND_PATH, "%.*s", (int)len, text);
+
+	if (b->index && n < BACKEND_PATH)
+		n += snprintf(path + n, (size_t)(BACKEND_PATH - n), ".%u", b->index);
+	return n < BACKEND_PATH ? 0 : -ENAMETOOLONG;
+}
+
+/* --- events --- */
+
+static void backend_on_retry(struct vu_source *source, int fd, uint32_t events, void *opaque)
+{
+	struct backend *b = opaque;
+
+	b->readable = b->writable = true;
+	b->changed(b->opaque);
+}
+
+static void backend_on_fd(struct vu_source *source, int fd, uint32_t events, void *opaque)
+{
+	struct backend *b = opaque;
+	const uint32_t gone = EPOLLHUP | EPOLLERR;
+
+	if (source == b->source_in && events & (EPOLLIN | EPOLLRDHUP | gone))
+		b->readable = true;
+	if (fd == b->fd_out && events & (EPOLLOUT | gone))
+		b->writable = true;
+	if (b->kind->look)
+		b->kind->look(b, events);
+	b->changed(b->opaque);
+}
+
+static int backend_watch_fd(struct backend *b, int fd, uint32_t events, struct vu_source **source)
+{
+	int err = vu_group_add_fd(b->group, fd, events | EPOLLET, backend_on_fd, b, source);
+
+	return err == -EPERM ? 0 : err; /* a regular file is always ready, and can't be watched */
+}
+
+int backend_watch(struct backend *b)
+{
+	uint32_t both = b->fd_in == b->fd_out ? EPOLLOUT : 0;
+	int err = 0;
+
+	if (b->fd_in >= 0)
+		err = backend_watch_fd(b, b->fd_in, EPOLLIN | EPOLLRDHUP | both, &b->source_in);
+	if (!err && b->fd_out >= 0 && !both)
+		err = backend_watch_fd(b, b->fd_out, EPOLLOUT, &b->source_out);
+	b->readable = b->writable = true;
+	return err;
+}
+
+void backend_unwatch(struct backend *b)
+{
+	vu_source_remove(b->source_in);
+	vu_source_remove(b->source_out);
+	b->source_in = b->source_out = NULL;
+}
+
+/* --- data --- */
+
+/* It is not to be expected that this goes on: say so once, and see later. */
+static ssize_t backend_fail(struct backend *b, const char *what, int error)
+{
+	if (error != b->error)
+		backend_log(b, VU_LOG_WARNING, what, error);
+	b->error = error;
+	if (b->kind->disconnect)
+		b->kind->disconnect(b);
+	else
+		vu_source_set_timer(b->retry, retry_ns, 0);
+	return -EAGAIN;
+}
+
+static ssize_t backend_readv(int fd, const struct iovec *iov, int n)
+{
+	ssize_t got;
+
+	do
+		got = readv(fd, iov, n);
+	while (got < 0 && errno == EINTR);
+	return got < 0 ? -errno : got;
+}
+
+static ssize_t backend_writev(int fd, const struct iovec *iov, int n)
+{
+	ssize_t put;
+
+	do
+		put = writev(fd, iov, n);
+	while (put < 0 && errno == EINTR);
+	return put < 0 ? -errno : put;
+}
+
+ssize_t backend_read(struct backend *b, const struct iovec *iov, int n)
+{
+	ssize_t got;
+
+	if (!b->connected || !b->readable)
+		return -EAGAIN;
+	got = b->kind->read ? b->kind->read(b, iov, n) : backend_readv(b->fd_in, iov, n);
+	if (got > 0 || got == -EFAULT)
+		return got;
+	b->readable = false;
+	if (!got && b->hung_up && b->kind->disconnect)
+		b->kind->disconnect(b);
+	return !got || got == -EAGAIN ? -EAGAIN : backend_fail(b, "read", (int)-got);
+}
+
+ssize_t backend_write(struct backend *b, const struct iovec *iov, int n)
+{
+	ssize_t put;
+
+	if (!b->writable)
+		return -EAGAIN;
+	put = b->kind->write ? b->kind->write(b, iov, n) : backend_writev(b->fd_out, iov, n);
+	if (put > 0 || put == -EFAULT) {
+		b->error = 0;
+		return put;
+	}
+	b->writable = false;
+	if (put == -EPIPE) {
+		b->hung_up = true;
+		if (b->kind->look)
+			b->kind->look(b, 0);
+		return -EAGAIN;
+	}
+	return !put || put == -EAGAIN ? -EAGAIN : backend_fail(b, "write", (int)-put);
+}
+
+void backend_set_wanted(struct backend *b, bool wanted)
+{
+	if (b->wanted == wanted)
+		return;
+	b->wanted = wanted;
+	if (b->kind->look)
+		b->kind->look(b, 0);
+}
+
+bool backend_accept(struct backend *b)
+{
+	if (!b->connected && b->kind->accept)
+		b->kind->accept(b);
+	return b->connected;
+}
+
+/* --- life --- */
+
+int backend_open(struct vu_device *dev, uint32_t index, const char *label, const char *description,
+		 void (*changed)(void *opaque), void *opaque, struct backend **backend)
+{
+	struct backend *b = calloc(1, sizeof(*b));
+	const char *argument;
+	int err;
+
+	if (!b)
+		return -ENOMEM;
+	b->kind = backend_find(description, &argument);
+	if (!b->kind) {
+		free(b);
+		return -EINVAL;
+	}
+	b->dev = dev;
+	b->group = vu_device_group(dev);
+	b->index = index;
+	b->label = label;
+	b->changed = changed;
+	b->opaque = opaque;
+	b->fd_in = b->fd_out = -1;
+	b->argument = argument;
+	snprintf(b->where, sizeof(b->where), "%s", argument);
+	err = vu_group_add_timer(b->group, backend_on_retry, b, &b->retry);
+	if (!err)
+		err = b->kind->open(b);
+	if (err) {
+		backend_log(b, VU_LOG_ERROR, *argument ? argument : "open", -err);
+		backend_close(b);
+		return err;
+	}
+	*backend = b;
+	return 0;
+}
+
+void backend_close(struct backend *b)
+{
+	if (!b)
+		return;
+	backend_unwatch(b);
+	vu_source_remove(b->retry);
+	b->kind->close(b);
+	free(b);
+}

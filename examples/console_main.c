@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* vu-console's command line. */
+#include "console.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int set_console(const char *value, void *opaque)
+{
+	struct console_settings *s = opaque;
+
+	s->console = value;
+	return backend_check(value);
+}
+
+static int set_port(const char *value, void *opaque)
+{
+	struct console_settings *s = opaque;
+	const char *equals = strchr(value, '=');
+	size_t len = equals ? (size_t)(equals - value) : 0;
+
+	if (!len || len >= CONTROL_NAME || backend_check(equals + 1))
+		return -EINVAL;
+	if (s->n_ports == CONTROL_MAX_PORTS - 1)
+		return -EINVAL;
+	for (uint32_t i = 0; i < s->n_ports; i++) {
+		if (!strncmp(s->ports[i], value, len + 1)) {
+			fprintf(stderr, "vu-console: two ports named %.*s\n", (int)len, value);
+			return -EINVAL;
+		}
+	}
+	s->ports[s->n_ports++] = value;
+	return 0;
+}
+
+static int set_max_ports(const char *value, void *opaque)
+{
+	struct console_settings *s = opaque;
+	uint64_t number;
+
+	if (vu_number_parse(value, 1, CONTROL_MAX_PORTS, &number))
+		return -EINVAL;
+	s->max_ports = (uint32_t)number;
+	return 0;
+}
+
+static int set_size(const char *value, void *opaque)
+{
+	struct console_settings *s = opaque;
+
+	return console_parse_size(value, &s->cols, &s->rows);
+}
+
+static int set_no_multiport(const char *value, void *opaque)
+{
+	struct console_settings *s = opaque;
+
+	s->no_multiport = true;
+	return 0;
+}
+
+static int set_rows_first(const char *value, void *opaque)
+{
+	struct console_settings *s = opaque;
+
+	s->rows_first = true;
+	return 0;
+}
+
+static int set_control(const char *value, void *opaque)
+{
+	struct console_settings *s = opaque;
+
+	s->control = value;
+	return 0;
+}
+
+/* What no option can see alone. */
+static int check_settings(const struct console_settings *s)
+{
+	uint32_t n_stdio = !strcmp(s->console, "stdio") + (s->control && !strcmp(s->control, "-"));
+	const char *wrong = NULL;
+
+	for (uint32_t i = 0; i < s->n_ports; i++)
+		n_stdio += !strcmp(strchr(s->ports[i], '=') + 1, "stdio");
+	if (n_stdio > 1)
+		wrong = "standard input and output can be used once";
+	else if (s->max_ports && s->max_ports < s->n_ports + 1)
+		wrong = "--max-ports is less than there are";
+	else if (s->no_multiport && (s->n_ports || s->max_ports > 1))
+		wrong = "--no-multiport leaves only the console";
+	if (wrong)
+		fprintf(stderr, "vu-console: %s\n", wrong);
+	return wrong ? -EINVAL : 0;
+}
+
+static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
+{
+	const struct console_settings *s = opaque;
+	struct console *c;
+	int err = check_settings(s);
+
+	if (!err)
+		err = console_new(s, index, vu_program_log_level(program), &c);
+	if (!err)
+		*dev = c->dev;
+	return err;
+}
+
+static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
+{
+	console_free(vu_device_opaque(dev));
+	(void)index;
+	(void)opaque;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct vu_option options[] = {
+		{"console", "BACKEND",
+		 "the console: pty[:LINK], socket:PATH, stdio, file:OUT[,in=IN], echo (default)", 0,
+		 set_console},
+		{"port", "NAME=BACKEND", "a port with this name (repeatable)", 0, set_port},
+		{"max-ports", "N", "ports there can be (default: as many as there are)", 0,
+		 set_max_ports},
+		{"no-multiport", NULL, "a console and nothing else, with two queues", 0,
+		 set_no_multiport},
+		{"size", "COLSxROWS", "size of the console (default: 80x25)", 0, set_size},
+		{"resize-rows-first", NULL, "tell rows before columns, for Linux before 6.15", 0,
+		 set_rows_first},
+		{"control", "PATH|-", "take commands from a socket, or standard input", 0,
+		 set_control},
+		{NULL, NULL, NULL, 0, NULL},
+	};
+	struct console_settings settings = {.console = "echo", .cols = 80, .rows = 25};
+	const struct vu_program_info info = {
+		.size = sizeof(info),
+		.name = "vu-console",
+		.type = "console",
+		.summary = "A vhost-user console with named ports.",
+		.options = options,
+		.option_size = sizeof(options[0]),
+		.create = create,
+		.destroy = destroy,
+		.opaque = &settings,
+	};
+
+	return vu_program_main(&info, argc, argv);
+}

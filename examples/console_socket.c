@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * socket:PATH: listens on a Unix socket and serves one client after the other.
+ *
+ * The next one waits in the socket's backlog until the one before is gone and what it sent has been
+ * read.  A client that is gone but can't be read to its end, because nobody in the guest takes it,
+ * makes way for the next.
+ */
+#include "console_backend.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct socket {
+	int fd; /* listening, -1 */
+	struct vu_source *source;
+	struct sockaddr_un address;
+	struct stat file; /* ours; st_ino 0: none */
+};
+
+static void socket_disconnect(struct backend *b)
+{
+	backend_unwatch(b);
+	close(b->fd_in);
+	b->fd_in = b->fd_out = -1;
+	b->connected = b->hung_up = false;
+	b->error = 0;
+}
+
+/* Has everything been read that will ever come? */
+static bool socket_ended(const struct backend *b)
+{
+	char byte;
+
+	return recv(b->fd_in, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0 && errno != EAGAIN;
+}
+
+static bool socket_next_waits(const struct socket *s)
+{
+	struct pollfd pfd = {.fd = s->fd, .events = POLLIN};
+
+	return poll(&pfd, 1, 0) == 1;
+}
+
+static void socket_look(struct backend *b, uint32_t events)
+{
+	if (!b->connected)
+		return;
+	if (events & (EPOLLHUP | EPOLLERR))
+		b->hung_up = true;
+	if (!b->hung_up)
+		return;
+	if (socket_ended(b)) {
+		socket_disconnect(b);
+	} else if (!b->wanted && socket_next_waits(b->state)) {
+		backend_log(b, VU_LOG_WARNING, "what the last client sent was never read", 0);
+		socket_disconnect(b);
+	}
+}
+
+static void socket_accept(struct backend *b)
+{
+	struct socket *s = b->state;
+	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	b->fd_in = b->fd_out = fd;
+	if (backend_watch(b)) {
+		backend_log(b, VU_LOG_WARNING, "client refused", ENOMEM);
+		socket_disconnect(b);
+		return;
+	}
+	b->connected = true;
+}
+
+static void socket_on_client(struct vu_source *source, int fd, uint32_t events, void *opaque)
+{
+	struct backend *b = opaque;
+
+	socket_look(b, 0);
+	b->changed(b->opaque);
+}
+
+/* Bind, in place of a file behind which nobody listens any more. */
+static int socket_bind(struct socket *s)
+{
+	const struct sockaddr *address = (const struct sockaddr *)&s->address;
+	struct stat st;
+	int fd, err;
+
+	if (!bind(s->fd, address, sizeof(s->address)))
+		return 0;
+	if (errno != EADDRINUSE || lstat(s->address.sun_path, &st) < 0)
+		return -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	err = connect(fd, address, sizeof(s->address)) < 0 ? errno : 0;
+	close(fd);
+	if (err != ECONNREFUSED)
+		return -EADDRINUSE;
+	if (unlink(s->address.sun_path) < 0 || bind(s->fd, address, sizeof(s->address)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int socket_open(struct backend *b)
+{
+	struct socket *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	b->state = s;
+	s->address.sun_family = AF_UNIX;
+	err = backend_path(b, b->argument, strlen(b->argument), b->where);
+	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s->fd < 0 || fchmod(s->fd, 0600) < 0) /* which the file takes over */
+		return -errno;
+	if (err)
+		return err;
+	_Static_assert(sizeof(s->address.sun_path) == BACKEND_PATH, "a socket's path");
+	strcpy(s->address.sun_path, b->where);
+	err = socket_bind(s);
+	if (!err && (lstat(b->where, &s->file) < 0 || listen(s->fd, 8) < 0))
+		err = -errno;
+	if (err)
+		return err;
+	return vu_group_add_fd(b->group, s->fd, EPOLLIN | EPOLLET, socket_on_client, b, &s->source);
+}
+
+static void socket_close(struct backend *b)
+{
+	struct socket *s = b->state;
+	struct stat st;
+
+	if (!s)
+		return;
+	if (b->fd_in >= 0)
+		socket_disconnect(b);
+	vu_source_remove(s->source);
+	if (s->file.st_ino && !lstat(b->where, &st) && st.st_ino == s->file.st_ino &&
+	    st.st_dev == s->file.st_dev)
+		unlink(b->where);
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s);
+}
+
+static ssize_t socket_write(struct backend *b, const struct iovec *iov, int n)
+{
+	const struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov,
+				       .msg_iovlen = (size_t)n};
+	ssize_t put;
+
+	do
+		put = sendmsg(b->fd_out, &message, MSG_NOSIGNAL);
+	while (put < 0 && errno == EINTR);
+	return put >= 0 ? put : errno == ECONNRESET ? -EPIPE : -errno;
+}
+
+const struct backend_kind backend_socket = {
+	.name = "socket",
+	.argument = BACKEND_ARGUMENT,
+	.open = socket_open,
+	.close = socket_close,
+	.write = socket_write,
+	.look = socket_look,
+	.accept = socket_accept,
+	.disconnect = socket_disconnect,
+};
