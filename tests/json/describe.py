@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Do descriptions of back-ends follow QEMU's vhost-user.json?  describe.py PROGRAM FILE
+"""Do descriptions of back-ends follow QEMU's vhost-user.json?  describe.py PROGRAM [FILE]
 
 FILE is a VhostUserBackend; what PROGRAM --print-capabilities says, a VHostUserBackendCapabilities.
+A program of a type that QEMU does not know has no FILE, for libvirt gives up on a folder with one.
 The rules are those of QEMU's docs/interop/vhost-user.json, written down again; first they have to
 refuse what is wrong.
 """
@@ -102,6 +103,10 @@ class Rules(unittest.TestCase):
 class Description(unittest.TestCase):
     program = path = ''
 
+    def setUp(self):
+        if not self.path and 'file' in self._testMethodName:
+            self.skipTest('a type that QEMU does not know')
+
     def test_the_file_describes_the_program(self):
         doc = unescaped(self.path)
         self.assertEqual(check_backend(doc), [])
@@ -112,8 +117,11 @@ class Description(unittest.TestCase):
         out = subprocess.run([self.program, '--print-capabilities'], check=True, timeout=30,
                              stdout=subprocess.PIPE, stdin=subprocess.DEVNULL).stdout
         doc = json.loads(out)
-        self.assertEqual(check_capabilities(doc), [])
-        self.assertEqual(doc['type'], unescaped(self.path)['type'])
+        if self.path:
+            self.assertEqual(check_capabilities(doc), [])
+            self.assertEqual(doc['type'], unescaped(self.path)['type'])
+        else:
+            self.assertEqual(check_capabilities(doc), [f'no such type: {doc["type"]}'])
 
     def test_every_feature_is_an_option(self):
         def run(option):
@@ -124,5 +132,5 @@ class Description(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    Description.program, Description.path = sys.argv[1:3]
+    Description.program, Description.path = (sys.argv[1:3] + [''])[:2]
     unittest.main(argv=sys.argv[:1])
