@@ -65,6 +65,10 @@ struct gpio {
 
 /* gpio_lines.c */
 
+/* An array grows to twice its size: must one of n elements, before one more, and to how many? */
+bool gpio_must_grow(uint32_t n);
+size_t gpio_grown(uint32_t n);
+
 /*
  * One more line, with this name unless it is NULL or empty.  -EINVAL for a name that is not
  * printable ASCII, -EEXIST for one that there is, -ENOSPC, -ENOMEM.

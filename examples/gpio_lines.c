@@ -20,6 +20,16 @@ static int lines_check_name(const struct gpio *gpio, const char *name)
 	return 0;
 }
 
+bool gpio_must_grow(uint32_t n)
+{
+	return !(n & (n - 1));
+}
+
+size_t gpio_grown(uint32_t n)
+{
+	return n ? 2 * (size_t)n : 1;
+}
+
 int gpio_add_line(struct gpio *gpio, const char *name)
 {
 	struct gpio_line line = {.name = NULL};
@@ -36,12 +46,14 @@ int gpio_add_line(struct gpio *gpio, const char *name)
 		if (!line.name)
 			return -ENOMEM;
 	}
-	more = realloc(gpio->lines, (gpio->n_lines + 1) * sizeof(*more));
-	if (!more) {
-		free(line.name);
-		return -ENOMEM;
+	if (gpio_must_grow(gpio->n_lines)) {
+		more = realloc(gpio->lines, gpio_grown(gpio->n_lines) * sizeof(*more));
+		if (!more) {
+			free(line.name);
+			return -ENOMEM;
+		}
+		gpio->lines = more;
 	}
-	gpio->lines = more;
 	gpio->lines[gpio->n_lines++] = line;
 	return 0;
 }

@@ -111,10 +111,12 @@ static int sim_add(struct gpio *gpio, const char *name, uint8_t level)
 	struct sim_line *more;
 	int ret;
 
-	more = realloc(sim->lines, (gpio->n_lines + 1) * sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	sim->lines = more;
+	if (gpio_must_grow(gpio->n_lines)) {
+		more = realloc(sim->lines, gpio_grown(gpio->n_lines) * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		sim->lines = more;
+	}
 	ret = gpio_add_line(gpio, name);
 	if (!ret)
 		sim->lines[gpio->n_lines - 1] = (struct sim_line){.level = level, .to = no_line};
