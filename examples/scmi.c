@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vu-scmi: an SCMI device (virtio 1.3 §5.17): a platform with clocks, power, performance and reset
+ * domains, and sensors, for a guest that manages them by Arm's System Control and Management
+ * Interface.  The platform is described by a file; sensors can be the host's.
+ *
+ * A request is copied out, served, and answered at once.  Notifications and delayed responses take
+ * a buffer of the event queue when they are sent.  Everything runs on the device thread.
+ */
+#include <libvu/vu.h>
+
+#include <endian.h>
+#include <errno.h>
+#include <linux/virtio_scmi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "scmi_control.h"
+
+enum { MAX_SENSOR_OPTIONS = 16 };
+
+struct settings {
+	const char *description;
+	const char *control;
+	const char *sysfs;
+	const char *hwmon[MAX_SENSOR_OPTIONS], *iio[MAX_SENSOR_OPTIONS];
+	uint32_t n_hwmon, n_iio;
+};
+
+struct scmi_device {
+	struct scmi_platform *platform;
+	struct scmi_control control;
+	struct vu_device *dev;
+	struct vu_source *timer;
+	struct vu_script *script;
+	bool running;
+	const char *complaint; /* the one that was logged last */
+};
+
+static void scmi_complain(struct scmi_device *d, const char *what)
+{
+	if (what && what != d->complaint)
+		vu_device_log(d->dev, VU_LOG_WARNING, what);
+	d->complaint = what;
+}
+
+static void scmi_log(void *opaque, const char *line)
+{
+	struct scmi_device *d = opaque;
+
+	vu_device_log(d->dev, VU_LOG_WARNING, line);
+}
+
+static void scmi_say_line(void *opaque, const char *line)
+{
+	struct scmi_device *d = opaque;
+
+	vu_script_say(d->script, line);
+}
+
+static uint64_t scmi_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* A buffer that is too small for what the driver asked for is lost to both. */
+static void scmi_send(struct scmi_device *d, struct vu_req *req, const struct scmi_event *event)
+{
+	static const char too_small[] = "event queue: a buffer is too small";
+	size_t len = event->n * sizeof(uint32_t);
+	uint32_t words[SCMI_EVENT_WORDS];
+
+	for (uint32_t i = 0; i < event->n; i++)
+		words[i] = htole32(event->words[i]);
+	if (req->writable_len < len) {
+		scmi_complain(d, too_small);
+		len = 0;
+	}
+	vu_req_complete(req, vu_req_write(req, 0, words, len));
+}
+
+/* Do what is due, send what is ready, and come back in time for the rest. */
+static void scmi_pump(void *opaque)
+{
+	struct scmi_device *d = opaque;
+	struct scmi_platform *p = d->platform;
+	const struct scmi_event *event;
+	struct vu_req *req;
+	uint64_t next;
+
+	if (!d->running)
+		return;
+	p->now = scmi_now();
+	next = scmi_run(p);
+	while (p->p2a && (event = scmi_event_next(p))) {
+		if (vu_queue_next(vu_device_queue(d->dev, VIRTIO_SCMI_VQ_RX), &req) != 1)
+			break;
+		scmi_send(d, req, event);
+		scmi_event_sent(p);
+	}
+	vu_source_set_timer(d->timer, next ? next - p->now : 0, 0);
+}
+
+static void on_timer(struct vu_source *source, int fd, uint32_t events, void *opaque)
+{
+	scmi_pump(opaque);
+}
+
+static void scmi_serve_queue(struct scmi_device *d, struct vu_queue *queue)
+{
+	unsigned char in[SCMI_HEADER + 4 * SCMI_MAX_ARGS], out[SCMI_MAX_REPLY];
+	struct vu_req *req;
+
+	while (vu_queue_next(queue, &req) == 1) {
+		size_t room = req->writable_len < sizeof(out) ? req->writable_len : sizeof(out);
+		size_t len = vu_req_read(req, 0, in, sizeof(in));
+
+		/* What is longer is no message, but it has an answer. */
+		if (len == sizeof(in) && req->readable_len > len)
+			len++;
+		d->platform->now = scmi_now();
+		len = scmi_serve(d->platform, in, len, out, room);
+		scmi_complain(d,
+			      len ? NULL : "command queue: a request has no room for its header");
+		vu_req_complete(req, vu_req_write(req, 0, out, len));
+	}
+}
+
+static void queue_ready(struct vu_queue *queue, void *opaque)
+{
+	if (vu_queue_index(queue) == VIRTIO_SCMI_VQ_TX)
+		scmi_serve_queue(opaque, queue);
+	scmi_pump(opaque);
+}
+
+static int started(struct vu_device *dev, void *opaque)
+{
+	struct scmi_device *d = opaque;
+
+	d->platform->p2a = vu_device_features(dev) >> VIRTIO_SCMI_F_P2A_CHANNELS & 1;
+	d->running = true;
+	scmi_pump(d);
+	return 0;
+}
+
+static void stopped(struct vu_device *dev, void *opaque)
+{
+	struct scmi_device *d = opaque;
+
+	d->running = false;
+	vu_source_set_timer(d->timer, 0, 0);
+	(void)dev;
+}
+
+static void agent_away(struct vu_device *dev, void *opaque)
+{
+	struct scmi_device *d = opaque;
+
+	scmi_agent_away(d->platform);
+	(void)dev;
+}
+
+/* --- making and freeing --- */
+
+static int scmi_add_sensors(struct scmi_platform *p, const struct settings *settings)
+{
+	int ret = 0;
+
+	for (uint32_t i = 0; i < settings->n_hwmon && ret >= 0; i++) {
+		ret = scmi_add_hwmon(p, settings->sysfs, settings->hwmon[i]);
+		if (ret < 0)
+			fprintf(stderr, "vu-scmi: hwmon %s in %s: %s\n", settings->hwmon[i],
+				settings->sysfs, strerror(-ret));
+	}
+	for (uint32_t i = 0; i < settings->n_iio && ret >= 0; i++) {
+		ret = scmi_add_iio(p, settings->sysfs, settings->iio[i]);
+		if (ret < 0)
+			fprintf(stderr, "vu-scmi: iio %s in %s: %s\n", settings->iio[i],
+				settings->sysfs, strerror(-ret));
+	}
+	return ret < 0 ? ret : 0;
+}
+
+static int scmi_make_platform(struct scmi_device *d, const struct settings *settings)
+{
+	int ret = 0;
+
+	d->platform = scmi_platform_new();
+	if (!d->platform)
+		return -ENOMEM;
+	if (settings->description)
+		ret = scmi_describe(d->platform, settings->description);
+	else if (!settings->n_hwmon && !settings->n_iio)
+		scmi_describe_default(d->platform);
+	if (!ret)
+		ret = scmi_add_sensors(d->platform, settings);
+	d->platform->host = (struct scmi_host){scmi_log, scmi_say_line, d};
+	d->control = (struct scmi_control){d->platform, scmi_pump, d};
+	return ret;
+}
+
+static int scmi_make_device(struct scmi_device *d, struct vu_program *program, uint32_t index,
+			    const char *control)
+{
+	const struct vu_ops ops = {
+		.size = sizeof(ops),
+		.session_end = agent_away,
+		.started = started,
+		.stopped = stopped,
+		.reset = agent_away,
+		.queue_ready = queue_ready,
+	};
+	struct vu_device_info info = {
+		.size = sizeof(info),
+		.device_id = 32,
+		.n_queues = VIRTIO_SCMI_VQ_MAX_CNT,
+		.features = UINT64_C(1) << VIRTIO_SCMI_F_P2A_CHANNELS,
+		.log_level = vu_program_log_level(program),
+	};
+	const struct vu_script_info script = {
+		.size = sizeof(script),
+		.commands = scmi_commands,
+		.command_size = sizeof(scmi_commands[0]),
+		.opaque = &d->control,
+		.log_level = info.log_level,
+	};
+	struct vu_group *group;
+	char name[16];
+	int ret;
+
+	snprintf(name, sizeof(name), "scmi%u", index);
+	info.name = name;
+	ret = vu_device_new(&info, &ops, d, &d->dev);
+	if (ret)
+		return ret;
+	group = vu_device_group(d->dev);
+	ret = vu_group_add_timer(group, on_timer, d, &d->timer);
+	if (!ret && control) {
+		ret = vu_script_serve(group, &script, control, index, &d->script);
+		if (ret)
+			fprintf(stderr, "vu-scmi: %s: %s\n", control, strerror(-ret));
+	}
+	return ret;
+}
+
+static void scmi_free(struct scmi_device *d)
+{
+	vu_script_free(d->script);
+	vu_device_free(d->dev);
+	if (d->platform)
+		scmi_platform_free(d->platform);
+	free(d);
+}
+
+static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
+{
+	const struct settings *settings = opaque;
+	struct scmi_device *d = calloc(1, sizeof(*d));
+	int ret;
+
+	if (!d)
+		return -ENOMEM;
+	ret = scmi_make_platform(d, settings);
+	if (!ret)
+		ret = scmi_make_device(d, program, index, settings->control);
+	if (ret) {
+		scmi_free(d);
+		return ret;
+	}
+	*dev = d->dev;
+	return 0;
+}
+
+static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
+{
+	scmi_free(vu_device_opaque(dev));
+	(void)index;
+	(void)opaque;
+}
+
+static int set_platform(const char *value, void *opaque)
+{
+	((struct settings *)opaque)->description = value;
+	return 0;
+}
+
+static int set_hwmon(const char *value, void *opaque)
+{
+	struct settings *settings = opaque;
+
+	if (settings->n_hwmon == MAX_SENSOR_OPTIONS)
+		return -EINVAL;
+	settings->hwmon[settings->n_hwmon++] = value;
+	return 0;
+}
+
+static int set_iio(const char *value, void *opaque)
+{
+	struct settings *settings = opaque;
+
+	if (settings->n_iio == MAX_SENSOR_OPTIONS)
+		return -EINVAL;
+	settings->iio[settings->n_iio++] = value;
+	return 0;
+}
+
+static int set_sysfs(const char *value, void *opaque)
+{
+	((struct settings *)opaque)->sysfs = value;
+	return 0;
+}
+
+static int set_control(const char *value, void *opaque)
+{
+	((struct settings *)opaque)->control = value;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct vu_option options[] = {
+		{"platform", "FILE", "description of the platform (default: a small one)", 0,
+		 set_platform},
+		{"hwmon", "CHIP|all",
+		 "sensors of the host's hwmon chips with this name (repeatable)", 0, set_hwmon},
+		{"iio", "DEVICE|all",
+		 "sensors of the host's IIO devices with this name (repeatable)", 0, set_iio},
+		{"sysfs", "DIR", "where those are (default: /sys)", 0, set_sysfs},
+		{"control", "PATH|-",
+		 "take commands from a socket, or standard input; try \"help\"", 0, set_control},
+		{NULL, NULL, NULL, 0, NULL},
+	};
+	struct settings settings = {.sysfs = "/sys"};
+	const struct vu_program_info info = {
+		.size = sizeof(info),
+		.name = "vu-scmi",
+		.type = "scmi",
+		.summary = "A vhost-user SCMI platform.",
+		.options = options,
+		.option_size = sizeof(options[0]),
+		.create = create,
+		.destroy = destroy,
+		.opaque = &settings,
+	};
+
+	return vu_program_main(&info, argc, argv);
+}
