@@ -48,10 +48,11 @@ struct i2c_adapter_ops {
 
 struct i2c_bus {
 	struct i2c_adapter *adapters;
-	unsigned char *data; /* I2C_MESSAGES times I2C_BYTES */
-	uint64_t naks;	     /* so many transfers are still to fail */
-	bool failing;	     /* the next request belongs to a group that has failed */
-	int error;	     /* of the last transfer that ended with one, or 0 */
+	unsigned char *data;		  /* I2C_MESSAGES times I2C_BYTES */
+	uint64_t naks;			  /* so many transfers are still to fail */
+	bool failing;			  /* the next request belongs to a group that has failed */
+	uint64_t n_transfers, n_messages; /* tried so far */
+	int error;			  /* of the last transfer that ended with one, or 0 */
 };
 
 /* A group of requests, or as much of it as there is; see i2c_piece_add(). */

@@ -91,6 +91,8 @@ uint32_t i2c_bus_transfer(struct i2c_bus *bus, const struct i2c_message *message
 			break;
 		while (done + run < n && bus_find(bus, messages[done + run].address) == adapter)
 			run++;
+		bus->n_transfers++;
+		bus->n_messages += run;
 		ret = adapter->ops->transfer(adapter, &messages[done], run);
 		bus->error = ret < 0 ? ret : 0;
 		if (ret > 0)

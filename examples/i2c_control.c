@@ -168,6 +168,18 @@ static int command_nak(struct vu_script *script, uint32_t n, const char *const *
 	return 0;
 }
 
+static int command_stats(struct vu_script *script, uint32_t n, const char *const *words,
+			 void *opaque)
+{
+	const struct i2c_control *control = opaque;
+	char line[80];
+
+	snprintf(line, sizeof(line), "transfers %" PRIu64 " messages %" PRIu64,
+		 control->bus->n_transfers, control->bus->n_messages);
+	vu_script_answer(script, line);
+	return 0;
+}
+
 const struct vu_command i2c_commands[] = {
 	{"eeprom", "ADDRESS [FILE [ro]]", "a 24c02, kept in FILE or in memory", 1, 3,
 	 command_eeprom},
@@ -178,5 +190,6 @@ const struct vu_command i2c_commands[] = {
 	{"list", NULL, "the simulated chips", 0, 0, command_list},
 	{"remove", "ADDRESS", "take a simulated chip off the bus", 1, 1, command_remove},
 	{"nak", "[N]", "the next transfer, or N of them, fails", 0, 1, command_nak},
+	{"stats", NULL, "what was tried on the bus so far", 0, 0, command_stats},
 	{NULL, NULL, NULL, 0, 0, NULL},
 };

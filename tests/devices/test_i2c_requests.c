@@ -2,6 +2,8 @@
 /* What a driver may ask of vu-i2c: groups, and hostile requests. */
 #include "i2c_ask.h"
 
+#include <stdio.h>
+
 const char *const rig_program = "VU_I2C";
 
 /* --- groups --- */
@@ -17,6 +19,68 @@ static void group_make(struct rig *rig, struct ask asks[GROUP])
 		ask_make(rig, &asks[i], EEPROM, (i % 2 ? READ : 0) | (i < GROUP - 1 ? MORE : 0),
 			 &at, 1);
 	}
+}
+
+static void start_with_control(struct rig *rig)
+{
+	char control[RIG_PATH + 16];
+	const char *args[] = {control, NULL};
+
+	snprintf(control, sizeof(control), "--control=%s", rig->control);
+	rig_start(rig, args);
+}
+
+static void a_group_is_one_transfer(void **state)
+{
+	struct rig *rig = *state;
+	struct ask asks[GROUP];
+
+	start_with_control(rig);
+	for (int round = 0; round < 2; round++) {
+		group_make(rig, asks);
+		for (int i = 0; i < GROUP; i++)
+			ask_add(rig, &asks[i]);
+		for (int i = 0; i < GROUP; i++)
+			assert_int_equal(ask_wait(rig, &asks[i]), OK);
+	}
+	assert_string_equal(rig_say(rig, "stats"), "transfers 2 messages 12");
+	/* Requests that are there together, but not of a group. */
+	ask_make(rig, &asks[0], EEPROM, 0, NULL, 0);
+	ask_make(rig, &asks[1], EEPROM, 0, NULL, 0);
+	ask_add(rig, &asks[0]);
+	ask_add(rig, &asks[1]);
+	assert_int_equal(ask_wait(rig, &asks[0]), OK);
+	assert_int_equal(ask_wait(rig, &asks[1]), OK);
+	assert_string_equal(rig_say(rig, "stats"), "transfers 4 messages 14");
+	rig_stop(rig);
+}
+
+/* The device waits for the rest only for a while: one of many tries has to be quick enough. */
+static void a_group_that_is_seen_half_is_one_transfer(void **state)
+{
+	unsigned long long transfers = 0, before;
+	struct rig *rig = *state;
+	struct ask a, b;
+
+	start_with_control(rig);
+	for (int i = 0; i < 1000; i++) {
+		before = transfers;
+		ask_make(rig, &a, EEPROM, MORE, "\0", 1);
+		ask_make(rig, &b, EEPROM, READ, NULL, 1);
+		ask_add(rig, &a);
+		rig_check(rig, driver_kick(rig->peer->queues[0]));
+		/* The first answer may come before the device looks at the ring, not all. */
+		for (int j = 0; j < 4; j++)
+			rig_say(rig, "stats");
+		ask_add(rig, &b);
+		assert_int_equal(ask_wait(rig, &a), OK);
+		assert_int_equal(ask_wait(rig, &b), OK);
+		assert_int_equal(sscanf(rig_say(rig, "stats"), "transfers %llu", &transfers), 1);
+		if (transfers == before + 1)
+			break;
+	}
+	assert_int_equal(transfers, before + 1);
+	rig_stop(rig);
 }
 
 static void the_rest_of_a_group_fails_with_the_first(void **state)
@@ -109,7 +173,7 @@ static void a_new_driver_does_not_inherit_a_failed_group(void **state)
 	rig_stop(rig);
 }
 
-static void a_stop_does_not_wait_for_the_rest_of_a_group(void **state)
+static void a_stop_loses_nothing_of_an_unfinished_group(void **state)
 {
 	struct rig *rig = *state;
 	struct ask ask;
@@ -272,12 +336,14 @@ static void segments_of_one_byte_are_as_good(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_group_is_one_transfer),
+		TEST(a_group_that_is_seen_half_is_one_transfer),
 		TEST(the_rest_of_a_group_fails_with_the_first),
 		TEST(the_rest_of_a_group_fails_with_a_malformed_one),
 		TEST(a_group_larger_than_the_ring_arrives_in_pieces),
 		TEST(a_group_that_failed_in_one_piece_fails_in_the_next),
 		TEST(a_new_driver_does_not_inherit_a_failed_group),
-		TEST(a_stop_does_not_wait_for_the_rest_of_a_group),
+		TEST(a_stop_loses_nothing_of_an_unfinished_group),
 		TEST(a_group_may_have_more_messages_than_a_transfer),
 		TEST(a_driver_without_zero_length_requests_is_rejected),
 		TEST(addresses_that_are_none_are_refused),

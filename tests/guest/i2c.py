@@ -49,6 +49,11 @@ class Control:
         return self._lines.readline().rstrip("\n")
 
 
+def stats(control):
+    """How many transfers there were, and how many messages in them."""
+    return [int(number) for number in re.findall(r"\d+", control.say("stats")[0])]
+
+
 def bus_number(guest, name):
     """The number of the bus with this name, once its device node is there."""
     guest.run("for i in $(seq 100); do grep -q '%s' /sys/bus/i2c/devices/i2c-*/name && break; "
@@ -73,7 +78,7 @@ def eeprom_file(t):
         return file.read()
 
 
-def tools(t, guest, bus):
+def tools(t, guest, bus, control):
     with t.check(f"{t.name}_guest_detects_the_chips_by_quick_writes_and_by_reads"):
         for mode in ("-q", "-r"):
             found = guest.run(f"i2cdetect -y {mode} {bus}").text
@@ -94,9 +99,11 @@ def tools(t, guest, bus):
         assert dump == eeprom_file(t), rows
     with t.check(f"{t.name}_guest_transfers_groups_as_large_as_the_ring"):
         # four messages, and QEMU's ring has four entries
+        before = stats(control)
         said = guest.run(f"i2ctransfer -y {bus} w1@0x50 0 r4@0x50 w1@0x50 9 r4@0x50").text
         wanted = [" ".join(f"{b:#04x}" for b in TEXT[i:i + 4]) for i in (0, 9)]
         assert said.split("\n") == wanted, said
+        assert [a - b for a, b in zip(stats(control), before)] == [1, 4]
     if t.name.startswith("qemu"):
         with t.check(f"{t.name}_guest_gets_what_there_was_room_for_of_a_larger_group"):
             said = guest.run(f"i2ctransfer -y {bus} w1@0x50 0 r4@0x50 w1@0x50 9 r4@0x50 w1@0x50 0 "
@@ -129,7 +136,7 @@ def simulated(t, boot, lm75):
          boot(VhostUser("i2c", i2c), programs=TOOLS, modules=modules) as guest:
         control = Control(t.path("control"))
         bus = bus_number(guest, "i2c_virtio")
-        tools(t, guest, bus)
+        tools(t, guest, bus, control)
         at24(t, guest, bus)
         if lm75:
             sensor(t, guest, bus, control)
@@ -190,13 +197,16 @@ def test_adapters_of_the_machine(t):
     with t.backend("vu-i2c", *chips(t)) as i2c, \
          t.qemu(VhostUser("i2c", i2c), modules=["at24", "i2c_i801"], files={"/lib/libvu.so.0": libvu},
                 programs=TOOLS + [t.program("vu-i2c"), t.program("guest-i2c-peer")]) as guest:
-        bus = bus_number(guest, "i2c_virtio")
+        bus, control = bus_number(guest, "i2c_virtio"), Control(t.path("control"))
         with t.check("groups_reach_a_real_bus_as_combined_transfers"):
+            before = stats(control)
             said = inside(guest, f"--bus=/dev/i2c-{bus}:0x48,0x50", "0x50:w05,0x50:r8",
                           "0x48:w00,0x48:r2", "0x50:w204f4b,0x50:w1f,0x50:r4", "0x50:w05", "0x50:r3")
             assert said == [f"ok, ok {TEXT[5:13].hex()}", "ok, ok 1900", "ok, ok, ok ff4f4bff", "ok",
                             f"ok {TEXT[5:8].hex()}"], said
             assert eeprom_file(t)[0x20:0x22] == b"OK"
+            # the chips' side saw the very groups that the peer made
+            assert [a - b for a, b in zip(stats(control), before)] == [5, 9]
         with t.check("zero_length_requests_reach_a_real_bus"):
             said = inside(guest, f"--bus=/dev/i2c-{bus}:0x50,0x51", "0x50:w", "0x50:r0", "0x51:w")
             assert said == ["ok", "ok", "error"], said
