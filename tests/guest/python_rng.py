@@ -16,12 +16,17 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 EXAMPLES = os.path.join(HERE, "..", "..", "bindings", "python", "examples")
 
 
+def python(t):
+    """The interpreter that has the binding, as the beginning of a command."""
+    place = os.path.join(t.program("vu-rng"), "..", "..", "tests", "python", "venv", "bin", "python")
+    if not os.path.exists(os.path.normpath(place)):
+        raise Skip("the Python binding was not built")
+    return [os.path.normpath(place), "-B"]
+
+
 def example(t, name, *args):
     """Starts an example as a back-end."""
-    python = os.path.join(t.program("vu-rng"), "..", "..", "tests", "python", "venv", "bin", "python")
-    if not os.path.exists(os.path.normpath(python)):
-        raise Skip("the Python binding was not built")
-    return t.peer(name, os.path.normpath(python), "-B", f"{EXAMPLES}/{name}.py", "{socket}", *args)
+    return t.peer(name, *python(t), f"{EXAMPLES}/{name}.py", "{socket}", *args)
 
 
 def test_rng(t):

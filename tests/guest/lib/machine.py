@@ -40,6 +40,7 @@ class Machine:
 
     front_end = ""
     drivers = []  # modules of the transport
+    successor = False  # of another machine: its guest comes from there and does not boot
 
     def __init__(self, folder, name, store, devices=(), modules=(), programs=(), files=None,
                  memory=256, cpus=2, cmdline="", complaints_ok=False):
@@ -54,10 +55,13 @@ class Machine:
 
     def boot(self, timeout=60):
         began = time.monotonic()
-        self.say(f"{self.name}: booting Linux {self.kernel.release} under {self.front_end}")
+        if not self.successor:
+            self.say(f"{self.name}: booting Linux {self.kernel.release} under {self.front_end}")
         self.console, console = self.stream("console")
         self.agent, agent = self.stream("agent")
         self._spawn(self.command(console, agent))
+        if self.successor:
+            return self
         ready = self.wait_agent(rb"^@ready .*\n", timeout=timeout, what="sign of a booted guest")
         self._mark, self.boot_time = ready.end, time.monotonic() - began
         self.say(f"{self.name}: up after {self.boot_time:.1f} s")

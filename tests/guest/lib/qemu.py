@@ -16,13 +16,18 @@ class Qemu(Machine):
     """`kernel` is a release prefix ("6.12"), `args` more of QEMU's, `slots` free DIMM slots.
 
     VU_QEMU names another QEMU, VU_ACCEL another accelerator ("kvm").
+
+    `ram` is a file for the guest's memory.  A machine on the same file with `successor=True` boots
+    nothing: another's hand_over() sends its running guest (QEMU 10 and later).
     """
 
     front_end = "QEMU"
     drivers = ["virtio_pci"]
 
-    def __init__(self, *args, kernel="", slots=0, extra=(), qemu=None, **kw):
+    def __init__(self, *args, kernel="", slots=0, extra=(), qemu=None, ram=None,
+                 successor=False, **kw):
         self._release, self._slots, self._extra = kernel, slots, list(extra)
+        self._ram, self.successor = ram, successor
         name = qemu or os.environ.get("VU_QEMU") or "qemu-system-x86_64"
         self._program = shutil.which(name)
         if not self._program:
@@ -37,13 +42,14 @@ class Qemu(Machine):
         self._qmp = Qmp(self, monitor)
         accel = os.environ.get("VU_ACCEL", "tcg,thread=multi")
         memory, cmdline = f"{self.memory}M", f"console=ttyS0 panic=0 vu.agent=ttyS1 {self.cmdline}"
+        backend = f"memory-backend-file,mem-path={self._ram}" if self._ram else "memory-backend-memfd"
         if self._slots:
             cmdline += " memhp_default_state=online"
             memory += f",slots={self._slots},maxmem={self.memory * 8}M"
         argv = [self._program, "-nodefaults", "-no-user-config", "-display", "none",
                 "-machine", "q35,memory-backend=ram", "-accel", accel,
                 "-smp", self.cpus, "-m", memory,
-                "-object", f"memory-backend-memfd,id=ram,size={self.memory}M,share=on"]
+                "-object", f"{backend},id=ram,size={self.memory}M,share=on"]
         for name, end in (("console", console), ("agent", agent)):
             argv += ["-chardev", f"socket,id={name},fd={end.fileno()}",
                      "-serial", f"chardev:{name}", end]
@@ -53,7 +59,34 @@ class Qemu(Machine):
                  "-append", cmdline.strip()]
         for number, device in enumerate(self.devices):
             argv += device.qemu_args(number)
+        if self.successor:
+            argv += ["-incoming", f"unix:{self._gate}"]
         return argv + self._extra
+
+    @property
+    def _gate(self):
+        return os.path.join(self.folder, f"{self.name}.gate")
+
+    def hand_over(self, successor, timeout=30):
+        """Migration without its copy of memory, as one does to replace a QEMU by a newer one.
+
+        Back-ends need no dirty log for it.  From its end on the guest runs at the successor.
+        """
+        for machine in (self, successor):
+            machine.qmp("migrate-set-capabilities",
+                        capabilities=[{"capability": "x-ignore-shared", "state": True}])
+            machine.qmp("migrate-set-parameters", mode="cpr-reboot")
+        self.qmp("migrate", uri=f"unix:{successor._gate}")
+        limit = time.monotonic() + timeout * FACTOR
+        while (state := self.qmp("query-migrate"))["status"] != "completed":
+            if state["status"] in ("failed", "cancelled"):
+                raise GuestError(f"{self.name}: migration {state['status']}: "
+                                 f"{state.get('error-desc', 'no reason')}")
+            if time.monotonic() > limit:
+                raise GuestTimeout(f"{self.name}: the migration does not end: {state}")
+            time.sleep(0.02)
+        successor.wait_event("RESUME", timeout)
+        self.say(f"{self.name}: handed over to {successor.name} in {state['downtime']} ms")
 
     def qmp(self, command, **arguments):
         """Runs a QMP command ("device-add" or "device_add", as QEMU spells it); its result."""
