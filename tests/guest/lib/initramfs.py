@@ -40,23 +40,24 @@ class Initramfs:
         self._entry(name.strip("/"), stat.S_IFLNK | 0o777, target.encode())
 
     def add_program(self, program, store=None):
-        """A host program in /host, with the libraries that ldd names at their own paths.
+        """A host program in /host, with the libraries that ldd names at their own paths;
+        those of a build folder or of the cache go to /lib.
 
         init.sh makes an alias of it: busybox's shell prefers its own applets to the PATH.
         With a Store, the programs that lib/tools.py knows come from there.
         """
-        path, libraries = store and tools.find(store, program) or (None, "")
+        path, libraries = store and tools.find(store, program) or (None, None)
         path = path or shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
         if not path:
             raise Skip(f"no {program} on this machine")
         self.add_file(f"/host/{os.path.basename(program)}", os.path.realpath(path), 0o755)
+        places = {"LD_LIBRARY_PATH": libraries} if libraries else {}
         listing = subprocess.run(["ldd", path], capture_output=True, text=True, check=False,
-                                 env=os.environ | {"LD_LIBRARY_PATH": libraries})
+                                 env=os.environ | places)
         for library in re.findall(r"(/\S+) \(0x", listing.stdout):
-            name = library
-            if libraries and library.startswith(libraries):
-                name = f"/usr/lib/x86_64-linux-gnu/{os.path.basename(library)}"
-            self.add_file(name, os.path.realpath(library), 0o755)
+            standard = library.startswith(("/lib", "/usr/lib"))
+            self.add_file(library if standard else f"/lib/{os.path.basename(library)}",
+                          os.path.realpath(library), 0o755)
 
     def add_modules(self, modules):
         names = []
