@@ -257,7 +257,7 @@ VU_API VU_CHECK int vu_queue_configure(struct vu_queue *queue, const struct vu_q
  * @signals: interrupts sent.
  * @signals_suppressed: times the driver wanted none.
  * @polls: passes that looked at the ring.
- * @batches: calls of vu_queue_next() or vu_queue_next_batch() that returned requests.
+ * @batches: passes in which queue_ready took requests.
  *
  * Since: 0.1
  */

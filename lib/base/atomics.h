@@ -35,6 +35,11 @@ static inline uint16_t le16_read_once(const uint16_t *p)
 	return LE16(__atomic_load_n(p, __ATOMIC_RELAXED));
 }
 
+static inline uint32_t le32_read_once(const uint32_t *p)
+{
+	return LE32(__atomic_load_n(p, __ATOMIC_RELAXED));
+}
+
 static inline uint64_t le64_read_once(const uint64_t *p)
 {
 	return LE64(__atomic_load_n(p, __ATOMIC_RELAXED));

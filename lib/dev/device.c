@@ -109,6 +109,13 @@ static int device_setup(struct vu_device *dev)
 	return group_init(&dev->own, dev);
 }
 
+/* For a device without queue_ready, which takes requests when it sees fit. */
+static void device_ignore_queue(struct vu_queue *q, void *opaque)
+{
+	(void)q;
+	(void)opaque;
+}
+
 int vu_device_new(const struct vu_device_info *info, const struct vu_ops *ops, void *opaque,
 		  struct vu_device **out)
 {
@@ -124,6 +131,8 @@ int vu_device_new(const struct vu_device_info *info, const struct vu_ops *ops, v
 	err = size_struct_copy(&dev->info, sizeof(dev->info), info, DEVICE_INFO_V1);
 	if (!err && ops)
 		err = size_struct_copy(&dev->ops, sizeof(dev->ops), ops, OPS_V1);
+	if (!dev->ops.queue_ready)
+		dev->ops.queue_ready = device_ignore_queue;
 	if (!err)
 		err = device_setup(dev);
 	if (err) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Groups: one pass over what is ready.  Queue thread, except where it says otherwise.
+ * Groups: what a thread serves, and how it hears of it.  Queue thread, except where it says
+ * otherwise.
  */
 #include "dev/group.h"
 
@@ -12,7 +13,7 @@
 
 #include "dev/device.h"
 
-enum { EVENTS_PER_PASS = 32, DEFAULT_BUDGET = 1024, PASSES_PER_LOOK = 32 };
+enum { EVENTS_PER_PASS = 32, PASSES_PER_LOOK = 32 };
 
 static void group_woken(struct source *source, uint32_t events)
 {
@@ -43,12 +44,18 @@ void group_unwatch(struct vu_group *g, int fd)
 	epoll_ctl(g->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
+void group_update_every_pass(struct vu_group *g)
+{
+	g->every_pass = g->polls || g->dev->info.flags & VU_DEVICE_DEBUG;
+}
+
 int group_init(struct vu_group *g, struct vu_device *dev)
 {
 	int err;
 
 	g->dev = dev;
 	g->until_look = 1;
+	group_update_every_pass(g);
 	g->wake.ready = group_woken;
 	g->wake_fd = -1;
 	g->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -90,7 +97,7 @@ void group_activate(struct vu_group *g, struct vu_queue *q)
 {
 	if (q->active)
 		return;
-	q->active = true;
+	queue_set_active(q, true);
 	q->next_active = g->active;
 	g->active = q;
 	/* Used outside of a pass: make sure that there is one. */
@@ -173,7 +180,7 @@ static void group_rescan(struct vu_group *g)
 	}
 }
 
-static __attribute__((noinline)) void group_take_mail(struct vu_group *g)
+static void group_take_mail(struct vu_group *g)
 {
 	/* Before looking: what is posted meanwhile gets a pass of its own. */
 	atomic_exchange(&g->attention, false);
@@ -195,31 +202,26 @@ static int group_take_events(struct vu_group *g)
 	return n;
 }
 
-int vu_group_process(struct vu_group *g, uint32_t budget)
+bool group_look(struct vu_group *g)
 {
-	bool more;
 	int n = 0;
 
+	/* Of the last pass; no event that was fetched names them any more. */
+	group_reap_sources(g);
 	if (unlikely(g->dev->info.flags & VU_DEVICE_DEBUG)) {
 		g->owner = pthread_self();
 		g->has_owner = true;
 	}
-	g->in_process = true;
-	/* A loop that polls need not ask the kernel every time; after an arming it does. */
-	if (--g->until_look == 0) {
+	if (!g->until_look) {
 		g->until_look = PASSES_PER_LOOK;
 		n = group_take_events(g);
 		g->activity += n > 0;
 	}
-	if (unlikely(g->polls))
+	if (g->polls)
 		g->activity += group_poll_sources(g);
-	if (unlikely(atomic_load_explicit(&g->attention, memory_order_relaxed)))
+	if (atomic_load_explicit(&g->attention, memory_order_relaxed))
 		group_take_mail(g);
-	more = queues_serve(g->active, budget ? budget : DEFAULT_BUDGET);
-	g->in_process = false;
-	if (unlikely(g->removed))
-		group_reap_sources(g);
-	return more || n == EVENTS_PER_PASS;
+	return n == EVENTS_PER_PASS;
 }
 
 int vu_group_arm(struct vu_group *g)
@@ -235,7 +237,7 @@ int vu_group_arm(struct vu_group *g)
 			link = &q->next_active;
 		} else {
 			*link = q->next_active;
-			q->active = false;
+			queue_set_active(q, false);
 		}
 	}
 	g->until_look = 1;
@@ -279,7 +281,7 @@ static void group_move_queue(struct vu_queue *q, struct vu_group *to)
 		link = &(*link)->next_active;
 	if (q->active)
 		*link = q->next_active;
-	q->active = false;
+	queue_set_active(q, false);
 	q->group = to;
 }
 

@@ -34,11 +34,12 @@ struct vu_group {
 	atomic_bool attention;	      /* one of the three above has something */
 	struct vu_queue *active;      /* queues that are being served: not armed */
 	uint32_t until_look;	      /* passes until the kernel is asked for events */
-	uint64_t activity;	      /* vu_group_activity() */
-	bool woken;		      /* vu_group_wake() came since the last arm */
+	bool every_pass;	      /* ... and group_look() has something to do in each */
 	bool in_process;
-	bool has_owner;	 /* owner is set: processed at least once */
-	pthread_t owner; /* the thread that processed last */
+	uint64_t activity; /* vu_group_activity() */
+	bool woken;	   /* vu_group_wake() came since the last arm */
+	bool has_owner;	   /* owner is set: processed at least once */
+	pthread_t owner;   /* the thread that processed last */
 	struct vu_source *sources;
 	struct vu_source *polls;
 	struct vu_source *removed; /* to be freed when no event can name them any more */
@@ -51,6 +52,11 @@ void group_fini(struct vu_group *group);
 int group_watch(struct vu_group *group, int fd, struct source *source, uint32_t events);
 int group_rewatch(struct vu_group *group, int fd, struct source *source, uint32_t events);
 void group_unwatch(struct vu_group *group, int fd);
+
+/* What a pass does besides serving queues, not in every one; true: more to do at once. */
+bool group_look(struct vu_group *group);
+/* What every_pass depends on has changed. */
+void group_update_every_pass(struct vu_group *group);
 
 /* Queue thread: have the queue looked at in this pass, or in the next one. */
 void group_activate(struct vu_group *group, struct vu_queue *queue);

@@ -26,7 +26,10 @@ enum queue_hold {
 	HOLD_STATE = 1,	   /* not running */
 	HOLD_DISABLED = 2, /* SET_VRING_ENABLE 0 */
 	HOLD_STALE = 4,	   /* requests of an earlier session are outstanding */
-	HOLD_DEBUG = 8,	   /* nothing, but VU_DEVICE_DEBUG wants the thread checked */
+	/* These hold nothing back, they only ask for the slow way: */
+	HOLD_DEBUG = 8, /* VU_DEVICE_DEBUG wants the thread checked */
+	HOLD_IDLE = 16, /* the group is to look at the queue again: it is not active */
+	HOLD_SOFT = HOLD_DEBUG | HOLD_IDLE,
 };
 
 /* What the queue thread is asked to do; each also takes over what changed in want. */
@@ -56,28 +59,37 @@ struct queue_want {
 
 /* vu_queue_counters(): written by the queue thread alone, read by any. */
 struct queue_counts {
-	_Atomic uint64_t requests;
-	_Atomic uint64_t readable_bytes;
-	_Atomic uint64_t written_bytes;
-	_Atomic uint64_t kicks;
-	_Atomic uint64_t signals;
-	_Atomic uint64_t signals_suppressed;
-	_Atomic uint64_t polls;
-	_Atomic uint64_t batches;
+	uint64_t requests;
+	uint64_t readable_bytes;
+	uint64_t written_bytes;
+	uint64_t kicks;
+	uint64_t signals;
+	uint64_t signals_suppressed;
+	uint64_t polls;
+	uint64_t batches;
 };
 
 /* One writer: no read-modify-write needed. */
-static inline void count_add(_Atomic uint64_t *count, uint64_t n)
+static inline void count_add(uint64_t *count, uint64_t n)
 {
-	atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + n,
-			      memory_order_relaxed);
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+	/* What compilers make three instructions of. */
+	__asm__("addq %1, %0" : "+m"(*count) : "er"(n) : "cc");
+#else
+	__atomic_store_n(count, *count + n, __ATOMIC_RELAXED);
+#endif
+}
+
+static inline uint64_t count_read(const uint64_t *count)
+{
+	return __atomic_load_n(count, __ATOMIC_RELAXED);
 }
 
 struct vu_queue {
 	/* Queue thread, every request. */
 	struct ring *ring; /* NULL while stopped */
 	uint32_t hold;	   /* enum queue_hold bits */
-	uint32_t budget;   /* requests that queue_ready may still take */
+	uint32_t limit;	   /* the ring's taken at which no more is handed out */
 	bool active;	   /* in the group's list: served or to be armed */
 	bool pending;	   /* queue_ready is to be called */
 	struct vu_group *group;
@@ -123,13 +135,17 @@ void queue_forget(struct vu_queue *q);
 
 /* Queue thread. */
 void queue_execute(struct vu_queue *q); /* carry out the command in its mailbox */
-/* One pass over a group's active queues: queue_ready, notifications.  True: more to do at once. */
-bool queues_serve(struct vu_queue *active, uint32_t budget);
-bool queue_arm(struct vu_queue *q); /* true: there is more to do */
+void queue_set_active(struct vu_queue *q, bool active);
+bool queue_arm(struct vu_queue *q); /* pass.c; true: there is more to do */
+/* Only queue_ready is kept from taking everything at once, and that by a budget. */
+static inline void queue_set_budget(struct vu_queue *q, uint32_t budget)
+{
+	q->limit = q->ring->taken + budget;
+}
 void queue_update_hold(struct vu_queue *q);
 void queue_set_state(struct vu_queue *q, enum queue_state state);
 void queue_broke(struct vu_queue *q); /* the ring broke: log, tell, hold */
 void queue_ring_drained(struct vu_queue *q, struct ring *ring);
-void queue_notify(struct vu_queue *q); /* interrupt the driver */
+void queue_notify(struct vu_queue *q); /* pass.c: interrupt the driver */
 
 #endif

@@ -39,8 +39,14 @@ void queue_set_state(struct vu_queue *q, enum queue_state state)
 void queue_update_hold(struct vu_queue *q)
 {
 	q->hold = (q->state == QUEUE_RUNNING ? 0 : HOLD_STATE) | (q->enabled ? 0 : HOLD_DISABLED) |
-		  (atomic_load(&q->dev->stale) ? HOLD_STALE : 0) |
+		  (q->active ? 0 : HOLD_IDLE) | (atomic_load(&q->dev->stale) ? HOLD_STALE : 0) |
 		  (q->dev->info.flags & VU_DEVICE_DEBUG ? HOLD_DEBUG : 0);
+}
+
+void queue_set_active(struct vu_queue *q, bool active)
+{
+	q->active = active;
+	q->hold = (q->hold & ~(uint32_t)HOLD_IDLE) | (active ? 0 : HOLD_IDLE);
 }
 
 static void queue_kicked(struct source *source, uint32_t events)
@@ -65,8 +71,7 @@ void queue_init(struct vu_queue *q, struct vu_device *dev, uint32_t index)
 	q->dev = dev;
 	q->index = index;
 	q->group = &dev->own;
-	q->hold = HOLD_STATE | HOLD_DISABLED;
-	q->budget = UINT32_MAX;
+	q->hold = HOLD_STATE | HOLD_DISABLED | HOLD_IDLE;
 	q->kick.ready = queue_kicked;
 	q->want.ring.queue = q;
 	for (int i = 0; i < QUEUE_FDS; i++) {
@@ -182,6 +187,7 @@ static void queue_start(struct vu_queue *q, uint32_t command)
 				 "queue %u: %u requests of a crashed back-end are run again",
 				 q->index, ring_waiting_again(q->ring));
 		ring_signal_again(q->ring);
+		queue_set_budget(q, UINT32_MAX);
 		queue_set_state(q, QUEUE_RUNNING);
 		queue_watch_kick(q);
 		ring_disarm(q->ring);
@@ -224,13 +230,15 @@ static void queue_tell_stop(struct vu_queue *q)
  */
 static void queue_finish_again(struct vu_queue *q)
 {
-	if (q->hold & ~(uint32_t)HOLD_DEBUG || !q->dev->ops.queue_ready ||
-	    !ring_waiting_again(q->ring) || q->ring->config.suspend)
+	if (q->hold & ~(uint32_t)HOLD_SOFT || !ring_waiting_again(q->ring) ||
+	    q->ring->config.suspend)
 		return;
-	q->budget = ring_waiting_again(q->ring);
+	queue_set_budget(q, ring_waiting_again(q->ring));
 	q->dev->ops.queue_ready(q, q->dev->opaque);
-	q->budget = UINT32_MAX;
-	if (q->ring && ring_waiting_again(q->ring))
+	if (!q->ring)
+		return;
+	queue_set_budget(q, UINT32_MAX);
+	if (ring_waiting_again(q->ring))
 		log_warn(&q->dev->log,
 			 "queue %u: stopped with %u requests of a crashed back-end left in the "
 			 "in-flight log",
@@ -251,15 +259,15 @@ static void queue_drain(struct vu_queue *q, uint32_t command)
 	queue_set_state(q, QUEUE_DRAINING);
 	/* Not watched yet: the device may complete from within queue_stop. */
 	queue_tell_stop(q);
-	atomic_store(&q->draining, ring->outstanding);
+	atomic_store(&q->draining, ring_outstanding(ring));
 	ring_watch(ring);
 	queue_ring_drained(q, ring);
 }
 
 void queue_ring_drained(struct vu_queue *q, struct ring *ring)
 {
-	atomic_store_explicit(&q->draining, ring->outstanding, memory_order_relaxed);
-	if (ring->outstanding)
+	atomic_store_explicit(&q->draining, ring_outstanding(ring), memory_order_relaxed);
+	if (ring_outstanding(ring))
 		return;
 	if (ring->dead) {
 		struct ring **link = &q->dead;
@@ -289,10 +297,10 @@ static void queue_abandon(struct vu_queue *q, uint32_t command)
 	if (ring) {
 		ring_kill(ring);
 		queue_set_state(q, QUEUE_STOPPED);
-		if (!was_draining && ring->outstanding)
+		if (!was_draining && ring_outstanding(ring))
 			queue_tell_stop(q);
 		q->ring = NULL;
-		if (ring->outstanding) {
+		if (ring_outstanding(ring)) {
 			ring_watch(ring);
 			ring->next = q->dead;
 			q->dead = ring;

@@ -85,6 +85,7 @@ int vu_group_add_poll(struct vu_group *g, vu_poll_fn fn, void *opaque, struct vu
 	s->fd = -1;
 	s->next = g->polls;
 	g->polls = s;
+	group_update_every_pass(g);
 	*source = s;
 	return 0;
 }
@@ -155,10 +156,13 @@ void vu_source_remove(struct vu_source *s)
 	while (*link != s)
 		link = &(*link)->next;
 	*link = s->next;
+	group_update_every_pass(s->group);
 	/* An event already fetched in this pass may still name it. */
 	s->next = s->group->removed;
 	s->group->removed = s;
-	if (!s->group->in_process)
+	if (s->group->in_process)
+		s->group->until_look = 1;
+	else
 		group_reap_sources(s->group);
 }
 

@@ -6,8 +6,6 @@
 #ifndef RING_CHAIN_H
 #define RING_CHAIN_H
 
-#include <string.h>
-
 #include "ring/ring.h"
 
 /* A walk in progress; lives in registers as far as possible. */
@@ -17,7 +15,6 @@ struct chain {
 	struct iovec *seg; /* next to be filled */
 	struct iovec *end; /* first that does not belong to us */
 	uint64_t len;	   /* bytes of the part being walked: readable, then writable */
-	struct span span;
 };
 
 enum { CHAIN_STARVED = 1 };
@@ -26,71 +23,64 @@ enum { CHAIN_STARVED = 1 };
 int chain_add_slow(struct chain *c, uint64_t addr, uint64_t len);
 void chain_release(struct ring *ring, struct req *req);
 
+/* A free request's segments are its own: pub.readable points to them, and block is 0. */
 static inline void chain_begin(struct chain *c, struct ring *ring, struct req *req)
 {
 	c->ring = ring;
 	c->req = req;
 	c->seg = req->segs;
-	c->end = req->segs + ring->inline_segs;
+	c->end = (struct iovec *)(void *)((unsigned char *)req + ring->inline_end);
 	c->len = 0;
-	c->span = ring->span;
-	req->block = 0;
-	req->pub.readable = req->segs;
 }
 
 /*
  * Add a buffer.  0; CHAIN_STARVED: no memory for its segments now, take nothing; -EIO: broken.
- * The common case is one comparison: inside the region that the last one was in (written so that
+ * The common case is two comparisons: inside the region that the last one was in (written so that
  * nothing can wrap; a length of 0 takes the slow way).
  */
 static inline int chain_add(struct chain *c, uint64_t addr, uint32_t len)
 {
-	uint64_t offset = addr - c->span.start;
+	const struct ring_window *w = &c->ring->window;
+	uint64_t room = w->end - addr;
 
-	if (unlikely(offset >= c->span.size || (uint64_t)len - 1 >= c->span.size - offset ||
-		     c->seg == c->end)) {
+	if (unlikely(room > w->size || (uint64_t)len - 1 >= room || c->seg == c->end)) {
 		/* A copy: so that c itself can stay in registers. */
 		struct chain slow = *c;
 		int err = chain_add_slow(&slow, addr, len);
 
-		*c = slow;
+		c->seg = slow.seg;
+		c->end = slow.end;
+		c->len = slow.len;
 		return err;
 	}
-	c->seg->iov_base = c->span.host + offset;
+	c->seg->iov_base = (void *)(uintptr_t)(addr + w->shift);
 	c->seg->iov_len = len;
 	c->seg++;
 	c->len += len;
 	return 0;
 }
 
-/* The readable part is complete; pub.readable is kept current by chain_grow(). */
+/* The readable part is complete; chain_grow() keeps both pointers current. */
 static inline void chain_end_readable(struct chain *c)
 {
 	struct vu_req *pub = &c->req->pub;
 
 	pub->n_readable = (uint32_t)(c->seg - pub->readable);
 	pub->readable_len = c->len;
+	pub->writable = c->seg;
 	c->len = 0;
 }
 
 /* The chain is complete: its request is handed out. */
 static inline void chain_end(struct chain *c)
 {
-	struct ring *ring = c->ring;
 	struct req *req = c->req;
 	struct vu_req *pub = &req->pub;
 
-	pub->writable = pub->readable + pub->n_readable;
 	pub->n_writable = (uint32_t)(c->seg - pub->writable);
 	pub->writable_len = c->len;
-	pub->flags = 0;
-	req->table = ring->table;
+	req->table = c->ring->table;
 	req->state = REQ_OUT;
-	ring->outstanding++;
-	if (unlikely(ring->is_noting))
-		ring_note_taken(ring, req);
-	if (unlikely(ring->config.priv_size))
-		memset(pub->priv, 0, ring->config.priv_size);
 }
 
 #endif

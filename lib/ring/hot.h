@@ -13,13 +13,15 @@
 #include "ring/split.h"
 
 /* ring.c: give back what a request held besides itself. */
-void ring_drop_slow(struct ring *ring, struct req *req);
+void ring_drop_odd(struct ring *ring, struct req *req);
 /* order.c: finish a request, or hold it until those before it are finished. */
 void order_complete(struct ring *ring, struct req *req, uint32_t written);
 
 /* Take up to max requests: how many (1 and up); 0: nothing, or starved; -EIO: broken. */
 static inline int ring_take(struct ring *ring, struct vu_req **reqs, uint32_t max)
 {
+	if (likely(ring->way == RING_SPLIT))
+		return split_take(ring, reqs, max);
 	if (unlikely(ring->has_again))
 		return inflight_take(ring, reqs, max);
 	return ring->packed ? packed_take(ring, reqs, max) : split_take(ring, reqs, max);
@@ -31,6 +33,8 @@ static inline int ring_take(struct ring *ring, struct vu_req **reqs, uint32_t ma
  */
 static inline int ring_look(struct ring *ring)
 {
+	if (likely(ring->way == RING_SPLIT))
+		return split_refresh(ring);
 	if (unlikely(!ring->is_live))
 		return -EIO;
 	return ring->packed ? packed_look(ring) : split_refresh(ring);
@@ -51,13 +55,11 @@ static inline void ring_push(struct ring *ring, const struct req *req, uint32_t 
 static inline void ring_drop(struct ring *ring, struct req *req)
 {
 	req->state = REQ_FREE;
-	ring->outstanding--;
-	if (ring->packed) {
-		ring->outstanding_slots -= req->slots;
-		ring->free_reqs[ring->n_free++] = req;
-	}
-	if (unlikely(req->block || req->table != ring->table))
-		ring_drop_slow(ring, req);
+	ring->done++;
+	if (ring->packed)
+		packed_free(ring, req);
+	if (unlikely(req->is_odd))
+		ring_drop_odd(ring, req);
 }
 
 /* Finish a request.  -ERANGE; 0.  Made visible by ring_publish(). */
@@ -78,61 +80,109 @@ static inline int ring_complete(struct ring *ring, struct req *req, uint64_t wri
 	return 0;
 }
 
+/* Is there nothing more to do about its completion than to write the used entry? */
+static inline bool req_is_plain(const struct req *req, const struct ring *ring, uint64_t written)
+{
+	return req->ring == ring && req->state == REQ_OUT && written <= req->pub.writable_len &&
+	       (uint32_t)written == written;
+}
+
+/* Finish one and let the driver see it; false: not done, something is out of the ordinary. */
+static inline bool ring_complete_one(struct ring *ring, struct req *req, uint64_t written)
+{
+	if (unlikely(req->is_odd || !req_is_plain(req, ring, written)))
+		return false;
+	if (likely(ring->way == RING_SPLIT)) {
+		split_push(ring, req, (uint32_t)written);
+		split_publish(ring);
+	} else if (likely(ring->way == RING_PACKED)) {
+		packed_push(ring, req, (uint32_t)written);
+		packed_publish(ring);
+		packed_free(ring, req);
+	} else {
+		return false;
+	}
+	req->state = REQ_FREE;
+	ring->done++;
+	return true;
+}
+
 /* What a batch of completions amounts to, for the counters. */
 struct ring_sums {
 	uint64_t readable;
 	uint64_t written;
 };
 
-/* The loop of ring_complete_plain(), for one layout. */
-static inline uint32_t ring_complete_layout(struct ring *ring, bool packed,
-					    struct vu_req *const *reqs, const uint64_t *written,
-					    uint32_t n, struct ring_sums *sums)
+/*
+ * Finish requests as far as nothing about them is out of the ordinary, and let the driver see them;
+ * returns how many.
+ */
+static inline uint32_t ring_complete_split(struct ring *ring, struct vu_req *const *reqs,
+					   const uint64_t *written, uint32_t n,
+					   struct ring_sums *sums)
 {
-	const struct table *table = ring->table;
-	uint32_t i;
+	struct split_used *entries = split_entries(ring);
+	uint32_t pos = ring->used_pos, mask = ring->size - 1, i;
+	struct ring_sums sum = {0, 0};
 
-	*sums = (struct ring_sums){0, 0};
 	for (i = 0; i < n; i++) {
 		struct req *req = (struct req *)reqs[i];
 
-		if (unlikely(req->ring != ring || req->table != table || req->state != REQ_OUT ||
-			     written[i] > req->pub.writable_len || written[i] > UINT32_MAX))
+		if (unlikely(!req_is_plain(req, ring, written[i])))
 			break;
-		if (packed) {
-			packed_push(ring, req, (uint32_t)written[i]);
-			ring->outstanding_slots -= req->slots;
-			ring->free_reqs[ring->n_free++] = req;
-		} else {
-			split_push(ring, req, (uint32_t)written[i]);
-		}
+		entries[pos++ & mask] =
+			(struct split_used){LE32((uint32_t)req->id), LE32((uint32_t)written[i])};
 		req->state = REQ_FREE;
-		if (unlikely(req->block))
-			ring_drop_slow(ring, req);
-		sums->readable += req->pub.readable_len;
-		sums->written += written[i];
+		sum.readable += req->pub.readable_len;
+		sum.written += written[i];
+		if (unlikely(req->is_odd))
+			ring_drop_odd(ring, req);
 	}
-	ring->outstanding -= i;
+	ring->used_pos = pos;
+	ring->done += i;
+	split_publish(ring);
+	*sums = sum;
 	return i;
 }
 
-/* ring.c: ring_complete_plain() of a packed ring, apart so that the other one stays small. */
-uint32_t ring_complete_packed(struct ring *ring, struct vu_req *const *reqs,
-			      const uint64_t *written, uint32_t n, struct ring_sums *sums);
+/* The same of a packed ring. */
+static inline uint32_t ring_complete_packed(struct ring *ring, struct vu_req *const *reqs,
+					    const uint64_t *written, uint32_t n,
+					    struct ring_sums *sums)
+{
+	struct ring_sums sum = {0, 0};
+	uint32_t i;
 
-/*
- * Finish requests of a ring that is_plain, as far as nothing about them is out of the ordinary, and
- * let the driver see them; returns how many.
- */
+	for (i = 0; i < n; i++) {
+		struct req *req = (struct req *)reqs[i];
+
+		if (unlikely(!req_is_plain(req, ring, written[i])))
+			break;
+		packed_push(ring, req, (uint32_t)written[i]);
+		req->state = REQ_FREE;
+		packed_free(ring, req);
+		sum.readable += req->pub.readable_len;
+		sum.written += written[i];
+		if (unlikely(req->is_odd))
+			ring_drop_odd(ring, req);
+	}
+	ring->done += i;
+	packed_publish(ring);
+	*sums = sum;
+	return i;
+}
+
+/* As the two; 0 if the ring has no short way. */
 static inline uint32_t ring_complete_plain(struct ring *ring, struct vu_req *const *reqs,
 					   const uint64_t *written, uint32_t n,
 					   struct ring_sums *sums)
 {
-	if (ring->packed)
+	if (likely(ring->way == RING_SPLIT))
+		return ring_complete_split(ring, reqs, written, n, sums);
+	if (likely(ring->way == RING_PACKED))
 		return ring_complete_packed(ring, reqs, written, n, sums);
-	n = ring_complete_layout(ring, false, reqs, written, n, sums);
-	split_publish(ring);
-	return n;
+	*sums = (struct ring_sums){0, 0};
+	return 0;
 }
 
 /* Let the driver see what was completed. */
@@ -151,7 +201,8 @@ static inline void ring_publish(struct ring *ring)
 /* Was anything published since the last decision? */
 static inline bool ring_is_unsignalled(const struct ring *ring)
 {
-	return ring->used_pos != ring->signal_pos && likely(ring->is_live);
+	return ring->used_pos != ring->signal_pos &&
+	       likely(ring->way != RING_SLOW || ring->is_live);
 }
 
 /* One decision for everything published since the last one: does the driver want an interrupt? */
@@ -168,6 +219,8 @@ static inline bool ring_wants_signal(struct ring *ring)
 		full_fence();
 		return true;
 	}
+	if (likely(ring->way == RING_SPLIT))
+		return split_wants_signal(ring, from);
 	return ring->packed ? packed_wants_signal(ring, from) : split_wants_signal(ring, from);
 }
 

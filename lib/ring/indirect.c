@@ -29,21 +29,15 @@ static bool indirect_copy(struct ring *r, uint64_t addr, uint32_t len)
 	return true;
 }
 
-int indirect_open(struct ring *r, uint64_t addr, uint32_t len, const void **table, uint32_t *n)
+int indirect_open_slow(struct ring *r, uint64_t addr, uint32_t len, const void **table, uint32_t *n)
 {
-	uint64_t offset = addr - r->span.start;
-
 	*n = 0;
 	if (unlikely(!r->indirect))
 		return ring_break(r, "an indirect descriptor, but the feature was not negotiated");
 	if (unlikely(!len || len % DESC_BYTES))
 		return ring_break(r, "an indirect table whose length is not a multiple of 16");
 	*n = len / DESC_BYTES;
-	/* As chain_add(): most likely where the last buffer was. */
-	if (likely(offset < r->span.size && (uint64_t)len - 1 < r->span.size - offset))
-		*table = r->span.host + offset;
-	else
-		*table = table_translate(r->table, TABLE_GUEST, addr, len);
+	*table = table_translate(r->table, TABLE_GUEST, addr, len);
 	if (likely(*table && (uintptr_t)*table % sizeof(uint64_t) == 0))
 		return 0;
 	/* At most max_segs entries of it can be of use. */

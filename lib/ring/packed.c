@@ -66,33 +66,25 @@ uint32_t packed_base(const struct ring *r)
 	return packed_half_of(r->avail) | packed_half_of(r->used) << 16;
 }
 
-/* A descriptor, read once; see struct split_copy. */
+/* A descriptor, read once into private memory. */
 struct packed_copy {
 	uint64_t addr;
-	uint64_t rest; /* len, id << 32, flags << 48 */
+	uint32_t len;
+	uint32_t rest; /* id, flags << 16 */
 };
 
 static inline struct packed_copy packed_read(const struct packed_desc *d)
 {
 	return (struct packed_copy){
 		.addr = le64_read_once(&d->addr),
-		.rest = le64_read_once((const uint64_t *)(const void *)&d->len),
+		.len = le32_read_once(&d->len),
+		.rest = le32_read_once((const uint32_t *)(const void *)&d->id),
 	};
 }
 
-static inline uint32_t copy_len(struct packed_copy d)
+static inline bool copy_has(struct packed_copy d, uint32_t flags)
 {
-	return (uint32_t)d.rest;
-}
-
-static inline uint16_t copy_id(struct packed_copy d)
-{
-	return (uint16_t)(d.rest >> 32);
-}
-
-static inline bool copy_has(struct packed_copy d, uint64_t flag)
-{
-	return d.rest & flag << 48;
+	return d.rest & flags << 16;
 }
 
 static int packed_bad_order(struct ring *r)
@@ -122,7 +114,7 @@ static int packed_walk_array(struct chain *out, const struct packed_desc *d, uin
 
 		if (copy_has(copy, DESC_F_WRITE))
 			break;
-		err = chain_add(&c, copy.addr, copy_len(copy));
+		err = chain_add(&c, copy.addr, copy.len);
 		if (unlikely(err))
 			goto out;
 	}
@@ -133,7 +125,7 @@ static int packed_walk_array(struct chain *out, const struct packed_desc *d, uin
 		if (unlikely(!copy_has(copy, DESC_F_WRITE)))
 			err = packed_bad_order(c.ring);
 		else
-			err = chain_add(&c, copy.addr, copy_len(copy));
+			err = chain_add(&c, copy.addr, copy.len);
 		if (unlikely(err))
 			goto out;
 	}
@@ -169,12 +161,12 @@ static int packed_walk_noted(struct ring *r, struct req *req, uint32_t n)
 			return packed_not_alone(r);
 	chain_begin(&c, r, req);
 	if (copy_has(last, DESC_F_INDIRECT))
-		err = packed_walk_table(&c, last.addr, copy_len(last));
+		err = packed_walk_table(&c, last.addr, last.len);
 	else
 		err = packed_walk_array(&c, noted, n);
 	if (err)
 		return err < 0 ? err : 0;
-	req->id = copy_id(last);
+	req->id = (uint16_t)last.rest;
 	req->slots = (uint16_t)n;
 	chain_end(&c);
 	return (int)n;
@@ -190,9 +182,9 @@ static int packed_note(struct ring *r, uint32_t slot, uint32_t room)
 		struct packed_desc *to = &r->log->noted[n];
 
 		to->addr = LE64(copy.addr);
-		to->len = LE32(copy_len(copy));
-		to->id = LE16(copy_id(copy));
-		to->flags = LE16((uint16_t)(copy.rest >> 48));
+		to->len = LE32(copy.len);
+		to->id = LE16((uint16_t)copy.rest);
+		to->flags = LE16((uint16_t)(copy.rest >> 16));
 		if (!copy_has(copy, DESC_F_NEXT))
 			return (int)n + 1;
 		packed_advance(r, &at, 1);
@@ -216,7 +208,9 @@ int packed_take_noted(struct ring *r, uint32_t n, uint16_t entry, uint16_t last,
 		chain_release(r, req);
 		return slots < 0 ? slots : CHAIN_STARVED;
 	}
+	ring_took(r, req);
 	r->n_free--;
+	r->taken++;
 	req->pos = r->next_pos;
 	req->log_entry = entry;
 	req->log_last = last;
@@ -253,20 +247,20 @@ static inline __attribute__((always_inline)) int packed_walk(struct ring *r, str
 	chain_begin(&c, r, req);
 	for (;;) {
 		copy = packed_read(d);
-		if (unlikely(copy_has(copy, DESC_F_INDIRECT))) {
+		if (copy_has(copy, DESC_F_WRITE | DESC_F_INDIRECT)) {
+			if (likely(!copy_has(copy, DESC_F_INDIRECT)))
+				break;
 			if (left != room || copy_has(copy, DESC_F_NEXT))
 				return packed_not_alone(r);
 			/* A copy: so that c itself can stay in registers. */
 			slow = c;
-			err = packed_walk_table(&slow, copy.addr, copy_len(copy));
+			err = packed_walk_table(&slow, copy.addr, copy.len);
 			c = slow;
 			if (unlikely(err))
 				return err < 0 ? err : 0;
 			goto end;
 		}
-		if (copy_has(copy, DESC_F_WRITE))
-			break;
-		err = chain_add(&c, copy.addr, copy_len(copy));
+		err = chain_add(&c, copy.addr, copy.len);
 		if (unlikely(err))
 			return err < 0 ? err : 0;
 		if (!copy_has(copy, DESC_F_NEXT)) {
@@ -278,10 +272,10 @@ static inline __attribute__((always_inline)) int packed_walk(struct ring *r, str
 	}
 	chain_end_readable(&c);
 	for (;;) {
-		if (unlikely(!copy_has(copy, DESC_F_WRITE) || copy_has(copy, DESC_F_INDIRECT)))
+		if (unlikely((copy.rest >> 16 & (DESC_F_WRITE | DESC_F_INDIRECT)) != DESC_F_WRITE))
 			return copy_has(copy, DESC_F_INDIRECT) ? packed_not_alone(r)
 							       : packed_bad_order(r);
-		err = chain_add(&c, copy.addr, copy_len(copy));
+		err = chain_add(&c, copy.addr, copy.len);
 		if (unlikely(err))
 			return err < 0 ? err : 0;
 		if (!copy_has(copy, DESC_F_NEXT))
@@ -291,7 +285,7 @@ static inline __attribute__((always_inline)) int packed_walk(struct ring *r, str
 		copy = packed_read(d);
 	}
 end:
-	req->id = copy_id(copy);
+	req->id = (uint16_t)copy.rest;
 	req->slots = (uint16_t)(room - left + 1);
 	chain_end(&c);
 	return req->slots;
@@ -344,6 +338,8 @@ int packed_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 			chain_release(r, req);
 			break;
 		}
+		if (unlikely(r->has_extras))
+			ring_took(r, req);
 		r->n_free--;
 		req->pos = r->next_pos;
 		r->next_pos += (uint32_t)slots;
@@ -351,6 +347,7 @@ int packed_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 		packed_advance(r, &r->avail, (uint32_t)slots);
 		reqs[n] = &req->pub;
 	}
+	r->taken += n;
 	packed_took(r, n == max || slots <= 0);
 	return n ? (int)n : slots < 0 ? slots : 0;
 }

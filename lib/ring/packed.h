@@ -100,6 +100,13 @@ static inline void packed_publish(struct ring *r)
 	le16_store_release(&packed_ring(r)[r->batch_slot].flags, r->batch_flags);
 }
 
+/* A request and its slots are free again. */
+static inline void packed_free(struct ring *r, struct req *req)
+{
+	r->outstanding_slots -= req->slots;
+	r->free_reqs[r->n_free++] = req;
+}
+
 static inline void packed_disarm(struct ring *r)
 {
 	le16_write_once(&r->device[PACKED_FLAGS], PACKED_EVENT_DISABLE);

@@ -16,7 +16,8 @@
 /* Nothing more is to be taken: nothing is left of what was seen, and nobody looks any more. */
 static void ring_end(struct ring *r)
 {
-	r->is_live = r->is_plain = false;
+	r->is_live = false;
+	r->way = RING_SLOW;
 	r->avail_idx = (uint16_t)r->next_pos;
 	order_forget(r);
 }
@@ -98,6 +99,7 @@ static int ring_alloc(struct ring *r)
 		/* The stack's top is used first: begin with request 0. */
 		if (c->packed)
 			r->free_reqs[r->n_free++] = ring_req(r, c->size - 1 - i);
+		req->pub.readable = req->segs;
 		req->pub.priv = c->priv_size ? (unsigned char *)req + head : NULL;
 	}
 	return arena_init(&r->arena, c->size, c->max_segs);
@@ -120,7 +122,10 @@ int ring_new(const struct ring_config *config, struct table *table, struct ring 
 	r->config = *config;
 	r->size = config->size;
 	r->max_segs = config->max_segs;
-	r->inline_segs = config->max_segs < RING_INLINE_SEGS ? config->max_segs : RING_INLINE_SEGS;
+	r->inline_end =
+		(uint32_t)offsetof(struct req, segs) +
+		(uint32_t)sizeof(struct iovec) *
+			(config->max_segs < RING_INLINE_SEGS ? config->max_segs : RING_INLINE_SEGS);
 	r->packed = config->packed;
 	r->event_idx = config->event_idx;
 	r->indirect = config->indirect;
@@ -135,8 +140,9 @@ int ring_new(const struct ring_config *config, struct table *table, struct ring 
 	}
 	r->table = table_ref(table);
 	r->is_live = true;
-	r->is_plain = !config->debug && !config->in_order && !config->log;
-	r->is_noting = config->in_order || config->log;
+	if (!config->debug && !config->in_order && !config->log)
+		r->way = r->packed ? RING_PACKED : RING_SPLIT;
+	r->has_extras = config->in_order || config->log || config->priv_size;
 	if (r->packed)
 		packed_begin(r);
 	else
@@ -182,10 +188,13 @@ static int ring_retire_table(struct ring *r)
 	struct ring_old_table *old;
 	uint32_t users = 0;
 
-	for (uint32_t id = 0; r->outstanding && id < r->size; id++) {
-		const struct req *req = ring_req(r, id);
+	for (uint32_t id = 0; ring_outstanding(r) && id < r->size; id++) {
+		struct req *req = ring_req(r, id);
 
-		users += req->state != REQ_FREE && req->table == r->table;
+		if (req->state == REQ_FREE || req->table != r->table)
+			continue;
+		req->is_odd = true;
+		users++;
 	}
 	if (!users) {
 		table_unref(r->table);
@@ -210,7 +219,7 @@ int ring_set_table(struct ring *r, struct table *table)
 	if (err)
 		return err;
 	r->table = table_ref(table);
-	memset(&r->span, 0, sizeof(r->span));
+	memset(&r->window, 0, sizeof(r->window));
 	/* Once broken it touches nothing shared: the old pointers may stay. */
 	if (!r->dead && ring_resolve(r, table, &why))
 		return ring_break(r, "the memory it lies in was removed");
@@ -254,41 +263,59 @@ static int chain_grow(struct chain *c)
 	c->seg = block + n;
 	c->end = block + r->arena.classes[req->block].segs;
 	req->block++;
+	req->is_odd = true;
+	/* n_readable means nothing yet if the readable part is being walked. */
 	req->pub.readable = block;
+	req->pub.writable = block + req->pub.n_readable;
 	return 0;
+}
+
+/* Have the window contain addr.  False: outside guest memory. */
+static bool ring_look_up(struct ring *r, uint64_t addr)
+{
+	const struct span *span;
+	uint64_t room = r->window.end - addr;
+
+	if (room && room <= r->window.size)
+		return true;
+	span = table_find(r->table, TABLE_GUEST, addr);
+	if (!span)
+		return false;
+	r->window.end = span->start + span->size;
+	r->window.size = span->size;
+	r->window.shift = (uintptr_t)span->host - span->start;
+	return true;
 }
 
 int chain_add_slow(struct chain *c, uint64_t addr, uint64_t len)
 {
+	struct ring *r = c->ring;
+
 	if (!len)
-		return ring_break(c->ring, "a buffer of length 0");
+		return ring_break(r, "a buffer of length 0");
 	/* There may be memory on both sides of 2^64. */
 	if (addr + (len - 1) < addr)
-		return ring_break(c->ring, "a buffer outside guest memory");
+		return ring_break(r, "a buffer outside guest memory");
 	c->len += len;
 	/* A buffer may continue in the next region: one segment for each piece. */
 	while (len) {
-		const struct span *span = table_find(c->ring->table, TABLE_GUEST, addr);
-		uint64_t offset, piece;
+		uint64_t piece;
+		int err;
 
-		if (!span)
-			return ring_break(c->ring, "a buffer outside guest memory");
+		if (!ring_look_up(r, addr))
+			return ring_break(r, "a buffer outside guest memory");
 		if (c->seg == c->end) {
-			int err = chain_grow(c);
-
+			err = chain_grow(c);
 			if (err)
 				return err;
 		}
-		offset = addr - span->start;
-		piece = span->size - offset < len ? span->size - offset : len;
-		c->seg->iov_base = span->host + offset;
+		piece = r->window.end - addr < len ? r->window.end - addr : len;
+		c->seg->iov_base = (void *)(uintptr_t)(addr + r->window.shift);
 		c->seg->iov_len = piece;
 		c->seg++;
 		addr += piece;
 		len -= piece;
-		c->span = *span;
 	}
-	c->ring->span = c->span;
 	return 0;
 }
 
@@ -301,18 +328,14 @@ void chain_release(struct ring *r, struct req *req)
 	memcpy(&block, &req->pub.readable, sizeof(block));
 	arena_put(&r->arena, req->block - 1u, block);
 	req->block = 0;
+	req->is_odd = false;
+	req->pub.readable = req->segs;
 }
 
-uint32_t ring_complete_packed(struct ring *r, struct vu_req *const *reqs, const uint64_t *written,
-			      uint32_t n, struct ring_sums *sums)
+void ring_drop_odd(struct ring *r, struct req *req)
 {
-	n = ring_complete_layout(r, true, reqs, written, n, sums);
-	packed_publish(r);
-	return n;
-}
-
-void ring_drop_slow(struct ring *r, struct req *req)
-{
+	req->is_odd = false;
+	req->pub.flags = 0;
 	if (req->block) {
 		chain_release(r, req);
 		r->unstarved |= r->starved;
@@ -331,11 +354,13 @@ void ring_kill(struct ring *r)
 void ring_watch(struct ring *r)
 {
 	r->watched = true;
-	r->is_plain = false;
+	r->way = RING_SLOW;
 }
 
-void ring_note_taken(struct ring *r, struct req *req)
+void ring_took(struct ring *r, struct req *req)
 {
+	if (r->config.priv_size)
+		memset(req->pub.priv, 0, r->config.priv_size);
 	if (r->order)
 		order_taken(r, req);
 	if (r->log && !r->is_again)
@@ -369,6 +394,8 @@ int ring_put_back(struct ring *r, struct req *req)
 	if (!r->is_live)
 		ring_end(r);
 	ring_drop(r, req);
+	r->taken--;
+	r->done--;
 	return 0;
 }
 

@@ -50,6 +50,13 @@ struct ring_config {
 
 struct ring;
 
+/* Which of the data path's short ways there is; the slow one does for all. */
+enum ring_way {
+	RING_SLOW, /* not live, or something is out of the ordinary */
+	RING_SPLIT,
+	RING_PACKED,
+};
+
 enum req_state {
 	REQ_FREE,
 	REQ_OUT,  /* the device has it */
@@ -67,8 +74,9 @@ struct req {
 	uint32_t pos;	    /* next_pos when it was taken */
 	uint16_t id;	    /* what the used entry will name: the chain's head, or the buffer id */
 	uint16_t slots;	    /* entries of the ring that it takes: 1, packed: its descriptors */
-	uint8_t block;	    /* 0: segments are inline, else 1 + arena class */
 	uint8_t state;	    /* enum req_state */
+	bool is_odd;	    /* letting go of it takes more than its state: ring_drop_odd() */
+	uint8_t block;	    /* 0: segments are inline, else 1 + arena class */
 	uint32_t written;   /* REQ_HELD */
 	uint32_t again_at;  /* 1 + its place among what is run again; 0: it is new */
 	uint16_t log_entry; /* in-flight log: where its chain begins */
@@ -81,6 +89,16 @@ struct req {
 struct packed_pos {
 	uint32_t slot;
 	bool wrap;
+};
+
+/*
+ * The region where the last segment was found, in the form that makes the next look-up cheap: an
+ * address is in there if end - address is at most size, and shift takes it to the host's.
+ */
+struct ring_window {
+	uint64_t end;
+	uint64_t size; /* 0: nothing is in there */
+	uint64_t shift;
 };
 
 /* A table that was replaced while requests pointed into it. */
@@ -106,13 +124,20 @@ struct ring {
 	uint32_t used_pos;   /* next entry to publish */
 	uint32_t signal_pos; /* used_pos at the last signal decision */
 
-	uint32_t outstanding;
+	uint32_t taken; /* handed out since the start, without those put back; free-running */
+	uint32_t done;	/* ... and let go of again */
+	uint8_t way;	/* enum ring_way */
+	struct ring_window window;
+	unsigned char *reqs; /* size of them, req_size apart; split: by head */
+	uint32_t req_size;
+	uint32_t inline_end; /* where a request's own segments end, from its start; bytes */
+	struct table *table;
+	bool has_extras; /* ring_took() for each request */
 	bool packed;
 	bool event_idx;
 	bool indirect;
 	bool signal_valid; /* signal_pos means something */
 	bool is_live;	   /* neither broken nor dead: shared memory may be written */
-	bool is_plain;	   /* live, and nothing is out of the ordinary about completing */
 	bool dead;	   /* its session is gone: completions touch nothing shared */
 	bool watched;	   /* the owner wants to know when outstanding becomes 0 */
 	bool starved;	   /* waited for a block of segments */
@@ -131,19 +156,13 @@ struct ring {
 	struct req **free_reqs; /* stack of unused requests */
 	uint32_t n_free;
 
-	unsigned char *reqs; /* size of them, req_size apart; split: by head */
-	uint32_t req_size;
 	uint32_t max_segs;
-	uint32_t inline_segs; /* of a request's own, at most max_segs */
-	struct span span;     /* where the last segment was found */
-	struct table *table;
 	struct ring_old_table *old_tables;
 	struct arena arena;
 	void *scratch;	      /* an indirect table that crosses regions is copied here */
 	struct inflight *log; /* in-flight log, or NULL */
 	bool has_again;	      /* there is something to be run again */
 	bool is_again;	      /* ... and it is being taken */
-	bool is_noting;	      /* order or log: ring_note_taken() for each request */
 	uint32_t log_start_pos;
 	struct req **order; /* IN_ORDER: what was taken and not yet used, oldest first */
 	uint32_t order_first, order_n;
@@ -185,14 +204,20 @@ uint32_t ring_waiting_again(const struct ring *ring);
 /* GET_VRING_BASE's answer. */
 uint32_t ring_base(const struct ring *ring);
 
+/* Requests that the device has, or that are held for their turn. */
+static inline uint32_t ring_outstanding(const struct ring *ring)
+{
+	return ring->taken - ring->done;
+}
+
 /* For the layouts. */
 static inline struct req *ring_req(const struct ring *ring, uint32_t id)
 {
 	return (struct req *)(void *)(ring->reqs + (size_t)id * ring->req_size);
 }
 
-/* A request was taken: for IN_ORDER and the in-flight log. */
-void ring_note_taken(struct ring *ring, struct req *req);
+/* A request was taken: for its private bytes, IN_ORDER and the in-flight log. */
+void ring_took(struct ring *ring, struct req *req);
 /* IN_ORDER. */
 void order_taken(struct ring *ring, struct req *req);
 /* IN_ORDER: this one and all after it are not used any more but stay in the in-flight log. */

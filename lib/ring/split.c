@@ -43,138 +43,99 @@ int split_bad_index(struct ring *r)
 	return ring_break(r, "an available index that moved by more than the ring's size");
 }
 
-/*
- * A descriptor, read once into private memory.  The second half stays in one piece: its bits are
- * tested where they are, which costs an instruction less each.
- */
+/* A descriptor, read once into private memory. */
 struct split_copy {
 	uint64_t addr;
-	uint64_t rest; /* len, flags << 32, next << 48 */
+	uint32_t len;
+	uint32_t rest; /* flags, next << 16 */
 };
 
 static inline struct split_copy split_read(const struct split_desc *d)
 {
 	return (struct split_copy){
 		.addr = le64_read_once(&d->addr),
-		.rest = le64_read_once((const uint64_t *)(const void *)&d->len),
+		.len = le32_read_once(&d->len),
+		.rest = le32_read_once((const uint32_t *)(const void *)&d->flags),
 	};
 }
 
-static inline uint32_t copy_len(struct split_copy d)
+static int split_indirect(struct chain *c, struct split_copy d, bool in_table, uint32_t part);
+
+/*
+ * Walk descriptors from one on: readable ones, then writable ones.  part is what is being walked, 0
+ * or DESC_F_WRITE; that, the order and indirection are one comparison.  0, CHAIN_STARVED, -EIO.
+ *
+ * Loops need no count of their own: every descriptor adds a segment, and chain_add() stops at
+ * max_segs.
+ */
+static inline __attribute__((always_inline)) int split_walk(struct chain *c,
+							    const struct split_desc *table,
+							    uint32_t limit, size_t at,
+							    bool in_table, uint32_t part)
 {
-	return (uint32_t)d.rest;
+	struct split_copy d;
+	int err;
+
+	for (;;) {
+		d = split_read(&(in_table ? table : (const struct split_desc *)c->ring->desc)[at]);
+		if ((d.rest & (DESC_F_WRITE | DESC_F_INDIRECT)) != part) {
+			if (unlikely(d.rest & DESC_F_INDIRECT))
+				return split_indirect(c, d, in_table, part);
+			if (unlikely(part))
+				return ring_break(c->ring,
+						  "a readable buffer after a writable one");
+			chain_end_readable(c);
+			part = DESC_F_WRITE;
+		}
+		err = chain_add(c, d.addr, d.len);
+		if (unlikely(err))
+			return err;
+		if (!(d.rest & DESC_F_NEXT))
+			break;
+		at = d.rest >> 16;
+		if (unlikely(at >= (in_table ? limit : c->ring->size)))
+			return ring_break(c->ring, "a next field beyond the descriptor table");
+	}
+	if (unlikely(!part))
+		chain_end_readable(c);
+	return 0;
 }
 
-static inline bool copy_has(struct split_copy d, uint64_t flag)
+static __attribute__((noinline)) int
+split_walk_table(struct chain *out, const struct split_desc *table, uint32_t n, uint32_t part)
 {
-	return d.rest & flag << 32;
-}
+	struct chain c = *out;
+	int err = split_walk(&c, table, n, 0, true, part);
 
-static inline uint32_t copy_next(struct split_copy d)
-{
-	return (uint32_t)(d.rest >> 48);
+	*out = c;
+	return err;
 }
-
-/* The descriptors being walked: the ring's own table, later perhaps an indirect one. */
-struct split_walk {
-	const struct split_desc *table;
-	uint32_t limit; /* entries of the table */
-	uint32_t at;
-	bool is_indirect;
-};
 
 /*
  * Go on in the indirect table that d points to (§2.7.5.3): the last of the direct descriptors,
  * whose WRITE flag means nothing.
  */
-static inline int split_enter_indirect(struct ring *r, struct split_walk *w, struct split_copy d)
+static inline int split_indirect(struct chain *c, struct split_copy d, bool in_table, uint32_t part)
 {
 	const void *table;
+	struct chain copy;
 	uint32_t n;
 	int err;
 
-	if (unlikely(w->is_indirect))
-		return ring_break(r, "an indirect descriptor inside an indirect table");
-	if (unlikely(copy_has(d, DESC_F_NEXT)))
-		return ring_break(r, "an indirect descriptor that is not the last of its chain");
-	err = indirect_open(r, d.addr, copy_len(d), &table, &n);
-	w->is_indirect = true;
-	w->table = table;
-	w->limit = n;
-	w->at = 0;
+	if (unlikely(in_table))
+		return ring_break(c->ring, "an indirect descriptor inside an indirect table");
+	if (unlikely(d.rest & DESC_F_NEXT))
+		return ring_break(c->ring,
+				  "an indirect descriptor that is not the last of its chain");
+	err = indirect_open(c->ring, d.addr, d.len, &table, &n);
+	if (unlikely(err))
+		return err;
+	/* A copy: so that c itself can stay in registers. */
+	copy = *c;
+	err = split_walk_table(&copy, table, n, part);
+	c->seg = copy.seg;
+	c->len = copy.len;
 	return err;
-}
-
-/*
- * Follow a next field; false if it leads out of the table.  Loops need no count of their own: every
- * descriptor adds a segment, and chain_add() stops at max_segs.
- */
-static inline bool split_follow(struct split_walk *w, uint32_t next)
-{
-	w->at = next;
-	return next < w->limit;
-}
-
-static int split_lost(struct ring *r)
-{
-	return ring_break(r, "a next field beyond the descriptor table");
-}
-
-/*
- * Walk a chain into its request: two loops, readable then writable, so that order and indirection
- * share one unlikely branch.  0, CHAIN_STARVED, -EIO.
- */
-static inline __attribute__((always_inline)) int split_walk(struct ring *r, struct req *req,
-							    uint16_t head)
-{
-	struct split_walk w = {(const struct split_desc *)r->desc, r->size, head, false};
-	struct split_copy d;
-	struct chain c;
-	int err;
-
-	chain_begin(&c, r, req);
-	for (;;) {
-		d = split_read(&w.table[w.at]);
-		if (unlikely(copy_has(d, DESC_F_INDIRECT))) {
-			err = split_enter_indirect(r, &w, d);
-			if (err)
-				return err;
-			continue;
-		}
-		if (copy_has(d, DESC_F_WRITE))
-			break;
-		err = chain_add(&c, d.addr, copy_len(d));
-		if (unlikely(err))
-			return err;
-		if (!copy_has(d, DESC_F_NEXT)) {
-			chain_end_readable(&c);
-			chain_end(&c);
-			return 0;
-		}
-		if (unlikely(!split_follow(&w, copy_next(d))))
-			return split_lost(r);
-	}
-	chain_end_readable(&c);
-	for (;;) {
-		if (unlikely(!copy_has(d, DESC_F_WRITE) || copy_has(d, DESC_F_INDIRECT))) {
-			if (!copy_has(d, DESC_F_INDIRECT))
-				return ring_break(r, "a readable buffer after a writable one");
-			err = split_enter_indirect(r, &w, d);
-			if (err)
-				return err;
-		} else {
-			err = chain_add(&c, d.addr, copy_len(d));
-			if (unlikely(err))
-				return err;
-			if (!copy_has(d, DESC_F_NEXT))
-				break;
-			if (unlikely(!split_follow(&w, copy_next(d))))
-				return split_lost(r);
-		}
-		d = split_read(&w.table[w.at]);
-	}
-	chain_end(&c);
-	return 0;
 }
 
 /* Take the chain that begins there.  0, CHAIN_STARVED, -EIO. */
@@ -182,6 +143,7 @@ static inline __attribute__((always_inline)) int split_take_one(struct ring *r, 
 								struct req **out)
 {
 	struct req *req;
+	struct chain c;
 	int err;
 
 	*out = NULL;
@@ -190,11 +152,17 @@ static inline __attribute__((always_inline)) int split_take_one(struct ring *r, 
 	req = ring_req(r, head);
 	if (unlikely(req->state != REQ_FREE))
 		return ring_break(r, "a descriptor made available that is still in use");
-	err = split_walk(r, req, head);
-	if (unlikely(err))
+	chain_begin(&c, r, req);
+	err = split_walk(&c, r->desc, r->size, head, false, 0);
+	if (unlikely(err)) {
 		chain_release(r, req);
+		return err;
+	}
+	chain_end(&c);
+	if (unlikely(r->has_extras))
+		ring_took(r, req);
 	*out = req;
-	return err;
+	return 0;
 }
 
 int split_take_head(struct ring *r, uint16_t head, struct req **req)
@@ -202,32 +170,48 @@ int split_take_head(struct ring *r, uint16_t head, struct req **req)
 	int err = split_take_one(r, head, req);
 
 	if (!err) {
+		r->taken++;
 		(*req)->pos = r->next_pos;
 		(*req)->log_entry = head;
 	}
 	return err;
 }
 
-int split_take_ready(struct ring *r, struct vu_req **reqs, uint32_t max)
+int split_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 {
-	uint32_t mask = r->size - 1, n = 0, ready;
-	int err = 0;
+	uint32_t pos = r->next_pos, n = (uint16_t)(r->avail_idx - pos);
+	struct vu_req **end;
+	int err;
 
-	ready = (uint16_t)(r->avail_idx - r->next_pos);
-	if (max > ready)
-		max = ready;
-	for (; n < max; n++) {
-		uint16_t head = le16_read_once(&r->driver[SPLIT_RING + (r->next_pos & mask)]);
+	if (!n) {
+		err = likely(r->is_live) ? split_refresh(r) : -EIO;
+		if (err <= 0)
+			return err;
+		n = (uint16_t)(r->avail_idx - pos);
+	}
+	if (n > max)
+		n = max;
+	for (end = reqs + n; reqs != end; reqs++) {
+		const uint16_t *heads = r->driver + SPLIT_RING;
 		struct req *req;
 
-		err = split_take_one(r, head, &req);
-		if (unlikely(err))
+		err = split_take_one(r, le16_read_once(&heads[pos & (r->size - 1)]), &req);
+		if (unlikely(err)) {
+			/* If it is broken nothing more is to be taken. */
+			if (err < 0)
+				r->avail_idx = (uint16_t)pos;
+			/* What was taken before is handed out; the next call tells of it. */
+			if (pos == r->next_pos)
+				return err < 0 ? err : 0;
 			break;
-		req->pos = r->next_pos++;
-		reqs[n] = &req->pub;
+		}
+		req->pos = pos++;
+		*reqs = &req->pub;
 	}
-	/* What was taken before a broken chain is handed out; the next call tells of it. */
-	return n ? (int)n : err < 0 ? err : 0;
+	n = pos - r->next_pos;
+	r->next_pos = pos;
+	r->taken += n;
+	return (int)n;
 }
 
 uint32_t split_base(const struct ring *r)

@@ -34,8 +34,7 @@ uint64_t split_device_bytes(uint32_t size);
 /* Take up the positions of config.base and of the used ring. */
 void split_begin(struct ring *ring);
 uint32_t split_base(const struct ring *ring);
-/* Of those that split_refresh() saw. */
-int split_take_ready(struct ring *ring, struct vu_req **reqs, uint32_t max);
+int split_take(struct ring *ring, struct vu_req **reqs, uint32_t max);
 int split_bad_index(struct ring *ring);
 /* Take the chain that begins there, whatever the available ring says: of an in-flight log. */
 int split_take_head(struct ring *ring, uint16_t head, struct req **req);
@@ -49,30 +48,23 @@ static inline int split_refresh(struct ring *r)
 
 	if (idx == r->avail_idx)
 		return 0;
-	if (unlikely((uint16_t)(idx - r->next_pos) + r->outstanding > r->size))
+	if (unlikely((uint16_t)(idx - r->next_pos) + ring_outstanding(r) > r->size))
 		return split_bad_index(r);
 	r->avail_idx = idx;
 	return 1;
 }
 
-static inline int split_take(struct ring *r, struct vu_req **reqs, uint32_t max)
+static inline struct split_used *split_entries(const struct ring *r)
 {
-	if ((uint16_t)r->next_pos == r->avail_idx) {
-		int err = likely(r->is_live) ? split_refresh(r) : -EIO;
-
-		if (err <= 0)
-			return err;
-	}
-	return split_take_ready(r, reqs, max);
+	/* The area is 4-aligned and begins with two words: so are the entries. */
+	return (struct split_used *)(void *)(r->device + SPLIT_RING);
 }
 
 /* Write a used entry; split_publish() makes it visible. */
 static inline void split_push(struct ring *r, const struct req *req, uint32_t written)
 {
-	/* The area is 4-aligned and begins with two words: so are the entries. */
-	struct split_used *used = (struct split_used *)(void *)(r->device + SPLIT_RING);
+	struct split_used *used = &split_entries(r)[r->used_pos++ & (r->size - 1)];
 
-	used += r->used_pos++ & (r->size - 1);
 	used->id = LE32((uint32_t)req->id);
 	used->len = LE32(written);
 }

@@ -292,7 +292,7 @@ void fuzz_step(struct fuzz_ring *f, struct fuzz_input *in)
 		fuzz_take(f, 1);
 		break;
 	}
-	if (f->ring->outstanding < f->n_out || f->ring->outstanding > f->ring->size)
+	if (ring_outstanding(f->ring) < f->n_out || ring_outstanding(f->ring) > f->ring->size)
 		abort();
 }
 
@@ -301,7 +301,7 @@ void fuzz_end(struct fuzz_ring *f)
 	while (f->n_out)
 		fuzz_complete(f, 0, 0);
 	fuzz_publish(f);
-	if (f->ring->outstanding)
+	if (ring_outstanding(f->ring))
 		abort();
 	(void)ring_base(f->ring);
 	ring_free(f->ring);

@@ -108,7 +108,7 @@ static void a_starved_ring_takes_nothing_until_a_completion(struct rig *rig)
 		n = ring_take(rig->ring, reqs, 4096);
 		assert_in_range(n, 2, 4095);
 		base = ring_base(rig->ring);
-		assert_int_equal(rig->ring->outstanding, n);
+		assert_int_equal(ring_outstanding(rig->ring), n);
 		for (int i = 0; i < 3; i++) {
 			assert_int_equal(rig_take_nothing(rig), 0);
 			assert_null(rig->ring->why);

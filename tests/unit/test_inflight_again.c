@@ -78,7 +78,7 @@ static void what_is_run_again_can_be_put_back_if_it_is_the_newest(struct rig *ri
 	assert_int_equal(ring_put_back(rig->ring, reqs[0]), -EINVAL);
 	assert_int_equal(ring_put_back(rig->ring, reqs[1]), 0);
 	assert_int_equal(ring_put_back(rig->ring, reqs[0]), 0);
-	assert_int_equal(rig->ring->outstanding, 0);
+	assert_int_equal(ring_outstanding(rig->ring), 0);
 	assert_int_equal(log_count(rig), N);
 	for (uint32_t i = 0; i < N; i++)
 		reqs[i] = log_take_again(rig, &chains[i]);
@@ -141,7 +141,7 @@ static void long_chains_that_are_run_again_wait_for_room(struct rig *rig)
 	}
 	rig_finish(rig, log_take(rig, false), 0);
 	assert_int_equal(log_count(rig), 0);
-	assert_int_equal(rig->ring->outstanding, 0);
+	assert_int_equal(ring_outstanding(rig->ring), 0);
 	log_free(rig);
 }
 
@@ -162,7 +162,7 @@ static void what_is_suspended_is_run_again(struct rig *rig)
 	for (uint32_t i = 0; i < N; i++)
 		if (i != 2)
 			assert_int_equal(ring_suspend(rig->ring, reqs[i]), 0);
-	assert_int_equal(rig->ring->outstanding, 0);
+	assert_int_equal(ring_outstanding(rig->ring), 0);
 	assert_int_equal(log_count(rig), N - 1);
 	rig_expect_used(rig, ids[2], 0);
 	rig->config.base = ring_base(rig->ring);
@@ -171,7 +171,7 @@ static void what_is_suspended_is_run_again(struct rig *rig)
 	for (uint32_t i = 0; i < N; i++)
 		if (i != 2)
 			rig_finish(rig, log_take_again(rig, &chains[i]), 0);
-	assert_int_equal(rig->ring->outstanding, 0);
+	assert_int_equal(ring_outstanding(rig->ring), 0);
 	log_free(rig);
 }
 
@@ -192,9 +192,9 @@ static void in_order_nothing_behind_a_suspended_one_is_used(struct rig *rig)
 	assert_int_equal(ring_suspend(rig->ring, reqs[2]), 0);
 	rig_finish(rig, reqs[5], 0);
 	assert_int_equal(ring_suspend(rig->ring, reqs[3]), 0);
-	assert_int_equal(rig->ring->outstanding, 2);
+	assert_int_equal(ring_outstanding(rig->ring), 2);
 	rig_finish(rig, reqs[0], 0);
-	assert_int_equal(rig->ring->outstanding, 0);
+	assert_int_equal(ring_outstanding(rig->ring), 0);
 	assert_int_equal(driver_collect(rig->drv, used, N), 2);
 	assert_int_equal(used[0].id, ids[0]);
 	assert_int_equal(used[1].id, ids[1]);

@@ -103,7 +103,7 @@ static void use(struct rig *rig)
 			ring_publish(rig->ring);
 	}
 	ring_publish(rig->ring);
-	assert_int_equal(rig->ring->outstanding, 0);
+	assert_int_equal(ring_outstanding(rig->ring), 0);
 	(void)ring_look(rig->ring);
 	(void)ring_arm(rig->ring);
 	(void)ring_base(rig->ring);

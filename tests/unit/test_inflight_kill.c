@@ -256,7 +256,7 @@ static void serve(struct kill *k)
 	for (uint32_t i = 0; i < k->n_offered; i++)
 		if (!k->is_used[i])
 			fail_msg("request %u is left open", i);
-	assert_int_equal(k->rig->ring->outstanding, 0);
+	assert_int_equal(ring_outstanding(k->rig->ring), 0);
 	assert_int_equal(log_count(k->rig), 0);
 }
 

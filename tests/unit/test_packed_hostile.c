@@ -256,7 +256,7 @@ static void run_case(struct rig *rig, const struct hostile *c)
 	/* What is in flight ends without a trace. */
 	while (held.n)
 		rig_finish(rig, held.reqs[--held.n], 0);
-	assert_int_equal(rig->ring->outstanding, 0);
+	assert_int_equal(ring_outstanding(rig->ring), 0);
 	hostile_compare(rig, before);
 	free(before);
 	repair(rig);

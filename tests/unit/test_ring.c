@@ -23,7 +23,7 @@ static void sizes_up_to_32768_pass_a_full_ring_twice(struct rig *rig)
 				taken += (uint32_t)n;
 			}
 			assert_int_equal(rig_take_nothing(rig), 0);
-			assert_int_equal(rig->ring->outstanding, size);
+			assert_int_equal(ring_outstanding(rig->ring), size);
 			for (uint32_t i = 0; i < size; i++)
 				assert_int_equal(ring_complete(rig->ring, (struct req *)reqs[i], 0),
 						 0);
@@ -196,7 +196,7 @@ static void the_newest_request_can_be_put_back(struct rig *rig)
 		rig_check(rig, req, &chain);
 		assert_int_equal(ring_put_back(rig->ring, req), 0);
 		assert_int_equal(ring_put_back(rig->ring, req), -EINVAL);
-		assert_int_equal(rig->ring->outstanding, 0);
+		assert_int_equal(ring_outstanding(rig->ring), 0);
 		assert_int_equal(ring_base(rig->ring), rig->config.base);
 		assert_true(ring_is_available(rig->ring));
 	}
@@ -223,7 +223,7 @@ static void several_are_put_back_newest_first(struct rig *rig)
 	assert_int_equal(ring_put_back(rig->ring, c), 0);
 	assert_int_equal(ring_put_back(rig->ring, a), -EINVAL);
 	assert_int_equal(ring_put_back(rig->ring, b), 0);
-	assert_int_equal(rig->ring->outstanding, 1);
+	assert_int_equal(ring_outstanding(rig->ring), 1);
 	rig_finish(rig, a, 0);
 	rig_expect_used(rig, ids[0], 0);
 	b = rig_take(rig);
@@ -255,7 +255,7 @@ static void an_old_request_is_not_the_newest_when_positions_come_round(struct ri
 		rig_expect_used(rig, id, 0);
 		assert_int_equal(ring_put_back(rig->ring, old), -EINVAL);
 	}
-	assert_int_equal(rig->ring->outstanding, 1);
+	assert_int_equal(ring_outstanding(rig->ring), 1);
 	assert_int_equal(rig_take_nothing(rig), 0);
 }
 
@@ -344,7 +344,7 @@ static void a_dead_ring_touches_nothing_shared(struct rig *rig)
 	assert_false(ring_wants_signal(rig->ring));
 	assert_int_equal(rig_switch_table(rig, 1 << RIG_RING), 0);
 	rig_finish(rig, b, 0);
-	assert_int_equal(rig->ring->outstanding, 0);
+	assert_int_equal(ring_outstanding(rig->ring), 0);
 	assert_memory_equal(before, memory->host, memory->size);
 	free(before);
 }

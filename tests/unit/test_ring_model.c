@@ -329,7 +329,7 @@ static void run_model(struct rig *rig, uint64_t seed, bool event_idx)
 	for (int i = 0; i < OPS; i++) {
 		ops[pick(m, sizeof(ops) / sizeof(ops[0]))](m);
 		assert_null(rig->ring->why);
-		assert_int_equal(rig->ring->outstanding, m->n_out);
+		assert_int_equal(ring_outstanding(rig->ring), m->n_out);
 	}
 	/* It went round, and everything happened. */
 	assert_true(m->taken > 1000 && m->collected > 1000);

@@ -59,7 +59,7 @@ static void run_permutation(struct rig *rig, uint32_t number, struct req **reqs,
 		while (turn < N && is_done[turn])
 			turn++;
 		expect_run(rig, ids, before, turn);
-		assert_int_equal(rig->ring->outstanding, N - turn);
+		assert_int_equal(ring_outstanding(rig->ring), N - turn);
 	}
 }
 
@@ -137,7 +137,7 @@ static void the_newest_can_be_put_back_but_not_once_it_is_held(struct rig *rig)
 	rig_finish(rig, reqs[1], 1);
 	for (uint32_t i = N - 1; i > 1; i--)
 		assert_int_equal(ring_put_back(rig->ring, reqs[i]), 0);
-	assert_int_equal(rig->ring->outstanding, 2);
+	assert_int_equal(ring_outstanding(rig->ring), 2);
 	/* They come again, and their turn is still after those before. */
 	for (uint32_t i = 2; i < N; i++)
 		reqs[i] = rig_take(rig);
@@ -163,7 +163,7 @@ static void a_restart_goes_on_after_those_that_were_put_back(struct rig *rig)
 		assert_int_equal(ring_put_back(rig->ring, reqs[i]), 0);
 	rig_finish(rig, reqs[0], 0);
 	expect_run(rig, ids, 0, 2);
-	assert_int_equal(rig->ring->outstanding, 0);
+	assert_int_equal(ring_outstanding(rig->ring), 0);
 	rig->config.base = ring_base(rig->ring);
 	ring_free(rig->ring);
 	assert_int_equal(rig_new_ring(rig, &why), 0);
@@ -185,17 +185,17 @@ static void end_with_held(struct rig *rig, void (*end)(struct rig *rig))
 	start_with_n(rig, 32, reqs, ids);
 	rig_finish(rig, reqs[1], 1);
 	rig_finish(rig, reqs[3], 1);
-	assert_int_equal(rig->ring->outstanding, N);
+	assert_int_equal(ring_outstanding(rig->ring), N);
 	memory = &rig->guest->regions[RIG_RING];
 	end(rig);
 	before = malloc(memory->size);
 	memcpy(before, memory->host, memory->size);
-	assert_int_equal(rig->ring->outstanding, N - 2);
+	assert_int_equal(ring_outstanding(rig->ring), N - 2);
 	assert_int_equal(ring_put_back(rig->ring, reqs[5]), 0);
 	rig_finish(rig, reqs[0], 0);
 	rig_finish(rig, reqs[4], 0);
 	rig_finish(rig, reqs[2], 0);
-	assert_int_equal(rig->ring->outstanding, 0);
+	assert_int_equal(ring_outstanding(rig->ring), 0);
 	assert_memory_equal(before, memory->host, memory->size);
 	rig_expect_nothing_used(rig);
 	free(before);

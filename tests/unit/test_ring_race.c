@@ -164,7 +164,7 @@ static void restart(struct rig *rig)
 	const char *why;
 
 	assert_non_null(rig->ring->why);
-	assert_int_equal(rig->ring->outstanding, 0);
+	assert_int_equal(ring_outstanding(rig->ring), 0);
 	if (rig->layout->packed) {
 		/* It goes on where it was, or with the other wrap counters: one of them fits. */
 		rig->config.base = ring_base(rig->ring) ^ 0x80008000;

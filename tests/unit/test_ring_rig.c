@@ -342,12 +342,12 @@ struct req *rig_take(struct rig *rig)
 
 int rig_take_nothing(struct rig *rig)
 {
-	uint32_t outstanding = rig->ring->outstanding;
+	uint32_t outstanding = ring_outstanding(rig->ring);
 	struct vu_req *req = NULL;
 	int rc = ring_take(rig->ring, &req, 1);
 
 	assert_null(req);
-	assert_int_equal(rig->ring->outstanding, outstanding);
+	assert_int_equal(ring_outstanding(rig->ring), outstanding);
 	return rc;
 }
 
@@ -444,10 +444,10 @@ void rig_pass(struct rig *rig, const struct rig_chain *chain, enum rig_how how)
 	assert_int_equal(rig_take_nothing(rig), 0);
 	rig_check(rig, req, chain);
 	assert_int_equal(ring_complete(rig->ring, req, chain->writable_len + 1), -ERANGE);
-	assert_int_equal(rig->ring->outstanding, 1);
+	assert_int_equal(ring_outstanding(rig->ring), 1);
 	assert_int_equal(ring_complete(rig->ring, req, chain->writable_len), 0);
 	rig_expect_nothing_used(rig);
 	ring_publish(rig->ring);
 	rig_expect_used(rig, id, (uint32_t)chain->writable_len);
-	assert_int_equal(rig->ring->outstanding, 0);
+	assert_int_equal(ring_outstanding(rig->ring), 0);
 }

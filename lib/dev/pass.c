@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One pass over a group: look at its queues, let the device serve what is new, notify the drivers.
+ * Queue thread.
+ */
+#include <errno.h>
+#include <sys/epoll.h>
+
+#include "dev/device.h"
+#include "ring/hot.h"
+
+enum { DEFAULT_BUDGET = 1024 };
+
+__attribute__((noinline)) void queue_notify(struct vu_queue *q)
+{
+	if (q->fds[QUEUE_CALL].kind != NOTIFIER_NONE) {
+		notifier_signal(&q->fds[QUEUE_CALL]);
+	} else if (q->inband) {
+		/* vhost-user BACKEND_VRING_CALL: the device thread owns that socket. */
+		atomic_store(&q->call_inband, true);
+		if (!atomic_exchange(&q->dev->call_inband, true))
+			device_wake(q->dev);
+	}
+}
+
+static inline void queue_signal(struct vu_queue *q, struct ring *ring)
+{
+	if (!ring_is_unsignalled(ring))
+		return;
+	if (ring_wants_signal(ring)) {
+		count_add(&q->counts.signals, 1);
+		queue_notify(q);
+	} else {
+		count_add(&q->counts.signals_suppressed, 1);
+	}
+}
+
+void vu_queue_signal(struct vu_queue *q)
+{
+	if (q->ring)
+		queue_signal(q, q->ring);
+}
+
+/* Take and drop what a disabled queue offers (struct vu_queue_info.discard_when_disabled). */
+static void queue_discard(struct vu_queue *q, uint32_t budget)
+{
+	struct vu_req *req;
+	int n = 0;
+
+	for (uint32_t i = 0; i < budget && (n = ring_take(q->ring, &req, 1)) == 1; i++) {
+		ring_complete(q->ring, (struct req *)req, 0);
+		ring_publish(q->ring);
+	}
+	if (n == 1)
+		q->pending = true;
+}
+
+static bool queue_is_held(const struct vu_queue *q)
+{
+	return q->hold & ~(uint32_t)HOLD_SOFT;
+}
+
+static bool queue_discards(const struct vu_queue *q)
+{
+	return (q->hold & ~(uint32_t)HOLD_SOFT) == HOLD_DISABLED && q->info.discard_when_disabled;
+}
+
+/* The device gets nothing now; what ends that looks at the ring anew. */
+static __attribute__((noinline)) void queue_serve_held(struct vu_queue *q, uint32_t budget)
+{
+	/* A kick until then is no reason to come back. */
+	q->pending = false;
+	if (queue_discards(q))
+		queue_discard(q, budget);
+	if (q->ring && !q->ring->is_live)
+		queue_broke(q);
+	vu_queue_signal(q);
+}
+
+/* Something is new, or may be: let the device serve it.  NULL if that was the ring's end. */
+static inline struct ring *queue_serve_ready(struct vu_queue *q, struct ring *ring, uint32_t budget)
+{
+	const struct vu_device *dev = q->dev;
+	uint32_t before = ring->taken, now;
+
+	ring->unstarved = false;
+	q->pending = false;
+	queue_set_budget(q, budget);
+	dev->ops.queue_ready(q, dev->opaque);
+	ring = q->ring;
+	if (unlikely(!ring))
+		return NULL;
+	now = ring->taken;
+	q->limit = now + UINT32_MAX;
+	if (likely(now != before)) {
+		q->group->activity += now - before;
+		count_add(&q->counts.batches, 1);
+	}
+	return ring;
+}
+
+static inline void queue_serve(struct vu_queue *q, uint32_t budget)
+{
+	struct ring *ring = q->ring;
+	int news;
+
+	if (unlikely(q->hold) && queue_is_held(q)) {
+		queue_serve_held(q, budget);
+		return;
+	}
+	count_add(&q->counts.polls, 1);
+	/* The look comes first: it is also what later notifications count from. */
+	news = ring_look(ring);
+	if (likely(news > 0) || (!news && (q->pending || ring->unstarved))) {
+		ring = queue_serve_ready(q, ring, budget);
+		if (unlikely(!ring))
+			return;
+	}
+	if (unlikely(ring->way == RING_SLOW && !ring->is_live))
+		queue_broke(q);
+	else
+		queue_signal(q, ring);
+}
+
+int vu_group_process(struct vu_group *g, uint32_t budget)
+{
+	bool more = false;
+
+	g->in_process = true;
+	/* A loop that polls need not ask the kernel every time; after an arming it does. */
+	if (unlikely(--g->until_look == 0 || g->every_pass ||
+		     atomic_load_explicit(&g->attention, memory_order_relaxed)))
+		more = group_look(g);
+	if (!budget)
+		budget = DEFAULT_BUDGET;
+	for (struct vu_queue *q = g->active; q; q = q->next_active) {
+		queue_serve(q, budget);
+		more |= q->pending;
+	}
+	g->in_process = false;
+	return more;
+}
+
+bool queue_arm(struct vu_queue *q)
+{
+	return (!queue_is_held(q) || queue_discards(q)) && (q->pending || ring_arm(q->ring));
+}
