@@ -95,9 +95,8 @@ static inline bool ring_complete_one(struct ring *ring, struct req *req, uint64_
 	if (likely(ring->way == RING_SPLIT)) {
 		split_push(ring, req, (uint32_t)written);
 		split_publish(ring);
-	} else if (likely(ring->way == RING_PACKED)) {
-		packed_push(ring, req, (uint32_t)written);
-		packed_publish(ring);
+	} else if (likely(ring->way == RING_PACKED && !ring->is_batch)) {
+		packed_use(ring, req, (uint32_t)written);
 		packed_free(ring, req);
 	} else {
 		return false;

@@ -73,6 +73,8 @@ struct packed_copy {
 	uint32_t rest; /* id, flags << 16 */
 };
 
+enum { PACKED_WRITE = DESC_F_WRITE << 16, PACKED_INDIRECT = DESC_F_INDIRECT << 16 };
+
 static inline struct packed_copy packed_read(const struct packed_desc *d)
 {
 	return (struct packed_copy){
@@ -218,20 +220,10 @@ int packed_take_noted(struct ring *r, uint32_t n, uint16_t entry, uint16_t last,
 	return 0;
 }
 
-/* Step to the next descriptor of the ring; false if the chain cannot have one. */
-static inline bool packed_step(const struct ring *r, const struct packed_desc **d,
-			       const struct packed_desc *end, uint32_t *left)
-{
-	if (unlikely(!--*left))
-		return false;
-	if (unlikely(++*d == end))
-		*d = packed_ring(r);
-	return true;
-}
-
 /*
- * Walk a chain into its request: two loops, readable then writable, so that order and indirection
- * share one unlikely branch.  room: slots that are not in use.  Its slots; 0: CHAIN_STARVED; -EIO.
+ * Walk the chain that begins at a slot into its request: readable descriptors, then writable ones;
+ * part is what is being walked, 0 or PACKED_WRITE.  room: slots that are not in use.  Its slots;
+ * 0: CHAIN_STARVED; -EIO.
  *
  * The id is the driver's own: it is given back to it and indexes nothing here, whatever it is.
  */
@@ -239,52 +231,46 @@ static inline __attribute__((always_inline)) int packed_walk(struct ring *r, str
 							     uint32_t slot, uint32_t room)
 {
 	const struct packed_desc *d = packed_ring(r) + slot, *end = packed_ring(r) + r->size;
-	uint32_t left = room;
+	uint32_t part = 0, left = room;
 	struct packed_copy copy;
-	struct chain c, slow;
+	struct chain c;
 	int err;
 
 	chain_begin(&c, r, req);
 	for (;;) {
 		copy = packed_read(d);
-		if (copy_has(copy, DESC_F_WRITE | DESC_F_INDIRECT)) {
-			if (likely(!copy_has(copy, DESC_F_INDIRECT)))
+		if ((copy.rest & (PACKED_WRITE | PACKED_INDIRECT)) != part) {
+			if (unlikely(copy_has(copy, DESC_F_INDIRECT))) {
+				/* A copy: so that c itself can stay in registers. */
+				struct chain table = c;
+
+				if (left != room || copy_has(copy, DESC_F_NEXT))
+					return packed_not_alone(r);
+				err = packed_walk_table(&table, copy.addr, copy.len);
+				if (unlikely(err))
+					return err < 0 ? err : 0;
+				c.seg = table.seg;
+				c.len = table.len;
 				break;
-			if (left != room || copy_has(copy, DESC_F_NEXT))
-				return packed_not_alone(r);
-			/* A copy: so that c itself can stay in registers. */
-			slow = c;
-			err = packed_walk_table(&slow, copy.addr, copy.len);
-			c = slow;
-			if (unlikely(err))
-				return err < 0 ? err : 0;
-			goto end;
+			}
+			if (unlikely(part))
+				return packed_bad_order(r);
+			chain_end_readable(&c);
+			part = PACKED_WRITE;
 		}
 		err = chain_add(&c, copy.addr, copy.len);
 		if (unlikely(err))
 			return err < 0 ? err : 0;
 		if (!copy_has(copy, DESC_F_NEXT)) {
-			chain_end_readable(&c);
-			goto end;
-		}
-		if (unlikely(!packed_step(r, &d, end, &left)))
-			return packed_too_long(r);
-	}
-	chain_end_readable(&c);
-	for (;;) {
-		if (unlikely((copy.rest >> 16 & (DESC_F_WRITE | DESC_F_INDIRECT)) != DESC_F_WRITE))
-			return copy_has(copy, DESC_F_INDIRECT) ? packed_not_alone(r)
-							       : packed_bad_order(r);
-		err = chain_add(&c, copy.addr, copy.len);
-		if (unlikely(err))
-			return err < 0 ? err : 0;
-		if (!copy_has(copy, DESC_F_NEXT))
+			if (unlikely(!part))
+				chain_end_readable(&c);
 			break;
-		if (unlikely(!packed_step(r, &d, end, &left)))
+		}
+		if (unlikely(!--left))
 			return packed_too_long(r);
-		copy = packed_read(d);
+		if (unlikely(++d == end))
+			d = packed_ring(r);
 	}
-end:
 	req->id = (uint16_t)copy.rest;
 	req->slots = (uint16_t)(room - left + 1);
 	chain_end(&c);
@@ -315,41 +301,54 @@ static inline void packed_took(struct ring *r, bool is_more)
 		packed_see(r);
 }
 
+/* Take the chain at the next slot, which is available.  Its slots; 0: CHAIN_STARVED; -EIO. */
+static inline __attribute__((always_inline)) int packed_take_one(struct ring *r, struct req **out)
+{
+	uint32_t room = r->size - r->outstanding_slots;
+	struct req *req;
+	int slots;
+
+	/* Only a driver that takes back what it gave can get here. */
+	if (unlikely(!room))
+		return packed_too_long(r);
+	req = r->free_reqs[r->n_free - 1];
+	slots = unlikely(r->log) ? packed_walk_logged(r, req, r->avail.slot, room)
+				 : packed_walk(r, req, r->avail.slot, room);
+	if (unlikely(slots <= 0)) {
+		chain_release(r, req);
+		return slots;
+	}
+	if (unlikely(r->has_extras))
+		ring_took(r, req);
+	r->n_free--;
+	r->taken++;
+	req->pos = r->next_pos;
+	r->next_pos += (uint32_t)slots;
+	r->outstanding_slots += (uint32_t)slots;
+	packed_advance(r, &r->avail, (uint32_t)slots);
+	*out = req;
+	return slots;
+}
+
 int packed_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 {
-	uint32_t n = 0;
+	/* What was seen is not looked at again. */
+	bool is_seen = (int32_t)(r->seen_pos - r->next_pos) > 0;
+	struct vu_req **const first = reqs, **const end = reqs + max;
+	struct req *req = NULL;
 	int slots = 1;
 
 	if (unlikely(!r->is_live))
 		return -EIO;
-	for (; n < max && packed_is_available(r, r->avail); n++) {
-		uint32_t room = r->size - r->outstanding_slots;
-		struct req *req;
-
-		/* Only a driver that takes back what it gave can get here. */
-		if (unlikely(!room)) {
-			slots = packed_too_long(r);
+	for (; reqs != end && (is_seen || packed_is_available(r, r->avail)); reqs++) {
+		slots = packed_take_one(r, &req);
+		if (unlikely(slots <= 0))
 			break;
-		}
-		req = r->free_reqs[r->n_free - 1];
-		slots = unlikely(r->log) ? packed_walk_logged(r, req, r->avail.slot, room)
-					 : packed_walk(r, req, r->avail.slot, room);
-		if (unlikely(slots <= 0)) {
-			chain_release(r, req);
-			break;
-		}
-		if (unlikely(r->has_extras))
-			ring_took(r, req);
-		r->n_free--;
-		req->pos = r->next_pos;
-		r->next_pos += (uint32_t)slots;
-		r->outstanding_slots += (uint32_t)slots;
-		packed_advance(r, &r->avail, (uint32_t)slots);
-		reqs[n] = &req->pub;
+		*reqs = &req->pub;
+		is_seen = false;
 	}
-	r->taken += n;
-	packed_took(r, n == max || slots <= 0);
-	return n ? (int)n : slots < 0 ? slots : 0;
+	packed_took(r, reqs == end || slots <= 0);
+	return likely(reqs != first) ? (int)(reqs - first) : slots < 0 ? slots : 0;
 }
 
 void packed_put_back(struct ring *r, const struct req *req)

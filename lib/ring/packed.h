@@ -66,28 +66,45 @@ static inline bool packed_is_available(const struct ring *r, struct packed_pos a
 	       (at.wrap ? PACKED_F_AVAIL : PACKED_F_USED);
 }
 
+/* Write the id and length of a used descriptor; returns the flags that make it visible. */
+static inline uint16_t packed_fill(struct ring *r, const struct req *req, uint32_t written)
+{
+	struct packed_desc *d = &packed_ring(r)[r->used.slot];
+	uint16_t flags = r->used.wrap ? PACKED_F_AVAIL | PACKED_F_USED : 0;
+
+	d->id = LE16(req->id);
+	d->len = LE32(written);
+	packed_advance(r, &r->used, req->slots);
+	r->used_pos += req->slots;
+	/* WRITE: len means something (§2.8.4) */
+	return written ? flags | 2 : flags;
+}
+
 /*
  * Write a used descriptor.  The flags make it visible: those of a batch's first are kept back
  * until packed_publish(), and as drivers go in order, the others are not looked at before.
  */
 static inline void packed_push(struct ring *r, const struct req *req, uint32_t written)
 {
-	struct packed_desc *d = &packed_ring(r)[r->used.slot];
-	uint16_t flags = r->used.wrap ? PACKED_F_AVAIL | PACKED_F_USED : 0;
+	uint32_t slot = r->used.slot;
+	uint16_t flags = packed_fill(r, req, written);
 
-	if (written)
-		flags |= 2; /* WRITE: len means something (§2.8.4) */
-	d->id = LE16(req->id);
-	d->len = LE32(written);
 	if (r->is_batch) {
-		le16_write_once(&d->flags, flags);
+		le16_write_once(&packed_ring(r)[slot].flags, flags);
 	} else {
 		r->is_batch = true;
-		r->batch_slot = r->used.slot;
+		r->batch_slot = slot;
 		r->batch_flags = flags;
 	}
-	packed_advance(r, &r->used, req->slots);
-	r->used_pos += req->slots;
+}
+
+/* Push and publish one, while nothing is pushed. */
+static inline void packed_use(struct ring *r, const struct req *req, uint32_t written)
+{
+	uint16_t *flags = &packed_ring(r)[r->used.slot].flags;
+
+	/* Release: see packed_publish(). */
+	le16_store_release(flags, packed_fill(r, req, written));
 }
 
 static inline void packed_publish(struct ring *r)
