@@ -332,20 +332,17 @@ static inline __attribute__((always_inline)) int packed_take_one(struct ring *r,
 
 int packed_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 {
-	/* What was seen is not looked at again. */
-	bool is_seen = (int32_t)(r->seen_pos - r->next_pos) > 0;
 	struct vu_req **const first = reqs, **const end = reqs + max;
 	struct req *req = NULL;
 	int slots = 1;
 
 	if (unlikely(!r->is_live))
 		return -EIO;
-	for (; reqs != end && (is_seen || packed_is_available(r, r->avail)); reqs++) {
+	for (; reqs != end && packed_is_available(r, r->avail); reqs++) {
 		slots = packed_take_one(r, &req);
 		if (unlikely(slots <= 0))
 			break;
 		*reqs = &req->pub;
-		is_seen = false;
 	}
 	packed_took(r, reqs == end || slots <= 0);
 	return likely(reqs != first) ? (int)(reqs - first) : slots < 0 ? slots : 0;
