@@ -26,7 +26,6 @@ struct settings {
 	const char *control;
 	const char *chips[MAX_CHIPS];
 	uint32_t n_chips;
-	bool no_irq;
 };
 
 struct port {
@@ -122,7 +121,7 @@ static int port_make_device(struct port *port, struct vu_program *program, uint3
 		.size = sizeof(info),
 		.device_id = DEVICE_ID,
 		.n_queues = N_QUEUES,
-		.features = settings->no_irq ? 0 : UINT64_C(1) << VIRTIO_GPIO_F_IRQ,
+		.features = UINT64_C(1) << VIRTIO_GPIO_F_IRQ,
 		.config = &config,
 		.config_size = sizeof(config),
 		.log_level = vu_program_log_level(program),
@@ -211,14 +210,6 @@ static int set_control(const char *value, void *opaque)
 	return 0;
 }
 
-static int set_no_irq(const char *value, void *opaque)
-{
-	struct settings *settings = opaque;
-
-	settings->no_irq = true;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct vu_option options[] = {
@@ -229,7 +220,6 @@ int main(int argc, char **argv)
 		 set_chip},
 		{"control", "PATH|-",
 		 "take commands from a socket or standard input (try \"help\")", 0, set_control},
-		{"no-irq", NULL, "offer no interrupts (QEMU up to 8.1 breaks them)", 0, set_no_irq},
 		{NULL, NULL, NULL, 0, NULL},
 	};
 	struct settings settings = {.n_chips = 0};

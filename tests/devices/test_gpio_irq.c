@@ -358,13 +358,6 @@ static void without_the_feature_there_are_no_interrupts(void **state)
 	gpio_unmask(rig, &event, 0);
 	assert_int_equal(gpio_wait(rig, &event), INVALID);
 	rig_stop(rig);
-	rig->config.features = 0;
-	gpio_start(rig, false, "--no-irq");
-	rig_check(rig, frontend_get_features(&rig->peer->frontend, &features));
-	assert_false(features >> VIRTIO_GPIO_F_IRQ & 1);
-	assert_int_equal(gpio_irq_type(rig, 0, RISING), REFUSED);
-	assert_int_equal(gpio_set_direction(rig, 0, IN), 0);
-	rig_stop(rig);
 }
 
 int main(void)

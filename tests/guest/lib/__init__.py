@@ -6,10 +6,11 @@ A test file imports what it needs from here, defines functions named test_*(t), 
 """
 
 from .backend import Backend
+from .control import Control
 from .device import Generic, VhostUser
 from .disk import Image
 from .errors import GuestDied, GuestError, GuestTimeout, Skip
 from .report import main
 
-__all__ = ["Backend", "Generic", "VhostUser", "Image", "GuestDied", "GuestError", "GuestTimeout",
-           "Skip", "main"]
+__all__ = ["Backend", "Control", "Generic", "VhostUser", "Image", "GuestDied", "GuestError",
+           "GuestTimeout", "Skip", "main"]

@@ -1,0 +1,192 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""vu-gpio under real kernels: gpiod's tools in the guest, the lines' other ends out here."""
+
+import functools
+import re
+
+from lib import Control, VhostUser, main
+
+LINES = """\
+line MMC-CD 1
+line "Red LED"
+line
+line reset
+line probe
+wire reset probe
+lines 3
+"""
+TOOLS = ["gpiodetect", "gpiofind", "gpioinfo", "gpioget", "gpioset", "gpiomon"]
+
+
+def described(t):
+    path = t.path("lines")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(LINES)
+    return f"--lines={path}"
+
+
+def board(t, *options):
+    """vu-gpio with these lines; its control socket is t.path("control")."""
+    return t.backend("vu-gpio", described(t), f"--control={t.path('control')}", *options)
+
+
+def chip(guest):
+    """The name of the virtio chip; the machine may have others."""
+    return re.search(r"(gpiochip\d+) \[virtio\d+\] \(8 lines\)", guest.run("gpiodetect").text)[1]
+
+
+def look(t, guest):
+    with t.check(f"{t.name}_guest_sees_the_lines_and_their_names"):
+        found = guest.run(f"gpioinfo {chip(guest)}").text
+        names = re.findall(r"line +(\d+): +(unnamed|\"[^\"]*\")", found)
+        assert names == [("0", '"MMC-CD"'), ("1", '"Red LED"'), ("2", "unnamed"), ("3", '"reset"'),
+                         ("4", '"probe"')] + [(str(i), "unnamed") for i in (5, 6, 7)], found
+        assert guest.run("gpiofind reset").text == f"{chip(guest)} 3"
+
+
+def drive(t, guest, control):
+    with t.check(f"{t.name}_guest_reads_what_the_host_drives"):
+        name = chip(guest)
+        assert guest.run(f"gpioget {name} 0 2").text == "1 0"
+        control.say("set MMC-CD 0")
+        control.say("set 2 1")
+        assert guest.run(f"gpioget {name} 0 2").text == "0 1"
+        control.say("set MMC-CD 1")
+        control.say("set 2 0")
+    with t.check(f"{t.name}_host_reads_what_the_guest_drives"):
+        control.say("watch")
+        guest.run(f"gpioset -m signal -b {name} 1=1 3=1")
+        control.hear('line 1 "Red LED" out 1')
+        assert control.say('get "Red LED"') == '1 "Red LED" out 1'
+        probe = guest.run(f"gpioget {name} 4").text
+        assert probe == "1", f"the wire from line 3 brought {probe}"
+        found = guest.run(f"gpioinfo {name} | grep output").text
+        assert '"Red LED"' in found and "gpioset" in found, found
+        guest.run("kill $(pidof gpioset)")
+        control.hear('line 1 "Red LED" none 0')
+
+
+def monitor(t, guest, control, when=""):
+    """gpiomon waits for each edge before the next: while one is handled others count as one."""
+    name = chip(guest)
+    with t.check(f"{t.name}_guest_monitors_edges_raised_on_the_host{when}"):
+        control.say("watch")
+        job = guest.start(f"gpiomon -n 6 -F 'event %e of %o' {name} 2 0")
+        control.hear("line 2 - in 0 both")
+        control.hear('line 0 "MMC-CD" in 1 both')
+        for line, level in (("2", 1), ("0", 0), ("0", 1), ("2", 0), ("2", 1), ("2", 0)):
+            before = job_lines(job)
+            control.say(f"set {line} {level}")
+            job.wait_line(before + rb"event \d of \d\n")
+        expected = ["1 of 2", "0 of 0", "1 of 0", "0 of 2", "1 of 2", "0 of 2"]
+        assert job.wait().text.split("\n") == [f"event {e}" for e in expected]
+        control.hear("line 2 - none 0")
+    with t.check(f"{t.name}_guest_monitors_only_the_edges_it_wants{when}"):
+        job = guest.start(f"gpiomon -r -n 2 -F 'event %e' {name} 2")
+        control.hear("line 2 - in 0 rising")
+        for count in (1, 2):
+            control.say("pulse 2")
+            job.wait_line(rb"(event 1\n){%d}" % count)
+        assert job.wait().text == "event 1\nevent 1"
+        control.hear("line 2 - none 0")
+    with t.check(f"{t.name}_guest_monitors_again_and_again{when}"):
+        for _ in range(20):
+            job = guest.start(f"gpiomon -f -n 1 -F 'event %e' {name} 2")
+            control.hear("line 2 - in 0 falling")
+            control.say("pulse 2")
+            assert job.wait().text == "event 0"
+            control.hear("line 2 - none 0")
+
+
+def job_lines(job):
+    """Matches as many of gpiomon's lines as there have been."""
+    job.seen = getattr(job, "seen", -1) + 1
+    return rb"(?:event \d of \d\n){%d}" % job.seen
+
+
+def pause(t, guest, control):
+    """QEMU resets a device that it pauses; the guest must not notice."""
+    name = chip(guest)
+    with t.check(f"{t.name}_guest_finds_what_happened_while_it_was_paused"):
+        guest.run(f"gpioset -m signal -b {name} 1=1")
+        control.hear('line 1 "Red LED" out 1')
+        job = guest.start(f"gpiomon -r -n 2 -F 'event %e' {name} 2")
+        control.hear("line 2 - in 0 rising")
+        guest.qmp("stop")
+        control.say("pulse 2")
+        assert control.say("get 1") == '1 "Red LED" out 1'
+        guest.qmp("cont")
+        job.wait_line(rb"event 1\n")
+        control.say("pulse 2")
+        assert job.wait().text == "event 1\nevent 1"
+        assert control.say("get 1") == '1 "Red LED" out 1'
+        guest.run("kill $(pidof gpioset)")
+
+
+def reboot(t, guest, control, irqs):
+    with t.check(f"{t.name}_guest_reboots_with_lines_in_use_and_goes_on"):
+        guest.run(f"gpioset -m signal -b {chip(guest)} 1=1")
+        control.hear('line 1 "Red LED" out 1')
+        if irqs:
+            guest.run(f"gpiomon {chip(guest)} 2 >/dev/null &")
+            control.hear("line 2 - in 0 both")
+        guest.reboot()
+        assert guest.run(f"gpioget {chip(guest)} 0 2").text == "1 0"
+    if irqs:
+        monitor(t, guest, control, "_after_a_reboot")
+    with t.check(f"{t.name}_guest_unbinds_and_binds_the_driver"):
+        guest.run("""
+            cd /sys/bus/virtio/drivers/gpio_virtio* || cd /sys/bus/virtio/drivers/virtio-gpio
+            device=$(basename $(ls -d virtio[0-9]*))
+            for i in 1 2 3; do echo $device >unbind; echo $device >bind; done""")
+        assert guest.run(f"gpioget {chip(guest)} 0").text == "1"
+
+
+def restart(t, guest, gpio, control):
+    with t.check(f"{t.name}_guest_goes_on_with_a_back_end_that_was_restarted"):
+        control.close()
+        gpio.kill()
+        gpio.start()
+        guest.run(f"until gpioget {chip(guest)} 0 >/tmp/got 2>&1; do sleep 0.1; done", timeout=60)
+        assert guest.run("cat /tmp/got").text == "1"
+
+
+def whole(t, boot):
+    with board(t) as gpio, Control(t.path("control"), "line ") as control, \
+         boot(VhostUser("gpio", gpio), programs=TOOLS) as guest:
+        look(t, guest)
+        drive(t, guest, control)
+        monitor(t, guest, control)
+        if hasattr(guest, "qmp"):
+            pause(t, guest, control)
+        reboot(t, guest, control, True)
+
+
+def test_qemu(t):
+    """QEMU 7.2 offers the guest no interrupts; but it connects again, as later ones do not."""
+    with board(t) as gpio, Control(t.path("control"), "line ") as control, \
+         t.qemu(VhostUser("gpio", gpio, reconnect=1), programs=TOOLS) as guest:
+        look(t, guest)
+        drive(t, guest, control)
+        with t.check("qemu_guest_is_told_that_there_are_no_interrupts"):
+            said = guest.run(f"gpiomon {chip(guest)} 2 2>&1", check=False)
+            assert said.status == 1 and "No such device" in said.text, said.text
+        reboot(t, guest, control, False)
+        restart(t, guest, gpio, control)
+
+
+def test_qemu10(t):
+    whole(t, functools.partial(t.qemu, qemu=t.newer_qemu))
+
+
+def test_qemu11(t):
+    whole(t, functools.partial(t.qemu, qemu=t.newest_qemu))
+
+
+def test_uml(t):
+    whole(t, functools.partial(t.uml, linux=t.built_uml))
+
+
+if __name__ == "__main__":
+    main()
