@@ -152,6 +152,8 @@ ssize_t backend_read(struct backend *b, const struct iovec *iov, int n)
 	if (!b->connected || !b->readable)
 		return -EAGAIN;
 	got = b->kind->read ? b->kind->read(b, iov, n) : backend_readv(b->fd_in, iov, n);
+	if (got > 0 && b->hung_up && b->kind->look) /* was that all? */
+		b->kind->look(b, 0);
 	if (got > 0 || got == -EFAULT)
 		return got;
 	b->readable = false;

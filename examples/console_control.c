@@ -15,8 +15,8 @@ struct control_header {
 /* In this order: the end of an old port before a new one of its number; its role before its size.
  */
 static const uint8_t control_order[] = {
-	CONTROL_PORT_REMOVE, CONTROL_PORT_ADD,	CONTROL_CONSOLE_PORT,
-	CONTROL_RESIZE,	     CONTROL_PORT_NAME, CONTROL_PORT_OPEN,
+	CONTROL_PORT_REMOVE, CONTROL_PORT_ADD,	  CONTROL_CONSOLE_PORT, CONTROL_RESIZE,
+	CONTROL_PORT_NAME,   CONTROL_PORT_CLOSED, CONTROL_PORT_OPEN,
 };
 
 static void control_tell(struct control_port *port, enum control_event event)
@@ -135,10 +135,11 @@ static size_t control_make(const struct control *c, uint32_t id, enum control_ev
 
 	switch (event) {
 	case CONTROL_CONSOLE_PORT:
+	case CONTROL_PORT_OPEN:
 		header.value = htole16(1);
 		break;
-	case CONTROL_PORT_OPEN:
-		header.value = htole16(port->host_open);
+	case CONTROL_PORT_CLOSED:
+		header.event = htole16(CONTROL_PORT_OPEN);
 		break;
 	case CONTROL_RESIZE:
 		len = sizeof(size);
@@ -235,8 +236,11 @@ void control_set_host_open(struct control *c, uint32_t id, bool open)
 	if (port->host_open == open)
 		return;
 	port->host_open = open;
-	if (port->ready)
-		control_tell(port, CONTROL_PORT_OPEN);
+	if (!port->ready)
+		return;
+	if (!open)
+		port->pending &= (uint16_t) ~(1U << CONTROL_PORT_OPEN);
+	control_tell(port, open ? CONTROL_PORT_OPEN : CONTROL_PORT_CLOSED);
 }
 
 void control_set_size(struct control *c, uint16_t cols, uint16_t rows)
@@ -257,5 +261,5 @@ void control_adopt(struct control *c, uint32_t id)
 	c->driver_ready = true;
 	port->added = port->ready = port->guest_open = true;
 	port->pending = 0;
-	control_tell(port, CONTROL_PORT_OPEN);
+	control_tell(port, port->host_open ? CONTROL_PORT_OPEN : CONTROL_PORT_CLOSED);
 }

@@ -6,7 +6,8 @@
  *
  * Nothing is ever queued: each port has one bit for each message that the driver does not know yet,
  * and a message is made from the state of the moment it is sent.  So a driver that gives no buffers
- * costs no memory, and one that is late learns how things are, not how they were.
+ * costs no memory, and one that is late learns how things are, not how they were; but it learns
+ * that there was another port, or another one at the port's other end.
  *
  * One thread.
  */
@@ -34,6 +35,7 @@ enum control_event {
 	CONTROL_RESIZE = 5,
 	CONTROL_PORT_OPEN = 6,
 	CONTROL_PORT_NAME = 7,
+	CONTROL_PORT_CLOSED = 8, /* ours alone: CONTROL_PORT_OPEN with value 0 */
 };
 
 struct control_port {

@@ -38,8 +38,9 @@ static void socket_disconnect(struct backend *b)
 static bool socket_ended(const struct backend *b)
 {
 	char byte;
+	ssize_t n = recv(b->fd_in, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-	return recv(b->fd_in, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0 && errno != EAGAIN;
+	return !n || (n < 0 && errno != EAGAIN);
 }
 
 static bool socket_next_waits(const struct socket *s)
