@@ -268,6 +268,28 @@ static void an_eeprom_lives_in_its_file(void **state)
 	rig_stop(rig);
 }
 
+static void each_device_of_a_program_has_chips_of_its_own(void **state)
+{
+	struct rig *rig = *state;
+	const char *path = rig_file(rig, "eeprom", "of the first");
+	const char *path_1 = rig_file(rig, "eeprom.1", "of the second");
+	const char *socket_1 = rig_file(rig, "sock.1", NULL);
+	char line[RIG_PATH + 32], option[RIG_PATH + 16];
+	const char *args[] = {option, "--socket-path", socket_1, NULL};
+
+	snprintf(line, sizeof(line), "eeprom 0x50 %s\n", path);
+	snprintf(option, sizeof(option), "--chips=%s", rig_file(rig, "chips", line));
+	rig_start(rig, args);
+	ask_expect_at(rig, EEPROM, 0, "of the first\xff", 13);
+	snprintf(rig->socket, sizeof(rig->socket), "%s", socket_1);
+	rig_connect(rig);
+	ask_expect_at(rig, EEPROM, 0, "of the second\xff", 14);
+	ask_write(rig, EEPROM, "\0ON", 3);
+	rig_stop(rig);
+	expect_file(path, 0, "of the first\xff");
+	expect_file(path_1, 0, "ON the second\xff");
+}
+
 static void a_read_only_eeprom_refuses_data_but_not_addresses(void **state)
 {
 	struct rig *rig = *state;
@@ -312,6 +334,7 @@ int main(void)
 		TEST(transfers_fail_as_often_as_told),
 		TEST(wrong_commands_are_refused_with_a_reason),
 		TEST(an_eeprom_lives_in_its_file),
+		TEST(each_device_of_a_program_has_chips_of_its_own),
 		TEST(a_read_only_eeprom_refuses_data_but_not_addresses),
 		TEST(a_file_that_is_no_eeprom_is_refused),
 	};

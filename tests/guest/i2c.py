@@ -177,6 +177,10 @@ def test_qemu10(t):
     simulated(t, functools.partial(t.qemu, qemu=t.newer_qemu), lm75=True)
 
 
+def test_qemu11(t):
+    simulated(t, functools.partial(t.qemu, qemu=t.newest_qemu), lm75=True)
+
+
 def test_uml(t):
     simulated(t, functools.partial(t.uml, linux=t.built_uml), lm75=False)
 
