@@ -125,8 +125,7 @@ struct scmi_sensor {
 	int64_t min, max;
 	bool async;
 	uint32_t delay_ms;
-	bool stamps;  /* can say when it was read */
-	bool updates; /* can report regularly */
+	bool stamps; /* can say when it was read */
 	uint32_t n_intervals;
 	uint16_t intervals_ms[SCMI_MAX_INTERVALS]; /* ascending */
 	uint32_t n_trips;

@@ -395,7 +395,7 @@ void scmi_describe_default(struct scmi_platform *p)
 		struct scmi_sensor *sensor = &p->sensors[p->n_sensors++];
 
 		*sensor = sensors[i];
-		sensor->updates = sensor->stamps = true;
+		sensor->stamps = true;
 		sensor->intervals_ms[0] = 100;
 		sensor->intervals_ms[1] = 1000;
 		sensor->n_intervals = 2;

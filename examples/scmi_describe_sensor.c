@@ -84,7 +84,7 @@ static int sensor_trips(void *item, const char *const *args)
 	return scmi_parse_u32(args[0], SCMI_MAX_TRIPS, &((struct scmi_sensor *)item)->n_trips);
 }
 
-static int sensor_updates(void *item, const char *const *args)
+static int sensor_intervals(void *item, const char *const *args)
 {
 	struct scmi_sensor *sensor = item;
 	int64_t ms[SCMI_MAX_INTERVALS];
@@ -96,7 +96,6 @@ static int sensor_updates(void *item, const char *const *args)
 		sensor->intervals_ms[i] = (uint16_t)ms[i];
 	}
 	sensor->n_intervals = n < 0 ? 0 : (uint32_t)n;
-	sensor->updates = true;
 	return n < 0 ? n : 0;
 }
 
@@ -117,14 +116,13 @@ static int sensor_async(void *item, const char *const *args)
 int scmi_describe_sensor(struct vu_script *script, uint32_t n, const char *const *words, void *p_)
 {
 	static const struct scmi_keyword keywords[] = {
-		{"type", 1, sensor_type},	{"scale", 1, sensor_scale},
-		{"axes", 1, sensor_axes},	{"value", 1, sensor_value},
-		{"range", 2, sensor_range},	{"trips", 1, sensor_trips},
-		{"updates", 1, sensor_updates}, {"timestamps", 0, sensor_stamps},
-		{"async", 1, sensor_async},	{NULL, 0, NULL},
+		{"type", 1, sensor_type},	    {"scale", 1, sensor_scale},
+		{"axes", 1, sensor_axes},	    {"value", 1, sensor_value},
+		{"range", 2, sensor_range},	    {"trips", 1, sensor_trips},
+		{"intervals", 1, sensor_intervals}, {"timestamps", 0, sensor_stamps},
+		{"async", 1, sensor_async},	    {NULL, 0, NULL},
 	};
 	struct scmi_platform *p = p_;
-	/* Linux divides by the interval, also where there are no updates. */
 	struct scmi_sensor sensor = {.intervals_ms = {1000}, .n_intervals = 1};
 	int ret = scmi_run_keywords(script, keywords, p->n_sensors, sensor.name, &sensor, n, words);
 

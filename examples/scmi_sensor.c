@@ -61,10 +61,8 @@ static void sensor_put_description(struct scmi_call *call, uint32_t id)
 	const struct scmi_sensor *sensor = &call->platform->sensors[id];
 	uint32_t low = 0, high = sensor_unit(sensor);
 
-	if (call->platform->p2a) {
-		low |= (uint32_t)sensor->async << 31 | sensor->n_trips;
-		low |= sensor->updates ? LOW_UPDATES : 0;
-	}
+	if (call->platform->p2a)
+		low |= LOW_UPDATES | (uint32_t)sensor->async << 31 | sensor->n_trips;
 	if (scmi_is_long(sensor->name))
 		low |= LOW_LONG;
 	if (sensor->stamps)
@@ -311,8 +309,6 @@ static int32_t sensor_update_notify(struct scmi_call *call)
 
 	if (!sensor)
 		return SCMI_NOT_FOUND;
-	if (!sensor->updates)
-		return SCMI_NOT_SUPPORTED;
 	status = scmi_set_flag(call->args[1], &sensor->notify_updates);
 	scmi_sensor_watch(call->platform, sensor);
 	return status;

@@ -182,7 +182,6 @@ static struct scmi_sensor *sensor_add(struct scmi_platform *p, const struct kind
 		.scale = kind->scale,
 		.n_trips = kind->axes ? 0 : 2,
 		.stamps = true,
-		.updates = true,
 		.intervals_ms = {100, 1000, 10000},
 		.n_intervals = 3,
 		.measure = measure,

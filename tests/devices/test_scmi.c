@@ -207,7 +207,7 @@ static void without_an_event_queue_nothing_asks_for_events(void **state)
 
 	scmi_no_events(rig);
 	scmi_start(rig, "clock 0 c rates 1,2 async 1\npower 0 p async 1\nperf 0 p levels 1,2\n"
-			"sensor 0 s type celsius trips 1 updates 5 async 1\nreset 0 r async 1\n");
+			"sensor 0 s type celsius trips 1 intervals 5 async 1\nreset 0 r async 1\n");
 	for (uint32_t i = 0; i < sizeof(notify) / sizeof(notify[0]); i++) {
 		scmi_refused(rig, NOT_SUPPORTED, notify[i][0], notify[i][1], ARGS(0, 1));
 		scmi_refused(rig, NOT_FOUND, notify[i][0], MESSAGE_ATTRIBUTES, ARGS(notify[i][1]));
@@ -250,7 +250,7 @@ static void a_wrong_description_is_refused_with_its_line(void **state)
 		"sensor 0 a type celsius scale 16\n",
 		"sensor 0 a type celsius trips 9\n",
 		"sensor 0 a type celsius range 1 0\n",
-		"sensor 0 a type celsius updates 0\n",
+		"sensor 0 a type celsius intervals 0\n",
 		"sensor 0 a type celsius value 1.5\n",
 		"sensor 0 a type m/s2 axes a,b,c,d,e,f,g\n",
 		"sensor 0 a type m/s2 axes a,b trips 1\n",

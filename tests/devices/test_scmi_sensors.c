@@ -11,7 +11,7 @@
 
 /* Updates that come only when a test waits for them have a minute's interval. */
 static const char sensors[] =
-	"sensor 0 cpu-temp type celsius scale -3 value 42000 trips 2 updates 5,10,60000 "
+	"sensor 0 cpu-temp type celsius scale -3 value 42000 trips 2 intervals 5,10,60000 "
 	"timestamps\n"
 	"sensor 1 accel-of-the-board type m/s2 scale -6 axes accel_X,accel_Y,a-very-long-name_Z "
 	"value 1,-2,9806650 range -20000000 20000000\n"
@@ -38,11 +38,11 @@ static void sensors_are_described_in_parts(void **state)
 	assert_memory_equal(answer.words + 4, "cpu-temp\0\0\0\0\0\0\0", 16);
 	/* a long name; three axes; micro, m/s2 */
 	assert_int_equal(answer.words[8], 1);
-	assert_int_equal(answer.words[9], 1 << 29);
+	assert_int_equal(answer.words[9], 1 << 30 | 1 << 29);
 	assert_int_equal(answer.words[10], 3 << 16 | 0x1a << 11 | 1 << 8 | 0x59);
 	assert_memory_equal(answer.words + 11, "accel-of-the-bo", 16);
 	/* asynchronous, with a range */
-	assert_int_equal(answer.words[16], UINT32_C(1) << 31 | 1 << 8);
+	assert_int_equal(answer.words[16], UINT32_C(3) << 30 | 1 << 8);
 	assert_int_equal(answer.words[22], 0);
 	assert_int_equal(answer.words[23], 1);
 	assert_int_equal(answer.words[24] | answer.words[25] | answer.words[27], 0);
@@ -243,7 +243,6 @@ static void updates_come_regularly_and_are_never_old(void **state)
 
 	scmi_start(rig, sensors);
 	scmi_refused(rig, INVALID_PARAMETERS, SENSOR, 11, ARGS(0, 2));
-	scmi_refused(rig, NOT_SUPPORTED, SENSOR, 11, ARGS(1, 1));
 	scmi_refused(rig, NOT_FOUND, SENSOR, 11, ARGS(3, 1));
 	scmi_done(rig, SENSOR, 10, ARGS(0, 3)); /* with timestamps */
 	scmi_done(rig, SENSOR, 11, ARGS(0, 1));
