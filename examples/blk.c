@@ -98,6 +98,15 @@ static int config_written(struct vu_device *dev, uint32_t offset, uint32_t len, 
 	return 0;
 }
 
+static void session_end(struct vu_device *dev, void *opaque)
+{
+	struct blk_disk *disk = opaque;
+
+	(void)dev;
+	for (uint32_t i = 0; i < disk->n_queues && disk->backend->session_end; i++)
+		disk->backend->session_end(&disk->queues[i]);
+}
+
 /* SIGHUP: is the file larger, or smaller? */
 static void reload(struct vu_device *dev, uint32_t index, void *opaque)
 {
@@ -141,6 +150,7 @@ static int blk_make_device(struct blk_disk *disk, uint32_t index, struct vu_prog
 	static const struct virtio_blk_config writable = {.wce = 1};
 	const struct vu_ops ops = {
 		.size = sizeof(ops),
+		.session_end = session_end,
 		.features_acked = features_acked,
 		.queue_ready = blk_queue_ready,
 		.config_written = config_written,
@@ -250,6 +260,20 @@ static int set_direct(const char *value, void *opaque)
 	return 0;
 }
 
+static int set_polled(const char *value, void *opaque)
+{
+	((struct blk_settings *)opaque)->polled = true;
+	(void)value;
+	return 0;
+}
+
+static int set_fixed(const char *value, void *opaque)
+{
+	((struct blk_settings *)opaque)->fixed = true;
+	(void)value;
+	return 0;
+}
+
 static int set_number(const char *value, uint32_t min, uint32_t max, uint32_t *number)
 {
 	uint64_t n;
@@ -320,6 +344,10 @@ static const struct vu_option options[] = {
 	{"queue-size", "N", "longest ring taken, in entries (default 1024)", 0, set_queue_size},
 	{"serial", "TEXT", "at most 20 characters (default: vu-blk)", 0, set_serial},
 	{"direct", NULL, "bypass the page cache (O_DIRECT)", 0, set_direct},
+	{"iopoll", NULL, "with --direct: poll the disk for what is done, where it can", 0,
+	 set_polled},
+	{"register-memory", NULL, "with --direct: pin the guest's memory, to look it up once", 0,
+	 set_fixed},
 	{"logical-block-size", "BYTES", "512 to 4096 (default: what suits the file)", 0, set_block},
 	{"backend", "NAME", "file (default), memory, or null: keeps nothing", 0, set_backend},
 	{"in-order", NULL, "offer VIRTIO_F_IN_ORDER: requests end in the order they came", 0,

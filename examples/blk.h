@@ -6,7 +6,9 @@
  *   blk_request.c   from a virtio request to a checked struct blk_io, and its end
  *   blk_memory.c    back-ends memory and null
  *   blk_file.c      back-end file: opening, size, alignment
- *   blk_uring.c     back-end file: an io_uring for each queue
+ *   blk_uring.c     back-end file: an io_uring for each queue, or two
+ *   blk_polled.c    the second: transfers whose end is polled for
+ *   blk_fixed.c     guest memory that is registered with them
  *   blk_transfer.c  reading and writing with it
  *   blk_range.c     discarding and zeroing with it
  *
@@ -42,6 +44,8 @@ struct blk_settings {
 	bool read_only;
 	bool in_order;
 	bool direct;
+	bool polled; /* --iopoll */
+	bool fixed;  /* --register-memory */
 	char serial[VIRTIO_BLK_ID_BYTES];
 };
 
@@ -122,6 +126,8 @@ struct blk_backend {
 	void (*start)(struct blk_queue *q, struct vu_req *req);
 	/* End of a pass: start what was gathered; may be NULL.  Queue thread. */
 	void (*commit)(struct blk_queue *q);
+	/* The front-end is gone, and its memory with it; may be NULL.  Device thread. */
+	void (*session_end)(struct blk_queue *q);
 };
 
 extern const struct blk_backend blk_backend_file, blk_backend_memory, blk_backend_null;

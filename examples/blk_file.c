@@ -161,6 +161,7 @@ static int file_probe(struct blk_disk *disk)
 		return -errno;
 	file->now[BLK_READ] = file->now[BLK_WRITE] = (int)file_find_now(file);
 	file_find_alignment(file);
+	file->polled = disk->settings->polled && polled_is_possible(file);
 	file_find_limits(disk, &st);
 	disk->limits.discard = file_can_discard(disk, &st);
 	file->first[PLAN_DISCARD] = !file->is_block; /* their first way is none for files */
@@ -208,4 +209,5 @@ const struct blk_backend blk_backend_file = {
 	.queue_fini = uring_fini,
 	.start = uring_start,
 	.commit = uring_commit,
+	.session_end = uring_session_end,
 };

@@ -22,6 +22,7 @@ struct blk_file {
 	int buffered_fd;	    /* never; the same without --direct */
 	bool is_block;		    /* a block device */
 	bool direct;		    /* fd is not buffered_fd */
+	bool polled;		    /* fd's device has queues without interrupts */
 	uint32_t io_align;	    /* of offsets and lengths for fd; a power of two */
 	uint32_t mem_align;	    /* of addresses */
 	_Atomic int now[2];	    /* enum blk_now, by enum blk_type: read and write */
@@ -36,16 +37,25 @@ enum {
 	URING_BUFFERED_FD = 1,
 };
 
-/* An io_uring and what its requests share.  Queue thread. */
+/* What is submitted where: with --iopoll, transfers past the page cache have a ring of their own.
+ */
+enum uring_lane { LANE_EVENTS, LANE_POLLED, N_LANES };
+
+/* A queue's io_urings and what its requests share.  Queue thread. */
 struct uring {
-	struct io_uring ring;
+	struct io_uring rings[N_LANES];
+	uint32_t n_lanes;
+	uint32_t in_flight[N_LANES];
+	struct fixed *fixed; /* blk_fixed.c; NULL: not wanted, or impossible */
 	struct blk_queue *queue;
 	struct blk_file *file;
 	struct vu_source *source;
 	struct vu_source *poll;
 	struct vu_source *timer; /* runs while the kernel does not take submissions */
+	struct vu_source *busy;	 /* keeps the thread awake while LANE_POLLED has something to do */
+	int busy_fd;
+	bool is_busy;
 	bool stuck;
-	uint32_t in_flight;
 	struct vu_req *waiting, *waiting_last; /* for room or a bounce buffer */
 	int error;			       /* the one that was logged last */
 	uint32_t now_skip, now_penalty;	       /* don't try at once so many times */
@@ -61,8 +71,11 @@ struct uring {
  */
 enum { URING_MORE = -1 };
 
-/* Room for one submission and n iovecs; submits what there is to get it.  False: not now. */
+/* Room for one submission in any lane and n iovecs; submits what there is to get it.  False: not
+ * now. */
 bool uring_make_room(struct uring *u, uint32_t n_iovs);
+/* The submission, after uring_make_room(); prepare it, then uring_set(). */
+struct io_uring_sqe *uring_get(struct uring *u, enum uring_lane lane);
 void uring_set(struct io_uring_sqe *sqe, struct vu_req *req, int registered_file);
 /* Log it, once in a row; its status. */
 int uring_failed(struct uring *u, const char *what, int error);
@@ -78,10 +91,31 @@ bool range_left(struct blk_io *io);
 int range_step(struct uring *u, struct vu_req *req);
 int range_result(struct uring *u, struct vu_req *req, int res);
 
+/* blk_polled.c */
+
+/* Can this open file be polled for?  Says why not.  Device thread. */
+bool polled_is_possible(const struct blk_file *file);
+/* The ring of LANE_POLLED; -errno: there is none. */
+int polled_init(struct io_uring *ring, uint32_t entries, uint32_t completions);
+
+/* blk_fixed.c */
+
+/* Space for the registrations of a ring; NULL with a line why. */
+struct fixed *fixed_new(struct io_uring *ring);
+/* The registered buffer that has these bytes of a request, or -1. */
+int fixed_find(struct fixed *fixed, const struct vu_req *req, const struct iovec *iov);
+/* The memory may be unmapped from now on.  What is in flight keeps it pinned. */
+void fixed_forget(struct fixed *fixed);
+/* Any thread: fixed_forget() is to come, in the queue's thread. */
+void fixed_expire(struct fixed *fixed);
+bool fixed_is_expired(struct fixed *fixed);
+void fixed_free(struct fixed *fixed);
+
 /* blk_uring.c, for the table of the back-end. */
 int uring_init(struct blk_queue *q);
 void uring_fini(struct blk_queue *q);
 void uring_start(struct blk_queue *q, struct vu_req *req);
 void uring_commit(struct blk_queue *q);
+void uring_session_end(struct blk_queue *q);
 
 #endif

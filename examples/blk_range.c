@@ -46,7 +46,7 @@ static int range_write(struct uring *u, struct vu_req *req)
 		iov[n].iov_len = left < ZEROS ? left : ZEROS;
 		left -= iov[n].iov_len;
 	}
-	sqe = io_uring_get_sqe(&u->ring);
+	sqe = uring_get(u, LANE_EVENTS);
 	io_uring_prep_writev(sqe, 0, iov, n, range->offset + io->done);
 	uring_set(sqe, req, URING_BUFFERED_FD);
 	u->iovs_used += n;
@@ -71,7 +71,7 @@ int range_step(struct uring *u, struct vu_req *req)
 		return -EOPNOTSUPP;
 	if (mode == WRITE)
 		return range_write(u, req);
-	sqe = io_uring_get_sqe(&u->ring);
+	sqe = uring_get(u, LANE_EVENTS);
 	io_uring_prep_fallocate(sqe, 0, mode, (off_t)range->offset, (off_t)range->len);
 	uring_set(sqe, req, URING_BUFFERED_FD);
 	return 1;

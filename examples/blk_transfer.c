@@ -165,13 +165,18 @@ static int transfer_choose(struct uring *u, struct vu_req *req, const struct iov
 	return URING_FD;
 }
 
+/* buffer: the registered one that *iov lies in, or -1. */
 static void transfer_prepare(struct io_uring_sqe *sqe, const struct blk_io *io,
-			     const struct iovec *iov, unsigned int n)
+			     const struct iovec *iov, unsigned int n, int buffer)
 {
 	uint64_t at = io->offset + io->done;
 	unsigned int len = (unsigned int)iov->iov_len;
 
-	if (io->type == BLK_WRITE && n == 1)
+	if (io->type == BLK_WRITE && buffer >= 0)
+		io_uring_prep_write_fixed(sqe, 0, iov->iov_base, len, at, buffer);
+	else if (buffer >= 0)
+		io_uring_prep_read_fixed(sqe, 0, iov->iov_base, len, at, buffer);
+	else if (io->type == BLK_WRITE && n == 1)
 		io_uring_prep_write(sqe, 0, iov->iov_base, len, at);
 	else if (io->type == BLK_WRITE)
 		io_uring_prep_writev(sqe, 0, iov, n, at);
@@ -184,10 +189,11 @@ static void transfer_prepare(struct io_uring_sqe *sqe, const struct blk_io *io,
 
 int transfer_step(struct uring *u, struct vu_req *req)
 {
+	enum uring_lane lane = LANE_EVENTS;
 	struct blk_io *io = req->priv;
 	const struct iovec *iov;
 	struct io_uring_sqe *sqe;
-	int n, file;
+	int n, file, buffer = -1;
 
 	if (!uring_make_room(u, BLK_SEG_MAX + 2))
 		return 0;
@@ -197,8 +203,13 @@ int transfer_step(struct uring *u, struct vu_req *req)
 	file = transfer_choose(u, req, &iov, &n);
 	if (file < 0)
 		return file == -EAGAIN ? 0 : file;
-	sqe = io_uring_get_sqe(&u->ring);
-	transfer_prepare(sqe, io, iov, (unsigned int)n);
+	if (file == URING_FD && u->n_lanes > LANE_POLLED)
+		lane = LANE_POLLED;
+	/* What goes on after a part is of memory that may have been replaced meanwhile. */
+	if (u->fixed && file == URING_FD && n == 1 && !io->bounce && !io->done && !io->retries)
+		buffer = fixed_find(u->fixed, req, iov);
+	sqe = uring_get(u, lane);
+	transfer_prepare(sqe, io, iov, (unsigned int)n, buffer);
 	uring_set(sqe, req, file);
 	if (iov == &u->iovs[u->iovs_used])
 		u->iovs_used += (uint32_t)n;

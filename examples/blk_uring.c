@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Back-end file: one io_uring for each queue.  Requests are gathered during a pass and submitted
- * together at its end; what the kernel could do at once is finished in the same pass.
+ * Back-end file: one io_uring for each queue, with --iopoll two.  Requests are gathered during a
+ * pass and submitted together at its end; what the kernel could do at once is finished in the same
+ * pass.
  *
  * A request takes one step after the other (a short transfer goes on; a flush follows zeroes); a
  * step needs a submission entry and maybe a bounce buffer, and waits in a list where there is none.
@@ -15,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 enum {
 	ENTRIES = 256,	/* submissions of a pass without a system call in between */
@@ -24,22 +27,36 @@ enum {
 	DRAIN_STEP_MS = 20,
 };
 
+static bool uring_has_submissions(const struct uring *u)
+{
+	for (uint32_t i = 0; i < u->n_lanes; i++)
+		if (io_uring_sq_ready(&u->rings[i]))
+			return true;
+	return false;
+}
+
 static void uring_submit(struct uring *u)
 {
-	int ret = 1;
+	for (uint32_t i = 0; i < u->n_lanes; i++) {
+		struct io_uring *ring = &u->rings[i];
+		int ret = 1;
 
-	while (io_uring_sq_ready(&u->ring) && (ret > 0 || ret == -EINTR))
-		ret = io_uring_submit(&u->ring);
-	u->stuck = io_uring_sq_ready(&u->ring) != 0;
+		while (io_uring_sq_ready(ring) && (ret > 0 || ret == -EINTR))
+			ret = io_uring_submit(ring);
+	}
+	u->stuck = uring_has_submissions(u);
 	if (u->stuck)
 		vu_source_set_timer(u->timer, RETRY_MS * UINT64_C(1000000), 0);
 	else
 		u->iovs_used = 0;
 }
 
-static bool uring_has_room(struct uring *u, uint32_t n_iovs)
+static bool uring_has_room(const struct uring *u, uint32_t n_iovs)
 {
-	return io_uring_sq_space_left(&u->ring) && URING_IOVS - u->iovs_used >= n_iovs;
+	for (uint32_t i = 0; i < u->n_lanes; i++)
+		if (!io_uring_sq_space_left(&u->rings[i]))
+			return false;
+	return URING_IOVS - u->iovs_used >= n_iovs;
 }
 
 bool uring_make_room(struct uring *u, uint32_t n_iovs)
@@ -47,6 +64,12 @@ bool uring_make_room(struct uring *u, uint32_t n_iovs)
 	if (!uring_has_room(u, n_iovs))
 		uring_submit(u);
 	return uring_has_room(u, n_iovs);
+}
+
+struct io_uring_sqe *uring_get(struct uring *u, enum uring_lane lane)
+{
+	u->in_flight[lane]++;
+	return io_uring_get_sqe(&u->rings[lane]);
 }
 
 void uring_set(struct io_uring_sqe *sqe, struct vu_req *req, int registered_file)
@@ -74,7 +97,7 @@ static int uring_flush_step(struct uring *u, struct vu_req *req)
 
 	if (!uring_make_room(u, 0))
 		return 0;
-	sqe = io_uring_get_sqe(&u->ring);
+	sqe = uring_get(u, LANE_EVENTS);
 	io_uring_prep_fsync(sqe, 0, IORING_FSYNC_DATASYNC);
 	uring_set(sqe, req, URING_BUFFERED_FD);
 	return 1;
@@ -83,17 +106,12 @@ static int uring_flush_step(struct uring *u, struct vu_req *req)
 static int uring_step(struct uring *u, struct vu_req *req)
 {
 	const struct blk_io *io = req->priv;
-	int ret;
 
 	if (io->type == BLK_READ || io->type == BLK_WRITE)
-		ret = transfer_step(u, req);
-	else if (io->type == BLK_FLUSH || io->range == io->n_ranges)
-		ret = uring_flush_step(u, req);
-	else
-		ret = range_step(u, req);
-	if (ret > 0)
-		u->in_flight++;
-	return ret;
+		return transfer_step(u, req);
+	if (io->type == BLK_FLUSH || io->range == io->n_ranges)
+		return uring_flush_step(u, req);
+	return range_step(u, req);
 }
 
 static void uring_wait(struct uring *u, struct vu_req *req)
@@ -162,16 +180,17 @@ static int uring_result(struct uring *u, struct vu_req *req, int res)
 	return range_result(u, req, res);
 }
 
-static void uring_reap(struct uring *u)
+static void uring_reap(struct uring *u, enum uring_lane lane)
 {
 	struct io_uring_cqe *cqe;
 
-	while (io_uring_peek_cqe(&u->ring, &cqe) == 0) {
+	/* For LANE_POLLED this is what asks the disk. */
+	while (u->in_flight[lane] && io_uring_peek_cqe(&u->rings[lane], &cqe) == 0) {
 		struct vu_req *req = io_uring_cqe_get_data(cqe);
 		int res = cqe->res, status;
 
-		io_uring_cqe_seen(&u->ring, cqe);
-		u->in_flight--;
+		io_uring_cqe_seen(&u->rings[lane], cqe);
+		u->in_flight[lane]--;
 		status = uring_result(u, req, res);
 		if (status == URING_MORE)
 			uring_go(u, req);
@@ -180,16 +199,27 @@ static void uring_reap(struct uring *u)
 	}
 }
 
+/* The front-end is gone.  Requests of its that wait may still want their memory. */
+static void uring_forget_memory(struct uring *u)
+{
+	if (u->fixed && !u->waiting && fixed_is_expired(u->fixed))
+		fixed_forget(u->fixed);
+}
+
 void uring_commit(struct blk_queue *q)
 {
 	struct uring *u = q->uring;
 
 	do {
 		uring_submit(u);
-		uring_reap(u);
+		for (uint32_t i = 0; i < u->n_lanes; i++)
+			uring_reap(u, i);
 		uring_go_waiting(u);
-	} while (io_uring_sq_ready(&u->ring) && !u->stuck);
+	} while (uring_has_submissions(u) && !u->stuck);
 	blk_flush_done(q);
+	uring_forget_memory(u);
+	if (u->in_flight[LANE_POLLED] && !u->is_busy)
+		u->is_busy = vu_source_set_events(u->busy, EPOLLIN) == 0;
 }
 
 void uring_start(struct blk_queue *q, struct vu_req *req)
@@ -217,38 +247,108 @@ static void uring_on_event(struct vu_source *source, int fd, uint32_t events, vo
 	uring_commit(opaque);
 }
 
+/* Always readable, and watched while there is something to be polled for: so nobody sleeps. */
+static void uring_on_busy(struct vu_source *source, int fd, uint32_t events, void *opaque)
+{
+	struct uring *u = ((struct blk_queue *)opaque)->uring;
+
+	(void)fd;
+	(void)events;
+	uring_commit(opaque);
+	if (!u->in_flight[LANE_POLLED] && vu_source_set_events(source, 0) == 0)
+		u->is_busy = false;
+}
+
 /* A thread that polls sees completions in memory. */
 static int uring_poll(void *opaque)
 {
 	const struct blk_queue *q = opaque;
+	struct uring *u = q->uring;
 
-	if (!io_uring_cq_ready(&q->uring->ring))
+	if (!io_uring_cq_ready(&u->rings[LANE_EVENTS]) && !u->in_flight[LANE_POLLED]) {
+		uring_forget_memory(u);
 		return 0;
+	}
 	uring_commit(opaque);
 	return 1;
 }
 
-static int uring_setup(struct uring *u, uint32_t queue_size)
+/* Device thread. */
+void uring_session_end(struct blk_queue *q)
 {
-	const int fds[] = {u->file->fd, u->file->buffered_fd};
+	if (!q->uring->fixed)
+		return;
+	fixed_expire(q->uring->fixed);
+	vu_group_wake(q->group);
+}
+
+static int uring_setup_ring(struct io_uring *ring, uint32_t completions)
+{
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_COOP_TASKRUN,
-		.cq_entries = queue_size > 2 * ENTRIES ? queue_size : 2 * ENTRIES,
+		.cq_entries = completions,
 	};
-	int ret = io_uring_queue_init_params(ENTRIES, &u->ring, &params);
+	int ret = io_uring_queue_init_params(ENTRIES, ring, &params);
 
 	if (ret == -EINVAL) { /* Linux before 5.19 */
 		params.flags &= ~(unsigned int)IORING_SETUP_COOP_TASKRUN;
-		ret = io_uring_queue_init_params(ENTRIES, &u->ring, &params);
+		ret = io_uring_queue_init_params(ENTRIES, ring, &params);
 	}
+	if (!ret && !(params.features & IORING_FEAT_SUBMIT_STABLE)) {
+		io_uring_queue_exit(ring);
+		ret = -ENOSYS;
+	}
+	return ret;
+}
+
+static int uring_setup_lane(struct uring *u, enum uring_lane lane, uint32_t completions)
+{
+	const int fds[] = {u->file->fd, u->file->buffered_fd};
+	struct io_uring *ring = &u->rings[lane];
+	int ret = lane == LANE_POLLED ? polled_init(ring, ENTRIES, completions)
+				      : uring_setup_ring(ring, completions);
+
 	if (ret)
 		return ret;
-	ret = params.features & IORING_FEAT_SUBMIT_STABLE
-		      ? io_uring_register_files(&u->ring, fds, 2)
-		      : -ENOSYS;
-	if (ret < 0)
-		io_uring_queue_exit(&u->ring);
-	return ret < 0 ? ret : 0;
+	ret = io_uring_register_files(ring, fds, 2);
+	if (ret < 0) {
+		io_uring_queue_exit(ring);
+		return ret;
+	}
+	u->n_lanes++;
+	return 0;
+}
+
+static void uring_exit_lanes(struct uring *u)
+{
+	for (uint32_t i = 0; i < u->n_lanes; i++) {
+		/* The kernel frees a ring some time later; the file system may be needed before. */
+		io_uring_unregister_files(&u->rings[i]);
+		io_uring_queue_exit(&u->rings[i]);
+	}
+}
+
+static int uring_setup(struct uring *u, const struct blk_settings *settings)
+{
+	uint32_t size = settings->queue_size;
+	uint32_t completions = size > 2 * ENTRIES ? size : 2 * ENTRIES;
+	int ret = uring_setup_lane(u, LANE_EVENTS, completions);
+
+	if (!ret && u->file->polled)
+		ret = uring_setup_lane(u, LANE_POLLED, completions);
+	if (ret)
+		uring_exit_lanes(u);
+	else if (settings->fixed)
+		u->fixed = fixed_new(&u->rings[u->n_lanes - 1]);
+	return ret;
+}
+
+static int uring_watch_busy(struct uring *u)
+{
+	u->busy_fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (u->busy_fd < 0)
+		return -errno;
+	return vu_group_add_fd(u->queue->group, u->busy_fd, 0, uring_on_busy, u->queue, &u->busy);
 }
 
 int uring_init(struct blk_queue *q)
@@ -260,7 +360,8 @@ int uring_init(struct blk_queue *q)
 		return -ENOMEM;
 	u->queue = q;
 	u->file = q->disk->file;
-	ret = uring_setup(u, q->disk->settings->queue_size);
+	u->busy_fd = -1;
+	ret = uring_setup(u, q->disk->settings);
 	if (ret) {
 		fprintf(stderr, "vu-blk: io_uring: %s%s\n", strerror(-ret),
 			ret == -EPERM ? " (see kernel.io_uring_disabled)" : "");
@@ -269,18 +370,26 @@ int uring_init(struct blk_queue *q)
 	}
 	q->uring = u;
 	/* The ring itself says when there are completions: no eventfd to write and to read. */
-	ret = vu_group_add_fd(q->group, u->ring.ring_fd, EPOLLIN, uring_on_event, q, &u->source);
+	ret = vu_group_add_fd(q->group, u->rings[LANE_EVENTS].ring_fd, EPOLLIN, uring_on_event, q,
+			      &u->source);
 	if (!ret)
 		ret = vu_group_add_poll(q->group, uring_poll, q, &u->poll);
-	return ret ? ret : vu_group_add_timer(q->group, uring_on_event, q, &u->timer);
+	if (!ret)
+		ret = vu_group_add_timer(q->group, uring_on_event, q, &u->timer);
+	return ret || u->n_lanes <= LANE_POLLED ? ret : uring_watch_busy(u);
+}
+
+static bool uring_has_in_flight(const struct uring *u)
+{
+	return u->in_flight[LANE_EVENTS] || u->in_flight[LANE_POLLED];
 }
 
 /* Let what is under way end: it reads and writes memory of ours. */
 static void uring_drain(struct uring *u)
 {
-	struct pollfd ring = {.fd = u->ring.ring_fd, .events = POLLIN};
+	struct pollfd ring = {.fd = u->rings[LANE_EVENTS].ring_fd, .events = POLLIN};
 
-	for (int ms = 0; u->in_flight && ms < DRAIN_MS; ms += DRAIN_STEP_MS) {
+	for (int ms = 0; uring_has_in_flight(u) && ms < DRAIN_MS; ms += DRAIN_STEP_MS) {
 		poll(&ring, 1, DRAIN_STEP_MS);
 		uring_commit(u->queue);
 	}
@@ -296,11 +405,13 @@ void uring_fini(struct blk_queue *q)
 	vu_source_remove(u->source);
 	vu_source_remove(u->poll);
 	vu_source_remove(u->timer);
-	/* The kernel frees a ring some time later; the file system may be needed before. */
-	io_uring_unregister_files(&u->ring);
-	io_uring_queue_exit(&u->ring);
+	vu_source_remove(u->busy);
+	if (u->busy_fd >= 0)
+		close(u->busy_fd);
+	fixed_free(u->fixed);
+	uring_exit_lanes(u);
 	q->uring = NULL;
-	if (u->in_flight)
+	if (uring_has_in_flight(u))
 		return; /* the kernel may still write into its buffers */
 	while (u->n_free_bounces)
 		free(u->free_bounces[--u->n_free_bounces]);

@@ -187,6 +187,11 @@ static void direct_io_answers_right(void **state)
 	verified_load(*state, (const char *[]){"--direct", NULL});
 }
 
+static void registered_memory_answers_right(void **state)
+{
+	verified_load(*state, (const char *[]){"--direct", "--register-memory", NULL});
+}
+
 static void a_file_in_memory_answers_right(void **state)
 {
 	struct rig *rig = *state;
@@ -280,11 +285,12 @@ static void load_forget(struct load *l)
 	}
 }
 
-static void interrupted(struct rig *rig, void (*interrupt)(struct rig *rig), const char *option)
+static void interrupted(struct rig *rig, void (*interrupt)(struct rig *rig),
+			const char *const *args)
 {
 	struct load *l = malloc(sizeof(*l));
 
-	load_start(l, rig, (const char *[]){option, NULL});
+	load_start(l, rig, args);
 	for (int i = 0; i < 40; i++) {
 		load_connect(l);
 		load_forget(l);
@@ -317,7 +323,12 @@ static void disconnects_in_the_middle_harm_nobody(void **state)
 
 static void disconnects_amid_direct_io_harm_nobody(void **state)
 {
-	interrupted(*state, disconnect, "--direct");
+	interrupted(*state, disconnect, (const char *[]){"--direct", NULL});
+}
+
+static void disconnects_amid_io_in_registered_memory_harm_nobody(void **state)
+{
+	interrupted(*state, disconnect, (const char *[]){"--direct", "--register-memory", NULL});
 }
 
 static void send_garbage(struct rig *rig)
@@ -411,6 +422,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(many_requests_in_flight_are_answered_out_of_order_and_right),
 		TEST(direct_io_answers_right),
+		TEST(registered_memory_answers_right),
 		TEST(a_file_in_memory_answers_right),
 		TEST(four_queues_run_side_by_side),
 		TEST(polling_workers_answer_right),
@@ -418,6 +430,7 @@ int main(void)
 		TEST(stops_in_the_middle_lose_nothing),
 		TEST(disconnects_in_the_middle_harm_nobody),
 		TEST(disconnects_amid_direct_io_harm_nobody),
+		TEST(disconnects_amid_io_in_registered_memory_harm_nobody),
 		TEST(garbage_in_the_middle_ends_the_session_alone),
 		TEST(ten_thousand_connects_leave_it_serving),
 		TEST(sigterm_ends_it_with_requests_in_flight),
