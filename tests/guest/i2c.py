@@ -10,9 +10,9 @@ test peer is its front-end.
 import functools
 import os
 import re
-import socket
 
 from lib import VhostUser, main
+from lib.control import Control
 
 TOOLS = ["i2cdetect", "i2cdump", "i2cget", "i2cset", "i2ctransfer"]
 TEXT = b"from the host\n"
@@ -26,32 +26,9 @@ reg 0x48 3 0x5000 16 rw
 """
 
 
-class Control:
-    """The control socket; say() returns the lines that were answered."""
-
-    def __init__(self, path):
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(10)
-        self._socket.connect(path)
-        self._lines = self._socket.makefile()
-
-    def say(self, line):
-        self._socket.sendall(f"{line}\n".encode())
-        answers = []
-        while True:
-            answer = self._lines.readline().rstrip("\n")
-            if answer == "ok":
-                return answers
-            assert answer and not answer.startswith("error:"), f"{line}: {answer or 'closed'}"
-            answers.append(answer)
-
-    def hear(self):
-        return self._lines.readline().rstrip("\n")
-
-
 def stats(control):
     """How many transfers there were, and how many messages in them."""
-    return [int(number) for number in re.findall(r"\d+", control.say("stats")[0])]
+    return [int(number) for number in re.findall(r"\d+", control.say("stats"))]
 
 
 def bus_number(guest, name):
@@ -134,7 +111,7 @@ def simulated(t, boot, lm75):
     modules = ["at24"] + (["lm75"] if lm75 else [])
     with t.backend("vu-i2c", *chips(t)) as i2c, \
          boot(VhostUser("i2c", i2c), programs=TOOLS, modules=modules) as guest:
-        control = Control(t.path("control"))
+        control = Control(t.path("control"), "written ")
         bus = bus_number(guest, "i2c_virtio")
         tools(t, guest, bus, control)
         at24(t, guest, bus)
@@ -162,10 +139,7 @@ def sensor(t, guest, bus, control):
                   "usleep 50000; done; exit 1")
     with t.check(f"{t.name}_host_hears_of_the_limit_that_the_guest_sets"):
         guest.run(f"echo 60000 >$(echo {hwmon}/temp1_max)")
-        line = control.hear()
-        while "0x48 0x03" not in line:
-            line = control.hear()
-        assert line == "written 0x48 0x03 0x3c00", line
+        control.hear("written 0x48 0x03 0x3c00")
         guest.run(f"echo 0x48 >/sys/bus/i2c/devices/i2c-{bus}/delete_device")
 
 
@@ -186,7 +160,7 @@ def test_uml(t):
 
 
 def inside(guest, args, *groups):
-    """vu-i2c with these arguments in the guest, and the test peer on it: the lines that it prints."""
+    """vu-i2c in the guest, and the test peer on it: the lines that the peer prints."""
     quoted = " ".join(f"'{group}'" for group in groups)
     return guest.run(f"""
         vu-i2c --socket-path=/tmp/bus {args} 2>/tmp/log & pid=$!
@@ -199,15 +173,17 @@ def inside(guest, args, *groups):
 def test_adapters_of_the_machine(t):
     libvu = os.path.join(os.path.dirname(t.program("vu-i2c")), "../lib/libvu.so.0")
     with t.backend("vu-i2c", *chips(t)) as i2c, \
-         t.qemu(VhostUser("i2c", i2c), modules=["at24", "i2c_i801"], files={"/lib/libvu.so.0": libvu},
+         t.qemu(VhostUser("i2c", i2c), modules=["at24", "i2c_i801"],
+                files={"/lib/libvu.so.0": libvu},
                 programs=TOOLS + [t.program("vu-i2c"), t.program("guest-i2c-peer")]) as guest:
-        bus, control = bus_number(guest, "i2c_virtio"), Control(t.path("control"))
+        bus, control = bus_number(guest, "i2c_virtio"), Control(t.path("control"), "written ")
         with t.check("groups_reach_a_real_bus_as_combined_transfers"):
             before = stats(control)
             said = inside(guest, f"--bus=/dev/i2c-{bus}:0x48,0x50", "0x50:w05,0x50:r8",
-                          "0x48:w00,0x48:r2", "0x50:w204f4b,0x50:w1f,0x50:r4", "0x50:w05", "0x50:r3")
-            assert said == [f"ok, ok {TEXT[5:13].hex()}", "ok, ok 1900", "ok, ok, ok ff4f4bff", "ok",
-                            f"ok {TEXT[5:8].hex()}"], said
+                          "0x48:w00,0x48:r2", "0x50:w204f4b,0x50:w1f,0x50:r4", "0x50:w05",
+                          "0x50:r3")
+            assert said == [f"ok, ok {TEXT[5:13].hex()}", "ok, ok 1900", "ok, ok, ok ff4f4bff",
+                            "ok", f"ok {TEXT[5:8].hex()}"], said
             assert eeprom_file(t)[0x20:0x22] == b"OK"
             # the chips' side saw the very groups that the peer made
             assert [a - b for a, b in zip(stats(control), before)] == [5, 9]
