@@ -3,10 +3,15 @@
 """vu-gpio under real kernels: gpiod's tools in the guest, the lines' other ends out here."""
 
 import functools
+import glob
+import os
 import re
+import shutil
+import subprocess
 
-from lib import Control, VhostUser, main
+from lib import Control, Skip, VhostUser, main
 
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LINES = """\
 line MMC-CD 1
 line "Red LED"
@@ -16,19 +21,24 @@ line probe
 wire reset probe
 lines 3
 """
+# for guest-gpio-chips
+WIRED = """\
+line drive
+line sense
+line
+line spare
+lines 4
+wire drive sense
+"""
 TOOLS = ["gpiodetect", "gpiofind", "gpioinfo", "gpioget", "gpioset", "gpiomon"]
 
 
-def described(t):
+def board(t, lines=LINES):
+    """vu-gpio with these lines; its control socket is t.path("control")."""
     path = t.path("lines")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(LINES)
-    return f"--lines={path}"
-
-
-def board(t, *options):
-    """vu-gpio with these lines; its control socket is t.path("control")."""
-    return t.backend("vu-gpio", described(t), f"--control={t.path('control')}", *options)
+        file.write(lines)
+    return t.backend("vu-gpio", f"--lines={path}", f"--control={t.path('control')}")
 
 
 def chip(guest):
@@ -186,6 +196,50 @@ def test_qemu11(t):
 
 def test_uml(t):
     whole(t, functools.partial(t.uml, linux=t.built_uml))
+
+
+def chips(t, boot, program):
+    """vu-gpio inside a guest, with the guest's chip as a real one; its driver is our test peer."""
+    inner = [program, t.program("guest-gpio-chips")]
+    with board(t, WIRED) as gpio, \
+         boot(VhostUser("gpio", gpio), programs=TOOLS + inner) as guest:
+        ran = guest.run(f"VU_GPIO=/host/vu-gpio VU_GPIO_CHIP={chip(guest)} guest-gpio-chips 2>&1",
+                        timeout=120, check=False)
+        for test in re.findall(r"\[ RUN +\] (\w+)", ran.text):
+            with t.check(f"{t.name}_{test}"):
+                assert re.search(rf"\[ +OK \] {test}\b", ran.text), ran.text[-2000:]
+        with t.check(f"{t.name}_are_tested_to_the_end"):
+            assert ran.status == 0, f"status {ran.status}: {ran.text[-500:]}"
+
+
+def test_chips(t):
+    chips(t, functools.partial(t.qemu, qemu=t.newer_qemu), t.program("vu-gpio"))
+
+
+def test_chips_uml(t):
+    chips(t, functools.partial(t.uml, linux=t.built_uml), t.program("vu-gpio"))
+
+
+def with_libgpiod2(t):
+    """vu-gpio as it is built where there is libgpiod 2."""
+    if not shutil.which("cc"):
+        raise Skip("no C compiler")
+    libraries = f"{t.packages('trixie', 'libgpiod-dev', 'libgpiod3')}/usr/lib/x86_64-linux-gnu"
+    sources = [path for path in glob.glob(f"{TREE}/examples/gpio*.c")
+               if not path.endswith(("_v1.c", "_no_chips.c"))]
+    build = os.path.dirname(os.path.dirname(os.path.abspath(t.program("vu-gpio"))))
+    path = t.path("vu-gpio")
+    done = subprocess.run(
+        ["cc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror",
+         f"-I{TREE}/include", f"-I{build}/include", f"-I{libraries}/../../include", "-o", path,
+         *sources, f"-L{build}/lib", "-lvu", f"-L{libraries}", "-lgpiod",
+         f"-Wl,-rpath,{build}/lib:{libraries}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def test_chips_libgpiod2(t):
+    chips(t, functools.partial(t.qemu, qemu=t.newer_qemu), with_libgpiod2(t))
 
 
 if __name__ == "__main__":
