@@ -213,7 +213,8 @@ static int bench_learn_disk(struct bench *b)
 	b->n_blocks = size / set->bs;
 	if (!b->n_blocks)
 		return unfit("the disk is smaller than a request");
-	if (f->features & BIT(VIRTIO_BLK_F_BLK_SIZE) && set->bs % le32toh(config.blk_size))
+	if (f->features & BIT(VIRTIO_BLK_F_BLK_SIZE) && config.blk_size &&
+	    set->bs % le32toh(config.blk_size))
 		return unfit("--bs is no multiple of the disk's block size");
 	if (f->features & BIT(VIRTIO_BLK_F_RO) && (set->rw != BENCH_READ || set->verify))
 		return unfit("the disk is read-only");
@@ -261,8 +262,13 @@ static int bench_connect(struct bench *b)
 		ret = peer_set_driver(b->peer);
 	if (ret == 0)
 		ret = bench_learn_disk(b);
-	if (ret == 0)
+	if (ret == 0) {
 		ret = peer_start_rings(b->peer);
+		if (ret < 0)
+			fprintf(stderr, "vu-bench: rings of %u entries did not start%s\n",
+				config.queue_size,
+				set->indirect ? "" : ": a lower --qd, or --indirect, needs fewer");
+	}
 	if (ret < 0 && b->peer && b->peer->frontend.error[0])
 		fprintf(stderr, "vu-bench: %s\n", b->peer->frontend.error);
 	else if (ret < 0)

@@ -92,6 +92,9 @@ def check_memory(vu_bench, backend, folder):
     done = bench(vu_bench, backend, '--bs', '1000', status=2)
     assert '--bs' in done.stderr
     bench(vu_bench, backend, '--queues', '200', status=1)
+    done = bench(vu_bench, backend, '--qd', '512', status=1)  # more than the back-end's longest ring
+    assert 'rings of 2048 entries did not start: a lower --qd' in done.stderr, done.stderr
+    measure(vu_bench, backend, '--qd', '512', '--indirect', qd=512)
     done = bench(vu_bench, backend, '--time', '2.2')
     assert 1 <= done.stderr.count('IOPS') <= 2, f'a line each second: {done.stderr}'
 
