@@ -218,6 +218,10 @@ def test_qemu10(t):
     keyboard(t, functools.partial(t.qemu, qemu=t.newer_qemu))
 
 
+def test_qemu11(t):
+    keyboard(t, functools.partial(t.qemu, qemu=t.newest_qemu))
+
+
 def test_qemu10_pointers(t):
     pointers(t, functools.partial(t.qemu, qemu=t.newer_qemu))
 
