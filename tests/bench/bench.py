@@ -4,8 +4,8 @@
 
 bench.py BUILD OUT [PART...]     PART: counts, ring, disk, blocking, many (default: all)
 
-Times are the best of several short runs, in which the programs to be compared take turns: so they are
-comparable with each other on a machine that is not idle, and with nothing else.
+The programs to be compared take turns of short runs.  What counts is the ratio of their medians; beside it
+stands how far the turns spread, and how busy the machine was with other things.
 """
 import json
 import os
@@ -13,6 +13,8 @@ import pathlib
 import platform
 import re
 import shutil
+import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,12 +22,18 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from bench_backends import CACHED, Backend, backends  # noqa: E402
+from bench_stats import Others, ratio  # noqa: E402
 from bench_tables import markdown  # noqa: E402
 
 SHAPES = ('one', 'blk3', 'indirect3', 'chain18')
 PEERS = ('ring', 'peer_dpdk', 'peer_libvhost', 'peer_libvhost_batched')
-RING_TURNS, DISK_TURNS, BLOCKING_TURNS = 3, 8, 6
+FORMAT = 2  # of results.json
+TURNS = int(os.environ.get('VU_BENCH_TURNS', 8))
 DEPTHS = (1, 32, 128)
+NULL_CO, URING, CONTRIB = 'qemu-storage-daemon null-co', 'qemu-storage-daemon io_uring', 'contrib vhost-user-blk'
+PAIRS = (('vu-blk null', NULL_CO), ('vu-blk memory', NULL_CO), (CACHED, NULL_CO), ('vu-blk file', URING),
+         ('vu-blk file', 'qemu-storage-daemon native'), ('vu-blk file', 'qemu-storage-daemon threads'),
+         ('vu-blk file', CONTRIB))
 BEGAN = float(os.environ.get('VU_BEGAN', time.time()))
 
 
@@ -64,25 +72,31 @@ def ring_cases():
                 yield ['--shape', shape, '--batch', str(batch), *more]
 
 
-def ring(build):
-    """The best of each case and library, in ns."""
-    best = {}
+def ring(build, others):
+    """The median of each case and library in ns, and how many times ours is faster."""
+    turns = {}
     cases = list(ring_cases())
     for number, case in enumerate(cases):
         if number % 8 == 0:
             say(f'ring times: case {number} of {len(cases)}')
-        for _ in range(RING_TURNS):
+            others.look()
+        for _ in range((TURNS + 1) // 2):
             for program in programs(build):
                 # With two CPUs, short enough for some rounds to be left alone by others.
-                rounds = ['0.004', '16'] if '--two-cpus' in case else ['0.02', '4']
+                rounds = ['0.004', '10'] if '--two-cpus' in case else ['0.012', '4']
                 result = run_json([program, *case, '--json', '--seconds', rounds[0], '--rounds', rounds[1]])
-                if not result:
-                    continue  # it has no packed rings
-                key = (*case, result['library'])
-                was = best.setdefault(key, result)
-                for name in ('ns', 'total_ns'):
-                    was[name] = min(was[name], result[name])
-    return list(best.values())
+                if result:  # not every library has packed rings
+                    turns.setdefault((*case,), {}).setdefault(result['library'], []).append(result)
+    found = []
+    for case, libraries in turns.items():
+        value = 'total_ns' if '--two-cpus' in case else 'ns'
+        ours = [r[value] for r in libraries['libvu']]
+        for name, results in libraries.items():
+            times = [r[value] for r in results]
+            median = {n: statistics.median(r[n] for r in results) for n in ('ns', 'total_ns')}
+            found.append({**results[0], **median, 'turns': times,
+                          'ours': None if name == 'libvu' else ratio(ours, times)})
+    return found
 
 
 def bench(build, backend, *options):
@@ -90,62 +104,89 @@ def bench(build, backend, *options):
     return run_json(command, timeout=60)
 
 
-def better(results, key, result):
-    was = results.setdefault(key, result)
-    was['iops'] = max(was['iops'], result['iops'])
-    was['iops_best_5ms'] = max(was['iops_best_5ms'], result['iops_best_5ms'])
-    if result['latency_ns']['p50'] < was['latency_ns']['p50']:
-        was['latency_ns'] = result['latency_ns']
+def summary(name, depth, turns):
+    """All turns of a back-end at a depth."""
+    latency = {p: statistics.median(t['latency_ns'][p] for t in turns) for p in turns[0]['latency_ns']}
+    return {'backend': name, 'qd': depth, 'iops': statistics.median(t['iops'] for t in turns),
+            'iops_best_5ms': max(t['iops_best_5ms'] for t in turns), 'latency_ns': latency,
+            'turns': [{'p50_ns': t['latency_ns']['p50'], 'iops': t['iops'],
+                       'iops_best_5ms': t['iops_best_5ms']} for t in turns]}
 
 
-def disk(build, folder, available):
-    """Polling front-end on one CPU, back-end on the other."""
-    best = {}
-    for depth in DEPTHS:
-        for turn in range(DISK_TURNS):
-            if turn % 4 == 0:
-                say(f'disks, queue depth {depth}: turn {turn + 1} of {DISK_TURNS}')
-            for name, command in available.items():
-                with Backend(folder, command, cpu=1) as backend:
-                    size = '16M' if name == CACHED else '256M'
-                    if 'memory' in name:  # real pages, as a file's
-                        bench(build, backend, '--verify', '--size', size, '--time', '0.01')
-                    better(best, (name, depth), dict(
-                        bench(build, backend, '--qd', depth, '--size', size, '--time', '0.2'),
-                        backend=name))
-    return list(best.values())
+def compare(found, depth):
+    """By median latency: at a given depth, rate and latency are one thing, and this is the steadier measure."""
+    times = {r['backend']: [t['p50_ns'] for t in r['turns']] for r in found if r['qd'] == depth}
+    return [{'of': a, 'to': b, 'qd': depth, **ratio(times[a], times[b])}
+            for a, b in PAIRS if a in times and b in times]
 
 
-def system_calls(build, folder, command):
-    """Of the back-end, for each request; None without strace."""
-    if not shutil.which('strace'):
-        return None
-    out = pathlib.Path(folder, 'strace')
+def disk_turn(build, folder, name, command, depth):
     with Backend(folder, command, cpu=1) as backend:
-        strace = subprocess.Popen(['strace', '-f', '-c', '-o', str(out), '-p', str(backend.process.pid)],
-                                  stderr=subprocess.DEVNULL)
+        size = '16M' if name == CACHED else '256M'
+        if 'memory' in name:  # real pages, as a file's
+            bench(build, backend, '--verify', '--size', size, '--time', '0.01')
+        return bench(build, backend, '--qd', depth, '--size', size, '--time', '0.2')
+
+
+def disk(build, folder, available, others):
+    """Polling front-end on one CPU, back-end on the other."""
+    found, ratios = [], []
+    for depth in DEPTHS:
+        turns = {name: [] for name in available}
+        for turn in range(TURNS):
+            if turn % 4 == 0:
+                say(f'disks, queue depth {depth}: turn {turn + 1} of {TURNS}')
+            others.look()
+            for name, command in available.items():
+                turns[name].append(disk_turn(build, folder, name, command, depth))
+        found += [summary(name, depth, results) for name, results in turns.items()]
+        ratios += compare(found, depth)
+    return {'results': found, 'ratios': ratios}
+
+
+def count_with_perf(pid, out):
+    """The kernel counts, which costs next to nothing.  Stopped by SIGINT; how to read the count."""
+    command = ['perf', 'stat', '-x,', '-e', 'raw_syscalls:sys_enter', '-o', str(out), '-p', str(pid)]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL), r'^(\d+),.*raw_syscalls:sys_enter'
+
+
+def count_with_strace(pid, out):
+    command = ['strace', '-f', '-c', '-o', str(out), '-p', str(pid)]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL), r'^100\.00\s+\S+\s+\S*\s+(\d+)\s.*total$'
+
+
+def system_calls(build, folder, command, count):
+    """Of the back-end, for each request; None if that cannot be counted so."""
+    out = pathlib.Path(folder, 'count')
+    out.write_text('')
+    with Backend(folder, command, cpu=1) as backend:
+        counter, pattern = count(backend.process.pid, out)
         time.sleep(0.5)
         result = bench(build, backend, '--blocking', '--qd', '1', '--size', '256M', '--time', '0.5')
-        strace.terminate()
-        strace.wait(10)
-    total = re.search(r'^100\.00\s+\S+\s+\S*\s+(\d+)\s.*total$', out.read_text(), re.M)
+        counter.send_signal(signal.SIGINT)
+        counter.wait(10)
+    total = re.search(pattern, out.read_text(), re.M)
     return int(total[1]) / result['finished'] if total and result['finished'] > 100 else None
 
 
-def blocking(build, folder, available):
+def blocking(build, folder, available, others):
     """Front-end and back-end both sleep; queue depth 1."""
-    best = {}
-    for turn in range(BLOCKING_TURNS):
-        say(f'disks, blocking: turn {turn + 1} of {BLOCKING_TURNS}')
+    turns = {name: [] for name in available}
+    for turn in range(TURNS):
+        say(f'disks, blocking: turn {turn + 1} of {TURNS}')
+        others.look()
         for name, command in available.items():
             with Backend(folder, command, cpu=1) as backend:
-                better(best, name, dict(
-                    bench(build, backend, '--blocking', '--qd', '1', '--size', '256M', '--time', '0.2'),
-                    backend=name))
-    for name, command in available.items():
-        say(f'counting system calls: {name}')
-        best[name]['system_calls'] = system_calls(build, folder, command)
-    return list(best.values())
+                turns[name].append(bench(build, backend, '--blocking', '--qd', '1', '--size', '256M',
+                                         '--time', '0.2'))
+    found = [summary(name, 1, results) for name, results in turns.items()]
+    for result in found:
+        say(f'counting system calls: {result["backend"]}')
+        result['system_calls'] = None
+        for tool, count in (('perf', count_with_perf), ('strace', count_with_strace)):
+            if result['system_calls'] is None and shutil.which(tool):
+                result['system_calls'] = system_calls(build, folder, available[result['backend']], count)
+    return {'results': found, 'ratios': compare(found, 1)}
 
 
 def many_count(program, devices, folder):
@@ -190,20 +231,29 @@ def main(build, out, *parts):
     stored = out / 'results.json'
     # Parts that are not run this time stay as they are.
     results = json.loads(stored.read_text()) if stored.exists() else {}
+    if results.get('format') != FORMAT:
+        results = {'format': FORMAT, 'busy': {}}
     results['machine'] = machine()
     with tempfile.TemporaryDirectory(dir='/dev/shm') as folder:
         available, missing = backends(build, folder)
         results['missing'] = missing + [f'{name} was not built' for name in PEERS
                                         if not (build / 'tests/bench' / name).exists()]
         for part in parts:
-            if part in ('counts', 'ring'):
-                results[part] = {'counts': counts, 'ring': ring}[part](build)
+            others = Others()
+            others.look()
+            if part == 'counts':
+                results[part] = counts(build)
+            elif part == 'ring':
+                results[part] = ring(build, others)
             elif part == 'many':
                 results[part] = many(build, folder)
+            elif part == 'disk':
+                results[part] = disk(build, folder, available[True], others)
             else:
-                polling = part == 'disk'
-                chosen = {n: c for n, c in available[polling].items()}
-                results[part] = {'disk': disk, 'blocking': blocking}[part](build, folder, chosen)
+                chosen = {n: c for n, c in available[False].items() if n != CACHED}
+                results[part] = blocking(build, folder, chosen, others)
+            others.look()
+            results['busy'][part] = others.share()
             stored.write_text(json.dumps(results, indent=1) + '\n')
     text = markdown(results)
     (out / 'results.md').write_text(text)

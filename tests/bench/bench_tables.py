@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Results of bench.py as Markdown."""
+from bench_stats import QUIET
 
 SHAPES = {'one': '1 descriptor', 'blk3': '3 descriptors (16 bytes, 4 KiB, status)',
           'indirect3': 'the same through one indirect table',
           'chain18': '2 readable + 16 writable descriptors'}
 OURS = 'libvu'
+TIMED = ('ring', 'disk', 'blocking')
 
 
 def table(head, rows):
@@ -17,8 +19,9 @@ def number(value, digits=0):
     return '' if value is None else f'{value:.{digits}f}'
 
 
-def ratio(value, base):
-    return f'{value / base:.2f}x' if value and base else ''
+def times(found):
+    """A ratio with the spread of its turns."""
+    return f'{found["ratio"]:.2f}x ({found["low"]:.2f} to {found["high"]:.2f})' if found else ''
 
 
 def counts_table(counts):
@@ -38,40 +41,43 @@ def ring_table(ring, cpus):
     for r in ring:
         if r['cpus'] == cpus:
             case = (r['shape'], r['batch'], 'packed' if r['packed'] else 'split', r['event_idx'])
-            cases.setdefault(case, {})[r['library']] = r[value]
+            cases.setdefault(case, {})[r['library']] = r
     rows = []
     for (shape, batch, layout, event_idx), found in cases.items():
-        times = [number(found.get(n), 1) + (f' ({ratio(found.get(n), found.get(OURS))})'
-                                           if n != OURS and n in found else '') for n in libraries]
-        rows.append([SHAPES[shape], batch, layout + ('' if event_idx else ', no EVENT_IDX'), *times])
+        cells = [f'{found[n][value]:.1f} {times(found[n]["ours"])}'.strip() if n in found else ''
+                 for n in libraries]
+        rows.append([SHAPES[shape], batch, layout + ('' if event_idx else ', no EVENT_IDX'), *cells])
     what = 'in the library' if cpus == 1 else 'all in all, library and driver on a CPU each'
     return f'## Time of a request, ns {what}\n\n' + table(['request', 'batch', 'ring', *libraries], rows)
 
 
+def ratio_table(ratios):
+    depths = dict.fromkeys(r['qd'] for r in ratios)
+    by = {(r['of'], r['to'], r['qd']): r for r in ratios}
+    rows = [[a, b, *(times(by.get((a, b, d))) for d in depths)]
+            for a, b in dict.fromkeys((r['of'], r['to']) for r in ratios)]
+    return 'How many times faster: the ratio of the median latencies, and where half of all turns lie:\n\n' + \
+        table(['of', 'to', *(f'qd {d}' for d in depths)], rows)
+
+
 def disk_table(disk):
-    by = {(r['backend'], r['qd']): r for r in disk}
+    by = {(r['backend'], r['qd']): r for r in disk['results']}
     names, depths = dict.fromkeys(n for n, _ in by), dict.fromkeys(d for _, d in by)
     rows = [[name, *(f'{by[name, d]["iops_best_5ms"] / 1000:.0f}' for d in depths),
              *(number(by[name, d]['latency_ns']['p50'] / 1000, 1) for d in depths)] for name in names]
-    text = '## 4 KiB random reads, polling front-end on one CPU, back-end on the other\n\n' \
-        'Thousand a second, in the best 5 ms of all runs, and the lowest median latency in us.\n\n' + \
-        table(['back-end', *(f'qd {d}' for d in depths), *(f'us, qd {d}' for d in depths)], rows)
-    pairs = (('vu-blk null', 'qemu-storage-daemon null-co'), ('vu-blk memory', 'qemu-storage-daemon null-co'),
-             ('vu-blk memory, 16 MiB of it', 'qemu-storage-daemon null-co'),
-             ('vu-blk file', 'qemu-storage-daemon io_uring'), ('vu-blk file', 'qemu-storage-daemon native'),
-             ('vu-blk file', 'qemu-storage-daemon threads'), ('vu-blk file', 'contrib vhost-user-blk'))
-    rows = [[a, b, *(ratio(by[b, d]['latency_ns']['p50'], by[a, d]['latency_ns']['p50']) for d in depths)]
-            for a, b in pairs if a in names and b in names]
-    text += 'How many times faster, by median latency (at a given depth, rate and latency are one thing, and the ' \
-        'median is the steadier measure where other programs run):\n\n'
-    return text + table(['ratio of', 'to', *(f'qd {d}' for d in depths)], rows)
+    return '## 4 KiB random reads, polling front-end on one CPU, back-end on the other\n\n' \
+        'Thousand a second, in the best 5 ms of all turns, and the median of the median latencies in us.\n\n' + \
+        table(['back-end', *(f'qd {d}' for d in depths), *(f'us, qd {d}' for d in depths)], rows) + \
+        ratio_table(disk['ratios'])
 
 
 def blocking_table(blocking):
     rows = [[r['backend'], f'{r["iops_best_5ms"] / 1000:.1f}', number(r['latency_ns']['p50'] / 1000, 1),
-             number(r['latency_ns']['p99'] / 1000, 1), number(r['system_calls'], 2)] for r in blocking]
+             number(r['latency_ns']['p99'] / 1000, 1), number(r['system_calls'], 2)]
+            for r in blocking['results']]
     return '## 4 KiB random reads, blocking, queue depth 1\n\n' + \
-        table(['back-end', 'thousand a second, best 5 ms', 'p50 us', 'p99 us', "back-end's system calls a request"], rows)
+        table(['back-end', 'thousand a second, best 5 ms', 'p50 us', 'p99 us', "back-end's system calls a request"],
+              rows) + ratio_table(blocking['ratios'])
 
 
 def many_table(many):
@@ -85,14 +91,23 @@ def many_table(many):
                'instructions of a request on one', 'ns'], rows)
 
 
+def warning(busy):
+    if busy is None or busy <= QUIET:
+        return ''
+    return (f'**The machine was {busy:.0%} busy with other things while this ran.** Programs that are close '
+            'cannot be told apart like that, and what uses both CPUs looks worse than it is.\n\n')
+
+
 def markdown(results):
     m = results['machine']
     text = (f'# Benchmarks\n\n{m["cpu"]}, {m["cpus"]} CPUs, Linux {m["kernel"]}, load {m["load"]:.1f} at the '
-            'start. Times are the best of several short runs in which the programs took turns: only ratios '
-            'mean something.\n\n')
+            'start. The programs took turns of short runs: only ratios mean something.\n\n')
     parts = (('counts', counts_table), ('ring', lambda r: ring_table(r, 1) + ring_table(r, 2)),
              ('disk', disk_table), ('blocking', blocking_table), ('many', many_table))
-    text += ''.join(show(results[name]) for name, show in parts if results.get(name))
+    for name, show in parts:
+        if results.get(name):
+            title, rest = show(results[name]).split('\n\n', 1)
+            text += title + '\n\n' + (warning(results['busy'].get(name)) if name in TIMED else '') + rest
     if results['missing']:
         text += 'Left out:\n\n' + ''.join(f'- {what}\n' for what in results['missing'])
     return text
