@@ -394,7 +394,16 @@ static void a_front_end_that_comes_back_goes_on(void **state)
 	input_expect(rig, EV_KEY, KEY_A, 0);
 	input_expect(rig, EV_SYN, SYN_REPORT, 0);
 	rig_connect(rig);
-	input_give(rig, 16);
+	input_give(rig, 32);
+	rig_expect_nothing(rig, EVENTQ);
+	/* What it took is said again: its driver may be a new one. */
+	rig_say(rig, "key KEY_C 1");
+	input_expect(rig, EV_KEY, KEY_C, 1);
+	input_expect(rig, EV_SYN, SYN_REPORT, 0);
+	rig_connect(rig);
+	input_give(rig, 32);
+	input_expect(rig, EV_KEY, KEY_C, 1);
+	input_expect(rig, EV_SYN, SYN_REPORT, 0);
 	rig_expect_nothing(rig, EVENTQ);
 	rig_say(rig, "type aB");
 	expect_typed_aB(rig);
