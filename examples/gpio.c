@@ -6,9 +6,8 @@
  * A buffer of the event queue says which line it is for, so buffers are taken as they come and
  * held, one a line; queue_stop gives them back.
  *
- * Lines stay as they are while the device stops, and when it is reset: QEMU resets a device that
- * is only paused, and the driver goes on as if nothing had been.  They are released when the
- * front-end is gone.
+ * Lines stay as they are while the device stops, for a guest that is paused does not know of it.
+ * They are released when the device is reset, and when the front-end is gone.
  */
 #include "gpio.h"
 
@@ -96,7 +95,7 @@ static int started(struct vu_device *dev, void *opaque)
 	return 0;
 }
 
-static void session_end(struct vu_device *dev, void *opaque)
+static void release(struct vu_device *dev, void *opaque)
 {
 	struct port *port = opaque;
 
@@ -108,7 +107,8 @@ static int port_make_device(struct port *port, struct vu_program *program, uint3
 {
 	const struct vu_ops ops = {
 		.size = sizeof(ops),
-		.session_end = session_end,
+		.session_end = release,
+		.reset = release,
 		.started = started,
 		.queue_ready = queue_ready,
 		.queue_stop = queue_stop,

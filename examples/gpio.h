@@ -80,7 +80,7 @@ int gpio_make_names(struct gpio *gpio);
 int gpio_find_line(const struct gpio *gpio, const char *word, uint32_t *line);
 /* "NUMBER NAME DIRECTION VALUE [IRQ]". */
 void gpio_describe(struct gpio *gpio, uint32_t line, char *text, size_t size);
-/* The driver is gone: every line is as it was at first. */
+/* No driver any more, or not yet: every line is as it was at first. */
 void gpio_reset(struct gpio *gpio);
 /* Lines and back-end. */
 void gpio_end(struct gpio *gpio);

@@ -116,7 +116,7 @@ def job_lines(job):
 
 
 def pause(t, guest, control):
-    """QEMU resets a device that it pauses; the guest must not notice."""
+    """The device is stopped meanwhile, and its buffers go back; the guest must not notice."""
     name = chip(guest)
     with t.check(f"{t.name}_guest_finds_what_happened_while_it_was_paused"):
         guest.run(f"gpioset -m signal -b {name} 1=1")
