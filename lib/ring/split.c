@@ -98,17 +98,27 @@ static inline __attribute__((always_inline)) int split_walk(struct chain *c,
 	}
 	if (unlikely(!part))
 		chain_end_readable(c);
+	chain_end(c);
 	return 0;
 }
 
-static __attribute__((noinline)) int
-split_walk_table(struct chain *out, const struct split_desc *table, uint32_t n, uint32_t part)
+/* A whole chain in a table. */
+static __attribute__((noinline)) int split_walk_table(struct ring *r, struct req *req,
+						      const struct split_desc *table, uint32_t n)
 {
-	struct chain c = *out;
-	int err = split_walk(&c, table, n, 0, true, part);
+	struct chain c;
 
-	*out = c;
-	return err;
+	chain_begin(&c, r, req);
+	return split_walk(&c, table, n, 0, true, 0);
+}
+
+/* The rest of a chain in a table. */
+static __attribute__((noinline)) int
+split_walk_rest(struct chain *begun, const struct split_desc *table, uint32_t n, uint32_t part)
+{
+	struct chain c = *begun;
+
+	return split_walk(&c, table, n, 0, true, part);
 }
 
 /*
@@ -118,7 +128,7 @@ split_walk_table(struct chain *out, const struct split_desc *table, uint32_t n, 
 static inline int split_indirect(struct chain *c, struct split_copy d, bool in_table, uint32_t part)
 {
 	const void *table;
-	struct chain copy;
+	struct chain begun;
 	uint32_t n;
 	int err;
 
@@ -130,12 +140,11 @@ static inline int split_indirect(struct chain *c, struct split_copy d, bool in_t
 	err = indirect_open(c->ring, d.addr, d.len, &table, &n);
 	if (unlikely(err))
 		return err;
+	if (likely(c->seg == c->req->segs))
+		return split_walk_table(c->ring, c->req, table, n);
 	/* A copy: so that c itself can stay in registers. */
-	copy = *c;
-	err = split_walk_table(&copy, table, n, part);
-	c->seg = copy.seg;
-	c->len = copy.len;
-	return err;
+	begun = *c;
+	return split_walk_rest(&begun, table, n, part);
 }
 
 /* Take the chain that begins there.  0, CHAIN_STARVED, -EIO. */
@@ -158,7 +167,6 @@ static inline __attribute__((always_inline)) int split_take_one(struct ring *r, 
 		chain_release(r, req);
 		return err;
 	}
-	chain_end(&c);
 	if (unlikely(r->has_extras))
 		ring_took(r, req);
 	*out = req;
