@@ -136,10 +136,14 @@ static void a_buffer_that_is_too_small_is_used_up_with_the_notification(void **s
 static void an_event_buffer_is_not_taken_before_there_is_an_event(void **state)
 {
 	struct rig *rig = *state;
+	struct rig_buffer buffer;
+	struct driver_seg seg;
 
 	scmi_start(rig, board);
+	rig_buffer(rig, &buffer, 64);
+	seg = rig_write_seg(&buffer, 64);
 	for (int i = 0; i < 8; i++)
-		scmi_offer(rig);
+		rig_offer(rig, EVENTQ, &seg, 1, rig);
 	rig_expect_nothing(rig, EVENTQ);
 	/* So a stop has nothing to wait for. */
 	rig_check(rig, peer_stop(rig->peer));
