@@ -338,7 +338,7 @@ static int uring_setup(struct uring *u, const struct blk_settings *settings)
 		ret = uring_setup_lane(u, LANE_POLLED, completions);
 	if (ret)
 		uring_exit_lanes(u);
-	else if (settings->fixed)
+	else if (settings->fixed && u->file->direct)
 		u->fixed = fixed_new(&u->rings[u->n_lanes - 1]);
 	return ret;
 }

@@ -28,6 +28,7 @@ from bench_tables import markdown  # noqa: E402
 SHAPES = ('one', 'blk3', 'indirect3', 'chain18')
 PEERS = ('ring', 'peer_dpdk', 'peer_libvhost', 'peer_libvhost_batched')
 FORMAT = 2  # of results.json
+RING_ROUNDS = ('--seconds', '0.004', '--rounds', '12')  # short enough for some to be left alone by others
 TURNS = int(os.environ.get('VU_BENCH_TURNS', 8))
 DEPTHS = (1, 32, 128)
 NULL_CO, URING, CONTRIB = 'qemu-storage-daemon null-co', 'qemu-storage-daemon io_uring', 'contrib vhost-user-blk'
@@ -82,9 +83,7 @@ def ring(build, others):
             others.look()
         for _ in range((TURNS + 1) // 2):
             for program in programs(build):
-                # With two CPUs, short enough for some rounds to be left alone by others.
-                rounds = ['0.004', '10'] if '--two-cpus' in case else ['0.012', '4']
-                result = run_json([program, *case, '--json', '--seconds', rounds[0], '--rounds', rounds[1]])
+                result = run_json([program, *case, '--json', *RING_ROUNDS])
                 if result:  # not every library has packed rings
                     turns.setdefault((*case,), {}).setdefault(result['library'], []).append(result)
     found = []

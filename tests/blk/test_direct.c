@@ -196,13 +196,15 @@ static void a_disk_that_cannot_be_polled_interrupts(void **state)
 	loop_close(&loop);
 }
 
-static void what_the_page_cache_has_is_not_polled_for(void **state)
+static void the_page_cache_is_neither_polled_nor_needs_pinned_memory(void **state)
 {
 	struct rig *rig = *state;
 
-	rig_start(rig, (const char *[]){"--iopoll", NULL});
+	rig_start(rig, (const char *[]){"--iopoll", "--register-memory", NULL});
 	assert_true(said(rig, "--iopoll: it needs --direct; going on with interrupts\n"));
+	assert_true(said(rig, "--register-memory: it needs --direct; going on without\n"));
 	rig_expect_alive(rig);
+	assert_int_equal(pinned(rig), 0);
 	rig_stop(rig);
 }
 
@@ -370,7 +372,7 @@ int main(int argc, char **argv)
 		TEST(a_polled_disk_serves_from_registered_memory),
 		TEST(a_polled_disk_ends_with_requests_in_flight),
 		TEST(a_disk_that_cannot_be_polled_interrupts),
-		TEST(what_the_page_cache_has_is_not_polled_for),
+		TEST(the_page_cache_is_neither_polled_nor_needs_pinned_memory),
 		TEST(registered_memory_is_pinned_until_the_front_end_goes),
 		TEST(without_the_option_nothing_is_pinned),
 		TEST(a_new_session_reads_into_its_own_memory),
