@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vu-input with real evdev devices, which uinput makes: needs /dev/uinput, so that it mostly runs
- * inside a guest (tests/guest/input.py).
+ * vu-input with real evdev devices, which uinput makes.  A guest is the place for them: the machine
+ * would take them for its own keyboards (tests/guest/input.py).
  */
 #include "input_guest.h"
 
@@ -407,9 +407,5 @@ int main(void)
 		TEST(what_is_unplugged_lets_go_of_its_keys),
 	};
 
-	if (access("/dev/uinput", R_OK | W_OK)) {
-		printf("no /dev/uinput here; tests/guest/input.py runs it in a guest\n");
-		return 77;
-	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -240,9 +240,9 @@ def test_devices_of_the_machine(t):
     capabilities = subprocess.run([program, "--print-capabilities"], capture_output=True, check=True)
     if b"evdev-path" not in capabilities.stdout:
         raise Skip("vu-input was built without libevdev")
-    suite = "test_devices_input_evdev"
+    suite = "guest-input-evdev"
     with t.qemu(modules=["evdev", "uinput"],
-                programs=[program, t.program(f"devices/{suite}")]) as guest:
+                programs=[program, t.program(suite)]) as guest:
         result = guest.run(f"VU_INPUT=/host/vu-input {suite} 2>&1", timeout=120, check=False)
         report_suite(t, result)
 
