@@ -47,10 +47,14 @@ class VhostUser:
     def qemu_args(self, number):
         chardev = f"socket,id=vu{number},path={self.socket}"
         if self.reconnect:
-            chardev += f",reconnect={self.reconnect}"
+            chardev += f",{self.reconnect_option(self.reconnect)}"
         props = {"chardev": f"vu{number}", "id": f"dev{number}"} | self.props
         device = ",".join([self.model] + [f"{k}={v}" for k, v in props.items()])
         return ["-chardev", chardev, "-device", device]
+
+    @staticmethod
+    def reconnect_option(seconds):
+        return f"reconnect={seconds}"
 
     def uml_args(self):
         return [f"virtio_uml.device={self.socket}:{self.virtio_id}"]
@@ -66,3 +70,7 @@ class Generic(VhostUser):
         super().__init__(kind, socket, model="vhost-user-test-device-pci",
                          virtio_id=KINDS[kind][0], num_vqs=queues, vq_size=props.pop("vq_size", 64),
                          config_size=config_size, **props)
+
+    @staticmethod
+    def reconnect_option(seconds):
+        return f"reconnect-ms={1000 * seconds}"  # QEMU 11 knows no other

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vu-template: the smallest complete device with one of everything; scripts/new-device copies it.
+ *
+ * To a driver it is a memory balloon (virtio 1.3 §5.5): the smallest standard device with two
+ * queues and a configuration space that both sides write.  The device says in "target" how many
+ * pages it wants; the driver gives page numbers on queue 0, takes them back on queue 1, and writes
+ * into "actual" how many it has given.  Here the pages are counted, and nothing else is done with
+ * them.
+ *
+ * A request: queue_ready() takes and checks it, it waits in a list for --delay-ms, on_timer()
+ * completes it.  Everything runs on the device thread.
+ */
+#include <libvu/vu.h>
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+enum { DEVICE_ID = 5, MAX_PAGES = 1024 }; /* of a request; Linux sends up to 256 */
+enum { QUEUE_GIVE, QUEUE_TAKE, N_QUEUES };
+
+/* The configuration space.  All of virtio is little-endian. */
+struct template_config {
+	uint32_t target;
+	uint32_t actual;
+};
+
+/* What the command line says, for all devices of the process. */
+struct settings {
+	uint64_t delay_ms;
+	const char *events, *control;
+};
+
+/* Per-request data (vu_req.priv): zeroed when the request is handed out, gone when it completes. */
+struct pending {
+	TAILQ_ENTRY(pending) link;
+	struct vu_req *req;
+	uint32_t n_pages;
+};
+
+struct template
+{
+	struct vu_device *dev;
+	struct vu_script *script;
+	struct vu_source *timer, *events;
+	int events_fd;
+	uint64_t delay_ns;
+	uint32_t target, actual, pages[N_QUEUES];
+	TAILQ_HEAD(pending_list, pending) pending;
+};
+
+/* --- requests --- */
+
+static void template_complete(struct template *t)
+{
+	struct pending *p;
+
+	while ((p = TAILQ_FIRST(&t->pending))) {
+		TAILQ_REMOVE(&t->pending, p, link);
+		t->pages[vu_queue_index(vu_req_queue(p->req))] += p->n_pages;
+		vu_req_complete(p->req, 0); /* bytes that were written into it; p is gone now */
+	}
+}
+
+static void on_timer(struct vu_source *source, int fd, uint32_t expirations, void *opaque)
+{
+	template_complete(opaque);
+}
+
+/* The guest may change its buffers at any time: copy, check the copy, use the copy. */
+static void template_take(struct template *t, struct vu_req *req)
+{
+	uint32_t numbers[MAX_PAGES];
+	size_t len = vu_req_read(req, 0, numbers, sizeof(numbers));
+	struct pending *p = req->priv;
+
+	if (!len || len % sizeof(numbers[0]) || len < req->readable_len) {
+		vu_device_log(t->dev, VU_LOG_INFO, "a request is no list of page numbers");
+		vu_req_complete(req, 0); /* a device with a status byte would write an error */
+		return;
+	}
+	/* Another device would look at le32toh(numbers[i]) now. */
+	p->req = req;
+	p->n_pages = (uint32_t)(len / sizeof(numbers[0]));
+	if (TAILQ_EMPTY(&t->pending))
+		vu_source_set_timer(t->timer, t->delay_ns, 0);
+	TAILQ_INSERT_TAIL(&t->pending, p, link);
+}
+
+static void queue_ready(struct vu_queue *queue, void *opaque)
+{
+	struct template *t = opaque;
+	struct vu_req *req;
+
+	while (vu_queue_next(queue, &req) == 1)
+		template_take(t, req);
+	if (!t->delay_ns)
+		template_complete(t);
+}
+
+/* The virtual machine stands still until no request of this queue is outstanding. */
+static void queue_stop(struct vu_queue *queue, void *opaque)
+{
+	template_complete(opaque);
+}
+
+/* --- configuration space --- */
+
+/* If it really changes, the driver is told. */
+static void template_set_target(struct template *t, uint32_t target)
+{
+	uint32_t le = htole32(target);
+
+	t->target = target;
+	vu_config_set(t->dev, offsetof(struct template_config, target), &le, sizeof(le));
+}
+
+static int config_written(struct vu_device *dev, uint32_t offset, uint32_t len, void *opaque)
+{
+	struct template *t = opaque;
+	char line[32];
+	uint32_t le;
+
+	vu_config_get(dev, offsetof(struct template_config, actual), &le, sizeof(le));
+	t->actual = le32toh(le);
+	snprintf(line, sizeof(line), "actual %u", t->actual);
+	vu_script_say(t->script, line);
+	return 0;
+}
+
+/* --- the outside: an fd, as hardware would have one, and a script --- */
+
+/* Each byte that comes asks for one more page. */
+static void on_events(struct vu_source *source, int fd, uint32_t events, void *opaque)
+{
+	struct template *t = opaque;
+	char bytes[64];
+	ssize_t n = read(fd, bytes, sizeof(bytes));
+
+	if (n > 0)
+		template_set_target(t, t->target + (uint32_t)n);
+}
+
+static int command_target(struct vu_script *script, uint32_t n, const char *const *words,
+			  void *opaque)
+{
+	struct template *t = opaque;
+	uint64_t target = t->target;
+	int ret = n ? vu_number_parse(words[0], 0, UINT32_MAX, &target) : 0;
+	char line[96];
+
+	if (ret)
+		return ret;
+	template_set_target(t, (uint32_t)target);
+	snprintf(line, sizeof(line), "target %u actual %u given %u taken %u", t->target, t->actual,
+		 t->pages[QUEUE_GIVE], t->pages[QUEUE_TAKE]);
+	vu_script_answer(script, line);
+	return 0;
+}
+
+/* --- life --- */
+
+static void template_free(struct template *t)
+{
+	vu_script_free(t->script);
+	vu_device_free(t->dev); /* with its sources */
+	if (t->events_fd >= 0)
+		close(t->events_fd);
+	free(t);
+}
+
+/* What the device's thread shall wait for, beside the queues. */
+static int template_watch(struct template *t, const struct settings *settings, uint32_t index)
+{
+	static const struct vu_command commands[] = {
+		{"target", "[PAGES]", "pages to be given; answers with what is", 0, 1,
+		 command_target},
+		{NULL, NULL, NULL, 0, 0, NULL},
+	};
+	const struct vu_script_info script = {
+		.size = sizeof(script),
+		.name = vu_device_name(t->dev),
+		.commands = commands,
+		.command_size = sizeof(commands[0]),
+		.opaque = t,
+	};
+	struct vu_group *group = vu_device_group(t->dev);
+	int ret = vu_group_add_timer(group, on_timer, t, &t->timer);
+
+	if (!ret && settings->events) {
+		t->events_fd = open(settings->events, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+		ret = t->events_fd < 0 ? -errno
+				       : vu_group_add_fd(group, t->events_fd, EPOLLIN, on_events, t,
+							 &t->events);
+	}
+	if (!ret && settings->control)
+		ret = vu_script_serve(group, &script, settings->control, index, &t->script);
+	return ret;
+}
+
+static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
+{
+	static const struct template_config writable = {.actual = UINT32_MAX};
+	const struct vu_ops ops = {
+		.size = sizeof(ops),
+		.queue_ready = queue_ready,
+		.queue_stop = queue_stop,
+		.config_written = config_written,
+	};
+	const struct vu_device_info info = {
+		.size = sizeof(info),
+		.name = "template",
+		.device_id = DEVICE_ID,
+		.n_queues = N_QUEUES,
+		.config_writable = &writable,
+		.config_size = sizeof(writable),
+		.priv_size = sizeof(struct pending),
+		.log_level = vu_program_log_level(program),
+	};
+	const struct settings *settings = opaque;
+	struct template *t = calloc(1, sizeof(*t));
+	int ret;
+
+	if (!t)
+		return -ENOMEM;
+	t->delay_ns = settings->delay_ms * 1000000;
+	t->events_fd = -1;
+	TAILQ_INIT(&t->pending);
+	ret = vu_device_new(&info, &ops, t, &t->dev);
+	if (!ret)
+		ret = template_watch(t, settings, index);
+	*dev = t->dev;
+	if (ret)
+		template_free(t);
+	return ret;
+}
+
+static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
+{
+	template_free(vu_device_opaque(dev));
+}
+
+static int set_delay(const char *value, void *opaque)
+{
+	return vu_number_parse(value, 0, 60000, &((struct settings *)opaque)->delay_ms);
+}
+
+static int set_events(const char *value, void *opaque)
+{
+	((struct settings *)opaque)->events = value;
+	return 0;
+}
+
+static int set_control(const char *value, void *opaque)
+{
+	((struct settings *)opaque)->control = value;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct vu_option options[] = {
+		{"delay-ms", "N", "how long requests wait (default 0)", 0, set_delay},
+		{"events", "PATH", "a FIFO: each byte asks for one more page", 0, set_events},
+		{"control", "PATH", "take commands from a socket, or - for stdin", 0, set_control},
+		{NULL, NULL, NULL, 0, NULL},
+	};
+	struct settings settings = {0};
+	const struct vu_program_info info = {
+		.size = sizeof(info),
+		.name = "vu-template",
+		.type = "template",
+		.options = options,
+		.option_size = sizeof(options[0]),
+		.create = create,
+		.destroy = destroy,
+		.opaque = &settings,
+	};
+
+	return vu_program_main(&info, argc, argv);
+}
