@@ -21,6 +21,7 @@ OPTIONS = {
     "with_queues_of_1024": (["--queue-size=1024"], {"queue_size": 1024},
                             "echo none >queue/scheduler && [ $(cat queue/nr_requests) = 1024 ]"),
     "with_direct_io": (["--direct"], {}, "true"),
+    "with_registered_memory": (["--direct", "--register-memory"], {}, "true"),
     "with_blocks_of_4096": (["--logical-block-size=4096"], {},
                             "[ $(cat queue/logical_block_size) = 4096 ]"),
     "in_memory": (["--backend=memory", f"--size={DISK}M"], {}, "true"),
@@ -92,10 +93,10 @@ def requests(blk):
     return {int(queue): int(count) for queue, count in found}
 
 
-def test_qemu_memory(t):
+def memory_grows(t, seconds, *arguments):
     """All queues busy for a long time, while memory is plugged in; then I/O in the new memory."""
-    image, seconds = Image(t.path("image"), DISK), 120 if t.long else 10
-    with disk(t, image, "--num-queues=4") as blk, \
+    image = Image(t.path("image"), DISK)
+    with disk(t, image, "--num-queues=4", *arguments) as blk, \
          t.qemu(VhostUser("blk", blk, num_queues=4), cpus=4, memory=192, slots=1,
                 **verifier(t)) as guest:
         before = memory_of(guest)
@@ -111,6 +112,14 @@ def test_qemu_memory(t):
             now = memory_of(guest)
             assert now > before + 200, f"{before} MiB before, {now} MiB after the DIMM came"
             verified(t, verify(t, guest, 3, threads=4, memory=before + 32), 3)
+
+
+def test_qemu_memory(t):
+    memory_grows(t, 120 if t.long else 10)
+
+
+def test_qemu_registered_memory(t):
+    memory_grows(t, 60 if t.long else 5, "--direct", "--register-memory")
 
 
 def test_qemu_restart(t):
