@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# A new device in a copy of this tree builds, and passes its first test and the lints: in_tree.sh ROOT
+set -eu
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+mkdir "$tmp/tree"
+tar -C "$1" --exclude=./.git --exclude='./build*' -cf - . | tar -C "$tmp/tree" -xf -
+cd "$tmp/tree"
+
+refused() { # refused REASON ARGUMENTS...
+	reason=$1
+	shift
+	if scripts/new-device "$@" > "$tmp/out" 2>&1; then
+		echo "new-device $* was not refused"
+		exit 1
+	fi
+	grep -q "$reason" "$tmp/out" || { cat "$tmp/out"; exit 1; }
+}
+
+refused "is no name" Widget
+refused "is no name" widget-
+refused "means something else" pending
+refused "means something else" double
+refused "a number from 1 to 63" widget --id 0
+refused "is there already" rng
+scripts/new-device acme-widget --id 42
+refused "is there already" acme-widget
+{ meson setup build --buildtype=debug -Dtests=enabled -Dexamples=enabled -Dtools=disabled -Dblk=disabled &&
+	ninja -C build examples/vu-acme-widget tests/devices/test_devices_acme_widget &&
+	meson test -C build --no-rebuild devices_acme_widget describe_vu-acme-widget &&
+	meson test -C build --no-rebuild --suite lint; } > "$tmp/log" 2>&1 || { cat "$tmp/log"; exit 1; }
