@@ -73,11 +73,14 @@ static inline __attribute__((always_inline)) int split_walk(struct chain *c,
 							    uint32_t limit, size_t at,
 							    bool in_table, uint32_t part)
 {
+	const struct split_desc *p =
+		&(in_table ? table : (const struct split_desc *)c->ring->desc)[at];
 	struct split_copy d;
+	uint32_t next;
 	int err;
 
 	for (;;) {
-		d = split_read(&(in_table ? table : (const struct split_desc *)c->ring->desc)[at]);
+		d = split_read(p);
 		if ((d.rest & (DESC_F_WRITE | DESC_F_INDIRECT)) != part) {
 			if (unlikely(d.rest & DESC_F_INDIRECT))
 				return split_indirect(c, d, in_table, part);
@@ -92,9 +95,18 @@ static inline __attribute__((always_inline)) int split_walk(struct chain *c,
 			return err;
 		if (!(d.rest & DESC_F_NEXT))
 			break;
-		at = d.rest >> 16;
-		if (unlikely(at >= (in_table ? limit : c->ring->size)))
+		next = d.rest >> 16;
+		if (unlikely(next >= (in_table ? limit : c->ring->size)))
 			return ring_break(c->ring, "a next field beyond the descriptor table");
+		/*
+		 * Mostly it is the next one: as a guess of the branch predictor's, that need not
+		 * wait for the field to be read.
+		 */
+		if (likely(next == at + 1))
+			p++;
+		else
+			p = &(in_table ? table : (const struct split_desc *)c->ring->desc)[next];
+		at = next;
 	}
 	if (unlikely(!part))
 		chain_end_readable(c);
@@ -102,9 +114,9 @@ static inline __attribute__((always_inline)) int split_walk(struct chain *c,
 	return 0;
 }
 
-/* A whole chain in a table. */
-static __attribute__((noinline)) int split_walk_table(struct ring *r, struct req *req,
-						      const struct split_desc *table, uint32_t n)
+/* A whole chain in a table: the usual case, kept in line. */
+static inline int split_walk_table(struct ring *r, struct req *req, const struct split_desc *table,
+				   uint32_t n)
 {
 	struct chain c;
 
