@@ -172,7 +172,7 @@ int client_connect(const char *path)
 	return fd;
 }
 
-static ssize_t client_recv(int fd, void *data, size_t len)
+ssize_t client_read_some(int fd, void *data, size_t len)
 {
 	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 
@@ -184,7 +184,7 @@ static ssize_t client_recv(int fd, void *data, size_t len)
 void client_read(int fd, void *data, size_t len)
 {
 	for (size_t at = 0; at < len;) {
-		ssize_t n = client_recv(fd, (char *)data + at, len - at);
+		ssize_t n = client_read_some(fd, (char *)data + at, len - at);
 
 		assert_true(n > 0);
 		at += (size_t)n;
@@ -203,7 +203,7 @@ void client_expect_end(int fd)
 {
 	char byte;
 
-	assert_int_equal(client_recv(fd, &byte, 1), 0);
+	assert_int_equal(client_read_some(fd, &byte, 1), 0);
 }
 
 void client_write(int fd, const void *data, size_t len)

@@ -249,6 +249,7 @@ static void a_fifo_that_nobody_reads_leaves_output_in_the_ring(void **state)
 	struct rig *rig = *state;
 	const char *path = rig_file(rig, "fifo", NULL);
 	unsigned char *sent = malloc(MUCH), *got = malloc(MUCH);
+	struct driver_seg seg;
 	struct chunk chunk;
 	int fd;
 
@@ -258,6 +259,14 @@ static void a_fifo_that_nobody_reads_leaves_output_in_the_ring(void **state)
 	console_offer_output(rig, 1, &chunk, sent, MUCH);
 	rig_expect_nothing(rig, tx_of(1));
 	fd = open(path, O_RDONLY | O_CLOEXEC);
+	client_read(fd, got, MUCH);
+	assert_memory_equal(sent, got, MUCH);
+	assert_ptr_equal(rig_wait(rig, tx_of(1), NULL), &chunk);
+	/* The same buffer once more is not the one that was written in part. */
+	fill(chunk.buffer.data, MUCH, 6);
+	memcpy(sent, chunk.buffer.data, MUCH);
+	seg = rig_read_seg(&chunk.buffer, MUCH);
+	rig_offer(rig, tx_of(1), &seg, 1, &chunk);
 	client_read(fd, got, MUCH);
 	assert_memory_equal(sent, got, MUCH);
 	assert_ptr_equal(rig_wait(rig, tx_of(1), NULL), &chunk);

@@ -391,6 +391,55 @@ static void queues_of_ports_that_are_not_there_are_left_alone(void **state)
 	rig_stop(rig);
 }
 
+/* Read up to the end of what is wanted: how many bytes of something else came before it. */
+static size_t read_up_to(int fd, unsigned char *got, size_t size, const unsigned char *want,
+			 size_t len)
+{
+	for (size_t n = 0; n < size;) {
+		ssize_t part = client_read_some(fd, got + n, size - n);
+
+		assert_true(part > 0);
+		n += (size_t)part;
+		if (n >= len && !memcmp(got + n - len, want, len))
+			return n - len;
+	}
+	fail_msg("what was wanted did not come");
+	return 0;
+}
+
+static void a_driver_that_begins_anew_does_not_inherit_half_a_buffer(void **state)
+{
+	struct rig *rig = *state;
+	int fd = start_client(rig);
+	unsigned char *sent = malloc(MUCH), *again = malloc(MUCH), *got = malloc(2 * MUCH);
+	struct driver_seg seg;
+	struct chunk chunk;
+	size_t old;
+
+	fill(sent, MUCH, 1);
+	fill(again, MUCH, 2);
+	console_offer_output(rig, 1, &chunk, sent, MUCH);
+	rig_expect_nothing(rig, tx_of(1)); /* what fits into a socket is written */
+	rig_check(rig, peer_stop(rig->peer));
+	for (uint32_t i = 0; i < rig->peer->n_queues; i++)
+		driver_reset(rig->peer->queues[i]);
+	start_again(rig);
+	console_begin(rig, 2, name, 3);
+	/* Its first output has the same place and length. */
+	memcpy(chunk.buffer.data, again, MUCH);
+	seg = rig_read_seg(&chunk.buffer, MUCH);
+	rig_offer(rig, tx_of(1), &seg, 1, &chunk);
+	old = read_up_to(fd, got, 2 * MUCH, again, MUCH);
+	assert_true(old > 0 && old < MUCH);
+	assert_memory_equal(got, sent, old);
+	assert_ptr_equal(rig_wait(rig, tx_of(1), NULL), &chunk);
+	free(sent);
+	free(again);
+	free(got);
+	close(fd);
+	rig_stop(rig);
+}
+
 static void another_driver_does_not_inherit_half_a_buffer(void **state)
 {
 	struct rig *rig = *state;
@@ -398,6 +447,7 @@ static void another_driver_does_not_inherit_half_a_buffer(void **state)
 	int fd = client_connect(path);
 	struct chunk chunks[MANY], chunk;
 	unsigned char *sent, *got, tail[CHUNK];
+	size_t old;
 
 	make_much(&sent, &got);
 	console_begin(rig, 2, name, 3);
@@ -409,16 +459,8 @@ static void another_driver_does_not_inherit_half_a_buffer(void **state)
 	console_begin(rig, 2, name, 3);
 	fill(tail, sizeof(tail), 99);
 	console_offer_output(rig, 1, &chunk, tail, sizeof(tail));
-	for (size_t n = 0; n < MUCH;) {
-		ssize_t len = read(fd, got + n, MUCH - n);
-
-		assert_true(len > 0);
-		n += (size_t)len;
-		if (n >= CHUNK && !memcmp(got + n - CHUNK, tail, CHUNK)) {
-			assert_memory_equal(sent, got, n - CHUNK);
-			break;
-		}
-	}
+	old = read_up_to(fd, got, MUCH, tail, CHUNK);
+	assert_memory_equal(sent, got, old);
 	assert_ptr_equal(rig_wait(rig, tx_of(1), NULL), &chunk);
 	free(sent);
 	free(got);
@@ -445,6 +487,7 @@ int main(void)
 		TEST(a_port_can_be_closed_and_opened_by_the_script),
 		TEST(buffers_in_the_wrong_direction_are_given_back),
 		TEST(queues_of_ports_that_are_not_there_are_left_alone),
+		TEST(a_driver_that_begins_anew_does_not_inherit_half_a_buffer),
 		TEST(another_driver_does_not_inherit_half_a_buffer),
 	};
 

@@ -141,19 +141,23 @@ def resize(t, guest, control):
 
 
 def bulk(t, guest, name, mib, timeout):
-    """As much as that through a port and back, in both directions at once."""
-    return guest.run(PORT + f"""
+    """As much as that through a port and back, in both directions at once; how many bytes.
+
+    Reading before the guest has heard of the client would find an end; writing waits for it.
+    """
+    return int(guest.run(PORT + f"""
         dev=$(port {name})
         dd if=/dev/urandom of=/tmp/random bs=1024k count=1 2>/dev/null
         make() {{ for i in $(seq {mib}); do echo piece $i; cat /tmp/random; done; }}
         want=$(make | md5sum) size=$(make | wc -c)
         exec 3<>$dev
+        echo hello >&3; read -r line <&3; [ "$line" = hello ] || exit 1
         make >&3 &
         got=$(head -c $size <&3 | md5sum)
         wait
         exec 3>&-
-        echo $size
-        [ "$want" = "$got" ] || {{ echo "sent $want, got $got"; exit 1; }}""", timeout=timeout)
+        [ "$want" = "$got" ] || {{ echo "sent $want, got $got"; exit 1; }}
+        echo $((size + 6))""", timeout=timeout).text)
 
 
 def ports(t, guest, folder):
@@ -164,7 +168,7 @@ def ports(t, guest, folder):
             counts = []
             thread = threading.Thread(target=lambda: counts.append(client.echo_until_closed()))
             thread.start()
-            size = int(bulk(t, guest, "org.libvu.data", 20, 120).text.split()[0])
+            size = bulk(t, guest, "org.libvu.data", 20, 120)
             client.shutdown()
             thread.join()
             assert counts == [size], f"{counts} instead of {size}"
@@ -173,9 +177,9 @@ def ports(t, guest, folder):
 def guest_sees_clients(t, guest, folder):
     with t.check(f"{t.name}_guest_reads_what_a_client_left_and_then_its_end"):
         sent = os.urandom(300000)
-        job = guest.start(PORT + "exec 3<$(port org.libvu.data); echo open; md5sum <&3")
-        job.wait_line(rb"^open$")
+        job = guest.start(PORT + "exec 3<>$(port org.libvu.data); echo hello >&3; md5sum <&3")
         with Client(folder("data")) as client:
+            client.wait(rb"hello\n")  # which the guest could not write before
             client.send(sent)
         text = job.wait().text
         assert hashlib.md5(sent).hexdigest() in text, text
