@@ -258,12 +258,12 @@ static void finish(struct stand *s)
 	if (s->broken)
 		restart(s);
 	input_device_push(s->device, EV_SYN, SYN_REPORT, 0);
-	/* Useless buffers may take the ring's room at first; then each round brings some.
-	 */
+	/* Useless buffers may take the ring's room at first; then each round brings some. */
 	for (uint32_t i = 0; s->device->fifo.n; i++) {
 		require(i < INPUT_FIFO);
 		give(s, RING);
 	}
+	take_used(s);
 	require(!memcmp(&s->guest, &s->device->fifo.now, sizeof(s->guest)));
 	require(!memcmp(&s->guest, &s->device->fifo.told, sizeof(s->guest)));
 }
