@@ -76,6 +76,37 @@ static int rings_used(const struct rig *rig)
 	return n;
 }
 
+/* CPU time of the program in ticks. */
+static unsigned long cpu_ticks(const struct rig *rig)
+{
+	unsigned long user, system;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)rig->program.pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+				&user, &system),
+			 2);
+	fclose(f);
+	return user + system;
+}
+
+/* Some time it uses no CPU: a thread that never sleeps always does. */
+static void expect_idle(const struct rig *rig)
+{
+	unsigned long used = 1;
+
+	for (int ms = 0; ms < SPAWN_TIMEOUT_MS && used; ms += 200) {
+		unsigned long before = cpu_ticks(rig);
+
+		poll(NULL, 0, 200);
+		used = cpu_ticks(rig) - before;
+	}
+	assert_int_equal(used, 0);
+}
+
 static void expect_pinned(const struct rig *rig, long mib)
 {
 	long kib = -1;
@@ -135,6 +166,7 @@ static void polled_disk_serves(struct rig *rig, const char *option)
 	rig_expect(rig, 0, BLOCK);
 	rig_expect(rig, 16, BLOCK);
 	assert_int_equal(rings_used(rig), 2);
+	expect_idle(rig);
 	rig_stop(rig);
 }
 
