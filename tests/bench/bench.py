@@ -22,12 +22,12 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from bench_backends import CACHED, Backend, backends  # noqa: E402
-from bench_stats import Others, ratio  # noqa: E402
+from bench_stats import Others, Priority, ratio  # noqa: E402
 from bench_tables import markdown  # noqa: E402
 
 SHAPES = ('one', 'blk3', 'indirect3', 'chain18')
 PEERS = ('ring', 'peer_dpdk', 'peer_libvhost', 'peer_libvhost_batched')
-FORMAT = 2  # of results.json
+FORMAT = 3  # of results.json
 RING_ROUNDS = ('--seconds', '0.004', '--rounds', '12')  # short enough for some to be left alone by others
 TURNS = int(os.environ.get('VU_BENCH_TURNS', 8))
 DEPTHS = (1, 32, 128)
@@ -238,21 +238,22 @@ def main(build, out, *parts):
         results['missing'] = missing + [f'{name} was not built' for name in PEERS
                                         if not (build / 'tests/bench' / name).exists()]
         for part in parts:
-            others = Others()
+            others, priority = Others(), Priority()
             others.look()
-            if part == 'counts':
-                results[part] = counts(build)
-            elif part == 'ring':
-                results[part] = ring(build, others)
-            elif part == 'many':
-                results[part] = many(build, folder)
-            elif part == 'disk':
-                results[part] = disk(build, folder, available[True], others)
-            else:
-                chosen = {n: c for n, c in available[False].items() if n != CACHED}
-                results[part] = blocking(build, folder, chosen, others)
+            with priority:
+                if part == 'counts':
+                    results[part] = counts(build)
+                elif part == 'ring':
+                    results[part] = ring(build, others)
+                elif part == 'many':
+                    results[part] = many(build, folder)
+                elif part == 'disk':
+                    results[part] = disk(build, folder, available[True], others)
+                else:
+                    chosen = {n: c for n, c in available[False].items() if n != CACHED}
+                    results[part] = blocking(build, folder, chosen, others)
             others.look()
-            results['busy'][part] = others.share()
+            results['busy'][part] = {'share': others.share(), 'priority': priority.granted}
             stored.write_text(json.dumps(results, indent=1) + '\n')
     text = markdown(results)
     (out / 'results.md').write_text(text)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Figures of turns, in which the programs to be compared alternate, and how far to trust them."""
+import os
 import pathlib
 import statistics
 import time
@@ -45,3 +46,33 @@ class Others:
 
     def share(self):
         return statistics.mean(self.shares) if self.shares else None
+
+
+class Priority:
+    """While entered, this process and its children go before all others, if that is allowed.
+
+    Where sessions are scheduled as groups (autogroup), the group's priority is what counts.
+    """
+
+    GROUP = pathlib.Path('/proc/self/autogroup')
+
+    def __init__(self):
+        self.granted = False
+
+    def __enter__(self):
+        try:
+            os.setpriority(os.PRIO_PROCESS, 0, -20)
+            self.granted = True
+            self._set_group(-20)
+        except OSError:
+            pass
+        return self
+
+    def __exit__(self, *_):
+        if self.granted:
+            os.setpriority(os.PRIO_PROCESS, 0, 0)
+            self._set_group(0)
+
+    def _set_group(self, nice):
+        if self.GROUP.exists():
+            self.GROUP.write_text(str(nice))

@@ -92,10 +92,14 @@ def many_table(many):
 
 
 def warning(busy):
-    if busy is None or busy <= QUIET:
+    """What to think of times that were taken on a busy machine."""
+    if not busy or busy['share'] <= QUIET:
         return ''
-    return (f'**The machine was {busy:.0%} busy with other things while this ran.** Programs that are close '
-            'cannot be told apart like that, and what uses both CPUs looks worse than it is.\n\n')
+    text = f'**Between the turns the machine was {busy["share"]:.0%} busy with other things.** '
+    if busy['priority']:
+        return text + 'The turns went before all that, but caches and memory are shared: look at the spread.\n\n'
+    return text + ('Programs that are close cannot be told apart like that, and what uses both CPUs looks worse '
+                   'than it is.\n\n')
 
 
 def markdown(results):
