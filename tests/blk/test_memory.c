@@ -23,7 +23,7 @@ struct shot {
 };
 
 struct memory_test {
-	struct rig *rig;
+	struct disk_rig *rig;
 	unsigned int seed;
 	unsigned char disk[DISK]; /* what it must hold */
 	struct shot shots[SLOTS];
@@ -73,31 +73,31 @@ static void shoot(struct memory_test *t, uint32_t slot)
 	n = cut(t, segs, shot->gpa, HEADER + (shot->write ? shot->len : 0), false);
 	n += cut(t, segs + n, shot->gpa + HEADER + (shot->write ? shot->len : 0),
 		 1 + (shot->write ? 0 : shot->len), true);
-	rig_check(t->rig, driver_add(t->rig->peer->queues[0], segs, n, shot));
+	rig_check(&t->rig->base, driver_add(t->rig->base.peer->queues[0], segs, n, shot));
 }
 
 static void expect_hit(struct memory_test *t)
 {
-	const struct shot *shot = (const void *)rig_wait(t->rig, 0);
+	const struct shot *shot = (const void *)disk_wait(t->rig, 0);
 
 	assert_int_equal(shot->room[HEADER + shot->len], VIRTIO_BLK_S_OK);
 	assert_int_equal(t->rig->used_len, shot->write ? 1 : shot->len + 1);
 	assert_memory_equal(shot->room + HEADER, t->disk + shot->offset, shot->len);
 }
 
-static void all_shapes(struct rig *rig, const char *option)
+static void all_shapes(struct disk_rig *rig, const char *option)
 {
 	struct memory_test *t = calloc(1, sizeof(*t));
 
 	assert_non_null(t);
 	t->rig = rig;
 	t->seed = 1;
-	rig->config.queue_size = 1024;
-	rig_spawn(rig, (const char *[]){"--backend=memory", "--size=4M", option, NULL});
-	rig_connect(rig);
+	rig->base.config.queue_size = 1024;
+	rig_spawn(&rig->base, (const char *[]){"--backend=memory", "--size=4M", option, NULL});
+	disk_connect(rig);
 	for (uint32_t i = 0; i < SLOTS; i++) {
-		t->shots[i].gpa = guest_alloc(rig->peer->guest, ROOM, 1);
-		t->shots[i].room = guest_ptr(rig->peer->guest, t->shots[i].gpa, ROOM);
+		t->shots[i].gpa = guest_alloc(rig->base.peer->guest, ROOM, 1);
+		t->shots[i].room = guest_ptr(rig->base.peer->guest, t->shots[i].gpa, ROOM);
 		assert_non_null(t->shots[i].room);
 	}
 	/* One at a time, some, more than are gathered at once; the disk's last sectors are among
@@ -111,12 +111,12 @@ static void all_shapes(struct rig *rig, const char *option)
 		for (uint32_t i = 0; i < n; i++)
 			expect_hit(t);
 	}
-	for (uint64_t at = 0; at < DISK; at += RIG_DATA) {
-		assert_int_equal(rig_do(rig, VIRTIO_BLK_T_IN, at / SECTOR, NULL, RIG_DATA),
+	for (uint64_t at = 0; at < DISK; at += DISK_DATA) {
+		assert_int_equal(disk_do(rig, VIRTIO_BLK_T_IN, at / SECTOR, NULL, DISK_DATA),
 				 VIRTIO_BLK_S_OK);
-		assert_memory_equal(rig->io.data, t->disk + at, RIG_DATA);
+		assert_memory_equal(rig->io.data, t->disk + at, DISK_DATA);
 	}
-	rig_stop(rig);
+	rig_stop(&rig->base);
 	free(t);
 }
 
@@ -133,37 +133,37 @@ static void a_polling_thread_copies_them_right(void **state)
 /* Reads and writes that are gathered do not keep other types from being served. */
 static void other_types_come_between(void **state)
 {
-	struct rig *rig = *state;
-	struct rig_io reads[8], flushes[8];
+	struct disk_rig *rig = *state;
+	struct disk_io reads[8], flushes[8];
 
-	rig_spawn(rig, (const char *[]){"--backend=memory", "--size=4M", NULL});
-	rig_connect(rig);
+	rig_spawn(&rig->base, (const char *[]){"--backend=memory", "--size=4M", NULL});
+	disk_connect(rig);
 	for (uint64_t i = 0; i < 8; i++)
-		rig_write(rig, i * 8);
+		disk_write(rig, i * 8);
 	for (uint32_t i = 0; i < 8; i++) {
-		rig_io_new(rig, &reads[i], 8 * SECTOR);
-		rig_io_new(rig, &flushes[i], SECTOR);
-		rig_add(rig, 0, &reads[i], VIRTIO_BLK_T_IN, i * 8, 8 * SECTOR);
-		rig_add(rig, 0, &flushes[i], i % 2 ? VIRTIO_BLK_T_FLUSH : VIRTIO_BLK_T_GET_ID, 0,
-			i % 2 ? 0 : VIRTIO_BLK_ID_BYTES);
+		disk_io_new(rig, &reads[i], 8 * SECTOR);
+		disk_io_new(rig, &flushes[i], SECTOR);
+		disk_add(rig, 0, &reads[i], VIRTIO_BLK_T_IN, i * 8, 8 * SECTOR);
+		disk_add(rig, 0, &flushes[i], i % 2 ? VIRTIO_BLK_T_FLUSH : VIRTIO_BLK_T_GET_ID, 0,
+			 i % 2 ? 0 : VIRTIO_BLK_ID_BYTES);
 	}
 	for (int i = 0; i < 16; i++)
-		assert_int_equal(*rig_wait(rig, 0)->status, VIRTIO_BLK_S_OK);
+		assert_int_equal(*disk_wait(rig, 0)->status, VIRTIO_BLK_S_OK);
 	for (uint32_t i = 0; i < 8; i++) {
 		unsigned char want[8 * SECTOR];
 
-		rig_fill(want, i * 8, sizeof(want));
+		disk_fill(want, i * 8, sizeof(want));
 		assert_memory_equal(reads[i].data, want, sizeof(want));
 	}
-	rig_stop(rig);
+	rig_stop(&rig->base);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(requests_of_all_shapes_are_copied_right),
-		TEST(a_polling_thread_copies_them_right),
-		TEST(other_types_come_between),
+		DISK_TEST(requests_of_all_shapes_are_copied_right),
+		DISK_TEST(a_polling_thread_copies_them_right),
+		DISK_TEST(other_types_come_between),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,16 +15,16 @@
 
 #define UNMAP VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP
 
-enum { DISK_SECTORS = RIG_IMAGE / SECTOR, HALF = DISK_SECTORS / 2 };
+enum { DISK_SECTORS = DISK_IMAGE / SECTOR, HALF = DISK_SECTORS / 2 };
 
 static void a_full_file_system_fails_the_write_alone(void **state)
 {
-	struct rig *rig = *state;
+	struct disk_rig *rig = *state;
 	char dir[48], image[64];
-	unsigned char *data = calloc(1, RIG_DATA);
+	unsigned char *data = calloc(1, DISK_DATA);
 	uint8_t status = VIRTIO_BLK_S_OK;
 
-	snprintf(dir, sizeof(dir), "%s/full", rig->dir);
+	snprintf(dir, sizeof(dir), "%s/full", rig->base.dir);
 	snprintf(image, sizeof(image), "%s/image", dir);
 	assert_return_code(mkdir(dir, 0700), errno);
 	if (mount("tmpfs", dir, "tmpfs", 0, "size=2m") < 0) {
@@ -33,48 +33,48 @@ static void a_full_file_system_fails_the_write_alone(void **state)
 		print_message("[  SKIP  ] mount: %s\n", strerror(errno));
 		skip();
 	}
-	rig_make_image(rig, image, 64 * SECTOR);
-	assert_return_code(truncate(image, RIG_IMAGE), errno);
-	rig_spawn(rig, (const char *[]){"--blk-file", image, NULL});
-	rig_connect(rig);
-	for (uint64_t s = RIG_DATA / SECTOR; s < DISK_SECTORS && status == 0;
-	     s += RIG_DATA / SECTOR)
-		status = rig_do(rig, VIRTIO_BLK_T_OUT, s, data, RIG_DATA);
+	disk_make_image(rig, image, 64 * SECTOR);
+	assert_return_code(truncate(image, DISK_IMAGE), errno);
+	rig_spawn(&rig->base, (const char *[]){"--blk-file", image, NULL});
+	disk_connect(rig);
+	for (uint64_t s = DISK_DATA / SECTOR; s < DISK_SECTORS && status == 0;
+	     s += DISK_DATA / SECTOR)
+		status = disk_do(rig, VIRTIO_BLK_T_OUT, s, data, DISK_DATA);
 	assert_int_equal(status, VIRTIO_BLK_S_IOERR);
-	rig_expect(rig, 0, 64 * SECTOR);
+	disk_expect(rig, 0, 64 * SECTOR);
 	/* Giving sectors back makes room. */
-	assert_int_equal(rig_do_range(rig, VIRTIO_BLK_T_DISCARD, 2048, DISK_SECTORS - 2048, 0),
+	assert_int_equal(disk_do_range(rig, VIRTIO_BLK_T_DISCARD, 2048, DISK_SECTORS - 2048, 0),
 			 VIRTIO_BLK_S_OK);
-	assert_int_equal(rig_do(rig, VIRTIO_BLK_T_OUT, 4096, data, 65536), VIRTIO_BLK_S_OK);
-	assert_int_equal(rig_do_range(rig, VIRTIO_BLK_T_WRITE_ZEROES, 4096, 20480, 0),
+	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_OUT, 4096, data, 65536), VIRTIO_BLK_S_OK);
+	assert_int_equal(disk_do_range(rig, VIRTIO_BLK_T_WRITE_ZEROES, 4096, 20480, 0),
 			 VIRTIO_BLK_S_IOERR);
-	assert_int_equal(rig_do_range(rig, VIRTIO_BLK_T_WRITE_ZEROES, 4096, 20480, UNMAP),
+	assert_int_equal(disk_do_range(rig, VIRTIO_BLK_T_WRITE_ZEROES, 4096, 20480, UNMAP),
 			 VIRTIO_BLK_S_OK);
-	rig_expect_zeros(rig, 4096, 65536);
-	rig_stop(rig);
+	disk_expect_zeros(rig, 4096, 65536);
+	rig_stop(&rig->base);
 	free(data);
 	if (umount(dir) < 0)
 		fail_msg("umount: %s", strerror(errno));
 	assert_return_code(rmdir(dir), errno);
 }
 
-static void file_size_limit(struct rig *rig)
+static void file_size_limit(struct disk_rig *rig)
 {
 	const struct rlimit limit = {1 << 20, 1 << 20};
 	unsigned char data[8 * SECTOR] = {0};
 
-	rig_make_sparse_image(rig, RIG_IMAGE);
-	rig_spawn_file(rig, NULL);
-	assert_return_code(prlimit(rig->program.pid, RLIMIT_FSIZE, &limit, NULL), errno);
-	rig_connect(rig);
-	assert_int_equal(rig_do(rig, VIRTIO_BLK_T_OUT, HALF, data, sizeof(data)),
+	disk_make_sparse_image(rig, DISK_IMAGE);
+	disk_spawn_file(rig, NULL);
+	assert_return_code(prlimit(rig->base.program.pid, RLIMIT_FSIZE, &limit, NULL), errno);
+	disk_connect(rig);
+	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_OUT, HALF, data, sizeof(data)),
 			 VIRTIO_BLK_S_IOERR);
 	/* Partly below the limit: what is written first does not make it a success. */
-	assert_int_equal(rig_do(rig, VIRTIO_BLK_T_OUT, 2044, data, sizeof(data)),
+	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_OUT, 2044, data, sizeof(data)),
 			 VIRTIO_BLK_S_IOERR);
-	rig_expect_zeros(rig, HALF, sizeof(data));
-	rig_expect_alive(rig);
-	rig_stop(rig);
+	disk_expect_zeros(rig, HALF, sizeof(data));
+	disk_expect_alive(rig);
+	rig_stop(&rig->base);
 }
 
 static void a_file_size_limit_fails_the_write_alone(void **state)
@@ -86,81 +86,81 @@ static void a_file_size_limit_fails_the_write_alone(void **state)
  * blocked. */
 static void a_file_size_limit_in_memory_fails_the_write_alone(void **state)
 {
-	struct rig *rig = *state;
+	struct disk_rig *rig = *state;
 
-	rig_use_memory(rig);
+	disk_use_memory(rig);
 	file_size_limit(rig);
 }
 
 static void a_file_that_became_shorter_fails_what_is_beyond(void **state)
 {
-	struct rig *rig = *state;
+	struct disk_rig *rig = *state;
 	unsigned char data[8 * SECTOR];
 
-	rig_start(rig, NULL);
+	disk_start(rig, NULL);
 	assert_return_code(truncate(rig->image, HALF * SECTOR), errno);
-	assert_int_equal(rig_do(rig, VIRTIO_BLK_T_IN, HALF, NULL, 4096), VIRTIO_BLK_S_IOERR);
-	assert_int_equal(rig_do(rig, VIRTIO_BLK_T_IN, HALF - 4, NULL, 4096), VIRTIO_BLK_S_IOERR);
-	rig_expect(rig, HALF - 8, 4096);
+	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_IN, HALF, NULL, 4096), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_IN, HALF - 4, NULL, 4096), VIRTIO_BLK_S_IOERR);
+	disk_expect(rig, HALF - 8, 4096);
 	/* A write brings it back. */
-	rig_fill(data, HALF + 8, sizeof(data));
-	assert_int_equal(rig_do(rig, VIRTIO_BLK_T_OUT, HALF + 8, data, sizeof(data)),
+	disk_fill(data, HALF + 8, sizeof(data));
+	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_OUT, HALF + 8, data, sizeof(data)),
 			 VIRTIO_BLK_S_OK);
-	rig_expect(rig, HALF + 8, 4096);
-	rig_expect_zeros(rig, HALF, 4096);
-	rig_stop(rig);
+	disk_expect(rig, HALF + 8, 4096);
+	disk_expect_zeros(rig, HALF, 4096);
+	rig_stop(&rig->base);
 }
 
-static void expect_capacity(struct rig *rig, uint64_t sectors)
+static void expect_capacity(struct disk_rig *rig, uint64_t sectors)
 {
 	struct virtio_blk_config config;
 	struct frontend_msg msg;
 
-	rig_check(rig, frontend_expect_backend(&rig->peer->frontend, WIRE_BACKEND_CONFIG_CHANGE_MSG,
-					       &msg));
-	rig_get_config(rig, &config);
+	rig_check(&rig->base, frontend_expect_backend(&rig->base.peer->frontend,
+						      WIRE_BACKEND_CONFIG_CHANGE_MSG, &msg));
+	disk_get_config(rig, &config);
 	assert_int_equal(le64toh(config.capacity), sectors);
 }
 
 static void the_disk_grows_and_shrinks_with_sighup(void **state)
 {
-	struct rig *rig = *state;
+	struct disk_rig *rig = *state;
 
-	rig_start(rig, NULL);
-	assert_return_code(truncate(rig->image, 2 * RIG_IMAGE), errno);
-	assert_int_equal(rig_do(rig, VIRTIO_BLK_T_IN, DISK_SECTORS, NULL, 4096),
+	disk_start(rig, NULL);
+	assert_return_code(truncate(rig->image, 2 * DISK_IMAGE), errno);
+	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_IN, DISK_SECTORS, NULL, 4096),
 			 VIRTIO_BLK_S_IOERR);
-	assert_return_code(kill(rig->program.pid, SIGHUP), errno);
+	assert_return_code(kill(rig->base.program.pid, SIGHUP), errno);
 	expect_capacity(rig, 2 * DISK_SECTORS);
-	rig_expect_zeros(rig, DISK_SECTORS, 4096);
-	rig_write(rig, 2 * DISK_SECTORS - 8);
+	disk_expect_zeros(rig, DISK_SECTORS, 4096);
+	disk_write(rig, 2 * DISK_SECTORS - 8);
 
-	assert_return_code(truncate(rig->image, RIG_IMAGE / 2 + 100), errno);
-	assert_return_code(kill(rig->program.pid, SIGHUP), errno);
+	assert_return_code(truncate(rig->image, DISK_IMAGE / 2 + 100), errno);
+	assert_return_code(kill(rig->base.program.pid, SIGHUP), errno);
 	expect_capacity(rig, HALF);
-	assert_int_equal(rig_do(rig, VIRTIO_BLK_T_IN, HALF, NULL, 4096), VIRTIO_BLK_S_IOERR);
-	rig_expect(rig, HALF - 8, 4096);
-	rig_stop(rig);
+	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_IN, HALF, NULL, 4096), VIRTIO_BLK_S_IOERR);
+	disk_expect(rig, HALF - 8, 4096);
+	rig_stop(&rig->base);
 }
 
 /* vu-blk on a block device; skips where a test cannot make one. */
-static void start_on_loop(struct rig *rig, struct loop *loop, const char *option)
+static void start_on_loop(struct disk_rig *rig, struct loop *loop, const char *option)
 {
 	int ret;
 
-	rig_make_image(rig, rig->image, RIG_IMAGE);
+	disk_make_image(rig, rig->image, DISK_IMAGE);
 	ret = loop_open(loop, rig->image);
 	if (ret) {
 		print_message("[  SKIP  ] loop device: %s\n", strerror(-ret));
 		skip();
 	}
-	rig_spawn(rig, (const char *[]){"--blk-file", loop->path, option, NULL});
-	rig_connect(rig);
+	rig_spawn(&rig->base, (const char *[]){"--blk-file", loop->path, option, NULL});
+	disk_connect(rig);
 }
 
-static void stop_on_loop(struct rig *rig, struct loop *loop)
+static void stop_on_loop(struct disk_rig *rig, struct loop *loop)
 {
-	rig_stop(rig);
+	rig_stop(&rig->base);
 	loop_close(loop);
 }
 
@@ -176,27 +176,27 @@ static bool loop_discards(const struct loop *loop)
 	return can;
 }
 
-static void block_devices_serve_every_type(struct rig *rig, const char *option)
+static void block_devices_serve_every_type(struct disk_rig *rig, const char *option)
 {
 	struct loop loop;
 
 	start_on_loop(rig, &loop, option);
-	rig_expect(rig, 0, RIG_DATA);
-	rig_expect_alive(rig);
-	assert_int_equal(rig_do(rig, VIRTIO_BLK_T_FLUSH, 0, NULL, 0), VIRTIO_BLK_S_OK);
-	assert_int_equal(rig_do_range(rig, VIRTIO_BLK_T_WRITE_ZEROES, 8, 800, UNMAP),
+	disk_expect(rig, 0, DISK_DATA);
+	disk_expect_alive(rig);
+	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_FLUSH, 0, NULL, 0), VIRTIO_BLK_S_OK);
+	assert_int_equal(disk_do_range(rig, VIRTIO_BLK_T_WRITE_ZEROES, 8, 800, UNMAP),
 			 VIRTIO_BLK_S_OK);
-	assert_int_equal(rig_do_range(rig, VIRTIO_BLK_T_WRITE_ZEROES, 2003, 801, 0),
+	assert_int_equal(disk_do_range(rig, VIRTIO_BLK_T_WRITE_ZEROES, 2003, 801, 0),
 			 VIRTIO_BLK_S_OK);
-	rig_expect(rig, 0, 4096);
-	rig_expect_zeros(rig, 8, 800 * SECTOR);
-	rig_expect(rig, 808, 1195 * SECTOR);
-	rig_expect_zeros(rig, 2003, 801 * SECTOR);
-	rig_expect(rig, 2804, 4096);
-	assert_int_equal(rig_do_range(rig, VIRTIO_BLK_T_DISCARD, 8192, 8192, 0),
+	disk_expect(rig, 0, 4096);
+	disk_expect_zeros(rig, 8, 800 * SECTOR);
+	disk_expect(rig, 808, 1195 * SECTOR);
+	disk_expect_zeros(rig, 2003, 801 * SECTOR);
+	disk_expect(rig, 2804, 4096);
+	assert_int_equal(disk_do_range(rig, VIRTIO_BLK_T_DISCARD, 8192, 8192, 0),
 			 loop_discards(&loop) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_UNSUPP);
-	rig_expect(rig, 8184, 4096);
-	rig_expect(rig, 16384, 4096);
+	disk_expect(rig, 8184, 4096);
+	disk_expect(rig, 16384, 4096);
 	stop_on_loop(rig, &loop);
 }
 
@@ -212,74 +212,74 @@ static void a_block_device_serves_every_type_with_direct_io(void **state)
 
 static void a_block_device_grows_with_sighup(void **state)
 {
-	struct rig *rig = *state;
+	struct disk_rig *rig = *state;
 	struct loop loop;
 
 	start_on_loop(rig, &loop, NULL);
-	assert_return_code(truncate(rig->image, 2 * RIG_IMAGE), errno);
+	assert_return_code(truncate(rig->image, 2 * DISK_IMAGE), errno);
 	assert_int_equal(loop_grow(&loop), 0);
-	assert_return_code(kill(rig->program.pid, SIGHUP), errno);
+	assert_return_code(kill(rig->base.program.pid, SIGHUP), errno);
 	expect_capacity(rig, 2 * DISK_SECTORS);
-	rig_expect_zeros(rig, 2 * DISK_SECTORS - 8, 4096);
+	disk_expect_zeros(rig, 2 * DISK_SECTORS - 8, 4096);
 	stop_on_loop(rig, &loop);
 }
 
 /* The device's storage is cut: reading it is EIO. */
 static void an_io_error_fails_the_request_alone(void **state)
 {
-	struct rig *rig = *state;
+	struct disk_rig *rig = *state;
 	struct loop loop;
 
 	start_on_loop(rig, &loop, "--direct");
 	assert_return_code(truncate(rig->image, HALF * SECTOR), errno);
-	assert_int_equal(rig_do(rig, VIRTIO_BLK_T_IN, HALF + 64, NULL, 4096), VIRTIO_BLK_S_IOERR);
-	rig_expect(rig, HALF - 64, 4096);
-	assert_int_equal(rig_do(rig, VIRTIO_BLK_T_IN, HALF + 64, NULL, 4096), VIRTIO_BLK_S_IOERR);
-	rig_expect_alive(rig);
-	rig_stop(rig);
+	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_IN, HALF + 64, NULL, 4096), VIRTIO_BLK_S_IOERR);
+	disk_expect(rig, HALF - 64, 4096);
+	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_IN, HALF + 64, NULL, 4096), VIRTIO_BLK_S_IOERR);
+	disk_expect_alive(rig);
+	rig_stop(&rig->base);
 	loop_close(&loop);
 }
 
 static void guest_memory_that_is_gone_fails_the_request(void **state)
 {
-	struct rig *rig = *state;
+	struct disk_rig *rig = *state;
 	struct driver_seg segs[3];
 	struct guest_region extra = {.gpa = UINT64_C(1) << 32, .size = 2 << 20};
 	const struct guest_region regions[] = {rig->memory, extra};
 
-	rig_make_image(rig, rig->image, RIG_IMAGE);
-	rig_spawn_file(rig, NULL);
-	rig_connect(rig);
-	peer_free(rig->peer);
-	rig->peer = NULL;
-	rig->config.n_regions = 2;
-	rig->config.regions = regions;
-	assert_int_equal(peer_new(&rig->config, &rig->peer), 0);
-	rig_check(rig, peer_connect(rig->peer, rig->socket));
-	rig_check(rig, peer_start(rig->peer));
-	rig_io_new(rig, &rig->io, RIG_DATA);
-	assert_int_equal(guest_truncate(rig->peer->guest, 1, 0), 0);
+	disk_make_image(rig, rig->image, DISK_IMAGE);
+	disk_spawn_file(rig, NULL);
+	disk_connect(rig);
+	peer_free(rig->base.peer);
+	rig->base.peer = NULL;
+	rig->base.config.n_regions = 2;
+	rig->base.config.regions = regions;
+	assert_int_equal(peer_new(&rig->base.config, &rig->base.peer), 0);
+	rig_check(&rig->base, peer_connect(rig->base.peer, rig->base.socket));
+	rig_check(&rig->base, peer_start(rig->base.peer));
+	disk_io_new(rig, &rig->io, DISK_DATA);
+	assert_int_equal(guest_truncate(rig->base.peer->guest, 1, 0), 0);
 	segs[0] = (struct driver_seg){rig->io.header_gpa, HEADER, false};
 	segs[1] = (struct driver_seg){extra.gpa, 4096, true};
 	segs[2] = (struct driver_seg){rig->io.status_gpa, 1, true};
 	for (uint32_t type = VIRTIO_BLK_T_IN; type <= VIRTIO_BLK_T_OUT; type++) {
 		*rig->io.header = (struct virtio_blk_outhdr){.type = htole32(type)};
 		segs[1].write = type == VIRTIO_BLK_T_IN;
-		rig_chain(rig, segs, 3);
+		disk_chain(rig, segs, 3);
 		assert_int_equal(*rig->io.status, VIRTIO_BLK_S_IOERR);
 	}
-	rig_expect(rig, 0, 4096);
-	rig_stop(rig);
+	disk_expect(rig, 0, 4096);
+	rig_stop(&rig->base);
 }
 
 static void what_is_no_disk_is_refused(void **state)
 {
 	static const char *const paths[] = {"/dev/null", "/tmp", "/nonexistent/disk"};
-	struct rig *rig = *state;
+	struct disk_rig *rig = *state;
 	struct spawned s;
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-		const char *argv[] = {getenv("VU_BLK"), "--socket-path", rig->socket,
+		const char *argv[] = {getenv("VU_BLK"), "--socket-path", rig->base.socket,
 				      "--blk-file",	paths[i],	 NULL};
 
 		spawn_run(&s, argv);
@@ -304,11 +304,11 @@ static void wrong_options_are_refused(void **state)
 					    "--size=9000000T",
 					    "--size=-1",
 					    "--serial=a-name-of-twenty-one!"};
-	struct rig *rig = *state;
+	struct disk_rig *rig = *state;
 	struct spawned s;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		const char *argv[] = {getenv("VU_BLK"), "--socket-path", rig->socket,
+		const char *argv[] = {getenv("VU_BLK"), "--socket-path", rig->base.socket,
 				      "--backend=null", wrong[i],	 NULL};
 
 		spawn_run(&s, argv);
@@ -321,18 +321,18 @@ static void wrong_options_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_full_file_system_fails_the_write_alone),
-		TEST(a_file_size_limit_fails_the_write_alone),
-		TEST(a_file_size_limit_in_memory_fails_the_write_alone),
-		TEST(a_file_that_became_shorter_fails_what_is_beyond),
-		TEST(the_disk_grows_and_shrinks_with_sighup),
-		TEST(a_block_device_serves_every_type),
-		TEST(a_block_device_serves_every_type_with_direct_io),
-		TEST(a_block_device_grows_with_sighup),
-		TEST(an_io_error_fails_the_request_alone),
-		TEST(guest_memory_that_is_gone_fails_the_request),
-		TEST(what_is_no_disk_is_refused),
-		TEST(wrong_options_are_refused),
+		DISK_TEST(a_full_file_system_fails_the_write_alone),
+		DISK_TEST(a_file_size_limit_fails_the_write_alone),
+		DISK_TEST(a_file_size_limit_in_memory_fails_the_write_alone),
+		DISK_TEST(a_file_that_became_shorter_fails_what_is_beyond),
+		DISK_TEST(the_disk_grows_and_shrinks_with_sighup),
+		DISK_TEST(a_block_device_serves_every_type),
+		DISK_TEST(a_block_device_serves_every_type_with_direct_io),
+		DISK_TEST(a_block_device_grows_with_sighup),
+		DISK_TEST(an_io_error_fails_the_request_alone),
+		DISK_TEST(guest_memory_that_is_gone_fails_the_request),
+		DISK_TEST(what_is_no_disk_is_refused),
+		DISK_TEST(wrong_options_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

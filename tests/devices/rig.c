@@ -13,19 +13,24 @@
 
 enum { RIG_SETTLE = 3 * 64, RIG_INDIRECT = 128 };
 
-int rig_setup(void **state)
+int rig_open(struct rig *rig, const char *where)
 {
-	struct rig *rig = calloc(1, sizeof(*rig));
-
-	snprintf(rig->dir, sizeof(rig->dir), "/tmp/vu-device-XXXXXX");
+	snprintf(rig->dir, sizeof(rig->dir), "%s/vu-device-XXXXXX", where);
 	if (!mkdtemp(rig->dir))
 		return -1;
 	snprintf(rig->socket, sizeof(rig->socket), "%s/sock", rig->dir);
 	snprintf(rig->control, sizeof(rig->control), "%s/control", rig->dir);
 	rig->config.n_queues = 1;
 	rig->answers.fd = rig->events.fd = -1;
-	*state = rig;
 	return 0;
+}
+
+int rig_setup(void **state)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+
+	*state = rig;
+	return rig_open(rig, "/tmp");
 }
 
 static void rig_lines_close(struct rig_lines *lines)
@@ -36,9 +41,8 @@ static void rig_lines_close(struct rig_lines *lines)
 	lines->len = 0;
 }
 
-int rig_teardown(void **state)
+int rig_close(struct rig *rig)
 {
-	struct rig *rig = *state;
 	int ret;
 
 	rig_lines_close(&rig->answers);
@@ -58,6 +62,14 @@ int rig_teardown(void **state)
 	ret = rmdir(rig->dir);
 	if (ret)
 		print_error("%s: %s\n", rig->dir, strerror(errno));
+	return ret;
+}
+
+int rig_teardown(void **state)
+{
+	struct rig *rig = *state;
+	int ret = rig_close(rig);
+
 	free(rig);
 	return ret;
 }

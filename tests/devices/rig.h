@@ -67,6 +67,10 @@ extern const char *const rig_program;
 
 int rig_setup(void **state);
 int rig_teardown(void **state);
+/* For a rig that is part of another struct (zeroed): make and remove the directory, and all in it.
+ */
+int rig_open(struct rig *rig, const char *where);
+int rig_close(struct rig *rig);
 
 /* The path of a new file in the directory with this text; NULL: not made, only removed at the end.
  */
