@@ -12,7 +12,8 @@ VU_BEGIN_DECLS
  * struct vu_command - one command of a script.
  *
  * A line is split into words at blanks; "..." holds blanks together, with \" and \\ inside; a word
- * that starts with # begins a comment.  A line has at most 4095 bytes and 64 words.
+ * that starts with # begins a comment.  A line has at most 4095 bytes and 64 words, none of them a
+ * zero byte.
  *
  * @name: the line's first word.
  * @arguments: what "help" shows after the name ("LINE 0|1"); NULL for none.
@@ -22,7 +23,8 @@ VU_BEGIN_DECLS
  *	Answers with vu_script_answer().  Returns 0, or -errno, which is reported as its text unless
  *	vu_script_fail() said more.  Must not free the script.  Thread: the group's.
  *
- * A table of these ends with one whose name is NULL; vu_script_info.command_size is the size of one.
+ * A table of these ends with one whose name is NULL; vu_script_info.command_size is the size of
+ *one.
  *
  * Since: 0.1
  */
@@ -61,7 +63,8 @@ struct vu_script_info {
 /**
  * vu_script_run_file() - run a file's lines, for descriptions of devices.
  *
- * Ends at the first line that fails, after a log line "PATH:LINE: what was wrong".
+ * Ends at the first line that fails, after a log line "PATH:LINE: what was wrong"; a file that
+ * cannot be read is logged, too.
  *
  * Return: 0; what open(2) and read(2) return; -EINVAL for an unknown command, a wrong number of
  * words or a malformed line; what the command returned; -E2BIG, -ENOMEM.
@@ -74,7 +77,8 @@ VU_API VU_CHECK int vu_script_run_file(const struct vu_script_info *info, const 
  * vu_script_serve() - run lines as they come, from standard input or a Unix socket.
  *
  * After each line's answers the client gets a line "ok", or "error: " and the reason.  The command
- * "help" is the library's: it lists the table.
+ * "help" is the library's, unless the table has one: it lists the table.  What cannot be served is
+ * logged.
  *
  * @group: whose thread runs the commands.
  * @where: "-" for standard input and output, else the path of a socket to listen on (mode 0600, at
@@ -82,8 +86,10 @@ VU_API VU_CHECK int vu_script_run_file(const struct vu_script_info *info, const 
  * @index: of the device in its program; device n > 0 listens at "@where.n".
  * @script: receives the script; vu_script_free() ends it, before the group is freed.
  *
- * Never waits for a client: one that reads so slowly that more than 64 KiB would have to be kept
- * for it is disconnected.
+ * Never waits for a client: while it does not read its answers its next lines are not run, and one
+ * that reads so slowly that more than 64 KiB would have to be kept for it is disconnected.  A last
+ * line without a newline is run if it comes from standard input, which may be a file, but not from
+ * a socket, where it may have been cut.
  *
  * Return: 0; -EINVAL for "-" with @index not 0; -EADDRINUSE, -EEXIST, -ENAMETOOLONG as
  * vu_runner_listen(); -E2BIG, -EINVAL, -ENOMEM, -EMFILE, -ENFILE.
@@ -124,7 +130,10 @@ VU_API int vu_script_fail(struct vu_script *script, const char *reason);
 /**
  * vu_script_say() - send a line to every client: something happened in the device.
  *
- * @text: without a newline; its first word shall be neither "ok" nor "error:".
+ * Clients get it between answers, too: begin all such lines with a word that no answer begins with,
+ * and neither "ok" nor "error:", and they can be told apart.
+ *
+ * @text: without a newline.
  *
  * NULL for @script is ignored.
  * Thread: queue thread of the group.
@@ -142,8 +151,7 @@ VU_API void vu_script_say(struct vu_script *script, const char *text);
  * Return: 0; -EINVAL for anything else; -ERANGE outside @min to @max.  Thread: any.
  * Since: 0.1
  */
-VU_API VU_CHECK int vu_number_parse(const char *text, uint64_t min, uint64_t max,
-				    uint64_t *number);
+VU_API VU_CHECK int vu_number_parse(const char *text, uint64_t min, uint64_t max, uint64_t *number);
 
 VU_END_DECLS
 
