@@ -30,6 +30,8 @@ line spare
 lines 4
 wire drive sense
 """
+# It is a daemon, so process 1 hears of its end, which must not be while it reads the next script.
+END_GPIOSET = "kill $(pidof gpioset); while pidof gpioset >/dev/null; do usleep 10000; done"
 TOOLS = ["gpiodetect", "gpiofind", "gpioinfo", "gpioget", "gpioset", "gpiomon"]
 
 
@@ -73,7 +75,7 @@ def drive(t, guest, control):
         assert probe == "1", f"the wire from line 3 brought {probe}"
         found = guest.run(f"gpioinfo {name} | grep output").text
         assert '"Red LED"' in found and "gpioset" in found, found
-        guest.run("kill $(pidof gpioset)")
+        guest.run(END_GPIOSET)
         control.hear('line 1 "Red LED" none 0')
 
 
@@ -131,7 +133,7 @@ def pause(t, guest, control):
         control.say("pulse 2")
         assert job.wait().text == "event 1\nevent 1"
         assert control.say("get 1") == '1 "Red LED" out 1'
-        guest.run("kill $(pidof gpioset)")
+        guest.run(END_GPIOSET)
 
 
 def reboot(t, guest, control, irqs):
