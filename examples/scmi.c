@@ -154,13 +154,6 @@ static void stopped(struct vu_device *dev, void *opaque)
 
 	d->running = false;
 	vu_source_set_timer(d->timer, 0, 0);
-	(void)dev;
-}
-
-static void agent_away(struct vu_device *dev, void *opaque)
-{
-	struct scmi_device *d = opaque;
-
 	scmi_agent_away(d->platform);
 	(void)dev;
 }
@@ -209,10 +202,8 @@ static int scmi_make_device(struct scmi_device *d, struct vu_program *program, u
 {
 	const struct vu_ops ops = {
 		.size = sizeof(ops),
-		.session_end = agent_away,
 		.started = started,
 		.stopped = stopped,
-		.reset = agent_away,
 		.queue_ready = queue_ready,
 	};
 	struct vu_device_info info = {

@@ -296,7 +296,7 @@ void scmi_event_sent(struct scmi_platform *p);
 uint64_t scmi_run(struct scmi_platform *p);
 /* The agent is as good as new: it subscribed to nothing, waits for nothing. */
 void scmi_forget_agent(struct scmi_platform *p);
-/* The virtual machine stopped or was reset: see scmi_event.c. */
+/* The rings stopped: see scmi_event.c. */
 void scmi_agent_away(struct scmi_platform *p);
 
 /* --- the platform's side: what agent (SCMI_AGENT_*) wants; notifies who asked for it --- */

@@ -183,9 +183,10 @@ void scmi_forget_agent(struct scmi_platform *p)
 }
 
 /*
- * QEMU resets a device (status 0) also when it only pauses, and a front-end that connects again may
- * bring the same guest.  So what the agent asked for stays, until an agent introduces itself: see
- * protocol_version() in scmi_message.c.
+ * Rings stop alike when a guest is paused and when it reboots; QEMU does not say which, nor whether
+ * a front-end that connects again brings the same guest.  So what the agent asked for stays, until
+ * an agent introduces itself: see protocol_version() in scmi_message.c.  Notifications that found
+ * no buffer are for nobody else, and may be dropped.
  */
 void scmi_agent_away(struct scmi_platform *p)
 {

@@ -315,6 +315,15 @@ static void what_an_agent_asked_for_stays_until_another_comes(void **state)
 	scmi_expect(rig, BASE, VERSION, ARGS(), ARGS(0x20000));
 	scmi_done(rig, CLOCK, 9, ARGS(0, 1));
 	/* The same guest, which goes on where it was. */
+	rig_check(rig, peer_stop(rig->peer));
+	for (uint32_t queue = CMDQ; queue <= EVENTQ; queue++) {
+		rig_check(rig, peer_start_queue(rig->peer, queue));
+		rig_check(rig, frontend_set_vring_enable(&rig->peer->frontend, queue, true));
+	}
+	rig_say(rig, "clock 0 rate 2000");
+	scmi_event(rig, scmi_header(CLOCK, 0, NOTIFICATION, 0), ARGS(PLATFORM, 0, 2000, 0));
+	rig_say(rig, "clock 0 rate 1000");
+	scmi_event(rig, scmi_header(CLOCK, 0, NOTIFICATION, 0), ARGS(PLATFORM, 0, 1000, 0));
 	rig_connect(rig);
 	rig_say(rig, "clock 0 rate 2000");
 	scmi_event(rig, scmi_header(CLOCK, 0, NOTIFICATION, 0), ARGS(PLATFORM, 0, 2000, 0));
