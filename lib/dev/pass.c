@@ -143,5 +143,7 @@ int vu_group_process(struct vu_group *g, uint32_t budget)
 
 bool queue_arm(struct vu_queue *q)
 {
+	/* Another queue's callback may have completed requests of this one after its turn. */
+	vu_queue_signal(q);
 	return (!queue_is_held(q) || queue_discards(q)) && (q->pending || ring_arm(q->ring));
 }

@@ -93,6 +93,8 @@ static void on_ready(struct vu_queue *queue, void *opaque)
 		else
 			dut_complete(dut, req);
 	}
+	if (dut->config.finish_across && vu_queue_index(queue) > 0)
+		dut_finish(dut);
 }
 
 static void on_stop(struct vu_queue *queue, void *opaque)

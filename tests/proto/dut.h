@@ -26,6 +26,7 @@ struct dut_config {
 	uint32_t flags;
 	bool hold;	     /* keep requests */
 	bool finish_on_stop; /* ... until the queue stops */
+	bool finish_across;  /* ... or a queue other than 0 is ready */
 	bool no_config;
 };
 

@@ -144,6 +144,31 @@ static void a_kick_while_disabled_is_remembered(void **state)
 	assert_int_equal(driver_collect(x->ring, &used, 1), 1);
 }
 
+static void what_another_queues_callback_completes_is_signalled(void **state)
+{
+	struct fixture *x = *state;
+	struct driver_used used[2];
+
+	x->dut.config.finish_across = true;
+	hold_one(x);
+	for (int i = 0; i < 4; i++) {
+		dut_add_request(x->peer, 1);
+		assert_int_equal(driver_kick(x->peer->queues[1]), 1);
+		if (i % 2) /* the first queue has a turn in that pass, too */
+			assert_int_equal(driver_kick_always(x->ring), 0);
+		dut_pump(&x->dut);
+		assert_int_equal(x->dut.n_held, 0);
+		assert_true(driver_take_calls(x->ring) > 0);
+		assert_int_equal(driver_collect(x->ring, used, 2), 1);
+		assert_int_equal(driver_collect(x->peer->queues[1], used, 2), 1);
+		dut_add_request(x->peer, 0);
+		assert_int_equal(driver_kick(x->ring), 1);
+		dut_pump(&x->dut);
+		assert_int_equal(x->dut.n_held, 1);
+	}
+	dut_finish(&x->dut);
+}
+
 static void a_new_region_is_used_at_once_by_a_running_ring(void **state)
 {
 	struct fixture *x = *state;
@@ -262,6 +287,7 @@ int main(void)
 		TEST(a_stopped_ring_goes_on_where_it_was),
 		TEST(a_ring_is_scanned_when_it_starts_without_any_kick),
 		TEST(a_kick_while_disabled_is_remembered),
+		TEST(what_another_queues_callback_completes_is_signalled),
 		TEST(a_new_region_is_used_at_once_by_a_running_ring),
 		TEST(a_region_removed_under_a_request_stays_mapped_until_it_completes),
 		TEST(a_chain_into_removed_memory_breaks_only_its_queue),
