@@ -20,14 +20,17 @@ done </modules/list
 for program in /host/*; do
 	[ -e "$program" ] && echo "alias ${program##*/}=$program"
 done >/tmp/aliases
-exec <"$agent" >"$agent" 2>&1
-stty raw -echo
-echo "@ready $(uname -r)"
-while read -r verb token script; do
-	[ "$verb" = run ] || continue
-	printf %s "$script" | base64 -d >/tmp/script
-	sh -c '. /tmp/aliases; . /tmp/script'
-	printf '\n@exit %s %d\n' "$token" $?
-done
+# Not in process 1: there a read that was interrupted by the end of an orphan (what a script left in
+# the background) would forget the part of the line that it had.
+(
+	stty raw -echo
+	echo "@ready $(uname -r)"
+	while read -r verb token script; do
+		[ "$verb" = run ] || continue
+		printf %s "$script" | base64 -d >/tmp/script
+		sh -c '. /tmp/aliases; . /tmp/script'
+		printf '\n@exit %s %d\n' "$token" $?
+	done
+) <"$agent" >"$agent" 2>&1
 # the harness is gone
 poweroff -f
