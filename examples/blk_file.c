@@ -161,7 +161,8 @@ static int file_probe(struct blk_disk *disk)
 		return -errno;
 	file->now[BLK_READ] = file->now[BLK_WRITE] = (int)file_find_now(file);
 	file_find_alignment(file);
-	file->polled = disk->settings->polled && polled_is_possible(file);
+	if (disk->settings->polled)
+		file->polled_max = polled_max(file);
 	if (disk->settings->fixed && !file->direct)
 		fprintf(stderr, "vu-blk: --register-memory: it needs --direct; going on without\n");
 	file_find_limits(disk, &st);

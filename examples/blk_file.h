@@ -22,7 +22,7 @@ struct blk_file {
 	int buffered_fd;	    /* never; the same without --direct */
 	bool is_block;		    /* a block device */
 	bool direct;		    /* fd is not buffered_fd */
-	bool polled;		    /* fd's device has queues without interrupts */
+	uint32_t polled_max;	    /* bytes of a request that can be polled for; 0: none */
 	uint32_t io_align;	    /* of offsets and lengths for fd; a power of two */
 	uint32_t mem_align;	    /* of addresses */
 	_Atomic int now[2];	    /* enum blk_now, by enum blk_type: read and write */
@@ -46,7 +46,7 @@ struct uring {
 	struct io_uring rings[N_LANES];
 	uint32_t n_lanes;
 	uint32_t in_flight[N_LANES];
-	struct fixed *fixed; /* blk_fixed.c; NULL: not wanted, or impossible */
+	struct fixed *fixed; /* blk_fixed.c, of the last lane; NULL: not wanted, or impossible */
 	struct blk_queue *queue;
 	struct blk_file *file;
 	struct vu_source *source;
@@ -93,8 +93,9 @@ int range_result(struct uring *u, struct vu_req *req, int res);
 
 /* blk_polled.c */
 
-/* Can this open file be polled for?  Says why not.  Device thread. */
-bool polled_is_possible(const struct blk_file *file);
+/* How many bytes of this open file can be polled for at once; 0: none, with a line why.  Device
+ * thread. */
+uint32_t polled_max(const struct blk_file *file);
 /* The ring of LANE_POLLED; -errno: there is none. */
 int polled_init(struct io_uring *ring, uint32_t entries, uint32_t completions);
 

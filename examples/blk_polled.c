@@ -5,38 +5,103 @@
  */
 #include "blk_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
-/* 1: the block device has queues to be polled; 0: it has none; -ENOENT: nobody knows. */
-static int polled_has_queues(const struct blk_file *file)
+/*
+ * What the kernel would split must not come here: Linux 6.1 loses such requests.  So only single
+ * buffers do, no longer than the disk takes at once.
+ */
+enum { POLLED_PAGE = 4096, POLLED_MAX = 256 << 10 };
+
+/* The disk under an open file. */
+static int polled_find_disk(const struct blk_file *file, char *path, size_t size)
 {
-	/* A partition has its disk's queues. */
-	static const char *const paths[] = {"/sys/dev/block/%u:%u/queue/io_poll",
-					    "/sys/dev/block/%u:%u/../queue/io_poll"};
-	int answer = -ENOENT;
 	struct stat st;
 	dev_t dev;
 
 	if (fstat(file->fd, &st) < 0)
 		return -errno;
 	dev = file->is_block ? st.st_rdev : st.st_dev;
-	for (int i = 0; i < 2 && answer < 0; i++) {
-		char path[80];
-		FILE *f;
+	/* A partition has its disk's queues. */
+	for (int parent = 0; parent < 2; parent++) {
+		char queue[96];
 
-		snprintf(path, sizeof(path), paths[i], major(dev), minor(dev));
-		f = fopen(path, "re");
-		if (!f)
-			continue;
-		answer = fgetc(f) == '1';
-		fclose(f);
+		snprintf(path, size, "/sys/dev/block/%u:%u%s", major(dev), minor(dev),
+			 parent ? "/.." : "");
+		snprintf(queue, sizeof(queue), "%s/queue", path);
+		if (access(queue, F_OK) == 0)
+			return 0;
 	}
-	return answer;
+	return -ENODEV;
+}
+
+/* A number in the disk's folder; 0 too if it is not there. */
+static unsigned long polled_number(const char *disk, const char *name)
+{
+	unsigned long n = 0;
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/queue/%s", disk, name);
+	f = fopen(path, "re");
+	if (!f || fscanf(f, "%lu", &n) != 1)
+		n = 0;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* Made of other disks: where it splits is not to be seen. */
+static bool polled_is_stacked(const char *disk)
+{
+	struct dirent *entry;
+	bool stacked = false;
+	char path[128];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/slaves", disk);
+	dir = opendir(path);
+	while (dir && !stacked && (entry = readdir(dir)))
+		stacked = entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return stacked;
+}
+
+/* How many bytes the disk can be polled for at once; 0, and *why, if it cannot. */
+static uint32_t polled_find_max(const struct blk_file *file, const char **why)
+{
+	unsigned long kib, segments, max = POLLED_MAX;
+	char disk[80];
+
+	if (polled_find_disk(file, disk, sizeof(disk)) < 0) {
+		*why = "there is no telling which disk that is";
+		return 0;
+	}
+	kib = polled_number(disk, "max_sectors_kb");
+	segments = polled_number(disk, "max_segments");
+	/* Kernels before 6.11 take such requests for any disk, and wait for interrupts. */
+	if (!polled_number(disk, "io_poll"))
+		*why = "the disk has no queues for that (/sys/block/*/queue/io_poll)";
+	else if (polled_is_stacked(disk) || polled_number(disk, "chunk_sectors"))
+		*why = "the disk splits requests";
+	else if (!kib || segments < 2)
+		*why = "the disk takes no requests at once";
+	if (*why)
+		return 0;
+	if (max > kib << 10)
+		max = kib << 10;
+	/* One more page than are full, if it begins within one. */
+	if (max > (segments - 1) * POLLED_PAGE)
+		max = (segments - 1) * POLLED_PAGE;
+	return (uint32_t)max;
 }
 
 /* Read something that way: the file system has to be able to, too. */
@@ -65,9 +130,10 @@ static int polled_try(const struct blk_file *file)
 	return ret;
 }
 
-bool polled_is_possible(const struct blk_file *file)
+uint32_t polled_max(const struct blk_file *file)
 {
 	const char *why = NULL;
+	uint32_t max = 0;
 	int ret;
 
 	if (!file->direct) {
@@ -76,13 +142,12 @@ bool polled_is_possible(const struct blk_file *file)
 		ret = polled_try(file);
 		if (ret)
 			why = strerror(-ret);
-		/* Kernels before 6.11 take such requests for any disk, and wait for interrupts. */
-		else if (polled_has_queues(file) != 1)
-			why = "the disk has no queues for that (/sys/block/*/queue/io_poll)";
+		else
+			max = polled_find_max(file, &why);
 	}
 	if (why)
 		fprintf(stderr, "vu-blk: --iopoll: %s; going on with interrupts\n", why);
-	return !why;
+	return max;
 }
 
 int polled_init(struct io_uring *ring, uint32_t entries, uint32_t completions)

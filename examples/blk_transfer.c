@@ -203,10 +203,11 @@ int transfer_step(struct uring *u, struct vu_req *req)
 	file = transfer_choose(u, req, &iov, &n);
 	if (file < 0)
 		return file == -EAGAIN ? 0 : file;
-	if (file == URING_FD && u->n_lanes > LANE_POLLED)
+	if (file == URING_FD && n == 1 && iov->iov_len <= u->file->polled_max)
 		lane = LANE_POLLED;
 	/* What goes on after a part is of memory that may have been replaced meanwhile. */
-	if (u->fixed && file == URING_FD && n == 1 && !io->bounce && !io->done && !io->retries)
+	if (u->fixed && lane + 1 == u->n_lanes && file == URING_FD && n == 1 && !io->bounce &&
+	    !io->done && !io->retries)
 		buffer = fixed_find(u->fixed, req, iov);
 	sqe = uring_get(u, lane);
 	transfer_prepare(sqe, io, iov, (unsigned int)n, buffer);

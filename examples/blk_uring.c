@@ -334,7 +334,7 @@ static int uring_setup(struct uring *u, const struct blk_settings *settings)
 	uint32_t completions = size > 2 * ENTRIES ? size : 2 * ENTRIES;
 	int ret = uring_setup_lane(u, LANE_EVENTS, completions);
 
-	if (!ret && u->file->polled)
+	if (!ret && u->file->polled_max)
 		ret = uring_setup_lane(u, LANE_POLLED, completions);
 	if (ret)
 		uring_exit_lanes(u);

@@ -2,8 +2,8 @@
 /*
  * Past the page cache: disks that are polled for what is done, and guest memory that is registered.
  *
- * VU_BLK_POLLED names a block device with queues to be polled, whose content may be destroyed;
- * tests/guest/blk_iopoll.py has one.
+ * VU_BLK_POLLED names a block device with queues to be polled, or a file on one, whose content may
+ * be destroyed; tests/guest/blk_iopoll.py has both.
  */
 #include "rig.h"
 
@@ -131,6 +131,23 @@ static const char *polled_device(void)
 	return device;
 }
 
+/* One that may be in many extents of a file; one that the kernel splits; one that begins anywhere.
+ */
+static void polled_disk_takes_large_requests(struct disk_rig *rig)
+{
+	unsigned char *data = malloc(DISK_DATA);
+
+	assert_non_null(data);
+	disk_fill(data, 0, 65536);
+	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_OUT, 0, data, 65536), VIRTIO_BLK_S_OK);
+	disk_expect(rig, 0, 65536);
+	disk_fill(data, 8192, DISK_DATA);
+	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_OUT, 8192, data, DISK_DATA), VIRTIO_BLK_S_OK);
+	disk_expect(rig, 8192, DISK_DATA);
+	disk_expect(rig, 8195, 65536 + SECTOR);
+	free(data);
+}
+
 /* All types of requests on the polled disk, many at a time, then again in another order. */
 static void polled_disk_serves(struct disk_rig *rig, const char *option)
 {
@@ -165,6 +182,7 @@ static void polled_disk_serves(struct disk_rig *rig, const char *option)
 	disk_expect_zeros(rig, 8, BLOCK);
 	disk_expect(rig, 0, BLOCK);
 	disk_expect(rig, 16, BLOCK);
+	polled_disk_takes_large_requests(rig);
 	assert_int_equal(rings_used(rig), 2);
 	expect_idle(rig);
 	rig_stop(&rig->base);
