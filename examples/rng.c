@@ -221,38 +221,29 @@ static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
 	(void)opaque;
 }
 
-static int set_source(const char *value, void *opaque)
-{
-	struct settings *settings = opaque;
-
-	settings->source = value;
-	return 0;
-}
-
-static int set_max_bytes(const char *value, void *opaque)
-{
-	struct settings *settings = opaque;
-
-	return vu_number_parse(value, 1, INT64_MAX, &settings->max_bytes);
-}
-
-static int set_period(const char *value, void *opaque)
-{
-	struct settings *settings = opaque;
-
-	return vu_number_parse(value, 1, UINT32_MAX, &settings->period_ms);
-}
-
 int main(int argc, char **argv)
 {
 	static const struct vu_option options[] = {
-		{"source", "PATH", "file or device to read (default: getrandom)", 0, set_source},
-		{"max-bytes", "N",
-		 "most bytes per period; without --period, per request (at most 65536)", 0,
-		 set_max_bytes},
-		{"period", "MS", "milliseconds in which the guest gets --max-bytes at most", 0,
-		 set_period},
-		{NULL, NULL, NULL, 0, NULL},
+		{.name = "source",
+		 .argument = "PATH",
+		 .help = "file or device to read (default: getrandom)",
+		 .store = VU_STORE_STRING,
+		 .offset = offsetof(struct settings, source)},
+		{.name = "max-bytes",
+		 .argument = "N",
+		 .help = "most bytes per period; without --period, per request (at most 65536)",
+		 .store = VU_STORE_NUMBER,
+		 .offset = offsetof(struct settings, max_bytes),
+		 .min = 1,
+		 .max = INT64_MAX},
+		{.name = "period",
+		 .argument = "MS",
+		 .help = "milliseconds in which the guest gets --max-bytes at most",
+		 .store = VU_STORE_NUMBER,
+		 .offset = offsetof(struct settings, period_ms),
+		 .min = 1,
+		 .max = UINT32_MAX},
+		{.name = NULL},
 	};
 	struct settings settings = {.max_bytes = REQUEST_MAX};
 	const struct vu_program_info info = {

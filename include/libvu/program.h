@@ -8,6 +8,18 @@
 VU_BEGIN_DECLS
 
 /**
+ * enum vu_option_store - what an option without a setter stores.
+ *
+ * @VU_STORE_NOTHING: nothing.
+ * @VU_STORE_FLAG: 1, in an int.
+ * @VU_STORE_STRING: the argument, in a const char *; valid for the program's life.
+ * @VU_STORE_NUMBER: the argument as vu_number_parse() reads it, in a uint64_t.
+ *
+ * Since: 0.1
+ */
+enum vu_option_store { VU_STORE_NOTHING, VU_STORE_FLAG, VU_STORE_STRING, VU_STORE_NUMBER };
+
+/**
  * struct vu_option - one command line option of a device.
  *
  * @name: without the dashes ("blk-file").
@@ -17,7 +29,10 @@ VU_BEGIN_DECLS
  * @set: called for each occurrence, in order, before create; @value is NULL for a flag and stays
  *	valid for the program's life.  -EINVAL or -ERANGE, as of vu_number_parse() (after a message
  *	to stderr of its own, if it has more to say), makes the program exit with status 2, another
- *	error with status 1.
+ *	error with status 1.  NULL: the program stores the option by itself, as @store says.
+ * @store: enum vu_option_store; ignored with @set.
+ * @offset: where to, in bytes from vu_program_info.opaque: offsetof() in a struct of settings.
+ * @min, @max: bounds of a number; @max 0 means none.
  *
  * A table of these ends with one whose name is NULL; vu_program_info.option_size is the size of
  * one.
@@ -30,6 +45,10 @@ struct vu_option {
 	const char *help;
 	int required;
 	int (*set)(const char *value, void *opaque);
+	uint32_t store;
+	size_t offset;
+	uint64_t min;
+	uint64_t max;
 };
 
 /**

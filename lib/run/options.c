@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <libvu/script.h>
+
 enum {
 	NAME_MAX_LEN = 64, /* of an option, for guessing what was meant */
 	ENOUGH = 2,	   /* typing errors */
@@ -126,10 +128,30 @@ static int options_read(const struct option_line *line, int *i, struct option_fo
 	return found->value ? 0 : options_wrong(line, "option", arg, " needs an argument");
 }
 
+/* The usual ways to keep an option, for those without a setter. */
+static int options_store(const struct option_found *found)
+{
+	const struct vu_option *o = found->option;
+	void *to = (unsigned char *)found->opaque + o->offset;
+
+	switch (o->store) {
+	case VU_STORE_FLAG:
+		*(int *)to = 1;
+		return 0;
+	case VU_STORE_STRING:
+		*(const char **)to = found->value;
+		return 0;
+	case VU_STORE_NUMBER:
+		return vu_number_parse(found->value, o->min, o->max ? o->max : UINT64_MAX, to);
+	default:
+		return 0;
+	}
+}
+
 static int options_set(const struct option_line *line, const struct option_found *found)
 {
 	const struct vu_option *o = found->option;
-	int ret = o->set ? o->set(found->value, found->opaque) : 0;
+	int ret = o->set ? o->set(found->value, found->opaque) : options_store(found);
 
 	if (!ret)
 		return 0;

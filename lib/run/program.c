@@ -320,7 +320,7 @@ static int program_copy_options(struct vu_program *program)
 
 	if (!from)
 		return 0;
-	if (size < sizeof(struct vu_option)) /* that of 0.1 */
+	if (size < offsetof(struct vu_option, store)) /* that of the first ones */
 		return -EINVAL;
 	do {
 		row = (const struct vu_option *)(const void *)(from + n++ * size);
@@ -329,7 +329,8 @@ static int program_copy_options(struct vu_program *program)
 	if (!program->options)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		memcpy(&program->options[i], from + i * size, sizeof(*program->options));
+		memcpy(&program->options[i], from + i * size,
+		       size < sizeof(*program->options) ? size : sizeof(*program->options));
 	return 0;
 }
 

@@ -3,14 +3,13 @@
  * A back-end program with two worker threads for each device, for tests.
  * --hold keeps every request; SIGHUP changes the configuration space.
  */
-#include <stdbool.h>
 #include <stdio.h>
 
 #include "echo.h"
 
 static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
 {
-	const bool *hold = opaque;
+	const int *hold = opaque;
 	struct echo *echo;
 	char name[16];
 	int ret;
@@ -39,21 +38,15 @@ static void reload(struct vu_device *dev, uint32_t index, void *opaque)
 	echo_reload(vu_device_opaque(dev));
 }
 
-static int set_hold(const char *value, void *opaque)
-{
-	bool *hold = opaque;
-
-	*hold = true;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct vu_option options[] = {
-		{"hold", NULL, "complete no request until the queue stops", 0, set_hold},
-		{NULL, NULL, NULL, 0, NULL},
+		{.name = "hold",
+		 .help = "complete no request until the queue stops",
+		 .store = VU_STORE_FLAG},
+		{.name = NULL},
 	};
-	bool hold = false;
+	int hold = 0;
 	const struct vu_program_info info = {
 		.size = sizeof(info),
 		.name = "echo-program",
