@@ -263,29 +263,25 @@ static int set_bus(const char *value, void *opaque)
 	return 0;
 }
 
-static int set_chips(const char *value, void *opaque)
-{
-	((struct settings *)opaque)->description = value;
-	return 0;
-}
-
-static int set_control(const char *value, void *opaque)
-{
-	((struct settings *)opaque)->control = value;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct vu_option options[] = {
-		{"bus", "PATH:ADDRESS[,ADDRESS]...",
-		 "chips of this machine: /dev/i2c-0:0x50,0x51; 0x150/10 is an address of 10 bits",
-		 0, set_bus},
-		{"chips", "FILE",
-		 "simulated chips (without --bus: a 24c02 at 0x50, an LM75 at 0x48)", 0, set_chips},
-		{"control", "PATH|-",
-		 "take commands from a socket, or standard input; try \"help\"", 0, set_control},
-		{NULL, NULL, NULL, 0, NULL},
+		{.name = "bus",
+		 .argument = "PATH:ADDRESS[,ADDRESS]...",
+		 .help = "chips of this machine: /dev/i2c-0:0x50,0x51; 0x150/10 is an address of "
+			 "10 bits",
+		 .set = set_bus},
+		{.name = "chips",
+		 .argument = "FILE",
+		 .help = "simulated chips (without --bus: a 24c02 at 0x50, an LM75 at 0x48)",
+		 .store = VU_STORE_STRING,
+		 .offset = offsetof(struct settings, description)},
+		{.name = "control",
+		 .argument = "PATH|-",
+		 .help = "take commands from a socket, or standard input; try \"help\"",
+		 .store = VU_STORE_STRING,
+		 .offset = offsetof(struct settings, control)},
+		{.name = NULL},
 	};
 	struct settings settings = {0};
 	const struct vu_program_info info = {

@@ -18,7 +18,7 @@ struct settings {
 		bool real;
 	} devices[MAX_DEVICES];
 	uint32_t n_devices;
-	bool no_grab;
+	int no_grab;
 	const char *record, *control;
 };
 
@@ -199,43 +199,32 @@ static int set_simulate(const char *value, void *opaque)
 	return input_add_device(opaque, value, false);
 }
 
-static int set_no_grab(const char *value, void *opaque)
-{
-	struct settings *settings = opaque;
-
-	settings->no_grab = true;
-	return 0;
-}
-
-static int set_record(const char *value, void *opaque)
-{
-	struct settings *settings = opaque;
-
-	settings->record = value;
-	return 0;
-}
-
-static int set_control(const char *value, void *opaque)
-{
-	struct settings *settings = opaque;
-
-	settings->control = value;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct vu_option options[] = {
-		{"evdev-path", "PATH", "a real device (/dev/input/event...) for the next socket", 0,
-		 set_evdev_path},
-		{"simulate", "FILE", "a device that this file describes for the next socket", 0,
-		 set_simulate},
-		{"no-grab", NULL, "leave real devices to the host's programs, too", 0, set_no_grab},
-		{"record", "FILE", "write the events of each device to FILE, FILE.1, ...", 0,
-		 set_record},
-		{"control", "PATH|-", "take commands from this socket, or standard input", 0,
-		 set_control},
-		{NULL, NULL, NULL, 0, NULL},
+		{.name = "evdev-path",
+		 .argument = "PATH",
+		 .help = "a real device (/dev/input/event...) for the next socket",
+		 .set = set_evdev_path},
+		{.name = "simulate",
+		 .argument = "FILE",
+		 .help = "a device that this file describes for the next socket",
+		 .set = set_simulate},
+		{.name = "no-grab",
+		 .help = "leave real devices to the host's programs, too",
+		 .store = VU_STORE_FLAG,
+		 .offset = offsetof(struct settings, no_grab)},
+		{.name = "record",
+		 .argument = "FILE",
+		 .help = "write the events of each device to FILE, FILE.1, ...",
+		 .store = VU_STORE_STRING,
+		 .offset = offsetof(struct settings, record)},
+		{.name = "control",
+		 .argument = "PATH|-",
+		 .help = "take commands from this socket, or standard input",
+		 .store = VU_STORE_STRING,
+		 .offset = offsetof(struct settings, control)},
+		{.name = NULL},
 	};
 	struct settings settings = {0};
 	const struct vu_program_info info = {

@@ -246,30 +246,27 @@ static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
 	template_free(vu_device_opaque(dev));
 }
 
-static int set_delay(const char *value, void *opaque)
-{
-	return vu_number_parse(value, 0, 60000, &((struct settings *)opaque)->delay_ms);
-}
-
-static int set_events(const char *value, void *opaque)
-{
-	((struct settings *)opaque)->events = value;
-	return 0;
-}
-
-static int set_control(const char *value, void *opaque)
-{
-	((struct settings *)opaque)->control = value;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct vu_option options[] = {
-		{"delay-ms", "N", "how long requests wait (default 0)", 0, set_delay},
-		{"events", "PATH", "a FIFO: each byte asks for one more page", 0, set_events},
-		{"control", "PATH", "take commands from a socket, or - for stdin", 0, set_control},
-		{NULL, NULL, NULL, 0, NULL},
+		{.name = "delay-ms",
+		 .argument = "N",
+		 .help = "how long requests wait (default 0)",
+		 .store = VU_STORE_NUMBER,
+		 .offset = offsetof(struct settings, delay_ms),
+		 .min = 0,
+		 .max = 60000},
+		{.name = "events",
+		 .argument = "PATH",
+		 .help = "a FIFO: each byte asks for one more page",
+		 .store = VU_STORE_STRING,
+		 .offset = offsetof(struct settings, events)},
+		{.name = "control",
+		 .argument = "PATH",
+		 .help = "take commands from a socket, or - for stdin",
+		 .store = VU_STORE_STRING,
+		 .offset = offsetof(struct settings, control)},
+		{.name = NULL},
 	};
 	struct settings settings = {0};
 	const struct vu_program_info info = {
