@@ -143,7 +143,7 @@ static void group_take_remote(struct vu_group *g)
 		oldest = req->remote_next;
 		__atomic_store_n(&req->is_remote, false, __ATOMIC_RELAXED);
 		/* Its length was checked by vu_req_complete_remote(). */
-		vu_req_complete(&req->pub, req->remote_written);
+		vu_req_complete(&req->pub, req->written);
 	}
 }
 

@@ -216,7 +216,7 @@ int vu_req_complete_remote(struct vu_req *pub, uint64_t written)
 			  req_owner(req)->index);
 		return -EINVAL;
 	}
-	req->remote_written = written;
+	req->written = written;
 	group_post_remote(req_owner(req)->group, req);
 	return 0;
 }

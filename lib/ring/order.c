@@ -61,7 +61,7 @@ void order_complete(struct ring *r, struct req *req, uint32_t written)
 		req = r->order[r->order_first];
 		r->order_first = (r->order_first + 1) % r->size;
 		r->order_n--;
-		ring_push(r, req, req->written);
+		ring_push(r, req, (uint32_t)req->written);
 		ring_drop(r, req);
 	}
 }

@@ -13,6 +13,8 @@
 #include "ring/packed.h"
 #include "ring/split.h"
 
+enum { CACHE_LINE = 64 };
+
 /* Nothing more is to be taken: nothing is left of what was seen, and nobody looks any more. */
 static void ring_end(struct ring *r)
 {
@@ -80,9 +82,10 @@ static int ring_alloc(struct ring *r)
 {
 	const struct ring_config *c = &r->config;
 	size_t head = (sizeof(struct req) + 15) / 16 * 16;
+	size_t size = (head + c->priv_size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 
-	r->req_size = (uint32_t)(head + (c->priv_size + 15) / 16 * 16);
-	r->reqs = calloc(c->size, r->req_size);
+	r->req_size = (uint32_t)size;
+	r->reqs = aligned_alloc(CACHE_LINE, size * c->size);
 	r->scratch = calloc(c->max_segs, DESC_BYTES);
 	if (c->packed)
 		r->free_reqs = calloc(c->size, sizeof(*r->free_reqs));
@@ -90,6 +93,7 @@ static int ring_alloc(struct ring *r)
 		r->order = calloc(c->size, sizeof(struct req *));
 	if (!r->reqs || !r->scratch || (c->packed && !r->free_reqs) || (c->in_order && !r->order))
 		return -ENOMEM;
+	memset(r->reqs, 0, size * c->size);
 	for (uint32_t i = 0; i < c->size; i++) {
 		struct req *req = ring_req(r, i);
 

@@ -63,26 +63,28 @@ enum req_state {
 	REQ_HELD, /* completed, but an older one is not, and the order matters */
 };
 
-/* A request and what the library keeps with it; pub is first: the two convert by a cast. */
+/*
+ * A request and what the library keeps with it; pub is first: the two convert by a cast.  Three
+ * cache lines, of which usual requests need as much as they have segments: so the rest is behind.
+ */
 struct req {
 	struct vu_req pub;
 	struct ring *ring;
-	struct table *table;	 /* the memory its segments point into */
-	struct req *remote_next; /* completed by another thread */
-	uint64_t remote_written;
-	bool is_remote;	    /* atomic: it is on its way back from another thread */
-	uint32_t pos;	    /* next_pos when it was taken */
-	uint16_t id;	    /* what the used entry will name: the chain's head, or the buffer id */
-	uint16_t slots;	    /* entries of the ring that it takes: 1, packed: its descriptors */
-	uint8_t state;	    /* enum req_state */
-	bool is_odd;	    /* letting go of it takes more than its state: ring_drop_odd() */
-	uint8_t block;	    /* 0: segments are inline, else 1 + arena class */
-	uint32_t written;   /* REQ_HELD */
-	uint32_t again_at;  /* 1 + its place among what is run again; 0: it is new */
-	uint16_t log_entry; /* in-flight log: where its chain begins */
-	uint16_t log_last;  /* ... and ends */
+	struct table *table; /* the memory its segments point into */
+	uint32_t pos;	     /* next_pos when it was taken */
+	uint16_t id;	     /* what the used entry will name: the chain's head, or the buffer id */
+	uint16_t slots;	     /* entries of the ring that it takes: 1, packed: its descriptors */
+	uint8_t state;	     /* enum req_state */
+	bool is_odd;	     /* letting go of it takes more than its state: ring_drop_odd() */
+	uint8_t block;	     /* 0: segments are inline, else 1 + arena class */
+	bool is_remote;	     /* atomic: it is on its way back from another thread */
+	uint16_t log_entry;  /* in-flight log: where its chain begins */
+	uint16_t log_last;   /* ... and ends */
 	struct iovec segs[RING_INLINE_SEGS];
-	/* followed by priv_size bytes */
+	struct req *remote_next; /* completed by another thread */
+	uint64_t written;	 /* is_remote, or REQ_HELD */
+	uint32_t again_at;	 /* 1 + its place among what is run again; 0: it is new */
+				 /* followed by priv_size bytes */
 };
 
 /* A place in a packed ring: slot and wrap counter. */
