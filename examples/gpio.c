@@ -184,14 +184,6 @@ static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
 	port_free(vu_device_opaque(dev));
 }
 
-static int set_lines(const char *value, void *opaque)
-{
-	struct settings *settings = opaque;
-
-	settings->lines = value;
-	return 0;
-}
-
 static int set_chip(const char *value, void *opaque)
 {
 	struct settings *settings = opaque;
@@ -202,25 +194,24 @@ static int set_chip(const char *value, void *opaque)
 	return 0;
 }
 
-static int set_control(const char *value, void *opaque)
-{
-	struct settings *settings = opaque;
-
-	settings->control = value;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct vu_option options[] = {
-		{"lines", "FILE", "description of simulated lines (default: 8 without names)", 0,
-		 set_lines},
-		{"chip", "CHIP[:LINES]",
-		 "lines of this machine (\"gpiochip0:0-3,LED\"; repeatable); not simulated", 0,
-		 set_chip},
-		{"control", "PATH|-",
-		 "take commands from a socket or standard input (try \"help\")", 0, set_control},
-		{NULL, NULL, NULL, 0, NULL},
+		{.name = "lines",
+		 .argument = "FILE",
+		 .help = "description of simulated lines (default: 8 without names)",
+		 .store = VU_STORE_STRING,
+		 .offset = offsetof(struct settings, lines)},
+		{.name = "chip",
+		 .argument = "CHIP[:LINES]",
+		 .help = "lines of this machine (\"gpiochip0:0-3,LED\"; repeatable); not simulated",
+		 .set = set_chip},
+		{.name = "control",
+		 .argument = "PATH|-",
+		 .help = "take commands from a socket or standard input (try \"help\")",
+		 .store = VU_STORE_STRING,
+		 .offset = offsetof(struct settings, control)},
+		{.name = NULL},
 	};
 	struct settings settings = {.n_chips = 0};
 	const struct vu_program_info info = {
