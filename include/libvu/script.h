@@ -130,8 +130,8 @@ VU_API int vu_script_fail(struct vu_script *script, const char *reason);
 /**
  * vu_script_say() - send a line to every client: something happened in the device.
  *
- * Clients get it between answers, too: begin all such lines with a word that no answer begins with,
- * and neither "ok" nor "error:", and they can be told apart.
+ * Clients get "* " before @text, by which they can tell it from answers (which should not begin so):
+ * it may come among those.
  *
  * @text: without a newline.
  *

@@ -169,6 +169,6 @@ void vu_script_say(struct vu_script *script, const char *text)
 		return;
 	for (c = LIST_FIRST(&script->server->clients); c; c = next) {
 		next = LIST_NEXT(c, link);
-		client_send_line(c, "", text);
+		client_send_line(c, "* ", text);
 	}
 }

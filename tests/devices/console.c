@@ -87,11 +87,7 @@ void console_begin(struct rig *rig, uint32_t n, const char *const *names, uint32
 
 const char *console_ports(struct rig *rig)
 {
-	const char *answer = rig_say(rig, "ports");
-
-	while (!strncmp(answer, "guest-", strlen("guest-")))
-		answer = strchr(answer, '\n') + 1;
-	return answer;
+	return rig_say(rig, "ports");
 }
 
 /* --- data --- */

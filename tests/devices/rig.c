@@ -298,12 +298,12 @@ static void rig_send_line(struct rig *rig, const char *line)
 	int n = snprintf(text, sizeof(text), "%s\n", line);
 
 	assert_true(rig->answers.fd >= 0 && n < (int)sizeof(text));
-	/* What the device said by itself until now is no answer; rig_hear() has it, too. */
-	rig->answers.len = 0;
-	while (recv(rig->answers.fd, rig->answers.held, sizeof(rig->answers.held), MSG_DONTWAIT) >
-	       0)
-		;
 	assert_int_equal(send(rig->answers.fd, text, (size_t)n, MSG_NOSIGNAL), n);
+}
+
+static bool rig_is_event(const char *line)
+{
+	return !strncmp(line, "* ", 2);
 }
 
 /* What was answered, into rig->answer; true: "ok" was behind it, else the error is in rig->line. */
@@ -315,6 +315,8 @@ static bool rig_read_answer(struct rig *rig)
 	for (;;) {
 		const char *line = rig_read_line(rig, &rig->answers);
 
+		if (rig_is_event(line)) /* rig_hear() has it, too */
+			continue;
 		if (!strcmp(line, "ok"))
 			return true;
 		if (!strncmp(line, "error: ", 7))
@@ -342,5 +344,8 @@ const char *rig_say_refused(struct rig *rig, const char *line)
 
 const char *rig_hear(struct rig *rig)
 {
-	return rig_read_line(rig, &rig->events);
+	const char *line = rig_read_line(rig, &rig->events);
+
+	assert_true(rig_is_event(line));
+	return line + 2;
 }

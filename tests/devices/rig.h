@@ -117,9 +117,7 @@ uint32_t rig_ask(struct rig *rig, uint32_t queue, const void *out, uint32_t out_
  * Control socket (start with --control and rig->control).  rig_say() sends a line and returns what
  * was answered before "ok", lines joined by '\n'; it fails the test on "error:".  rig_say_refused()
  * wants an error and returns its text.  rig_hear() waits for the next line that the device said by
- * itself: it has a connection of its own since rig_spawn(), so none is missed.  (Lines that the
- * device says while the command runs are among the answers, too.)  The text is valid until the next
- * call.
+ * itself since it was started.  The text is valid until the next call.
  */
 const char *rig_say(struct rig *rig, const char *line);
 const char *rig_say_refused(struct rig *rig, const char *line);

@@ -290,14 +290,13 @@ static void a_guest_that_is_too_slow_is_told(struct rig *rig)
 	rig_say(rig, "event EV_KEY KEY_C 1");
 	rig_say(rig, "event EV_KEY KEY_D 1");
 	rig_say(rig, "event EV_KEY KEY_E 1");
-	answer = rig_say(rig, "event EV_KEY KEY_F 1");
-	assert_non_null(strstr(answer, "dropped"));
+	rig_say(rig, "event EV_KEY KEY_F 1");
+	assert_string_equal(rig_hear(rig), "dropped: the guest is too slow");
 	rig_say(rig, "syn");
 	rig_say(rig, "key KEY_C 0");
 	answer = rig_say(rig, "state");
 	assert_int_equal(sscanf(strstr(answer, "dropped"), "dropped %lu", &dropped), 1);
 	assert_int_equal(dropped, 8);
-	assert_string_equal(rig_hear(rig), "dropped: the guest is too slow");
 
 	/* All that was there before, then that something is missing, then what is so. */
 	assert_int_equal(take_typed(rig, 4092), 4092);

@@ -67,7 +67,7 @@ class Client:
         self.send(line.encode() + b"\n")
         found = self.wait(rb"(?s)(.*?)(?:^|\n)(ok|error: [^\n]*)\n")
         assert found[2] == b"ok", f"{line}: {found[2].decode()}"
-        return found[1].decode()
+        return "\n".join(line for line in found[1].decode().split("\n") if line[:2] != "* ")
 
     def shutdown(self):
         self._socket.shutdown(socket.SHUT_RDWR)

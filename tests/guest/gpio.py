@@ -165,7 +165,7 @@ def restart(t, guest, gpio, control):
 
 
 def whole(t, boot):
-    with board(t) as gpio, Control(t.path("control"), "line ") as control, \
+    with board(t) as gpio, Control(t.path("control")) as control, \
          boot(VhostUser("gpio", gpio), programs=TOOLS) as guest:
         look(t, guest)
         drive(t, guest, control)
@@ -177,7 +177,7 @@ def whole(t, boot):
 
 def test_qemu(t):
     """QEMU 7.2 offers the guest no interrupts; but it connects again, as later ones do not."""
-    with board(t) as gpio, Control(t.path("control"), "line ") as control, \
+    with board(t) as gpio, Control(t.path("control")) as control, \
          t.qemu(VhostUser("gpio", gpio, reconnect=1), programs=TOOLS) as guest:
         look(t, guest)
         drive(t, guest, control)

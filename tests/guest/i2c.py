@@ -111,7 +111,7 @@ def simulated(t, boot, lm75):
     modules = ["at24"] + (["lm75"] if lm75 else [])
     with t.backend("vu-i2c", *chips(t)) as i2c, \
          boot(VhostUser("i2c", i2c), programs=TOOLS, modules=modules) as guest:
-        control = Control(t.path("control"), "written ")
+        control = Control(t.path("control"))
         bus = bus_number(guest, "i2c_virtio")
         tools(t, guest, bus, control)
         at24(t, guest, bus)
@@ -176,7 +176,7 @@ def test_adapters_of_the_machine(t):
          t.qemu(VhostUser("i2c", i2c), modules=["at24", "i2c_i801"],
                 files={"/lib/libvu.so.0": libvu},
                 programs=TOOLS + [t.program("vu-i2c"), t.program("guest-i2c-peer")]) as guest:
-        bus, control = bus_number(guest, "i2c_virtio"), Control(t.path("control"), "written ")
+        bus, control = bus_number(guest, "i2c_virtio"), Control(t.path("control"))
         with t.check("groups_reach_a_real_bus_as_combined_transfers"):
             before = stats(control)
             said = inside(guest, f"--bus=/dev/i2c-{bus}:0x48,0x50", "0x50:w05,0x50:r8",

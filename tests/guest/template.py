@@ -53,7 +53,7 @@ def test_template(t):
     with t.backend("vu-template", "--delay-ms=1", f"--events={t.path('events')}",
                    f"--control={t.path('control')}") as template, \
          t.qemu(Generic("balloon", template, queues=2, config_size=8), qemu=t.newest_qemu) as guest, \
-         Control(t.path("control"), event="actual") as control:
+         Control(t.path("control")) as control:
         with t.check(f"{t.name}_guest_has_a_balloon_with_its_unmodified_driver"):
             driver = guest.run("readlink /sys/bus/virtio/devices/virtio0/driver").text
             assert driver.endswith("/virtio_balloon"), driver
@@ -82,12 +82,12 @@ def test_template_reconnect(t):
     with t.backend("vu-template", f"--control={t.path('control')}") as template, \
          t.check(f"{t.name}_guest_goes_on_with_a_back_end_that_was_killed_and_started_again"), \
          reconnecting(t, template):
-        with Control(t.path("control"), event="actual") as control:
+        with Control(t.path("control")) as control:
             control.say("target 100")
             control.hear("actual 100")
         template.kill()
         template.start()
-        with Control(t.path("control"), event="actual") as control:
+        with Control(t.path("control")) as control:
             control.say("target 200")
             control.hear("actual 200")
             assert counts(control)["given"] == 100, counts(control)

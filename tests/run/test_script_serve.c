@@ -106,15 +106,15 @@ static void what_is_said_goes_to_every_client_and_answers_to_one(void **state)
 	assert_string_equal(script_ask(rig, a, "repeat 1 x\n"), "x\nok\n");
 	assert_string_equal(script_read(rig, b), "");
 	vu_script_say(rig->script, "line 3 is high");
-	assert_string_equal(script_read(rig, a), "line 3 is high\n");
-	assert_string_equal(script_read(rig, b), "line 3 is high\n");
-	assert_string_equal(script_ask(rig, b, "say y\n"), "y\nok\n");
-	assert_string_equal(script_read(rig, a), "y\n");
+	assert_string_equal(script_read(rig, a), "* line 3 is high\n");
+	assert_string_equal(script_read(rig, b), "* line 3 is high\n");
+	assert_string_equal(script_ask(rig, b, "say y\n"), "* y\nok\n");
+	assert_string_equal(script_read(rig, a), "* y\n");
 	/* A name from elsewhere cannot pretend to be two lines. */
 	vu_script_say(rig->script, "port\nok");
-	assert_string_equal(script_read(rig, a), "port?ok\n");
+	assert_string_equal(script_read(rig, a), "* port?ok\n");
 	close(a);
-	assert_string_equal(script_ask(rig, b, "say z\n"), "port?ok\nz\nok\n");
+	assert_string_equal(script_ask(rig, b, "say z\n"), "* port?ok\n* z\nok\n");
 	close(b);
 }
 
@@ -165,7 +165,7 @@ static void a_client_that_does_not_read_is_disconnected(void **state)
 	/* Far more than its socket and we hold. */
 	for (int i = 0; i < 2000 && !strstr(rig->log, "does not read"); i++) {
 		vu_script_say(rig->script, line);
-		assert_int_equal(strlen(script_read(rig, good)), sizeof(line));
+		assert_int_equal(strlen(script_read(rig, good)), 2 + sizeof(line));
 	}
 	assert_non_null(strstr(rig->log, "a client that does not read what it is told"));
 	assert_true(script_is_closed(rig, slow));
@@ -361,7 +361,7 @@ static void standard_input_may_be_a_file(void **state)
 	restore(&s);
 	assert_int_equal(ret, 0);
 	assert_string_equal(rig->ran, "a;b;");
-	expect_text(out, "ok\nx\nx\nok\nok\nsaid\n");
+	expect_text(out, "ok\nx\nx\nok\nok\n* said\n");
 	close(out);
 }
 
@@ -407,7 +407,7 @@ static void standard_input_and_output_may_be_pipes(void **state)
 	assert_int_equal(ret, 0);
 	assert_false(flags & O_NONBLOCK); /* they may be others', too */
 	assert_string_equal(rig->ran, "a;b;");
-	assert_int_equal(strlen(rig->text), 6 + 100 * sizeof(line));
+	assert_int_equal(strlen(rig->text), 6 + 100 * (2 + sizeof(line)));
 	assert_string_equal(rig->log, "");
 	close(out[0]);
 }

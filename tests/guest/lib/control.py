@@ -9,14 +9,14 @@ import time
 from .errors import GuestError
 
 
+EVENT = "* "  # how lines begin that are no answers
+
+
 class Control:
-    """Gives commands and hears what the device says by itself, on two connections.
+    """Gives commands and hears what the device says by itself, on two connections."""
 
-    Every client hears it: `event`, how such lines begin, tells them from answers.
-    """
-
-    def __init__(self, path, event="", timeout=10):
-        self.path, self.event = path, event
+    def __init__(self, path, timeout=10):
+        self.path = path
         self._answers, self._events = _Lines(path, timeout), _Lines(path, timeout)
         self.say("help")  # an answer says that both have been accepted
 
@@ -30,13 +30,13 @@ class Control:
                 return "\n".join(answered)
             if got.startswith("error: "):
                 raise GuestError(f"{self.path}: {line!r}: {got}")
-            if not self.event or not got.startswith(self.event):
+            if not got.startswith(EVENT):
                 answered.append(got)
 
     def hear(self, wanted=None):
         """The next line that the device says by itself; with `wanted`, goes on until it says that."""
         while True:
-            got = self._events.next(wanted)
+            got = self._events.next(wanted).removeprefix(EVENT)
             if wanted in (None, got):
                 return got
 
