@@ -22,8 +22,8 @@ struct console_settings {
 	uint32_t n_ports;		      /* of these */
 	uint32_t max_ports;		      /* with the console; 0: as many as there are */
 	uint16_t cols, rows;
-	bool no_multiport;
-	bool rows_first;
+	int no_multiport;
+	int rows_first;
 	const char *control; /* where the script comes from, or NULL */
 };
 

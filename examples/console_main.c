@@ -52,30 +52,6 @@ static int set_size(const char *value, void *opaque)
 	return console_parse_size(value, &s->cols, &s->rows);
 }
 
-static int set_no_multiport(const char *value, void *opaque)
-{
-	struct console_settings *s = opaque;
-
-	s->no_multiport = true;
-	return 0;
-}
-
-static int set_rows_first(const char *value, void *opaque)
-{
-	struct console_settings *s = opaque;
-
-	s->rows_first = true;
-	return 0;
-}
-
-static int set_control(const char *value, void *opaque)
-{
-	struct console_settings *s = opaque;
-
-	s->control = value;
-	return 0;
-}
-
 /* What no option can see alone. */
 static int check_settings(const struct console_settings *s)
 {
@@ -118,20 +94,37 @@ static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
 int main(int argc, char **argv)
 {
 	static const struct vu_option options[] = {
-		{"console", "BACKEND",
-		 "the console: pty[:LINK], socket:PATH, stdio, file:OUT[,in=IN], echo (default)", 0,
-		 set_console},
-		{"port", "NAME=BACKEND", "a port with this name (repeatable)", 0, set_port},
-		{"max-ports", "N", "ports there can be (default: as many as there are)", 0,
-		 set_max_ports},
-		{"no-multiport", NULL, "a console and nothing else, with two queues", 0,
-		 set_no_multiport},
-		{"size", "COLSxROWS", "size of the console (default: 80x25)", 0, set_size},
-		{"resize-rows-first", NULL, "tell rows before columns, for Linux before 6.15", 0,
-		 set_rows_first},
-		{"control", "PATH|-", "take commands from a socket, or standard input", 0,
-		 set_control},
-		{NULL, NULL, NULL, 0, NULL},
+		{.name = "console",
+		 .argument = "BACKEND",
+		 .help = "the console: pty[:LINK], socket:PATH, stdio, file:OUT[,in=IN], echo "
+			 "(default)",
+		 .set = set_console},
+		{.name = "port",
+		 .argument = "NAME=BACKEND",
+		 .help = "a port with this name (repeatable)",
+		 .set = set_port},
+		{.name = "max-ports",
+		 .argument = "N",
+		 .help = "ports there can be (default: as many as there are)",
+		 .set = set_max_ports},
+		{.name = "no-multiport",
+		 .help = "a console and nothing else, with two queues",
+		 .store = VU_STORE_FLAG,
+		 .offset = offsetof(struct console_settings, no_multiport)},
+		{.name = "size",
+		 .argument = "COLSxROWS",
+		 .help = "size of the console (default: 80x25)",
+		 .set = set_size},
+		{.name = "resize-rows-first",
+		 .help = "tell rows before columns, for Linux before 6.15",
+		 .store = VU_STORE_FLAG,
+		 .offset = offsetof(struct console_settings, rows_first)},
+		{.name = "control",
+		 .argument = "PATH|-",
+		 .help = "take commands from a socket, or standard input",
+		 .store = VU_STORE_STRING,
+		 .offset = offsetof(struct console_settings, control)},
+		{.name = NULL},
 	};
 	struct console_settings settings = {.console = "echo", .cols = 80, .rows = 25};
 	const struct vu_program_info info = {

@@ -274,12 +274,6 @@ static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
 	(void)opaque;
 }
 
-static int set_platform(const char *value, void *opaque)
-{
-	((struct settings *)opaque)->description = value;
-	return 0;
-}
-
 static int set_hwmon(const char *value, void *opaque)
 {
 	struct settings *settings = opaque;
@@ -300,31 +294,33 @@ static int set_iio(const char *value, void *opaque)
 	return 0;
 }
 
-static int set_sysfs(const char *value, void *opaque)
-{
-	((struct settings *)opaque)->sysfs = value;
-	return 0;
-}
-
-static int set_control(const char *value, void *opaque)
-{
-	((struct settings *)opaque)->control = value;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct vu_option options[] = {
-		{"platform", "FILE", "description of the platform (default: a small one)", 0,
-		 set_platform},
-		{"hwmon", "CHIP|all",
-		 "sensors of the host's hwmon chips with this name (repeatable)", 0, set_hwmon},
-		{"iio", "DEVICE|all",
-		 "sensors of the host's IIO devices with this name (repeatable)", 0, set_iio},
-		{"sysfs", "DIR", "where those are (default: /sys)", 0, set_sysfs},
-		{"control", "PATH|-",
-		 "take commands from a socket, or standard input; try \"help\"", 0, set_control},
-		{NULL, NULL, NULL, 0, NULL},
+		{.name = "platform",
+		 .argument = "FILE",
+		 .help = "description of the platform (default: a small one)",
+		 .store = VU_STORE_STRING,
+		 .offset = offsetof(struct settings, description)},
+		{.name = "hwmon",
+		 .argument = "CHIP|all",
+		 .help = "sensors of the host's hwmon chips with this name (repeatable)",
+		 .set = set_hwmon},
+		{.name = "iio",
+		 .argument = "DEVICE|all",
+		 .help = "sensors of the host's IIO devices with this name (repeatable)",
+		 .set = set_iio},
+		{.name = "sysfs",
+		 .argument = "DIR",
+		 .help = "where those are (default: /sys)",
+		 .store = VU_STORE_STRING,
+		 .offset = offsetof(struct settings, sysfs)},
+		{.name = "control",
+		 .argument = "PATH|-",
+		 .help = "take commands from a socket, or standard input; try \"help\"",
+		 .store = VU_STORE_STRING,
+		 .offset = offsetof(struct settings, control)},
+		{.name = NULL},
 	};
 	struct settings settings = {.sysfs = "/sys"};
 	const struct vu_program_info info = {
