@@ -35,7 +35,8 @@ static uint64_t blk_features(const struct blk_disk *disk)
 static uint32_t blk_seg_max(const struct blk_settings *settings)
 {
 	/* Without indirect descriptors a request has to fit into the ring. */
-	return settings->queue_size - 2 < BLK_SEG_MAX ? settings->queue_size - 2 : BLK_SEG_MAX;
+	return settings->queue_size - 2 < BLK_SEG_MAX ? (uint32_t)settings->queue_size - 2
+						      : BLK_SEG_MAX;
 }
 
 static void blk_fill_config(const struct blk_disk *disk, struct virtio_blk_config *config)
@@ -165,7 +166,7 @@ static int blk_make_device(struct blk_disk *disk, uint32_t index, struct vu_prog
 		.config = &config,
 		.config_writable = &writable,
 		.config_size = CONFIG_SIZE,
-		.max_queue_size = disk->settings->queue_size,
+		.max_queue_size = (uint32_t)disk->settings->queue_size,
 		.max_segs = blk_seg_max(disk->settings) + 2,
 		.priv_size = sizeof(struct blk_io),
 		.log_level = vu_program_log_level(program),
@@ -207,7 +208,7 @@ static int create(struct vu_program *program, uint32_t index, struct vu_device *
 		return -ENOMEM;
 	disk->settings = settings;
 	disk->backend = settings->backend;
-	disk->n_queues = settings->n_queues;
+	disk->n_queues = (uint32_t)settings->n_queues;
 	disk->queues = calloc(disk->n_queues, sizeof(*disk->queues));
 	ret = disk->queues ? disk->backend->open(disk, index) : -ENOMEM;
 	if (!ret)
@@ -239,70 +240,16 @@ static int set_file(const char *value, void *opaque)
 	return 0;
 }
 
-static int set_read_only(const char *value, void *opaque)
-{
-	((struct blk_settings *)opaque)->read_only = true;
-	(void)value;
-	return 0;
-}
-
-static int set_in_order(const char *value, void *opaque)
-{
-	((struct blk_settings *)opaque)->in_order = true;
-	(void)value;
-	return 0;
-}
-
-static int set_direct(const char *value, void *opaque)
-{
-	((struct blk_settings *)opaque)->direct = true;
-	(void)value;
-	return 0;
-}
-
-static int set_polled(const char *value, void *opaque)
-{
-	((struct blk_settings *)opaque)->polled = true;
-	(void)value;
-	return 0;
-}
-
-static int set_fixed(const char *value, void *opaque)
-{
-	((struct blk_settings *)opaque)->fixed = true;
-	(void)value;
-	return 0;
-}
-
-static int set_number(const char *value, uint32_t min, uint32_t max, uint32_t *number)
-{
-	uint64_t n;
-	int ret = vu_number_parse(value, min, max, &n);
-
-	if (!ret)
-		*number = (uint32_t)n;
-	return ret;
-}
-
-static int set_n_queues(const char *value, void *opaque)
-{
-	return set_number(value, 1, MAX_QUEUES, &((struct blk_settings *)opaque)->n_queues);
-}
-
-static int set_queue_size(const char *value, void *opaque)
-{
-	return set_number(value, MIN_QUEUE_SIZE, MAX_QUEUE_SIZE,
-			  &((struct blk_settings *)opaque)->queue_size);
-}
-
 static int set_block(const char *value, void *opaque)
 {
 	struct blk_settings *settings = opaque;
-	int ret = set_number(value, BLK_SECTOR, MAX_BLOCK, &settings->block);
+	uint64_t block;
+	int ret = vu_number_parse(value, BLK_SECTOR, MAX_BLOCK, &block);
 
 	if (ret)
 		return ret;
-	return settings->block & (settings->block - 1) ? -EINVAL : 0;
+	settings->block = (uint32_t)block;
+	return block & (block - 1) ? -EINVAL : 0;
 }
 
 static int set_serial(const char *value, void *opaque)
@@ -315,12 +262,6 @@ static int set_serial(const char *value, void *opaque)
 	memset(settings->serial, 0, sizeof(settings->serial));
 	memcpy(settings->serial, value, len);
 	return 0;
-}
-
-static int set_size(const char *value, void *opaque)
-{
-	return vu_number_parse(value, BLK_SECTOR, UINT64_C(1) << 62,
-			       &((struct blk_settings *)opaque)->size);
 }
 
 static int set_backend(const char *value, void *opaque)
@@ -338,22 +279,64 @@ static int set_backend(const char *value, void *opaque)
 }
 
 static const struct vu_option options[] = {
-	{"blk-file", "PATH", "file or block device; repeated: one for each socket", 0, set_file},
-	{"read-only", NULL, "refuse what would change it", 0, set_read_only},
-	{"num-queues", "N", "queues, with a thread for each (default 1)", 0, set_n_queues},
-	{"queue-size", "N", "longest ring taken, in entries (default 1024)", 0, set_queue_size},
-	{"serial", "TEXT", "at most 20 characters (default: vu-blk)", 0, set_serial},
-	{"direct", NULL, "bypass the page cache (O_DIRECT)", 0, set_direct},
-	{"iopoll", NULL, "with --direct: poll the disk for what is done, where it can", 0,
-	 set_polled},
-	{"register-memory", NULL, "with --direct: pin the guest's memory, to look it up once", 0,
-	 set_fixed},
-	{"logical-block-size", "BYTES", "512 to 4096 (default: what suits the file)", 0, set_block},
-	{"backend", "NAME", "file (default), memory, or null: keeps nothing", 0, set_backend},
-	{"in-order", NULL, "offer VIRTIO_F_IN_ORDER: requests end in the order they came", 0,
-	 set_in_order},
-	{"size", "BYTES", "of memory or null; K, M, G, T may follow (default 1G)", 0, set_size},
-	{NULL, NULL, NULL, 0, NULL},
+	{.name = "blk-file",
+	 .argument = "PATH",
+	 .help = "file or block device; repeated: one for each socket",
+	 .set = set_file},
+	{.name = "read-only",
+	 .help = "refuse what would change it",
+	 .store = VU_STORE_FLAG,
+	 .offset = offsetof(struct blk_settings, read_only)},
+	{.name = "num-queues",
+	 .argument = "N",
+	 .help = "queues, with a thread for each (default 1)",
+	 .store = VU_STORE_NUMBER,
+	 .offset = offsetof(struct blk_settings, n_queues),
+	 .min = 1,
+	 .max = MAX_QUEUES},
+	{.name = "queue-size",
+	 .argument = "N",
+	 .help = "longest ring taken, in entries (default 1024)",
+	 .store = VU_STORE_NUMBER,
+	 .offset = offsetof(struct blk_settings, queue_size),
+	 .min = MIN_QUEUE_SIZE,
+	 .max = MAX_QUEUE_SIZE},
+	{.name = "serial",
+	 .argument = "TEXT",
+	 .help = "at most 20 characters (default: vu-blk)",
+	 .set = set_serial},
+	{.name = "direct",
+	 .help = "bypass the page cache (O_DIRECT)",
+	 .store = VU_STORE_FLAG,
+	 .offset = offsetof(struct blk_settings, direct)},
+	{.name = "iopoll",
+	 .help = "with --direct: poll the disk for what is done, where it can",
+	 .store = VU_STORE_FLAG,
+	 .offset = offsetof(struct blk_settings, polled)},
+	{.name = "register-memory",
+	 .help = "with --direct: pin the guest's memory, to look it up once",
+	 .store = VU_STORE_FLAG,
+	 .offset = offsetof(struct blk_settings, fixed)},
+	{.name = "logical-block-size",
+	 .argument = "BYTES",
+	 .help = "512 to 4096 (default: what suits the file)",
+	 .set = set_block},
+	{.name = "backend",
+	 .argument = "NAME",
+	 .help = "file (default), memory, or null: keeps nothing",
+	 .set = set_backend},
+	{.name = "in-order",
+	 .help = "offer VIRTIO_F_IN_ORDER: requests end in the order they came",
+	 .store = VU_STORE_FLAG,
+	 .offset = offsetof(struct blk_settings, in_order)},
+	{.name = "size",
+	 .argument = "BYTES",
+	 .help = "of memory or null; K, M, G, T may follow (default 1G)",
+	 .store = VU_STORE_NUMBER,
+	 .offset = offsetof(struct blk_settings, size),
+	 .min = BLK_SECTOR,
+	 .max = UINT64_C(1) << 62},
+	{.name = NULL},
 };
 
 int main(int argc, char **argv)

@@ -38,14 +38,14 @@ struct blk_settings {
 	uint32_t n_files;
 	const struct blk_backend *backend;
 	uint64_t size; /* of memory and null */
-	uint32_t n_queues;
-	uint32_t queue_size;
+	uint64_t n_queues;
+	uint64_t queue_size;
 	uint32_t block; /* logical block size; 0: what suits the file */
-	bool read_only;
-	bool in_order;
-	bool direct;
-	bool polled; /* --iopoll */
-	bool fixed;  /* --register-memory */
+	int read_only;
+	int in_order;
+	int direct;
+	int polled; /* --iopoll */
+	int fixed;  /* --register-memory */
 	char serial[VIRTIO_BLK_ID_BYTES];
 };
 
