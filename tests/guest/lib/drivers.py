@@ -26,12 +26,12 @@ def folder(store, release):
     if not store.may_fetch:
         raise Skip(f"kernel {release} comes without {', '.join(SOURCES)}; --fetch builds them")
     needed("make", "xz")
-    return store.make(lambda work: _build(store, release, work), label)
+    return store.make(label, lambda work: _build(store, release, work))
 
 
 def _build(store, release, work):
     headers = OwnPackages(f"linux-headers-{release}").unpack(store, f"{work}/headers")
-    made = f"{work}/{release}"
+    made = f"{work}/drivers-{release}"
     os.mkdir(made)
     _take_sources(store, ".".join(release.split(".")[:2]), work, made)
     with open(f"{made}/Kbuild", "w", encoding="utf-8") as kbuild:

@@ -32,12 +32,12 @@ class Packages:
             return store.find(label)
         if not store.may_fetch:
             raise Skip(f"{self.names[0]} of {self.suite} is not in the cache; --fetch gets it")
-        return store.make(lambda work: self.unpack(store, work), label)
+        return store.make(label, lambda work: self.unpack(store, work, label))
 
-    def unpack(self, store, work):
-        """Fetches into the folder `work`; the folder below it with the packages' files."""
+    def unpack(self, store, work, name="tree"):
+        """Fetches into the folder `work`; the folder `name` below it with the packages' files."""
         store.say(f"fetching {', '.join(self.names)} of {self.suite}")
-        tree = f"{work}/tree"
+        tree = f"{work}/{name}"
         os.makedirs(tree)
         for package in self.fetch(store, work):
             subprocess.run(["dpkg", "-x", package, tree], check=True)

@@ -5,6 +5,7 @@ A folder is made elsewhere and renamed when it is whole, so what is found is com
 make the same one at a time both end with it.
 """
 
+import contextlib
 import glob
 import os
 import re
@@ -42,23 +43,37 @@ class Store:
         found = [p for cache in cache_folders() for p in glob.glob(f"{cache}/{pattern}")]
         return max(found, key=version_key) if found else None
 
-    def make(self, maker, label=None):
+    def make(self, what, maker):
         """A new folder: maker(work) makes it below the empty folder `work` and returns it.
 
-        Its name is `label`, or the last part of what maker returned.
+        It keeps its own name.  What failed once is not tried again in the same run of scripts/test:
+        a network that does not answer costs minutes.
         """
         cache = next((c for c in cache_folders() if os.access(c, os.W_OK)), cache_folders()[0])
+        failures = f"{cache}/failed.{os.environ.get('VU_BEGAN') or os.getpid()}"
+        if os.path.exists(failures):
+            with open(failures, encoding="utf-8") as file:
+                for line in file:
+                    if line.startswith(f"{what}\t"):
+                        raise Skip(line.rstrip("\n").split("\t")[1])
         try:
             os.makedirs(cache, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=cache, prefix="fetch.") as work:
                 made = maker(work)
                 os.chmod(made, 0o755)
-                label = label or os.path.basename(made)
-                if not os.path.isdir(f"{cache}/{label}"):
-                    os.rename(made, f"{cache}/{label}")
+                place = f"{cache}/{os.path.basename(made)}"
+                if not os.path.isdir(place):
+                    os.rename(made, place)
+        except Skip as reason:
+            with contextlib.suppress(OSError):
+                for old in set(glob.glob(f"{cache}/failed.*")) - {failures}:
+                    os.unlink(old)
+                with open(failures, "a", encoding="utf-8") as file:
+                    file.write(f"{what}\t{' '.join(str(reason).split())}\n")
+            raise
         except OSError as error:
             raise Skip(f"cannot add to {cache}: {error.strerror}") from error
-        return f"{cache}/{label}"
+        return place
 
     def run(self, what, argv, log, cwd=None):
         """Runs a command with its output in the file `log`, and says now and then how far it is.
