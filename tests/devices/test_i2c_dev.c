@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vu-i2c's adapter of this machine (examples/i2c_dev.c), with ioctl() replaced: what it asks of
+ * vu-i2c's adapter of this machine (examples/i2c/i2c_dev.c), with ioctl() replaced: what it asks of
  * i2c-dev, and what it makes of the answers.  tests/guest/i2c.py has real ones.
  */
 #include <setjmp.h>

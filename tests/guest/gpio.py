@@ -227,7 +227,7 @@ def with_libgpiod2(t):
     if not shutil.which("cc"):
         raise Skip("no C compiler")
     libraries = f"{t.packages('trixie', 'libgpiod-dev', 'libgpiod3')}/usr/lib/x86_64-linux-gnu"
-    sources = [path for path in glob.glob(f"{TREE}/examples/gpio*.c")
+    sources = [path for path in glob.glob(f"{TREE}/examples/gpio/*.c")
                if not path.endswith(("_v1.c", "_no_chips.c"))]
     build = os.path.dirname(os.path.dirname(os.path.abspath(t.program("vu-gpio"))))
     path = t.path("vu-gpio")
