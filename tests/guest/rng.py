@@ -91,5 +91,12 @@ def test_uml(t):
                 t.say(f"virtio0: device {number}, status {status}")
 
 
+def test_built_uml(t):
+    served = known_bytes(t.path("source"))
+    with t.backend("vu-rng", f"--source={t.path('source')}") as rng, \
+         t.uml(VhostUser("rng", rng), linux=t.built_uml) as guest:
+        read_from_guest(t, guest, "built_uml", served)
+
+
 if __name__ == "__main__":
     main()
