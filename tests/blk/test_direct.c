@@ -223,18 +223,25 @@ static void a_polled_disk_ends_with_requests_in_flight(void **state)
 	rig_stop(&rig->base);
 }
 
-static void a_disk_that_cannot_be_polled_interrupts(void **state)
+/* A disk that has no page cache in between, whatever file system the image is on. */
+static void open_loop(struct disk_rig *rig, struct loop *loop)
 {
-	struct disk_rig *rig = *state;
-	struct loop loop;
 	int ret;
 
 	disk_make_image(rig, rig->image, DISK_IMAGE);
-	ret = loop_open(&loop, rig->image);
+	ret = loop_open(loop, rig->image);
 	if (ret) {
 		print_message("[  SKIP  ] loop device: %s\n", strerror(-ret));
 		skip();
 	}
+}
+
+static void a_disk_that_cannot_be_polled_interrupts(void **state)
+{
+	struct disk_rig *rig = *state;
+	struct loop loop;
+
+	open_loop(rig, &loop);
 	rig_spawn(&rig->base,
 		  (const char *[]){"--blk-file", loop.path, "--direct", "--iopoll", NULL});
 	assert_true(said(rig, "--iopoll: "));
@@ -259,17 +266,19 @@ static void the_page_cache_is_neither_polled_nor_needs_pinned_memory(void **stat
 	rig_stop(&rig->base);
 }
 
-static void start_registered(struct disk_rig *rig)
+static void start_registered(struct disk_rig *rig, struct loop *loop)
 {
-	disk_make_image(rig, rig->image, DISK_IMAGE);
-	disk_spawn_file(rig, (const char *[]){"--direct", "--register-memory", NULL});
+	open_loop(rig, loop);
+	rig_spawn(&rig->base, (const char *[]){"--blk-file", loop->path, "--direct",
+					       "--register-memory", NULL});
 }
 
 static void registered_memory_is_pinned_until_the_front_end_goes(void **state)
 {
 	struct disk_rig *rig = *state;
+	struct loop loop;
 
-	start_registered(rig);
+	start_registered(rig, &loop);
 	assert_int_equal(pinned(rig), 0);
 	for (int round = 0; round < 3; round++) {
 		disk_connect(rig);
@@ -279,6 +288,7 @@ static void registered_memory_is_pinned_until_the_front_end_goes(void **state)
 		expect_pinned(rig, 0);
 	}
 	rig_stop(&rig->base);
+	loop_close(&loop);
 }
 
 static void without_the_option_nothing_is_pinned(void **state)
@@ -295,14 +305,16 @@ static void without_the_option_nothing_is_pinned(void **state)
 static void a_new_session_reads_into_its_own_memory(void **state)
 {
 	struct disk_rig *rig = *state;
+	struct loop loop;
 
-	start_registered(rig);
+	start_registered(rig, &loop);
 	for (uint64_t i = 0; i < 20; i++) {
 		disk_connect(rig);
 		disk_expect(rig, i * 64, 64 * SECTOR);
 		disk_write(rig, i * 64);
 	}
 	rig_stop(&rig->base);
+	loop_close(&loop);
 }
 
 static void add_region(struct disk_rig *rig, struct disk_io *ios, uint32_t n)
@@ -348,9 +360,10 @@ static void remove_region(struct disk_rig *rig, struct disk_io *ios)
 static void registered_memory_follows_plugging_and_unplugging(void **state)
 {
 	struct disk_rig *rig = *state;
+	struct loop loop;
 	struct disk_io ios[DEPTH];
 
-	start_registered(rig);
+	start_registered(rig, &loop);
 	disk_connect(rig);
 	disk_expect_alive(rig);
 	for (uint32_t i = 0; i < DEPTH; i++)
@@ -368,16 +381,18 @@ static void registered_memory_follows_plugging_and_unplugging(void **state)
 		expect_pinned(rig, DISK_MEMORY >> 20);
 	}
 	rig_stop(&rig->base);
+	loop_close(&loop);
 }
 
 /* Many small segments, and large ones: only single ones come from registered memory. */
 static void registered_memory_serves_requests_of_all_shapes(void **state)
 {
 	struct disk_rig *rig = *state;
+	struct loop loop;
 	struct driver_seg segs[34];
 	unsigned char want[32 * SECTOR];
 
-	start_registered(rig);
+	start_registered(rig, &loop);
 	disk_connect(rig);
 	disk_expect(rig, 0, DISK_DATA);
 	disk_expect(rig, 3, SECTOR);
@@ -393,6 +408,7 @@ static void registered_memory_serves_requests_of_all_shapes(void **state)
 	for (uint32_t i = 0; i < 32; i++)
 		assert_memory_equal(rig->io.data + (31 - i) * 4096, want + i * SECTOR, SECTOR);
 	rig_stop(&rig->base);
+	loop_close(&loop);
 }
 
 /* The last test: this process does not get the capability back. */
@@ -400,12 +416,13 @@ static void memory_that_cannot_be_pinned_is_used_as_usual(void **state)
 {
 	const struct rlimit limit = {1 << 20, 1 << 20};
 	struct disk_rig *rig = *state;
+	struct loop loop;
 
 	if (prctl(PR_CAPBSET_DROP, CAP_IPC_LOCK) < 0 || setrlimit(RLIMIT_MEMLOCK, &limit) < 0) {
 		print_message("[  SKIP  ] limits: %s\n", strerror(errno));
 		skip();
 	}
-	start_registered(rig);
+	start_registered(rig, &loop);
 	disk_connect(rig);
 	disk_expect_alive(rig);
 	disk_expect(rig, 0, DISK_DATA);
@@ -413,6 +430,7 @@ static void memory_that_cannot_be_pinned_is_used_as_usual(void **state)
 			      "low?); going on without\n"));
 	assert_int_equal(pinned(rig), 0);
 	rig_stop(&rig->base);
+	loop_close(&loop);
 }
 
 /* test_blk_direct [PATTERN]: of test names. */
