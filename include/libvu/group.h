@@ -19,7 +19,7 @@ VU_BEGIN_DECLS
  *   while (!end) {
  *       while (vu_group_process(g, 0) > 0) ;
  *       if (vu_group_arm(g) == 0)
- *           poll(vu_group_fd(g));
+ *           vu_group_wait(g, -1);
  *   }
  *
  * Return: 0; -ENOMEM, -EMFILE, -ENFILE.  Thread: device thread.
@@ -101,6 +101,22 @@ VU_API uint64_t vu_group_activity(const struct vu_group *group);
  * Since: 0.1
  */
 VU_API VU_CHECK int vu_group_arm(struct vu_group *group);
+
+/**
+ * vu_group_wait() - sleep until vu_group_process() has something to do.
+ *
+ * For threads that wait for nothing else; others poll vu_group_fd().  Call it when vu_group_arm()
+ * returned 0.  The callbacks of fds and timers that are ready are called here, queues are served by
+ * the vu_group_process() that follows: so this saves the system call by which that would find out.
+ *
+ * @timeout_ms: milliseconds; 0 only looks, -1 waits without a limit.
+ *
+ * Return: 1: something is ready; 0: the time is over, or a signal came; -EINVAL for a timeout below
+ * -1.
+ * Thread: queue thread.
+ * Since: 0.1
+ */
+VU_API int vu_group_wait(struct vu_group *group, int timeout_ms);
 
 /**
  * vu_group_wake() - let the group's thread not sleep, or wake it.  Thread: any; async-signal-safe.

@@ -189,17 +189,27 @@ static void group_take_mail(struct vu_group *g)
 	group_rescan(g);
 }
 
-static int group_take_events(struct vu_group *g)
+static int group_take_events(struct vu_group *g, int timeout_ms)
 {
 	struct epoll_event events[EVENTS_PER_PASS];
-	int n = epoll_wait(g->epoll_fd, events, EVENTS_PER_PASS, 0);
+	int n = epoll_wait(g->epoll_fd, events, EVENTS_PER_PASS, timeout_ms);
 
 	for (int i = 0; i < n; i++) {
 		struct source *source = events[i].data.ptr;
 
 		source->ready(source, events[i].events);
 	}
+	g->activity += n > 0;
 	return n;
+}
+
+/* VU_DEVICE_DEBUG: this is the queues' thread. */
+static void group_note_owner(struct vu_group *g)
+{
+	if (g->dev->info.flags & VU_DEVICE_DEBUG) {
+		g->owner = pthread_self();
+		g->has_owner = true;
+	}
 }
 
 bool group_look(struct vu_group *g)
@@ -208,20 +218,32 @@ bool group_look(struct vu_group *g)
 
 	/* Of the last pass; no event that was fetched names them any more. */
 	group_reap_sources(g);
-	if (unlikely(g->dev->info.flags & VU_DEVICE_DEBUG)) {
-		g->owner = pthread_self();
-		g->has_owner = true;
-	}
+	group_note_owner(g);
 	if (!g->until_look) {
 		g->until_look = PASSES_PER_LOOK;
-		n = group_take_events(g);
-		g->activity += n > 0;
+		n = group_take_events(g, 0);
 	}
 	if (g->polls)
 		g->activity += group_poll_sources(g);
 	if (atomic_load_explicit(&g->attention, memory_order_relaxed))
 		group_take_mail(g);
 	return n == EVENTS_PER_PASS;
+}
+
+int vu_group_wait(struct vu_group *g, int timeout_ms)
+{
+	int n;
+
+	if (timeout_ms < -1)
+		return -EINVAL;
+	group_note_owner(g);
+	g->in_process = true;
+	n = group_take_events(g, timeout_ms);
+	g->in_process = false;
+	/* The next pass need not ask again, unless there may be more. */
+	if (n < EVENTS_PER_PASS && !g->removed)
+		g->until_look = PASSES_PER_LOOK;
+	return n > 0;
 }
 
 int vu_group_arm(struct vu_group *g)

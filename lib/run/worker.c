@@ -13,7 +13,6 @@
 #include "run/worker.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -62,15 +61,6 @@ uint64_t worker_adapt(uint64_t window, uint64_t max, uint64_t idle)
 	return window > max ? max : window;
 }
 
-/* vu_group_arm() said that there is nothing to do. */
-static void worker_sleep(const struct worker *w)
-{
-	struct pollfd pfd = {.fd = vu_group_fd(w->group), .events = POLLIN};
-
-	/* However it ends, the next pass looks at everything. */
-	poll(&pfd, 1, -1);
-}
-
 /* Without polling: no need to know the time. */
 static void worker_serve(struct worker *w)
 {
@@ -81,7 +71,7 @@ static void worker_serve(struct worker *w)
 		if (atomic_load_explicit(&w->stop, memory_order_acquire))
 			break;
 		if (vu_group_arm(w->group) == 0)
-			worker_sleep(w);
+			vu_group_wait(w->group, -1);
 	}
 }
 
@@ -107,7 +97,7 @@ static void worker_serve_polling(struct worker *w)
 		if (atomic_load_explicit(&w->stop, memory_order_acquire))
 			break;
 		if (vu_group_arm(w->group) == 0) {
-			worker_sleep(w);
+			vu_group_wait(w->group, -1);
 			now = loop_now();
 			w->window = worker_adapt(w->window, w->info.poll_ns, now - worked);
 		}

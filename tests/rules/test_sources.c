@@ -172,9 +172,68 @@ static void a_source_is_removed_in_its_own_callback_and_in_anothers(void **state
 	rig_close(&rig);
 }
 
+static void count_event(struct vu_source *source, int fd, uint32_t events, void *opaque)
+{
+	uint64_t value;
+
+	++*(int *)opaque;
+	if (fd >= 0)
+		assert_int_equal(read(fd, &value, sizeof(value)), sizeof(value));
+	(void)source;
+	(void)events;
+}
+
+static void a_thread_that_waits_gets_what_is_ready_and_is_woken(void **state)
+{
+	const struct vu_device_info info = {.size = sizeof(info), .device_id = 4, .n_queues = 1};
+	struct vu_source *source, *timer;
+	struct vu_device *dev;
+	struct vu_group *group;
+	int fd = eventfd(0, EFD_CLOEXEC), calls = 0;
+	uint64_t one = 1;
+
+	(void)state;
+	assert_ok(vu_device_new(&info, NULL, NULL, &dev));
+	assert_ok(vu_group_new(dev, &group));
+	assert_ok(vu_group_add_fd(group, fd, EPOLLIN, count_event, &calls, &source));
+	assert_ok(vu_group_add_timer(group, count_event, &calls, &timer));
+	assert_int_equal(vu_group_process(group, 0), 0);
+	assert_int_equal(vu_group_arm(group), 0);
+	assert_int_equal(vu_group_wait(group, -2), -EINVAL);
+	assert_int_equal(vu_group_wait(group, 0), 0);
+	for (int i = 1; i <= 3; i++) {
+		assert_int_equal(write(fd, &one, sizeof(one)), sizeof(one));
+		assert_int_equal(vu_group_wait(group, -1), 1);
+		assert_int_equal(calls, i);
+		assert_int_equal(vu_group_process(group, 0), 0);
+		assert_int_equal(vu_group_arm(group), 0);
+		assert_int_equal(calls, i);
+	}
+	assert_ok(vu_source_set_timer(timer, 1000000, 0));
+	assert_int_equal(vu_group_wait(group, -1), 1);
+	assert_int_equal(calls, 4);
+	/* What comes between a wait and the pass is there for the next wait. */
+	assert_int_equal(write(fd, &one, sizeof(one)), sizeof(one));
+	assert_int_equal(vu_group_process(group, 0), 0);
+	assert_int_equal(vu_group_arm(group), 0);
+	assert_int_equal(vu_group_wait(group, -1), 1);
+	assert_int_equal(calls, 5);
+	/* A wake is not forgotten, and told once. */
+	vu_group_wake(group);
+	assert_int_equal(vu_group_wait(group, -1), 1);
+	assert_int_equal(vu_group_arm(group), 1);
+	assert_int_equal(vu_group_process(group, 0), 0);
+	assert_int_equal(vu_group_arm(group), 0);
+	assert_int_equal(vu_group_wait(group, 0), 0);
+	vu_group_free(group);
+	vu_device_free(dev);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_thread_that_waits_gets_what_is_ready_and_is_woken),
 		cmocka_unit_test(a_request_is_taken_when_a_descriptor_is_ready),
 		cmocka_unit_test(a_request_is_taken_when_a_timer_expires),
 		cmocka_unit_test(an_event_finds_requests_though_queue_ready_used_up_its_budget),
