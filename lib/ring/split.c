@@ -65,8 +65,9 @@ static int split_indirect(struct chain *c, struct split_copy d, bool in_table, u
  * Walk descriptors from one on: readable ones, then writable ones.  part is what is being walked, 0
  * or DESC_F_WRITE; that, the order and indirection are one comparison.  0, CHAIN_STARVED, -EIO.
  *
- * Loops need no count of their own: every descriptor adds a segment, and chain_add() stops at
- * max_segs.
+ * Outside of a table it is the ring's own that is walked; it is looked up there each time, because
+ * there are too few registers.  Loops need no count of their own: every descriptor adds a segment,
+ * and chain_add() stops at max_segs.
  */
 static inline __attribute__((always_inline)) int split_walk(struct chain *c,
 							    const struct split_desc *table,
@@ -174,7 +175,7 @@ static inline __attribute__((always_inline)) int split_take_one(struct ring *r, 
 	if (unlikely(req->state != REQ_FREE))
 		return ring_break(r, "a descriptor made available that is still in use");
 	chain_begin(&c, r, req);
-	err = split_walk(&c, r->desc, r->size, head, false, 0);
+	err = split_walk(&c, NULL, 0, head, false, 0);
 	if (unlikely(err)) {
 		chain_release(r, req);
 		return err;
