@@ -19,6 +19,16 @@ def reason(test):
     return lines[-1] if lines else f"no reason given (status {test.get('returncode')})"
 
 
+def skipped_parts(text):
+    """Names of what cmocka skipped, and what each printed last before that."""
+    said = ""
+    for line in text.split("\n"):
+        mark = re.match(r"\[ *(RUN|SKIPPED) *\] (\w+)$", line)
+        if mark and mark[1] == "SKIPPED":
+            yield mark[2], said
+        said = "" if mark else line.removeprefix("[  SKIP  ]").strip() or said
+
+
 def convert(label, path):
     with open(path, encoding="utf-8") as log:
         for line in log:
@@ -28,8 +38,11 @@ def convert(label, path):
             if test["result"] in ("TIMEOUT", "INTERRUPT"):
                 why = f"{test['result'].lower()} after {test['duration']:.0f} s"
             print(outcome, f"{label}: {test['name']}", why, sep="\t")
-            for part in re.findall(r"^\[  SKIPPED \] (\w+)$", test.get("stdout", ""), re.M):
-                print("skip", f"{label}: {test['name']}: {part}", "its log says why", sep="\t")
+            reasons = {}
+            for part, why in skipped_parts(test.get("stdout", "")):
+                reasons.setdefault(part, why)  # the list at the end has names only
+            for part, why in reasons.items():
+                print("skip", f"{label}: {test['name']}: {part}", why, sep="\t")
 
 
 def summary(path):

@@ -26,8 +26,10 @@ int rig_count_fds(void)
 
 void rig_needs_split(void)
 {
-	if (getenv("LIBVU_TEST_PACKED"))
+	if (getenv("LIBVU_TEST_PACKED")) {
+		print_message("[  SKIP  ] of split rings only\n");
 		skip();
+	}
 }
 
 int rig_count_mappings(void)

@@ -383,8 +383,10 @@ static void run(struct rig *rig, const struct work *work, uint32_t before_wrap)
 	k.driver = *rig->drv;
 	memcpy(k.slots, rig->drv->slots, SIZE * sizeof(*k.slots));
 	status = step_child(&k, work);
-	if (status == 99)
+	if (status == 99) {
+		print_message("[  SKIP  ] no process can be traced here\n");
 		skip();
+	}
 	assert_int_equal(status, 0);
 	/* Each request is at least marked, pushed, published and unmarked. */
 	assert_true(k.states > 4 * REQUESTS && k.again > 2 * REQUESTS);
