@@ -3,22 +3,59 @@
 #include "base/size_struct.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* The part that both know, then zeros.  -E2BIG: what only the caller knows is in use. */
+static int size_copy(void *dst, size_t dst_size, const void *src, size_t size)
+{
+	const unsigned char *bytes = src;
+	size_t known = size < dst_size ? size : dst_size;
+
+	for (size_t i = dst_size; i < size; i++)
+		if (bytes[i])
+			return -E2BIG;
+	memcpy(dst, src, known);
+	memset((unsigned char *)dst + known, 0, dst_size - known);
+	return 0;
+}
 
 int size_struct_copy(void *dst, size_t dst_size, const void *src, size_t v1_size)
 {
-	const unsigned char *bytes = src;
-	size_t size, known;
+	size_t size;
+	int err;
 
 	memcpy(&size, src, sizeof(size));
 	if (size < v1_size)
 		return -EINVAL;
-	for (size_t i = dst_size; i < size; i++)
-		if (bytes[i])
-			return -E2BIG;
-	known = size < dst_size ? size : dst_size;
-	memcpy(dst, src, known);
-	memset((unsigned char *)dst + known, 0, dst_size - known);
-	memcpy(dst, &dst_size, sizeof(dst_size));
+	err = size_copy(dst, dst_size, src, size);
+	if (!err)
+		memcpy(dst, &dst_size, sizeof(dst_size));
+	return err;
+}
+
+int size_table_copy(void **dst, size_t dst_row, const void *src, size_t src_row, size_t v1_row)
+{
+	const unsigned char *from = src;
+	unsigned char *rows;
+	const void *first;
+	size_t n = 0;
+	int err = 0;
+
+	if (src_row < v1_row)
+		return -EINVAL;
+	do
+		memcpy(&first, from + src_row * n++, sizeof(first));
+	while (first);
+	rows = calloc(n, dst_row);
+	if (!rows)
+		return -ENOMEM;
+	for (size_t i = 0; i < n && !err; i++)
+		err = size_copy(rows + i * dst_row, dst_row, from + i * src_row, src_row);
+	if (err) {
+		free(rows);
+		return err;
+	}
+	*dst = rows;
 	return 0;
 }

@@ -12,4 +12,10 @@
  */
 int size_struct_copy(void *dst, size_t dst_size, const void *src, size_t v1_size);
 
+/*
+ * The same for a table, whose rows (src_row bytes each) begin with a pointer, NULL in the last.
+ * *dst is a copy of rows of dst_row bytes, the last one, too; to be freed.  Also -ENOMEM.
+ */
+int size_table_copy(void **dst, size_t dst_row, const void *src, size_t src_row, size_t v1_row);
+
 #endif

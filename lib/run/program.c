@@ -20,6 +20,9 @@
 #include "run/runner.h"
 #include "run/signals.h"
 
+/* In the first release a row ended with this member. */
+enum { OPTION_V1 = offsetof(struct vu_option, set) + sizeof(void (*)(void)) };
+
 uint32_t vu_program_log_level(const struct vu_program *program)
 {
 	return program->log_level;
@@ -308,30 +311,19 @@ static bool program_answer(const struct vu_program *program, const struct option
 	return true;
 }
 
-/*
- * The caller's table as one of today's rows: its program may have been built against another
- * version of struct vu_option.
- */
+/* The caller's table as one of today's rows. */
 static int program_copy_options(struct vu_program *program)
 {
-	const unsigned char *from = (const unsigned char *)program->info.options;
-	size_t size = program->info.option_size, n = 0;
-	const struct vu_option *row;
+	void *options;
+	int ret;
 
-	if (!from)
+	if (!program->info.options)
 		return 0;
-	if (size < offsetof(struct vu_option, store)) /* that of the first ones */
-		return -EINVAL;
-	do {
-		row = (const struct vu_option *)(const void *)(from + n++ * size);
-	} while (row->name);
-	program->options = calloc(n, sizeof(*program->options));
-	if (!program->options)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		memcpy(&program->options[i], from + i * size,
-		       size < sizeof(*program->options) ? size : sizeof(*program->options));
-	return 0;
+	ret = size_table_copy(&options, sizeof(*program->options), program->info.options,
+			      program->info.option_size, OPTION_V1);
+	if (!ret)
+		program->options = options;
+	return ret;
 }
 
 int vu_program_main(const struct vu_program_info *info, int argc, char **argv)

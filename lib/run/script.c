@@ -26,36 +26,23 @@ enum {
 
 /* --- the table --- */
 
-/* The caller's may be shorter or longer than ours. */
-static int script_copy_command(struct vu_command *to, const char *from, size_t size)
-{
-	for (size_t i = sizeof(*to); i < size; i++)
-		if (from[i])
-			return -E2BIG;
-	memset(to, 0, sizeof(*to));
-	memcpy(to, from, size < sizeof(*to) ? size : sizeof(*to));
-	return to->name && !to->run ? -EINVAL : 0;
-}
-
 static int script_copy_commands(struct vu_script *script)
 {
-	const char *from = (const char *)script->info.commands;
-	size_t size = script->info.command_size;
-	const char *name;
-	size_t n = 0;
-	int ret = 0;
+	const struct vu_script_info *info = &script->info;
+	void *commands;
+	int ret;
 
-	if (!from || size < COMMAND_V1)
+	if (!info->commands)
 		return -EINVAL;
-	do
-		memcpy(&name, from + size * n++ + offsetof(struct vu_command, name), sizeof(name));
-	while (name);
-	script->commands = calloc(n, sizeof(*script->commands));
-	if (!script->commands)
-		return -ENOMEM;
-	for (size_t i = 0; i < n && !ret; i++)
-		ret = script_copy_command(&script->commands[i], from + size * i, size);
-	return ret;
+	ret = size_table_copy(&commands, sizeof(*script->commands), info->commands,
+			      info->command_size, COMMAND_V1);
+	if (ret)
+		return ret;
+	script->commands = commands;
+	for (const struct vu_command *c = commands; c->name; c++)
+		if (!c->run)
+			return -EINVAL;
+	return 0;
 }
 
 int script_init(struct vu_script *script, const struct vu_script_info *info)

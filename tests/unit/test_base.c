@@ -242,9 +242,51 @@ static void a_size_below_the_first_release_is_refused(void **state)
 				 -EINVAL);
 }
 
+/* A table's rows, as of a program that is older or newer than the library. */
+struct row {
+	const char *name;
+	int value;
+	int added;
+};
+
+static void a_table_of_other_rows_is_copied_as_far_as_both_know_them(void **state)
+{
+	static const struct {
+		const char *name;
+		int value;
+	} older[] = {{"a", 1}, {"b", 2}, {NULL, 0}};
+	struct {
+		struct row row;
+		long unknown;
+	} newer[] = {{{"a", 1, 3}, 0}, {{NULL, 0, 0}, 0}};
+	const size_t v1 = offsetof(struct row, added);
+	void *copy = NULL;
+	const struct row *rows;
+
+	(void)state;
+	assert_int_equal(size_table_copy(&copy, sizeof(struct row), older, v1 - 1, v1), -EINVAL);
+	assert_int_equal(size_table_copy(&copy, sizeof(struct row), older, sizeof(older[0]), v1),
+			 0);
+	rows = copy;
+	assert_string_equal(rows[1].name, "b");
+	assert_int_equal(rows[1].value, 2);
+	assert_null(rows[2].name);
+	free(copy);
+	assert_int_equal(size_table_copy(&copy, sizeof(struct row), newer, sizeof(newer[0]), v1),
+			 0);
+	rows = copy;
+	assert_int_equal(rows[0].added, 3);
+	assert_null(rows[1].name);
+	free(copy);
+	newer[0].unknown = 1;
+	assert_int_equal(size_table_copy(&copy, sizeof(struct row), newer, sizeof(newer[0]), v1),
+			 -E2BIG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_table_of_other_rows_is_copied_as_far_as_both_know_them),
 		cmocka_unit_test(mail_comes_oldest_first),
 		cmocka_unit_test(mail_that_is_still_posted_is_not_posted_twice),
 		cmocka_unit_test(each_posters_letters_arrive_once_and_in_order),
