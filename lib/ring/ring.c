@@ -93,10 +93,11 @@ static int ring_alloc(struct ring *r)
 		r->order = calloc(c->size, sizeof(struct req *));
 	if (!r->reqs || !r->scratch || (c->packed && !r->free_reqs) || (c->in_order && !r->order))
 		return -ENOMEM;
-	memset(r->reqs, 0, size * c->size);
 	for (uint32_t i = 0; i < c->size; i++) {
 		struct req *req = ring_req(r, i);
 
+		/* Its private bytes are cleared when it is taken: until then they need no pages. */
+		memset(req, 0, sizeof(*req));
 		req->ring = r;
 		req->id = (uint16_t)i;
 		req->slots = 1;
