@@ -10,6 +10,8 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "loop.h"
+
 const char *const rig_program = "VU_BLK";
 
 int disk_setup(void **state)
@@ -70,6 +72,18 @@ void disk_make_image(struct disk_rig *rig, const char *path, uint64_t size)
 	assert_int_equal(pwrite(fd, data, size, 0), size);
 	close(fd);
 	free(data);
+}
+
+void disk_open_loop(struct disk_rig *rig, struct loop *loop)
+{
+	int ret;
+
+	disk_make_image(rig, rig->image, DISK_IMAGE);
+	ret = loop_open(loop, rig->image);
+	if (ret) {
+		print_message("[  SKIP  ] loop device: %s\n", strerror(-ret));
+		skip();
+	}
 }
 
 void disk_make_sparse_image(struct disk_rig *rig, uint64_t size)

@@ -31,6 +31,8 @@ struct disk_io {
 	uint32_t stamp;
 };
 
+struct loop;
+
 struct disk_rig {
 	struct rig base; /* config: n_queues 1 */
 	char image[64];
@@ -48,6 +50,11 @@ void disk_use_memory(struct disk_rig *rig);
 void disk_make_image(struct disk_rig *rig, const char *path, uint64_t size);
 /* An image of zeros without blocks. */
 void disk_make_sparse_image(struct disk_rig *rig, uint64_t size);
+/*
+ * An image behind a loop device: a disk without a page cache in between, whatever file system the
+ * image is on.  Skips where a test cannot make one.
+ */
+void disk_open_loop(struct disk_rig *rig, struct loop *loop);
 unsigned char disk_byte(uint64_t sector);
 /* The same bytes for a range of sectors. */
 void disk_fill(unsigned char *data, uint64_t sector, uint32_t len);

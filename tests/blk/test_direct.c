@@ -223,25 +223,12 @@ static void a_polled_disk_ends_with_requests_in_flight(void **state)
 	rig_stop(&rig->base);
 }
 
-/* A disk that has no page cache in between, whatever file system the image is on. */
-static void open_loop(struct disk_rig *rig, struct loop *loop)
-{
-	int ret;
-
-	disk_make_image(rig, rig->image, DISK_IMAGE);
-	ret = loop_open(loop, rig->image);
-	if (ret) {
-		print_message("[  SKIP  ] loop device: %s\n", strerror(-ret));
-		skip();
-	}
-}
-
 static void a_disk_that_cannot_be_polled_interrupts(void **state)
 {
 	struct disk_rig *rig = *state;
 	struct loop loop;
 
-	open_loop(rig, &loop);
+	disk_open_loop(rig, &loop);
 	rig_spawn(&rig->base,
 		  (const char *[]){"--blk-file", loop.path, "--direct", "--iopoll", NULL});
 	assert_true(said(rig, "--iopoll: "));
@@ -268,7 +255,7 @@ static void the_page_cache_is_neither_polled_nor_needs_pinned_memory(void **stat
 
 static void start_registered(struct disk_rig *rig, struct loop *loop)
 {
-	open_loop(rig, loop);
+	disk_open_loop(rig, loop);
 	rig_spawn(&rig->base, (const char *[]){"--blk-file", loop->path, "--direct",
 					       "--register-memory", NULL});
 }

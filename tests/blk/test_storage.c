@@ -146,14 +146,7 @@ static void the_disk_grows_and_shrinks_with_sighup(void **state)
 /* vu-blk on a block device; skips where a test cannot make one. */
 static void start_on_loop(struct disk_rig *rig, struct loop *loop, const char *option)
 {
-	int ret;
-
-	disk_make_image(rig, rig->image, DISK_IMAGE);
-	ret = loop_open(loop, rig->image);
-	if (ret) {
-		print_message("[  SKIP  ] loop device: %s\n", strerror(-ret));
-		skip();
-	}
+	disk_open_loop(rig, loop);
 	rig_spawn(&rig->base, (const char *[]){"--blk-file", loop->path, option, NULL});
 	disk_connect(rig);
 }
