@@ -40,6 +40,21 @@ build_tree() {
 	rm -f "$log"
 }
 
+# fetch_into_cache NAME COMMAND...: runs it in a folder of its own; what it leaves in "tree" becomes
+# $cache/NAME.  Nothing else is left, however it ends.
+fetch_into_cache() {
+	name=$1
+	shift
+	mkdir -p "$cache" && work=$(mktemp -d "$cache/fetch.XXXXXX") || return 1
+	(
+		trap 'rm -rf "$work"' EXIT
+		trap 'exit 1' HUP INT TERM
+		mkdir "$work/tree"
+		(cd "$work" && "$@") >"$work/log" 2>&1 || { tail -n 3 "$work/log"; exit 1; }
+		rm -rf "${cache:?}/$name" && mv "$work/tree" "$cache/$name"
+	)
+}
+
 # The same rule as tests/guest/lib/kernel.py, which finds what is put here.
 cache_folder() {
 	if [ -n "$VU_CACHE" ]; then

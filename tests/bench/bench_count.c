@@ -129,21 +129,25 @@ static void count_run(const struct target *target, const char *self, bool block,
 		      struct counts *counts)
 {
 	char folder[] = "/tmp/libvu-bench.XXXXXX", command[1024];
-	int before = counts->n;
+	int before = counts->n, len;
+	bool failed;
 
 	if (!mkdtemp(folder))
 		bench_die(folder, -errno);
-	snprintf(command, sizeof(command),
-		 "valgrind --tool=callgrind --toggle-collect=%s --callgrind-out-file=%s/count "
-		 "'%s' --cases %s >%s/log 2>&1 || { cat %s/log >&2; false; }",
-		 block ? target->block_symbol : target->process_symbol, folder, self,
-		 block ? "block" : "poll", folder, folder);
-	if (system(command)) {
+	len = snprintf(
+		command, sizeof(command),
+		"valgrind --tool=callgrind --toggle-collect=%s --callgrind-out-file=%s/count "
+		"'%s' --cases %s >%s/log 2>&1 || { cat %s/log >&2; false; }",
+		block ? target->block_symbol : target->process_symbol, folder, self,
+		block ? "block" : "poll", folder, folder);
+	failed = len >= (int)sizeof(command) || system(command);
+	/* Whatever came of it, nothing is left there. */
+	count_read_all(folder, counts);
+	rmdir(folder);
+	if (failed) {
 		fprintf(stderr, "bench: failed: %s\n", command);
 		exit(1);
 	}
-	count_read_all(folder, counts);
-	rmdir(folder);
 	if (counts->n == before) {
 		fprintf(stderr, "bench: callgrind counted nothing\n");
 		exit(1);
