@@ -95,7 +95,7 @@ void vu_group_wake(struct vu_group *g)
 
 void group_activate(struct vu_group *g, struct vu_queue *q)
 {
-	if (q->active)
+	if (queue_is_active(q))
 		return;
 	queue_set_active(q, true);
 	q->next_active = g->active;
@@ -299,9 +299,9 @@ static void group_move_queue(struct vu_queue *q, struct vu_group *to)
 {
 	struct vu_queue **link = &q->group->active;
 
-	while (q->active && *link != q)
+	while (queue_is_active(q) && *link != q)
 		link = &(*link)->next_active;
-	if (q->active)
+	if (queue_is_active(q))
 		*link = q->next_active;
 	queue_set_active(q, false);
 	q->group = to;

@@ -106,7 +106,7 @@ static inline int req_check(const struct req *req, const char *function)
 /* After a request's end: the queue is to be looked at, and somebody may wait for the last one. */
 static inline void queue_completed(struct vu_queue *q, struct ring *ring)
 {
-	if (unlikely(!q->active))
+	if (unlikely(!queue_is_active(q)))
 		group_activate(q->group, q);
 	if (unlikely(ring->watched))
 		queue_ring_drained(q, ring);

@@ -28,7 +28,7 @@ enum queue_hold {
 	HOLD_STALE = 4,	   /* requests of an earlier session are outstanding */
 	/* These hold nothing back, they only ask for the slow way: */
 	HOLD_DEBUG = 8, /* VU_DEVICE_DEBUG wants the thread checked */
-	HOLD_IDLE = 16, /* the group is to look at the queue again: it is not active */
+	HOLD_IDLE = 16, /* it is not in its group's list: neither served nor to be armed */
 	HOLD_SOFT = HOLD_DEBUG | HOLD_IDLE,
 };
 
@@ -90,7 +90,6 @@ struct vu_queue {
 	struct ring *ring; /* NULL while stopped */
 	uint32_t hold;	   /* enum queue_hold bits */
 	uint32_t limit;	   /* the ring's taken at which no more is handed out */
-	bool active;	   /* in the group's list: served or to be armed */
 	bool pending;	   /* queue_ready is to be called */
 	struct vu_group *group;
 	struct vu_device *dev;
@@ -135,7 +134,16 @@ void queue_forget(struct vu_queue *q);
 
 /* Queue thread. */
 void queue_execute(struct vu_queue *q); /* carry out the command in its mailbox */
-void queue_set_active(struct vu_queue *q, bool active);
+static inline bool queue_is_active(const struct vu_queue *q)
+{
+	return !(q->hold & HOLD_IDLE);
+}
+
+static inline void queue_set_active(struct vu_queue *q, bool active)
+{
+	q->hold = (q->hold & ~(uint32_t)HOLD_IDLE) | (active ? 0 : HOLD_IDLE);
+}
+
 bool queue_arm(struct vu_queue *q); /* pass.c; true: there is more to do */
 /* Only queue_ready is kept from taking everything at once, and that by a budget. */
 static inline void queue_set_budget(struct vu_queue *q, uint32_t budget)

@@ -39,14 +39,8 @@ void queue_set_state(struct vu_queue *q, enum queue_state state)
 void queue_update_hold(struct vu_queue *q)
 {
 	q->hold = (q->state == QUEUE_RUNNING ? 0 : HOLD_STATE) | (q->enabled ? 0 : HOLD_DISABLED) |
-		  (q->active ? 0 : HOLD_IDLE) | (atomic_load(&q->dev->stale) ? HOLD_STALE : 0) |
+		  (q->hold & HOLD_IDLE) | (atomic_load(&q->dev->stale) ? HOLD_STALE : 0) |
 		  (q->dev->info.flags & VU_DEVICE_DEBUG ? HOLD_DEBUG : 0);
-}
-
-void queue_set_active(struct vu_queue *q, bool active)
-{
-	q->active = active;
-	q->hold = (q->hold & ~(uint32_t)HOLD_IDLE) | (active ? 0 : HOLD_IDLE);
 }
 
 static void queue_kicked(struct source *source, uint32_t events)
