@@ -161,6 +161,7 @@ static int rng_make_device(struct rng *rng, struct vu_program *program, uint32_t
 		.size = sizeof(info),
 		.device_id = 4,
 		.n_queues = 1,
+		.flags = VU_DEVICE_LEGACY,
 		.log_level = vu_program_log_level(program),
 	};
 	struct vu_group *group;

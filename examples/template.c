@@ -221,6 +221,7 @@ static int create(struct vu_program *program, uint32_t index, struct vu_device *
 		.config_writable = &writable,
 		.config_size = sizeof(writable),
 		.priv_size = sizeof(struct pending),
+		.flags = VU_DEVICE_LEGACY, /* firmware and old guests: docs/device-howto.md */
 		.log_level = vu_program_log_level(program),
 	};
 	const struct settings *settings = opaque;

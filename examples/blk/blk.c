@@ -84,7 +84,8 @@ static int features_acked(struct vu_device *dev, uint64_t features, void *opaque
 
 	disk->wce = features & FEATURE(CONFIG_WCE);
 	disk->flush = features & FEATURE(FLUSH);
-	if (disk->wce && !disk->flush)
+	/* §5.2.5.3: what a legacy driver accepts leaves the field alone. */
+	if (disk->wce && !disk->flush && features >> VU_F_VERSION_1 & 1)
 		vu_config_set(dev, offsetof(struct virtio_blk_config, wce), &off, 1);
 	blk_choose_cache_mode(disk);
 	return 0;
@@ -169,6 +170,7 @@ static int blk_make_device(struct blk_disk *disk, uint32_t index, struct vu_prog
 		.max_queue_size = (uint32_t)disk->settings->queue_size,
 		.max_segs = blk_seg_max(disk->settings) + 2,
 		.priv_size = sizeof(struct blk_io),
+		.flags = VU_DEVICE_LEGACY,
 		.log_level = vu_program_log_level(program),
 	};
 	char name[16];

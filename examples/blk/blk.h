@@ -97,8 +97,8 @@ struct blk_range {
 
 /* Lives in vu_req.priv. */
 struct blk_io {
-	uint64_t offset; /* of a read or write, in bytes */
-	uint64_t len;
+	uint64_t offset;	  /* of a read or write, in bytes */
+	uint64_t len;		  /* ... or of the ID */
 	uint64_t done;		  /* bytes of it, or of the present range */
 	struct blk_range *ranges; /* of a discard or write zeroes; freed at the end */
 	void *bounce;		  /* blk_transfer.c */

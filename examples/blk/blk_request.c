@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUN = 256 }; /* no status: the back-end has to do something */
+enum {
+	RUN = 256,		    /* no status: the back-end has to do something */
+	VIRTIO_BLK_T_FLUSH_OUT = 5, /* §5.2.6.3: another name for a flush, of legacy drivers */
+};
 
 static bool blk_is_inside(uint64_t disk, uint64_t sector, uint64_t len)
 {
@@ -88,10 +91,11 @@ static int blk_parse_ranges(const struct blk_disk *disk, struct vu_req *req, str
 
 static int blk_get_id(const struct blk_disk *disk, struct vu_req *req)
 {
+	struct blk_io *io = req->priv;
 	uint64_t room = req->writable_len - 1;
-	size_t len = room < VIRTIO_BLK_ID_BYTES ? room : VIRTIO_BLK_ID_BYTES;
 
-	vu_req_write(req, 0, disk->settings->serial, len);
+	io->len = room < VIRTIO_BLK_ID_BYTES ? room : VIRTIO_BLK_ID_BYTES;
+	vu_req_write(req, 0, disk->settings->serial, io->len);
 	return VIRTIO_BLK_S_OK;
 }
 
@@ -112,6 +116,10 @@ static int blk_parse(const struct blk_disk *disk, struct vu_req *req)
 		io->type = BLK_WRITE;
 		return blk_parse_transfer(disk, io, le64toh(hdr.sector),
 					  req->readable_len - sizeof(hdr));
+	case VIRTIO_BLK_T_FLUSH_OUT:
+		if (vu_device_features(disk->dev) >> VU_F_VERSION_1 & 1)
+			return VIRTIO_BLK_S_UNSUPP;
+		/* fall through */
 	case VIRTIO_BLK_T_FLUSH:
 		io->type = BLK_FLUSH;
 		return RUN;
@@ -155,6 +163,7 @@ void blk_finish(struct blk_queue *q, struct vu_req *req, uint8_t status)
 {
 	const struct iovec *last = &req->writable[req->n_writable - 1];
 	struct blk_io *io = req->priv;
+	uint64_t written = status == VIRTIO_BLK_S_OK && io->type == BLK_READ ? io->len : 0;
 
 	if (io->ranges)
 		free(io->ranges);
@@ -163,10 +172,10 @@ void blk_finish(struct blk_queue *q, struct vu_req *req, uint8_t status)
 	else
 		vu_req_write(req, req->writable_len - 1, &status, 1);
 	/*
-	 * After an error the data is worth nothing, but the status lies behind it, and what lies
-	 * beyond `written` the driver has to ignore.
+	 * virtio 1.3 §2.7.8.2: written from the first byte on, without a gap; too little is better
+	 * than too much.  The status counts where the data before it was written.
 	 */
-	blk_complete(q, req, req->writable_len);
+	blk_complete(q, req, written == req->writable_len - 1 ? written + 1 : written);
 }
 
 static void blk_begin(struct blk_queue *q, struct vu_req *req)

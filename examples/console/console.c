@@ -213,6 +213,7 @@ static int console_make_device(struct console *c, uint32_t log_level)
 		.config_writable = &writable,
 		.config_size = sizeof(config),
 		.max_segs = CONSOLE_SEGS,
+		.flags = VU_DEVICE_LEGACY,
 		.log_level = log_level,
 	};
 

@@ -15,10 +15,17 @@ VU_BEGIN_DECLS
  *	simulators; QEMU accepts the bit and then never sends a kick.
  * @VU_DEVICE_DEBUG: check every request call for double completion and for the wrong thread;
  *	a violation is logged and the call returns -EINVAL.  Costs a few instructions a request.
+ * @VU_DEVICE_LEGACY: serve drivers that do not accept VIRTIO_F_VERSION_1, too: firmware, and
+ *	guests behind QEMU's legacy PCI or virtio-mmio interface (virtio 1.3, the sections "Legacy
+ *	Interface").  Without it such a driver is refused at the start, with a line that says so.
+ *	Requests and configuration space stay little-endian: guests of the other byte order cannot
+ *	get here, and on a big-endian host legacy drivers are refused.  vu_device_features() lacks
+ *	VERSION_1 then, so the device may choose another layout of its structs.  Such a driver
+ *	uses split rings, and may use the device before DRIVER_OK.  ANY_LAYOUT is offered.
  *
  * Since: 0.1
  */
-enum vu_device_flags { VU_DEVICE_INBAND = 1, VU_DEVICE_DEBUG = 2 };
+enum vu_device_flags { VU_DEVICE_INBAND = 1, VU_DEVICE_DEBUG = 2, VU_DEVICE_LEGACY = 4 };
 
 /**
  * struct vu_device_info - what a device is and offers.  All but the first four may stay 0.

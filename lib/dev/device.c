@@ -44,7 +44,7 @@ static const char *device_check(const struct vu_device_info *info)
 		return "max_segs must be at most 65536";
 	if (info->priv_size > MAX_PRIV)
 		return "priv_size must be at most 65536";
-	if (info->flags & ~(uint32_t)(VU_DEVICE_INBAND | VU_DEVICE_DEBUG))
+	if (info->flags & ~(uint32_t)(VU_DEVICE_INBAND | VU_DEVICE_DEBUG | VU_DEVICE_LEGACY))
 		return "flags has an unknown bit";
 	if (info->features & reserved_bits)
 		return "features may only have bits of the device type: the others are the "
@@ -88,7 +88,11 @@ static int device_setup(struct vu_device *dev)
 		info->max_queue_size = RING_MAX_SIZE;
 	if (!info->max_segs)
 		info->max_segs = DEFAULT_SEGS;
-	dev->offered = (info->features | ring_bits) & ~info->forbidden;
+	dev->offered = info->features | ring_bits;
+	/* virtio 1.3 §6.3: a device for legacy drivers must offer it; we take any layout. */
+	if (info->flags & VU_DEVICE_LEGACY)
+		dev->offered |= BIT(VU_F_ANY_LAYOUT);
+	dev->offered &= ~info->forbidden;
 	dev->offered_protocol = device_protocol_features(dev);
 	err = config_init(&dev->config, info);
 	if (err)

@@ -25,6 +25,45 @@ int on_get_features(struct session *s, struct wire_msg *msg)
 }
 
 /*
+ * What is required and not acked.  A driver without VERSION_1 is a legacy one (virtio 1.3 §2.2.3);
+ * it cannot ack bits above 31, and its rings and fields are in the guest's byte order.  Where that
+ * is not the host's, the front-end would have to say so (SET_VRING_ENDIAN, which is not offered);
+ * so on a little-endian host it is ours, and on a big-endian host nobody knows.
+ */
+static uint64_t features_missing(const struct vu_device *dev, uint64_t acked)
+{
+	bool little_endian = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+	bool legacy_ok = (dev->info.flags & VU_DEVICE_LEGACY) && little_endian && !(acked >> 32);
+
+	return (dev->info.required | (legacy_ok ? 0 : BIT(VU_F_VERSION_1))) & ~acked;
+}
+
+void features_log_refusal(const struct session *s)
+{
+	uint64_t missing = features_missing(s->dev, s->features);
+	const struct log *log = &s->dev->log;
+
+	if (missing & BIT(VU_F_VERSION_1))
+		log_error(
+			log,
+			"cannot start: VERSION_1 is not among the features %#llx that the driver "
+			"accepted: it is a legacy driver, which this device does not serve.  Give "
+			"QEMU's PCI device disable-legacy=on,disable-modern=off or put it behind a "
+			"pcie-root-port; for virtio-mmio: -global virtio-mmio.force-legacy=off",
+			(unsigned long long)s->features);
+	else if (missing)
+		log_error(log,
+			  "cannot start: the driver accepted features %#llx; the device also "
+			  "needs %#llx",
+			  (unsigned long long)s->features, (unsigned long long)missing);
+	else
+		log_error(log,
+			  "cannot start: the driver accepted features %#llx, which the device "
+			  "cannot work with",
+			  (unsigned long long)s->features);
+}
+
+/*
  * What the driver chose.  QEMU's generic front-ends ack bits that we never offered: those of the
  * ring that the library knows are obeyed, the others are only reported.
  */
@@ -32,7 +71,7 @@ static int features_check(struct session *s, uint64_t acked)
 {
 	struct vu_device *dev = s->dev;
 	uint64_t unoffered = acked & ~dev->offered;
-	uint64_t missing = (dev->info.required | BIT(VU_F_VERSION_1)) & ~acked;
+	uint64_t missing = features_missing(dev, acked);
 
 	if (unoffered && (!s->features_set || acked != s->features))
 		log_warn(&dev->log, "the front-end acked features that were not offered: %#llx",

@@ -57,10 +57,14 @@ int on_set_status(struct session *s, struct wire_msg *msg)
 	}
 	if (!status)
 		return on_reset_device(s, msg);
-	/* virtio 1.3 §3.1.1: leaving FEATURES_OK clear is how a device turns features down. */
+	/* virtio 1.3 §3.1.1: leaving FEATURES_OK clear is how a device turns features down.  A
+	 * legacy driver knows no such step, so QEMU takes it by itself; the start has the reason
+	 * then. */
 	if ((status & STATUS_FEATURES_OK) && !s->features_ok) {
-		log_error(&s->dev->log, "features %#llx are turned down: FEATURES_OK stays clear",
-			  (unsigned long long)s->features);
+		if (s->features >> VU_F_VERSION_1 & 1)
+			log_error(&s->dev->log,
+				  "features %#llx are turned down: FEATURES_OK stays clear",
+				  (unsigned long long)s->features);
 		status &= ~(uint64_t)STATUS_FEATURES_OK;
 	}
 	s->status = (uint8_t)status;

@@ -88,10 +88,7 @@ static int device_start(struct session *s)
 	int err = 0;
 
 	if (!s->features_ok) {
-		log_error(&dev->log,
-			  "cannot start: the driver accepted features %#llx, which the "
-			  "device cannot work with",
-			  (unsigned long long)s->features);
+		features_log_refusal(s);
 		return -EPROTO;
 	}
 	if (!dev->suspended)

@@ -64,6 +64,8 @@ int session_reply_u64(struct session *s, const struct wire_msg *msg, uint64_t va
  */
 int session_wait(struct session *s, struct wire_msg *msg, session_resume_fn *resume);
 
+/* on_features.c: why the device cannot start with what the driver chose; an error line. */
+void features_log_refusal(const struct session *s);
 /* on_features.c: what the driver's choice means for a ring. */
 void session_use_features(const struct session *s, struct ring_config *config);
 /* on_inflight.c: the queue's part of the in-flight log, if there is one. */

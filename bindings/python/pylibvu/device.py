@@ -64,6 +64,8 @@ class Device:
     max_segs: int = 0
     #: Offer in-band notifications; for simulators.
     inband: bool = False
+    #: Serve legacy drivers, too: those without VERSION_1, as firmware often is.
+    legacy: bool = False
 
     _fields: list[_config.Field[Any]] = []
 
@@ -191,7 +193,8 @@ class Device:
             "config": bytes(self.config._image), "config_writable": self.config.writable,
             "config_size": len(self.config), "max_queue_size": self.max_queue_size,
             "max_segs": self.max_segs,
-            "flags": lib.VU_DEVICE_INBAND if self.inband else 0}, dynamic)
+            "flags": (lib.VU_DEVICE_INBAND if self.inband else 0) |
+                     (lib.VU_DEVICE_LEGACY if self.legacy else 0)}, dynamic)
         count = self.n_queues or max(self._handlers, default=0) + 1
         if any(i >= count or i < 0 for i in self._handlers):
             raise ValueError(f"{self.name}: a handler for a queue beyond n_queues")
