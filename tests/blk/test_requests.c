@@ -57,36 +57,6 @@ static void the_serial_number_is_padded_with_nul(void **state)
 	rig_stop(&rig->base);
 }
 
-/* As firmware and old guests are: none of the bits above 31, SET_STATUS as QEMU does it for them.
- */
-static void a_legacy_driver_reads_writes_and_flushes(void **state)
-{
-	enum { FLUSH_OUT = 5 };
-	struct disk_rig *rig = *state;
-
-	rig->base.config.features = UINT32_MAX & ~FEATURE(CONFIG_WCE);
-	disk_start(rig, NULL);
-	assert_false(rig->base.peer->frontend.features >> 32);
-	disk_expect(rig, 0, DISK_DATA);
-	disk_expect_alive(rig);
-	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_FLUSH, 0, NULL, 0), VIRTIO_BLK_S_OK);
-	assert_int_equal(disk_do(rig, FLUSH_OUT, 0, NULL, 0), VIRTIO_BLK_S_OK);
-	rig_stop(&rig->base);
-}
-
-/* Where a modern driver would find it cleared: virtio 1.3 §5.2.5.3. */
-static void a_legacy_driver_keeps_its_cache_mode_without_flush(void **state)
-{
-	struct disk_rig *rig = *state;
-	struct virtio_blk_config config;
-
-	rig->base.config.features = UINT32_MAX & ~FEATURE(FLUSH);
-	disk_start(rig, NULL);
-	disk_get_config(rig, &config);
-	assert_int_equal(config.wce, 1);
-	rig_stop(&rig->base);
-}
-
 static uint64_t image_blocks(const struct disk_rig *rig)
 {
 	struct stat st;
@@ -482,8 +452,6 @@ int main(void)
 		DISK_TEST(what_is_written_is_read),
 		DISK_TEST(nothing_to_transfer_is_no_error),
 		DISK_TEST(the_serial_number_is_padded_with_nul),
-		DISK_TEST(a_legacy_driver_reads_writes_and_flushes),
-		DISK_TEST(a_legacy_driver_keeps_its_cache_mode_without_flush),
 		DISK_TEST(discarded_sectors_are_given_back),
 		DISK_TEST(zeroed_sectors_are_zero_and_others_are_not),
 		DISK_TEST(zeroes_keep_their_blocks_unless_unmap_is_set),

@@ -73,10 +73,14 @@ static void an_echo_gives_back_what_the_guest_wrote(void **state)
 
 static void an_echo_gives_it_back_on_packed_rings_too(void **state)
 {
-	struct rig *rig = *state;
+	((struct rig *)*state)->config.packed = true;
+	echo(*state);
+}
 
-	rig->config.packed = true;
-	echo(rig);
+static void an_echo_gives_it_back_to_a_legacy_driver_too(void **state)
+{
+	((struct rig *)*state)->config.features = UINT32_MAX;
+	echo(*state);
 }
 
 static void a_full_echo_leaves_output_in_the_ring(void **state)
@@ -473,6 +477,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_echo_gives_back_what_the_guest_wrote),
 		TEST(an_echo_gives_it_back_on_packed_rings_too),
+		TEST(an_echo_gives_it_back_to_a_legacy_driver_too),
 		TEST(a_full_echo_leaves_output_in_the_ring),
 		TEST(a_client_is_not_read_until_the_guest_has_buffers),
 		TEST(a_client_is_not_read_until_the_guest_opens_the_port),

@@ -59,9 +59,8 @@ static uint32_t hand_over(struct rig *rig, uint32_t queue, uint32_t bytes)
 	return rig_ask(rig, queue, pages, bytes, NULL, 0);
 }
 
-static void pages_go_to_and_fro_and_are_counted(void **state)
+static void go_to_and_fro(struct rig *rig)
 {
-	struct rig *rig = *state;
 	uint32_t actual = htole32(300);
 
 	start(rig, NULL);
@@ -76,6 +75,19 @@ static void pages_go_to_and_fro_and_are_counted(void **state)
 	assert_int_equal(hand_over(rig, TAKE, 4), 0);
 	assert_string_equal(rig_say(rig, "target"), "target 300 actual 300 given 300 taken 1");
 	rig_stop(rig);
+}
+
+static void pages_go_to_and_fro_and_are_counted(void **state)
+{
+	go_to_and_fro(*state);
+}
+
+static void pages_of_a_legacy_driver_go_to_and_fro_too(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->config.features = UINT32_MAX;
+	go_to_and_fro(rig);
 }
 
 static void packed_rings_do_as_well(void **state)
@@ -224,6 +236,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(pages_go_to_and_fro_and_are_counted),
+		TEST(pages_of_a_legacy_driver_go_to_and_fro_too),
 		TEST(packed_rings_do_as_well),
 		TEST(only_actual_can_be_written),
 		TEST(each_byte_of_the_events_asks_for_a_page),

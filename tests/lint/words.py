@@ -15,7 +15,7 @@ SKIP = {'.git', '__pycache__', 'node_modules', 'target', 'corpus'}
 def files(root):
     for folder, folders, names in os.walk(root):
         folders[:] = [d for d in folders if d not in SKIP and not d.startswith('build')]
-        yield from (pathlib.Path(folder, n) for n in sorted(names))
+        yield from (pathlib.Path(folder, n) for n in sorted(names) if n not in SKIP)
 
 
 def main(root):

@@ -26,6 +26,7 @@ struct fixture {
 	char dir[32];
 	char path[64];
 	char source[64];
+	uint64_t features; /* to ack; 0: all */
 	struct spawned program;
 	struct peer *peer;
 };
@@ -62,7 +63,8 @@ static void check(struct fixture *f, int ret)
 
 static void connect_peer(struct fixture *f)
 {
-	struct peer_config config = {.n_queues = 1, .timeout_ms = SPAWN_TIMEOUT_MS};
+	struct peer_config config = {
+		.n_queues = 1, .features = f->features, .timeout_ms = SPAWN_TIMEOUT_MS};
 
 	assert_int_equal(peer_new(&config, &f->peer), 0);
 	check(f, peer_connect(f->peer, f->path));
@@ -156,6 +158,14 @@ static void minimal_rng_gives_random_bytes(void **state)
 static void vu_rng_gives_random_bytes(void **state)
 {
 	expect_entropy(*state, getenv("VU_RNG"));
+}
+
+static void vu_rng_gives_random_bytes_to_a_legacy_driver(void **state)
+{
+	struct fixture *f = *state;
+
+	f->features = UINT32_MAX;
+	expect_entropy(f, getenv("VU_RNG"));
 }
 
 static void write_source(const struct fixture *f, const char *text)
@@ -297,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(minimal_rng_gives_random_bytes),
 		TEST(vu_rng_gives_random_bytes),
+		TEST(vu_rng_gives_random_bytes_to_a_legacy_driver),
 		TEST(a_file_is_read_again_from_its_beginning),
 		TEST(max_bytes_without_a_period_limits_a_request),
 		TEST(max_bytes_and_period_limit_the_rate),
