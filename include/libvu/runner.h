@@ -149,6 +149,8 @@ VU_API int vu_runner_run(struct vu_runner *runner);
 /**
  * vu_runner_stop() - make vu_runner_run() return soon.  Thread: any; async-signal-safe.
  *
+ * In a child of fork(), whose parent is in vu_runner_run(), it does nothing.
+ *
  * Since: 0.1
  */
 VU_API void vu_runner_stop(struct vu_runner *runner);

@@ -254,6 +254,21 @@ bool endpoint_await_end(struct endpoint *ep, uint64_t deadline)
 	return true;
 }
 
+/*
+ * A child of fork() may have a copy of the socket, which would go on taking connections, and those
+ * that wait would wait for ever.  A socket that was handed to us is its maker's, too: not that one.
+ */
+static void endpoint_stop_listening(struct endpoint *ep)
+{
+	int fd;
+
+	shutdown(ep->listen_fd, SHUT_RDWR);
+	while ((fd = accept4(ep->listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		shutdown(fd, SHUT_RDWR);
+		close(fd);
+	}
+}
+
 static void endpoint_close(struct endpoint *ep)
 {
 	struct loop *loop = &ep->runner->loop;
@@ -262,10 +277,14 @@ static void endpoint_close(struct endpoint *ep)
 	loop_timer_stop(&ep->retry);
 	loop_unwatch(loop, &ep->listener);
 	loop_unwatch(loop, &ep->greeting);
-	if (greeting_fd >= 0)
+	if (greeting_fd >= 0) {
+		shutdown(greeting_fd, SHUT_RDWR);
 		close(greeting_fd);
-	if (ep->own_file)
+	}
+	if (ep->own_file) {
+		endpoint_stop_listening(ep);
 		socket_file_remove(&ep->file);
+	}
 	if (ep->listen_fd >= 0)
 		close(ep->listen_fd);
 	ep->own_file = false;

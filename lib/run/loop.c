@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -176,11 +177,13 @@ int loop_run(struct loop *loop)
 	int ret = 0;
 
 	loop->quit = false;
+	atomic_store(&loop->runs, getpid());
 	while (!loop->quit && !ret) {
 		ret = loop_wait(loop);
 		loop_expire(loop);
 		loop_serve(loop);
 	}
+	atomic_store(&loop->runs, 0);
 	/* A stop meant for this run must not end the next one. */
 	loop_drain_stop(loop);
 	return ret;
@@ -195,7 +198,11 @@ void loop_stop(struct loop *loop)
 {
 	uint64_t one = 1;
 	int saved = errno;
+	pid_t runs = atomic_load(&loop->runs);
 
+	/* A child of fork() has our eventfd: a signal handler that it inherited stops nobody. */
+	if (runs && runs != getpid())
+		return;
 	/* Fails only when the counter is full, and then the loop is about to wake anyway. */
 	if (write(loop->stop.fd, &one, sizeof(one)) < 0)
 		errno = saved;

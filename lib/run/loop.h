@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/types.h>
 
 struct loop;
 struct watch;
@@ -39,6 +40,7 @@ struct timer {
 struct loop {
 	int epoll_fd;
 	bool quit;
+	_Atomic(pid_t) runs;		     /* the process that is in loop_run(), or 0 */
 	struct watch stop;		     /* an eventfd, written by loop_stop() */
 	TAILQ_HEAD(loop_queue, watch) queue; /* whose turn it is */
 	unsigned int n_queue;

@@ -376,6 +376,8 @@ void wire_conn_free(struct wire_conn *conn)
 	wire_msg_close_fds(&conn->rx);
 	while (conn->tx_head)
 		conn_tx_pop(conn);
+	/* A child of fork() may have a copy: close() alone would leave the peer waiting. */
+	shutdown(conn->fd, SHUT_RDWR);
 	close(conn->fd);
 	free(conn);
 }

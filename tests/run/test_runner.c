@@ -10,9 +10,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -187,6 +191,65 @@ static void the_end_of_a_run_closes_its_sessions_and_the_devices_stay(void **sta
 	fixture_stop(f);
 }
 
+static void a_child_of_fork_does_not_stop_its_parents_runner(void **state)
+{
+	struct fixture *f = *state;
+	int status;
+	pid_t pid;
+
+	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
+	fixture_start(f);
+	ask_once(connect_to(f->path));
+	pid = fork();
+	if (!pid) {
+		vu_runner_stop(f->runner); /* as its parent's signal handler would */
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	ask_once(connect_to(f->path));
+	fixture_stop(f);
+}
+
+static void the_end_is_heard_though_a_child_of_fork_lives_on(void **state)
+{
+	struct fixture *f = *state;
+	struct frontend fe;
+	struct pollfd pfd = {.events = POLLIN};
+	char other[sizeof(f->path) + 8];
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	char byte;
+	int waiting, late;
+	pid_t pid;
+
+	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
+	snprintf(other, sizeof(other), "%s-2", f->path);
+	assert_int_equal(link(f->path, other), 0);
+	fixture_start(f);
+	ask(&fe, connect_to(f->path));
+	waiting = connect_to(f->path); /* the first one is being served */
+	pid = fork();
+	while (!pid)
+		pause();
+	fixture_stop(f);
+	vu_runner_free(f->runner);
+	f->runner = NULL;
+	assert_int_equal(frontend_wait_closed(&fe), 0);
+	frontend_close(&fe);
+	pfd.fd = waiting;
+	assert_int_equal(poll(&pfd, 1, SPAWN_TIMEOUT_MS), 1);
+	assert_int_equal(recv(waiting, &byte, 1, 0), 0);
+	close(waiting);
+	late = socket(AF_UNIX, SOCK_STREAM, 0);
+	memcpy(to.sun_path, other, sizeof(other));
+	assert_int_equal(connect(late, (const struct sockaddr *)&to, sizeof(to)), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	close(late);
+	assert_int_equal(unlink(other), 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 static void two_hundred_devices_are_served_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -254,6 +317,8 @@ int main(void)
 		TEST(once_ends_with_the_first_session_and_a_silent_visitor_is_none),
 		TEST(a_stop_before_the_run_ends_it_and_only_that_one),
 		TEST(the_end_of_a_run_closes_its_sessions_and_the_devices_stay),
+		TEST(a_child_of_fork_does_not_stop_its_parents_runner),
+		TEST(the_end_is_heard_though_a_child_of_fork_lives_on),
 		TEST(two_hundred_devices_are_served_at_once),
 		TEST(structs_of_another_size_are_checked),
 	};

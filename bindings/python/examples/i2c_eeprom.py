@@ -33,6 +33,7 @@ class Eeprom:
 
 class I2c(pylibvu.Device):
     device_id = 34
+    max_bytes = 1 << 17  # a message of I2C has at most 65535
     zero_length_request = pylibvu.Feature(0, required=True)
 
     def __init__(self, chips):

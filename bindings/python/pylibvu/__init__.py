@@ -6,7 +6,7 @@
 
         @pylibvu.queue(0)
         def requests(self, req):
-            req.write(os.urandom(req.writable_len))
+            req.write(os.urandom(min(req.writable_len, 65536)))
             req.complete()
 
     pylibvu.serve(Rng(), "/tmp/rng.sock")
@@ -19,8 +19,8 @@ from __future__ import annotations
 from ._vu import ffi, lib
 from .config import U8, U16, U32, U64, Bytes, ConfigSpace, Feature, Field
 from .device import Device, queue
-from .errors import (DeviceClosed, Error, QueueBroken, Refused, RequestDone, ShortRequest,
-                     WrongThread)
+from .errors import (DeviceClosed, Error, LongRequest, QueueBroken, Refused, RequestDone,
+                     ShortRequest, WrongThread)
 from .group import Group, Timer, Watch
 from .queue import Queue
 from .request import Request
@@ -44,6 +44,6 @@ def library_version() -> str:
 
 __all__ = [
     "Bytes", "ConfigSpace", "Device", "DeviceClosed", "Error", "EVENT_IDX", "Feature", "Field",
-    "Group", "IN_ORDER", "INDIRECT_DESC", "Queue", "QueueBroken", "RING_PACKED", "Refused",
-    "Request", "RequestDone", "Runner", "ShortRequest", "Timer", "U16", "U32", "U64", "U8",
+    "Group", "IN_ORDER", "INDIRECT_DESC", "LongRequest", "Queue", "QueueBroken", "RING_PACKED",
+    "Refused", "Request", "RequestDone", "Runner", "ShortRequest", "Timer", "U16", "U32", "U64", "U8",
     "VERSION_1", "Watch", "WrongThread", "library_version", "queue", "serve"]

@@ -14,6 +14,8 @@ from .core import log
 from .device import Device
 from .group import GroupThread
 
+RETRY_MIN, RETRY_MAX = 0.1, 3.0  # seconds
+
 
 def listen_at(path: str) -> socket.socket:
     """A listening socket file; replaces one that nobody answers at."""
@@ -42,6 +44,16 @@ def _is_stale(path: str) -> bool:
         return probe.connect_ex(path) == errno.ECONNREFUSED
 
 
+def stop_listening(listener: socket.socket) -> None:
+    """A child of fork() may have a copy: merely closed, it would go on taking connections."""
+    listener.shutdown(socket.SHUT_RDWR)
+    try:
+        while True:
+            listener.accept()[0].close()
+    except OSError:
+        listener.close()
+
+
 class Service:
     """One device in one event loop."""
 
@@ -50,15 +62,17 @@ class Service:
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self.loop.create_future()
         self.again: Optional[asyncio.Handle] = None
+        self.retry: Optional[asyncio.Handle] = None
+        self.delay = RETRY_MIN
         self.threads: list[GroupThread] = []
 
     def start(self) -> None:
         """Watches what there is to watch."""
         core = self.device.core
-        core.asynchronous = self.loop
+        core.asynchronous = self
         self.threads = [GroupThread(g) for g in core.groups if not g._own]
         self.loop.add_reader(self.device.fileno(), self.process)
-        self.loop.add_reader(self.listener, self.accept)
+        self.listen()
 
     def accept(self) -> None:
         """One front-end at a time: the next waits until this one has gone."""
@@ -66,6 +80,10 @@ class Service:
             sock, _ = self.listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
+        except OSError as error:
+            self.pause(error)
+            return
+        self.delay = RETRY_MIN
         try:
             self.device.attach(sock)
         except OSError as error:
@@ -74,6 +92,18 @@ class Service:
             return
         self.loop.remove_reader(self.listener)
         self.process()
+
+    def pause(self, error: OSError) -> None:
+        """Out of descriptors or memory: the listener stays readable, so come back later."""
+        if self.delay == RETRY_MIN:
+            log.warning("%s: front-end not accepted: %s; trying again", self.device.name, error)
+        self.loop.remove_reader(self.listener)
+        self.retry = self.loop.call_later(self.delay, self.listen)
+        self.delay = min(self.delay * 2, RETRY_MAX)
+
+    def listen(self) -> None:
+        """Waits for a front-end."""
+        self.loop.add_reader(self.listener, self.accept)
 
     def process(self) -> None:
         """The device's descriptor is readable, or it said that there is more."""
@@ -92,7 +122,7 @@ class Service:
             if self.once:
                 self.finish(None)
             else:
-                self.loop.add_reader(self.listener, self.accept)
+                self.listen()
         elif result > 0:
             self.again = self.loop.call_soon(self.process)
 
@@ -108,6 +138,8 @@ class Service:
     async def end(self) -> None:
         """Tasks are cancelled, the session ends, threads end."""
         self.loop.remove_reader(self.listener)
+        if self.retry is not None:
+            self.retry.cancel()
         tasks = list(self.device._tasks)
         for task in tasks:
             task.cancel()
@@ -138,12 +170,13 @@ async def serve_device(device: Device, path: str, once: bool) -> None:
         service.start()
         await service.done
     finally:
-        await service.end()
-        listener.close()
-        try:
-            if os.stat(path).st_ino == inode:
-                os.unlink(path)
-        except FileNotFoundError:
-            pass
+        if core.ptr is not None:  # else a child of fork() unwinds, and all of it is the parent's
+            await service.end()
+            stop_listening(listener)
+            try:
+                if os.stat(path).st_ino == inode:
+                    os.unlink(path)
+            except FileNotFoundError:
+                pass
 
 

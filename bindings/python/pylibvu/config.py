@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar, Uni
 
 from ._vu import ffi, lib
 from .errors import check
+from .handle import Handle
 
 if TYPE_CHECKING:
     from .core import Core
@@ -165,7 +166,7 @@ class Bytes(Field[bytes]):
         return super().pack(value)
 
 
-class ConfigSpace:
+class ConfigSpace(Handle):
     """The configuration space as bytes: `device.config[0:8]`; assigning tells the driver."""
 
     def __init__(self, image: bytes, writable: bytes) -> None:

@@ -9,6 +9,7 @@ objects go can leave a pointer behind.
 from __future__ import annotations
 
 import errno
+import inspect
 import logging
 import threading
 import weakref
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from ._vu import ffi, lib
 from .errors import DeviceClosed, Refused, WrongThread
+from .fork import end_child, share
+from .handle import Handle
 
 if TYPE_CHECKING:
     from .device import Device
@@ -39,13 +42,37 @@ def wanted_level() -> int:
 
 
 class _Thread(threading.local):
-    """What a KeyboardInterrupt, or another exception that is no Exception, does to this thread."""
+    """What an exception that interrupts() does to this thread."""
 
     pending: Optional[BaseException] = None
     stop: Optional[Callable[[], None]] = None
 
 
 thread = _Thread()
+
+
+def interrupts(error: BaseException) -> bool:
+    """Whether it ends serving: KeyboardInterrupt and its like, and what a signal handler raised."""
+    return not isinstance(error, Exception) or (
+        threading.current_thread() is threading.main_thread() and _of_signal_handler(error))
+
+
+def _of_signal_handler(error: BaseException) -> bool:
+    """A handler is known by its argument: Python hands it the frame that called it, so to speak."""
+    entry = error.__traceback__
+    while entry is not None:
+        frame, code = entry.tb_frame, entry.tb_frame.f_code
+        count = code.co_argcount
+        names = list(code.co_varnames[:count])
+        if code.co_flags & inspect.CO_VARARGS:
+            names.append(code.co_varnames[count + code.co_kwonlyargcount])
+        for name in names:
+            value = frame.f_locals.get(name)
+            for one in value if isinstance(value, tuple) else (value,):
+                if one is not None and one is frame.f_back:
+                    return True
+        entry = entry.tb_next
+    return False
 
 
 def abort(error: BaseException) -> None:
@@ -110,7 +137,7 @@ class _Link:
         self.core = weakref.ref(core)
 
 
-class Core:
+class Core(Handle):
     """A C device and what must be freed before it."""
 
     def __init__(self, device: Device) -> None:
@@ -120,9 +147,11 @@ class Core:
         self.groups: list[Group] = []
         self.runner: Optional[Any] = None
         self.closed = False
-        self.asynchronous: Optional[Any] = None  # the event loop of Device.serve()
+        self.gone = "is closed"  # why, if it is
+        self.asynchronous: Optional[Any] = None  # the Service of Device.serve()
         self.ptr: Any = None
         self._keep: list[Any] = [ffi.new_handle(_Link(self))]
+        share(self)
 
     def create(self, info: dict[str, Any], dynamic_config: bool) -> None:
         """Makes the C device; `info` has the members of struct vu_device_info."""
@@ -158,8 +187,22 @@ class Core:
     def check(self) -> Any:
         """The C device, for functions of any thread."""
         if self.closed or self.ptr is None:
-            raise DeviceClosed(f"{self.name} is closed")
+            raise DeviceClosed(f"{self.name} {self.gone}")
         return self.ptr
+
+    def present(self) -> None:
+        """For what may still happen after close(), but not in a child of fork()."""
+        if self.ptr is None:
+            raise DeviceClosed(f"{self.name} {self.gone}")
+
+    def lose(self) -> None:
+        """In a child of fork(): the C device is the parent's; it is neither freed nor told."""
+        self.ptr, self.closed, self.runner = None, True, None
+        self.gone = "was made before fork(): it is the parent's"
+        for group in self.groups:
+            group.lose()
+        self.owner.__init__()  # type: ignore[misc]
+        thread.pending = thread.stop = None
 
     def end_session(self) -> None:
         """Detaches and lets every queue answer; the caller is every queue's thread."""
@@ -201,27 +244,32 @@ def run_callback(core: Core, owner: Owner, what: str, function: Callable[..., An
     previous, owner.ident = owner.ident, get_ident()
     try:
         function(*args)
+        if core.ptr is None:
+            end_child(None)
         return 0
-    except Refused as error:
-        log.warning("%s: %s: refused: %s", core.name, what, error)
-        return -errno.EINVAL
-    except Exception as error:
+    except BaseException as error:
+        if core.ptr is None:
+            end_child(error)
+        if interrupts(error):
+            abort(error)
+            return -errno.EINTR
+        if isinstance(error, Refused):
+            log.warning("%s: %s: refused: %s", core.name, what, error)
+            return -errno.EINVAL
         log.exception("%s: %s", core.name, what)
         number = error.errno if isinstance(error, OSError) else None
         return -(number or errno.EIO)
-    except BaseException as error:
-        abort(error)
-        return -errno.EINTR
     finally:
         owner.ident = previous
 
 
 def _stray(kind: Any, error: Any, traceback: Any) -> None:
     """An exception between C and the try of run_callback(): a signal came just then."""
-    if isinstance(error, Exception):
-        log.error("in a callback", exc_info=error)
-    else:
+    error.with_traceback(traceback)
+    if interrupts(error):
         abort(error)
+    else:
+        log.error("in a callback", exc_info=error)
 
 
 def returns_value(name: str) -> bool:

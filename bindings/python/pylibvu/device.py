@@ -11,9 +11,10 @@ from typing import Any, Callable, Iterable, Optional, TypeVar, Union
 
 from . import config as _config
 from ._vu import lib
-from .core import Core, claim, log
+from .core import Core, claim, interrupts, log
 from .errors import DeviceClosed, WrongThread, check
 from .group import Group, Timer, Watch
+from .handle import Handle
 from .loop import processing
 from .queue import Handler, Queue
 from .request import Request
@@ -41,7 +42,7 @@ def queue(index: int, *, batch: bool = False, pull: bool = False, size: int = 0,
     return decorate
 
 
-class Device:
+class Device(Handle):
     """A virtio device.  Subclass it, or make one and decorate functions with @device.queue(n).
 
     Class attributes say what it is: device_id (virtio 1.3 §5), name, Feature and Field
@@ -62,6 +63,10 @@ class Device:
     #: Largest ring and longest request that are taken; 0: libvu's limits.
     max_queue_size: int = 0
     max_segs: int = 0
+    #: Most bytes of a request, readable and writable; a longer one fails with LongRequest before
+    #: a handler sees it.  Buffers may overlap: they say nothing about how much memory the guest has.
+    #: 0: no limit.
+    max_bytes: int = 16 << 20
     #: Offer in-band notifications; for simulators.
     inband: bool = False
     #: Serve legacy drivers, too: those without VERSION_1, as firmware often is.
@@ -198,7 +203,7 @@ class Device:
         count = self.n_queues or max(self._handlers, default=0) + 1
         if any(i >= count or i < 0 for i in self._handlers):
             raise ValueError(f"{self.name}: a handler for a queue beyond n_queues")
-        self._queues = tuple(Queue(core, i, self._handlers.get(i)) for i in range(count))
+        self._queues = tuple(Queue(core, i, self._handlers.get(i), self.max_bytes) for i in range(count))
         for q in self._queues:
             q._configure()
         self._own_group = Group(core, own=True)
@@ -313,11 +318,11 @@ class Device:
     # Tasks of async handlers
 
     def _start_task(self, handler: Handler, argument: Union[Request, list[Request]]) -> None:
-        loop = self._core.asynchronous if self._core is not None else None
-        if loop is None:
+        service = self._core.asynchronous if self._core is not None else None
+        if service is None:
             raise RuntimeError(f"queue {handler.index} has an async handler: "
                                f"`await device.serve(path)`")
-        task = loop.create_task(self._run_task(handler, argument))
+        task = service.loop.create_task(self._run_task(handler, argument))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -331,7 +336,11 @@ class Device:
                     req._fail(None)
             raise
         except Exception as error:
-            log.exception("%s: queue %d: handler", self.name, handler.index)
+            service = self._core.asynchronous if self._core is not None else None
+            if service is not None and interrupts(error):
+                service.finish(error)
+            else:
+                log.exception("%s: queue %d: handler", self.name, handler.index)
             for req in reqs:
                 if not req.done:
                     req._fail(error)

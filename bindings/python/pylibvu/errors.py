@@ -18,6 +18,10 @@ class ShortRequest(Error, ValueError):
     """The driver's buffers are too short for what was to be read or written."""
 
 
+class LongRequest(Error, ValueError):
+    """Device.failed() gets it for a request with more bytes than the device's max_bytes."""
+
+
 class WrongThread(Error, RuntimeError):
     """Another thread serves this device or group; use call(), which runs there."""
 

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Optional, Union
 
 from ._vu import ffi, lib
-from .core import Core, Owner, export, log, run_callback
+from .core import Core, Owner, export, interrupts, log, run_callback
 from .errors import DeviceClosed, check
+from .handle import Handle
 
 
-class _Source:
+class _Source(Handle):
     """A timer or a watch: freed by close(), or with its group."""
 
     def __init__(self, group: Group, function: Callable[..., Any]) -> None:
@@ -93,7 +94,7 @@ def _fd(_source: Any, fd: int, events: int, opaque: Any) -> None:
         run_callback(core, source._group.owner, "timer or watch", source._fire, fd, events)
 
 
-class Group:
+class Group(Handle):
     """Queues that one thread serves, in parallel with the device and other groups.
 
     Made by Device.group().  serve() gives each a thread.  For a thread of your own:
@@ -131,7 +132,7 @@ class Group:
         """What must be kept while C code uses the group."""
         core = self._weak_core()
         if core is None or core.ptr is None or self._ptr is None or core.closed:
-            raise DeviceClosed("the device of this group is gone or closed")
+            raise DeviceClosed("the device of this group is gone, closed, or of before fork()")
         return core
 
     # Events
@@ -184,13 +185,15 @@ class Group:
             os.read(self._bell[0], 4096)
         except BlockingIOError:
             pass
-        name = self._alive().name
+        core = self._alive()
         for _ in range(len(self._calls)):
             function, args = self._calls.popleft()
             try:
                 function(*args)
-            except Exception:
-                log.exception("%s: call()", name)
+            except Exception as error:
+                if core.ptr is None or interrupts(error):
+                    raise
+                log.exception("%s: call()", core.name)
 
     # The loop of a thread
 
@@ -234,6 +237,13 @@ class Group:
         """In place of the group's thread, which is gone."""
         if not self._own and self._ptr is not None:
             lib.vu_group_process(self._ptr, 0)
+
+    def lose(self) -> None:
+        """In a child of fork(): see Core.lose()."""
+        self._ptr = None
+        self.owner.__init__()  # type: ignore[misc]
+        self._calls.clear()
+        self.forget()
 
     def free(self) -> None:
         """By the Core, before the device is freed."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import errno
 import inspect
+import sys
 from dataclasses import dataclass
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Sequence
 
 from ._vu import ffi, lib
-from .core import Core, Owner, abort, log, thread
-from .errors import QueueBroken, check
+from .core import Core, Owner, abort, interrupts, log, thread
+from .errors import LongRequest, QueueBroken, check
+from .fork import end_child
+from .handle import Handle
 from .request import Request
 
 if TYPE_CHECKING:
@@ -43,15 +46,16 @@ class Handler:
         return self.function(device, argument) if self.method else self.function(argument)
 
 
-class Queue:
+class Queue(Handle):
     """One of a device's virtqueues; device.queues has them all.
 
     A handler (@queue) is the usual way to get requests.  A device that must not take a buffer
     before it has something to put into it calls next() when it has.
     """
 
-    def __init__(self, core: Core, index: int, handler: Optional[Handler]) -> None:
+    def __init__(self, core: Core, index: int, handler: Optional[Handler], max_bytes: int) -> None:
         self._core = core
+        self._max_bytes = max_bytes or sys.maxsize
         self._handler = handler
         self._ptr = lib.vu_device_queue(core.ptr, index)
         self._array = ffi.new("struct vu_req *[]", BATCH)
@@ -93,10 +97,13 @@ class Queue:
         try:
             self._core.check()
             array = self._array if count <= BATCH else ffi.new("struct vu_req *[]", count)
-            n = lib.vu_queue_next_batch(self._ptr, array, count)
-            if n == -errno.EIO:
-                raise QueueBroken(f"{self}: the driver broke the ring")
-            return [Request(self, array[i]) for i in range(n)]
+            while True:
+                n = lib.vu_queue_next_batch(self._ptr, array, count)
+                if n == -errno.EIO:
+                    raise QueueBroken(f"{self}: the driver broke the ring")
+                reqs = self._wrap(array, n)
+                if reqs or n <= 0:
+                    return reqs
         finally:
             if owned:
                 self.owner.leave()
@@ -143,6 +150,7 @@ class Queue:
                 self.owner.leave()
 
     def _complete(self, reqs: Sequence[Request], sizes: list[int]) -> None:
+        self._core.present()
         if self.owner.ident != get_ident():
             for req, size in zip(reqs, sizes):
                 req._finish(req._ptr, size)
@@ -210,6 +218,17 @@ class Queue:
               "vu_device_set_group")
         self.owner = group.owner
 
+    def _wrap(self, array: Any, n: int) -> list[Request]:
+        reqs = [Request(self, array[i]) for i in range(n)]
+        limit = self._max_bytes
+        for req in [r for r in reqs if r.readable_len + r.writable_len > limit]:
+            reqs.remove(req)
+            error = LongRequest(f"{self}: a request of {req.readable_len + req.writable_len} bytes "
+                                f"fails: max_bytes is {limit}")
+            log.warning("%s", error)
+            req._fail(error)
+        return reqs
+
     def ready(self, device: Device) -> None:
         """The queue_ready callback: gives what is there to the handler."""
         handler = self._handler
@@ -223,8 +242,8 @@ class Queue:
             n = lib.vu_queue_next_batch(ptr, array, BATCH)
             if n <= 0:
                 return
-            reqs = [Request(self, array[i]) for i in range(n)]
-            if handler.batch:
+            reqs = self._wrap(array, n)
+            if handler.batch and reqs:
                 self._serve_batch(device, handler, reqs)
                 del reqs
             else:
@@ -242,12 +261,14 @@ class Queue:
                     function(device, req)
                 else:
                     function(req)
-            except Exception as error:
-                self.failed(req, error)
             except BaseException as error:
-                abort(error)
-                reqs.append(req)
-                self._let_go(reqs)
+                if self._interrupted(error):
+                    reqs.append(req)
+                    self._let_go(reqs)
+                else:
+                    self.failed(req, error)
+            if self._core.ptr is None:
+                end_child(None)
             del req  # if nobody else has it, it was forgotten: say so now
 
     def _serve_batch(self, device: Device, handler: Handler, reqs: list[Request]) -> None:
@@ -257,14 +278,23 @@ class Queue:
                 device._start_task(handler, given)
             else:
                 handler.call(device, given)
-        except Exception as error:
+        except BaseException as error:
+            if self._interrupted(error):
+                self._let_go(reqs[::-1])
+                return
             log.exception("%s: handler", self)
             for req in reqs:
                 if not req.done:
                     req._fail(error)
-        except BaseException as error:
+
+    def _interrupted(self, error: BaseException) -> bool:
+        """Whether serving ends because of what a handler raised; keeps the error, then."""
+        if self._core.ptr is None:
+            end_child(error)
+        if interrupts(error):
             abort(error)
-            self._let_go(reqs[::-1])
+            return True
+        return False
 
     def failed(self, req: Request, error: BaseException) -> None:
         """A handler raised: says so and ends the request."""

@@ -17,8 +17,9 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from ._vu import ffi, lib
-from .core import log
+from .core import abort, interrupts, log
 from .errors import RequestDone, ShortRequest, check
+from .handle import Handle
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,7 +33,7 @@ def _keep(_owner: Any, _pointer: Any) -> None:
     """Bound to a reference on guest memory: that lives as long as the pointer."""
 
 
-class Request:
+class Request(Handle):
     """A request of the driver's: readable bytes, writable bytes, and one completion.
 
     Complete it once, from any thread, with complete(); or use it in a `with` block, which
@@ -75,6 +76,8 @@ class Request:
         """Copies `size` bytes (all that are left by default) from the readable part.
 
         Goes on where the last read ended, or begins at `at`.  Returns fewer where the request ends.
+        The driver chooses how long a request is, up to the device's max_bytes: give a size where
+        you know one.
         """
         with self._lock:
             ptr = self._alive()
@@ -197,6 +200,7 @@ class Request:
     def _finish(self, ptr: Any, written: int) -> None:
         if written < 0 or written > self.writable_len:
             raise ValueError(f"{self.queue}: {written} bytes written, of {self.writable_len}")
+        self.queue._core.present()
         if self.queue.owner.ident == get_ident():
             result = lib.vu_req_complete(ptr, written)
         else:
@@ -212,12 +216,17 @@ class Request:
 
     def _fail(self, error: Optional[BaseException]) -> None:
         """Ends it in any case: views in use stay valid, for they hold the memory."""
+        if not self.queue.usable():
+            return  # in a child of fork(): the parent ends it
         device = self.queue.device
         if device is not None:
             try:
                 device.failed(self, error)
-            except Exception:
-                log.exception("%s: failed()", self.queue)
+            except Exception as second:
+                if interrupts(second):
+                    abort(second)
+                else:
+                    log.exception("%s: failed()", self.queue)
         with self._lock:
             ptr = self._ptr
             if ptr is None:
@@ -239,6 +248,7 @@ class Request:
                 ptr = self._alive()
                 if self._views:
                     self._release_views()
+                self.queue._core.present()
                 result = lib.vu_req_put_back(ptr)
                 if result == -errno.EINVAL:
                     raise ValueError(f"{self.queue}: a newer request was taken")
@@ -260,6 +270,7 @@ class Request:
                 ptr = self._alive()
                 if self._views:
                     self._release_views()
+                self.queue._core.present()
                 result = lib.vu_req_suspend(ptr)
                 if result == -errno.ENOTSUP:
                     return False

@@ -18,6 +18,8 @@ from ._vu import ffi, lib
 from .core import Core, Owner, claim, raise_pending, thread, wanted_level
 from .device import Device
 from .errors import DeviceClosed, WrongThread, check
+from .fork import share
+from .handle import Handle
 
 
 _running: set[Runner] = set()
@@ -39,7 +41,7 @@ def _stop_all() -> None:
 atexit.register(_stop_all)
 
 
-class Runner:
+class Runner(Handle):
     """Serves devices on sockets, one front-end after another, until stop().
 
     run() blocks without holding Python's global lock; callbacks take it while they run.
@@ -57,6 +59,8 @@ class Runner:
         self._devices: list[Device] = []
         self._cores: list[Core] = []
         self._held: dict[Core, list[Owner]] = {}  # whose locks this run has
+        self._undo: list[Callable[[], Any]] = []  # what this run changed for signals
+        share(self)
 
     def _give(self, device: Device, what: str, give: Callable[[Any], int]) -> None:
         """Runs give(C device), while nobody else uses the device; keeps it from then on."""
@@ -167,14 +171,15 @@ class Runner:
             owner.ident = 0
         old_fd = signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
         old = signal.getsignal(signal.SIGTERM)
+        self._undo.append(lambda: signal.set_wakeup_fd(old_fd))
         if take_sigterm and old == signal.SIG_DFL:
             signal.signal(signal.SIGTERM, lambda *_: self.stop())
+            self._undo.append(lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
         try:
             yield
         finally:
-            if take_sigterm and old == signal.SIG_DFL:
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.set_wakeup_fd(old_fd)
+            while self._undo:
+                self._undo.pop()()
             owner.ident = get_ident()
             try:
                 watch.close()
@@ -205,6 +210,16 @@ class Runner:
             core.runner = None
         self._cores.clear()
         self._devices.clear()
+
+    def lose(self) -> None:
+        """In a child of fork(): the sockets and the signals' way to the loop are the parent's."""
+        self._ptr, self._thread, self._guard = None, 0, threading.RLock()
+        self._held.clear()
+        self._cores.clear()
+        self._devices.clear()
+        _running.discard(self)
+        while self._undo:
+            self._undo.pop()()
 
     def __enter__(self) -> Runner:
         return self

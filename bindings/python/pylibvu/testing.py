@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from typing import Any, Iterator, Optional, Sequence, Union
 
 from .device import Device
+from .handle import Handle
 from .runner import Runner
 
 # vhost-user, "Front-end message types"
@@ -60,7 +61,7 @@ def _eventfd() -> int:
     return int(ctypes.CDLL(None).eventfd(0, os.O_NONBLOCK | os.O_CLOEXEC))
 
 
-class Memory:
+class Memory(Handle):
     """Guest memory: a file that the back-end maps, and an allocator for rings and buffers."""
 
     def __init__(self, size: int) -> None:
@@ -111,7 +112,7 @@ class Added:
         self.data = b""
 
 
-class Virtqueue:
+class Virtqueue(Handle):
     """The driver's side of a queue; made by Peer.queue()."""
 
     def __init__(self, peer: Peer, index: int, size: int) -> None:
@@ -253,7 +254,7 @@ class Virtqueue:
         os.close(self.call_fd)
 
 
-class Peer:
+class Peer(Handle):
     """A front-end that has negotiated with a back-end.
 
     `features`: bits to accept; by default all that are offered and that this driver can do.

@@ -238,6 +238,51 @@ def test_a_driver_that_writes_garbage_into_the_ring_breaks_only_the_queue(echo, 
     assert "queue 0" in caplog.text
 
 
+@pytest.mark.parametrize("options", [{}, {"batch": True}, {"pull": True}],
+                         ids=["one", "batch", "pull"])
+def test_a_request_beyond_max_bytes_fails_before_a_handler_sees_it(options, caplog):
+    seen, failed = [], []
+
+    def handler(given):
+        for req in [given] if isinstance(given, pylibvu.Request) else given:
+            seen.append((req.readable_len, req.writable_len))
+            req.write(b"ok")
+            req.complete()
+
+    class Careful(pylibvu.Device):
+        max_bytes = 4096
+
+        def failed(self, req, error):
+            failed.append(error)
+            req.write(b"no", at=req.writable_len - 2)
+            req.complete()
+
+    device = Careful(42, "careful")
+    device.queue(0, **options)(handler)
+    with testing.served(device) as peer:
+        vq = peer.queue(0)
+        long = [vq.add(bytes(97), 4000), vq.add(bytes(5000), 2), vq.add(bytes(96), 4000)]
+        vq.kick()
+        assert [vq.wait(one).data[-2:] for one in long] == [b"no", b"no", b"ok"]
+    assert seen == [(96, 4000)]
+    assert [type(error) for error in failed] == [pylibvu.LongRequest] * 2
+    assert "queue 0: a request of 4097 bytes fails: max_bytes is 4096" in caplog.text
+
+
+def test_overlapping_buffers_cannot_make_a_request_larger_than_the_default_limit():
+    lengths = []
+    device = make(lambda req: lengths.append(req.writable_len) or req.complete(req.writable_len))
+    with testing.served(device, memory=8 << 20) as peer:
+        vq = peer.queue(0)
+        same = peer.memory.allocate(1 << 20)
+        peer.memory.allocate = lambda size: same
+        for pieces in (15, 17):
+            added = vq.add(writable=[1 << 20] * pieces)
+            vq.kick()
+            assert vq.wait(added).written == (15 << 20 if pieces == 15 else 0)
+    assert lengths == [15 << 20]
+
+
 def test_counters_count(echo):
     with testing.served(echo) as peer:
         peer.queue(0).request(b"12345", 9)

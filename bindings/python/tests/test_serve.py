@@ -2,14 +2,17 @@
 """The ways to serve: blocking, asyncio, a loop of one's own; signals; the command line."""
 
 import asyncio
+import contextlib
 import os
 import pathlib
+import resource
 import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import unittest.mock
 
 import pytest
 
@@ -263,6 +266,51 @@ def test_an_exception_in_a_task_fails_its_request(tmp_path, caplog):
 
     assert run_async(device, str(tmp_path / "s"), use) == b""
     assert "LookupError: in a task" in caplog.text and "Traceback" in caplog.text
+
+
+def test_without_descriptors_the_event_loop_pauses_before_it_accepts_again(tmp_path, caplog):
+    path = str(tmp_path / "s")
+    accepts = []
+
+    class Listener(socket.socket):
+        def accept(self):
+            accepts.append(self)
+            return super().accept()
+
+    async def main():
+        device = Echo()
+        service = asyncio.create_task(device.serve(path))
+        while not os.path.exists(path):
+            await asyncio.sleep(0.001)
+        with socket.socket(socket.AF_UNIX) as front_end:
+            limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+            highest = front_end.fileno()
+            keep = []
+            resource.setrlimit(resource.RLIMIT_NOFILE, (256, limit[1]))
+            try:
+                with contextlib.suppress(OSError):
+                    while True:
+                        keep.append(os.dup(highest))
+                front_end.connect(path)
+                while not caplog.records:
+                    await asyncio.sleep(0.001)
+                seen = len(accepts)
+                for _ in range(20):
+                    await asyncio.sleep(0)  # a listener that is ready and watched accepts now
+                assert len(accepts) == seen == 1
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+                for fd in keep:
+                    os.close(fd)
+            while not device.attached:
+                await asyncio.sleep(0.001)
+        service.cancel()
+        await asyncio.gather(service, return_exceptions=True)
+
+    with unittest.mock.patch("socket.socket", Listener):
+        asyncio.run(main())
+    assert [r.message for r in caplog.records if "not accepted" in r.message] == [
+        "echo: front-end not accepted: [Errno 24] Too many open files; trying again"]
 
 
 def test_cancelling_serve_ends_what_is_waiting(tmp_path):
