@@ -14,15 +14,6 @@
 #include "mem/region.h"
 #include "ring/inflight.h"
 
-/* Bytes of one queue's part. */
-static uint64_t inflight_part(const struct session *s, uint32_t entries)
-{
-	struct ring_config ring;
-
-	session_use_features(s, &ring);
-	return inflight_bytes(ring.packed, entries);
-}
-
 /* The fields; QEMU's message is longer by its C struct's padding. */
 static struct wire_inflight payload_inflight(const struct wire_msg *msg)
 {
@@ -52,7 +43,11 @@ int on_get_inflight_fd(struct session *s, struct wire_msg *msg)
 
 	if (err)
 		return err;
-	info.mmap_size = info.n_queues * inflight_part(s, info.queue_size);
+	/*
+	 * Enough for either layout: the front-end may keep it while firmware's split rings are
+	 * followed by a driver's packed ones.
+	 */
+	info.mmap_size = info.n_queues * inflight_bytes(true, info.queue_size);
 	info.mmap_offset = 0;
 	/* Zeroed: every queue's version 0 says that it is not in use yet. */
 	fd = memfd_create("vhost-user in-flight", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -79,7 +74,8 @@ int on_set_inflight_fd(struct session *s, struct wire_msg *msg)
 
 	if (err)
 		return err;
-	if (info.mmap_size < info.n_queues * inflight_part(s, info.queue_size)) {
+	/* Of which layout it is will be seen when rings start with it. */
+	if (info.mmap_size < info.n_queues * inflight_bytes(false, info.queue_size)) {
 		log_error(&s->dev->log,
 			  "an in-flight log of %llu bytes is too short for %u queues of "
 			  "%u entries",
@@ -96,17 +92,40 @@ int on_set_inflight_fd(struct session *s, struct wire_msg *msg)
 	s->inflight = region;
 	s->inflight_queues = info.n_queues;
 	s->inflight_entries = info.queue_size;
+	s->inflight_told = false;
 	return MESSAGE_DONE;
 }
 
-void session_use_inflight(const struct session *s, uint32_t index, struct ring_config *config)
+/* The queue's part of a region that was made for other rings may not be there: it is 0 bytes then.
+ */
+static uint64_t inflight_part_bytes(struct session *s, uint32_t index, uint64_t part)
 {
+	if ((uint64_t)s->inflight_queues * part <= s->inflight->info.size)
+		return part;
+	if (!s->inflight_told)
+		log_warn(&s->dev->log,
+			 "queue %u: the in-flight log is too short for packed rings (it was made "
+			 "for "
+			 "split ones): they run without, and a crash loses what is in flight",
+			 index);
+	s->inflight_told = true;
+	return 0;
+}
+
+void session_use_inflight(struct session *s, uint32_t index, struct ring_config *config)
+{
+	uint64_t part;
+
 	config->log = NULL;
 	config->log_region = NULL;
 	config->suspend = false;
 	if (!s->inflight || index >= s->inflight_queues)
 		return;
-	config->log = s->inflight->host + index * inflight_part(s, s->inflight_entries);
+	part = inflight_bytes(config->packed, s->inflight_entries);
+	config->log_bytes = inflight_part_bytes(s, index, part);
+	if (!config->log_bytes)
+		return;
+	config->log = s->inflight->host + index * part;
 	config->log_region = s->inflight;
 	config->log_entries = s->inflight_entries;
 	config->suspend = session_has(s, WIRE_PF_GET_VRING_BASE_INFLIGHT);

@@ -201,6 +201,7 @@ static void queue_stopped(struct vu_queue *q, uint32_t command)
 		/* GET_VRING_BASE's answer; a start without SET_VRING_BASE goes on there. */
 		if ((command & 0xff) == QUEUE_STOP || !q->want.base_set)
 			q->want.ring.base = ring_base(q->ring);
+		ring_stop(q->ring);
 		ring_free(q->ring);
 		q->ring = NULL;
 		queue_set_state(q, QUEUE_STOPPED);

@@ -30,6 +30,7 @@ struct session {
 	struct region *inflight;   /* the in-flight log, or NULL */
 	uint16_t inflight_queues;  /* that it has a part for */
 	uint16_t inflight_entries; /* of each part */
+	bool inflight_told;	   /* ... and that it is too short */
 	struct table *table;	   /* guest memory, or NULL */
 	uint64_t features;	   /* acked */
 	uint64_t protocol;	   /* acked protocol features */
@@ -69,7 +70,7 @@ void features_log_refusal(const struct session *s);
 /* on_features.c: what the driver's choice means for a ring. */
 void session_use_features(const struct session *s, struct ring_config *config);
 /* on_inflight.c: the queue's part of the in-flight log, if there is one. */
-void session_use_inflight(const struct session *s, uint32_t index, struct ring_config *config);
+void session_use_inflight(struct session *s, uint32_t index, struct ring_config *config);
 
 /* device.c: once, at vu_device_new(). */
 void session_setup(struct vu_device *dev);

@@ -58,6 +58,11 @@ int inflight_open(struct ring *r, const char **why)
 		*why = "its in-flight log has fewer entries than the ring";
 		return -EINVAL;
 	}
+	/* Whoever found the part may have thought of another layout. */
+	if (r->config.log_bytes < inflight_bytes(r->packed, r->config.log_entries)) {
+		*why = "its in-flight log is too short for the ring's layout";
+		return -EINVAL;
+	}
 	if ((uintptr_t)r->config.log % sizeof(uint64_t)) {
 		*why = "its in-flight log is not aligned";
 		return -EINVAL;
@@ -94,6 +99,15 @@ void inflight_close(struct ring *r)
 	free(log->noted);
 	free(log);
 	r->log = NULL;
+}
+
+void inflight_clear(struct ring *r)
+{
+	struct inflight_header *header = r->log->base;
+
+	/* First: a crash from here on leaves a log that is not in use. */
+	log_set16(&header->version, 0);
+	memset(r->log->base, 0, inflight_bytes(r->packed, r->log->entries));
 }
 
 uint32_t inflight_waiting(const struct ring *r)

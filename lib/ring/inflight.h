@@ -3,8 +3,9 @@
  * The in-flight log (vhost-user "Inflight I/O tracking"): one queue's part of a region that
  * outlives this process, so that its successor can run again what was taken and not yet used.
  *
- * The region is shared with the front-end: it is checked whole when a ring starts with it.  Later
- * it is only written; what has to be known again is kept in private memory.  Queue thread.
+ * The region is shared with the front-end: it is checked whole when a ring starts with it, and each
+ * value is read once.  Later it is only written; what has to be known again is kept in private
+ * memory.  Queue thread.
  */
 #ifndef RING_INFLIGHT_H
 #define RING_INFLIGHT_H
@@ -24,6 +25,11 @@ uint64_t inflight_bytes(bool packed, uint32_t entries);
  */
 int inflight_open(struct ring *ring, const char **why);
 void inflight_close(struct ring *ring);
+/*
+ * Nothing is in flight any more and nobody has to know what was: make it what it was when it was
+ * new, so that the next ring may be of another layout and another driver.
+ */
+void inflight_clear(struct ring *ring);
 
 /* Requests that are to be run again and have not been handed out. */
 uint32_t inflight_waiting(const struct ring *ring);
@@ -46,6 +52,7 @@ struct inflight {
 	uint32_t entries;      /* that the region has; at least the ring's size */
 	uint64_t counter;      /* the next request's place in the order */
 	bool is_resumed;       /* it was in use before this ring started */
+	bool is_kept;	       /* a request was left in it */
 	uint16_t *batch;       /* entries pushed since the last publishing */
 	uint32_t n_batch;
 	uint16_t *again; /* entries to be run again, oldest first */
@@ -67,6 +74,15 @@ struct inflight_found {
 	uint64_t counter;
 	uint16_t entry;
 };
+
+/* What both layouts begin with; version 0: not in use yet. */
+struct inflight_header {
+	uint64_t features;
+	uint16_t version;
+	uint16_t desc_num;
+};
+
+enum { INFLIGHT_VERSION = 1 };
 
 /*
  * Accesses to the region.  Another process reads it after we died: the compiler must keep the

@@ -49,7 +49,8 @@ _Static_assert(offsetof(struct log_packed, used) == 16 && sizeof(struct log_used
 		       offsetof(struct log_packed, entries) == 32,
 	       "the specification's QueueRegionPacked");
 
-enum { LOG_VERSION = 1 };
+_Static_assert(offsetof(struct log_packed, desc_num) == offsetof(struct inflight_header, desc_num),
+	       "what both layouts begin with");
 
 static struct log_packed *log_of(const struct ring *r)
 {
@@ -98,10 +99,9 @@ static bool log_was_published(const struct ring *r, struct packed_pos at)
  * Whatever was being done when it died: forward if the driver can see the batch, else back, to
  * where a chain that was just being taken had not been taken.
  */
-static void log_finish_batch(struct ring *r)
+static void log_finish_batch(struct ring *r, struct log_used was)
 {
 	struct log_packed *log = log_of(r);
-	struct log_used was = log_get_used(log);
 	struct packed_pos used = {was.idx, was.wrap_counter};
 	struct packed_pos old = {was.old_idx, was.old_wrap_counter};
 
@@ -176,12 +176,11 @@ static void log_rebuild_free(const struct ring *r, const bool *taken)
 	log_settle(r);
 }
 
-static int log_check(const struct ring *r, const char **why)
+static int log_check(const struct ring *r, uint16_t version, struct log_used used, const char **why)
 {
 	const struct log_packed *log = log_of(r);
-	struct log_used used = log_get_used(log);
 
-	if (log_get16(&log->version) != LOG_VERSION || log_get64(&log->features) ||
+	if (version != INFLIGHT_VERSION || log_get64(&log->features) ||
 	    log_get16(&log->desc_num) != r->log->entries)
 		return log_refuse(why, "its in-flight log is of another version or size");
 	if (used.idx >= r->size || used.old_idx >= r->size || used.wrap_counter > 1 ||
@@ -238,21 +237,24 @@ int inflight_packed_open(struct ring *r, struct inflight_found *found, uint32_t 
 {
 	struct log_packed *log = log_of(r);
 	bool *taken = r->log->taken;
+	uint16_t version = log_get16(&log->version);
+	struct log_used used;
 	int err;
 
 	*n = 0;
-	if (!log_get16(&log->version)) {
+	if (!version) {
 		log->features = 0;
 		log->desc_num = (uint16_t)r->log->entries;
 		log_rebuild_free(r, taken);
-		log_set16(&log->version, LOG_VERSION);
+		log_set16(&log->version, INFLIGHT_VERSION);
 		return 0;
 	}
 	r->log->is_resumed = true;
-	err = log_check(r, why);
+	used = log_get_used(log);
+	err = log_check(r, version, used, why);
 	if (err)
 		return err;
-	log_finish_batch(r);
+	log_finish_batch(r, used);
 	log_clear_free(r);
 	err = log_gather(r, taken, found, n, why);
 	if (!err)

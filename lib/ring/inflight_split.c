@@ -4,6 +4,8 @@
  * between any two of them leaves a log that inflight_split_open() can set right.  All of it is
  * in this machine's byte order.
  */
+#include <stddef.h>
+
 #include "base/atomics.h"
 #include "ring/chain.h"
 #include "ring/inflight.h"
@@ -25,7 +27,8 @@ struct log_split {
 	struct log_entry entries[];
 };
 
-enum { LOG_VERSION = 1 };
+_Static_assert(offsetof(struct log_split, desc_num) == offsetof(struct inflight_header, desc_num),
+	       "what both layouts begin with");
 
 static struct log_split *log_of(const struct ring *r)
 {
@@ -67,7 +70,7 @@ static void log_begin(struct ring *r)
 	log->used_idx = (uint16_t)r->used_pos;
 	for (uint32_t i = 0; i < r->log->entries; i++)
 		log->entries[i].inflight = 0;
-	log_set16(&log->version, LOG_VERSION);
+	log_set16(&log->version, INFLIGHT_VERSION);
 }
 
 int inflight_split_open(struct ring *r, struct inflight_found *found, uint32_t *n, const char **why)
@@ -82,7 +85,7 @@ int inflight_split_open(struct ring *r, struct inflight_found *found, uint32_t *
 		return 0;
 	}
 	r->log->is_resumed = true;
-	if (version != LOG_VERSION || log_get64(&log->features) ||
+	if (version != INFLIGHT_VERSION || log_get64(&log->features) ||
 	    log_get16(&log->desc_num) != r->log->entries)
 		return log_refuse(why, "its in-flight log is of another version or size");
 	err = log_finish_batch(r, why);

@@ -350,6 +350,13 @@ void ring_drop_odd(struct ring *r, struct req *req)
 		ring_release_old_table(r, req->table);
 }
 
+void ring_stop(struct ring *r)
+{
+	/* What broke is only mended by a reset, after which nothing is in flight. */
+	if (r->log && !r->dead && (r->why || !(r->log->is_kept || inflight_waiting(r))))
+		inflight_clear(r);
+}
+
 void ring_kill(struct ring *r)
 {
 	r->dead = true;
@@ -408,6 +415,7 @@ int ring_suspend(struct ring *r, struct req *req)
 {
 	if (!r->log || !r->config.suspend)
 		return -ENOTSUP;
+	r->log->is_kept = true;
 	if (r->order)
 		order_suspend(r, req);
 	else

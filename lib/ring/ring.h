@@ -42,6 +42,7 @@ struct ring_config {
 	uint32_t priv_size;
 	void *log;		   /* this queue's part of the in-flight log; NULL: none */
 	struct region *log_region; /* ... which is in there */
+	uint64_t log_bytes;	   /* ... and is that long */
 	uint32_t log_entries;
 	bool suspend; /* ring_suspend() may be used */
 	bool debug;   /* the owner's: requests are to be checked when they end */
@@ -184,6 +185,11 @@ void ring_free(struct ring *ring);
 /* Use other memory from now on.  A ring whose areas are gone is broken: -EIO; -ENOMEM too. */
 int ring_set_table(struct ring *ring, struct table *table);
 
+/*
+ * It has stopped: nothing is outstanding, and ring_base() says where it goes on.  Its in-flight log
+ * is given back empty, as far as nothing has to stay in there.
+ */
+void ring_stop(struct ring *ring);
 /* Its session is gone: touch nothing shared any more. */
 void ring_kill(struct ring *ring);
 /* The owner wants to know when outstanding becomes 0. */

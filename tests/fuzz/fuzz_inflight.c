@@ -2,8 +2,12 @@
 /*
  * An in-flight log that a front-end made up, and the ring it is compared with: an input is both, as
  * they are.  What the log makes of the ring is used, and so is what a second ring makes of the log
- * that the first leaves behind.
+ * that the first leaves behind.  On some inputs a thread writes to the log all the while.
  */
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -38,6 +42,63 @@ static void log_mend(unsigned char *log, uint8_t how)
 	}
 }
 
+/* What the writer writes to; NULL: nothing.  It is between two words while busy. */
+static struct {
+	_Atomic(unsigned char *) log;
+	atomic_bool busy;
+	atomic_size_t bytes;
+	sem_t wake;
+	bool begun;
+} writer;
+
+/* Small numbers in 16-bit words: most fields are such, and 1 and 0 are what flags are. */
+static void *writer_run(void *unused)
+{
+	uint64_t seed = 88172645463325252;
+
+	for (;;) {
+		unsigned char *log;
+
+		atomic_store(&writer.busy, true);
+		log = atomic_load(&writer.log);
+		for (int i = 0; log && i < 64; i++) {
+			seed ^= seed << 13;
+			seed ^= seed >> 7;
+			seed ^= seed << 17;
+			/* Every other time what decides where a packed ring goes on. */
+			uint64_t at = i % 2 ? 16 : (seed >> 40) % atomic_load(&writer.bytes);
+			uint16_t value = seed & 0x100 ? seed & 1 : seed >> 60 ? seed & 31 : 0xffff;
+
+			__atomic_store_n((uint16_t *)(void *)(log + at / 2 * 2), value,
+					 __ATOMIC_RELAXED);
+		}
+		atomic_store(&writer.busy, false);
+		if (!log)
+			sem_wait(&writer.wake);
+	}
+	return unused;
+}
+
+static void writer_start(unsigned char *log, size_t bytes)
+{
+	pthread_t thread;
+
+	if (!writer.begun &&
+	    (sem_init(&writer.wake, 0, 0) || pthread_create(&thread, NULL, writer_run, NULL)))
+		abort();
+	writer.begun = true;
+	atomic_store(&writer.bytes, bytes);
+	atomic_store(&writer.log, log);
+	sem_post(&writer.wake);
+}
+
+static void writer_stop(void)
+{
+	atomic_store(&writer.log, NULL);
+	while (atomic_load(&writer.busy))
+		sched_yield();
+}
+
 static void serve(const struct ring_config *config, struct fuzz_input *in)
 {
 	struct fuzz_ring f;
@@ -69,6 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		config.size = config.packed ? ENTRIES : 16;
 	config.log = log;
 	config.log_region = &region;
+	config.log_bytes = inflight_bytes(config.packed, ENTRIES);
 	config.log_entries = ENTRIES;
 	config.suspend = true;
 	fuzz_memory_reset();
@@ -83,7 +145,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_rest(&in, fuzz_memory(FUZZ_DEVICE), 8);
 	fuzz_rest(&in, fuzz_memory(FUZZ_DRIVER), 64);
 	log_mend(log, how);
+	if (how & 8)
+		writer_start(log, config.log_bytes);
 	serve(&config, &steps);
 	serve(&config, &steps);
+	if (how & 8)
+		writer_stop();
 	return 0;
 }

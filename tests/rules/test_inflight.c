@@ -78,7 +78,8 @@ static void the_log_has_a_part_for_each_queue(void **state)
 	(void)state;
 	rig_make(&rig, NULL);
 	start_with_log(&rig, &log);
-	each = rig.peer->config.packed ? 32 + 256 * 32 + 32 : 16 + 256 * 16 + 48;
+	/* Whatever the layout is now: enough for packed ones. */
+	each = 32 + 256 * 32 + 32;
 	assert_true(log.info.mmap_size == 2 * each);
 	assert_true(log.info.mmap_offset == 0);
 	assert_ok(fstat(log.fd, &st));

@@ -32,6 +32,7 @@ void *log_new(struct rig *rig, uint32_t entries)
 
 	rig->config.log_entries = entries ? entries : rig->config.size;
 	rig->config.log_region = &region;
+	rig->config.log_bytes = log_bytes(rig);
 	pages = log_pages(rig);
 	map = mmap(NULL, pages + page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(map != MAP_FAILED);
