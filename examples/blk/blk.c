@@ -114,7 +114,7 @@ static void reload(struct vu_device *dev, uint32_t index, void *opaque)
 {
 	struct blk_disk *disk = vu_device_opaque(dev);
 	uint64_t bytes, capacity;
-	char line[80];
+	char line[160];
 	int ret;
 
 	(void)index;
@@ -280,11 +280,28 @@ static int set_backend(const char *value, void *opaque)
 	return -EINVAL;
 }
 
+static int set_locking(const char *value, void *opaque)
+{
+	static const char *const names[] = {"auto", "on", "off"}; /* by enum blk_locking */
+	struct blk_settings *settings = opaque;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(value, names[i])) {
+			settings->locking = (int)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
 static const struct vu_option options[] = {
 	{.name = "blk-file",
 	 .argument = "PATH",
 	 .help = "file or block device; repeated: one for each socket",
 	 .set = set_file},
+	{.name = "locking",
+	 .argument = "WHEN",
+	 .help = "keep others from the image: on, off or auto (default): if it can be",
+	 .set = set_locking},
 	{.name = "read-only",
 	 .help = "refuse what would change it",
 	 .store = VU_STORE_FLAG,

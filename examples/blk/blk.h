@@ -6,6 +6,7 @@
  *   blk_request.c   from a virtio request to a checked struct blk_io, and its end
  *   blk_memory.c    back-ends memory and null
  *   blk_file.c      back-end file: opening, size, alignment
+ *   blk_lock.c      back-end file: locks against other users of the image
  *   blk_uring.c     back-end file: an io_uring for each queue, or two
  *   blk_polled.c    the second: transfers whose end is polled for
  *   blk_fixed.c     guest memory that is registered with them
@@ -33,6 +34,8 @@ enum {
 	BLK_MAX_ZEROES = 64 << 20, /* less: a file system without a better way writes them */
 };
 
+enum blk_locking { BLK_LOCKING_AUTO, BLK_LOCKING_ON, BLK_LOCKING_OFF };
+
 struct blk_settings {
 	const char **files; /* of the first, second, ... socket; a single one is everybody's */
 	uint32_t n_files;
@@ -44,8 +47,9 @@ struct blk_settings {
 	int read_only;
 	int in_order;
 	int direct;
-	int polled; /* --iopoll */
-	int fixed;  /* --register-memory */
+	int polled;  /* --iopoll */
+	int fixed;   /* --register-memory */
+	int locking; /* enum blk_locking */
 	char serial[VIRTIO_BLK_ID_BYTES];
 };
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -34,7 +35,17 @@ static int file_size(const struct blk_disk *disk, uint64_t *bytes)
 	*bytes = (uint64_t)st.st_size;
 	if (file->is_block && ioctl(file->buffered_fd, BLKGETSIZE64, bytes) < 0)
 		return -errno;
-	*bytes = *bytes / block * block;
+	if (*bytes < block)
+		fprintf(stderr,
+			"vu-blk: %s: not even one block of %u bytes, a disk of size 0; give it a "
+			"size (truncate -s 1G)\n",
+			file->path, block);
+	else if (*bytes % block)
+		fprintf(stderr,
+			"vu-blk: %s: the guest does not see its last %" PRIu64
+			" bytes: a size of %" PRIu64 " is no multiple of %u\n",
+			file->path, *bytes % block, *bytes, block);
+	*bytes -= *bytes % block;
 	return 0;
 }
 
@@ -106,27 +117,39 @@ static bool file_can_discard(const struct blk_disk *disk, const struct stat *st)
 			 (st->st_size + PAGE - 1) / PAGE * PAGE, PAGE) == 0;
 }
 
-static int file_open_fds(struct blk_file *file, const char *path,
-			 const struct blk_settings *settings)
+static int file_fail(const struct blk_file *file, const char *why, int error)
+{
+	fprintf(stderr, "vu-blk: %s: %s\n", file->path, why ? why : strerror(-error));
+	return error;
+}
+
+static int file_open_fds(struct blk_file *file, const struct blk_settings *settings)
 {
 	int flags = (settings->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC;
 	struct stat st;
+	int ret;
 
 	/* Before it is opened: opening a FIFO or a terminal could wait. */
-	if (stat(path, &st) < 0)
-		return -errno;
+	if (stat(file->path, &st) < 0)
+		return file_fail(file, NULL, -errno);
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return -EINVAL;
-	file->buffered_fd = open(path, flags);
+		return file_fail(file, "neither a file nor a block device", -EINVAL);
+	file->buffered_fd = open(file->path, flags);
 	if (file->buffered_fd < 0)
-		return -errno;
+		return file_fail(file, NULL, -errno);
+	ret = lock_image(file->buffered_fd, file->path, settings);
+	if (ret)
+		return ret;
 	file->fd = file->buffered_fd;
 	file->is_block = S_ISBLK(st.st_mode);
 	file->direct = settings->direct;
 	if (!file->direct)
 		return 0;
-	file->fd = open(path, flags | O_DIRECT);
-	return file->fd < 0 ? -errno : 0;
+	file->fd = open(file->path, flags | O_DIRECT);
+	if (file->fd < 0)
+		return file_fail(file, errno == EINVAL ? "cannot be opened for --direct" : NULL,
+				 -errno);
+	return 0;
 }
 
 static void file_close(struct blk_disk *disk)
@@ -158,7 +181,7 @@ static int file_probe(struct blk_disk *disk)
 	int ret;
 
 	if (fstat(file->buffered_fd, &st) < 0)
-		return -errno;
+		return file_fail(file, NULL, -errno);
 	file->now[BLK_READ] = file->now[BLK_WRITE] = (int)file_find_now(file);
 	file_find_alignment(file);
 	if (disk->settings->polled)
@@ -169,9 +192,11 @@ static int file_probe(struct blk_disk *disk)
 	disk->limits.discard = file_can_discard(disk, &st);
 	file->first[PLAN_DISCARD] = !file->is_block; /* their first way is none for files */
 	ret = file_size(disk, &bytes);
-	if (!ret)
-		atomic_store(&disk->bytes, bytes);
-	return ret;
+	if (ret)
+		return file_fail(file, NULL, ret);
+	atomic_store(&disk->bytes, bytes);
+	/* More likely a wrong path than a disk that is to grow. */
+	return bytes ? 0 : -EINVAL;
 }
 
 static int file_open(struct blk_disk *disk, uint32_t index)
@@ -188,18 +213,13 @@ static int file_open(struct blk_disk *disk, uint32_t index)
 	if (!file)
 		return -ENOMEM;
 	disk->file = file;
+	file->path = path;
 	file->fd = file->buffered_fd = -1;
-	ret = file_open_fds(file, path, disk->settings);
+	ret = file_open_fds(file, disk->settings);
 	if (!ret)
 		ret = file_probe(disk);
-	if (ret) {
-		fprintf(stderr, "vu-blk: %s: %s\n", path,
-			ret == -EINVAL ? disk->settings->direct && file->buffered_fd >= 0
-						 ? "cannot be opened for --direct"
-						 : "neither a file nor a block device"
-				       : strerror(-ret));
+	if (ret)
 		file_close(disk);
-	}
 	return ret;
 }
 

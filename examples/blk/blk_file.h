@@ -18,6 +18,7 @@ enum blk_now {
 enum blk_plan { PLAN_DISCARD, PLAN_UNMAP, PLAN_ZERO, N_PLANS };
 
 struct blk_file {
+	const char *path;
 	int fd;			    /* past the page cache with --direct */
 	int buffered_fd;	    /* never; the same without --direct */
 	bool is_block;		    /* a block device */
@@ -90,6 +91,11 @@ void transfer_end(struct uring *u, struct vu_req *req);
 bool range_left(struct blk_io *io);
 int range_step(struct uring *u, struct vu_req *req);
 int range_result(struct uring *u, struct vu_req *req, int res);
+
+/* blk_lock.c */
+
+/* Keep others from an image that is written to; -EBUSY: somebody has it.  Says why on stderr. */
+int lock_image(int fd, const char *path, const struct blk_settings *settings);
 
 /* blk_polled.c */
 

@@ -282,6 +282,50 @@ static void what_is_no_disk_is_refused(void **state)
 	}
 }
 
+static void a_size_that_is_no_multiple_of_a_block_is_told(void **state)
+{
+	static const struct {
+		const char *option;
+		uint64_t sectors;
+		const char *line;
+	} rows[] = {
+		{"--read-only", 2049,
+		 "does not see its last 100 bytes: a size of 1049188 is no "
+		 "multiple of 512"},
+		{"--logical-block-size=4096", 2048, "does not see its last 612 bytes"},
+	};
+	struct disk_rig *rig = *state;
+	struct virtio_blk_config config;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		disk_make_image(rig, rig->image, 2049 * SECTOR + 100);
+		disk_spawn_file(rig, (const char *[]){rows[i].option, NULL});
+		disk_connect(rig);
+		disk_get_config(rig, &config);
+		assert_int_equal(le64toh(config.capacity), rows[i].sectors);
+		disk_expect(rig, 2040, 4096);
+		rig_stop(&rig->base);
+		assert_non_null(strstr(rig->base.program.err, rows[i].line));
+	}
+}
+
+static void an_image_without_a_block_is_refused(void **state)
+{
+	struct disk_rig *rig = *state;
+	const char *argv[] = {getenv("VU_BLK"), "--socket-path", rig->base.socket,
+			      "--blk-file",	rig->image,	 NULL};
+	struct spawned s;
+
+	for (uint64_t size = 0; size < SECTOR; size += SECTOR - 1) {
+		disk_make_image(rig, rig->image, size);
+		spawn_run(&s, argv);
+		assert_int_equal(s.status, 1);
+		assert_non_null(strstr(s.err, "not even one block of 512 bytes"));
+		assert_non_null(strstr(s.err, rig->image));
+		spawn_free(&s);
+	}
+}
+
 static void wrong_options_are_refused(void **state)
 {
 	static const char *const wrong[] = {"--num-queues=0",
@@ -325,6 +369,8 @@ int main(void)
 		DISK_TEST(an_io_error_fails_the_request_alone),
 		DISK_TEST(guest_memory_that_is_gone_fails_the_request),
 		DISK_TEST(what_is_no_disk_is_refused),
+		DISK_TEST(a_size_that_is_no_multiple_of_a_block_is_told),
+		DISK_TEST(an_image_without_a_block_is_refused),
 		DISK_TEST(wrong_options_are_refused),
 	};
 
