@@ -352,9 +352,8 @@ void queue_broke(struct vu_queue *q)
 	if (q->state != QUEUE_RUNNING)
 		return;
 	log_error(&q->dev->log,
-		  "queue %u: broken: the driver gave %s; nothing more is taken from it "
-		  "until it is reset",
-		  q->index, q->ring->why);
+		  "queue %u: broken: %s%s; nothing more is taken from it until it is reset",
+		  q->index, q->ring->blameless ? "" : "the driver gave ", q->ring->why);
 	queue_set_state(q, QUEUE_BROKEN);
 	if (q->fds[QUEUE_ERR].kind != NOTIFIER_NONE) {
 		notifier_signal(&q->fds[QUEUE_ERR]);

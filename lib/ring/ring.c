@@ -32,6 +32,13 @@ int ring_break(struct ring *r, const char *why)
 	return -EIO;
 }
 
+/* Break it for something that no driver did. */
+static int ring_lose(struct ring *r, const char *why)
+{
+	r->blameless |= !r->why;
+	return ring_break(r, why);
+}
+
 /* Find the three areas in a table (virtio 1.3 §2.6).  -EFAULT with *why. */
 static int ring_resolve(struct ring *r, const struct table *table, const char **why)
 {
@@ -190,9 +197,15 @@ void ring_free(struct ring *r)
 /* Keep the present table for the requests that point into it. */
 static int ring_retire_table(struct ring *r)
 {
-	struct ring_old_table *old;
+	struct ring_old_table *old = NULL;
 	uint32_t users = 0;
 
+	/* First: a request that is marked needs its table in the list. */
+	if (ring_outstanding(r)) {
+		old = malloc(sizeof(*old));
+		if (!old)
+			return -ENOMEM;
+	}
 	for (uint32_t id = 0; ring_outstanding(r) && id < r->size; id++) {
 		struct req *req = ring_req(r, id);
 
@@ -202,12 +215,10 @@ static int ring_retire_table(struct ring *r)
 		users++;
 	}
 	if (!users) {
+		free(old);
 		table_unref(r->table);
 		return 0;
 	}
-	old = malloc(sizeof(*old));
-	if (!old)
-		return -ENOMEM;
 	*old = (struct ring_old_table){r->old_tables, r->table, users};
 	r->old_tables = old;
 	return 0;
@@ -216,18 +227,16 @@ static int ring_retire_table(struct ring *r)
 int ring_set_table(struct ring *r, struct table *table)
 {
 	const char *why;
-	int err;
 
 	if (table == r->table)
 		return 0;
-	err = ring_retire_table(r);
-	if (err)
-		return err;
+	if (ring_retire_table(r))
+		return ring_lose(r, "no memory to remember where its requests are");
 	r->table = table_ref(table);
 	memset(&r->window, 0, sizeof(r->window));
 	/* Once broken it touches nothing shared: the old pointers may stay. */
 	if (!r->dead && ring_resolve(r, table, &why))
-		return ring_break(r, "the memory it lies in was removed");
+		return ring_lose(r, "the memory it lies in was removed");
 	return 0;
 }
 

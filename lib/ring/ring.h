@@ -142,6 +142,7 @@ struct ring {
 	bool signal_valid; /* signal_pos means something */
 	bool is_live;	   /* neither broken nor dead: shared memory may be written */
 	bool dead;	   /* its session is gone: completions touch nothing shared */
+	bool blameless;	   /* why is nothing that the driver did */
 	bool watched;	   /* the owner wants to know when outstanding becomes 0 */
 	bool starved;	   /* waited for a block of segments */
 	bool unstarved;	   /* ... and one came free */
@@ -182,7 +183,8 @@ int ring_new(const struct ring_config *config, struct table *table, struct ring 
 	     const char **why);
 void ring_free(struct ring *ring);
 
-/* Use other memory from now on.  A ring whose areas are gone is broken: -EIO; -ENOMEM too. */
+/* Use other memory from now on.  -EIO: its areas are gone, or there is no memory, and it is broken.
+ */
 int ring_set_table(struct ring *ring, struct table *table);
 
 /*

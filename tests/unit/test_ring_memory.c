@@ -6,6 +6,17 @@
 
 enum { TABLE_MAPPINGS = RIG_REGIONS }; /* of one table */
 
+/* Linked in malloc()'s place (see meson.build). */
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+static size_t failing_size; /* of the allocations that fail; 0: none */
+
+void *__wrap_malloc(size_t size)
+{
+	return size && size == failing_size ? NULL : __real_malloc(size);
+}
+
 static void a_request_keeps_its_memory_until_it_is_completed(struct rig *rig)
 {
 	struct rig_chain chain;
@@ -170,6 +181,27 @@ static void the_same_table_again_changes_nothing(struct rig *rig)
 	}
 }
 
+static void no_memory_for_an_old_table_breaks_the_ring_and_blames_nobody(struct rig *rig)
+{
+	struct table *other;
+	struct req *req;
+
+	rig_start(rig, &(struct rig_options){0});
+	other = table_ref(rig->table);
+	assert_int_equal(rig_switch_table(rig, 0), 0);
+	rig_offer_byte(rig);
+	req = rig_take(rig);
+	failing_size = sizeof(struct ring_old_table);
+	assert_int_equal(ring_set_table(rig->ring, other), -EIO);
+	failing_size = 0;
+	table_unref(other);
+	assert_non_null(strstr(rig->ring->why, "no memory"));
+	assert_true(rig->ring->blameless);
+	assert_int_equal(rig_take_nothing(rig), -EIO);
+	rig_finish(rig, req, 0);
+	rig_expect_nothing_used(rig);
+}
+
 static const struct rig_test tests[] = {
 	RIG_TEST(a_request_keeps_its_memory_until_it_is_completed),
 	RIG_TEST(without_requests_the_old_memory_goes_at_once),
@@ -179,6 +211,7 @@ static const struct rig_test tests[] = {
 	RIG_TEST(memory_removed_with_a_ring_that_has_nothing_out_breaks_it),
 	RIG_TEST(a_buffer_in_memory_that_was_removed_breaks_the_ring),
 	RIG_TEST(the_same_table_again_changes_nothing),
+	RIG_TEST(no_memory_for_an_old_table_breaks_the_ring_and_blames_nobody),
 };
 
 int main(void)
