@@ -280,18 +280,8 @@ static int set_backend(const char *value, void *opaque)
 	return -EINVAL;
 }
 
-static int set_locking(const char *value, void *opaque)
-{
-	static const char *const names[] = {"auto", "on", "off"}; /* by enum blk_locking */
-	struct blk_settings *settings = opaque;
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(value, names[i])) {
-			settings->locking = (int)i;
-			return 0;
-		}
-	return -EINVAL;
-}
+/* By enum blk_locking. */
+static const char *const locking_choices[] = {"auto", "on", "off", NULL};
 
 static const struct vu_option options[] = {
 	{.name = "blk-file",
@@ -301,7 +291,9 @@ static const struct vu_option options[] = {
 	{.name = "locking",
 	 .argument = "WHEN",
 	 .help = "keep others from the image: on, off or auto (default): if it can be",
-	 .set = set_locking},
+	 .store = VU_STORE_CHOICE,
+	 .offset = offsetof(struct blk_settings, locking),
+	 .choices = locking_choices},
 	{.name = "read-only",
 	 .help = "refuse what would change it",
 	 .store = VU_STORE_FLAG,
@@ -323,6 +315,7 @@ static const struct vu_option options[] = {
 	{.name = "serial",
 	 .argument = "TEXT",
 	 .help = "at most 20 characters (default: vu-blk)",
+	 .valid = "at most 20 characters",
 	 .set = set_serial},
 	{.name = "direct",
 	 .help = "bypass the page cache (O_DIRECT)",
@@ -339,10 +332,12 @@ static const struct vu_option options[] = {
 	{.name = "logical-block-size",
 	 .argument = "BYTES",
 	 .help = "512 to 4096 (default: what suits the file)",
+	 .valid = "a power of two, 512 to 4096",
 	 .set = set_block},
 	{.name = "backend",
 	 .argument = "NAME",
 	 .help = "file (default), memory, or null: keeps nothing",
+	 .valid = "file, memory or null",
 	 .set = set_backend},
 	{.name = "in-order",
 	 .help = "offer VIRTIO_F_IN_ORDER: requests end in the order they came",

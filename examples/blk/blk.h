@@ -47,9 +47,9 @@ struct blk_settings {
 	int read_only;
 	int in_order;
 	int direct;
-	int polled;  /* --iopoll */
-	int fixed;   /* --register-memory */
-	int locking; /* enum blk_locking */
+	int polled;	  /* --iopoll */
+	int fixed;	  /* --register-memory */
+	uint32_t locking; /* enum blk_locking */
 	char serial[VIRTIO_BLK_ID_BYTES];
 };
 

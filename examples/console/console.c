@@ -246,7 +246,7 @@ int console_new(const struct console_settings *settings, uint32_t index, uint32_
 		return -ENOMEM;
 	c->settings = settings;
 	c->index = index;
-	c->max_ports = settings->max_ports ? settings->max_ports : settings->n_ports + 1;
+	c->max_ports = settings->max_ports ? (uint32_t)settings->max_ports : settings->n_ports + 1;
 	control_init(&c->control, c->max_ports);
 	c->control.rows_first = settings->rows_first;
 	control_set_size(&c->control, settings->cols, settings->rows);

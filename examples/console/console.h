@@ -20,7 +20,7 @@ struct console_settings {
 	const char *console;		      /* BACKEND of port 0 */
 	const char *ports[CONTROL_MAX_PORTS]; /* "NAME=BACKEND" */
 	uint32_t n_ports;		      /* of these */
-	uint32_t max_ports;		      /* with the console; 0: as many as there are */
+	uint64_t max_ports;		      /* with the console; 0: as many as there are */
 	uint16_t cols, rows;
 	int no_multiport;
 	int rows_first;

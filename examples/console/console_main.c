@@ -23,7 +23,7 @@ static int set_port(const char *value, void *opaque)
 	if (!len || len >= CONTROL_NAME || backend_check(equals + 1))
 		return -EINVAL;
 	if (s->n_ports == CONTROL_MAX_PORTS - 1)
-		return -EINVAL;
+		return -E2BIG;
 	for (uint32_t i = 0; i < s->n_ports; i++) {
 		if (!strncmp(s->ports[i], value, len + 1)) {
 			fprintf(stderr, "vu-console: two ports named %.*s\n", (int)len, value);
@@ -31,17 +31,6 @@ static int set_port(const char *value, void *opaque)
 		}
 	}
 	s->ports[s->n_ports++] = value;
-	return 0;
-}
-
-static int set_max_ports(const char *value, void *opaque)
-{
-	struct console_settings *s = opaque;
-	uint64_t number;
-
-	if (vu_number_parse(value, 1, CONTROL_MAX_PORTS, &number))
-		return -EINVAL;
-	s->max_ports = (uint32_t)number;
 	return 0;
 }
 
@@ -98,15 +87,21 @@ int main(int argc, char **argv)
 		 .argument = "BACKEND",
 		 .help = "the console: pty[:LINK], socket:PATH, stdio, file:OUT[,in=IN], echo "
 			 "(default)",
+		 .valid = "pty[:LINK], socket:PATH, stdio, file:OUT[,in=IN] or echo",
 		 .set = set_console},
 		{.name = "port",
 		 .argument = "NAME=BACKEND",
 		 .help = "a port with this name (repeatable)",
+		 .valid = "a name, =, and pty[:LINK], socket:PATH, stdio, file:OUT[,in=IN] or "
+			  "echo",
 		 .set = set_port},
 		{.name = "max-ports",
 		 .argument = "N",
 		 .help = "ports there can be (default: as many as there are)",
-		 .set = set_max_ports},
+		 .store = VU_STORE_NUMBER,
+		 .offset = offsetof(struct console_settings, max_ports),
+		 .min = 1,
+		 .max = CONTROL_MAX_PORTS},
 		{.name = "no-multiport",
 		 .help = "a console and nothing else, with two queues",
 		 .store = VU_STORE_FLAG,
@@ -114,6 +109,7 @@ int main(int argc, char **argv)
 		{.name = "size",
 		 .argument = "COLSxROWS",
 		 .help = "size of the console (default: 80x25)",
+		 .valid = "columns, x, rows, each up to 65535: 80x25",
 		 .set = set_size},
 		{.name = "resize-rows-first",
 		 .help = "tell rows before columns, for Linux before 6.15",

@@ -189,7 +189,7 @@ static int set_chip(const char *value, void *opaque)
 	struct settings *settings = opaque;
 
 	if (settings->n_chips == MAX_CHIPS)
-		return -EINVAL;
+		return -E2BIG;
 	settings->chips[settings->n_chips++] = value;
 	return 0;
 }

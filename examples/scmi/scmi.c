@@ -279,7 +279,7 @@ static int set_hwmon(const char *value, void *opaque)
 	struct settings *settings = opaque;
 
 	if (settings->n_hwmon == MAX_SENSOR_OPTIONS)
-		return -EINVAL;
+		return -E2BIG;
 	settings->hwmon[settings->n_hwmon++] = value;
 	return 0;
 }
@@ -289,7 +289,7 @@ static int set_iio(const char *value, void *opaque)
 	struct settings *settings = opaque;
 
 	if (settings->n_iio == MAX_SENSOR_OPTIONS)
-		return -EINVAL;
+		return -E2BIG;
 	settings->iio[settings->n_iio++] = value;
 	return 0;
 }

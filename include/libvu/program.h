@@ -14,10 +14,19 @@ VU_BEGIN_DECLS
  * @VU_STORE_FLAG: 1, in an int.
  * @VU_STORE_STRING: the argument, in a const char *; valid for the program's life.
  * @VU_STORE_NUMBER: the argument as vu_number_parse() reads it, in a uint64_t.
+ * @VU_STORE_CHOICE: the argument's index in vu_option.choices, in a uint32_t.
+ *
+ * Strings, numbers and choices may be given once: twice is wrong usage.
  *
  * Since: 0.1
  */
-enum vu_option_store { VU_STORE_NOTHING, VU_STORE_FLAG, VU_STORE_STRING, VU_STORE_NUMBER };
+enum vu_option_store {
+	VU_STORE_NOTHING,
+	VU_STORE_FLAG,
+	VU_STORE_STRING,
+	VU_STORE_NUMBER,
+	VU_STORE_CHOICE,
+};
 
 /**
  * struct vu_option - one command line option of a device.
@@ -28,11 +37,16 @@ enum vu_option_store { VU_STORE_NOTHING, VU_STORE_FLAG, VU_STORE_STRING, VU_STOR
  * @required: non-zero: the program refuses to start without it.
  * @set: called for each occurrence, in order, before create; @value is NULL for a flag and stays
  *	valid for the program's life.  -EINVAL or -ERANGE, as of vu_number_parse() (after a message
- *	to stderr of its own, if it has more to say), makes the program exit with status 2, another
- *	error with status 1.  NULL: the program stores the option by itself, as @store says.
+ *	to stderr of its own, if it has more to say), -EEXIST, for an option that was given before
+ *	and may not be repeated, and -E2BIG, for one that was given too often, make the program
+ *	exit with status 2, another error with status 1.  NULL: the program stores the option by
+ *itself, as @store says.
  * @store: enum vu_option_store; ignored with @set.
  * @offset: where to, in bytes from vu_program_info.opaque: offsetof() in a struct of settings.
  * @min, @max: bounds of a number; @max 0 means none.
+ * @choices: the words that may be chosen from, ended by NULL.
+ * @valid: what is valid, for the message about a value that is not ("a power of two, 512 to
+ *	4096"); NULL: what @min and @max or @choices say.
  *
  * A table of these ends with one whose name is NULL; vu_program_info.option_size is the size of
  * one.
@@ -49,6 +63,8 @@ struct vu_option {
 	size_t offset;
 	uint64_t min;
 	uint64_t max;
+	const char *const *choices;
+	const char *valid;
 };
 
 /**

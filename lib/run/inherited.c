@@ -10,7 +10,7 @@
 
 #include <libvu/vu.h>
 
-static int inherited_check(void)
+static int inherited_check(int *other)
 {
 	const char *pid = getenv("LISTEN_PID");
 	const char *fds = getenv("LISTEN_FDS");
@@ -20,8 +20,10 @@ static int inherited_check(void)
 		return 0;
 	if (vu_number_parse(pid, 1, INT_MAX, &n))
 		return -EINVAL;
-	if (n != (uint64_t)getpid())
+	if (n != (uint64_t)getpid()) {
+		*other = (int)n;
 		return 0;
+	}
 	if (vu_number_parse(fds, 0, INT_MAX - INHERITED_FIRST_FD, &n))
 		return -EINVAL;
 	for (int i = 0; i < (int)n; i++)
@@ -30,9 +32,9 @@ static int inherited_check(void)
 	return (int)n;
 }
 
-int inherited_fds(void)
+int inherited_fds(int *other)
 {
-	int n = inherited_check();
+	int n = inherited_check(other);
 
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");

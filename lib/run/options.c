@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <libvu/script.h>
+#include "run/option_value.h"
 
 enum {
 	NAME_MAX_LEN = 64, /* of an option, for guessing what was meant */
@@ -128,50 +128,39 @@ static int options_read(const struct option_line *line, int *i, struct option_fo
 	return found->value ? 0 : options_wrong(line, "option", arg, " needs an argument");
 }
 
-/* The usual ways to keep an option, for those without a setter. */
-static int options_store(const struct option_found *found)
-{
-	const struct vu_option *o = found->option;
-	void *to = (unsigned char *)found->opaque + o->offset;
-
-	switch (o->store) {
-	case VU_STORE_FLAG:
-		*(int *)to = 1;
-		return 0;
-	case VU_STORE_STRING:
-		*(const char **)to = found->value;
-		return 0;
-	case VU_STORE_NUMBER:
-		return vu_number_parse(found->value, o->min, o->max ? o->max : UINT64_MAX, to);
-	default:
-		return 0;
-	}
-}
-
 static int options_set(const struct option_line *line, const struct option_found *found)
 {
 	const struct vu_option *o = found->option;
-	int ret = o->set ? o->set(found->value, found->opaque) : options_store(found);
+	int ret = o->set ? o->set(found->value, found->opaque)
+			 : option_store(o, found->value, found->opaque);
+	char text[OPTION_VALID_LEN];
+	const char *valid;
 
 	if (!ret)
 		return 0;
+	if (ret == -EEXIST)
+		return options_wrong(line, "option", o->name, " is given twice");
+	if (ret == -E2BIG)
+		return options_wrong(line, "option", o->name, " is given too often");
 	fprintf(stderr, "%s: --%s%s%s: ", line->program, o->name, found->value ? "=" : "",
 		found->value ? found->value : "");
-	if (ret == -EINVAL || ret == -ERANGE) {
-		fprintf(stderr, "%s; try --help\n",
-			ret == -EINVAL ? "not a valid value" : "out of range");
-		return PROGRAM_WRONG_USAGE;
+	if (ret != -EINVAL && ret != -ERANGE) {
+		fprintf(stderr, "%s\n", strerror(-ret));
+		return PROGRAM_FAILED;
 	}
-	fprintf(stderr, "%s\n", strerror(-ret));
-	return PROGRAM_FAILED;
+	valid = option_valid(o, text);
+	fprintf(stderr, "%s%s%s%s; try --help\n",
+		ret == -EINVAL ? "not a valid value" : "out of range", valid ? " (valid: " : "",
+		valid ? valid : "", valid ? ")" : "");
+	return PROGRAM_WRONG_USAGE;
 }
 
-/* The command line has been read without an error before. */
-static bool options_given(const struct option_line *line, const struct vu_option *wanted)
+/* Is it among the first end arguments?  They have been read without an error before. */
+static bool options_given(const struct option_line *line, const struct vu_option *wanted, int end)
 {
 	struct option_found found;
 
-	for (int i = 1; i < line->argc;)
+	for (int i = 1; i < end;)
 		if (!options_read(line, &i, &found) && found.option == wanted)
 			return true;
 	return false;
@@ -183,7 +172,7 @@ static int options_check_required(const struct option_line *line)
 		const struct vu_option *o = line->tables[t].options;
 
 		for (; o && o->name; o++)
-			if (o->required && !options_given(line, o))
+			if (o->required && !options_given(line, o, line->argc))
 				return options_wrong(line, "option", o->name, " is required");
 	}
 	return 0;
@@ -196,9 +185,13 @@ int options_parse(const struct option_line *line)
 
 	/* All of the command line is read before anything is set: a typing error has no effects. */
 	for (int i = 1; i < line->argc;) {
+		int at = i;
+
 		status = options_read(line, &i, &found);
 		if (status)
 			return status;
+		if (option_is_single(found.option) && options_given(line, found.option, at))
+			return options_wrong(line, "option", line->argv[at], " is given twice");
 	}
 	status = options_check_required(line);
 	for (int i = 1; i < line->argc && !status;) {

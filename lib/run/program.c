@@ -11,17 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
-#include "base/size_struct.h"
 #include "run/capabilities.h"
 #include "run/counters.h"
 #include "run/fault.h"
 #include "run/inherited.h"
 #include "run/runner.h"
 #include "run/signals.h"
-
-/* In the first release a row ended with this member. */
-enum { OPTION_V1 = offsetof(struct vu_option, set) + sizeof(void (*)(void)) };
 
 uint32_t vu_program_log_level(const struct vu_program *program)
 {
@@ -30,7 +27,7 @@ uint32_t vu_program_log_level(const struct vu_program *program)
 
 int vu_program_add_worker(struct vu_program *program, struct vu_group *group)
 {
-	struct vu_worker_info info = {.size = sizeof(info), .poll_ns = program->poll_ns};
+	struct vu_worker_info info = {.size = sizeof(info), .poll_ns = program->poll_us * 1000};
 	int ret;
 
 	if (program->n_cpus) {
@@ -67,7 +64,7 @@ static int program_wrong(const struct vu_program *program, const char *text)
 
 static int program_inherit_sockets(struct vu_program *program)
 {
-	int n = inherited_fds();
+	int n = inherited_fds(&program->listen_pid);
 
 	if (n < 0)
 		return program_fail(program, "LISTEN_PID, LISTEN_FDS", n);
@@ -103,6 +100,19 @@ static int program_check_repeated(const struct vu_program *program)
 	return PROGRAM_OK;
 }
 
+static int program_no_socket(const struct vu_program *program)
+{
+	static const char needed[] = "--socket-path=PATH or --fd=FDNUM is needed";
+	char text[160];
+
+	if (!program->listen_pid)
+		return program_wrong(program, needed);
+	snprintf(text, sizeof(text),
+		 "%s (LISTEN_PID=%d: the inherited sockets are for that process, this is %d)",
+		 needed, (int)program->listen_pid, (int)getpid());
+	return program_wrong(program, text);
+}
+
 static int program_check_sockets(struct vu_program *program)
 {
 	uint32_t n_fds = 0;
@@ -114,7 +124,7 @@ static int program_check_sockets(struct vu_program *program)
 			return status;
 	}
 	if (!program->n_sockets)
-		return program_wrong(program, "--socket-path=PATH or --fd=FDNUM is needed");
+		return program_no_socket(program);
 	for (uint32_t i = 0; i < program->n_sockets; i++)
 		n_fds += program->sockets[i].kind == SOCKET_FD;
 	if (n_fds && n_fds != program->n_sockets)
@@ -122,6 +132,7 @@ static int program_check_sockets(struct vu_program *program)
 	return program_check_repeated(program);
 }
 
+/* For sockets that we listen on; connecting goes on trying. */
 static const char *program_socket_hint(int error)
 {
 	switch (error) {
@@ -131,6 +142,10 @@ static const char *program_socket_hint(int error)
 		return " (it is not a socket: remove it, or choose another path)";
 	case -ENAMETOOLONG:
 		return " (a socket's path has at most 107 bytes)";
+	case -ENOENT:
+		return " (its folder does not exist: make it first)";
+	case -EACCES:
+		return " (no right to make a file in its folder)";
 	default:
 		return "";
 	}
@@ -172,6 +187,8 @@ static int program_create_devices(struct vu_program *program)
 
 		if (ret < 0)
 			return program_fail(program, "the device could not be made", ret);
+		if (!program->sockets[i].dev)
+			return program_fail(program, "create() gave no device", -EINVAL);
 		program->n_devices++;
 	}
 	return PROGRAM_OK;
@@ -206,7 +223,7 @@ static void program_on_request(int signal_number, void *opaque)
 /* An option that does nothing should not look as if it did. */
 static void program_check_workers(const struct vu_program *program)
 {
-	if (!program->n_workers && (program->poll_ns || program->n_cpus))
+	if (!program->n_workers && (program->poll_us || program->n_cpus))
 		fprintf(stderr,
 			"%s: --poll-us and --cpus are for worker threads: here are none, and they "
 			"have no effect\n",
@@ -299,7 +316,7 @@ static bool program_answer(const struct vu_program *program, const struct option
 
 	if (options_have(line, "--print-capabilities"))
 		ret = capabilities_print(stdout, program->info.type, program->info.features);
-	else if (options_have(line, "--help"))
+	else if (options_have(line, "--help") || options_have(line, "-h"))
 		program_print_help(program, line);
 	else if (options_have(line, "--version"))
 		printf("%s (libvu %s)\n", program->info.name, vu_version());
@@ -311,21 +328,6 @@ static bool program_answer(const struct vu_program *program, const struct option
 	return true;
 }
 
-/* The caller's table as one of today's rows. */
-static int program_copy_options(struct vu_program *program)
-{
-	void *options;
-	int ret;
-
-	if (!program->info.options)
-		return 0;
-	ret = size_table_copy(&options, sizeof(*program->options), program->info.options,
-			      program->info.option_size, OPTION_V1);
-	if (!ret)
-		program->options = options;
-	return ret;
-}
-
 int vu_program_main(const struct vu_program_info *info, int argc, char **argv)
 {
 	struct vu_program program = {
@@ -334,20 +336,11 @@ int vu_program_main(const struct vu_program_info *info, int argc, char **argv)
 	};
 	struct option_table tables[2];
 	struct option_line line;
-	int status;
-	int ret = size_struct_copy(&program.info, sizeof(program.info), info,
-				   sizeof(struct vu_program_info));
+	int status = program_take_info(&program, info);
 
-	if (!ret && (!program.info.name || !program.info.type || !program.info.create))
-		ret = -EINVAL;
-	if (!ret)
-		ret = program_copy_options(&program);
-	if (ret) {
-		fprintf(stderr,
-			"vu_program_main: bad struct vu_program_info: %s (size, name, type, create "
-			"and, with options, option_size must be set)\n",
-			strerror(-ret));
-		return PROGRAM_FAILED;
+	if (status) {
+		free(program.options);
+		return status;
 	}
 	tables[0] = (struct option_table){"Options of this device", program.options,
 					  program.info.opaque};

@@ -28,15 +28,21 @@ struct vu_program {
 	uint32_t n_devices; /* made, for sockets[0] and on */
 	uint32_t log_level;
 	bool once;
-	uint64_t poll_ns;
+	uint64_t poll_us;
 	uint32_t *cpus; /* of --cpus */
 	uint32_t n_cpus;
+	int listen_pid;	    /* whom inherited sockets are for, if not for us; or 0 */
 	uint32_t n_workers; /* made: the next gets cpus[n_workers % n_cpus] */
 	struct vu_socket_info file;
 };
 
 /* The options of every program; their opaque is the struct vu_program. */
 const struct vu_option *program_options(void);
+/*
+ * Copy what the caller gave, its options included; program->options is to be freed.  0, or the exit
+ * status after a message.
+ */
+int program_take_info(struct vu_program *program, const struct vu_program_info *from);
 int program_add_socket(struct vu_program *program, const struct program_socket *socket);
 
 #endif

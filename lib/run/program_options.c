@@ -58,6 +58,8 @@ static int set_socket_mode(const char *value, void *opaque)
 	uint64_t mode;
 	int ret = number_digits(&value, 8, &mode);
 
+	if (!ret && program->file.mode)
+		return -EEXIST;
 	if (ret || *value)
 		return ret ? ret : -EINVAL;
 	if (!mode || mode > 0777) /* nobody could ever connect with mode 0 */
@@ -73,18 +75,9 @@ static int set_socket_group(const char *value, void *opaque)
 	uint64_t gid = group ? group->gr_gid : 0;
 	int ret = group ? 0 : vu_number_parse(value, 0, UINT32_MAX - 1, &gid);
 
+	if (program->file.group)
+		return -EEXIST;
 	program->file.group = (uint32_t)gid;
-	return ret;
-}
-
-static int set_poll_us(const char *value, void *opaque)
-{
-	struct vu_program *program = opaque;
-	uint64_t us;
-	int ret = vu_number_parse(value, 0, POLL_US_MAX, &us);
-
-	if (!ret)
-		program->poll_ns = us * 1000;
 	return ret;
 }
 
@@ -156,27 +149,33 @@ static int set_verbose(const char *value, void *opaque)
 
 const struct vu_option *program_options(void)
 {
-	/* Those without a setter are answered before the others are even looked at. */
+	static const char a_path[] = "a path of 1 to 107 bytes";
+	/* The last ones are answered before the others are even looked at. */
 	static const struct vu_option options[] = {
 		{.name = "socket-path",
 		 .argument = "PATH",
 		 .help = "listen there; repeatable, one device each",
+		 .valid = a_path,
 		 .set = set_socket_path},
 		{.name = "connect",
 		 .argument = "PATH",
 		 .help = "connect to a front-end that listens there; repeatable",
+		 .valid = a_path,
 		 .set = set_connect},
 		{.name = "fd",
 		 .argument = "FDNUM",
 		 .help = "use this connected or listening socket; repeatable",
+		 .valid = "the number of an open file descriptor",
 		 .set = set_fd},
 		{.name = "socket-mode",
 		 .argument = "OCTAL",
 		 .help = "permissions of the socket file (default 0600)",
+		 .valid = "octal, 1 to 777",
 		 .set = set_socket_mode},
 		{.name = "socket-group",
 		 .argument = "NAME",
 		 .help = "group of the socket file",
+		 .valid = "name or number of a group",
 		 .set = set_socket_group},
 		{.name = "once",
 		 .help = "end after the first session of each device",
@@ -184,14 +183,17 @@ const struct vu_option *program_options(void)
 		{.name = "poll-us",
 		 .argument = "N",
 		 .help = "look for requests N microseconds long before sleeping",
-		 .set = set_poll_us},
+		 .store = VU_STORE_NUMBER,
+		 .offset = offsetof(struct vu_program, poll_us),
+		 .max = POLL_US_MAX},
 		{.name = "cpus",
 		 .argument = "LIST",
 		 .help = "CPUs for worker threads, given out in turn: 0,2-3",
+		 .valid = "numbers up to 8191 and ranges of them, as in 0,2-3",
 		 .set = set_cpus},
 		{.name = "verbose", .help = "log every message, too", .set = set_verbose},
 		{.name = "print-capabilities", .help = "print what this back-end can do, as JSON"},
-		{.name = "help", .help = "print this"},
+		{.name = "help", .help = "print this, as -h does"},
 		{.name = "version", .help = "print the version"},
 		{.name = NULL},
 	};

@@ -326,31 +326,34 @@ static void an_image_without_a_block_is_refused(void **state)
 	}
 }
 
-static void wrong_options_are_refused(void **state)
+static void wrong_options_are_refused_with_what_is_valid(void **state)
 {
-	static const char *const wrong[] = {"--num-queues=0",
-					    "--num-queues=257",
-					    "--queue-size=3",
-					    "--queue-size=65536",
-					    "--logical-block-size=256",
-					    "--logical-block-size=1000",
-					    "--backend=floppy",
-					    "--size=0",
-					    "--size=1X",
-					    "--size=1KK",
-					    "--size=9000000T",
-					    "--size=-1",
-					    "--serial=a-name-of-twenty-one!"};
+	static const char *const wrong[][2] = {
+		{"--num-queues=0", "1 to 256"},
+		{"--num-queues=257", "1 to 256"},
+		{"--queue-size=3", "4 to 32768"},
+		{"--queue-size=65536", "4 to 32768"},
+		{"--logical-block-size=256", "a power of two, 512 to 4096"},
+		{"--logical-block-size=1000", "a power of two, 512 to 4096"},
+		{"--backend=floppy", "file, memory or null"},
+		{"--locking=never", "auto, on or off"},
+		{"--size=0", "512 to 4194304T"},
+		{"--size=1X", "512 to 4194304T"},
+		{"--size=1KK", "512 to 4194304T"},
+		{"--size=9000000T", "512 to 4194304T"},
+		{"--size=-1", "512 to 4194304T"},
+		{"--serial=a-name-of-twenty-one!", "at most 20 characters"},
+	};
 	struct disk_rig *rig = *state;
 	struct spawned s;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		const char *argv[] = {getenv("VU_BLK"), "--socket-path", rig->base.socket,
-				      "--backend=null", wrong[i],	 NULL};
+				      "--backend=null", wrong[i][0],	 NULL};
 
 		spawn_run(&s, argv);
-		if (s.status != 2)
-			fail_msg("%s: status %d", wrong[i], s.status);
+		if (s.status != 2 || !strstr(s.err, wrong[i][1]))
+			fail_msg("%s: status %d: %s", wrong[i][0], s.status, s.err);
 		spawn_free(&s);
 	}
 }
@@ -371,7 +374,7 @@ int main(void)
 		DISK_TEST(what_is_no_disk_is_refused),
 		DISK_TEST(a_size_that_is_no_multiple_of_a_block_is_told),
 		DISK_TEST(an_image_without_a_block_is_refused),
-		DISK_TEST(wrong_options_are_refused),
+		DISK_TEST(wrong_options_are_refused_with_what_is_valid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

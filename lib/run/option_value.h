@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The value of an option: what is valid, and where it goes. */
+#ifndef RUN_OPTION_VALUE_H
+#define RUN_OPTION_VALUE_H
+
+#include <stddef.h>
+
+#include <libvu/program.h>
+
+enum { OPTION_VALID_LEN = 256 };
+
+/* Keep the value as o->store says, at opaque + o->offset.  -EINVAL, -ERANGE. */
+int option_store(const struct vu_option *o, const char *value, void *opaque);
+/* Is the option set by its last occurrence alone, so that two of them contradict each other? */
+int option_is_single(const struct vu_option *o);
+/* What is valid, in words: "1 to 256".  NULL where nothing is known. */
+const char *option_valid(const struct vu_option *o, char text[OPTION_VALID_LEN]);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a program's author may have got wrong: one line for each, before anything is done.
+ * No state.  Thread: main, before others are started.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/size_struct.h"
+#include "run/program.h"
+
+/* In the first release a row ended with this member. */
+enum { OPTION_V1 = offsetof(struct vu_option, set) + sizeof(void (*)(void)) };
+
+static int check_fail(const char *name, const char *what)
+{
+	fprintf(stderr, "%s: bad struct vu_program_info: %s\n", name ? name : "vu_program_main",
+		what);
+	return PROGRAM_FAILED;
+}
+
+static const char *check_size(int error, const char *too_small)
+{
+	return error == -EINVAL	 ? too_small
+	       : error == -E2BIG ? "it says more than this version of libvu knows"
+				 : "out of memory";
+}
+
+static const char *check_option(const struct vu_option *o, const void *opaque)
+{
+	if (o->set)
+		return NULL;
+	if (o->store > VU_STORE_CHOICE)
+		return "its store is unknown";
+	if (o->store != VU_STORE_NOTHING && !opaque)
+		return "it is to be stored in opaque, which is NULL";
+	if (o->store > VU_STORE_FLAG && !o->argument)
+		return "it stores its argument, and takes none";
+	if (o->store == VU_STORE_CHOICE && !o->choices)
+		return "it has no choices";
+	return NULL;
+}
+
+/* The caller's table as one of today's rows. */
+static int check_options(struct vu_program *program)
+{
+	const struct vu_program_info *info = &program->info;
+	void *options;
+	int ret;
+
+	if (!info->options)
+		return PROGRAM_OK;
+	ret = size_table_copy(&options, sizeof(*program->options), info->options, info->option_size,
+			      OPTION_V1);
+	if (ret)
+		return check_fail(info->name,
+				  check_size(ret, "option_size is not sizeof(struct vu_option)"));
+	program->options = options;
+	for (const struct vu_option *o = program->options; o->name; o++) {
+		const char *wrong = check_option(o, info->opaque);
+		char what[160];
+
+		if (!wrong)
+			continue;
+		snprintf(what, sizeof(what), "option %s: %s", o->name, wrong);
+		return check_fail(info->name, what);
+	}
+	return PROGRAM_OK;
+}
+
+int program_take_info(struct vu_program *program, const struct vu_program_info *from)
+{
+	struct vu_program_info *info = &program->info;
+	const char *wrong = NULL;
+	int ret = from ? size_struct_copy(info, sizeof(*info), from, sizeof(*from)) : 0;
+
+	if (!from)
+		wrong = "it is NULL";
+	else if (ret)
+		wrong = check_size(ret, "size is not sizeof(struct vu_program_info)");
+	else if (!info->name)
+		wrong = "name is NULL";
+	else if (!info->type)
+		wrong = "type is NULL";
+	else if (!info->create)
+		wrong = "create is NULL";
+	return wrong ? check_fail(ret ? NULL : info->name, wrong) : check_options(program);
+}

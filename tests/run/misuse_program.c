@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* A back-end program with one mistake of its author's; the first argument says which. */
+#include <libvu/vu.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int create_nothing(struct vu_program *program, uint32_t index, struct vu_device **dev,
+			  void *opaque)
+{
+	(void)program;
+	(void)index;
+	(void)dev;
+	(void)opaque;
+	return 0;
+}
+
+/* More than this library knows, in a caller of a later one. */
+struct later_info {
+	struct vu_program_info info;
+	uint64_t news;
+};
+
+static int misuse(const char *how, struct later_info *later, struct vu_option *option)
+{
+	struct vu_program_info *info = &later->info;
+
+	if (!strcmp(how, "size"))
+		info->size = 0;
+	else if (!strcmp(how, "later-size"))
+		info->size = sizeof(*later);
+	else if (!strcmp(how, "name"))
+		info->name = NULL;
+	else if (!strcmp(how, "type"))
+		info->type = NULL;
+	else if (!strcmp(how, "create"))
+		info->create = NULL;
+	else if (!strcmp(how, "option-size"))
+		info->option_size = 0;
+	else if (!strcmp(how, "store"))
+		option->store = 99;
+	else if (!strcmp(how, "opaque"))
+		info->opaque = NULL;
+	else if (!strcmp(how, "argument"))
+		option->argument = NULL;
+	else if (!strcmp(how, "choices"))
+		option->store = VU_STORE_CHOICE;
+	else
+		return strcmp(how, "device");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t value = 0;
+	struct vu_option options[] = {
+		{.name = "value", .argument = "N", .help = "a number", .store = VU_STORE_NUMBER},
+		{.name = NULL},
+	};
+	struct later_info later = {
+		.info = {.size = sizeof(later.info),
+			 .name = "misuse",
+			 .type = "misuse",
+			 .options = options,
+			 .option_size = sizeof(options[0]),
+			 .create = create_nothing,
+			 .opaque = &value},
+		.news = 1,
+	};
+
+	if (argc < 2)
+		return EXIT_FAILURE;
+	if (!strcmp(argv[1], "null"))
+		return vu_program_main(NULL, argc - 1, argv + 1);
+	if (misuse(argv[1], &later, &options[0]))
+		return EXIT_FAILURE;
+	return vu_program_main(&later.info, argc - 1, argv + 1);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* What users and authors of programs get wrong: one line that says what is right. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "spawn.h"
+
+#define VU_RNG getenv("VU_RNG")
+#define ARGV(...)                                                                                  \
+	(const char *const[])                                                                      \
+	{                                                                                          \
+		VU_RNG, __VA_ARGS__, NULL                                                          \
+	}
+
+/* Run to the end, and compare status and what must be part of its messages. */
+static void expect(const char *const *argv, int status, const char *out, const char *err)
+{
+	struct spawned s;
+
+	spawn_run(&s, argv);
+	if (s.status != status)
+		print_error("%s", s.err);
+	assert_int_equal(s.status, status);
+	assert_non_null(strstr(s.out, out));
+	assert_non_null(strstr(s.err, err));
+	spawn_free(&s);
+}
+
+static void wrong_usage_exits_with_2_and_names_the_culprit(void **state)
+{
+	static const struct {
+		const char *arg[2];
+		const char *err;
+	} rows[] = {
+		{{"--no-such-option=1"}, "unknown option '--no-such-option=1'; try --help"},
+		{{"--sock=/x"}, "unknown option '--sock=/x'"},
+		{{"stray"}, "unexpected argument 'stray'"},
+		{{"-x"}, "unexpected argument '-x'"},
+		{{"--"}, "unexpected argument '--'"},
+		{{"--once=yes"}, "option '--once=yes' takes no argument"},
+		{{"--socket-path"}, "option '--socket-path' needs an argument"},
+		{{"--socket-path="},
+		 "--socket-path=: not a valid value (valid: a path of 1 to 107 bytes)"},
+		{{"--fd=three"}, "--fd=three: not a valid value"},
+		{{"--fd=3x"}, "--fd=3x: not a valid value"},
+		{{"--fd=-1"}, "--fd=-1: not a valid value"},
+		{{"--fd=99999999999"}, "--fd=99999999999: out of range (valid: the number"},
+		{{"--socket-mode=888"}, "--socket-mode=888: not a valid value"},
+		{{"--socket-mode=1777"},
+		 "--socket-mode=1777: out of range (valid: octal, 1 to 777)"},
+		{{"--socket-group=no-such-group"}, "not a valid value (valid: name or number"},
+		{{"--max-bytes=0"},
+		 "--max-bytes=0: out of range (valid: 1 to 9223372036854775807); try --help"},
+		{{"--max-bytes", "12k"}, "--max-bytes=12k: not a valid value"},
+		{{"--poll-us=-1"}, "--poll-us=-1: not a valid value"},
+		{{"--poll-us=50us"}, "--poll-us=50us: not a valid value"},
+		{{"--poll-us=1000001"}, "--poll-us=1000001: out of range (valid: 0 to 1000000)"},
+		{{"--cpus="}, "--cpus=: not a valid value"},
+		{{"--cpus=0,"}, "--cpus=0,: not a valid value"},
+		{{"--cpus=1-0"}, "--cpus=1-0: not a valid value"},
+		{{"--cpus=0-"}, "--cpus=0-: not a valid value"},
+		{{"--cpus=0-1-2"}, "--cpus=0-1-2: not a valid value"},
+		{{"--cpus=all"}, "--cpus=all: not a valid value"},
+		{{"--cpus=8192"}, "--cpus=8192: out of range"},
+		{{"--cpus=99999999999999999999"}, "out of range"},
+		{{"--socket-path=/x", "--socket-path=/x"}, "socket /x is given twice"},
+		{{"--max-bytes=1", "--max-bytes=1"}, "'--max-bytes=1' is given twice; try"},
+		{{"--source=/x", "--source=/y"}, "option '--source=/y' is given twice"},
+		{{"--socket-mode=600", "--socket-mode=660"}, "option 'socket-mode' is given twice"},
+		{{"--socket-group=1", "--socket-group=1"}, "option 'socket-group' is given twice"},
+		{{"--fd=3", "--fd=3"}, "--fd=3 is given twice"},
+		{{"--socket-paht=/x"}, "'--socket-paht=/x' (did you mean --socket-path?); try"},
+		{{"--sokcet-path=/x"}, "(did you mean --socket-path?)"},
+		{{"--sorce=/x"}, "(did you mean --source?)"},
+		{{"--verbos"}, "(did you mean --verbose?)"},
+		{{"--fd=3", "--socket-path=/x"}, "--fd excludes --socket-path"},
+		{{"--fd=3", "--connect=/x"}, "--fd excludes --socket-path"},
+		{{"--verbose"}, "--socket-path=PATH or --fd=FDNUM is needed; try --help"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect(ARGV(rows[i].arg[0], rows[i].arg[1]), 2, "", rows[i].err);
+}
+
+static void a_name_unlike_any_option_gets_no_guess(void **state)
+{
+	static const char *const names[] = {"--x", "--on", "--completely-different", "--colour=1"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct spawned s;
+
+		spawn_run(&s, ARGV(names[i]));
+		assert_int_equal(s.status, 2);
+		assert_non_null(strstr(s.err, "unknown option"));
+		assert_null(strstr(s.err, "did you mean"));
+		spawn_free(&s);
+	}
+}
+
+static void an_authors_mistake_gets_a_line_and_no_crash(void **state)
+{
+	static const struct {
+		const char *how;
+		const char *err;
+	} rows[] = {
+		{"null", "vu_program_main: bad struct vu_program_info: it is NULL\n"},
+		{"size", "vu_program_main: bad struct vu_program_info: size is not sizeof"},
+		{"later-size", "says more than this version of libvu knows\n"},
+		{"name", "vu_program_main: bad struct vu_program_info: name is NULL\n"},
+		{"type", "misuse: bad struct vu_program_info: type is NULL\n"},
+		{"create", "create is NULL\n"},
+		{"option-size", "option_size is not sizeof(struct vu_option)\n"},
+		{"store", "option value: its store is unknown\n"},
+		{"opaque", "option value: it is to be stored in opaque, which is NULL\n"},
+		{"argument", "option value: it stores its argument, and takes none\n"},
+		{"choices", "option value: it has no choices\n"},
+		{"device", "misuse: create() gave no device: Invalid argument\n"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect((const char *[]){getenv("MISUSE_PROGRAM"), rows[i].how,
+					"--socket-path=/tmp/never-made", "--value=1", NULL},
+		       1, "", rows[i].err);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(wrong_usage_exits_with_2_and_names_the_culprit),
+		cmocka_unit_test(a_name_unlike_any_option_gets_no_guess),
+		cmocka_unit_test(an_authors_mistake_gets_a_line_and_no_crash),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
