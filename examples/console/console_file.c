@@ -16,8 +16,8 @@
 
 static int file_open_out(const char *path)
 {
-	const int flags = O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	int fd = open(path, O_WRONLY | flags, 0600);
+	const int flags = O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int fd = open(path, O_WRONLY | O_CREAT | flags, 0600);
 
 	/* A FIFO that nobody reads yet keeps what fits into it. */
 	if (fd < 0 && errno == ENXIO)
