@@ -7,6 +7,7 @@
 #include "run/signals.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -18,11 +19,19 @@ static int signals_on_ready(struct watch *watch, uint32_t events)
 	(void)events;
 	if (read(watch->fd, &info, sizeof(info)) != sizeof(info))
 		return 0;
-	if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
-		vu_runner_stop(s->runner);
-	else
+	if (info.ssi_signo == SIGHUP || info.ssi_signo == SIGUSR1)
 		s->request((int)info.ssi_signo, s->opaque);
+	else
+		vu_runner_stop(s->runner);
 	return 0;
+}
+
+/* What would end the process with its socket files left behind; who handles it, keeps it. */
+static bool signals_would_kill(int signal_number)
+{
+	struct sigaction now;
+
+	return !sigaction(signal_number, NULL, &now) && now.sa_handler == SIG_DFL;
 }
 
 int signals_enter(struct signals *s, struct vu_runner *runner, signals_fn *request, void *opaque)
@@ -40,6 +49,10 @@ int signals_enter(struct signals *s, struct vu_runner *runner, signals_fn *reque
 	sigaddset(&ours, SIGINT);
 	sigaddset(&ours, SIGHUP);
 	sigaddset(&ours, SIGUSR1);
+	if (signals_would_kill(SIGQUIT))
+		sigaddset(&ours, SIGQUIT);
+	if (signals_would_kill(SIGUSR2))
+		sigaddset(&ours, SIGUSR2);
 	ret = pthread_sigmask(SIG_BLOCK, &ours, &s->old_mask);
 	if (ret)
 		return -ret;

@@ -22,7 +22,8 @@ struct signals {
 };
 
 /*
- * SIGTERM and SIGINT stop the runner, SIGHUP and SIGUSR1 are handed on, SIGPIPE does nothing.
+ * SIGTERM, SIGINT, SIGQUIT and SIGUSR2 stop the runner (the last two unless the process ignores or
+ * handles them), SIGHUP and SIGUSR1 are handed on, SIGPIPE does nothing.
  * 0 or -errno: nothing has changed.
  */
 int signals_enter(struct signals *s, struct vu_runner *runner, signals_fn *request, void *opaque);

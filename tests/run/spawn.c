@@ -37,6 +37,9 @@ __attribute__((noreturn)) static void spawn_exec(const struct spawned *s, const 
 	char number[16];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that dies leaves nothing running */
+	/* A shell's background job has these two ignored. */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
 	dup2(s->out_fd, STDOUT_FILENO);
 	dup2(s->err_fd, STDERR_FILENO);
 	if (setup && setup->fd3 >= 0) {

@@ -216,6 +216,39 @@ static void sighup_and_sigusr1_do_not_end_a_program_that_has_no_use_for_them(voi
 	spawn_free(&f->program);
 }
 
+static void a_signal_that_ends_the_program_leaves_no_socket_file(void **state)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGUSR2};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		start(f, getenv("VU_RNG"), 1, NULL);
+		ask_once(connect_to(f->path[0]));
+		assert_return_code(kill(f->program.pid, signals[i]), errno);
+		spawn_wait(&f->program);
+		assert_int_equal(f->program.status, 0);
+		assert_int_equal(access(f->path[0], F_OK), -1);
+		spawn_free(&f->program);
+	}
+}
+
+static void sigquit_and_sigusr2_stay_ignored_where_they_were(void **state)
+{
+	struct fixture *f = *state;
+	const char *argv[] = {
+		"/bin/sh",	  "-c",		"trap '' QUIT USR2; exec \"$0\" \"$1\"",
+		getenv("VU_RNG"), f->option[0], NULL};
+
+	spawn_start(&f->program, argv, NULL);
+	spawn_wait_listening(f->path[0]);
+	assert_return_code(kill(f->program.pid, SIGQUIT), errno);
+	assert_return_code(kill(f->program.pid, SIGUSR2), errno);
+	free(report(f, "counters device=rng0 queue=0 "));
+	ask_once(connect_to(f->path[0]));
+	stop(f);
+	spawn_free(&f->program);
+}
+
 /* SIGBUS on a worker: in the library's reading of the ring, in the device's copy. */
 static void memory_truncated_under_a_worker_ends_only_the_session(void **state)
 {
@@ -389,6 +422,8 @@ int main(void)
 		TEST(sigusr1_prints_the_counters_of_every_queue_of_every_device),
 		TEST(sighup_reloads_and_the_front_end_sees_the_change),
 		TEST(sighup_and_sigusr1_do_not_end_a_program_that_has_no_use_for_them),
+		TEST(a_signal_that_ends_the_program_leaves_no_socket_file),
+		TEST(sigquit_and_sigusr2_stay_ignored_where_they_were),
 		TEST(memory_truncated_under_a_worker_ends_only_the_session),
 		TEST(the_cpus_of_the_command_line_are_given_out_in_turn),
 		TEST(poll_us_makes_workers_poll),
