@@ -107,7 +107,7 @@ static bool verify_pick_next(struct bench *b, struct bench_io *io)
 
 static void verify_pick_random(struct bench *b, struct bench_io *io)
 {
-	io->block = (uint64_t)(((unsigned __int128)verify_random(b) * b->n_blocks) >> 64);
+	io->block = verify_random(b) % b->n_blocks;
 	while (b->stamps && b->stamps[io->block] & STAMP_BUSY)
 		io->block = (io->block + 1) % b->n_blocks;
 	io->write = verify_wants_write(b);

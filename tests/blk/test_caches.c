@@ -170,9 +170,9 @@ static void many_misaligned_requests_wait_for_their_turn(void **state)
 /* Has the file data that is in the page cache alone?  1, 0, or -1 where it cannot be told. */
 static int has_unwritten(const struct disk_rig *rig)
 {
-	struct {
+	union {
 		struct fiemap map;
-		struct fiemap_extent extents[64];
+		char room[sizeof(struct fiemap) + 64 * sizeof(struct fiemap_extent)];
 	} m = {.map = {.fm_length = FIEMAP_MAX_OFFSET, .fm_extent_count = 64}};
 	int fd = open(rig->image, O_RDONLY | O_CLOEXEC), ret;
 
@@ -182,7 +182,7 @@ static int has_unwritten(const struct disk_rig *rig)
 	if (ret < 0)
 		return -1;
 	for (uint32_t i = 0; i < m.map.fm_mapped_extents; i++)
-		if (m.extents[i].fe_flags & FIEMAP_EXTENT_DELALLOC)
+		if (m.map.fm_extents[i].fe_flags & FIEMAP_EXTENT_DELALLOC)
 			return 1;
 	return 0;
 }

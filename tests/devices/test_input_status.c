@@ -312,8 +312,8 @@ static void recordings_of_another_device_are_refused(void **state)
 	for (int i = 0; i < 3; i++) {
 		static const char *const wrong[] = {"E: 0.000000 0002 0000 -3\n",
 						    "E: 1.000000 0001 001e 1\nE: 0.9 0 0 0\n",
-						    "E: 1.000000 0001 001e 1\n"
-						    "E: 0.999999 0001 001e 1\n"};
+						    ("E: 1.000000 0001 001e 1\n"
+						     "E: 0.999999 0001 001e 1\n")};
 		char line[160];
 
 		snprintf(line, sizeof(line), "replay %s", rig_file(rig, "wrong", wrong[i]));

@@ -277,7 +277,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				     .packed = fuzz_u8(&in) & 1,
 				     .pump = pump,
 				     .pump_opaque = &s};
-	int fd;
+	int fd = -1;
 
 	describe(&s.device->about);
 	s.device->user = (struct input_user){on_listen, on_status, on_overflow, &s};

@@ -169,12 +169,18 @@ static void rig_make_memory(struct rig *rig)
 {
 	const uint64_t ring_bytes = rig->options.ring_bytes;
 	const struct guest_region regions[RIG_REGIONS] = {
-		[RIG_RING] = {0, ring_bytes ? ring_bytes : 4 << 20, RIG_USER_GAP, 0, false},
-		[RIG_DATA] = {RIG_DATA_GPA, RIG_DATA_SIZE, RIG_USER_GAP + RIG_DATA_GPA, 0x3000,
-			      false},
-		[RIG_SMALL] = {RIG_SMALL_GPA, RIG_SMALL_SIZE, RIG_USER_GAP + RIG_SMALL_GPA, 0x1810,
-			       false},
-		[RIG_TAIL] = {RIG_TAIL_GPA, RIG_TAIL_SIZE, RIG_USER_GAP + RIG_TAIL_GPA, 0, false},
+		[RIG_RING] = {.size = ring_bytes ? ring_bytes : 4 << 20, .uva = RIG_USER_GAP},
+		[RIG_DATA] = {.gpa = RIG_DATA_GPA,
+			      .size = RIG_DATA_SIZE,
+			      .uva = RIG_USER_GAP + RIG_DATA_GPA,
+			      .mmap_offset = 0x3000},
+		[RIG_SMALL] = {.gpa = RIG_SMALL_GPA,
+			       .size = RIG_SMALL_SIZE,
+			       .uva = RIG_USER_GAP + RIG_SMALL_GPA,
+			       .mmap_offset = 0x1810},
+		[RIG_TAIL] = {.gpa = RIG_TAIL_GPA,
+			      .size = RIG_TAIL_SIZE,
+			      .uva = RIG_USER_GAP + RIG_TAIL_GPA},
 	};
 
 	assert_int_equal(guest_new(&rig->guest), 0);
