@@ -5,14 +5,15 @@ import pathlib
 import re
 import sys
 
+from sources import sources
+
 ITEM = re.compile(r'^(?:VU_API\b[^;{]*?\b(vu_\w+)\s*\(|typedef\b[^;]*?\(\*(vu_\w+)\)|'
                   r'(struct|enum) (vu_\w+) \{)', re.M)
 
 
 def main(root):
     bad = seen = 0
-    headers = sorted((root / 'include/libvu').glob('*.h*'))
-    for path in headers:
+    for path in (p for p in sources(root) if p.match('include/libvu/*.h*')):
         text = path.read_text()
         for item in ITEM.finditer(text):
             name, needs = item[1] or item[2] or item[4], ['Since: ']

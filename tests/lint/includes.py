@@ -5,6 +5,8 @@ import pathlib
 import re
 import sys
 
+from sources import sources
+
 # Directory: what its files may include with quotes, beside their own directory's.
 ALLOWED = {'lib/base': {'base/'}, 'lib/wire': {'base/'}, 'lib/mem': {'base/'},
            'lib/ring': {'base/', 'mem/'}, 'lib/dev': {'base/', 'wire/', 'mem/', 'ring/'},
@@ -15,9 +17,10 @@ ALLOWED = {'lib/base': {'base/'}, 'lib/wire': {'base/'}, 'lib/mem': {'base/'},
 
 def main(root):
     bad = seen = 0
+    files = sources(root)
     for folder, allowed in ALLOWED.items():
         own = folder.split('/')[-1] + '/'
-        for path in sorted(p for p in (root / folder).glob('*.[ch]*')):
+        for path in (p for p in files if p.match('*.[ch]*') and p.parent == root / folder):
             for line, text in enumerate(path.read_text().splitlines(), 1):
                 found = re.match(r'\s*#\s*include\s+(["<])([^">]+)[">]', text)
                 if not found:

@@ -4,6 +4,8 @@
 import pathlib
 import sys
 
+from sources import sources
+
 FILE_MAX, FUNCTION_MAX = 500, 80
 FOLDERS = ('include', 'lib', 'examples', 'tools', 'tests', 'bindings', 'scripts', 'abi')
 
@@ -21,8 +23,9 @@ def functions(lines):
 
 def main(root):
     bad = seen = 0
-    for path in sorted(p for f in FOLDERS for p in (root / f).rglob('*')):
-        if path.suffix not in {'.c', '.h', '.py', '.sh', '.rs', ''} or not path.is_file():
+    for path in sources(root):
+        if (path.suffix not in {'.c', '.h', '.py', '.sh', '.rs', ''} or
+                path.relative_to(root).parts[0] not in FOLDERS):
             continue
         lines = path.read_text(errors='replace').splitlines()
         name = path.relative_to(root)

@@ -1,26 +1,20 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Nothing left undone, nothing of one machine; a licence in every source file.  words.py ROOT"""
-import os
 import pathlib
 import re
 import sys
 
+from sources import sources
+
 # Put together here, so that this file does not find itself.
 WORDS = re.compile('|'.join((r'\bTO' r'DO\b', r'\bFIX' r'ME\b', r'\bXX' r'X\b', r'/wo' r'rk/',
                              r'\.\./sha' r'red', r'/ro' r'ot/')))
-SKIP = {'.git', '__pycache__', 'node_modules', 'target', 'corpus'}
-
-
-def files(root):
-    for folder, folders, names in os.walk(root):
-        folders[:] = [d for d in folders if d not in SKIP and not d.startswith('build')]
-        yield from (pathlib.Path(folder, n) for n in sorted(names) if n not in SKIP)
 
 
 def main(root):
     bad = seen = 0
-    for path in files(root):
+    for path in sources(root):
         try:
             text = path.read_text()
         except (UnicodeDecodeError, OSError):

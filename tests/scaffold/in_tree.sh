@@ -5,7 +5,7 @@ set -eu
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 mkdir "$tmp/tree"
-tar -C "$1" --exclude=./.git --exclude='./build*' -cf - . | tar -C "$tmp/tree" -xf -
+python3 "$1/tests/lint/sources.py" "$1" | tar -C "$1" --null -T - -cf - | tar -C "$tmp/tree" -xf -
 cd "$tmp/tree"
 
 refused() { # refused REASON ARGUMENTS...
