@@ -43,8 +43,10 @@ void scmi_put64(struct scmi_call *call, uint64_t value)
 
 void scmi_put_text(struct scmi_call *call, const char *text, size_t len)
 {
-	size_t n = strnlen(text, len - 1);
+	size_t n = strlen(text);
 
+	if (n >= len)
+		n = len - 1;
 	if (call->room - call->len < len)
 		return;
 	memset(call->reply + call->len, 0, len);

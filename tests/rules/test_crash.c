@@ -145,6 +145,7 @@ static void stand_offer(struct stand *s, uint32_t number)
 	unsigned char *bytes = guest_ptr(s->peer->guest, at, 2 * BYTES);
 	const struct driver_seg segs[] = {{at, BYTES, false}, {at + BYTES, BYTES, true}};
 
+	assert_non_null(bytes);
 	memset(bytes, (int)s->n_done, BYTES);
 	memset(bytes + BYTES, 0, BYTES);
 	memcpy(bytes, &number, sizeof(number));
