@@ -24,9 +24,15 @@ refused "means something else" pending
 refused "means something else" double
 refused "a number from 1 to 63" widget --id 0
 refused "is there already" rng
-scripts/new-device acme-widget --id 42
+PKG_CONFIG_LIBDIR=$tmp scripts/new-device acme-widget --id 42 > "$tmp/out"
+grep -q "needs cmocka" "$tmp/out"
 refused "is there already" acme-widget
 { meson setup build --buildtype=debug -Dtests=enabled -Dexamples=enabled -Dtools=disabled -Dblk=disabled &&
 	ninja -C build examples/vu-acme-widget tests/devices/test_devices_acme_widget &&
 	meson test -C build --no-rebuild devices_acme_widget describe_vu-acme-widget &&
 	meson test -C build --no-rebuild --suite lint; } > "$tmp/log" 2>&1 || { cat "$tmp/log"; exit 1; }
+
+# Without cmocka its test is skipped, not left out in silence.
+{ PKG_CONFIG_LIBDIR=$tmp CMAKE=false meson setup bare -Dblk=disabled &&
+	meson test -C bare --no-rebuild devices_acme_widget; } > "$tmp/log" 2>&1 || { cat "$tmp/log"; exit 1; }
+grep -q 'devices_acme_widget *SKIP' "$tmp/log" || { cat "$tmp/log"; exit 1; }
