@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "dev/device.h"
 #include "dev/messages.h"
@@ -18,14 +19,15 @@ int backend_open(struct session *s, int fd)
 	struct wire_conn *conn;
 	int err = wire_conn_new(fd, &conn);
 
-	if (err)
+	if (err) {
+		close(fd);
 		return err;
+	}
 	backend_close(s);
 	err = group_watch(&s->dev->own, fd, &s->dev->backend, EPOLLIN);
 	if (err) {
-		/* Takes the fd along, as promised to nobody: the caller is told it is ours. */
 		wire_conn_free(conn);
-		return 0;
+		return err;
 	}
 	s->backend = conn;
 	/* A change of the configuration may wait for a channel. */
@@ -50,8 +52,11 @@ static void backend_lost(struct session *s, const char *why)
 
 static void backend_watch(struct session *s)
 {
-	group_rewatch(&s->dev->own, wire_conn_fd(s->backend), &s->dev->backend,
-		      EPOLLIN | (wire_conn_is_sending(s->backend) ? EPOLLOUT : 0));
+	int err = group_rewatch(&s->dev->own, wire_conn_fd(s->backend), &s->dev->backend,
+				EPOLLIN | (wire_conn_is_sending(s->backend) ? EPOLLOUT : 0));
+
+	if (err)
+		backend_lost(s, "cannot be watched");
 }
 
 static void backend_send(struct session *s, uint32_t request, uint32_t flags, const void *payload,

@@ -12,7 +12,7 @@ struct vu_device;
 struct session;
 struct source;
 
-/* Use this socket from now on (taken over unless an error is returned). */
+/* Use this socket from now on; taken over in any case.  -errno. */
 int backend_open(struct session *s, int fd);
 void backend_close(struct session *s);
 /* Send what other threads asked for: a changed configuration, in-band notifications. */

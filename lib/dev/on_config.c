@@ -2,7 +2,6 @@
 /* Handlers: configuration space and the back-end channel.  Device thread. */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "dev/backend.h"
 #include "dev/device.h"
@@ -69,12 +68,9 @@ int on_set_config(struct session *s, struct wire_msg *msg)
 
 int on_set_backend_req_fd(struct session *s, struct wire_msg *msg)
 {
-	int fd = wire_msg_take_fd(msg);
-	int err = backend_open(s, fd);
+	int err = backend_open(s, wire_msg_take_fd(msg));
 
-	if (err) {
+	if (err)
 		log_error(&s->dev->log, "the back-end channel's descriptor: %s", strerror(-err));
-		close(fd);
-	}
 	return err;
 }

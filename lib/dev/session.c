@@ -51,7 +51,12 @@ int session_reply(struct session *s, const struct wire_msg *msg, const void *pay
 		.size = size,
 	};
 
-	return wire_conn_send(s->conn, &hdr, payload, fds, n_fds);
+	int err = wire_conn_send(s->conn, &hdr, payload, fds, n_fds);
+
+	if (err < 0 && err != -EPIPE && err != -ECONNRESET)
+		log_error(&s->dev->log, "the reply to %s cannot be sent: %s",
+			  message_find(hdr.request)->name, strerror(-err));
+	return err;
 }
 
 int session_reply_u64(struct session *s, const struct wire_msg *msg, uint64_t value)
@@ -64,6 +69,7 @@ int session_reply_u64(struct session *s, const struct wire_msg *msg, uint64_t va
 static void session_watch(struct session *s)
 {
 	uint32_t events = EPOLLRDHUP;
+	int err;
 
 	if (wire_conn_is_sending(s->conn))
 		events |= EPOLLOUT;
@@ -72,7 +78,13 @@ static void session_watch(struct session *s)
 	if (events == s->events)
 		return;
 	s->events = events;
-	group_rewatch(&s->dev->own, wire_conn_fd(s->conn), &s->dev->socket, events);
+	err = group_rewatch(&s->dev->own, wire_conn_fd(s->conn), &s->dev->socket, events);
+	if (!err)
+		return;
+	/* Unwatched it would wait for ever. */
+	log_error(&s->dev->log, "the front-end's socket cannot be watched: %s", strerror(-err));
+	s->dead = true;
+	device_wake(s->dev);
 }
 
 /* A log line after 1 s and every 10 s that a queue keeps the front-end waiting. */

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A device's whole life, again and again, with another call of the library's failing each time.
+ *
+ * However it goes: nothing crashes, no descriptor and no mapping is left (nor memory: the
+ * sanitizers look), and who does not get what was asked for is told, by an error or by a line in
+ * the log.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <libvu/vu.h>
+
+#include "fault.h"
+#include "frontend/peer.h"
+#include "rules/rig.h"
+
+enum { QUEUES = 2, LINES = 64, ENOUGH = 2000 };
+
+struct life {
+	struct vu_device *dev;
+	struct vu_group *group;
+	struct peer *peer;
+	uint32_t lines;	   /* warnings and errors in the log */
+	uint32_t refused;  /* calls of ours that returned an error */
+	uint32_t served;   /* requests */
+	bool went_through; /* everything that was to be done was done */
+	char said[4096];
+};
+
+static void life_log(void *opaque, enum vu_log_level level, const char *line)
+{
+	struct life *l = opaque;
+	size_t used = strlen(l->said);
+
+	if (level > VU_LOG_WARNING)
+		return;
+	l->lines++;
+	snprintf(l->said + used, sizeof(l->said) - used, "  %s\n", line);
+}
+
+static void life_ready(struct vu_queue *queue, void *opaque)
+{
+	struct life *l = opaque;
+	struct vu_req *req;
+
+	while (vu_queue_next(queue, &req) == 1) {
+		vu_req_complete(req, vu_req_write(req, 0, "x", 1));
+		l->served++;
+	}
+}
+
+static void life_pump(void *opaque)
+{
+	struct life *l = opaque;
+	int more = 1;
+
+	fault_on();
+	for (int i = 0; more > 0 && i < RIG_PASSES; i++) {
+		more = vu_device_process(l->dev);
+		if (more < 0)
+			break;
+		more |= vu_group_process(l->group, 0);
+		if (!more)
+			more = vu_group_arm(l->group);
+	}
+	fault_off();
+}
+
+static bool life_refused(struct life *l, int err)
+{
+	l->refused += err < 0;
+	return err < 0;
+}
+
+static bool life_make(struct life *l)
+{
+	static const unsigned char config[8];
+	const struct vu_ops ops = {.size = sizeof(ops), .queue_ready = life_ready};
+	const struct vu_device_info info = {
+		.size = sizeof(info),
+		.name = "life",
+		.device_id = 4,
+		.n_queues = QUEUES,
+		.config_size = sizeof(config),
+		.config = config,
+		.log_level = VU_LOG_WARNING,
+		.log_fn = life_log,
+		.log_opaque = l,
+	};
+	int err;
+
+	fault_on();
+	err = vu_device_new(&info, &ops, l, &l->dev);
+	if (!err)
+		err = vu_group_new(l->dev, &l->group);
+	if (!err)
+		err = vu_device_set_group(l->dev, 1, l->group);
+	fault_off();
+	return !life_refused(l, err);
+}
+
+static bool life_attach(struct life *l)
+{
+	int fd, err;
+
+	assert_ok(peer_open(l->peer, &fd));
+	fault_on();
+	err = vu_device_attach(l->dev, fd);
+	fault_off();
+	if (err)
+		close(fd);
+	return !life_refused(l, err);
+}
+
+static bool life_requests(struct life *l)
+{
+	for (uint32_t q = 0; q < QUEUES; q++) {
+		const struct driver_seg seg = {guest_alloc(l->peer->guest, 64, 8), 64, true};
+		struct driver_used used;
+
+		if (driver_add(l->peer->queues[q], &seg, 1, NULL) < 0 ||
+		    peer_wait_used(l->peer, q, &used))
+			return false;
+	}
+	return true;
+}
+
+static bool life_inflight(struct life *l)
+{
+	struct wire_inflight inflight = {.n_queues = QUEUES, .queue_size = PEER_QUEUE_SIZE};
+	int fd = -1, err = frontend_get_inflight_fd(&l->peer->frontend, &inflight, &fd);
+
+	if (!err)
+		err = frontend_set_inflight_fd(&l->peer->frontend, &inflight, fd);
+	if (fd >= 0)
+		close(fd);
+	return !err;
+}
+
+/* What a front-end does with a device that works. */
+static bool life_session(struct life *l)
+{
+	struct frontend *f = &l->peer->frontend;
+	struct frontend_msg msg;
+	unsigned char config[8];
+	uint32_t base;
+
+	if (peer_negotiate(l->peer) || peer_set_driver(l->peer) || !life_inflight(l) ||
+	    peer_start_rings(l->peer) || !life_requests(l) ||
+	    frontend_get_config(f, 0, config, sizeof(config)))
+		return false;
+	if (life_refused(l, vu_config_set(l->dev, 0, "changed", 8)) ||
+	    frontend_expect_backend(f, WIRE_BACKEND_CONFIG_CHANGE_MSG, &msg))
+		return false;
+	/* Other memory, new rings. */
+	if (frontend_rem_mem_reg(f, &l->peer->guest->regions[1]) ||
+	    frontend_add_mem_reg(f, &l->peer->guest->regions[1]) ||
+	    frontend_get_vring_base(f, 0, &base))
+		return false;
+	l->peer->queues[0]->base = base;
+	return !peer_start_queue(l->peer, 0) && life_requests(l) && !peer_stop(l->peer);
+}
+
+static void life_end(struct life *l)
+{
+	fault_on();
+	if (l->dev)
+		vu_device_detach(l->dev);
+	vu_group_free(l->group);
+	vu_device_free(l->dev);
+	fault_off();
+}
+
+/* One life; how many calls it took. */
+static uint32_t life_live(struct life *l, uint32_t nth, bool all)
+{
+	static const struct guest_region regions[] = {
+		{.gpa = 0, .size = 4 << 20, .uva = 0x7f0000000000},
+		{.gpa = 4 << 20, .size = 1 << 20, .uva = 0x7f0000400000},
+	};
+	const struct peer_config config = {
+		.n_queues = QUEUES,
+		.n_regions = 2,
+		.regions = regions,
+		.timeout_ms = 500,
+		.pump = life_pump,
+		.pump_opaque = l,
+	};
+
+	memset(l, 0, sizeof(*l));
+	assert_ok(peer_new(&config, &l->peer));
+	fault_order(nth, all);
+	l->went_through = life_make(l) && life_attach(l) && life_session(l);
+	life_end(l);
+	peer_free(l->peer);
+	return fault_calls();
+}
+
+static void live_with_each(bool all)
+{
+	int fds = rig_count_fds(), mappings = rig_count_mappings();
+	struct life l;
+	uint32_t calls = life_live(&l, 0, false), survived = 0, wrong = 0;
+
+	if (!l.went_through)
+		fail_msg("without a failure: %s", l.said);
+	assert_int_equal(l.lines, 0);
+	for (uint32_t nth = 1; nth <= calls && nth < ENOUGH; nth++) {
+		life_live(&l, nth, all);
+		if (!l.went_through && !l.lines && !l.refused) {
+			print_error("call %u, %s(), failed, and nobody was told\n", nth,
+				    fault_failed());
+			wrong++;
+		}
+		if (rig_count_fds() != fds || rig_count_mappings() != mappings)
+			fail_msg("call %u, %s(), failed: %d descriptors and %d mappings are left",
+				 nth, fault_failed(), rig_count_fds() - fds,
+				 rig_count_mappings() - mappings);
+		survived += l.went_through;
+	}
+	assert_int_equal(wrong, 0);
+	printf("%u calls, each failed once%s; %u lives went through all the same\n", calls,
+	       all ? " with all that followed" : "", survived);
+}
+
+static void any_one_call_may_fail(void **state)
+{
+	(void)state;
+	live_with_each(false);
+}
+
+static void all_calls_may_fail_from_any_on(void **state)
+{
+	(void)state;
+	live_with_each(true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(any_one_call_may_fail),
+		cmocka_unit_test(all_calls_may_fail_from_any_on),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
