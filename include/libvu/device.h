@@ -258,10 +258,25 @@ VU_API uint64_t vu_device_features(const struct vu_device *dev);
 /**
  * vu_device_log() - write a finished line to the device's log.
  *
+ * For what no guest or front-end can repeat at will; for the rest see vu_device_log_peer().
+ *
  * Thread: any.
  * Since: 0.1
  */
 VU_API void vu_device_log(struct vu_device *dev, enum vu_log_level level, const char *line);
+
+/**
+ * vu_device_log_peer() - write a line that a guest or front-end can cause, unless there are too
+ * many.
+ *
+ * Of each level but debug, a device has 20 such lines at once and then one a second, together with
+ * those of the library; the others are left out.  How many is told with the next line of the
+ * device, or when the session ends.  No lock, any thread.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+VU_API void vu_device_log_peer(struct vu_device *dev, enum vu_log_level level, const char *line);
 
 /**
  * vu_config_set() - change the configuration space; tell the driver if it really changed.

@@ -46,7 +46,8 @@ void backend_close(struct session *s)
 
 static void backend_lost(struct session *s, const char *why)
 {
-	log_warn(&s->dev->log, "the back-end channel %s; no more requests to the front-end", why);
+	log_peer_warn(&s->dev->log, "the back-end channel %s; no more requests to the front-end",
+		      why);
 	backend_close(s);
 }
 

@@ -193,6 +193,7 @@ void vu_device_free(struct vu_device *dev)
 		queue_execute(&dev->queues[i]);
 	device_take_answers(dev);
 	session_finish_ending(dev);
+	log_tell_left_out(&dev->log);
 	for (uint32_t i = 0; dev->queues && i < dev->info.n_queues; i++)
 		queue_fini(&dev->queues[i]);
 	if (dev->patience_fd >= 0)
@@ -282,6 +283,11 @@ uint64_t vu_device_features(const struct vu_device *dev)
 void vu_device_log(struct vu_device *dev, enum vu_log_level level, const char *line)
 {
 	log_at(&dev->log, level, "%s", line);
+}
+
+void vu_device_log_peer(struct vu_device *dev, enum vu_log_level level, const char *line)
+{
+	log_peer(&dev->log, level, "%s", line);
 }
 
 int vu_queue_configure(struct vu_queue *q, const struct vu_queue_info *info)

@@ -25,10 +25,10 @@ int on_get_config(struct session *s, struct wire_msg *msg)
 		err = dev->ops.config_read(dev, c->offset, data, c->size, dev->opaque);
 	if (err) {
 		/* vhost-user GET_CONFIG: an empty payload says so. */
-		log_warn(&dev->log,
-			 "the device refused to read %u bytes of its configuration "
-			 "space at %u: %s",
-			 c->size, c->offset, strerror(-err));
+		log_peer_warn(&dev->log,
+			      "the device refused to read %u bytes of its configuration "
+			      "space at %u: %s",
+			      c->size, c->offset, strerror(-err));
 		size = 0;
 	}
 	err = session_reply(s, msg, msg->payload, size, NULL, 0);
@@ -51,8 +51,8 @@ int on_set_config(struct session *s, struct wire_msg *msg)
 		err = config_write(&dev->config, c.offset, data, c.size);
 	}
 	if (err) {
-		log_warn(&dev->log, "configuration space: %u bytes at %u cannot be written", c.size,
-			 c.offset);
+		log_peer_warn(&dev->log, "configuration space: %u bytes at %u cannot be written",
+			      c.size, c.offset);
 		/* No way to refuse without an ack, and no reason to end the session: a guest can
 		 * cause this at will. */
 		return msg->hdr.flags & WIRE_NEED_REPLY ? err : MESSAGE_DONE;
@@ -60,9 +60,9 @@ int on_set_config(struct session *s, struct wire_msg *msg)
 	if (dev->ops.config_written)
 		err = dev->ops.config_written(dev, c.offset, c.size, dev->opaque);
 	if (err)
-		log_warn(&dev->log,
-			 "the device refused %u bytes at %u of its configuration space: %s", c.size,
-			 c.offset, strerror(-err));
+		log_peer_warn(&dev->log,
+			      "the device refused %u bytes at %u of its configuration space: %s",
+			      c.size, c.offset, strerror(-err));
 	return err && msg->hdr.flags & WIRE_NEED_REPLY ? err : MESSAGE_DONE;
 }
 
@@ -71,6 +71,7 @@ int on_set_backend_req_fd(struct session *s, struct wire_msg *msg)
 	int err = backend_open(s, wire_msg_take_fd(msg));
 
 	if (err)
-		log_error(&s->dev->log, "the back-end channel's descriptor: %s", strerror(-err));
+		log_peer_error(&s->dev->log, "the back-end channel's descriptor: %s",
+			       strerror(-err));
 	return err;
 }

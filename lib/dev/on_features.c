@@ -41,10 +41,10 @@ static uint64_t features_missing(const struct vu_device *dev, uint64_t acked)
 void features_log_refusal(const struct session *s)
 {
 	uint64_t missing = features_missing(s->dev, s->features);
-	const struct log *log = &s->dev->log;
+	struct log *log = &s->dev->log;
 
 	if (missing & BIT(VU_F_VERSION_1))
-		log_error(
+		log_peer_error(
 			log,
 			"cannot start: VERSION_1 is not among the features %#llx that the driver "
 			"accepted: it is a legacy driver, which this device does not serve.  Give "
@@ -52,15 +52,15 @@ void features_log_refusal(const struct session *s)
 			"pcie-root-port; for virtio-mmio: -global virtio-mmio.force-legacy=off",
 			(unsigned long long)s->features);
 	else if (missing)
-		log_error(log,
-			  "cannot start: the driver accepted features %#llx; the device also "
-			  "needs %#llx",
-			  (unsigned long long)s->features, (unsigned long long)missing);
+		log_peer_error(log,
+			       "cannot start: the driver accepted features %#llx; the device also "
+			       "needs %#llx",
+			       (unsigned long long)s->features, (unsigned long long)missing);
 	else
-		log_error(log,
-			  "cannot start: the driver accepted features %#llx, which the device "
-			  "cannot work with",
-			  (unsigned long long)s->features);
+		log_peer_error(log,
+			       "cannot start: the driver accepted features %#llx, which the device "
+			       "cannot work with",
+			       (unsigned long long)s->features);
 }
 
 /*
@@ -74,8 +74,9 @@ static int features_check(struct session *s, uint64_t acked)
 	uint64_t missing = features_missing(dev, acked);
 
 	if (unoffered && (!s->features_set || acked != s->features))
-		log_warn(&dev->log, "the front-end acked features that were not offered: %#llx",
-			 (unsigned long long)unoffered);
+		log_peer_warn(&dev->log,
+			      "the front-end acked features that were not offered: %#llx",
+			      (unsigned long long)unoffered);
 	s->features = acked;
 	s->features_set = true;
 	atomic_store(&dev->features, acked & dev->offered & ~BIT(VU_F_PROTOCOL_FEATURES));
@@ -139,20 +140,21 @@ int on_set_protocol_features(struct session *s, struct wire_msg *msg)
 	bool inband = acked >> WIRE_PF_INBAND_NOTIFICATIONS & 1;
 
 	if (unoffered)
-		log_warn(&s->dev->log,
-			 "the front-end acked protocol features that were not offered: %#llx",
-			 (unsigned long long)unoffered);
+		log_peer_warn(&s->dev->log,
+			      "the front-end acked protocol features that were not offered: %#llx",
+			      (unsigned long long)unoffered);
 	s->protocol = acked & s->dev->offered_protocol;
 	if (inband && (s->protocol & inband_needs) != inband_needs) {
 		/* vhost-user "In-band notifications": there is no other way to say so. */
-		log_error(&s->dev->log,
-			  "in-band notifications were acked without BACKEND_REQ and REPLY_ACK");
+		log_peer_error(
+			&s->dev->log,
+			"in-band notifications were acked without BACKEND_REQ and REPLY_ACK");
 		return -EPROTO;
 	}
 	if (session_has(s, WIRE_PF_GET_VRING_BASE_INFLIGHT) &&
 	    !session_has(s, WIRE_PF_INFLIGHT_SHMFD)) {
-		log_warn(&s->dev->log, "GET_VRING_BASE_INFLIGHT means nothing without "
-				       "INFLIGHT_SHMFD");
+		log_peer_warn(&s->dev->log, "GET_VRING_BASE_INFLIGHT means nothing without "
+					    "INFLIGHT_SHMFD");
 		s->protocol &= ~BIT(WIRE_PF_GET_VRING_BASE_INFLIGHT);
 	}
 	for (uint32_t i = 0; i < s->dev->info.n_queues; i++)

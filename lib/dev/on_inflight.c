@@ -28,7 +28,7 @@ static int inflight_check(const struct session *s, const struct wire_inflight *i
 	if (info->n_queues && info->n_queues <= s->dev->info.n_queues && info->queue_size &&
 	    info->queue_size <= RING_MAX_SIZE)
 		return 0;
-	log_error(
+	log_peer_error(
 		&s->dev->log,
 		"an in-flight log for %u queues of %u entries; the device has %u queues of at most "
 		"%u",
@@ -52,7 +52,8 @@ int on_get_inflight_fd(struct session *s, struct wire_msg *msg)
 	/* Zeroed: every queue's version 0 says that it is not in use yet. */
 	fd = memfd_create("vhost-user in-flight", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0 || ftruncate(fd, (off_t)info.mmap_size) < 0) {
-		log_error(&s->dev->log, "no memory for the in-flight log: %s", strerror(errno));
+		log_peer_error(&s->dev->log, "no memory for the in-flight log: %s",
+			       strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return -EPROTO;
@@ -76,15 +77,15 @@ int on_set_inflight_fd(struct session *s, struct wire_msg *msg)
 		return err;
 	/* Of which layout it is will be seen when rings start with it. */
 	if (info.mmap_size < info.n_queues * inflight_bytes(false, info.queue_size)) {
-		log_error(&s->dev->log,
-			  "an in-flight log of %llu bytes is too short for %u queues of "
-			  "%u entries",
-			  (unsigned long long)info.mmap_size, info.n_queues, info.queue_size);
+		log_peer_error(&s->dev->log,
+			       "an in-flight log of %llu bytes is too short for %u queues of "
+			       "%u entries",
+			       (unsigned long long)info.mmap_size, info.n_queues, info.queue_size);
 		return -EPROTO;
 	}
 	err = region_map(s->dev->mappings, &what, msg->fds[0], &region, &why);
 	if (err) {
-		log_error(&s->dev->log, "the in-flight log: %s (%s)", why, strerror(-err));
+		log_peer_error(&s->dev->log, "the in-flight log: %s (%s)", why, strerror(-err));
 		return err;
 	}
 	/* Rings that run keep the one that they started with. */
@@ -103,11 +104,12 @@ static uint64_t inflight_part_bytes(struct session *s, uint32_t index, uint64_t 
 	if ((uint64_t)s->inflight_queues * part <= s->inflight->info.size)
 		return part;
 	if (!s->inflight_told)
-		log_warn(&s->dev->log,
-			 "queue %u: the in-flight log is too short for packed rings (it was made "
-			 "for "
-			 "split ones): they run without, and a crash loses what is in flight",
-			 index);
+		log_peer_warn(
+			&s->dev->log,
+			"queue %u: the in-flight log is too short for packed rings (it was made "
+			"for "
+			"split ones): they run without, and a crash loses what is in flight",
+			index);
 	s->inflight_told = true;
 	return 0;
 }

@@ -23,9 +23,9 @@ static int memory_map(struct session *s, const struct region_info *info, int fd,
 	int err = region_map(s->dev->mappings, info, fd, region, &why);
 
 	if (err)
-		log_error(&s->dev->log, "memory at %#llx, %#llx bytes: %s (%s)",
-			  (unsigned long long)info->guest_addr, (unsigned long long)info->size, why,
-			  strerror(-err));
+		log_peer_error(&s->dev->log, "memory at %#llx, %#llx bytes: %s (%s)",
+			       (unsigned long long)info->guest_addr, (unsigned long long)info->size,
+			       why, strerror(-err));
 	return err;
 }
 
@@ -59,11 +59,11 @@ static int memory_use(struct session *s, struct wire_msg *msg, struct table *tab
 static void memory_log(const struct session *s, int err)
 {
 	if (err == -EEXIST)
-		log_error(&s->dev->log, "two memory regions overlap");
+		log_peer_error(&s->dev->log, "two memory regions overlap");
 	else if (err == -ENOSPC)
-		log_error(&s->dev->log, "more than %d memory regions", TABLE_MAX_REGIONS);
+		log_peer_error(&s->dev->log, "more than %d memory regions", TABLE_MAX_REGIONS);
 	else if (err == -ENOMEM)
-		log_error(&s->dev->log, "out of memory for the memory table");
+		log_peer_error(&s->dev->log, "out of memory for the memory table");
 }
 
 int on_set_mem_table(struct session *s, struct wire_msg *msg)
@@ -133,8 +133,8 @@ int on_rem_mem_reg(struct session *s, struct wire_msg *msg)
 	info = region_info(&reg.region);
 	err = table_without(s->table, &info, &table);
 	if (err)
-		log_error(&s->dev->log, "memory at %#llx, %#llx bytes: cannot be removed (%s)",
-			  (unsigned long long)info.guest_addr, (unsigned long long)info.size,
-			  strerror(-err));
+		log_peer_error(&s->dev->log, "memory at %#llx, %#llx bytes: cannot be removed (%s)",
+			       (unsigned long long)info.guest_addr, (unsigned long long)info.size,
+			       strerror(-err));
 	return err ? err : memory_use(s, msg, table);
 }

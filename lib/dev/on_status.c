@@ -51,8 +51,8 @@ int on_set_status(struct session *s, struct wire_msg *msg)
 
 	memcpy(&status, msg->payload, sizeof(status));
 	if (status & ~(uint64_t)STATUS_BITS) {
-		log_error(&s->dev->log, "a device status of %#llx has more than 8 bits",
-			  (unsigned long long)status);
+		log_peer_error(&s->dev->log, "a device status of %#llx has more than 8 bits",
+			       (unsigned long long)status);
 		return -EPROTO;
 	}
 	if (!status)
@@ -62,9 +62,9 @@ int on_set_status(struct session *s, struct wire_msg *msg)
 	 * then. */
 	if ((status & STATUS_FEATURES_OK) && !s->features_ok) {
 		if (s->features >> VU_F_VERSION_1 & 1)
-			log_error(&s->dev->log,
-				  "features %#llx are turned down: FEATURES_OK stays clear",
-				  (unsigned long long)s->features);
+			log_peer_error(&s->dev->log,
+				       "features %#llx are turned down: FEATURES_OK stays clear",
+				       (unsigned long long)s->features);
 		status &= ~(uint64_t)STATUS_FEATURES_OK;
 	}
 	s->status = (uint8_t)status;

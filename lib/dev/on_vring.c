@@ -25,7 +25,8 @@ static struct vu_queue *named_queue(struct session *s, uint32_t index)
 {
 	if (index < s->dev->info.n_queues)
 		return &s->dev->queues[index];
-	log_error(&s->dev->log, "queue %u: the device has only %u", index, s->dev->info.n_queues);
+	log_peer_error(&s->dev->log, "queue %u: the device has only %u", index,
+		       s->dev->info.n_queues);
 	return NULL;
 }
 
@@ -44,8 +45,8 @@ int on_set_vring_num(struct session *s, struct wire_msg *msg)
 	if (!q)
 		return -EPROTO;
 	if (!state.num || state.num > q->info.max_size) {
-		log_error(&s->dev->log, "queue %u: a size of %u entries; 1 to %u can be used",
-			  q->index, state.num, q->info.max_size);
+		log_peer_error(&s->dev->log, "queue %u: a size of %u entries; 1 to %u can be used",
+			       q->index, state.num, q->info.max_size);
 		return -EPROTO;
 	}
 	q->want.ring.size = state.num;
@@ -97,7 +98,7 @@ static int device_start(struct session *s)
 	if (dev->ops.started)
 		err = dev->ops.started(dev, dev->opaque);
 	if (err) {
-		log_error(&dev->log, "the device refused to start: %s", strerror(-err));
+		log_peer_error(&dev->log, "the device refused to start: %s", strerror(-err));
 		return -EPROTO;
 	}
 	/* A change of the configuration made meanwhile is to be announced. */
@@ -131,7 +132,7 @@ static int vring_started(struct session *s, struct wire_msg *msg)
 
 	if (!q->result)
 		return MESSAGE_DONE;
-	log_error(&s->dev->log, "queue %u: cannot start: %s", q->index, q->why);
+	log_peer_error(&s->dev->log, "queue %u: cannot start: %s", q->index, q->why);
 	q->want.started = false;
 	s->dev->n_started--;
 	device_stop(s->dev);
@@ -144,8 +145,9 @@ static int vring_start(struct session *s, struct wire_msg *msg, struct vu_queue 
 	int err;
 
 	if (!c->size || !q->want.has_addr) {
-		log_error(&s->dev->log, "queue %u: started before its size and addresses were set",
-			  q->index);
+		log_peer_error(&s->dev->log,
+			       "queue %u: started before its size and addresses were set",
+			       q->index);
 		return -EPROTO;
 	}
 	err = device_start(s);
@@ -203,8 +205,8 @@ static int vring_take_fd(struct session *s, struct wire_msg *msg, enum queue_fd 
 	notifier_close(&q->want.fds[which]);
 	fd = wire_msg_take_fd(msg);
 	if (fd >= 0 && notifier_open(&q->want.fds[which], fd)) {
-		log_error(&s->dev->log, "queue %u: the descriptor is no eventfd, socket or pipe",
-			  q->index);
+		log_peer_error(&s->dev->log,
+			       "queue %u: the descriptor is no eventfd, socket or pipe", q->index);
 		close(fd);
 		return -EPROTO;
 	}
@@ -250,7 +252,8 @@ int on_set_vring_enable(struct session *s, struct wire_msg *msg)
 	if (!q)
 		return -EPROTO;
 	if (state.num > 1) {
-		log_error(&s->dev->log, "queue %u: enable is 0 or 1, not %u", q->index, state.num);
+		log_peer_error(&s->dev->log, "queue %u: enable is 0 or 1, not %u", q->index,
+			       state.num);
 		return -EPROTO;
 	}
 	q->want.enabled = state.num;

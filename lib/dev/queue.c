@@ -30,8 +30,8 @@ static bool queue_is_ours(const struct vu_queue *q, const char *function)
 {
 	if (!q->group->has_owner || pthread_equal(q->group->owner, pthread_self()))
 		return true;
-	log_error(&q->dev->log, "queue %u: %s() was called on another thread than the queue's",
-		  q->index, function);
+	log_peer_error(&q->dev->log, "queue %u: %s() was called on another thread than the queue's",
+		       q->index, function);
 	return false;
 }
 
@@ -87,9 +87,10 @@ static __attribute__((noinline)) int req_refuse(const struct req *req, const cha
 	const struct vu_queue *q = req_owner(req);
 
 	if (req->state != REQ_OUT) {
-		log_error(&q->dev->log,
-			  "queue %u: %s() on a request that is not outstanding (completed twice?)",
-			  q->index, function);
+		log_peer_error(
+			&q->dev->log,
+			"queue %u: %s() on a request that is not outstanding (completed twice?)",
+			q->index, function);
 		return -EINVAL;
 	}
 	return queue_is_ours(q, function) ? 0 : -EINVAL;
@@ -211,9 +212,9 @@ int vu_req_complete_remote(struct vu_req *pub, uint64_t written)
 	if (written > pub->writable_len)
 		return -ERANGE;
 	if (__atomic_exchange_n(&req->is_remote, true, __ATOMIC_RELAXED)) {
-		log_error(&req_owner(req)->dev->log,
-			  "queue %u: vu_req_complete_remote() twice on one request",
-			  req_owner(req)->index);
+		log_peer_error(&req_owner(req)->dev->log,
+			       "queue %u: vu_req_complete_remote() twice on one request",
+			       req_owner(req)->index);
 		return -EINVAL;
 	}
 	req->written = written;

@@ -28,8 +28,8 @@ static const unsigned int legal[QUEUE_STATES] = {
 void queue_set_state(struct vu_queue *q, enum queue_state state)
 {
 	if (!(legal[q->state] & 1u << state))
-		log_error(&q->dev->log, "queue %u: %s -> %s is not in the table of states",
-			  q->index, state_names[q->state], state_names[state]);
+		log_peer_error(&q->dev->log, "queue %u: %s -> %s is not in the table of states",
+			       q->index, state_names[q->state], state_names[state]);
 	log_debug(&q->dev->log, "queue %u: %s -> %s", q->index, state_names[q->state],
 		  state_names[state]);
 	q->state = state;
@@ -119,8 +119,8 @@ static void queue_watch_kick(struct vu_queue *q)
 		events |= EPOLLET;
 	group_unwatch(q->group, kick->fd);
 	if (group_watch(q->group, kick->fd, &q->kick, events))
-		log_error(&q->dev->log, "queue %u: the kick descriptor cannot be watched",
-			  q->index);
+		log_peer_error(&q->dev->log, "queue %u: the kick descriptor cannot be watched",
+			       q->index);
 }
 
 /* Take over new descriptors, the enabled bit, the memory. */
@@ -177,9 +177,9 @@ static void queue_start(struct vu_queue *q, uint32_t command)
 	w->base_set = false;
 	if (!q->result) {
 		if (ring_waiting_again(q->ring))
-			log_info(&q->dev->log,
-				 "queue %u: %u requests of a crashed back-end are run again",
-				 q->index, ring_waiting_again(q->ring));
+			log_peer_info(&q->dev->log,
+				      "queue %u: %u requests of a crashed back-end are run again",
+				      q->index, ring_waiting_again(q->ring));
 		ring_signal_again(q->ring);
 		queue_set_budget(q, UINT32_MAX);
 		queue_set_state(q, QUEUE_RUNNING);
@@ -234,10 +234,11 @@ static void queue_finish_again(struct vu_queue *q)
 		return;
 	queue_set_budget(q, UINT32_MAX);
 	if (ring_waiting_again(q->ring))
-		log_warn(&q->dev->log,
-			 "queue %u: stopped with %u requests of a crashed back-end left in the "
-			 "in-flight log",
-			 q->index, ring_waiting_again(q->ring));
+		log_peer_warn(
+			&q->dev->log,
+			"queue %u: stopped with %u requests of a crashed back-end left in the "
+			"in-flight log",
+			q->index, ring_waiting_again(q->ring));
 }
 
 /* Stop (or restart) once nothing is outstanding. */
@@ -351,9 +352,9 @@ void queue_broke(struct vu_queue *q)
 {
 	if (q->state != QUEUE_RUNNING)
 		return;
-	log_error(&q->dev->log,
-		  "queue %u: broken: %s%s; nothing more is taken from it until it is reset",
-		  q->index, q->ring->blameless ? "" : "the driver gave ", q->ring->why);
+	log_peer_error(&q->dev->log,
+		       "queue %u: broken: %s%s; nothing more is taken from it until it is reset",
+		       q->index, q->ring->blameless ? "" : "the driver gave ", q->ring->why);
 	queue_set_state(q, QUEUE_BROKEN);
 	if (q->fds[QUEUE_ERR].kind != NOTIFIER_NONE) {
 		notifier_signal(&q->fds[QUEUE_ERR]);

@@ -21,7 +21,7 @@
 enum { MESSAGES_PER_PASS = 64 };
 enum { FIRST_PATIENCE = 1, MORE_PATIENCE = 10 }; /* seconds */
 
-const struct log *session_log(const struct session *s)
+struct log *session_log(struct session *s)
 {
 	return &s->dev->log;
 }
@@ -54,8 +54,8 @@ int session_reply(struct session *s, const struct wire_msg *msg, const void *pay
 	int err = wire_conn_send(s->conn, &hdr, payload, fds, n_fds);
 
 	if (err < 0 && err != -EPIPE && err != -ECONNRESET)
-		log_error(&s->dev->log, "the reply to %s cannot be sent: %s",
-			  message_find(hdr.request)->name, strerror(-err));
+		log_peer_error(&s->dev->log, "the reply to %s cannot be sent: %s",
+			       message_find(hdr.request)->name, strerror(-err));
 	return err;
 }
 
@@ -82,7 +82,8 @@ static void session_watch(struct session *s)
 	if (!err)
 		return;
 	/* Unwatched it would wait for ever. */
-	log_error(&s->dev->log, "the front-end's socket cannot be watched: %s", strerror(-err));
+	log_peer_error(&s->dev->log, "the front-end's socket cannot be watched: %s",
+		       strerror(-err));
 	s->dead = true;
 	device_wake(s->dev);
 }
@@ -124,10 +125,11 @@ static void session_patience(struct source *source, uint32_t events)
 		const struct vu_queue *q = &dev->queues[i];
 
 		if (q->waiting)
-			log_warn(&dev->log,
-				 "queue %u: stopping for %.1f s, %u requests outstanding: complete "
-				 "them or put them back in queue_stop",
-				 i, (double)(ns - q->want.since) / 1e9, atomic_load(&q->draining));
+			log_peer_warn(
+				&dev->log,
+				"queue %u: stopping for %.1f s, %u requests outstanding: complete "
+				"them or put them back in queue_stop",
+				i, (double)(ns - q->want.since) / 1e9, atomic_load(&q->draining));
 	}
 }
 
@@ -146,7 +148,8 @@ static void session_end(struct session *s)
 {
 	struct vu_device *dev = s->dev;
 
-	log_info(&dev->log, "disconnected");
+	log_peer_info(&dev->log, "disconnected");
+	log_tell_left_out(&dev->log);
 	group_unwatch(&dev->own, wire_conn_fd(s->conn));
 	backend_close(s);
 	wire_conn_free(s->conn);
@@ -213,9 +216,10 @@ static int session_read(struct session *s)
 			return 0;
 		if (n < 0) {
 			if (why)
-				log_error(&s->dev->log, "the front-end's message %s", why);
+				log_peer_error(&s->dev->log, "the front-end's message %s", why);
 			else if (n != -ECONNRESET)
-				log_error(&s->dev->log, "the front-end's socket: %s", strerror(-n));
+				log_peer_error(&s->dev->log, "the front-end's socket: %s",
+					       strerror(-n));
 			return n;
 		}
 		n = message_dispatch(s, msg);
@@ -276,7 +280,7 @@ void session_continue(struct vu_device *dev)
 	if (!s)
 		return;
 	if (atomic_exchange(&dev->faulted, false)) {
-		log_error(&dev->log, "the front-end truncated guest memory that was in use");
+		log_peer_error(&dev->log, "the front-end truncated guest memory that was in use");
 		s->dead = true;
 	}
 	if (s->resume && !dev->waiting)
@@ -348,7 +352,7 @@ int vu_device_attach(struct vu_device *dev, int fd)
 	dev->session = s;
 	dev->ended = false;
 	atomic_store(&dev->faulted, false);
-	log_info(&dev->log, "connected");
+	log_peer_info(&dev->log, "connected");
 	return 0;
 fail:
 	free(s);

@@ -45,7 +45,7 @@ struct session {
 };
 
 /* What the validator needs to know of a session. */
-const struct log *session_log(const struct session *s);
+struct log *session_log(struct session *s);
 /* Was this protocol feature acked?  (Both offered by us and acked by the front-end.) */
 bool session_has(const struct session *s, unsigned int protocol_feature);
 /* May protocol-feature messages be used: bit 30 was offered. */

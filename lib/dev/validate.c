@@ -69,32 +69,32 @@ static bool fds_fit(const struct message *m, const struct wire_msg *msg, uint32_
 }
 
 /* 0, or -EPROTO with a line in the log. */
-static int message_check(const struct session *s, const struct message *m,
-			 const struct wire_msg *msg)
+static int message_check(struct session *s, const struct message *m, const struct wire_msg *msg)
 {
-	const struct log *log = session_log(s);
+	struct log *log = session_log(s);
 	char text[DESCRIBE_BYTES];
 	uint32_t min, max;
 	const char *want;
 
 	if (!m)
-		log_error(log, "%s is not known", describe(msg, text));
+		log_peer_error(log, "%s is not known", describe(msg, text));
 	else if (msg->hdr.flags & WIRE_REPLY)
-		log_error(log, "%s is a reply, but nothing was asked", describe(msg, text));
+		log_peer_error(log, "%s is a reply, but nothing was asked", describe(msg, text));
 	else if (!m->handler)
-		log_error(log, "%s is not implemented and was not offered", m->name);
+		log_peer_error(log, "%s is not implemented and was not offered", m->name);
 	else if (!is_negotiated(s, m->need))
-		log_error(log, "%s needs %s, which was not negotiated", describe(msg, text),
-			  need_name(m->need));
+		log_peer_error(log, "%s needs %s, which was not negotiated", describe(msg, text),
+			       need_name(m->need));
 	else if (!wire_layout_fits(m->request, msg->payload, msg->hdr.size, &want))
-		log_error(log, "%s: payload of %u bytes, want %s", m->name, msg->hdr.size, want);
+		log_peer_error(log, "%s: payload of %u bytes, want %s", m->name, msg->hdr.size,
+			       want);
 	else if (fds_fit(m, msg, &min, &max))
 		return 0;
 	else if (min == max)
-		log_error(log, "%s: %u fds, want %u", describe(msg, text), msg->n_fds, min);
+		log_peer_error(log, "%s: %u fds, want %u", describe(msg, text), msg->n_fds, min);
 	else
-		log_error(log, "%s: %u fds, want %u to %u", describe(msg, text), msg->n_fds, min,
-			  max);
+		log_peer_error(log, "%s: %u fds, want %u to %u", describe(msg, text), msg->n_fds,
+			       min, max);
 	return -EPROTO;
 }
 

@@ -47,7 +47,7 @@ static void endpoint_log_retry(struct endpoint *ep, const char *what, int error)
 	if (error == ep->retry_error)
 		return;
 	ep->retry_error = error;
-	log_warn(&ep->log, "%s: %s; trying again", what, strerror(-error));
+	log_peer_warn(&ep->log, "%s: %s; trying again", what, strerror(-error));
 }
 
 static int endpoint_attach(struct endpoint *ep, int fd)
@@ -56,7 +56,7 @@ static int endpoint_attach(struct endpoint *ep, int fd)
 
 	if (!ret)
 		return 0;
-	log_warn(&ep->log, "front-end not attached: %s", strerror(-ret));
+	log_peer_warn(&ep->log, "front-end not attached: %s", strerror(-ret));
 	close(fd);
 	return ret;
 }
@@ -149,7 +149,7 @@ static void endpoint_try_connect(struct endpoint *ep)
 	if (fd < 0) {
 		endpoint_log_retry(ep, ep->file.address.sun_path, fd);
 	} else if (!endpoint_attach(ep, fd)) {
-		log_info(&ep->log, "connected to %s", ep->file.address.sun_path);
+		log_peer_info(&ep->log, "connected to %s", ep->file.address.sun_path);
 		endpoint_retry_reset(ep);
 		return;
 	}

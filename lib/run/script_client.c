@@ -44,7 +44,7 @@ static bool client_reap(struct client *c)
 	if (c->running || (!c->broken && (!served || c->is_stdio)))
 		return false;
 	if (c->broken)
-		log_info(&c->server->script.log, "%s", c->broken);
+		log_peer_info(&c->server->script.log, "%s", c->broken);
 	client_free(c);
 	return true;
 }

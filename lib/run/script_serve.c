@@ -27,8 +27,8 @@ static const uint64_t pause_ns = 100 * UINT64_C(1000000);
 static void serve_pause(struct script_server *server, int error)
 {
 	if (error != server->accept_error)
-		log_warn(&server->script.log, "client not accepted: %s; trying again",
-			 strerror(-error));
+		log_peer_warn(&server->script.log, "client not accepted: %s; trying again",
+			      strerror(-error));
 	server->accept_error = error;
 	vu_source_set_events(server->listener, 0);
 	vu_source_set_timer(server->retry, pause_ns, 0);

@@ -27,9 +27,9 @@ static void record_line(void *opaque, enum vu_log_level level, const char *line)
 	snprintf(s->line, sizeof(s->line), "%s", line);
 }
 
-const struct log *session_log(const struct session *s)
+struct log *session_log(struct session *s)
 {
-	return &((const struct recorder *)s)->log;
+	return &((struct recorder *)s)->log;
 }
 
 bool session_has(const struct session *s, unsigned int protocol_feature)

@@ -247,9 +247,18 @@ class Device(Handle):
         """Calls function(*args) on the device thread, soon.  From any thread."""
         self.own_group.call(function, *args)
 
-    def log(self, text: str, level: str = "info") -> None:
-        """Writes a line to the device's log: "error", "warning", "info" or "debug"."""
-        lib.vu_device_log(self.core.check(), _LOG[level], text.encode())
+    def log(self, text: str, level: str = "info", *, peer: bool = True) -> None:
+        """Writes a line to the device's log: "error", "warning", "info" or "debug".
+
+        What a guest can cause as often as it likes has a limit for each level: 20 lines, then one
+        a second; how many were left out is told with the next one.  peer=False is for what no
+        guest can repeat.
+        """
+        core, line = self.core.check(), text.encode()
+        if peer:
+            lib.vu_device_log_peer(core, _LOG[level], line)
+        else:
+            lib.vu_device_log(core, _LOG[level], line)
 
     # A loop of your own
 

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* Log lines that a peer can cause: how many pass, and what is told of the others. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+
+static const uint64_t second = 1000000000, start = 123456789;
+
+struct book {
+	struct log log;
+	_Atomic uint32_t lines[VU_LOG_DEBUG + 1];
+	char last[600];
+};
+
+static void book_write(void *opaque, enum vu_log_level level, const char *line)
+{
+	struct book *b = opaque;
+
+	b->lines[level]++;
+	strncpy(b->last, line, sizeof(b->last) - 1);
+}
+
+static void book_open(struct book *b, uint32_t level)
+{
+	memset(b, 0, sizeof(*b));
+	log_init(&b->log, "dev0", level, book_write, b);
+}
+
+/* What else may have passed since then: one a second. */
+static uint32_t seconds_since(const struct timespec *then)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint32_t)(now.tv_sec - then->tv_sec) + 1;
+}
+
+static void a_burst_passes_and_then_one_a_second(void **state)
+{
+	struct limit limit = {0};
+	uint32_t passed = 0;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		passed += limit_allows(&limit, start + (uint64_t)i);
+	assert_int_equal(passed, LIMIT_BURST);
+	/* Ten seconds of it, a thousand tries a second. */
+	for (uint64_t i = 1; i <= 10000; i++)
+		passed += limit_allows(&limit, start + i * (second / 1000));
+	assert_int_equal(passed, LIMIT_BURST + 10);
+}
+
+static void who_was_silent_has_a_whole_burst_again_and_no_more(void **state)
+{
+	struct limit limit = {0};
+	uint32_t passed = 0;
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		limit_allows(&limit, start);
+	for (int i = 0; i < 100; i++)
+		passed += limit_allows(&limit, start + 5 * second);
+	assert_int_equal(passed, 5);
+	passed = 0;
+	for (int i = 0; i < 100; i++)
+		passed += limit_allows(&limit, start + 86400 * second);
+	assert_int_equal(passed, LIMIT_BURST);
+}
+
+static void faults_that_alternate_are_one_flood(void **state)
+{
+	struct timespec then;
+	struct book b;
+
+	(void)state;
+	clock_gettime(CLOCK_MONOTONIC, &then);
+	book_open(&b, VU_LOG_INFO);
+	for (int i = 0; i < 100000; i++)
+		log_peer_warn(&b.log, i % 2 ? "bad request %d" : "bad length %d", i);
+	assert_in_range(b.lines[VU_LOG_WARNING], LIMIT_BURST, LIMIT_BURST + seconds_since(&then));
+}
+
+static void a_flood_of_warnings_leaves_no_error_out(void **state)
+{
+	struct book b;
+
+	(void)state;
+	book_open(&b, VU_LOG_INFO);
+	for (int i = 0; i < 1000; i++)
+		log_peer_warn(&b.log, "warning %d", i);
+	log_peer_error(&b.log, "the end");
+	assert_int_equal(b.lines[VU_LOG_ERROR], 1);
+	assert_non_null(strstr(b.last, "dev0: the end (9"));
+	assert_non_null(strstr(b.last, " lines left out)"));
+	/* Told once. */
+	log_info(&b.log, "another");
+	assert_string_equal(b.last, "dev0: another");
+}
+
+static void another_device_has_its_own_limit(void **state)
+{
+	struct book a, b;
+
+	(void)state;
+	book_open(&a, VU_LOG_INFO);
+	book_open(&b, VU_LOG_INFO);
+	for (int i = 0; i < 1000; i++)
+		log_peer_warn(&a.log, "warning");
+	log_peer_warn(&b.log, "warning");
+	assert_string_equal(b.last, "dev0: warning");
+}
+
+static void what_no_peer_can_repeat_and_debug_lines_have_no_limit(void **state)
+{
+	struct book b;
+
+	(void)state;
+	book_open(&b, VU_LOG_DEBUG);
+	for (int i = 0; i < 1000; i++) {
+		log_warn(&b.log, "warning");
+		log_peer(&b.log, VU_LOG_DEBUG, "debug");
+	}
+	assert_int_equal(b.lines[VU_LOG_WARNING], 1000);
+	assert_int_equal(b.lines[VU_LOG_DEBUG], 1000);
+}
+
+static void lines_that_nobody_wants_are_not_left_out(void **state)
+{
+	struct book b;
+
+	(void)state;
+	book_open(&b, VU_LOG_ERROR);
+	for (int i = 0; i < 1000; i++)
+		log_peer_warn(&b.log, "warning");
+	log_error(&b.log, "error");
+	assert_string_equal(b.last, "dev0: error");
+}
+
+static void what_was_left_out_can_be_told_at_the_end_and_only_then(void **state)
+{
+	struct book b;
+
+	(void)state;
+	/* Only errors are wanted: then it is told as one. */
+	book_open(&b, VU_LOG_ERROR);
+	log_tell_left_out(&b.log);
+	assert_int_equal(b.lines[VU_LOG_ERROR], 0);
+	for (int i = 0; i < 1000; i++)
+		log_peer_error(&b.log, "error");
+	b.last[0] = 0;
+	log_tell_left_out(&b.log);
+	assert_non_null(strstr(b.last, " lines left out)"));
+	b.last[0] = 0;
+	log_tell_left_out(&b.log);
+	assert_string_equal(b.last, "");
+}
+
+static void a_long_line_still_tells_what_was_left_out(void **state)
+{
+	char text[1000];
+	struct book b;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = 0;
+	book_open(&b, VU_LOG_ERROR);
+	for (int i = 0; i < 1000; i++)
+		log_peer_error(&b.log, "error");
+	log_error(&b.log, "%s", text);
+	assert_non_null(strstr(b.last, "xx ("));
+	assert_non_null(strstr(b.last, " lines left out)"));
+}
+
+enum { THREADS = 3, TRIES = 20000 };
+
+static void *try_often(void *opaque)
+{
+	struct limit *limit = opaque;
+	uintptr_t passed = 0;
+
+	for (int i = 0; i < TRIES; i++)
+		passed += limit_allows(limit, start);
+	return (void *)passed;
+}
+
+static void threads_share_one_burst(void **state)
+{
+	struct limit limit = {0};
+	pthread_t threads[THREADS];
+	uintptr_t passed = 0;
+
+	(void)state;
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, try_often, &limit), 0);
+	for (int i = 0; i < THREADS; i++) {
+		void *result;
+
+		pthread_join(threads[i], &result);
+		passed += (uintptr_t)result;
+	}
+	assert_int_equal(passed, LIMIT_BURST);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_burst_passes_and_then_one_a_second),
+		cmocka_unit_test(who_was_silent_has_a_whole_burst_again_and_no_more),
+		cmocka_unit_test(faults_that_alternate_are_one_flood),
+		cmocka_unit_test(a_flood_of_warnings_leaves_no_error_out),
+		cmocka_unit_test(another_device_has_its_own_limit),
+		cmocka_unit_test(what_no_peer_can_repeat_and_debug_lines_have_no_limit),
+		cmocka_unit_test(lines_that_nobody_wants_are_not_left_out),
+		cmocka_unit_test(what_was_left_out_can_be_told_at_the_end_and_only_then),
+		cmocka_unit_test(a_long_line_still_tells_what_was_left_out),
+		cmocka_unit_test(threads_share_one_burst),
+	};
+
+	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}
