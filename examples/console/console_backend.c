@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "../own_file.h"
+
 static const uint64_t retry_ns = 500 * 1000000ULL;
 
 static const struct backend_kind *const backend_kinds[] = {
@@ -46,7 +48,7 @@ void backend_log(struct backend *b, enum vu_log_level level, const char *text, i
 	char line[240];
 
 	snprintf(line, sizeof(line), "port %s: %s: %s%s%s", b->label, b->kind->name, text,
-		 error ? ": " : "", error ? strerror(error) : "");
+		 error ? ": " : "", error ? own_file_error(error) : "");
 	vu_device_log(b->dev, level, line);
 }
 

@@ -12,17 +12,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../own_file.h"
+
 /* --- file --- */
 
 static int file_open_out(const char *path)
 {
-	const int flags = O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	int fd = open(path, O_WRONLY | O_CREAT | flags, 0600);
+	int fd = own_file_open(path, O_WRONLY | O_APPEND | O_NONBLOCK);
 
 	/* A FIFO that nobody reads yet keeps what fits into it. */
-	if (fd < 0 && errno == ENXIO)
-		fd = open(path, O_RDWR | flags);
-	return fd < 0 ? -errno : fd;
+	return fd == -ENXIO ? own_file_open(path, O_RDWR | O_APPEND | O_NONBLOCK) : fd;
 }
 
 static int file_open(struct backend *b)

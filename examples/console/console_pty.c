@@ -92,15 +92,28 @@ static int pty_set_raw(const char *path)
 	return err;
 }
 
+/* Left by a process before us?  Any other link is somebody's who wants to keep it. */
+static bool pty_is_old_link(const char *path)
+{
+	static const char terminals[] = "/dev/pts/";
+	char target[sizeof(((struct pty *)0)->path)];
+	struct stat st;
+	ssize_t n;
+
+	if (lstat(path, &st) < 0 || st.st_uid != geteuid())
+		return false;
+	n = readlink(path, target, sizeof(target));
+	return n > (ssize_t)strlen(terminals) && !memcmp(target, terminals, strlen(terminals));
+}
+
 static int pty_make_link(struct backend *b, struct pty *pty)
 {
 	int err = backend_path(b, b->argument, strlen(b->argument), pty->link);
-	struct stat st;
 
 	if (err)
 		goto out;
-	if (!lstat(pty->link, &st) && S_ISLNK(st.st_mode))
-		unlink(pty->link); /* of a process before us */
+	if (pty_is_old_link(pty->link))
+		unlink(pty->link);
 	err = symlink(pty->path, pty->link) < 0 ? -errno : 0;
 out:
 	if (err)

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../own_file.h"
+
 /* 0 with the chip, or the failure to return. */
 static int control_find(struct vu_script *script, const struct i2c_control *control,
 			const char *text, struct i2c_chip **chip)
@@ -56,6 +58,8 @@ static int command_eeprom(struct vu_script *script, uint32_t n, const char *cons
 	ret = i2c_eeprom_new(n > 1 ? path : NULL, read_only, &chip);
 	if (ret == -EWOULDBLOCK)
 		return vu_script_fail(script, "another EEPROM is in this file");
+	if (ret)
+		return vu_script_fail(script, own_file_error(-ret));
 	if (!ret)
 		i2c_chips_add(control->chips, chip, address);
 	return ret;

@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../own_file.h"
+
 enum { EEPROM_BYTES = 256, EEPROM_PAGE = 8, EEPROM_BLANK = 0xff };
 
 struct eeprom {
@@ -143,8 +145,11 @@ int i2c_eeprom_new(const char *path, bool read_only, struct i2c_chip **chip)
 	else if (read_only)
 		e->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	else
-		e->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
-	ret = e->fd < 0 ? -errno : eeprom_prepare(e);
+		e->fd = own_file_open(path, O_RDWR | O_NONBLOCK);
+	if (e->fd >= 0)
+		ret = eeprom_prepare(e);
+	else
+		ret = path && !read_only ? e->fd : -errno;
 	if (ret) {
 		if (e->fd >= 0)
 			close(e->fd);

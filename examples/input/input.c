@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../own_file.h"
+
 enum { MAX_DEVICES = 64, PATH_BYTES = 4096 };
 
 struct settings {
@@ -114,7 +116,7 @@ static int input_open_record(struct input *in, const char *path, uint32_t index)
 		snprintf(name, sizeof(name), "%s.%u", path, index);
 	ret = input_record_open(name, &in->control.device.about, &in->control.record);
 	if (ret)
-		fprintf(stderr, "vu-input: %s: %s\n", name, strerror(-ret));
+		fprintf(stderr, "vu-input: %s: %s\n", name, own_file_error(-ret));
 	return ret;
 }
 

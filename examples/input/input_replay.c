@@ -6,11 +6,15 @@
 #include "input.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "../own_file.h"
 
 static uint64_t input_clock(void)
 {
@@ -62,13 +66,18 @@ int input_record_open(const char *path, const struct input_about *about,
 		      struct input_record **record)
 {
 	struct input_record *r = calloc(1, sizeof(*r));
+	int fd;
 
 	if (!r)
 		return -ENOMEM;
-	r->file = fopen(path, "we");
+	/* All that is typed will be in there. */
+	fd = own_file_open(path, O_WRONLY | O_TRUNC);
+	r->file = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!r->file) {
-		int err = -errno;
+		int err = fd < 0 ? fd : -errno;
 
+		if (fd >= 0)
+			close(fd);
 		free(r);
 		return err;
 	}

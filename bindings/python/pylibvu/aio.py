@@ -21,6 +21,7 @@ def listen_at(path: str) -> socket.socket:
     """A listening socket file; replaces one that nobody answers at."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        os.fchmod(sock.fileno(), 0o600)  # which the file takes over
         try:
             sock.bind(path)
         except OSError as error:
@@ -28,7 +29,6 @@ def listen_at(path: str) -> socket.socket:
                 raise
             os.unlink(path)
             sock.bind(path)
-        os.chmod(path, 0o600)
         sock.listen(1)
         sock.setblocking(False)
     except BaseException:
@@ -38,7 +38,7 @@ def listen_at(path: str) -> socket.socket:
 
 
 def _is_stale(path: str) -> bool:
-    if not stat.S_ISSOCK(os.stat(path).st_mode):
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         return probe.connect_ex(path) == errno.ECONNREFUSED
