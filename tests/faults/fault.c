@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Each wrapper: fails if it is its turn, else does what it is for.  One thread. */
+/* Each wrapper: fails if it is its turn, else does what it is for.  Any thread may call. */
 #include "fault.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -17,9 +18,11 @@
 #include <unistd.h>
 
 static struct {
-	uint32_t nth, calls;
-	bool all, on;
-	const char *failed;
+	uint32_t nth;
+	bool all;
+	atomic_uint calls;
+	atomic_bool on;
+	_Atomic(const char *) failed;
 } order;
 
 void fault_order(uint32_t nth, bool all)
@@ -52,13 +55,12 @@ const char *fault_failed(void)
 
 static bool fault_now(const char *name, int error)
 {
-	bool now;
+	uint32_t call;
 
 	if (!order.on)
 		return false;
-	order.calls++;
-	now = order.nth && (order.all ? order.calls >= order.nth : order.calls == order.nth);
-	if (!now)
+	call = ++order.calls;
+	if (!order.nth || (order.all ? call < order.nth : call != order.nth))
 		return false;
 	if (!order.failed)
 		order.failed = name;

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A program's whole life in a process of its own, again and again, with another call of the
+ * library's failing each time: it ends by itself, and with a line if it did not serve.
+ */
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <libvu/vu.h>
+
+#include "fault.h"
+#include "frontend/peer.h"
+
+enum { QUEUES = 2, PATIENCE_MS = 20000, ENOUGH = 2000 };
+
+/* Shared with the child, which says here how far it came. */
+struct report {
+	uint32_t calls;
+	char failed[32];
+};
+
+struct trial {
+	char folder[32], socket[64];
+	struct report *report;
+	pid_t pid;
+	int log_fd;
+	bool served;
+	int status; /* of waitpid(); -1: it runs */
+};
+
+static void trial_ready(struct vu_queue *queue, void *opaque)
+{
+	struct vu_req *req;
+
+	(void)opaque;
+	while (vu_queue_next(queue, &req) == 1)
+		vu_req_complete(req, vu_req_write(req, 0, "x", 1));
+}
+
+static int trial_create(struct vu_program *program, uint32_t index, struct vu_device **dev,
+			void *opaque)
+{
+	const struct vu_ops ops = {.size = sizeof(ops), .queue_ready = trial_ready};
+	const struct vu_device_info info = {
+		.size = sizeof(info),
+		.name = "trial",
+		.device_id = 4,
+		.n_queues = QUEUES,
+		.log_level = vu_program_log_level(program),
+	};
+	struct vu_group **group = opaque;
+	int err = vu_device_new(&info, &ops, NULL, dev);
+
+	(void)index;
+	if (err)
+		return err;
+	err = vu_group_new(*dev, group);
+	if (!err)
+		err = vu_device_set_group(*dev, 1, *group);
+	if (!err)
+		err = vu_program_add_worker(program, *group);
+	if (err) {
+		vu_group_free(*group);
+		vu_device_free(*dev);
+	}
+	return err;
+}
+
+static void trial_destroy(struct vu_device *dev, uint32_t index, void *opaque)
+{
+	struct vu_group **group = opaque;
+
+	(void)index;
+	vu_group_free(*group);
+	vu_device_free(dev);
+}
+
+__attribute__((noreturn)) static void trial_child(const struct trial *t, uint32_t nth, bool all)
+{
+	struct vu_group *group = NULL;
+	const struct vu_program_info info = {
+		.size = sizeof(info),
+		.name = "trial",
+		.type = "rng",
+		.create = trial_create,
+		.destroy = trial_destroy,
+		.opaque = &group,
+	};
+	char option[96], name[] = "trial", *argv[] = {name, option, NULL};
+	int status;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(t->log_fd, STDERR_FILENO);
+	snprintf(option, sizeof(option), "--socket-path=%s", t->socket);
+	fault_order(nth, all);
+	fault_on();
+	status = vu_program_main(&info, 2, argv);
+	fault_off();
+	t->report->calls = fault_calls();
+	if (fault_failed())
+		snprintf(t->report->failed, sizeof(t->report->failed), "%s", fault_failed());
+	exit(status);
+}
+
+static bool trial_lives(struct trial *t)
+{
+	if (t->status == -1 && waitpid(t->pid, &t->status, WNOHANG) != t->pid)
+		t->status = -1;
+	return t->status == -1;
+}
+
+static bool trial_session(struct peer *peer)
+{
+	if (peer_start(peer))
+		return false;
+	for (uint32_t q = 0; q < QUEUES; q++) {
+		const struct driver_seg seg = {guest_alloc(peer->guest, 64, 8), 64, true};
+		struct driver_used used;
+
+		if (driver_add(peer->queues[q], &seg, 1, NULL) < 0 ||
+		    peer_wait_used(peer, q, &used))
+			return false;
+	}
+	return !peer_stop(peer);
+}
+
+static void trial_use(struct trial *t)
+{
+	const struct peer_config config = {.n_queues = QUEUES, .timeout_ms = 1000};
+	struct peer *peer;
+	int err;
+
+	assert_int_equal(peer_new(&config, &peer), 0);
+	while ((err = peer_connect(peer, t->socket)) && trial_lives(t))
+		poll(NULL, 0, 1);
+	t->served = !err && trial_session(peer);
+	peer_free(peer);
+}
+
+static void trial_end(struct trial *t)
+{
+	if (trial_lives(t))
+		kill(t->pid, SIGTERM);
+	for (int waited = 0; trial_lives(t); waited += 2) {
+		if (waited > PATIENCE_MS) {
+			kill(t->pid, SIGKILL);
+			waitpid(t->pid, NULL, 0);
+			fail_msg("it does not end");
+		}
+		poll(NULL, 0, 2);
+	}
+}
+
+static off_t trial_said(const struct trial *t)
+{
+	struct stat st;
+
+	return fstat(t->log_fd, &st) ? 0 : st.st_size;
+}
+
+static void trial_run(struct trial *t, uint32_t nth, bool all)
+{
+	memset(t->report, 0, sizeof(*t->report));
+	t->served = false;
+	t->status = -1;
+	t->log_fd = memfd_create("log", MFD_CLOEXEC);
+	assert_true(t->log_fd >= 0);
+	t->pid = fork();
+	if (!t->pid)
+		trial_child(t, nth, all);
+	trial_use(t);
+	trial_end(t);
+}
+
+static void trial_check(const struct trial *t, uint32_t nth)
+{
+	static char text[4096];
+	ssize_t n = pread(t->log_fd, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	if (!WIFEXITED(t->status) || WEXITSTATUS(t->status) > 1)
+		fail_msg("call %u, %s(), failed: wait status %#x\n%s", nth, t->report->failed,
+			 (unsigned int)t->status, text);
+	if ((!t->served || t->status) && !trial_said(t))
+		fail_msg("call %u, %s(), failed, and nothing was said", nth, t->report->failed);
+	if (access(t->socket, F_OK) == 0)
+		fail_msg("call %u, %s(), failed: the socket is left", nth, t->report->failed);
+}
+
+static void run_with_each(bool all)
+{
+	struct trial t = {.folder = "/tmp/vu-faults.XXXXXX"};
+	uint32_t calls, served = 0;
+
+	t.report = mmap(NULL, sizeof(*t.report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			-1, 0);
+	assert_ptr_not_equal(t.report, MAP_FAILED);
+	assert_non_null(mkdtemp(t.folder));
+	snprintf(t.socket, sizeof(t.socket), "%s/s", t.folder);
+	trial_run(&t, 0, false);
+	assert_true(t.served);
+	assert_int_equal(t.status, 0);
+	close(t.log_fd);
+	calls = t.report->calls;
+	for (uint32_t nth = 1; nth <= calls && nth < ENOUGH; nth++) {
+		trial_run(&t, nth, all);
+		trial_check(&t, nth);
+		close(t.log_fd);
+		served += t.served;
+	}
+	printf("%u calls, each failed once%s; %u programs served all the same\n", calls,
+	       all ? " with all that followed" : "", served);
+	rmdir(t.folder);
+	munmap(t.report, sizeof(*t.report));
+}
+
+static void a_program_in_which_a_call_fails_ends_or_serves_and_says_so(void **state)
+{
+	(void)state;
+	run_with_each(false);
+}
+
+static void a_program_in_which_all_calls_fail_ends_and_says_so(void **state)
+{
+	(void)state;
+	run_with_each(true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_program_in_which_a_call_fails_ends_or_serves_and_says_so),
+		cmocka_unit_test(a_program_in_which_all_calls_fail_ends_and_says_so),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
