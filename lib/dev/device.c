@@ -110,7 +110,10 @@ static int device_setup(struct vu_device *dev)
 			.priv_size = info->priv_size,
 		};
 	}
-	return group_init(&dev->own, dev);
+	err = group_init(&dev->own, dev);
+	/* A group's wake_fd is never read: it takes 2^64 wakes to fill it. */
+	bell_init(&dev->bell, dev->own.wake_fd);
+	return err;
 }
 
 /* For a device without queue_ready, which takes requests when it sees fit. */
@@ -198,6 +201,7 @@ void vu_device_free(struct vu_device *dev)
 		queue_fini(&dev->queues[i]);
 	if (dev->patience_fd >= 0)
 		close(dev->patience_fd);
+	bell_close(&dev->bell);
 	group_fini(&dev->own);
 	config_fini(&dev->config);
 	mappings_unref(dev->mappings);

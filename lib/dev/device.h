@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mailbox.h"
+#include "dev/bell.h"
 #include "dev/config.h"
 #include "dev/group.h"
 #include "dev/queue.h"
@@ -32,11 +33,13 @@ struct vu_device {
 	struct vu_queue *queues;
 	struct config config;
 	struct mappings *mappings;
+	struct bell bell; /* signals the queues' eventfds */
 
 	struct mailbox done;	 /* queues whose command is answered */
 	_Atomic uint32_t stale;	 /* rings of ended sessions with outstanding requests */
 	atomic_bool attention;	 /* something of this block, or a dead session, is to be seen to */
 	atomic_bool faulted;	 /* guest memory was truncated under us */
+	atomic_bool would_block; /* a call descriptor cannot be signalled without waiting */
 	atomic_bool call_inband; /* some queue's call_inband or err_inband is set */
 	uint32_t waiting;	 /* commands not answered */
 	uint32_t n_started;	 /* queues with want.started */

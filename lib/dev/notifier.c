@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/quiet_write.h"
+#include "dev/bell.h"
 
 void notifier_init(struct notifier *n)
 {
@@ -33,6 +33,16 @@ static bool is_eventfd(int fd)
 	return n == sizeof(want) - 1 && !memcmp(name, want, sizeof(want) - 1);
 }
 
+/* Sending on a Unix socket waits for nobody; other families' locks may be held while they copy. */
+static bool is_unix_connection(int fd)
+{
+	socklen_t len = sizeof(int);
+	int domain, listens;
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX &&
+	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && !listens;
+}
+
 static enum notifier_kind notifier_classify(int fd)
 {
 	struct stat st;
@@ -40,9 +50,7 @@ static enum notifier_kind notifier_classify(int fd)
 	if (fstat(fd, &st) < 0)
 		return NOTIFIER_NONE;
 	if (S_ISSOCK(st.st_mode))
-		return NOTIFIER_SOCKET;
-	if (S_ISFIFO(st.st_mode))
-		return NOTIFIER_FIFO;
+		return is_unix_connection(fd) ? NOTIFIER_SOCKET : NOTIFIER_NONE;
 	return (st.st_mode & S_IFMT) == 0 && is_eventfd(fd) ? NOTIFIER_EVENTFD : NOTIFIER_NONE;
 }
 
@@ -54,8 +62,8 @@ int notifier_open(struct notifier *n, int fd)
 	if (kind == NOTIFIER_NONE)
 		return -EINVAL;
 	/* A socket's flags are shared with the other side's user of a socketpair's same end;
-	 * MSG_DONTWAIT does without them. */
-	if (kind != NOTIFIER_SOCKET) {
+	 * MSG_DONTWAIT does without them.  An eventfd's matter where there is no AIO. */
+	if (kind == NOTIFIER_EVENTFD) {
 		flags = fcntl(fd, F_GETFL);
 		if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 			return -EINVAL;
@@ -72,40 +80,13 @@ void notifier_close(struct notifier *n)
 	notifier_init(n);
 }
 
-void notifier_signal(const struct notifier *n)
+int notifier_signal(const struct notifier *n, const struct bell *bell)
 {
 	static const uint64_t one = 1;
 
-	switch (n->kind) {
-	case NOTIFIER_EVENTFD:
-		if (write(n->fd, &one, sizeof(one)) < 0)
-			return; /* EAGAIN: signalled already */
-		break;
-	case NOTIFIER_SOCKET:
+	if (n->kind == NOTIFIER_EVENTFD)
+		return bell_ring(bell, n->fd);
+	if (n->kind == NOTIFIER_SOCKET)
 		(void)send(n->fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
-		break;
-	case NOTIFIER_FIFO:
-		(void)quiet_write(n->fd, &one, sizeof(one));
-		break;
-	case NOTIFIER_NONE:
-		break;
-	}
-}
-
-bool notifier_clear(const struct notifier *n)
-{
-	char buf[512];
-	ssize_t got;
-
-	switch (n->kind) {
-	case NOTIFIER_SOCKET:
-		got = recv(n->fd, buf, sizeof(buf), MSG_DONTWAIT);
-		break;
-	case NOTIFIER_FIFO:
-		got = read(n->fd, buf, sizeof(buf));
-		break;
-	default:
-		return true;
-	}
-	return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
+	return 0;
 }

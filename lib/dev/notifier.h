@@ -2,13 +2,19 @@
 /*
  * Kick, call and error descriptors: classified once, on arrival; used without ever blocking and
  * without raising a signal.
+ *
+ * A kick is an eventfd: it is watched and never read.  A call or an error goes to an eventfd by a
+ * bell, or to a Unix socket (User-mode Linux).  Pipes are refused: whoever writes to one or reads
+ * from it, even opens it, waits for a lock that its other users hold while they copy.
  */
 #ifndef DEV_NOTIFIER_H
 #define DEV_NOTIFIER_H
 
 #include <stdbool.h>
 
-enum notifier_kind { NOTIFIER_NONE, NOTIFIER_EVENTFD, NOTIFIER_SOCKET, NOTIFIER_FIFO };
+struct bell;
+
+enum notifier_kind { NOTIFIER_NONE, NOTIFIER_EVENTFD, NOTIFIER_SOCKET };
 
 struct notifier {
 	int fd; /* -1 with NOTIFIER_NONE */
@@ -17,14 +23,14 @@ struct notifier {
 
 /* No descriptor. */
 void notifier_init(struct notifier *n);
-/* Take over fd (not on error).  -EINVAL: neither eventfd, socket nor FIFO. */
+/* Take over fd (not on error).  -EINVAL: neither eventfd nor connected Unix socket. */
 int notifier_open(struct notifier *n, int fd);
 void notifier_close(struct notifier *n);
 
-/* Wake the other side.  A full descriptor is one that is signalled already; one whose other side
- * is gone needs none. */
-void notifier_signal(const struct notifier *n);
-/* Take what woke us; not needed for an eventfd.  False: the other side is gone; stop watching. */
-bool notifier_clear(const struct notifier *n);
+/*
+ * Wake the other side.  A full descriptor is one that is signalled already; one whose other side
+ * is gone needs none.  -EPERM: it might block, see bell_ring().
+ */
+int notifier_signal(const struct notifier *n, const struct bell *bell);
 
 #endif

@@ -190,6 +190,25 @@ int on_get_vring_base(struct session *s, struct wire_msg *msg)
 	return session_wait(s, msg, vring_stopped);
 }
 
+static const char *const fd_names[QUEUE_FDS] = {"kick", "call", "error"};
+
+/* Take over fd; -EINVAL if it is of no use as what it is to be. */
+static int vring_open_fd(struct vu_device *dev, struct notifier *n, enum queue_fd which, int fd)
+{
+	int err = notifier_open(n, fd);
+
+	if (err)
+		return err;
+	if (which == QUEUE_KICK && n->kind != NOTIFIER_EVENTFD) {
+		notifier_init(n);
+		return -EINVAL;
+	}
+	/* Where there is no AIO the bell does without. */
+	if (which != QUEUE_KICK && n->kind == NOTIFIER_EVENTFD)
+		(void)bell_open(&dev->bell);
+	return 0;
+}
+
 /* A kick, call or error descriptor, or that there is none. */
 static int vring_take_fd(struct session *s, struct wire_msg *msg, enum queue_fd which,
 			 struct vu_queue **out)
@@ -204,9 +223,10 @@ static int vring_take_fd(struct session *s, struct wire_msg *msg, enum queue_fd 
 		return -EPROTO;
 	notifier_close(&q->want.fds[which]);
 	fd = wire_msg_take_fd(msg);
-	if (fd >= 0 && notifier_open(&q->want.fds[which], fd)) {
-		log_peer_error(&s->dev->log,
-			       "queue %u: the descriptor is no eventfd, socket or pipe", q->index);
+	if (fd >= 0 && vring_open_fd(s->dev, &q->want.fds[which], which, fd)) {
+		log_peer_error(&s->dev->log, "queue %u: the %s descriptor is no eventfd%s",
+			       q->index, fd_names[which],
+			       which == QUEUE_KICK ? "" : " or connected Unix socket");
 		close(fd);
 		return -EPROTO;
 	}

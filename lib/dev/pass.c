@@ -14,7 +14,7 @@ enum { DEFAULT_BUDGET = 1024 };
 __attribute__((noinline)) void queue_notify(struct vu_queue *q)
 {
 	if (q->fds[QUEUE_CALL].kind != NOTIFIER_NONE) {
-		notifier_signal(&q->fds[QUEUE_CALL]);
+		queue_ring_bell(q, QUEUE_CALL);
 	} else if (q->inband) {
 		/* vhost-user BACKEND_VRING_CALL: the device thread owns that socket. */
 		atomic_store(&q->call_inband, true);

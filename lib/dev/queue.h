@@ -155,5 +155,7 @@ void queue_set_state(struct vu_queue *q, enum queue_state state);
 void queue_broke(struct vu_queue *q); /* the ring broke: log, tell, hold */
 void queue_ring_drained(struct vu_queue *q, struct ring *ring);
 void queue_notify(struct vu_queue *q); /* pass.c: interrupt the driver */
+/* Signal a call or error descriptor; if that might block, the session ends. */
+void queue_ring_bell(struct vu_queue *q, enum queue_fd which);
 
 #endif

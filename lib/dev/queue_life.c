@@ -49,9 +49,7 @@ static void queue_kicked(struct source *source, uint32_t events)
 		(struct vu_queue *)(void *)((char *)source - offsetof(struct vu_queue, kick));
 
 	/* An eventfd is watched edge-triggered: every write wakes, nothing need be read. */
-	if (unlikely(q->fds[QUEUE_KICK].kind != NOTIFIER_EVENTFD || (events & EPOLLERR)) &&
-	    !notifier_clear(&q->fds[QUEUE_KICK]))
-		group_unwatch(q->group, q->fds[QUEUE_KICK].fd);
+	(void)events;
 	count_add(&q->counts.kicks, 1);
 	if (q->ring) {
 		ring_disarm(q->ring);
@@ -111,14 +109,11 @@ void queue_forget(struct vu_queue *q)
 static void queue_watch_kick(struct vu_queue *q)
 {
 	const struct notifier *kick = &q->fds[QUEUE_KICK];
-	uint32_t events = EPOLLIN;
 
 	if (kick->kind == NOTIFIER_NONE)
 		return;
-	if (kick->kind == NOTIFIER_EVENTFD)
-		events |= EPOLLET;
 	group_unwatch(q->group, kick->fd);
-	if (group_watch(q->group, kick->fd, &q->kick, events))
+	if (group_watch(q->group, kick->fd, &q->kick, EPOLLIN | EPOLLET))
 		log_peer_error(&q->dev->log, "queue %u: the kick descriptor cannot be watched",
 			       q->index);
 }
@@ -348,6 +343,14 @@ void queue_give(struct vu_queue *q, enum queue_command command)
 		group_attend(q->group);
 }
 
+void queue_ring_bell(struct vu_queue *q, enum queue_fd which)
+{
+	if (!notifier_signal(&q->fds[which], &q->dev->bell))
+		return;
+	atomic_store(&q->dev->would_block, true);
+	device_wake(q->dev);
+}
+
 void queue_broke(struct vu_queue *q)
 {
 	if (q->state != QUEUE_RUNNING)
@@ -357,7 +360,7 @@ void queue_broke(struct vu_queue *q)
 		       q->index, q->ring->blameless ? "" : "the driver gave ", q->ring->why);
 	queue_set_state(q, QUEUE_BROKEN);
 	if (q->fds[QUEUE_ERR].kind != NOTIFIER_NONE) {
-		notifier_signal(&q->fds[QUEUE_ERR]);
+		queue_ring_bell(q, QUEUE_ERR);
 	} else if (q->inband) {
 		atomic_store(&q->err_inband, true);
 		if (!atomic_exchange(&q->dev->call_inband, true))

@@ -283,6 +283,13 @@ void session_continue(struct vu_device *dev)
 		log_peer_error(&dev->log, "the front-end truncated guest memory that was in use");
 		s->dead = true;
 	}
+	if (atomic_exchange(&dev->would_block, false)) {
+		log_peer_error(
+			&dev->log,
+			"the front-end made a call descriptor one that blocks; without Linux "
+			"AIO here (io_setup, fs.aio-max-nr) it cannot be signalled safely");
+		s->dead = true;
+	}
 	if (s->resume && !dev->waiting)
 		err = session_resume(s);
 	if (s->closing && !dev->waiting && !session_stop_rings(s))
@@ -352,6 +359,7 @@ int vu_device_attach(struct vu_device *dev, int fd)
 	dev->session = s;
 	dev->ended = false;
 	atomic_store(&dev->faulted, false);
+	atomic_store(&dev->would_block, false);
 	log_peer_info(&dev->log, "connected");
 	return 0;
 fail:
