@@ -22,10 +22,19 @@ VU_BEGIN_DECLS
  *	get here, and on a big-endian host legacy drivers are refused.  vu_device_features() lacks
  *	VERSION_1 then, so the device may choose another layout of its structs.  Such a driver
  *	uses split rings, and may use the device before DRIVER_OK.  ANY_LAYOUT is offered.
+ * @VU_DEVICE_ANY_MEMORY: map files of every file system.  Without it only those are taken that
+ *	cannot keep the device waiting: memfds, tmpfs, hugetlbfs, DAX devices and the usual file
+ *	systems on local disks.  On FUSE, NFS and the like a page fault, and even closing the file,
+ *	lasts as long as the server of the file system likes.
  *
  * Since: 0.1
  */
-enum vu_device_flags { VU_DEVICE_INBAND = 1, VU_DEVICE_DEBUG = 2, VU_DEVICE_LEGACY = 4 };
+enum vu_device_flags {
+	VU_DEVICE_INBAND = 1,
+	VU_DEVICE_DEBUG = 2,
+	VU_DEVICE_LEGACY = 4,
+	VU_DEVICE_ANY_MEMORY = 8
+};
 
 /**
  * struct vu_device_info - what a device is and offers.  All but the first four may stay 0.
@@ -53,6 +62,10 @@ enum vu_device_flags { VU_DEVICE_INBAND = 1, VU_DEVICE_DEBUG = 2, VU_DEVICE_LEGA
  * @log_level: lines above it are dropped; 0 logs errors only.
  * @log_fn: receives log lines; NULL means vu_log_stderr().
  * @log_opaque: first argument of log_fn.
+ * @max_memory: bytes of guest memory that may be mapped at a time, so that one front-end cannot use
+ *	up the process's addresses; counted are also the in-flight log and what requests of an
+ *	older memory table still use, so a new table needs room beside the old one.  0 means 8 TiB
+ *(a sixteenth of what x86-64 and arm64 have), where pointers have 32 bits 1 GiB.
  *
  * Since: 0.1
  */
@@ -74,6 +87,7 @@ struct vu_device_info {
 	uint32_t log_level;
 	vu_log_fn log_fn;
 	void *log_opaque;
+	uint64_t max_memory;
 };
 
 /**
@@ -153,12 +167,26 @@ VU_API VU_CHECK int vu_device_new(const struct vu_device_info *info, const struc
 VU_API void vu_device_free(struct vu_device *dev);
 
 /**
+ * vu_device_set_memory() - change what vu_device_info said of guest memory.
+ *
+ * For a program's command line; vu_program_main() does it for --max-memory and --allow-any-memory.
+ *
+ * @max_memory: as vu_device_info.max_memory; 0 leaves it as it is.
+ * @any: non-zero sets VU_DEVICE_ANY_MEMORY; 0 leaves it as it is.
+ *
+ * Return: 0; -EBUSY while a front-end is attached.  Thread: device thread.
+ * Since: 0.1
+ */
+VU_API int vu_device_set_memory(struct vu_device *dev, uint64_t max_memory, int any);
+
+/**
  * vu_device_attach() - give the device a connected front-end.
  *
  * @fd: a connected AF_UNIX stream socket; the device owns it if the call succeeds.
  *
  * Return: 0; -EBUSY while another front-end is attached; -ENOTSOCK, -EINVAL for another kind of
- * fd; what session_begin returned.
+ * fd; -EPERM when front-ends have sent too many descriptors that cannot be closed (a log line says
+ * so); what session_begin returned.
  * Thread: device thread.
  * Since: 0.1
  */

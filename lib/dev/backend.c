@@ -40,6 +40,7 @@ void backend_close(struct session *s)
 	if (!s->backend)
 		return;
 	group_unwatch(&s->dev->own, wire_conn_fd(s->backend));
+	s->dev->kept_fds += wire_conn_kept(s->backend);
 	wire_conn_free(s->backend);
 	s->backend = NULL;
 }

@@ -15,6 +15,9 @@
 
 enum { MAX_QUEUES = 256, MAX_PRIV = 65536, DEFAULT_SEGS = 1024, MAX_SEGS = 65536 };
 
+/* Of addresses there are 2^47 on x86-64, 2^48 on arm64, 2^31 or so in 32 bits. */
+#define DEFAULT_MEMORY (sizeof(void *) > 4 ? UINT64_C(8) << 40 : UINT64_C(1) << 30)
+
 /* In the first release the structs ended with these members. */
 enum {
 	DEVICE_INFO_V1 = offsetof(struct vu_device_info, log_opaque) + sizeof(void *),
@@ -44,7 +47,8 @@ static const char *device_check(const struct vu_device_info *info)
 		return "max_segs must be at most 65536";
 	if (info->priv_size > MAX_PRIV)
 		return "priv_size must be at most 65536";
-	if (info->flags & ~(uint32_t)(VU_DEVICE_INBAND | VU_DEVICE_DEBUG | VU_DEVICE_LEGACY))
+	if (info->flags & ~(uint32_t)(VU_DEVICE_INBAND | VU_DEVICE_DEBUG | VU_DEVICE_LEGACY |
+				      VU_DEVICE_ANY_MEMORY))
 		return "flags has an unknown bit";
 	if (info->features & reserved_bits)
 		return "features may only have bits of the device type: the others are the "
@@ -101,6 +105,7 @@ static int device_setup(struct vu_device *dev)
 	dev->queues = calloc(info->n_queues, sizeof(*dev->queues));
 	if (!dev->mappings || !dev->queues)
 		return -ENOMEM;
+	mappings_set_limit(dev->mappings, info->max_memory ? info->max_memory : DEFAULT_MEMORY);
 	for (uint32_t i = 0; i < info->n_queues; i++) {
 		queue_init(&dev->queues[i], dev, i);
 		dev->queues[i].info = (struct vu_queue_info){
@@ -207,6 +212,17 @@ void vu_device_free(struct vu_device *dev)
 	mappings_unref(dev->mappings);
 	free(dev->queues);
 	free(dev);
+}
+
+int vu_device_set_memory(struct vu_device *dev, uint64_t max_memory, int any)
+{
+	if (dev->session || dev->ending)
+		return -EBUSY;
+	if (max_memory)
+		mappings_set_limit(dev->mappings, max_memory);
+	if (any)
+		dev->info.flags |= VU_DEVICE_ANY_MEMORY;
+	return 0;
 }
 
 int vu_device_fd(const struct vu_device *dev)

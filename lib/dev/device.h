@@ -33,7 +33,8 @@ struct vu_device {
 	struct vu_queue *queues;
 	struct config config;
 	struct mappings *mappings;
-	struct bell bell; /* signals the queues' eventfds */
+	uint32_t kept_fds; /* that came and must not be closed: wire_conn_kept() */
+	struct bell bell;  /* signals the queues' eventfds */
 
 	struct mailbox done;	 /* queues whose command is answered */
 	_Atomic uint32_t stale;	 /* rings of ended sessions with outstanding requests */

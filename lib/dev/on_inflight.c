@@ -85,7 +85,8 @@ int on_set_inflight_fd(struct session *s, struct wire_msg *msg)
 	}
 	err = region_map(s->dev->mappings, &what, msg->fds[0], &region, &why);
 	if (err) {
-		log_peer_error(&s->dev->log, "the in-flight log: %s (%s)", why, strerror(-err));
+		log_peer_error(&s->dev->log, "the in-flight log of %llu bytes: %s (%s)",
+			       (unsigned long long)info.mmap_size, why, strerror(-err));
 		return err;
 	}
 	/* Rings that run keep the one that they started with. */

@@ -9,6 +9,7 @@
 #include "dev/device.h"
 #include "dev/messages.h"
 #include "dev/session.h"
+#include "mem/mappings.h"
 #include "mem/table.h"
 
 static struct region_info region_info(const struct wire_region *r)
@@ -22,7 +23,15 @@ static int memory_map(struct session *s, const struct region_info *info, int fd,
 	const char *why;
 	int err = region_map(s->dev->mappings, info, fd, region, &why);
 
-	if (err)
+	if (err == -EDQUOT)
+		log_peer_error(
+			&s->dev->log,
+			"memory at %#llx, %#llx bytes: the device has mapped %llu bytes, and may "
+			"map %llu (vu_device_info.max_memory, --max-memory)",
+			(unsigned long long)info->guest_addr, (unsigned long long)info->size,
+			(unsigned long long)mappings_bytes(s->dev->mappings),
+			(unsigned long long)mappings_limit(s->dev->mappings));
+	else if (err)
 		log_peer_error(&s->dev->log, "memory at %#llx, %#llx bytes: %s (%s)",
 			       (unsigned long long)info->guest_addr, (unsigned long long)info->size,
 			       why, strerror(-err));

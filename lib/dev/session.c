@@ -19,6 +19,7 @@
 #include "mem/table.h"
 
 enum { MESSAGES_PER_PASS = 64 };
+enum { MAX_KEPT_FDS = 16 };
 enum { FIRST_PATIENCE = 1, MORE_PATIENCE = 10 }; /* seconds */
 
 struct log *session_log(struct session *s)
@@ -152,6 +153,7 @@ static void session_end(struct session *s)
 	log_tell_left_out(&dev->log);
 	group_unwatch(&dev->own, wire_conn_fd(s->conn));
 	backend_close(s);
+	dev->kept_fds += wire_conn_kept(s->conn);
 	wire_conn_free(s->conn);
 	s->conn = NULL;
 	s->resume = NULL;
@@ -338,6 +340,15 @@ int vu_device_attach(struct vu_device *dev, int fd)
 	err = session_check_fd(fd);
 	if (err)
 		return err;
+	if (dev->kept_fds >= MAX_KEPT_FDS) {
+		log_peer_error(
+			&dev->log,
+			"%u descriptors came that may block who closes them (FUSE, a network "
+			"file system, network sockets): no front-end is taken any more until "
+			"this process is started anew",
+			dev->kept_fds);
+		return -EPERM;
+	}
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
@@ -356,6 +367,8 @@ int vu_device_attach(struct vu_device *dev, int fd)
 		group_unwatch(&dev->own, fd);
 		goto fail;
 	}
+	if (dev->info.flags & VU_DEVICE_ANY_MEMORY)
+		wire_conn_allow_files(s->conn);
 	dev->session = s;
 	dev->ended = false;
 	atomic_store(&dev->faulted, false);

@@ -27,6 +27,8 @@ struct chunk {
 
 struct mappings {
 	atomic_uint refs;
+	_Atomic uint64_t bytes;
+	_Atomic uint64_t limit;
 	struct chunk first;
 };
 
@@ -34,9 +36,42 @@ struct mappings *mappings_new(void)
 {
 	struct mappings *m = calloc(1, sizeof(*m));
 
-	if (m)
+	if (m) {
 		atomic_init(&m->refs, 1);
+		atomic_init(&m->limit, UINT64_MAX);
+	}
 	return m;
+}
+
+void mappings_set_limit(struct mappings *m, uint64_t bytes)
+{
+	atomic_store(&m->limit, bytes);
+}
+
+bool mappings_reserve(struct mappings *m, size_t len)
+{
+	uint64_t before = atomic_fetch_add(&m->bytes, len);
+	uint64_t limit = atomic_load(&m->limit);
+
+	if (before <= limit && len <= limit - before)
+		return true;
+	atomic_fetch_sub(&m->bytes, len);
+	return false;
+}
+
+void mappings_release(struct mappings *m, size_t len)
+{
+	atomic_fetch_sub(&m->bytes, len);
+}
+
+uint64_t mappings_bytes(const struct mappings *m)
+{
+	return atomic_load(&m->bytes);
+}
+
+uint64_t mappings_limit(const struct mappings *m)
+{
+	return atomic_load(&m->limit);
 }
 
 struct mappings *mappings_ref(struct mappings *m)

@@ -8,7 +8,9 @@
 #ifndef MEM_MAPPINGS_H
 #define MEM_MAPPINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct mappings;
 struct mapping;
@@ -17,6 +19,19 @@ struct mapping;
 struct mappings *mappings_new(void);
 struct mappings *mappings_ref(struct mappings *m);
 void mappings_unref(struct mappings *m);
+
+/*
+ * All of a device's mappings together may have so many bytes, also those that only requests of an
+ * older table refer to: one front-end must not use up the addresses that the process has.  Any
+ * thread.
+ */
+void mappings_set_limit(struct mappings *m, uint64_t bytes);
+/* Before something is mapped; false if it would be too much.  And after it is unmapped. */
+bool mappings_reserve(struct mappings *m, size_t len);
+void mappings_release(struct mappings *m, size_t len);
+/* What is reserved; the limit. */
+uint64_t mappings_bytes(const struct mappings *m);
+uint64_t mappings_limit(const struct mappings *m);
 
 /* Note that [base, base + len) is mapped.  NULL when out of memory.  Device thread. */
 struct mapping *mappings_add(struct mappings *m, void *base, size_t len);

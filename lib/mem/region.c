@@ -12,6 +12,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "mem/mappings.h"
 
 enum { HUGETLBFS = 0x958458f6 }; /* statfs(2): HUGETLBFS_MAGIC */
@@ -45,8 +46,20 @@ static const char *region_check(const struct region_info *info, uint64_t page)
 	return NULL;
 }
 
+/* Before anything is asked of the file. */
+static int region_check_file(int fd, const char **why)
+{
+	enum descriptor_kind kind = descriptor_kind(fd);
+
+	/* Slow ones do not get here unless they are allowed (wire/conn.c). */
+	if (kind == DESCRIPTOR_MEMORY || kind == DESCRIPTOR_SLOW_FILE)
+		return 0;
+	*why = "its descriptor is no memory: no memfd, file or DAX device";
+	return -EINVAL;
+}
+
 /* A page beyond the end of the file would be a SIGBUS at the first access. */
-static int region_check_file(const struct region_info *info, int fd, const char **why)
+static int region_check_size(const struct region_info *info, int fd, const char **why)
 {
 	struct stat st;
 
@@ -61,22 +74,54 @@ static int region_check_file(const struct region_info *info, int fd, const char 
 	return 0;
 }
 
+/* The mapping itself, accounted for and listed. */
+static int region_map_pages(struct region *r, struct mappings *mappings, int fd, off_t start,
+			    const char **why)
+{
+	int err;
+
+	if (!mappings_reserve(mappings, r->map_len)) {
+		*why = "more memory than the device may map";
+		return -EDQUOT;
+	}
+	r->map = mmap(NULL, r->map_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+		      start);
+	if (r->map == MAP_FAILED) {
+		err = -errno;
+		*why = "it cannot be mapped";
+		mappings_release(mappings, r->map_len);
+		return err;
+	}
+	/* A guest's memory makes no useful part of our core dump. */
+	(void)madvise(r->map, r->map_len, MADV_DONTDUMP);
+	r->slot = mappings_add(mappings, r->map, r->map_len);
+	if (r->slot)
+		return 0;
+	*why = "out of memory";
+	munmap(r->map, r->map_len);
+	mappings_release(mappings, r->map_len);
+	return -ENOMEM;
+}
+
 int region_map(struct mappings *mappings, const struct region_info *info, int fd,
 	       struct region **out, const char **why)
 {
-	uint64_t page = region_page_size(fd);
-	uint64_t start = info->mmap_offset / page * page;
-	uint64_t lead = info->mmap_offset - start;
+	uint64_t page, start, lead;
 	struct region *r;
 	int err;
 
+	err = region_check_file(fd, why);
+	if (err)
+		return err;
+	page = region_page_size(fd);
 	*why = region_check(info, page);
 	if (*why)
 		return -EINVAL;
-	err = region_check_file(info, fd, why);
+	err = region_check_size(info, fd, why);
 	if (err)
 		return err;
-
+	start = info->mmap_offset / page * page;
+	lead = info->mmap_offset - start;
 	r = calloc(1, sizeof(*r));
 	if (!r) {
 		*why = "out of memory";
@@ -85,22 +130,10 @@ int region_map(struct mappings *mappings, const struct region_info *info, int fd
 	r->info = *info;
 	r->refs = 1;
 	r->map_len = (size_t)((lead + info->size + page - 1) / page * page);
-	r->map = mmap(NULL, r->map_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-		      (off_t)start);
-	if (r->map == MAP_FAILED) {
-		err = -errno;
-		*why = "it cannot be mapped";
+	err = region_map_pages(r, mappings, fd, (off_t)start, why);
+	if (err) {
 		free(r);
 		return err;
-	}
-	/* A guest's memory makes no useful part of our core dump. */
-	(void)madvise(r->map, r->map_len, MADV_DONTDUMP);
-	r->slot = mappings_add(mappings, r->map, r->map_len);
-	if (!r->slot) {
-		*why = "out of memory";
-		munmap(r->map, r->map_len);
-		free(r);
-		return -ENOMEM;
 	}
 	r->mappings = mappings_ref(mappings);
 	r->host = (unsigned char *)r->map + lead;
@@ -120,6 +153,7 @@ void region_unref(struct region *region)
 		return;
 	mappings_remove(region->slot);
 	munmap(region->map, region->map_len);
+	mappings_release(region->mappings, region->map_len);
 	mappings_unref(region->mappings);
 	free(region);
 }

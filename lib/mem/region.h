@@ -31,7 +31,8 @@ struct region {
 
 /*
  * Map a region.  The fd stays the caller's.  On error *why says what is wrong, in words:
- * -EINVAL: values that cannot be (empty, wrapping, beyond the file); -errno of fstat and mmap.
+ * -EINVAL: values that cannot be (empty, wrapping, beyond the file), or no memory; -EDQUOT: beyond
+ * the limit of mappings; -errno of fstat and mmap.
  */
 int region_map(struct mappings *mappings, const struct region_info *info, int fd,
 	       struct region **region, const char **why);

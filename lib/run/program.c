@@ -190,6 +190,10 @@ static int program_create_devices(struct vu_program *program)
 		if (!program->sockets[i].dev)
 			return program_fail(program, "create() gave no device", -EINVAL);
 		program->n_devices++;
+		/* Fails only with a front-end attached, which nobody can have done. */
+		if (program->sockets[i].dev)
+			(void)vu_device_set_memory(program->sockets[i].dev, program->max_memory,
+						   program->any_memory);
 	}
 	return PROGRAM_OK;
 }

@@ -28,6 +28,8 @@ struct vu_program {
 	uint32_t n_devices; /* made, for sockets[0] and on */
 	uint32_t log_level;
 	bool once;
+	bool any_memory;
+	uint64_t max_memory; /* 0: as the device says */
 	uint64_t poll_us;
 	uint32_t *cpus; /* of --cpus */
 	uint32_t n_cpus;

@@ -137,6 +137,22 @@ static int set_once(const char *value, void *opaque)
 	return 0;
 }
 
+static int set_any_memory(const char *value, void *opaque)
+{
+	struct vu_program *program = opaque;
+
+	(void)value;
+	program->any_memory = true;
+	return 0;
+}
+
+static int set_max_memory(const char *value, void *opaque)
+{
+	struct vu_program *program = opaque;
+
+	return vu_number_parse(value, 1, UINT64_MAX, &program->max_memory);
+}
+
 static int set_verbose(const char *value, void *opaque)
 {
 	struct vu_program *program = opaque;
@@ -191,6 +207,13 @@ const struct vu_option *program_options(void)
 		 .help = "CPUs for worker threads, given out in turn: 0,2-3",
 		 .valid = "numbers up to 8191 and ranges of them, as in 0,2-3",
 		 .set = set_cpus},
+		{.name = "allow-any-memory",
+		 .help = "take guest memory of every file system: FUSE, NFS and the like can stall",
+		 .set = set_any_memory},
+		{.name = "max-memory",
+		 .argument = "SIZE",
+		 .help = "most guest memory that a device maps (default 8T)",
+		 .set = set_max_memory},
 		{.name = "verbose", .help = "log every message, too", .set = set_verbose},
 		{.name = "print-capabilities", .help = "print what this back-end can do, as JSON"},
 		{.name = "help", .help = "print this, as -h does"},

@@ -17,6 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
+
 enum { TX_BOUND = 256 * 1024 };
 
 /* A message, or the rest of one, that the socket did not take yet. */
@@ -33,6 +35,9 @@ struct wire_conn {
 	int fd;
 	int rx_error;
 	int tx_error;
+	pid_t owner;		/* a forked child leaves the stream alone */
+	bool any_files;		/* wire_conn_allow_files() */
+	uint32_t kept;		/* descriptors never to be closed */
 	bool rx_delivered;	/* rx was handed out by the last call */
 	const char *rx_why;	/* goes with rx_error */
 	size_t rx_got;		/* bytes of rx, header included */
@@ -67,6 +72,7 @@ int wire_conn_new(int fd, struct wire_conn **conn)
 	if (!c)
 		return -ENOMEM;
 	c->fd = fd;
+	c->owner = getpid();
 	*conn = c;
 	return 0;
 }
@@ -74,6 +80,16 @@ int wire_conn_new(int fd, struct wire_conn **conn)
 int wire_conn_fd(const struct wire_conn *conn)
 {
 	return conn->fd;
+}
+
+uint32_t wire_conn_kept(const struct wire_conn *conn)
+{
+	return conn->kept;
+}
+
+void wire_conn_allow_files(struct wire_conn *conn)
+{
+	conn->any_files = true;
 }
 
 int wire_msg_take_fd(struct wire_msg *msg)
@@ -107,11 +123,32 @@ static int conn_rx_fail(struct wire_conn *c, int error, const char *why)
 	return error;
 }
 
+static const char slow_file[] =
+	"has a file that may block whoever uses it, even who closes it: FUSE, a network or an "
+	"unknown file system (it stays open until this process ends); memory belongs into a memfd, "
+	"tmpfs, hugetlbfs or a local disk, or see --allow-any-memory";
+static const char slow_socket[] = "has a network socket, which nothing here is for; closing it "
+				  "may block: it stays open until this process ends";
+
+/* NULL, or why fd must not even be closed. */
+static const char *conn_rx_slow(const struct wire_conn *c, int fd)
+{
+	switch (descriptor_kind(fd)) {
+	case DESCRIPTOR_SLOW_FILE:
+		return c->any_files ? NULL : slow_file;
+	case DESCRIPTOR_SLOW_SOCKET:
+		return slow_socket;
+	default:
+		return NULL;
+	}
+}
+
 /* Put the fds of one recvmsg into rx.  -EPROTO if they cannot belong there; all are closed then. */
 static int conn_rx_fds(struct wire_conn *c, struct msghdr *mh)
 {
 	bool is_start = c->rx_got == 0;
 	bool too_many = false;
+	const char *slow = NULL;
 	uint32_t before = c->rx.n_fds;
 	struct cmsghdr *cm;
 
@@ -122,10 +159,15 @@ static int conn_rx_fds(struct wire_conn *c, struct msghdr *mh)
 			continue;
 		n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		for (size_t i = 0; i < n; i++) {
+			const char *why;
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(cm) + i * sizeof(fd), sizeof(fd));
-			if (c->rx.n_fds < WIRE_MAX_FDS) {
+			why = conn_rx_slow(c, fd);
+			if (why) {
+				slow = why;
+				c->kept++;
+			} else if (c->rx.n_fds < WIRE_MAX_FDS) {
 				c->rx.fds[c->rx.n_fds++] = fd;
 			} else {
 				close(fd);
@@ -133,6 +175,8 @@ static int conn_rx_fds(struct wire_conn *c, struct msghdr *mh)
 			}
 		}
 	}
+	if (slow)
+		return conn_rx_fail(c, -EPROTO, slow);
 	if (!is_start && c->rx.n_fds != before)
 		return conn_rx_fail(c, -EPROTO, "has file descriptors after its start");
 	if (!(mh->msg_flags & MSG_CTRUNC) && !too_many)
@@ -377,7 +421,8 @@ void wire_conn_free(struct wire_conn *conn)
 	while (conn->tx_head)
 		conn_tx_pop(conn);
 	/* A child of fork() may have a copy: close() alone would leave the peer waiting. */
-	shutdown(conn->fd, SHUT_RDWR);
+	if (conn->owner == getpid())
+		shutdown(conn->fd, SHUT_RDWR);
 	close(conn->fd);
 	free(conn);
 }

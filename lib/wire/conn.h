@@ -32,9 +32,20 @@ struct wire_conn;
 
 /* Takes over fd (made non-blocking and close-on-exec).  -errno: fd stays the caller's. */
 int wire_conn_new(int fd, struct wire_conn **conn);
-/* Closes the socket and every fd that waits in either direction.  NULL is ignored. */
+/*
+ * Closes the socket and every fd that waits in either direction.  The peer learns of it at once,
+ * even while a forked child has the socket open, too.  NULL is ignored.
+ */
 void wire_conn_free(struct wire_conn *conn);
 int wire_conn_fd(const struct wire_conn *conn);
+
+/*
+ * Descriptors that may block whoever uses them, closing included, end the connection when they
+ * arrive.  They stay open until the process ends, and this is how many did.
+ */
+uint32_t wire_conn_kept(const struct wire_conn *conn);
+/* Take files of every file system. */
+void wire_conn_allow_files(struct wire_conn *conn);
 
 /*
  * Continue to receive.  1: a whole message is in *msg (valid until the next call; fds that are not

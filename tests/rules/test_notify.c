@@ -215,11 +215,6 @@ static int make_listener(void)
 	return fd;
 }
 
-static int make_internet_socket(void)
-{
-	return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-}
-
 /* *state makes the descriptor. */
 static void other_descriptors_are_refused(void **state)
 {
@@ -295,9 +290,8 @@ static int take_aio_away(void)
 
 int main(void)
 {
-	static int (*makers[])(void) = {make_file,     make_epoll,    make_device,
-					make_pipe,     make_path,     make_directory,
-					make_signalfd, make_listener, make_internet_socket};
+	static int (*makers[])(void) = {make_file, make_epoll,	   make_device,	  make_pipe,
+					make_path, make_directory, make_signalfd, make_listener};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_eventfd_does_not_block),
 		cmocka_unit_test(a_full_eventfd_made_blocking_does_not_block),
@@ -317,8 +311,6 @@ int main(void)
 		{"a_signalfd_is_refused", other_descriptors_are_refused, NULL, NULL, &makers[6]},
 		{"a_listening_socket_is_refused", other_descriptors_are_refused, NULL, NULL,
 		 &makers[7]},
-		{"an_internet_socket_is_refused", other_descriptors_are_refused, NULL, NULL,
-		 &makers[8]},
 		cmocka_unit_test(a_socket_is_no_kick),
 		cmocka_unit_test(one_descriptor_may_kick_two_queues),
 	};

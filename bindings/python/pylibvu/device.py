@@ -71,6 +71,10 @@ class Device(Handle):
     inband: bool = False
     #: Serve legacy drivers, too: those without VERSION_1, as firmware often is.
     legacy: bool = False
+    #: Take guest memory of every file system: page faults on FUSE, NFS and the like may stall.
+    any_memory: bool = False
+    #: Most bytes of guest memory that may be mapped; 0: libvu's limit.
+    max_memory: int = 0
 
     _fields: list[_config.Field[Any]] = []
 
@@ -199,7 +203,9 @@ class Device(Handle):
             "config_size": len(self.config), "max_queue_size": self.max_queue_size,
             "max_segs": self.max_segs,
             "flags": (lib.VU_DEVICE_INBAND if self.inband else 0) |
-                     (lib.VU_DEVICE_LEGACY if self.legacy else 0)}, dynamic)
+                     (lib.VU_DEVICE_LEGACY if self.legacy else 0) |
+                     (lib.VU_DEVICE_ANY_MEMORY if self.any_memory else 0),
+            "max_memory": self.max_memory}, dynamic)
         count = self.n_queues or max(self._handlers, default=0) + 1
         if any(i >= count or i < 0 for i in self._handlers):
             raise ValueError(f"{self.name}: a handler for a queue beyond n_queues")

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* Kinds of descriptors.  No state.  Any thread. */
+#include "base/descriptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* Their pages come from memory or from a disk that the kernel drives, and root mounted them: a
+ * user may mount overlayfs, too, over a FUSE. */
+static const char *const local[] = {
+	"tmpfs", "hugetlbfs", "ramfs", "devtmpfs", "ext4", "ext3",   "ext2",	 "xfs",
+	"btrfs", "f2fs",      "zfs",   "bcachefs", "jfs",  "nilfs2", "reiserfs", "rootfs"};
+
+static bool is_local(const char *type)
+{
+	for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
+		if (!strcmp(type, local[i]))
+			return true;
+	return false;
+}
+
+/* The mount that an open file lives on, or -1. */
+static int descriptor_mount(int fd)
+{
+	char path[48], line[128];
+	int mount = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "mnt_id: %d", &mount) == 1)
+			break;
+	fclose(file);
+	return mount;
+}
+
+/*
+ * Is this mount one of ours, and local?  In another mount namespace (libvirt gives QEMU its own)
+ * it has another number, but the device of its files is the same.
+ */
+static bool mount_is_local(int mount, const struct statx *st)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL;
+	bool found = false;
+	size_t room = 0;
+
+	if (!file)
+		return false;
+	while (!found && getline(&line, &room, file) > 0) {
+		/* proc(5): number, parent, major:minor, ... - type, ... */
+		const char *dash = strstr(line, " - ");
+		unsigned int major, minor;
+		char type[32];
+		int number;
+
+		if (!dash || sscanf(dash, " - %31s", type) != 1 ||
+		    sscanf(line, "%d %*d %u:%u", &number, &major, &minor) != 3)
+			continue;
+		if (number == mount || (major == st->stx_dev_major && minor == st->stx_dev_minor))
+			found = is_local(type);
+	}
+	free(line);
+	fclose(file);
+	return found;
+}
+
+/* /dev/daxN.M: memory with pages of its own.  Other devices' mappings may do anything. */
+static bool is_dax(const struct statx *st)
+{
+	char path[64], link[256];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/subsystem", st->stx_rdev_major,
+		 st->stx_rdev_minor);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		return false;
+	link[n] = 0;
+	return n >= 4 && !strcmp(link + n - 4, "/dax");
+}
+
+static enum descriptor_kind file_kind(int fd)
+{
+	struct statx st;
+
+	/* What is known without asking. */
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+		return DESCRIPTOR_SLOW_FILE;
+	/* No file system has such files: the questions before failed, or there is no /proc. */
+	if (!(st.stx_mode & S_IFMT))
+		return DESCRIPTOR_EVENTFD;
+	if (S_ISSOCK(st.stx_mode))
+		return DESCRIPTOR_SOCKET;
+	if (!mount_is_local(descriptor_mount(fd), &st))
+		return DESCRIPTOR_SLOW_FILE;
+	if (S_ISREG(st.stx_mode) || (S_ISCHR(st.stx_mode) && is_dax(&st)))
+		return DESCRIPTOR_MEMORY;
+	return DESCRIPTOR_OTHER;
+}
+
+enum descriptor_kind descriptor_kind(int fd)
+{
+	static const char event[] = "anon_inode:[eventfd]";
+	socklen_t len = sizeof(int);
+	char path[48], name[64];
+	int flags, domain;
+	ssize_t n;
+
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || flags & O_PATH)
+		return DESCRIPTOR_OTHER;
+	/* memfds and all files on tmpfs and hugetlbfs, wherever these are mounted. */
+	if (fcntl(fd, F_GET_SEALS) >= 0)
+		return DESCRIPTOR_MEMORY;
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0)
+		return domain == AF_UNIX ? DESCRIPTOR_SOCKET : DESCRIPTOR_SLOW_SOCKET;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, name, sizeof(name) - 1);
+	name[n < 0 ? 0 : n] = 0;
+	if (!strcmp(name, event))
+		return DESCRIPTOR_EVENTFD;
+	/* Only the kernel's own have names that are no paths: pipe:[1], anon_inode:[eventpoll]. */
+	if (name[0] && name[0] != '/' && name[0] != '(')
+		return DESCRIPTOR_OTHER;
+	return file_kind(fd);
+}
