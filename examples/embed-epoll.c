@@ -58,16 +58,16 @@ static void take_front_end(struct vu_device *dev, int listener)
 
 static void loop(struct vu_device *dev, int listener, int epoll)
 {
-	int more = 0;
-
 	for (;;) {
 		struct epoll_event ev;
-		int n = epoll_wait(epoll, &ev, 1, more ? 0 : -1);
 
-		if (n > 0 && ev.data.fd == listener)
+		if (epoll_wait(epoll, &ev, 1, -1) != 1)
+			continue;
+		if (ev.data.fd == listener)
 			take_front_end(dev, listener);
-		/* Cheap when there is nothing to do.  -ECONNRESET: the front-end left. */
-		more = vu_device_process(dev) > 0;
+		else /* If there is more to do, it stays readable.  -ECONNRESET: the front-end left.
+		      */
+			vu_device_process(dev);
 	}
 }
 

@@ -120,8 +120,11 @@ struct vu_device_info {
  *thread.
  *
  * The last argument of each is the opaque pointer of vu_device_new().  A callback may use any
- * function on its device and queues except vu_device_process(), vu_group_process() and
- * vu_device_free().
+ * function on its device and queues, on the thread that the function is for.  Four are refused
+ * inside a callback: vu_device_process(), vu_group_process() and vu_group_wait() return -EDEADLK,
+ *with a log line under VU_DEVICE_DEBUG; vu_device_free() does nothing but log an error.  A session
+ *that is detached or closed in a callback ends after it; in session_begin there is none yet: return
+ * -errno there.
  *
  * Since: 0.1
  */
@@ -159,8 +162,10 @@ VU_API VU_CHECK int vu_device_new(const struct vu_device_info *info, const struc
 /**
  * vu_device_free() - end the session if there is one, and free the device with its queues.
  *
- * Groups and runners that use the device must be freed or done with it first.  Outstanding requests
- * become invalid: finish asynchronous work before.  NULL is ignored.
+ * Runners that use the device must be freed first, and no thread serves its groups any more.  The
+ * groups themselves may be freed later: until then they serve only their own fds and timers.
+ * Outstanding requests become invalid: finish asynchronous work before.  Inside a callback of the
+ * device or of one of its groups nothing is freed; an error line says so.  NULL is ignored.
  * Thread: any, while no other uses the device.
  * Since: 0.1
  */
@@ -224,8 +229,9 @@ VU_API int vu_device_is_attached(const struct vu_device *dev);
 /**
  * vu_device_fd() - the one descriptor to wait for.
  *
- * It polls readable whenever vu_device_process() has something to do.  It stays the same for
- * the device's life, across sessions; the device owns it.
+ * It polls readable whenever vu_device_process() has something to do, also when that has just
+ * returned 1: a loop may call once for each wake.  It stays the same for the device's life, across
+ * sessions; the device owns it.
  * Thread: any.
  * Since: 0.1
  */
@@ -236,7 +242,7 @@ VU_API int vu_device_fd(const struct vu_device *dev);
  *
  * Return: 0, or 1 when there is more to do at once (so that one busy device cannot starve
  * others on the same thread); -ECONNRESET once after a session ended, whatever the reason (the log
- * has it).  The device is then free for vu_device_attach().
+ * has it), and the device is free for vu_device_attach(); -EDEADLK inside a callback.
  * Thread: device thread.
  * Since: 0.1
  */

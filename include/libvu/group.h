@@ -30,10 +30,11 @@ VU_API VU_CHECK int vu_group_new(struct vu_device *dev, struct vu_group **group)
 /**
  * vu_group_free() - free a group; its queues go back to the device's own.
  *
- * Its thread must be gone.  The session must have ended, or be ending (vu_device_detach()), and no
- * request of its queues be outstanding.  NULL is ignored.
- * Thread: device thread, while no other uses the group.
- * Since: 0.1
+ * Its thread must be gone, and the session must have ended, or be ending (vu_device_detach()).
+ * Requests may be outstanding, and other threads be about to complete them by
+ * vu_req_complete_remote(): the device's own group takes them over.  A group whose device was freed
+ * may be freed, too.  Inside a callback of the group nothing is freed; an error line says so.  NULL
+ * is ignored. Thread: device thread, while no other uses the group. Since: 0.1
  */
 VU_API void vu_group_free(struct vu_group *group);
 
@@ -60,8 +61,11 @@ VU_API VU_CHECK int vu_device_set_group(struct vu_device *dev, uint32_t queue,
 					struct vu_group *group);
 
 /**
- * vu_group_fd() - polls readable when vu_group_process() has something to do, provided
- * vu_group_arm() returned 0.  The group owns it.  Thread: any.
+ * vu_group_fd() - polls readable when vu_group_process() has something to do.
+ *
+ * That holds when vu_group_process() returned 1, and after vu_group_arm(), whatever it returned: a
+ * loop may call the two once for each wake.  Not for a thread that sleeps in vu_group_wait(), which
+ * knows by itself.  The group owns it.  Thread: any.
  *
  * Since: 0.1
  */
@@ -72,13 +76,12 @@ VU_API int vu_group_fd(const struct vu_group *group);
  *
  * @budget: requests to hand out per queue in this call; 0 means 1024.
  *
- * After vu_group_arm() it asks the kernel for ready fds; without that, in a loop that polls, only in
- * every 32nd call.
+ * After vu_group_arm() it asks the kernel for ready fds; without that, in a loop that polls, only
+ * in every 32nd call.
  *
- * Return: 1 when there is more to do at once, 0 when not.  Poll loops call it again and again;
- * the driver is not asked to notify until vu_group_arm().
- * Thread: queue thread.
- * Since: 0.1
+ * Return: 1 when there is more to do at once, 0 when not; -EDEADLK inside a callback.  Poll loops
+ * call it again and again; the driver is not asked to notify until vu_group_arm(). Thread: queue
+ * thread. Since: 0.1
  */
 VU_API int vu_group_process(struct vu_group *group, uint32_t budget);
 
@@ -112,7 +115,7 @@ VU_API VU_CHECK int vu_group_arm(struct vu_group *group);
  * @timeout_ms: milliseconds; 0 only looks, -1 waits without a limit.
  *
  * Return: 1: something is ready; 0: the time is over, or a signal came; -EINVAL for a timeout below
- * -1.
+ * -1; -EDEADLK inside a callback.
  * Thread: queue thread.
  * Since: 0.1
  */

@@ -103,7 +103,8 @@ VU_API int vu_queue_complete_batch(struct vu_queue *queue, struct vu_req *const 
 /**
  * vu_req_complete_remote() - finish a request from any thread.
  *
- * The queue's thread is woken, publishes it and notifies the driver.
+ * The queue's thread is woken, publishes it and notifies the driver.  The group may be freed
+ * meanwhile, but not the device: vu_device_free() begins when all such calls have returned.
  *
  * Return: 0; -ERANGE if @written exceeds writable_len; -EINVAL if it is on its way already.
  * Thread: any.
@@ -124,8 +125,8 @@ VU_API int vu_req_put_back(struct vu_req *req);
  * vu_req_suspend() - leave a request in the in-flight log instead of finishing it.
  *
  * For a queue that stops (queue_stop was called) while its requests would take long: their work is
- * cancelled, nothing of it may reach the guest's memory any more, and whoever serves the queue next,
- * perhaps another process on another machine, gets them again with VU_REQ_RESUBMITTED
+ * cancelled, nothing of it may reach the guest's memory any more, and whoever serves the queue
+ * next, perhaps another process on another machine, gets them again with VU_REQ_RESUBMITTED
  * (docs/crash-recovery.md).  No device needs it.
  *
  * Return: 0; -ENOTSUP unless the front-end gave an in-flight log and negotiated

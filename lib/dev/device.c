@@ -137,7 +137,8 @@ int vu_device_new(const struct vu_device_info *info, const struct vu_ops *ops, v
 	if (!dev)
 		return -ENOMEM;
 	dev->opaque = opaque;
-	dev->own.epoll_fd = dev->own.wake_fd = dev->patience_fd = -1;
+	dev->own.epoll_fd = dev->own.wake_fd = dev->own.again_fd = -1;
+	dev->patience_fd = -1;
 	dev->suspended = true;
 	pthread_mutex_init(&dev->config.lock, NULL);
 	err = size_struct_copy(&dev->info, sizeof(dev->info), info, DEVICE_INFO_V1);
@@ -188,19 +189,57 @@ static void device_take_answers(struct vu_device *dev)
 	}
 }
 
+bool device_enter(struct vu_device *dev)
+{
+	bool was_inside = dev->own.in_process;
+
+	dev->own.in_process = true;
+	return was_inside;
+}
+
+void device_leave(struct vu_device *dev, bool was_inside)
+{
+	dev->own.in_process = was_inside;
+	/* What became active meanwhile is looked at in the next pass. */
+	if (!was_inside && dev->own.active)
+		vu_group_wake(&dev->own);
+}
+
+/* Is a callback running, of the device's thread or, as far as that is this one, of a group's? */
+static bool device_is_inside(const struct vu_device *dev)
+{
+	bool inside = dev->own.in_process;
+
+	for (const struct vu_group *g = dev->groups; g; g = g->next)
+		inside |= g->in_process;
+	return inside;
+}
+
 void vu_device_free(struct vu_device *dev)
 {
 	if (!dev)
 		return;
-	/* No other thread uses the device any more: this one is every queue's. */
-	for (uint32_t i = 0; dev->queues && i < dev->info.n_queues; i++)
-		dev->queues[i].group = &dev->own;
+	if (device_is_inside(dev)) {
+		log_peer_error(&dev->log,
+			       "vu_device_free() inside a callback of the device is ignored: "
+			       "free it when that has returned");
+		return;
+	}
+	dev->no_attach = true;
 	vu_device_detach(dev);
-	/* What a group's thread was told and never got to. */
-	for (uint32_t i = 0; dev->queues && i < dev->info.n_queues; i++)
-		queue_execute(&dev->queues[i]);
+	device_enter(dev);
+	/* No other thread uses the device any more: this one is every queue's, and does what a
+	 * group's thread was told and never got to. */
+	for (struct vu_group *g = dev->groups; g; g = g->next)
+		group_stand_in(g);
 	device_take_answers(dev);
 	session_finish_ending(dev);
+	while (dev->groups) {
+		struct vu_group *g = dev->groups;
+
+		dev->groups = g->next;
+		group_orphan(g);
+	}
 	log_tell_left_out(&dev->log);
 	for (uint32_t i = 0; dev->queues && i < dev->info.n_queues; i++)
 		queue_fini(&dev->queues[i]);
@@ -242,27 +281,40 @@ void device_release_stale(struct vu_device *dev)
 {
 	if (atomic_fetch_sub(&dev->stale, 1) != 1)
 		return;
-	atomic_store(&dev->own.rescan, true);
-	group_attend(&dev->own);
-	for (struct vu_group *g = dev->groups; g; g = g->next) {
-		atomic_store(&g->rescan, true);
-		group_attend(g);
-	}
+	/* The list of groups is the device thread's. */
+	atomic_store(&dev->stale_over, true);
+	device_wake(dev);
+}
+
+static void device_tell_groups(struct vu_device *dev)
+{
+	if (!atomic_exchange(&dev->stale_over, false))
+		return;
+	group_rescan_soon(&dev->own);
+	for (struct vu_group *g = dev->groups; g; g = g->next)
+		group_rescan_soon(g);
 }
 
 int vu_device_process(struct vu_device *dev)
 {
-	int more;
+	bool more;
 
-	more = vu_group_process(&dev->own, 0);
+	if (unlikely(dev->own.in_process))
+		return group_refuse(&dev->own, "vu_device_process");
+	dev->own.in_process = true;
+	more = group_pass(&dev->own, 0);
 	if (unlikely(atomic_load_explicit(&dev->attention, memory_order_relaxed))) {
 		/* Before looking: what is asked for meanwhile gets a pass of its own. */
 		atomic_exchange(&dev->attention, false);
 		device_take_answers(dev);
+		device_tell_groups(dev);
 		session_continue(dev);
 		backend_send_pending(dev);
 	}
-	if (!more)
+	dev->own.in_process = false;
+	if (more)
+		group_announce(&dev->own);
+	else
 		more = vu_group_arm(&dev->own);
 	if (unlikely(dev->ended)) {
 		dev->ended = false;

@@ -39,6 +39,7 @@ struct vu_device {
 	struct mailbox done;	 /* queues whose command is answered */
 	_Atomic uint32_t stale;	 /* rings of ended sessions with outstanding requests */
 	atomic_bool attention;	 /* something of this block, or a dead session, is to be seen to */
+	atomic_bool stale_over;	 /* the last of them is gone: the groups are to be told */
 	atomic_bool faulted;	 /* guest memory was truncated under us */
 	atomic_bool would_block; /* a call descriptor cannot be signalled without waiting */
 	atomic_bool call_inband; /* some queue's call_inband or err_inband is set */
@@ -46,6 +47,7 @@ struct vu_device {
 	uint32_t n_started;	 /* queues with want.started */
 	bool suspended;		 /* no ring is started */
 	bool ended;		 /* to be reported by vu_device_process() */
+	bool no_attach;		 /* session_begin is running, or the device is being freed */
 
 	struct session *session; /* NULL: no front-end */
 	struct session *ending;	 /* gone, but its queues have not all let go */
@@ -57,6 +59,12 @@ struct vu_device {
 
 /* queue_life.c → session.c, on the device thread: a queue's command was answered. */
 void device_answered(struct vu_device *dev, struct vu_queue *q);
+/*
+ * Device thread, around what calls the device outside of vu_device_process(): what must not happen
+ * inside a callback does not happen there either.  Returns what is to be given to device_leave().
+ */
+bool device_enter(struct vu_device *dev);
+void device_leave(struct vu_device *dev, bool was_inside);
 /* Any thread: look at mailbox and flags soon. */
 void device_wake(struct vu_device *dev);
 /* The last request of an ended session's ring is done: what was held back may go on. */

@@ -6,6 +6,7 @@
 #include "dev/group.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -22,6 +23,16 @@ static void group_woken(struct source *source, uint32_t events)
 
 	/* Edge-triggered: nothing need be read. */
 	g->woken = true;
+	(void)events;
+}
+
+static void group_again(struct source *source, uint32_t events)
+{
+	struct vu_group *g =
+		(struct vu_group *)(void *)((char *)source - offsetof(struct vu_group, again));
+
+	/* No news: it only brought the thread here. */
+	g->announced = false;
 	(void)events;
 }
 
@@ -46,7 +57,14 @@ void group_unwatch(struct vu_group *g, int fd)
 
 void group_update_every_pass(struct vu_group *g)
 {
-	g->every_pass = g->polls || g->dev->info.flags & VU_DEVICE_DEBUG;
+	g->every_pass = g->polls || (g->dev && g->dev->info.flags & VU_DEVICE_DEBUG);
+}
+
+/* Edge-triggered: whoever writes it wakes, and nothing need be read. */
+static int group_watch_eventfd(struct vu_group *g, int *fd, struct source *source)
+{
+	*fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return *fd < 0 ? -errno : group_watch(g, *fd, source, EPOLLIN | EPOLLET);
 }
 
 int group_init(struct vu_group *g, struct vu_device *dev)
@@ -57,19 +75,16 @@ int group_init(struct vu_group *g, struct vu_device *dev)
 	g->until_look = 1;
 	group_update_every_pass(g);
 	g->wake.ready = group_woken;
-	g->wake_fd = -1;
+	g->again.ready = group_again;
+	g->wake_fd = g->again_fd = -1;
 	g->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (g->epoll_fd < 0)
 		return -errno;
-	g->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (g->wake_fd < 0) {
-		err = -errno;
-	} else {
-		err = group_watch(g, g->wake_fd, &g->wake, EPOLLIN | EPOLLET);
-		if (!err)
-			return 0;
-	}
-	group_fini(g);
+	err = group_watch_eventfd(g, &g->wake_fd, &g->wake);
+	if (!err)
+		err = group_watch_eventfd(g, &g->again_fd, &g->again);
+	if (err)
+		group_fini(g);
 	return err;
 }
 
@@ -78,9 +93,11 @@ void group_fini(struct vu_group *g)
 	group_free_sources(g);
 	if (g->wake_fd >= 0)
 		close(g->wake_fd);
+	if (g->again_fd >= 0)
+		close(g->again_fd);
 	if (g->epoll_fd >= 0)
 		close(g->epoll_fd);
-	g->wake_fd = g->epoll_fd = -1;
+	g->wake_fd = g->again_fd = g->epoll_fd = -1;
 }
 
 /* Any thread; async-signal-safe. */
@@ -91,6 +108,40 @@ void vu_group_wake(struct vu_group *g)
 
 	if (write(g->wake_fd, &one, sizeof(one)) < 0)
 		errno = saved; /* full: awake already */
+}
+
+/*
+ * A loop that polls the fd may call once per wake, so the fd has to be readable as long as there
+ * is more to do.  One write lasts until its event is fetched or withdrawn; it is no news for
+ * vu_group_arm().
+ */
+void group_announce(struct vu_group *g)
+{
+	static const uint64_t one = 1;
+
+	g->more = true;
+	if (g->announced || g->waits)
+		return;
+	g->announced = write(g->again_fd, &one, sizeof(one)) == sizeof(one);
+}
+
+/* There is nothing more to do. */
+static void group_withdraw(struct vu_group *g)
+{
+	uint64_t count;
+
+	g->more = false;
+	/* An eventfd without a count is not ready, whatever epoll remembers. */
+	if (g->announced && read(g->again_fd, &count, sizeof(count)) == sizeof(count))
+		g->announced = false;
+}
+
+int group_refuse(const struct vu_group *g, const char *function)
+{
+	if (g->dev && g->dev->info.flags & VU_DEVICE_DEBUG)
+		log_peer_error(&g->dev->log,
+			       "%s() was called inside a callback that it called itself", function);
+	return -EDEADLK;
 }
 
 void group_activate(struct vu_group *g, struct vu_queue *q)
@@ -162,6 +213,12 @@ static void group_take_commands(struct vu_group *g)
 	}
 }
 
+void group_rescan_soon(struct vu_group *g)
+{
+	atomic_store(&g->rescan, true);
+	group_attend(g);
+}
+
 /* What held queues back may be gone. */
 static void group_rescan(struct vu_group *g)
 {
@@ -192,6 +249,7 @@ static void group_take_mail(struct vu_group *g)
 static int group_take_events(struct vu_group *g, int timeout_ms)
 {
 	struct epoll_event events[EVENTS_PER_PASS];
+	bool announced = g->announced;
 	int n = epoll_wait(g->epoll_fd, events, EVENTS_PER_PASS, timeout_ms);
 
 	for (int i = 0; i < n; i++) {
@@ -199,14 +257,15 @@ static int group_take_events(struct vu_group *g, int timeout_ms)
 
 		source->ready(source, events[i].events);
 	}
-	g->activity += n > 0;
+	/* Our own word to ourselves is no activity. */
+	g->activity += n > (announced && !g->announced);
 	return n;
 }
 
 /* VU_DEVICE_DEBUG: this is the queues' thread. */
 static void group_note_owner(struct vu_group *g)
 {
-	if (g->dev->info.flags & VU_DEVICE_DEBUG) {
+	if (g->dev && g->dev->info.flags & VU_DEVICE_DEBUG) {
 		g->owner = pthread_self();
 		g->has_owner = true;
 	}
@@ -236,14 +295,18 @@ int vu_group_wait(struct vu_group *g, int timeout_ms)
 
 	if (timeout_ms < -1)
 		return -EINVAL;
+	if (g->in_process)
+		return group_refuse(g, "vu_group_wait");
 	group_note_owner(g);
-	g->in_process = true;
+	g->in_process = g->waits = true;
+	if (g->more)
+		timeout_ms = 0;
 	n = group_take_events(g, timeout_ms);
 	g->in_process = false;
 	/* The next pass need not ask again, unless there may be more. */
 	if (n < EVENTS_PER_PASS && !g->removed)
 		g->until_look = PASSES_PER_LOOK;
-	return n > 0;
+	return n > 0 || g->more;
 }
 
 int vu_group_arm(struct vu_group *g)
@@ -263,6 +326,10 @@ int vu_group_arm(struct vu_group *g)
 		}
 	}
 	g->until_look = 1;
+	if (more)
+		group_announce(g);
+	else if (g->more)
+		group_withdraw(g);
 	return more;
 }
 
@@ -294,6 +361,13 @@ int vu_group_new(struct vu_device *dev, struct vu_group **out)
 	return 0;
 }
 
+void group_stand_in(struct vu_group *g)
+{
+	group_note_owner(g);
+	group_take_commands(g);
+	group_take_remote(g);
+}
+
 /* The queue may still be listed as busy in the group that it leaves. */
 static void group_move_queue(struct vu_queue *q, struct vu_group *to)
 {
@@ -304,7 +378,23 @@ static void group_move_queue(struct vu_queue *q, struct vu_group *to)
 	if (queue_is_active(q))
 		*link = q->next_active;
 	queue_set_active(q, false);
-	q->group = to;
+	/* Pairs with vu_req_complete_remote(): it sees the new group, or is waited for. */
+	__atomic_store_n(&q->group, to, __ATOMIC_SEQ_CST);
+	while (atomic_load(&q->posting))
+		sched_yield();
+}
+
+void group_orphan(struct vu_group *g)
+{
+	struct vu_device *dev = g->dev;
+
+	for (uint32_t i = 0; i < dev->info.n_queues; i++)
+		if (dev->queues[i].group == g)
+			group_move_queue(&dev->queues[i], &dev->own);
+	/* What was posted until just now. */
+	group_stand_in(g);
+	g->dev = NULL;
+	group_update_every_pass(g);
 }
 
 void vu_group_free(struct vu_group *g)
@@ -313,16 +403,23 @@ void vu_group_free(struct vu_group *g)
 
 	if (!g)
 		return;
-	/* Its thread may have ended before it saw that the session did. */
-	group_take_commands(g);
-	group_take_remote(g);
-	link = &g->dev->groups;
-	while (*link != g)
-		link = &(*link)->next;
-	*link = g->next;
-	for (uint32_t i = 0; i < g->dev->info.n_queues; i++)
-		if (g->dev->queues[i].group == g)
-			group_move_queue(&g->dev->queues[i], &g->dev->own);
+	if (g->in_process || (g->dev && g == &g->dev->own)) {
+		if (g->dev)
+			log_peer_error(
+				&g->dev->log,
+				"vu_group_free() of the device's own group, or inside a callback "
+				"of the group, is ignored");
+		return;
+	}
+	if (g->dev) {
+		/* Its thread may have ended before it saw that the session did. */
+		group_stand_in(g);
+		link = &g->dev->groups;
+		while (*link != g)
+			link = &(*link)->next;
+		*link = g->next;
+		group_orphan(g);
+	}
 	group_fini(g);
 	free(g);
 }

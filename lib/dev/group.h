@@ -24,10 +24,12 @@ struct source {
 };
 
 struct vu_group {
-	struct vu_device *dev;
+	struct vu_device *dev; /* NULL: it was freed before the group */
 	int epoll_fd;
 	int wake_fd;
 	struct source wake;
+	int again_fd; /* makes epoll_fd readable for ourselves: see group_announce() */
+	struct source again;
 	struct mailbox commands;      /* from the control thread: queues' command mails */
 	_Atomic(struct req *) remote; /* completed by other threads, newest first */
 	atomic_bool rescan;	      /* what held queues back may be gone */
@@ -35,7 +37,10 @@ struct vu_group {
 	struct vu_queue *active;      /* queues that are being served: not armed */
 	uint32_t until_look;	      /* passes until the kernel is asked for events */
 	bool every_pass;	      /* ... and group_look() has something to do in each */
-	bool in_process;
+	bool in_process;   /* callbacks may be running: of the device's own, in all its calls */
+	bool more;	   /* more was reported, and no arm since said 0 */
+	bool announced;	   /* again_fd was written and its event not fetched */
+	bool waits;	   /* the thread sleeps in vu_group_wait(): nobody polls epoll_fd */
 	uint64_t activity; /* vu_group_activity() */
 	bool woken;	   /* vu_group_wake() came since the last arm */
 	bool has_owner;	   /* owner is set: processed at least once */
@@ -53,6 +58,12 @@ int group_watch(struct vu_group *group, int fd, struct source *source, uint32_t 
 int group_rewatch(struct vu_group *group, int fd, struct source *source, uint32_t events);
 void group_unwatch(struct vu_group *group, int fd);
 
+/* vu_group_process() without its frame; true: more to do at once. */
+bool group_pass(struct vu_group *group, uint32_t budget);
+/* There is more to do, and the caller is told so: whoever polls the fd finds it readable. */
+void group_announce(struct vu_group *group);
+/* -EDEADLK, for a call inside of a callback. */
+int group_refuse(const struct vu_group *group, const char *function);
 /* What a pass does besides serving queues, not in every one; true: more to do at once. */
 bool group_look(struct vu_group *group);
 /* What every_pass depends on has changed. */
@@ -62,6 +73,12 @@ void group_update_every_pass(struct vu_group *group);
 void group_activate(struct vu_group *group, struct vu_queue *queue);
 /* Any thread: commands, remote or rescan has something for the queue thread. */
 void group_attend(struct vu_group *group);
+/* Any thread: let the queue thread see what held its queues back. */
+void group_rescan_soon(struct vu_group *group);
+/* In the place of its thread, which is gone: carry out what it was told. */
+void group_stand_in(struct vu_group *group);
+/* The device is freed: the group serves its own fds and timers, until it is freed, too. */
+void group_orphan(struct vu_group *group);
 /* Any thread: a request completed elsewhere. */
 void group_post_remote(struct vu_group *group, struct req *req);
 

@@ -122,11 +122,10 @@ static inline void queue_serve(struct vu_queue *q, uint32_t budget)
 		queue_signal(q, ring);
 }
 
-int vu_group_process(struct vu_group *g, uint32_t budget)
+bool group_pass(struct vu_group *g, uint32_t budget)
 {
 	bool more = false;
 
-	g->in_process = true;
 	/* A loop that polls need not ask the kernel every time; after an arming it does. */
 	if (unlikely(--g->until_look == 0 || g->every_pass ||
 		     atomic_load_explicit(&g->attention, memory_order_relaxed)))
@@ -137,7 +136,20 @@ int vu_group_process(struct vu_group *g, uint32_t budget)
 		queue_serve(q, budget);
 		more |= q->pending;
 	}
+	return more;
+}
+
+int vu_group_process(struct vu_group *g, uint32_t budget)
+{
+	bool more;
+
+	if (unlikely(g->in_process))
+		return group_refuse(g, "vu_group_process");
+	g->in_process = true;
+	more = group_pass(g, budget);
 	g->in_process = false;
+	if (unlikely(more))
+		group_announce(g);
 	return more;
 }
 

@@ -208,17 +208,20 @@ int vu_queue_complete_batch(struct vu_queue *q, struct vu_req *const *reqs, cons
 int vu_req_complete_remote(struct vu_req *pub, uint64_t written)
 {
 	struct req *req = (struct req *)pub;
+	struct vu_queue *q = req_owner(req);
 
 	if (written > pub->writable_len)
 		return -ERANGE;
 	if (__atomic_exchange_n(&req->is_remote, true, __ATOMIC_RELAXED)) {
-		log_peer_error(&req_owner(req)->dev->log,
-			       "queue %u: vu_req_complete_remote() twice on one request",
-			       req_owner(req)->index);
+		log_peer_error(&q->dev->log,
+			       "queue %u: vu_req_complete_remote() twice on one request", q->index);
 		return -EINVAL;
 	}
 	req->written = written;
-	group_post_remote(req_owner(req)->group, req);
+	/* Pairs with group_move_queue(): while this is set, the group is not freed. */
+	atomic_fetch_add(&q->posting, 1);
+	group_post_remote(__atomic_load_n(&q->group, __ATOMIC_SEQ_CST), req);
+	atomic_fetch_sub(&q->posting, 1);
 	return 0;
 }
 

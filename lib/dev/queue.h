@@ -112,6 +112,7 @@ struct vu_queue {
 	_Atomic uint32_t command;  /* number << 8 | enum queue_command */
 	_Atomic uint32_t done;	   /* the command that was last answered */
 	_Atomic uint32_t draining; /* requests waited for, for the log */
+	_Atomic uint32_t posting;  /* calls of vu_req_complete_remote() under way */
 	atomic_bool call_inband;   /* send VRING_CALL */
 	atomic_bool err_inband;	   /* send VRING_ERR */
 	int result;		   /* START: 0 or -errno, of the command answered */

@@ -136,6 +136,9 @@ static void session_patience(struct source *source, uint32_t events)
 
 int session_wait(struct session *s, struct wire_msg *msg, session_resume_fn *resume)
 {
+	/* It is being ended: nothing more is done, and nobody is answered. */
+	if (s->dead)
+		return -EPROTO;
 	if (!s->dev->waiting)
 		return resume(s, msg);
 	s->resume = resume;
@@ -275,10 +278,11 @@ static bool session_stop_rings(struct session *s)
 
 void session_continue(struct vu_device *dev)
 {
-	struct session *s = dev->session;
+	struct session *s;
 	int err = 0;
 
 	session_finish_ending(dev);
+	s = dev->session;
 	if (!s)
 		return;
 	if (atomic_exchange(&dev->faulted, false)) {
@@ -292,9 +296,9 @@ void session_continue(struct vu_device *dev)
 			"AIO here (io_setup, fs.aio-max-nr) it cannot be signalled safely");
 		s->dead = true;
 	}
-	if (s->resume && !dev->waiting)
+	if (s->resume && !s->dead && !dev->waiting)
 		err = session_resume(s);
-	if (s->closing && !dev->waiting && !session_stop_rings(s))
+	if (s->closing && !s->dead && !dev->waiting && !session_stop_rings(s))
 		s->dead = true;
 	if (err < 0 || s->dead) {
 		session_end(s);
@@ -330,12 +334,27 @@ static int session_check_fd(int fd)
 	return addr.ss_family == AF_UNIX ? 0 : -EINVAL;
 }
 
+static int session_begin(struct vu_device *dev)
+{
+	bool inside;
+	int err;
+
+	if (!dev->ops.session_begin)
+		return 0;
+	inside = device_enter(dev);
+	dev->no_attach = true;
+	err = dev->ops.session_begin(dev, dev->opaque);
+	dev->no_attach = false;
+	device_leave(dev, inside);
+	return err;
+}
+
 int vu_device_attach(struct vu_device *dev, int fd)
 {
 	struct session *s;
 	int err;
 
-	if (dev->session || dev->ending)
+	if (dev->session || dev->ending || dev->no_attach)
 		return -EBUSY;
 	err = session_check_fd(fd);
 	if (err)
@@ -353,28 +372,29 @@ int vu_device_attach(struct vu_device *dev, int fd)
 	if (!s)
 		return -ENOMEM;
 	s->dev = dev;
-	if (dev->ops.session_begin) {
-		err = dev->ops.session_begin(dev, dev->opaque);
-		if (err)
-			goto fail;
-	}
-	err = group_watch(&dev->own, fd, &dev->socket, EPOLLIN | EPOLLRDHUP);
+	err = wire_conn_new(fd, &s->conn);
 	if (err)
 		goto fail;
 	s->events = EPOLLIN | EPOLLRDHUP;
-	err = wire_conn_new(fd, &s->conn);
-	if (err) {
-		group_unwatch(&dev->own, fd);
-		goto fail;
-	}
 	if (dev->info.flags & VU_DEVICE_ANY_MEMORY)
 		wire_conn_allow_files(s->conn);
+	err = group_watch(&dev->own, fd, &dev->socket, s->events);
+	if (err)
+		goto fail_conn;
+	/* Last, so that nothing fails after it: to each session_begin belongs a session_end. */
+	err = session_begin(dev);
+	if (err)
+		goto fail_watch;
 	dev->session = s;
 	dev->ended = false;
 	atomic_store(&dev->faulted, false);
 	atomic_store(&dev->would_block, false);
 	log_peer_info(&dev->log, "connected");
 	return 0;
+fail_watch:
+	group_unwatch(&dev->own, fd);
+fail_conn:
+	wire_conn_release(s->conn);
 fail:
 	free(s);
 	return err;
@@ -387,10 +407,13 @@ void vu_device_detach(struct vu_device *dev)
 	/* From a callback, a message may be half handled: end after it. */
 	if (dev->own.in_process) {
 		dev->session->dead = true;
-		device_wake(dev);
 	} else {
+		device_enter(dev);
 		session_end(dev->session);
+		device_leave(dev, false);
 	}
+	/* The next pass ends it, or tells of its end. */
+	device_wake(dev);
 }
 
 void vu_device_close(struct vu_device *dev)

@@ -413,6 +413,11 @@ bool wire_conn_is_sending(const struct wire_conn *conn)
 	return conn->tx_head != NULL;
 }
 
+void wire_conn_release(struct wire_conn *conn)
+{
+	free(conn);
+}
+
 void wire_conn_free(struct wire_conn *conn)
 {
 	if (!conn)

@@ -32,6 +32,8 @@ struct wire_conn;
 
 /* Takes over fd (made non-blocking and close-on-exec).  -errno: fd stays the caller's. */
 int wire_conn_new(int fd, struct wire_conn **conn);
+/* Undoes wire_conn_new(), before anything was received or sent: fd is the caller's again. */
+void wire_conn_release(struct wire_conn *conn);
 /*
  * Closes the socket and every fd that waits in either direction.  The peer learns of it at once,
  * even while a forked child has the socket open, too.  NULL is ignored.

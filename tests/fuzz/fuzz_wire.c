@@ -128,11 +128,11 @@ static void drain(struct stand *s)
 static void process(struct stand *s)
 {
 	for (int i = 0; i < PASSES; i++) {
-		int n = vu_device_process(s->dev);
-
-		drain(s);
-		if (!n && !poll(&(struct pollfd){vu_device_fd(s->dev), POLLIN, 0}, 1, 0))
+		/* Once per wake: what is to be done has to be told. */
+		if (!poll(&(struct pollfd){vu_device_fd(s->dev), POLLIN, 0}, 1, 0))
 			return;
+		vu_device_process(s->dev);
+		drain(s);
 	}
 	/* It always has more to do. */
 	abort();

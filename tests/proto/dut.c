@@ -2,6 +2,7 @@
 /* The device under test, see dut.h.  Failures are cmocka's. */
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -150,6 +151,7 @@ void dut_new(struct dut *dut, const struct dut_config *config)
 
 	memset(dut, 0, sizeof(*dut));
 	dut->config = *config;
+	dut->once = getenv("LIBVU_TEST_ONCE");
 	assert_int_equal(vu_device_new(&info, &ops, dut, &dut->dev), 0);
 }
 
@@ -167,12 +169,15 @@ void dut_pump(void *opaque)
 	do {
 		if (++passes > DUT_MAX_PASSES)
 			fail_msg("vu_device_process() never runs out of work");
+		/* As loops do that call once for each wake. */
+		if (dut->once && !poll(&(struct pollfd){vu_device_fd(dut->dev), POLLIN, 0}, 1, 0))
+			return;
 		ret = vu_device_process(dut->dev);
 		if (ret == -ECONNRESET)
 			dut->ended++;
 		else
 			assert_in_range(ret, 0, 1);
-	} while (ret == 1);
+	} while (ret == 1 || dut->once);
 }
 
 void dut_reattach(struct dut *dut, struct peer *peer)

@@ -33,6 +33,7 @@ struct dut_config {
 struct dut {
 	struct vu_device *dev;
 	struct dut_config config;
+	bool once;	 /* LIBVU_TEST_ONCE: dut_pump() calls once per wake */
 	uint32_t errors; /* log lines by level */
 	uint32_t warnings;
 	char last_error[512];

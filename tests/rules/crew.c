@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -125,6 +126,13 @@ static void *crew_work(void *opaque)
 	while (!atomic_load(&crew->workers_end)) {
 		int idle = w->polls ? 20 : 0;
 
+		if (crew->once) {
+			poll(&pfd, 1, -1);
+			/* Either keeps the descriptor readable if there is more. */
+			idle = vu_group_process(w->group, 0) || vu_group_arm(w->group);
+			continue;
+		}
+
 		while (vu_group_process(w->group, 0) > 0 || idle-- > 0)
 			;
 		if (vu_group_arm(w->group) == 0)
@@ -146,7 +154,7 @@ static void *crew_control(void *opaque)
 		int fd, err;
 
 		poll(pfds, 2, -1);
-		while (vu_device_process(crew->dev) == 1)
+		while (vu_device_process(crew->dev) == 1 && !crew->once)
 			;
 		if (!pfds[1].revents)
 			continue;
@@ -190,6 +198,7 @@ int crew_start(struct crew *crew, uint32_t flags)
 	int err;
 
 	memset(crew, 0, sizeof(*crew));
+	crew->once = getenv("LIBVU_TEST_ONCE");
 	pthread_mutex_init(&crew->lock, NULL);
 	pthread_cond_init(&crew->more, NULL);
 	err = pipe(crew->connections) < 0 ? -errno : 0;

@@ -97,6 +97,12 @@ void rig_complete_held(struct rig *rig, uint32_t q)
 	assert_ok(vu_req_complete(req, rig_invert(req)));
 }
 
+static void rig_in(struct rig *rig, enum rig_callback which, struct rig_queue *q)
+{
+	if (rig->on_callback)
+		rig->on_callback(rig, which, q);
+}
+
 static void rig_queue_ready(struct vu_queue *queue, void *opaque)
 {
 	struct rig *rig = opaque;
@@ -104,6 +110,7 @@ static void rig_queue_ready(struct vu_queue *queue, void *opaque)
 	struct vu_req *req;
 
 	rq->ready++;
+	rig_in(rig, RIG_READY, rq);
 	while (rig->mode != RIG_LEAVE && vu_queue_next(queue, &req) == 1) {
 		if (rig->mode == RIG_HOLD) {
 			assert_true(rq->n_held < RIG_HELD);
@@ -125,24 +132,28 @@ static void rig_queue_stop(struct vu_queue *queue, void *opaque)
 	assert_int_equal(vu_queue_next(queue, &req), -ESHUTDOWN);
 	if (rig->on_stop)
 		rig->on_stop(rig, rq);
+	rig_in(rig, RIG_STOP, rq);
 }
 
 static int rig_session_begin(struct vu_device *dev, void *opaque)
 {
 	(void)dev;
 	((struct rig *)opaque)->begun++;
-	return 0;
+	rig_in(opaque, RIG_BEGIN, NULL);
+	return ((struct rig *)opaque)->begin_result;
 }
 
 static void rig_session_end(struct vu_device *dev, void *opaque)
 {
 	(void)dev;
 	((struct rig *)opaque)->ended++;
+	rig_in(opaque, RIG_END, NULL);
 }
 
 static int rig_features_acked(struct vu_device *dev, uint64_t features, void *opaque)
 {
 	assert_true(features == vu_device_features(dev));
+	rig_in(opaque, RIG_ACKED, NULL);
 	return ((struct rig *)opaque)->features_acked_result;
 }
 
@@ -152,6 +163,7 @@ static int rig_started(struct vu_device *dev, void *opaque)
 
 	(void)dev;
 	rig->started++;
+	rig_in(rig, RIG_STARTED, NULL);
 	return rig->started_result;
 }
 
@@ -159,6 +171,7 @@ static void rig_stopped(struct vu_device *dev, void *opaque)
 {
 	(void)dev;
 	((struct rig *)opaque)->stopped++;
+	rig_in(opaque, RIG_STOPPED, NULL);
 }
 
 static void rig_reset(struct vu_device *dev, void *opaque)
@@ -168,6 +181,20 @@ static void rig_reset(struct vu_device *dev, void *opaque)
 	(void)dev;
 	rig->resets++;
 	rig->resets_before_stop += rig->stopped != rig->started;
+	rig_in(rig, RIG_RESET, NULL);
+}
+
+static int rig_config_read(struct vu_device *dev, uint32_t offset, void *buf, uint32_t len,
+			   void *opaque)
+{
+	rig_in(opaque, RIG_CONFIG_READ, NULL);
+	return 0;
+}
+
+static int rig_config_written(struct vu_device *dev, uint32_t offset, uint32_t len, void *opaque)
+{
+	rig_in(opaque, RIG_CONFIG_WRITTEN, NULL);
+	return 0;
 }
 
 static const struct vu_ops rig_ops = {
@@ -186,8 +213,10 @@ void rig_make(struct rig *rig, const struct rig_config *config)
 {
 	struct vu_device_info info = config ? config->device : (struct vu_device_info){0};
 	struct peer_config peer = config ? config->peer : (struct peer_config){0};
+	struct vu_ops ops = rig_ops;
 
 	memset(rig, 0, sizeof(*rig));
+	rig->once = getenv("LIBVU_TEST_ONCE");
 	alarm(RIG_SECONDS);
 	pthread_mutex_init(&rig->log_lock, NULL);
 	rig->fds = rig_count_fds();
@@ -198,7 +227,11 @@ void rig_make(struct rig *rig, const struct rig_config *config)
 	info.log_level = VU_LOG_INFO;
 	info.log_fn = rig_log;
 	info.log_opaque = rig;
-	assert_ok(vu_device_new(&info, &rig_ops, rig, &rig->dev));
+	if (config && config->config_callbacks) {
+		ops.config_read = rig_config_read;
+		ops.config_written = rig_config_written;
+	}
+	assert_ok(vu_device_new(&info, &ops, rig, &rig->dev));
 	for (uint32_t i = 0; i < info.n_queues; i++)
 		rig->queues[i].queue = vu_device_queue(rig->dev, i);
 	if (config && config->groups) {
@@ -259,26 +292,47 @@ void rig_close(struct rig *rig)
 	alarm(0);
 }
 
-static void rig_pump_group(struct rig *rig)
+static bool rig_readable(int fd)
 {
-	for (int i = 0; rig->group && !rig->group_stands && i < RIG_PASSES; i++)
-		if (!vu_group_process(rig->group, 0) && !vu_group_arm(rig->group))
-			return;
-	if (rig->group && !rig->group_stands)
-		fail_msg("the group always has more to do");
+	return poll(&(struct pollfd){fd, POLLIN, 0}, 1, 0) > 0;
 }
 
+/* One turn of the group; false: there was nothing to do. */
+static bool rig_turn_group(struct rig *rig)
+{
+	if (!rig->group || rig->group_stands)
+		return false;
+	if (rig->once && !rig_readable(vu_group_fd(rig->group)))
+		return false;
+	return vu_group_process(rig->group, 0) > 0 || vu_group_arm(rig->group) || rig->once;
+}
+
+static bool rig_turn_device(struct rig *rig)
+{
+	int ret;
+
+	if (rig->once && !rig_readable(vu_device_fd(rig->dev)))
+		return false;
+	ret = vu_device_process(rig->dev);
+	rig->reported += ret == -ECONNRESET;
+	return ret || rig->once;
+}
+
+/*
+ * Two kinds of loops: one goes on calling as long as it is told so, and then looks at the
+ * descriptor; the other (once) calls exactly once for each time that the descriptor is readable.
+ */
 void rig_pump(void *opaque)
 {
 	struct rig *rig = opaque;
 
 	for (int i = 0; i < RIG_PASSES; i++) {
-		int ret = vu_device_process(rig->dev);
+		bool more = rig_turn_device(rig);
 
-		rig_pump_group(rig);
-		if (ret == -ECONNRESET)
-			rig->reported++;
-		else if (!ret && !poll(&(struct pollfd){vu_device_fd(rig->dev), POLLIN, 0}, 1, 0))
+		for (int j = 0; rig_turn_group(rig); j++, more = true)
+			if (j == RIG_PASSES)
+				fail_msg("the group always has more to do");
+		if (!more && !rig_readable(vu_device_fd(rig->dev)))
 			return;
 	}
 	fail_msg("the device always has more to do\n%s", rig->log);

@@ -41,6 +41,23 @@ enum rig_mode {
 	RIG_LEAVE, /* leave it in the ring */
 };
 
+/* Every callback that a device has; RIG_TIMER is on the device's thread, RIG_GROUP_TIMER not. */
+enum rig_callback {
+	RIG_BEGIN,
+	RIG_END,
+	RIG_ACKED,
+	RIG_STARTED,
+	RIG_STOPPED,
+	RIG_RESET,
+	RIG_READY,
+	RIG_STOP,
+	RIG_CONFIG_READ,
+	RIG_CONFIG_WRITTEN,
+	RIG_TIMER,
+	RIG_GROUP_TIMER,
+	RIG_CALLBACKS
+};
+
 struct rig;
 
 struct rig_queue {
@@ -57,6 +74,7 @@ struct rig_config {
 	struct vu_device_info device; /* what a test wants to be different; size is set */
 	struct peer_config peer;
 	bool groups; /* queue 1 has a group of its own, processed after the device */
+	bool config_callbacks;
 };
 
 struct rig {
@@ -67,8 +85,12 @@ struct rig {
 	struct rig_queue queues[RIG_QUEUES];
 	enum rig_mode mode;
 	void (*on_stop)(struct rig *rig, struct rig_queue *q);
+	/* Called in every callback; q is NULL where there is none. */
+	void (*on_callback)(struct rig *rig, enum rig_callback which, struct rig_queue *q);
 	int features_acked_result;
 	int started_result;
+	int begin_result;
+	bool once; /* LIBVU_TEST_ONCE: call once per wake */
 	uint32_t begun, ended, started, stopped, resets, resets_before_stop;
 	uint32_t reported; /* -ECONNRESET of vu_device_process() */
 

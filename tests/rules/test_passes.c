@@ -4,6 +4,11 @@
 
 #include "rules/rig.h"
 
+static bool readable(int fd)
+{
+	return poll(&(struct pollfd){fd, POLLIN, 0}, 1, 0) == 1;
+}
+
 static void a_busy_queue_leaves_the_others_their_share(void **state)
 {
 	struct rig rig;
@@ -36,8 +41,94 @@ static void a_busy_device_returns_after_its_budget(void **state)
 	rig_assert_idle(&rig);
 	rig_submit(&rig, 0, MANY);
 	assert_int_equal(vu_device_process(rig.dev), 1);
+	assert_true(readable(vu_device_fd(rig.dev)));
 	assert_in_range(rig.queues[0].served, 1, MANY - 1);
 	rig_wait_used(&rig, 0, MANY);
+	rig_close(&rig);
+}
+
+/* Loops of other libraries call once for each wake. */
+static void a_group_that_has_more_to_do_is_readable_until_it_is_armed(void **state)
+{
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	rig_open_grouped(&rig);
+	rig.group_stands = true;
+	fd = vu_group_fd(rig.group);
+	for (int round = 0; round < 3; round++) {
+		rig_submit(&rig, 0, 5);
+		/* The first finds the kick, and takes it from the descriptor. */
+		assert_int_equal(vu_group_process(rig.group, 2), 1);
+		assert_true(readable(fd));
+		assert_int_equal(vu_group_process(rig.group, 2), 1);
+		assert_true(readable(fd));
+		/* Also when that is found out only while arming: it is not the end. */
+		assert_int_equal(vu_group_arm(rig.group), 1);
+		assert_true(readable(fd));
+		assert_int_equal(vu_group_process(rig.group, 2), 0);
+		assert_int_equal(vu_group_arm(rig.group), 0);
+		assert_false(readable(fd));
+		assert_int_equal(rig_collect(&rig, 0), 5);
+	}
+	rig_close(&rig);
+}
+
+static void what_keeps_a_descriptor_readable_is_no_activity(void **state)
+{
+	uint64_t activity;
+	struct rig rig;
+
+	(void)state;
+	rig_open_grouped(&rig);
+	rig.group_stands = true;
+	rig_submit(&rig, 0, 3);
+	assert_int_equal(vu_group_process(rig.group, 1), 1);
+	rig.mode = RIG_LEAVE;
+	assert_int_equal(vu_group_arm(rig.group), 1);
+	activity = vu_group_activity(rig.group);
+	/* Finds what the arming said, and nothing else. */
+	assert_int_equal(vu_group_process(rig.group, 1), 0);
+	assert_int_equal(vu_group_activity(rig.group), activity);
+	assert_int_equal(vu_group_arm(rig.group), 0);
+	rig.mode = RIG_SERVE;
+	rig.group_stands = false;
+	rig_submit(&rig, 0, 1);
+	rig_wait_used(&rig, 0, 4);
+	rig_close(&rig);
+}
+
+static void a_thread_that_waits_though_there_is_more_does_not_sleep(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open_grouped(&rig);
+	rig.group_stands = true;
+	rig_submit(&rig, 0, 2);
+	assert_int_equal(vu_group_process(rig.group, 1), 1);
+	assert_int_equal(vu_group_wait(rig.group, -1), 1);
+	assert_int_equal(vu_group_process(rig.group, 1), 1);
+	assert_int_equal(vu_group_wait(rig.group, -1), 1);
+	assert_int_equal(vu_group_process(rig.group, 1), 0);
+	assert_int_equal(vu_group_arm(rig.group), 0);
+	assert_int_equal(vu_group_wait(rig.group, 0), 0);
+	assert_int_equal(rig_collect(&rig, 0), 2);
+	rig_close(&rig);
+}
+
+static void an_end_from_outside_is_there_to_be_told(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, NULL);
+	rig_assert_idle(&rig);
+	vu_device_detach(rig.dev);
+	assert_true(readable(vu_device_fd(rig.dev)));
+	assert_int_equal(vu_device_process(rig.dev), -ECONNRESET);
+	rig_assert_idle(&rig);
 	rig_close(&rig);
 }
 
@@ -193,6 +284,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_busy_queue_leaves_the_others_their_share),
 		cmocka_unit_test(a_busy_device_returns_after_its_budget),
+		cmocka_unit_test(a_group_that_has_more_to_do_is_readable_until_it_is_armed),
+		cmocka_unit_test(what_keeps_a_descriptor_readable_is_no_activity),
+		cmocka_unit_test(a_thread_that_waits_though_there_is_more_does_not_sleep),
+		cmocka_unit_test(an_end_from_outside_is_there_to_be_told),
 		cmocka_unit_test(requests_left_in_the_ring_keep_nobody_busy),
 		cmocka_unit_test(a_request_put_back_is_there_again_and_keeps_nobody_busy),
 		cmocka_unit_test(a_signal_that_the_device_forgets_is_sent_by_the_library),

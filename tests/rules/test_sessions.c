@@ -174,6 +174,7 @@ static void a_queue_of_another_group_waits_and_goes_on_too(void **state)
 	rig_assert_idle(&rig);
 	assert_int_equal(rig.queues[1].served, 0);
 	rig_complete_held(&rig, 0);
+	vu_device_process(rig.dev);
 	assert_int_equal(poll(&(struct pollfd){vu_group_fd(rig.group), POLLIN, 0}, 1, 0), 1);
 	rig_wait_used(&rig, 1, 2);
 	rig_wait_used(&rig, 0, 1);

@@ -61,7 +61,6 @@ class Service:
         self.device, self.listener, self.once = device, listener, once
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self.loop.create_future()
-        self.again: Optional[asyncio.Handle] = None
         self.retry: Optional[asyncio.Handle] = None
         self.delay = RETRY_MIN
         self.threads: list[GroupThread] = []
@@ -106,10 +105,7 @@ class Service:
         self.loop.add_reader(self.listener, self.accept)
 
     def process(self) -> None:
-        """The device's descriptor is readable, or it said that there is more."""
-        if self.again is not None:
-            self.again.cancel()
-            self.again = None
+        """The device's descriptor is readable, and stays so while there is more."""
         try:
             result = self.device._process()
         except Exception as error:
@@ -123,8 +119,6 @@ class Service:
                 self.finish(None)
             else:
                 self.listen()
-        elif result > 0:
-            self.again = self.loop.call_soon(self.process)
 
     def finish(self, error: Optional[BaseException]) -> None:
         """Lets serve() return."""
@@ -145,8 +139,6 @@ class Service:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.loop.remove_reader(self.device.fileno())
-        if self.again is not None:
-            self.again.cancel()
         if self.device.attached:
             self.device.detach()
             for _ in range(500):
