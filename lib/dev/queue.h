@@ -101,6 +101,7 @@ struct vu_queue {
 	enum queue_state state;
 	bool enabled;
 	bool inband;
+	uint8_t still; /* kicks until a ring that never moved is told about; 0: it did, or was */
 	uint32_t index;
 	struct source kick;
 	struct ring *dead;     /* rings of ended sessions that have requests outstanding */

@@ -15,6 +15,9 @@
 #include "dev/device.h"
 #include "ring/hot.h"
 
+/* One of the front-end's and one of the driver's, who then waits. */
+enum { QUEUE_STILL_KICKS = 2 };
+
 static const char *const state_names[QUEUE_STATES] = {"stopped", "running", "draining", "broken"};
 
 /* legal[from] has the bit of every state that may follow. */
@@ -43,6 +46,22 @@ void queue_update_hold(struct vu_queue *q)
 		  (q->dev->info.flags & VU_DEVICE_DEBUG ? HOLD_DEBUG : 0);
 }
 
+/*
+ * A kick, and the ring is as it was when it started: what the driver writes does not get here, or
+ * it has nothing to say.  Front-ends kick by themselves when they start a queue: before they enable
+ * it, QEMU 11 twice, or once afterwards.
+ */
+static void queue_stands_still(struct vu_queue *q)
+{
+	if (q->ring->taken || ring_look(q->ring))
+		q->still = 0;
+	else if (!--q->still)
+		log_peer_warn(&q->dev->log,
+			      "queue %u: kicked %u times, but its ring never moved: is guest "
+			      "memory shared (share=on)?",
+			      q->index, QUEUE_STILL_KICKS);
+}
+
 static void queue_kicked(struct source *source, uint32_t events)
 {
 	struct vu_queue *q =
@@ -52,6 +71,8 @@ static void queue_kicked(struct source *source, uint32_t events)
 	(void)events;
 	count_add(&q->counts.kicks, 1);
 	if (q->ring) {
+		if (unlikely(q->still) && q->enabled)
+			queue_stands_still(q);
 		ring_disarm(q->ring);
 		q->pending = true;
 		group_activate(q->group, q);
@@ -177,6 +198,7 @@ static void queue_start(struct vu_queue *q, uint32_t command)
 				      q->index, ring_waiting_again(q->ring));
 		ring_signal_again(q->ring);
 		queue_set_budget(q, UINT32_MAX);
+		q->still = QUEUE_STILL_KICKS;
 		queue_set_state(q, QUEUE_RUNNING);
 		queue_watch_kick(q);
 		ring_disarm(q->ring);

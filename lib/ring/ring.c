@@ -50,7 +50,10 @@ static int ring_resolve(struct ring *r, const struct table *table, const char **
 	void *driver = table_translate(table, c->space, c->driver, driver_bytes);
 	void *device = table_translate(table, c->space, c->device, device_bytes);
 
-	*why = !desc	 ? "its descriptors are outside guest memory"
+	*why = !table_regions(table)
+		       ? "the front-end sent no guest memory, as QEMU does unless it can be shared "
+			 "(share=on)"
+	       : !desc	 ? "its descriptors are outside guest memory"
 	       : !driver ? "its driver area (available ring) is outside guest memory"
 	       : !device ? "its device area (used ring) is outside guest memory"
 			 : NULL;

@@ -294,6 +294,20 @@ static void a_truncated_memory_file_ends_only_that_session(void **state)
 	free(rig);
 }
 
+static void a_start_without_any_memory_says_so(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_make(&rig, NULL);
+	rig_connect(&rig);
+	assert_ok(peer_negotiate(rig.peer));
+	assert_ok(peer_set_driver(rig.peer));
+	assert_int_equal(peer_start_queue(rig.peer, 0), -EREMOTEIO);
+	rig_expect_errors(&rig, "queue 0: cannot start: the front-end sent no guest memory", 1);
+	rig_close(&rig);
+}
+
 int main(void)
 {
 	static uint32_t regions[] = {RINGS, BUFFERS};
@@ -309,6 +323,7 @@ int main(void)
 		{"a_running_ring_outside_of_a_new_table_breaks_and_can_start_anew",
 		 a_running_ring_in_removed_memory_breaks_and_can_start_anew, NULL, NULL, &by_table},
 		cmocka_unit_test(a_broken_ring_still_takes_its_requests_back),
+		cmocka_unit_test(a_start_without_any_memory_says_so),
 		{"a_truncated_file_with_buffers_ends_only_that_session",
 		 a_truncated_memory_file_ends_only_that_session, NULL, NULL, &regions[BUFFERS]},
 		{"a_truncated_file_with_rings_ends_only_that_session",
