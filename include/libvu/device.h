@@ -109,7 +109,7 @@ struct vu_device_info {
  *	until it returns 0, or leave them until they are wanted.  Called after every notification
  *	and once when a ring starts or is enabled.  Requests left in the ring cause no further
  *	call until the driver adds more, which it is asked to announce.  Queue thread.
- * @queue_stop: nothing more is handed out; finish, fail or put back every outstanding request
+ * @queue_stop: the ring ends, once for each: nothing more is handed out; finish, fail or put back every outstanding request
  *	of this queue soon: the virtual machine stands still meanwhile.  Queue thread.
  * @config_read: fill @len bytes of configuration space at @offset into @buf; for spaces that
  *	depend on a selector.  The buffer holds the library's copy of the space, so a device may
@@ -151,8 +151,8 @@ struct vu_ops {
  * @opaque: last argument of every callback.
  * @dev: receives the device, owned by the caller until vu_device_free().
  *
- * Return: 0; -EINVAL for a field out of range (a log line names it); -E2BIG for a struct with an
- * unknown non-zero tail; -ENOMEM, -EMFILE, -ENFILE.
+ * Return: 0; -EINVAL for a field out of range or a size that cannot be; -E2BIG for a struct with an
+ * unknown non-zero tail (a log line names either); -ENOMEM, -EMFILE, -ENFILE.
  * Thread: any.
  * Since: 0.1
  */
@@ -225,6 +225,27 @@ VU_API void vu_device_close(struct vu_device *dev);
  * Since: 0.1
  */
 VU_API int vu_device_is_attached(const struct vu_device *dev);
+
+/**
+ * vu_device_set_message_timeout() - how long a front-end may be silent in the wrong places.
+ *
+ * A connection ends, with a line in the log, when its first whole message does not come for so long,
+ * or the rest of any message.  Between messages a front-end may be silent for ever.
+ *
+ * @ms: milliseconds; 0 means for ever.  A new device has 30000.  Holds from the next wait on.
+ *
+ * Thread: device thread.
+ * Since: 0.1
+ */
+VU_API void vu_device_set_message_timeout(struct vu_device *dev, uint32_t ms);
+
+/**
+ * vu_device_message_timeout() - what vu_device_set_message_timeout() set.
+ *
+ * Thread: device thread.
+ * Since: 0.1
+ */
+VU_API uint32_t vu_device_message_timeout(const struct vu_device *dev);
 
 /**
  * vu_device_fd() - the one descriptor to wait for.

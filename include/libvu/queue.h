@@ -279,9 +279,10 @@ struct vu_queue_counters {
  *
  * Each value is exact at some moment of the call; together they are no snapshot.
  *
- * @counters: size must be set; filled as far as that reaches.
+ * @counters: size must be set; filled as far as that reaches.  Where the library knows fewer counters
+ *	than the caller, the others are 0 and size is set to what it filled.
  *
- * Return: 0; -EINVAL if size is less than that of 0.1.  Thread: any; takes no lock.
+ * Return: 0; -EINVAL if size is less than that of 0.1, or more than 4096.  Thread: any; takes no lock.
  * Since: 0.1
  */
 VU_API int vu_queue_counters(const struct vu_queue *queue, struct vu_queue_counters *counters);

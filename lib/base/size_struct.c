@@ -3,6 +3,7 @@
 #include "base/size_struct.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,12 +27,34 @@ int size_struct_copy(void *dst, size_t dst_size, const void *src, size_t v1_size
 	int err;
 
 	memcpy(&size, src, sizeof(size));
-	if (size < v1_size)
+	if (size < v1_size || size > SIZE_STRUCT_MAX)
 		return -EINVAL;
 	err = size_copy(dst, dst_size, src, size);
 	if (!err)
 		memcpy(dst, &dst_size, sizeof(dst_size));
 	return err;
+}
+
+const char *size_struct_why(char *buf, size_t len, const char *name, const void *src,
+			    size_t dst_size, size_t v1_size)
+{
+	const unsigned char *bytes = src;
+	size_t size, at = dst_size;
+
+	memcpy(&size, src, sizeof(size));
+	if (size < v1_size || size > SIZE_STRUCT_MAX) {
+		snprintf(buf, len,
+			 "%s says size %zu, and has at least %zu bytes: set .size = sizeof(%s)",
+			 name, size, v1_size, name);
+		return buf;
+	}
+	while (at < size && !bytes[at])
+		at++;
+	snprintf(buf, len,
+		 "%s has something set at byte %zu, and this library knows %zu bytes of it: the "
+		 "program was built for a newer one",
+		 name, at, dst_size);
+	return buf;
 }
 
 int size_table_copy(void **dst, size_t dst_row, const void *src, size_t src_row, size_t v1_row)
@@ -42,7 +65,7 @@ int size_table_copy(void **dst, size_t dst_row, const void *src, size_t src_row,
 	size_t n = 0;
 	int err = 0;
 
-	if (src_row < v1_row)
+	if (src_row < v1_row || src_row > SIZE_STRUCT_MAX)
 		return -EINVAL;
 	do
 		memcpy(&first, from + src_row * n++, sizeof(first));

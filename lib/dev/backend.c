@@ -52,6 +52,13 @@ static void backend_lost(struct session *s, const char *why)
 	backend_close(s);
 }
 
+/* An ordinary end: front-ends close the channel first, and then the session. */
+static void backend_closed(struct session *s)
+{
+	log_peer_info(&s->dev->log, "the back-end channel was closed");
+	backend_close(s);
+}
+
 static void backend_watch(struct session *s)
 {
 	int err = group_rewatch(&s->dev->own, wire_conn_fd(s->backend), &s->dev->backend,
@@ -71,7 +78,7 @@ static void backend_send(struct session *s, uint32_t request, uint32_t flags, co
 	if (err == -ENOBUFS)
 		backend_lost(s, "is not read by the front-end and full");
 	else if (err < 0)
-		backend_lost(s, "was closed");
+		backend_closed(s);
 	else
 		backend_watch(s);
 }
@@ -83,7 +90,7 @@ void backend_ready(struct source *source, uint32_t events)
 		(struct vu_device *)(void *)((char *)source - offsetof(struct vu_device, backend));
 	struct session *s = dev->session;
 	struct wire_msg *msg;
-	const char *why;
+	const char *why = NULL;
 	int n = 0;
 
 	if (!s || !s->backend)
@@ -98,8 +105,10 @@ void backend_ready(struct source *source, uint32_t events)
 			break;
 		wire_msg_close_fds(msg);
 	}
-	if (n < 0)
-		backend_lost(s, "was closed");
+	if (n == -ECONNRESET || n == -EPIPE)
+		backend_closed(s);
+	else if (n < 0)
+		backend_lost(s, why ? why : strerror(-n));
 	else
 		backend_watch(s);
 }

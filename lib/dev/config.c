@@ -10,7 +10,6 @@
 
 int config_init(struct config *c, const struct vu_device_info *info)
 {
-	pthread_mutex_init(&c->lock, NULL);
 	c->size = info->config_size;
 	if (!c->size)
 		return 0;

@@ -41,6 +41,8 @@ static const char *device_check(const struct vu_device_info *info)
 		return "n_queues must be 1 to 256";
 	if (info->config_size > WIRE_CONFIG_MAX)
 		return "config_size must be at most 4096";
+	if ((info->config || info->config_writable) && !info->config_size)
+		return "config or config_writable is given, but config_size is 0";
 	if (info->max_queue_size > RING_MAX_SIZE)
 		return "max_queue_size must be at most 32768";
 	if (info->max_segs > MAX_SEGS)
@@ -74,16 +76,21 @@ static uint64_t device_protocol_features(const struct vu_device *dev)
 	return bits;
 }
 
-/* Fill in defaults; the caller's pointers are only used here. */
-static int device_setup(struct vu_device *dev)
+static void device_log_init(struct vu_device *dev, const struct vu_device_info *info)
 {
-	struct vu_device_info *info = &dev->info;
 	char name[32];
-	int err;
 
 	snprintf(name, sizeof(name), "virtio%u", info->device_id);
 	log_init(&dev->log, info->name ? info->name : name, info->log_level, info->log_fn,
 		 info->log_opaque);
+}
+
+/* Fill in defaults; the caller's pointers are only used here. */
+static int device_setup(struct vu_device *dev)
+{
+	struct vu_device_info *info = &dev->info;
+	int err;
+
 	if (device_check(info)) {
 		log_error(&dev->log, "vu_device_new: %s", device_check(info));
 		return -EINVAL;
@@ -128,6 +135,19 @@ static void device_ignore_queue(struct vu_queue *q, void *opaque)
 	(void)opaque;
 }
 
+/* A struct of the caller's, or a line in the log that says what is wrong with it. */
+static int device_copy(struct vu_device *dev, void *to, size_t size, const void *from,
+		       size_t v1_size, const char *name)
+{
+	int err = size_struct_copy(to, size, from, v1_size);
+	char why[192];
+
+	if (err)
+		log_error(&dev->log, "%s",
+			  size_struct_why(why, sizeof(why), name, from, size, v1_size));
+	return err;
+}
+
 int vu_device_new(const struct vu_device_info *info, const struct vu_ops *ops, void *opaque,
 		  struct vu_device **out)
 {
@@ -138,12 +158,19 @@ int vu_device_new(const struct vu_device_info *info, const struct vu_ops *ops, v
 		return -ENOMEM;
 	dev->opaque = opaque;
 	dev->own.epoll_fd = dev->own.wake_fd = dev->own.again_fd = -1;
-	dev->patience_fd = -1;
+	dev->message_timeout_ms = DEFAULT_MESSAGE_TIMEOUT_MS;
+	session_setup(dev);
 	dev->suspended = true;
 	pthread_mutex_init(&dev->config.lock, NULL);
-	err = size_struct_copy(&dev->info, sizeof(dev->info), info, DEVICE_INFO_V1);
+	/* A size that says that these members are not there leaves only the usual log. */
+	if (info->size >= DEVICE_INFO_V1 && info->size <= SIZE_STRUCT_MAX)
+		device_log_init(dev, info);
+	else
+		log_init(&dev->log, "vu_device_new", VU_LOG_ERROR, NULL, NULL);
+	err = device_copy(dev, &dev->info, sizeof(dev->info), info, DEVICE_INFO_V1,
+			  "struct vu_device_info");
 	if (!err && ops)
-		err = size_struct_copy(&dev->ops, sizeof(dev->ops), ops, OPS_V1);
+		err = device_copy(dev, &dev->ops, sizeof(dev->ops), ops, OPS_V1, "struct vu_ops");
 	if (!dev->ops.queue_ready)
 		dev->ops.queue_ready = device_ignore_queue;
 	if (!err)
@@ -152,7 +179,6 @@ int vu_device_new(const struct vu_device_info *info, const struct vu_ops *ops, v
 		vu_device_free(dev);
 		return err;
 	}
-	session_setup(dev);
 	/* These belong to the caller and may be gone tomorrow. */
 	dev->info.name = NULL;
 	dev->info.config = dev->info.config_writable = NULL;
@@ -243,8 +269,7 @@ void vu_device_free(struct vu_device *dev)
 	log_tell_left_out(&dev->log);
 	for (uint32_t i = 0; dev->queues && i < dev->info.n_queues; i++)
 		queue_fini(&dev->queues[i]);
-	if (dev->patience_fd >= 0)
-		close(dev->patience_fd);
+	patience_fini(&dev->patience);
 	bell_close(&dev->bell);
 	group_fini(&dev->own);
 	config_fini(&dev->config);
@@ -262,6 +287,16 @@ int vu_device_set_memory(struct vu_device *dev, uint64_t max_memory, int any)
 	if (any)
 		dev->info.flags |= VU_DEVICE_ANY_MEMORY;
 	return 0;
+}
+
+void vu_device_set_message_timeout(struct vu_device *dev, uint32_t ms)
+{
+	dev->message_timeout_ms = ms;
+}
+
+uint32_t vu_device_message_timeout(const struct vu_device *dev)
+{
+	return dev->message_timeout_ms;
 }
 
 int vu_device_fd(const struct vu_device *dev)
@@ -365,7 +400,7 @@ void vu_device_log_peer(struct vu_device *dev, enum vu_log_level level, const ch
 int vu_queue_configure(struct vu_queue *q, const struct vu_queue_info *info)
 {
 	struct vu_queue_info in;
-	int err = size_struct_copy(&in, sizeof(in), info, QUEUE_INFO_V1);
+	int err = device_copy(q->dev, &in, sizeof(in), info, QUEUE_INFO_V1, "struct vu_queue_info");
 
 	if (err)
 		return err;

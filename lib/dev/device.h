@@ -14,6 +14,7 @@
 #include "dev/bell.h"
 #include "dev/config.h"
 #include "dev/group.h"
+#include "dev/patience.h"
 #include "dev/queue.h"
 
 struct session;
@@ -53,8 +54,8 @@ struct vu_device {
 	struct session *ending;	 /* gone, but its queues have not all let go */
 	struct source socket;	 /* session.c; here because events outlive sessions */
 	struct source backend;	 /* backend.c */
-	struct source patience;	 /* session.c: a timer while commands are waited for */
-	int patience_fd;
+	struct patience patience;
+	uint32_t message_timeout_ms; /* 0: none */
 };
 
 /* queue_life.c → session.c, on the device thread: a queue's command was answered. */

@@ -10,6 +10,7 @@
 #include "dev/backend.h"
 #include "dev/device.h"
 #include "dev/messages.h"
+#include "dev/patience.h"
 #include "dev/session.h"
 
 static struct wire_vring_state payload_state(const struct wire_msg *msg)
@@ -94,13 +95,14 @@ static int device_start(struct session *s)
 	}
 	if (!dev->suspended)
 		return 0;
-	dev->suspended = false;
 	if (dev->ops.started)
 		err = dev->ops.started(dev, dev->opaque);
 	if (err) {
+		/* It has not started, so it does not stop. */
 		log_peer_error(&dev->log, "the device refused to start: %s", strerror(-err));
 		return -EPROTO;
 	}
+	dev->suspended = false;
 	/* A change of the configuration made meanwhile is to be announced. */
 	device_wake(dev);
 	return 0;
@@ -164,6 +166,7 @@ static int vring_start(struct session *s, struct wire_msg *msg, struct vu_queue 
 		s->dev->n_started++;
 	q->want.started = true;
 	queue_give(q, QUEUE_START);
+	patience_stale(s->dev);
 	return session_wait(s, msg, vring_started);
 }
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/size_struct.h"
 #include "dev/device.h"
 #include "ring/hot.h"
 
@@ -121,6 +122,21 @@ static inline void queue_count(struct vu_queue *q, uint64_t requests, uint64_t r
 	count_add(&q->counts.written_bytes, written);
 }
 
+/* VU_DEVICE_DEBUG: the caller may not look at what the call returns. */
+static __attribute__((noinline)) void req_too_long(const struct vu_req *pub, uint64_t written,
+						   const char *function)
+{
+	const struct vu_queue *q = req_owner((const struct req *)pub);
+
+	if (queue_debug(q))
+		log_peer_error(
+			&q->dev->log,
+			"queue %u: %s() of %llu bytes, but the request has room for %llu: it "
+			"stays outstanding",
+			q->index, function, (unsigned long long)written,
+			(unsigned long long)pub->writable_len);
+}
+
 /* Complete, not yet published. */
 static int queue_complete_one(struct vu_req *pub, uint64_t written)
 {
@@ -129,6 +145,8 @@ static int queue_complete_one(struct vu_req *pub, uint64_t written)
 
 	if (!err)
 		err = ring_complete(req->ring, req, written);
+	if (err == -ERANGE)
+		req_too_long(pub, written, "vu_req_complete");
 	if (!err)
 		queue_count(req_owner(req), 1, pub->readable_len, written);
 	return err;
@@ -210,8 +228,10 @@ int vu_req_complete_remote(struct vu_req *pub, uint64_t written)
 	struct req *req = (struct req *)pub;
 	struct vu_queue *q = req_owner(req);
 
-	if (written > pub->writable_len)
+	if (written > pub->writable_len) {
+		req_too_long(pub, written, "vu_req_complete_remote");
 		return -ERANGE;
+	}
 	if (__atomic_exchange_n(&req->is_remote, true, __ATOMIC_RELAXED)) {
 		log_peer_error(&q->dev->log,
 			       "queue %u: vu_req_complete_remote() twice on one request", q->index);
@@ -259,8 +279,9 @@ int vu_req_suspend(struct vu_req *pub)
 int vu_queue_counters(const struct vu_queue *q, struct vu_queue_counters *out)
 {
 	const struct queue_counts *c = &q->counts;
+	const size_t size = out->size;
 	const struct vu_queue_counters now = {
-		.size = out->size,
+		.size = size < sizeof(now) ? size : sizeof(now),
 		.requests = count_read(&c->requests),
 		.readable_bytes = count_read(&c->readable_bytes),
 		.written_bytes = count_read(&c->written_bytes),
@@ -271,9 +292,11 @@ int vu_queue_counters(const struct vu_queue *q, struct vu_queue_counters *out)
 		.batches = count_read(&c->batches),
 	};
 
-	if (out->size < COUNTERS_V1)
+	if (size < COUNTERS_V1 || size > SIZE_STRUCT_MAX)
 		return -EINVAL;
-	memcpy(out, &now, out->size < sizeof(now) ? out->size : sizeof(now));
+	/* A newer program's struct: it is told how far it was filled. */
+	memset(out, 0, size);
+	memcpy(out, &now, now.size);
 	return 0;
 }
 

@@ -108,16 +108,18 @@ struct vu_queue {
 	uint32_t stop_command; /* the one to be answered when the ring has drained */
 
 	/* Between the threads. */
-	struct mail command_mail;  /* in the group's mailbox */
-	struct mail done_mail;	   /* in the device's */
-	_Atomic uint32_t command;  /* number << 8 | enum queue_command */
-	_Atomic uint32_t done;	   /* the command that was last answered */
-	_Atomic uint32_t draining; /* requests waited for, for the log */
-	_Atomic uint32_t posting;  /* calls of vu_req_complete_remote() under way */
-	atomic_bool call_inband;   /* send VRING_CALL */
-	atomic_bool err_inband;	   /* send VRING_ERR */
-	int result;		   /* START: 0 or -errno, of the command answered */
-	const char *why;	   /* ... and its reason */
+	struct mail command_mail;    /* in the group's mailbox */
+	struct mail done_mail;	     /* in the device's */
+	_Atomic uint32_t command;    /* number << 8 | enum queue_command */
+	_Atomic uint32_t done;	     /* the command that was last answered */
+	_Atomic uint32_t draining;   /* requests waited for, for the log */
+	_Atomic uint32_t n_stale;    /* requests of ended sessions outstanding, for the log */
+	_Atomic int64_t stale_since; /* the first of them, monotonic ns */
+	_Atomic uint32_t posting;    /* calls of vu_req_complete_remote() under way */
+	atomic_bool call_inband;     /* send VRING_CALL */
+	atomic_bool err_inband;	     /* send VRING_ERR */
+	int result;		     /* START: 0 or -errno, of the command answered */
+	const char *why;	     /* ... and its reason */
 
 	/* Device thread. */
 	struct queue_want want;

@@ -277,9 +277,24 @@ static void queue_drain(struct vu_queue *q, uint32_t command)
 	queue_ring_drained(q, ring);
 }
 
+/* For the log of the device thread. */
+static void queue_count_stale(struct vu_queue *q)
+{
+	uint32_t n = 0;
+
+	for (const struct ring *ring = q->dead; ring; ring = ring->next)
+		n += ring_outstanding(ring);
+	if (n && !atomic_load_explicit(&q->n_stale, memory_order_relaxed))
+		atomic_store_explicit(&q->stale_since, patience_now(), memory_order_relaxed);
+	atomic_store_explicit(&q->n_stale, n, memory_order_release);
+}
+
 void queue_ring_drained(struct vu_queue *q, struct ring *ring)
 {
-	atomic_store_explicit(&q->draining, ring_outstanding(ring), memory_order_relaxed);
+	if (ring->dead)
+		queue_count_stale(q);
+	else
+		atomic_store_explicit(&q->draining, ring_outstanding(ring), memory_order_relaxed);
 	if (ring_outstanding(ring))
 		return;
 	if (ring->dead) {
@@ -310,13 +325,14 @@ static void queue_abandon(struct vu_queue *q, uint32_t command)
 	if (ring) {
 		ring_kill(ring);
 		queue_set_state(q, QUEUE_STOPPED);
-		if (!was_draining && ring_outstanding(ring))
+		if (!was_draining)
 			queue_tell_stop(q);
 		q->ring = NULL;
 		if (ring_outstanding(ring)) {
 			ring_watch(ring);
 			ring->next = q->dead;
 			q->dead = ring;
+			queue_count_stale(q);
 			atomic_fetch_add(&q->dev->stale, 1);
 		} else {
 			ring_free(ring);

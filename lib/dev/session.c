@@ -9,18 +9,16 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "dev/backend.h"
 #include "dev/device.h"
 #include "dev/messages.h"
+#include "dev/patience.h"
 #include "mem/table.h"
 
 enum { MESSAGES_PER_PASS = 64 };
 enum { MAX_KEPT_FDS = 16 };
-enum { FIRST_PATIENCE = 1, MORE_PATIENCE = 10 }; /* seconds */
 
 struct log *session_log(struct session *s)
 {
@@ -89,51 +87,6 @@ static void session_watch(struct session *s)
 	device_wake(s->dev);
 }
 
-/* A log line after 1 s and every 10 s that a queue keeps the front-end waiting. */
-static void session_start_patience(struct vu_device *dev, bool on)
-{
-	struct itimerspec when = {0};
-
-	if (dev->patience_fd < 0) {
-		if (!on)
-			return;
-		dev->patience_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-		if (dev->patience_fd < 0)
-			return;
-		group_watch(&dev->own, dev->patience_fd, &dev->patience, EPOLLIN);
-	}
-	if (on) {
-		when.it_value.tv_sec = FIRST_PATIENCE;
-		when.it_interval.tv_sec = MORE_PATIENCE;
-	}
-	timerfd_settime(dev->patience_fd, 0, &when, NULL);
-}
-
-static void session_patience(struct source *source, uint32_t events)
-{
-	struct vu_device *dev =
-		(struct vu_device *)(void *)((char *)source - offsetof(struct vu_device, patience));
-	struct timespec now;
-	uint64_t expired;
-	int64_t ns;
-
-	(void)events;
-	if (read(dev->patience_fd, &expired, sizeof(expired)) < 0 || !dev->waiting)
-		return;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	ns = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-	for (uint32_t i = 0; i < dev->info.n_queues; i++) {
-		const struct vu_queue *q = &dev->queues[i];
-
-		if (q->waiting)
-			log_peer_warn(
-				&dev->log,
-				"queue %u: stopping for %.1f s, %u requests outstanding: complete "
-				"them or put them back in queue_stop",
-				i, (double)(ns - q->want.since) / 1e9, atomic_load(&q->draining));
-	}
-}
-
 int session_wait(struct session *s, struct wire_msg *msg, session_resume_fn *resume)
 {
 	/* It is being ended: nothing more is done, and nobody is answered. */
@@ -143,7 +96,7 @@ int session_wait(struct session *s, struct wire_msg *msg, session_resume_fn *res
 		return resume(s, msg);
 	s->resume = resume;
 	s->msg = msg;
-	session_start_patience(s->dev, true);
+	patience_stops(s->dev, true);
 	return MESSAGE_LATER;
 }
 
@@ -163,6 +116,7 @@ static void session_end(struct session *s)
 	dev->session = NULL;
 	dev->ending = s;
 	dev->n_started = 0;
+	patience_silence(dev, false);
 	for (uint32_t i = 0; i < dev->info.n_queues; i++)
 		queue_give(&dev->queues[i], QUEUE_ABANDON);
 	session_finish_ending(dev);
@@ -175,7 +129,7 @@ void session_finish_ending(struct vu_device *dev)
 
 	if (!s || dev->waiting)
 		return;
-	session_start_patience(dev, false);
+	patience_stops(dev, false);
 	for (uint32_t i = 0; i < dev->info.n_queues; i++)
 		queue_forget(&dev->queues[i]);
 	if (!dev->suspended) {
@@ -201,7 +155,7 @@ static int session_resume(struct session *s)
 	int rc;
 
 	s->resume = NULL;
-	session_start_patience(s->dev, false);
+	patience_stops(s->dev, false);
 	rc = message_finish(s, msg, resume(s, msg));
 	return rc;
 }
@@ -217,6 +171,10 @@ static int session_read(struct session *s)
 		if (s->resume || wire_conn_is_sending(s->conn) || s->dead || s->closing)
 			return 0;
 		n = wire_conn_recv(s->conn, &msg, &why);
+		if (n >= 0) {
+			s->heard |= n > 0;
+			patience_silence(s->dev, !s->heard || wire_conn_is_partial(s->conn));
+		}
 		if (n == 0)
 			return 0;
 		if (n < 0) {
@@ -272,7 +230,7 @@ static bool session_stop_rings(struct session *s)
 	}
 	dev->n_started = 0;
 	if (any)
-		session_start_patience(dev, true);
+		patience_stops(dev, true);
 	return any;
 }
 
@@ -307,11 +265,25 @@ void session_continue(struct vu_device *dev)
 	session_watch(s);
 }
 
+void session_silent(struct vu_device *dev)
+{
+	struct session *s = dev->session;
+
+	if (!s)
+		return;
+	log_peer_error(&dev->log,
+		       s->heard ? "the front-end's message is not whole after %.3g s: disconnecting"
+				: "the front-end sends no whole message for %.3g s: disconnecting",
+		       dev->message_timeout_ms / 1e3);
+	s->dead = true;
+	device_wake(dev);
+}
+
 void session_setup(struct vu_device *dev)
 {
 	dev->socket.ready = session_ready;
 	dev->backend.ready = backend_ready;
-	dev->patience.ready = session_patience;
+	patience_init(&dev->patience);
 }
 
 /* A connected AF_UNIX stream socket, or -errno. */
@@ -386,6 +358,7 @@ int vu_device_attach(struct vu_device *dev, int fd)
 	if (err)
 		goto fail_watch;
 	dev->session = s;
+	patience_silence(dev, true);
 	dev->ended = false;
 	atomic_store(&dev->faulted, false);
 	atomic_store(&dev->would_block, false);

@@ -37,6 +37,7 @@ struct session {
 	uint8_t status;		   /* virtio device status (virtio 1.3 §2.1) */
 	bool features_set;	   /* SET_FEATURES came */
 	bool features_ok;	   /* ... and we can run with them */
+	bool heard;		   /* a whole message came */
 	bool closing;		   /* vu_device_close(): it ends when all rings have stopped */
 	bool dead;		   /* to be ended at the next opportunity */
 	uint32_t events;	   /* what is watched on the socket */
@@ -76,6 +77,8 @@ void session_use_inflight(struct session *s, uint32_t index, struct ring_config 
 void session_setup(struct vu_device *dev);
 /* Each pass: go on with what waited, end what is to end. */
 void session_continue(struct vu_device *dev);
+/* patience.c: the front-end was silent for too long. */
+void session_silent(struct vu_device *dev);
 /* vu_device_free(): the commands of an ended session are all answered. */
 void session_finish_ending(struct vu_device *dev);
 

@@ -261,6 +261,11 @@ int wire_conn_recv(struct wire_conn *conn, struct wire_msg **msg, const char **w
 	return 1;
 }
 
+bool wire_conn_is_partial(const struct wire_conn *conn)
+{
+	return conn->rx_got && !conn->rx_delivered;
+}
+
 /* Bytes sent (fds go with the first one), 0 when the socket is full, or -errno. */
 static ssize_t conn_sendmsg(int fd, struct iovec *iov, size_t n_iov, const int *fds,
 			    unsigned int n_fds)

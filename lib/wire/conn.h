@@ -57,6 +57,9 @@ void wire_conn_allow_files(struct wire_conn *conn);
  */
 int wire_conn_recv(struct wire_conn *conn, struct wire_msg **msg, const char **why);
 
+/* Has only a part of a message come? */
+bool wire_conn_is_partial(const struct wire_conn *conn);
+
 /* The next fd of the message, in order; the caller owns it.  -1 when there is none. */
 int wire_msg_take_fd(struct wire_msg *msg);
 void wire_msg_close_fds(struct wire_msg *msg);

@@ -83,7 +83,9 @@ static void a_channel_that_is_closed_ends_only_the_channel(void **state)
 	change_config(&rig, 7);
 	assert_true(ask_config(&rig) == 7);
 	rig_roundtrip(&rig, 1, 2);
+	/* No warning: so it goes at an ordinary end, too. */
 	assert_int_equal(rig_logged(&rig, "back-end channel was closed"), 1);
+	assert_null(strstr(rig.log, "1 rig: "));
 	/* A new one works. */
 	assert_ok(frontend_open_channel(&rig.peer->frontend));
 	change_config(&rig, 8);

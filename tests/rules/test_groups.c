@@ -16,6 +16,7 @@ static void a_request_cannot_be_completed_twice(void **state)
 	rig_pump(&rig);
 	req = rig.queues[0].held[0];
 	assert_int_equal(vu_req_complete(req, RIG_BYTES + 1), -ERANGE);
+	rig_expect_errors(&rig, "the request has room for 64", 1);
 	rig_complete_held(&rig, 0);
 	assert_int_equal(vu_req_complete(req, 0), -EINVAL);
 	assert_int_equal(vu_queue_complete_batch(rig.queues[0].queue, &req, &written, 1), -EINVAL);

@@ -182,6 +182,7 @@ static void what_is_put_back_at_a_stop_comes_again(void **state)
 	complete(&rig, 1);
 	rig.on_stop = put_back_or_complete;
 	rig_stop_queue(&rig, 0);
+	rig.on_stop = NULL;
 	assert_int_equal(rig.peer->queues[0]->base, rig_base(&rig, 0, 2));
 	expect_used_in_order(&rig, 2);
 	rig_start_queue(&rig, 0);

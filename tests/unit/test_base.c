@@ -242,6 +242,16 @@ static void a_size_below_the_first_release_is_refused(void **state)
 				 -EINVAL);
 }
 
+static void a_size_that_nobody_set_is_not_believed(void **state)
+{
+	struct second in = {SIZE_MAX / 2, 1, 2, 3}, out;
+
+	(void)state;
+	assert_int_equal(size_struct_copy(&out, sizeof(out), &in, sizeof(struct first)), -EINVAL);
+	in.size = SIZE_STRUCT_MAX + 1;
+	assert_int_equal(size_struct_copy(&out, sizeof(out), &in, sizeof(struct first)), -EINVAL);
+}
+
 /* A table's rows, as of a program that is older or newer than the library. */
 struct row {
 	const char *name;
@@ -295,6 +305,7 @@ int main(void)
 		cmocka_unit_test(an_older_struct_is_filled_up_with_zeros),
 		cmocka_unit_test(a_newer_struct_may_have_nothing_new_set),
 		cmocka_unit_test(a_size_below_the_first_release_is_refused),
+		cmocka_unit_test(a_size_that_nobody_set_is_not_believed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How long a device waits before it says so, or gives up: for its own queues, for requests of an
+ * earlier session, for a front-end that falls silent.  One timer, kept by the device.  Device
+ * thread.
+ */
+#include "dev/patience.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dev/device.h"
+#include "dev/session.h"
+
+static const int64_t second = 1000000000;
+
+enum { FIRST_LINE = 1, MORE_LINES = 10 }; /* seconds */
+
+int64_t patience_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * second + now.tv_nsec;
+}
+
+static void earlier(int64_t *first, int64_t deadline)
+{
+	if (deadline && (!*first || deadline < *first))
+		*first = deadline;
+}
+
+/* Set the timer for the first of what is waited for. */
+static void patience_arm(struct vu_device *dev)
+{
+	struct patience *p = &dev->patience;
+	struct itimerspec when = {0};
+	int64_t first = 0;
+
+	earlier(&first, p->stop_line);
+	earlier(&first, p->stale_line);
+	earlier(&first, p->silence_end);
+	if (p->fd < 0) {
+		if (!first)
+			return;
+		p->fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+		if (p->fd < 0 || group_watch(&dev->own, p->fd, &p->source, EPOLLIN)) {
+			log_peer_warn(&dev->log,
+				      "no timer: nothing is said of what waits for long");
+			patience_fini(p);
+			return;
+		}
+	}
+	when.it_value.tv_sec = (time_t)(first / second);
+	when.it_value.tv_nsec = (long)(first % second);
+	timerfd_settime(p->fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+void patience_stops(struct vu_device *dev, bool on)
+{
+	dev->patience.stop_line = on ? patience_now() + FIRST_LINE * second : 0;
+	patience_arm(dev);
+}
+
+void patience_stale(struct vu_device *dev)
+{
+	if (dev->patience.stale_line || !atomic_load(&dev->stale))
+		return;
+	dev->patience.stale_line = patience_now() + FIRST_LINE * second;
+	patience_arm(dev);
+}
+
+void patience_silence(struct vu_device *dev, bool silent)
+{
+	struct patience *p = &dev->patience;
+
+	if (!silent) {
+		/* The timer is left alone: mostly the next message has come before it expires. */
+		p->silence_end = 0;
+	} else if (!p->silence_end && dev->message_timeout_ms) {
+		p->silence_end = patience_now() + dev->message_timeout_ms * INT64_C(1000000);
+		patience_arm(dev);
+	}
+}
+
+static void tell_stops(struct vu_device *dev, int64_t now)
+{
+	for (uint32_t i = 0; i < dev->info.n_queues; i++) {
+		const struct vu_queue *q = &dev->queues[i];
+		double age = (double)(now - q->want.since) / 1e9;
+
+		if (q->waiting)
+			log_peer_warn(
+				&dev->log,
+				"queue %u: stopping for %.1f s, %u requests outstanding: complete "
+				"them or put them back in queue_stop",
+				i, age, atomic_load(&q->draining));
+	}
+}
+
+static void tell_stale(struct vu_device *dev, int64_t now)
+{
+	for (uint32_t i = 0; i < dev->info.n_queues; i++) {
+		const struct vu_queue *q = &dev->queues[i];
+		uint32_t n = atomic_load(&q->n_stale);
+
+		if (n)
+			log_peer_warn(
+				&dev->log,
+				"queue %u: %u requests of an earlier session outstanding, for %.1f "
+				"s: no ring of this session is served until they are completed",
+				i, n, (double)(now - atomic_load(&q->stale_since)) / 1e9);
+	}
+}
+
+static void patience_expired(struct source *source, uint32_t events)
+{
+	struct vu_device *dev =
+		(struct vu_device *)(void *)((char *)source - offsetof(struct vu_device, patience) -
+					     offsetof(struct patience, source));
+	struct patience *p = &dev->patience;
+	uint64_t expired;
+	int64_t now;
+
+	(void)events;
+	if (read(p->fd, &expired, sizeof(expired)) < 0)
+		return;
+	now = patience_now();
+	if (p->stop_line && now >= p->stop_line) {
+		if (dev->waiting)
+			tell_stops(dev, now);
+		p->stop_line = now + MORE_LINES * second;
+	}
+	if (p->stale_line && now >= p->stale_line) {
+		if (dev->session && dev->n_started)
+			tell_stale(dev, now);
+		p->stale_line = atomic_load(&dev->stale) ? now + MORE_LINES * second : 0;
+	}
+	if (p->silence_end && now >= p->silence_end) {
+		p->silence_end = 0;
+		session_silent(dev);
+	}
+	patience_arm(dev);
+}
+
+void patience_init(struct patience *p)
+{
+	p->fd = -1;
+	p->source.ready = patience_expired;
+}
+
+void patience_fini(struct patience *p)
+{
+	if (p->fd >= 0)
+		close(p->fd);
+	p->fd = -1;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Lines about what is waited for, and the end of a front-end that falls silent.  Device thread. */
+#ifndef DEV_PATIENCE_H
+#define DEV_PATIENCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dev/group.h"
+
+enum { DEFAULT_MESSAGE_TIMEOUT_MS = 30000 };
+
+struct vu_device;
+
+/* A part of the device.  Deadlines in monotonic ns; 0: none. */
+struct patience {
+	struct source source;
+	int fd; /* -1 until it is needed */
+	int64_t stop_line, stale_line, silence_end;
+};
+
+void patience_init(struct patience *patience);
+void patience_fini(struct patience *patience);
+int64_t patience_now(void);
+
+/* Commands to queues are waited for, or not any more: a line after 1 s and every 10 s. */
+void patience_stops(struct vu_device *dev, bool on);
+/* A ring has started; if requests of an earlier session hold it back: lines like those. */
+void patience_stale(struct vu_device *dev);
+/* A first message, or the rest of one, is waited for; or not. */
+void patience_silence(struct vu_device *dev, bool silent);
+
+#endif

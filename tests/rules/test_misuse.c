@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* A program's mistakes: an error and one line that says which; and callbacks that come in pairs. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "rules/rig.h"
+
+static char logged[1024];
+
+static void note(void *opaque, enum vu_log_level level, const char *line)
+{
+	(void)opaque;
+	(void)level;
+	snprintf(logged, sizeof(logged), "%s", line);
+}
+
+static const struct vu_device_info good = {
+	.size = sizeof(good),
+	.name = "mine",
+	.device_id = 4,
+	.n_queues = 1,
+	.log_fn = note,
+};
+
+static void expect_line(const struct vu_device_info *info, const struct vu_ops *ops, int err,
+			const char *text)
+{
+	struct vu_device *dev;
+
+	logged[0] = '\0';
+	assert_int_equal(vu_device_new(info, ops, NULL, &dev), err);
+	if (!strstr(logged, text))
+		fail_msg("\"%s\" is not in \"%s\"", text, logged);
+}
+
+static void a_struct_of_a_wrong_size_is_named(void **state)
+{
+	struct {
+		struct vu_device_info info;
+		uint64_t future;
+	} newer = {good, 1};
+	struct vu_ops ops = {.size = 0};
+	struct vu_queue_info queue = {.size = 8};
+	struct vu_device *dev;
+
+	(void)state;
+	newer.info.size = sizeof(newer);
+	expect_line(&newer.info, NULL, -E2BIG, "struct vu_device_info has something set at byte");
+	expect_line(&good, &ops, -EINVAL, "struct vu_ops says size 0");
+	ops.size = SIZE_MAX / 2; /* what nobody set may be anything */
+	expect_line(&good, &ops, -EINVAL, "set .size = sizeof(struct vu_ops)");
+	newer.info.size = 0;
+	/* Its log cannot be told: it goes where lines go that nobody asked for. */
+	assert_int_equal(vu_device_new(&newer.info, NULL, NULL, &dev), -EINVAL);
+	assert_ok(vu_device_new(&good, NULL, NULL, &dev));
+	assert_int_equal(vu_queue_configure(vu_device_queue(dev, 0), &queue), -EINVAL);
+	assert_non_null(strstr(logged, "mine: struct vu_queue_info says size 8"));
+	vu_device_free(dev);
+}
+
+static void a_configuration_without_a_size_is_refused(void **state)
+{
+	struct vu_device_info info = good;
+
+	(void)state;
+	info.config = "x";
+	expect_line(&info, NULL, -EINVAL, "config_size is 0");
+	info.config = NULL;
+	info.config_writable = "x";
+	expect_line(&info, NULL, -EINVAL, "config_size is 0");
+}
+
+static void counters_say_how_far_they_were_filled(void **state)
+{
+	struct {
+		struct vu_queue_counters known;
+		uint64_t future[2];
+	} c;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, NULL);
+	rig_roundtrip(&rig, 0, 3);
+	memset(&c, 0xee, sizeof(c));
+	c.known.size = sizeof(c);
+	assert_ok(vu_queue_counters(rig.queues[0].queue, &c.known));
+	assert_int_equal(c.known.size, sizeof(c.known));
+	assert_int_equal(c.known.requests, 3);
+	assert_int_equal(c.future[0] | c.future[1], 0);
+	/* An older program's is not written beyond. */
+	memset(&c, 0xee, sizeof(c));
+	c.known.size = sizeof(c.known);
+	assert_ok(vu_queue_counters(rig.queues[0].queue, &c.known));
+	assert_true(c.future[0] == UINT64_C(0xeeeeeeeeeeeeeeee));
+	c.known.size = SIZE_MAX;
+	assert_int_equal(vu_queue_counters(rig.queues[0].queue, &c.known), -EINVAL);
+	rig_close(&rig);
+}
+
+static void a_completion_that_is_too_long_is_told_of(void **state)
+{
+	const struct rig_config debug = {.device = {.flags = VU_DEVICE_DEBUG}};
+	uint64_t written = RIG_BYTES + 2;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, &debug);
+	rig.mode = RIG_HOLD;
+	rig_submit(&rig, 0, 1);
+	rig_pump(&rig);
+	assert_int_equal(vu_req_complete(rig.queues[0].held[0], RIG_BYTES + 1), -ERANGE);
+	rig_expect_errors(&rig,
+			  "queue 0: vu_req_complete() of 65 bytes, but the request has room "
+			  "for 64",
+			  1);
+	assert_int_equal(vu_req_complete_remote(rig.queues[0].held[0], RIG_BYTES + 1), -ERANGE);
+	rig_expect_errors(&rig, "vu_req_complete_remote() of 65 bytes", 1);
+	assert_int_equal(
+		vu_queue_complete_batch(rig.queues[0].queue, rig.queues[0].held, &written, 1),
+		-ERANGE);
+	rig_expect_errors(&rig, "of 66 bytes", 1);
+	rig_complete_held(&rig, 0);
+	rig_wait_used(&rig, 0, 1);
+	rig_close(&rig);
+}
+
+static void a_device_that_refuses_to_start_is_not_stopped(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_make(&rig, NULL);
+	rig.started_result = -EIO;
+	rig_connect(&rig);
+	assert_true(peer_start(rig.peer) != 0);
+	rig_pump(&rig);
+	rig_expect_errors(&rig, "refused to start", 1);
+	assert_int_equal(rig.started, 1);
+	assert_int_equal(rig.stopped, 0);
+	assert_int_equal(rig.ended, 1);
+	rig.started = rig.started_result = 0;
+	rig_connect(&rig);
+	assert_ok(peer_start(rig.peer));
+	rig_roundtrip(&rig, 0, 1);
+	rig_close(&rig);
+}
+
+/* *state: the front-end is gone, instead of stopping it. */
+static void each_ring_that_ends_is_told_so_once(void **state)
+{
+	struct rig rig;
+
+	rig_open(&rig, NULL);
+	rig_roundtrip(&rig, 0, 2);
+	if (!*state)
+		assert_ok(peer_stop(rig.peer));
+	peer_disconnect(rig.peer);
+	rig_pump(&rig);
+	for (int q = 0; q < 2; q++)
+		assert_int_equal(rig.queues[q].stops, 1);
+	rig_close(&rig);
+}
+
+static void a_session_that_has_ended_has_no_features(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, NULL);
+	assert_true(vu_device_features(rig.dev) != 0);
+	peer_disconnect(rig.peer);
+	rig_pump(&rig);
+	assert_int_equal(vu_device_features(rig.dev), 0);
+	rig_close(&rig);
+}
+
+/* Its request still names the old memory when that turns out to be cut off. */
+static void a_fault_in_memory_of_an_old_session_does_not_end_the_next(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, NULL);
+	rig.mode = RIG_HOLD;
+	rig_submit(&rig, 0, 1);
+	rig_pump(&rig);
+	peer_disconnect(rig.peer);
+	rig_pump(&rig);
+	assert_int_equal(vu_device_fault(rig.dev, rig.queues[0].held[0]->readable[0].iov_base), 1);
+	rig.mode = RIG_SERVE;
+	rig_connect(&rig);
+	rig_pump(&rig);
+	assert_ok(peer_start(rig.peer));
+	assert_ok(vu_req_complete(rig.queues[0].held[0], 0));
+	rig_wait_used(&rig, 0, 1);
+	assert_int_equal(rig.reported, 1);
+	rig_close(&rig);
+}
+
+int main(void)
+{
+	static bool yes = true;
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_struct_of_a_wrong_size_is_named),
+		cmocka_unit_test(a_configuration_without_a_size_is_refused),
+		cmocka_unit_test(counters_say_how_far_they_were_filled),
+		cmocka_unit_test(a_completion_that_is_too_long_is_told_of),
+		cmocka_unit_test(a_device_that_refuses_to_start_is_not_stopped),
+		{"each_ring_that_is_stopped_is_told_so_once", each_ring_that_ends_is_told_so_once,
+		 NULL, NULL, NULL},
+		{"each_ring_of_a_lost_session_is_told_so_once", each_ring_that_ends_is_told_so_once,
+		 NULL, NULL, &yes},
+		cmocka_unit_test(a_session_that_has_ended_has_no_features),
+		cmocka_unit_test(a_fault_in_memory_of_an_old_session_does_not_end_the_next),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
