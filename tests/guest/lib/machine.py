@@ -62,7 +62,9 @@ class Machine:
         self._spawn(self.command(console, agent))
         if self.successor:
             return self
-        ready = self.wait_agent(rb"^@ready .*\n", timeout=timeout, what="sign of a booted guest")
+        # firmware may have written there before, and not ended its line
+        ready = self.wait_agent(rb"(?:^|\r)@ready .*\n", timeout=timeout,
+                                what="sign of a booted guest")
         self._mark, self.boot_time = ready.end, time.monotonic() - began
         self.say(f"{self.name}: up after {self.boot_time:.1f} s")
         return self

@@ -96,6 +96,10 @@ class Test:
         """Boots Debian's User-mode Linux."""
         return self._boot(Uml, "uml", devices, kw)
 
+    def machine(self, kind, *devices, **kw):
+        """Boots another kind of Machine."""
+        return self._boot(kind, kind.__name__.lower(), devices, kw)
+
     @contextlib.contextmanager
     def check(self, sentence):
         """One check.  It failed if its block raises; the next one goes on unless the guest died."""
