@@ -109,8 +109,8 @@ struct vu_program_info {
  * (repeatable), --fd=FDNUM (connected or listening; repeatable), --connect=PATH (the front-end
  * listens; repeatable), --print-capabilities, --help, --version,
  * --verbose (repeatable), --once, --socket-mode=OCTAL, --socket-group=NAME, --poll-us=N,
- * --cpus=LIST, --allow-any-memory and --max-memory=SIZE (vu_device_set_memory()).  Without a socket
- * option, sockets passed by LISTEN_FDS are used.  SIGTERM and SIGINT end it cleanly, and so do
+ * --cpus=LIST, --allow-any-memory, --max-memory=SIZE (vu_device_set_memory()) and
+ * --message-timeout=SECONDS (vu_device_set_message_timeout()).  Without a socket option, sockets passed by LISTEN_FDS are used.  SIGTERM and SIGINT end it cleanly, and so do
  * SIGQUIT and SIGUSR2 unless they were ignored or had a handler before; SIGBUS in truncated guest
  * memory ends only the session concerned.  SIGUSR1 prints every queue's counters
  * (vu_queue_counters()) to standard error.

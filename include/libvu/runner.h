@@ -65,7 +65,8 @@ struct vu_socket_info {
  * @info: NULL means defaults.
  *
  * A front-end that connects and leaves without a message is no session; the device's
- * session_begin is called with the first one.
+ * session_begin is called with the first one.  One that stays without a message is disconnected
+ * after the device's vu_device_message_timeout().
  *
  * Return: 0; -EADDRINUSE when someone is listening there; -EEXIST when the path is not a socket;
  * -ENAMETOOLONG beyond 107 bytes; -EINVAL for an empty path or a mode beyond 0777; -EBUSY when the

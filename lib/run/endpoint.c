@@ -88,6 +88,10 @@ static int endpoint_on_listener(struct watch *watch, uint32_t events)
 	loop_unwatch(&ep->runner->loop, &ep->listener);
 	ret = fd < 0 ? -errno : loop_watch(&ep->runner->loop, &ep->greeting, fd);
 	if (!ret) {
+		uint64_t ms = vu_device_message_timeout(ep->dev);
+
+		if (ms)
+			loop_timer_start(&ep->runner->loop, &ep->greeting_end, ms * 1000000);
 		endpoint_retry_reset(ep);
 		return 0;
 	}
@@ -114,6 +118,7 @@ static int endpoint_on_greeting(struct watch *watch, uint32_t events)
 	(void)events;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
+	loop_timer_stop(&ep->greeting_end);
 	loop_unwatch(&ep->runner->loop, &ep->greeting);
 	if (n <= 0) {
 		close(fd);
@@ -122,6 +127,20 @@ static int endpoint_on_greeting(struct watch *watch, uint32_t events)
 		endpoint_wait(ep);
 	}
 	return 0;
+}
+
+/* One that stays without a word keeps all others away. */
+static void endpoint_on_greeting_end(struct timer *timer)
+{
+	struct endpoint *ep = endpoint_of(timer, greeting_end);
+	int fd = ep->greeting.fd;
+
+	log_peer_warn(&ep->log, "who connected sends nothing for %.3g s: disconnecting",
+		      vu_device_message_timeout(ep->dev) / 1e3);
+	loop_unwatch(&ep->runner->loop, &ep->greeting);
+	shutdown(fd, SHUT_RDWR);
+	close(fd);
+	endpoint_wait(ep);
 }
 
 /* --- CONNECT --- */
@@ -275,6 +294,7 @@ static void endpoint_close(struct endpoint *ep)
 	int greeting_fd = ep->greeting.fd;
 
 	loop_timer_stop(&ep->retry);
+	loop_timer_stop(&ep->greeting_end);
 	loop_unwatch(loop, &ep->listener);
 	loop_unwatch(loop, &ep->greeting);
 	if (greeting_fd >= 0) {
@@ -320,6 +340,7 @@ int endpoint_new(struct vu_runner *runner, struct vu_device *dev, enum endpoint_
 	watch_init(&ep->listener, endpoint_on_listener);
 	watch_init(&ep->greeting, endpoint_on_greeting);
 	timer_init(&ep->retry, endpoint_on_retry);
+	timer_init(&ep->greeting_end, endpoint_on_greeting_end);
 
 	ret = loop_watch(&runner->loop, &ep->device, vu_device_fd(dev));
 	if (ret) {

@@ -26,6 +26,7 @@ struct endpoint {
 	struct watch device;
 	struct watch listener; /* not watched while a front-end is attached: others wait */
 	struct watch greeting; /* accepted, has not said anything yet */
+	struct timer greeting_end; /* ... and never will */
 	struct timer retry;
 	uint64_t retry_delay;
 	int retry_error; /* the one that was logged last */

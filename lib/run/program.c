@@ -194,6 +194,9 @@ static int program_create_devices(struct vu_program *program)
 		if (program->sockets[i].dev)
 			(void)vu_device_set_memory(program->sockets[i].dev, program->max_memory,
 						   program->any_memory);
+		if (program->sockets[i].dev && program->has_message_timeout)
+			vu_device_set_message_timeout(program->sockets[i].dev,
+						      (uint32_t)program->message_timeout * 1000);
 	}
 	return PROGRAM_OK;
 }

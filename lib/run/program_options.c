@@ -153,6 +153,14 @@ static int set_max_memory(const char *value, void *opaque)
 	return vu_number_parse(value, 1, UINT64_MAX, &program->max_memory);
 }
 
+static int set_message_timeout(const char *value, void *opaque)
+{
+	struct vu_program *program = opaque;
+
+	program->has_message_timeout = true;
+	return vu_number_parse(value, 0, 86400, &program->message_timeout);
+}
+
 static int set_verbose(const char *value, void *opaque)
 {
 	struct vu_program *program = opaque;
@@ -214,6 +222,12 @@ const struct vu_option *program_options(void)
 		 .argument = "SIZE",
 		 .help = "most guest memory that a device maps (default 8T)",
 		 .set = set_max_memory},
+		{.name = "message-timeout",
+		 .argument = "SECONDS",
+		 .help = "end a connection that does not finish its first message, or a later one "
+			 "(default 30; 0: never)",
+		 .valid = "0 to 86400",
+		 .set = set_message_timeout},
 		{.name = "verbose", .help = "log every message, too", .set = set_verbose},
 		{.name = "print-capabilities", .help = "print what this back-end can do, as JSON"},
 		{.name = "help", .help = "print this, as -h does"},

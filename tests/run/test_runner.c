@@ -152,6 +152,26 @@ static void once_ends_with_the_first_session_and_a_silent_visitor_is_none(void *
 	assert_int_equal(access(f->path, F_OK), -1);
 }
 
+static void a_visitor_that_stays_and_says_nothing_makes_room(void **state)
+{
+	struct fixture *f = *state;
+	char byte;
+	int fd;
+
+	vu_device_set_message_timeout(f->dev, 5);
+	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
+	fixture_start(f);
+	fd = connect_to(f->path);
+	assert_int_equal(read(fd, &byte, 1), 0);
+	close(fd);
+	/* Or by half a message: that is for the device to see. */
+	fd = connect_to(f->path);
+	assert_int_equal(write(fd, "\1\0\0\0", 4), 4);
+	assert_int_equal(read(fd, &byte, 1), 0);
+	close(fd);
+	fixture_stop(f);
+}
+
 static void a_stop_before_the_run_ends_it_and_only_that_one(void **state)
 {
 	struct fixture *f = *state;
@@ -315,6 +335,7 @@ int main(void)
 		TEST(connecting_goes_on_until_somebody_listens),
 		TEST(a_device_has_one_source_of_front_ends),
 		TEST(once_ends_with_the_first_session_and_a_silent_visitor_is_none),
+		TEST(a_visitor_that_stays_and_says_nothing_makes_room),
 		TEST(a_stop_before_the_run_ends_it_and_only_that_one),
 		TEST(the_end_of_a_run_closes_its_sessions_and_the_devices_stay),
 		TEST(a_child_of_fork_does_not_stop_its_parents_runner),
