@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "dev/bell.h"
@@ -71,6 +72,24 @@ int notifier_open(struct notifier *n, int fd)
 	n->fd = fd;
 	n->kind = kind;
 	return 0;
+}
+
+int notifier_open_timer(struct notifier *n)
+{
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	n->fd = fd;
+	n->kind = NOTIFIER_TIMER;
+	return 0;
+}
+
+void notifier_set_timer(const struct notifier *n, uint32_t ms)
+{
+	const struct itimerspec when = {.it_value.tv_nsec = (long)ms * 1000000};
+
+	timerfd_settime(n->fd, 0, &when, NULL);
 }
 
 void notifier_close(struct notifier *n)

@@ -11,10 +11,12 @@
 #define DEV_NOTIFIER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct bell;
 
-enum notifier_kind { NOTIFIER_NONE, NOTIFIER_EVENTFD, NOTIFIER_SOCKET };
+/* NOTIFIER_TIMER stands for a kick that nobody gives: the ring is polled. */
+enum notifier_kind { NOTIFIER_NONE, NOTIFIER_EVENTFD, NOTIFIER_SOCKET, NOTIFIER_TIMER };
 
 struct notifier {
 	int fd; /* -1 with NOTIFIER_NONE */
@@ -26,6 +28,10 @@ void notifier_init(struct notifier *n);
 /* Take over fd (not on error).  -EINVAL: neither eventfd nor connected Unix socket. */
 int notifier_open(struct notifier *n, int fd);
 void notifier_close(struct notifier *n);
+
+/* A timer of our own, and when it shall fire, once.  -errno. */
+int notifier_open_timer(struct notifier *n);
+void notifier_set_timer(const struct notifier *n, uint32_t ms);
 
 /*
  * Wake the other side.  A full descriptor is one that is signalled already; one whose other side

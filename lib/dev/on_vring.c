@@ -243,7 +243,19 @@ int on_set_vring_kick(struct session *s, struct wire_msg *msg)
 	struct vu_queue *q;
 	int err = vring_take_fd(s, msg, QUEUE_KICK, &q);
 
-	return err ? err : vring_start(s, msg, q);
+	if (err)
+		return err;
+	if (q->want.fds[QUEUE_KICK].kind == NOTIFIER_NONE) {
+		err = notifier_open_timer(&q->want.fds[QUEUE_KICK]);
+		if (err) {
+			log_peer_error(
+				&s->dev->log,
+				"queue %u: no kick descriptor, and no timer to poll with: %s",
+				q->index, strerror(-err));
+			return -EPROTO;
+		}
+	}
+	return vring_start(s, msg, q);
 }
 
 static int vring_set_fd(struct session *s, struct wire_msg *msg, enum queue_fd which)

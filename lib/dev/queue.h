@@ -101,6 +101,8 @@ struct vu_queue {
 	enum queue_state state;
 	bool enabled;
 	bool inband;
+	uint8_t poll_ms;     /* with a timer for a kick: until the next look */
+	uint64_t poll_count; /* ... and requests at the last one */
 	uint8_t still; /* kicks until a ring that never moved is told about; 0: it did, or was */
 	uint32_t index;
 	struct source kick;

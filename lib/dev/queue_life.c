@@ -62,6 +62,23 @@ static void queue_stands_still(struct vu_queue *q)
 			      q->index, QUEUE_STILL_KICKS);
 }
 
+enum { POLL_MIN_MS = 1, POLL_MAX_MS = 16 };
+
+/* vhost-user "SET_VRING_KICK" without a descriptor: we look ourselves, less often while it is idle.
+ */
+static void queue_polled(struct vu_queue *q)
+{
+	bool busy = q->counts.requests != q->poll_count;
+
+	q->poll_ms = busy ? POLL_MIN_MS : q->poll_ms < POLL_MAX_MS ? q->poll_ms * 2 : POLL_MAX_MS;
+	q->poll_count = q->counts.requests;
+	notifier_set_timer(&q->fds[QUEUE_KICK], q->poll_ms);
+	if (q->ring) {
+		q->pending = true;
+		group_activate(q->group, q);
+	}
+}
+
 static void queue_kicked(struct source *source, uint32_t events)
 {
 	struct vu_queue *q =
@@ -69,6 +86,10 @@ static void queue_kicked(struct source *source, uint32_t events)
 
 	/* An eventfd is watched edge-triggered: every write wakes, nothing need be read. */
 	(void)events;
+	if (unlikely(q->fds[QUEUE_KICK].kind == NOTIFIER_TIMER)) {
+		queue_polled(q);
+		return;
+	}
 	count_add(&q->counts.kicks, 1);
 	if (q->ring) {
 		if (unlikely(q->still) && q->enabled)
@@ -137,6 +158,10 @@ static void queue_watch_kick(struct vu_queue *q)
 	if (group_watch(q->group, kick->fd, &q->kick, EPOLLIN | EPOLLET))
 		log_peer_error(&q->dev->log, "queue %u: the kick descriptor cannot be watched",
 			       q->index);
+	if (kick->kind == NOTIFIER_TIMER) {
+		q->poll_ms = POLL_MIN_MS;
+		notifier_set_timer(kick, q->poll_ms);
+	}
 }
 
 /* Take over new descriptors, the enabled bit, the memory. */

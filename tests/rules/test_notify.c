@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -344,11 +345,44 @@ static void kicks_without_news_of_a_ring_that_moved_are_nothing_to_tell(void **s
 	rig_close(&rig);
 }
 
+/* vhost-user, SET_VRING_KICK: "polling should be used instead of waiting for the kick". */
+static void a_ring_without_a_kick_descriptor_is_polled(void **state)
+{
+	const struct rig_config config = {.groups = true};
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, &config);
+	for (uint32_t q = 0; q < 2; q++) {
+		assert_ok(frontend_set_vring_kick(front(&rig), q, -1));
+		for (int round = 0; round < 3; round++) {
+			uint32_t done = 0;
+
+			rig_add(&rig, q);
+			driver_publish(rig.peer->queues[q]);
+			while (done < 1) {
+				poll(NULL, 0, 1);
+				rig_pump(&rig);
+				done += rig_collect(&rig, q);
+			}
+		}
+	}
+	/* A descriptor ends it. */
+	for (uint32_t q = 0; q < 2; q++) {
+		rig_stop_queue(&rig, q);
+		rig_start_queue(&rig, q);
+		rig_roundtrip(&rig, q, 2);
+	}
+	rig_assert_idle(&rig);
+	rig_close(&rig);
+}
+
 int main(void)
 {
 	static int (*makers[])(void) = {make_file, make_epoll,	   make_device,	  make_pipe,
 					make_path, make_directory, make_signalfd, make_listener};
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_ring_without_a_kick_descriptor_is_polled),
 		cmocka_unit_test(a_full_eventfd_does_not_block),
 		cmocka_unit_test(a_full_eventfd_made_blocking_does_not_block),
 		cmocka_unit_test(every_one_of_many_calls_counts),
