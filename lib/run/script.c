@@ -122,6 +122,22 @@ static int script_call(struct vu_script *script, const struct vu_command *comman
 	return ret < 0 ? ret : 0;
 }
 
+/* Whoever is connected can ask for help; who wrote a file cannot. */
+static int script_unknown(struct vu_script *script, const char *name)
+{
+	char valid[160] = "";
+	size_t len = 0;
+
+	for (const struct vu_command *c = script->commands; c->name && len < sizeof(valid); c++)
+		len += (size_t)snprintf(valid + len, sizeof(valid) - len, "%s%s",
+					len ? ", " : " (valid: ", c->name);
+	if (len >= sizeof(valid) - 1)
+		memcpy(valid + sizeof(valid) - 4, "...", 4);
+	return script_fail(script, -EINVAL, "there is no command '%.64s'%s%s", name,
+			   script->server ? "; try help" : valid,
+			   script->server || !len ? "" : ")");
+}
+
 int script_run(struct vu_script *script, struct line *line)
 {
 	const char *words[WORDS_MOST];
@@ -137,8 +153,7 @@ int script_run(struct vu_script *script, struct line *line)
 		if (!strcmp(c->name, words[0]))
 			return script_call(script, c, (uint32_t)n - 1, words + 1);
 	if (strcmp(words[0], "help") != 0)
-		return script_fail(script, -EINVAL, "there is no command '%.64s'%s", words[0],
-				   script->server ? "; try help" : "");
+		return script_unknown(script, words[0]);
 	script_help(script);
 	return 0;
 }

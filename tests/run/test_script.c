@@ -48,7 +48,8 @@ static void a_file_ends_at_its_first_error_with_file_and_line(void **state)
 	struct script_rig *rig = *state;
 
 	assert_int_equal(run_file(rig, "note a\n\nnot b\nnote c\n"), -EINVAL);
-	expect_log(rig, "script", "f:3: there is no command 'not'");
+	expect_log(rig, "script",
+		   "f:3: there is no command 'not' (valid: note, repeat, say, fail, nothing)");
 	assert_string_equal(rig->ran, "a;");
 	rig->info.name = "disk3";
 	assert_int_equal(run_file(rig, "\n\nfail"), -ENODEV);
