@@ -5,7 +5,6 @@
 import random
 
 from lib import VhostUser, main
-from lib.kernel import Kernel
 
 WANTED = 16384
 PIECE = 16  # shorter ones would be found by chance, and the driver has no smaller buffers
@@ -75,13 +74,13 @@ def test_uml(t):
     served = known_bytes(t.path("source"))
     with t.backend("vu-rng", f"--source={t.path('source')}") as rng:
         device = VhostUser("rng", rng)
-        if Kernel.uml().has("virtio_rng"):
+        if t.uml_kernel.has("virtio_rng"):
             with t.uml(device) as guest:
                 read_from_guest(t, guest, "uml", served)
             return
         # Debian's 6.1um kernel has HW_RANDOM_VIRTIO off; its transport, virtio_uml, is built in
         t.skip("uml_guest_reads_the_bytes_that_the_device_served",
-               f"Debian's User-mode Linux {Kernel.uml().release} has no virtio_rng driver")
+               f"Debian's User-mode Linux {t.uml_kernel.release} has no virtio_rng driver")
         device.modules = []
         with t.uml(device) as guest:
             with t.check("uml_front_end_finds_an_rng_behind_the_socket"):

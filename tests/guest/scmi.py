@@ -155,13 +155,14 @@ def test_built_uml(t):
         file.write(PLATFORM)
     with t.backend("vu-scmi", f"--platform={t.path('board')}",
                    f"--control={t.path('control')}") as scmi, \
-         boot(t, scmi) as guest, Control(t.path("control")) as control:
-        guest.run("mount -t debugfs none /sys/kernel/debug")
-        clocks_and_domains(t, guest, control)
-        sensors(t, guest, control)
-        resets_and_trip_points(t, guest, control)
-        with t.check("after_a_reboot_the_guest_finds_the_platform_as_it_was"):
-            guest.reboot()
+         Control(t.path("control")) as control:
+        with boot(t, scmi) as guest:
+            guest.run("mount -t debugfs none /sys/kernel/debug")
+            clocks_and_domains(t, guest, control)
+            sensors(t, guest, control)
+            resets_and_trip_points(t, guest, control)
+            guest.kill()  # Linux 7.2 hangs in its own reboot when SCMI has a clock that is in use
+        with t.check("the_next_guest_finds_the_platform_as_it_was"), boot(t, scmi) as guest:
             guest.run("mount -t debugfs none /sys/kernel/debug")
             assert guest.run(f"cat {HWMON}/temp1_input").text == "61000"
             assert clocks(guest)["a-pwm-with-a-long-name"] == 5000000

@@ -15,7 +15,7 @@ from .drivers import unpack_source
 from .fetch import Packages
 from .store import first_error, needed
 
-SUITE, SERIES = "bookworm-security", "6.12"
+SUITE, SERIES = "sid", "7.2"
 CONFIG = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "uml.config")
 # large, and nothing that is switched on needs it
 LEAVE_OUT = ("arch/*/boot/dts", "Documentation/devicetree", "drivers/gpu/drm/amd/include",
@@ -50,7 +50,7 @@ def _build(store, key, work):
     unpack_source(deb, SERIES, work, leave_out=LEAVE_OUT)
     os.mkdir(made)
     _configure(store, source, f"{made}/log")
-    store.say("compiling; two processors need three minutes")
+    store.say("compiling; two processors need four minutes")
     _make(store, source, f"{made}/log", f"-j{os.cpu_count()}", "linux")
     for name in ("linux", "modules.builtin", ".config"):
         shutil.copy(f"{source}/{name}", made)

@@ -46,10 +46,13 @@ class Kernel:
 
     @staticmethod
     def uml(linux=None):
-        """User-mode Linux of Debian's package user-mode-linux, or (program, folder of modules)."""
+        """User-mode Linux of Debian's package user-mode-linux, or (program, folder of modules).
+
+        VU_LINUX_UML is another program to start in place of the package's.
+        """
         if linux:
             return Kernel(re.search(r"\d[\d.]*", os.path.basename(linux[1]))[0], *linux)
-        image = shutil.which("linux.uml")
+        image = shutil.which(os.environ.get("VU_LINUX_UML") or "linux.uml")
         modules = sorted(glob.glob("/usr/lib/uml/modules/*"), key=version_key)
         if not image or not modules:
             raise Skip("no linux.uml: run scripts/setup guest (Debian package user-mode-linux)")

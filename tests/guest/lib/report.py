@@ -21,7 +21,7 @@ from .errors import GuestDied, Skip
 from .fetch import Packages
 from .qemu import Qemu
 from .store import Store
-from .uml import Uml
+from .uml import Uml, usable
 
 BEGAN = float(os.environ.get("VU_BEGAN") or time.time())  # the clock of scripts/lib.sh
 
@@ -65,8 +65,13 @@ class Test:
 
     @property
     def built_uml(self):
-        """User-mode Linux 6.12 with the drivers of uml.config, likewise."""
+        """User-mode Linux 7.2 with the drivers of uml.config, likewise."""
         return built_uml(self.store)
+
+    @property
+    def uml_kernel(self):
+        """The Kernel that uml() boots if it gets no other."""
+        return usable(self.store)
 
     def packages(self, suite, *names):
         """The folder with unpacked packages of a newer suite; raises Skip as above."""
@@ -93,7 +98,7 @@ class Test:
         return self._boot(Qemu, "qemu", devices, kw)
 
     def uml(self, *devices, **kw):
-        """Boots Debian's User-mode Linux."""
+        """Boots Debian's User-mode Linux, a newer one where the installed one does not run."""
         return self._boot(Uml, "uml", devices, kw)
 
     def machine(self, kind, *devices, **kw):

@@ -17,6 +17,7 @@ import time
 from .errors import Skip
 
 PATIENCE = 10  # seconds of silence
+NOTES = {}  # this process's, for where the cache folder cannot be written
 
 
 def cache_folders():
@@ -49,13 +50,9 @@ class Store:
         It keeps its own name.  What failed once is not tried again in the same run of scripts/test:
         a network that does not answer costs minutes.
         """
-        cache = next((c for c in cache_folders() if os.access(c, os.W_OK)), cache_folders()[0])
-        failures = f"{cache}/failed.{os.environ.get('VU_BEGAN') or os.getpid()}"
-        if os.path.exists(failures):
-            with open(failures, encoding="utf-8") as file:
-                for line in file:
-                    if line.startswith(f"{what}\t"):
-                        raise Skip(line.rstrip("\n").split("\t")[1])
+        cache, failure = _writable(), self.recall(what)
+        if failure:
+            raise Skip(failure)
         try:
             os.makedirs(cache, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=cache, prefix="fetch.") as work:
@@ -65,15 +62,31 @@ class Store:
                 if not os.path.isdir(place):
                     os.rename(made, place)
         except Skip as reason:
-            with contextlib.suppress(OSError):
-                for old in set(glob.glob(f"{cache}/failed.*")) - {failures}:
-                    os.unlink(old)
-                with open(failures, "a", encoding="utf-8") as file:
-                    file.write(f"{what}\t{' '.join(str(reason).split())}\n")
+            self.note(what, str(reason))
             raise
         except OSError as error:
             raise Skip(f"cannot add to {cache}: {error.strerror}") from error
         return place
+
+    @staticmethod
+    def note(what, text):
+        """For what is found out once in a run of scripts/test, by whichever file comes first."""
+        NOTES[what] = " ".join(text.split())
+        with contextlib.suppress(OSError):
+            os.makedirs(_writable(), exist_ok=True)
+            for old in set(glob.glob(f"{_writable()}/found-out.*")) - {_notes()}:
+                os.unlink(old)
+            with open(_notes(), "a", encoding="utf-8") as file:
+                file.write(f"{what}\t{NOTES[what]}\n")
+
+    @staticmethod
+    def recall(what):
+        """The text of the note, or None."""
+        with contextlib.suppress(OSError), open(_notes(), encoding="utf-8") as file:
+            for line in file:
+                if line.startswith(f"{what}\t"):
+                    return line.rstrip("\n").split("\t")[1]
+        return NOTES.get(what)
 
     def run(self, what, argv, log, cwd=None):
         """Runs a command with its output in the file `log`, and says now and then how far it is.
@@ -99,6 +112,14 @@ class Store:
                 process.kill()
                 process.wait()
         return process.returncode
+
+
+def _writable():
+    return next((c for c in cache_folders() if os.access(c, os.W_OK)), cache_folders()[0])
+
+
+def _notes():
+    return f"{_writable()}/found-out.{os.environ.get('VU_BEGAN') or os.getpid()}"
 
 
 def needed(*programs):

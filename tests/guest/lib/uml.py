@@ -1,12 +1,60 @@
 # SPDX-License-Identifier: MIT
-"""A guest under User-mode Linux: the kernel is a process, and its virtio_uml the front-end."""
+"""A guest under User-mode Linux: the kernel is a process, and its virtio_uml the front-end.
+
+Not every such kernel runs on every processor: before Linux 6.13 they panic when init starts on one
+with AMX, whose floating-point registers are larger than they expect.  So each kernel is tried once.
+"""
 
 import os
 import subprocess
+import tempfile
 
-from .errors import GuestError, Skip
+from .errors import GuestDied, GuestError, GuestTimeout, Skip
 from .kernel import Kernel
 from .machine import Machine
+from .newer import newer_uml
+
+
+def usable(store, linux=None):
+    """The Kernel of `linux`, (program, folder of modules), or Debian's: the installed one if it
+    reaches init here, else the newer one.  Raises Skip where none does.
+    """
+    if os.uname().machine != "x86_64":
+        raise Skip("Debian has User-mode Linux for amd64 only")
+    kernel = Kernel.uml(linux)
+    fault = _fault(store, kernel)
+    if not fault:
+        return kernel
+    fault = f"User-mode Linux {kernel.release} does not reach init on this processor ({fault})"
+    if linux:
+        raise Skip(fault)
+    try:
+        return usable(store, newer_uml(store))
+    except Skip as reason:
+        raise Skip(f"{fault}, and a newer one: {reason}") from reason
+
+
+def _fault(store, kernel):
+    """What a kernel says instead of starting init, found out once in a run; or an empty string."""
+    what = f"start of {kernel.image}"
+    fault = store.recall(what)
+    if fault is None:
+        with tempfile.TemporaryDirectory(prefix="libvu-guest.") as folder:
+            fault = _try(Trial(folder, "trial", store, linux=kernel, memory=64))
+        store.note(what, fault)
+    return fault
+
+
+def _try(machine):
+    try:
+        machine.boot()
+    except GuestTimeout:
+        return "it says nothing"
+    except GuestDied as died:
+        return " ".join(str(died).removeprefix(f"{machine.name}: ").split())[:200]
+    finally:
+        machine.close()
+    return ""
 
 
 class Uml(Machine):
@@ -22,9 +70,7 @@ class Uml(Machine):
         super().__init__(*args, **kw)
 
     def make_kernel(self):
-        if os.uname().machine != "x86_64":
-            raise Skip("Debian has User-mode Linux for amd64 only")
-        return Kernel.uml(self._linux)
+        return usable(self.store, self._linux)
 
     def command(self, console, agent):
         argv = [self.kernel.image, f"mem={self.memory}M", f"initrd={self.initramfs}",
@@ -56,3 +102,13 @@ class Uml(Machine):
             self._process.wait(5)
         except (GuestError, OSError, subprocess.TimeoutExpired):
             self.kill()
+
+
+class Trial(Uml):
+    """A guest without devices, of a Kernel that may not start here."""
+
+    def make_kernel(self):
+        return self._linux
+
+    def shut_down(self):
+        self.kill()
