@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/descriptor.h"
+#include "mem/guarded.h"
 #include "mem/mappings.h"
 
 enum { HUGETLBFS = 0x958458f6 }; /* statfs(2): HUGETLBFS_MAGIC */
@@ -75,8 +76,8 @@ static int region_check_size(const struct region_info *info, int fd, const char 
 }
 
 /* The mapping itself, accounted for and listed. */
-static int region_map_pages(struct region *r, struct mappings *mappings, int fd, off_t start,
-			    const char **why)
+static int region_map_pages(struct region *r, struct mappings *mappings, int fd, uint64_t start,
+			    uint64_t page, const char **why)
 {
 	int err;
 
@@ -84,8 +85,7 @@ static int region_map_pages(struct region *r, struct mappings *mappings, int fd,
 		*why = "more memory than the device may map";
 		return -EDQUOT;
 	}
-	r->map = mmap(NULL, r->map_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-		      start);
+	r->map = guarded_map(fd, start, r->map_len, (size_t)page);
 	if (r->map == MAP_FAILED) {
 		err = -errno;
 		*why = "it cannot be mapped";
@@ -98,7 +98,7 @@ static int region_map_pages(struct region *r, struct mappings *mappings, int fd,
 	if (r->slot)
 		return 0;
 	*why = "out of memory";
-	munmap(r->map, r->map_len);
+	guarded_unmap(r->map, r->map_len);
 	mappings_release(mappings, r->map_len);
 	return -ENOMEM;
 }
@@ -130,7 +130,7 @@ int region_map(struct mappings *mappings, const struct region_info *info, int fd
 	r->info = *info;
 	r->refs = 1;
 	r->map_len = (size_t)((lead + info->size + page - 1) / page * page);
-	err = region_map_pages(r, mappings, fd, (off_t)start, why);
+	err = region_map_pages(r, mappings, fd, start, page, why);
 	if (err) {
 		free(r);
 		return err;
@@ -152,7 +152,7 @@ void region_unref(struct region *region)
 	if (!region || __atomic_fetch_sub(&region->refs, 1, __ATOMIC_ACQ_REL) != 1)
 		return;
 	mappings_remove(region->slot);
-	munmap(region->map, region->map_len);
+	guarded_unmap(region->map, region->map_len);
 	mappings_release(region->mappings, region->map_len);
 	mappings_unref(region->mappings);
 	free(region);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Guest memory, see guest.h. */
+/* Guest memory, see guest.h.  Whoever leaves a region touches a page that faults. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +16,34 @@ int guest_new(struct guest **guest)
 	return *guest ? 0 : -ENOMEM;
 }
 
+/* Map the region's file between two pages that nobody may touch.  MAP_FAILED. */
+static void *guest_map(const struct guest_region *r, uint64_t start)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), align = r->huge ? GUEST_HUGE_PAGE : page;
+	size_t all = r->map_size + 2 * page + align;
+	unsigned char *room = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *map;
+
+	if (room == MAP_FAILED)
+		return room;
+	map = (unsigned char *)(((uintptr_t)room + page + align - 1) / align * align);
+	if (mmap(map, r->map_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, r->fd,
+		 (off_t)start) == MAP_FAILED) {
+		munmap(room, all);
+		return MAP_FAILED;
+	}
+	if (map - page > room)
+		munmap(room, (size_t)(map - page - room));
+	map += r->map_size;
+	if (room + all > map + page)
+		munmap(map + page, (size_t)(room + all - (map + page)));
+	return map - r->map_size;
+}
+
 static void guest_release(struct guest_region *r)
 {
-	munmap(r->map, r->map_size);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	munmap((unsigned char *)r->map - page, r->map_size + 2 * page);
 	close(r->fd);
 }
 
@@ -52,7 +77,7 @@ int guest_add(struct guest *guest, const struct guest_region *config)
 	if (ftruncate(r->fd, (off_t)((file_size + page - 1) & ~(page - 1))) < 0)
 		goto fail;
 	r->map_size = (file_size - start + page - 1) & ~(page - 1);
-	r->map = mmap(NULL, r->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, (off_t)start);
+	r->map = guest_map(r, start);
 	if (r->map == MAP_FAILED)
 		goto fail;
 	r->host = (unsigned char *)r->map + (config->mmap_offset - start);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "frontend/guest.h"
@@ -234,6 +235,50 @@ static void faults_are_found_while_others_come_and_go(void **state)
 	assert_int_equal(f->guest->regions[0].host[0], 0x5a);
 }
 
+/* Does a process die of touching that byte? */
+static bool is_deadly(volatile unsigned char *byte)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		signal(SIGSEGV, SIG_DFL);
+		*byte = 0x77;
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	/* A sanitizer ends it with a status of its own. */
+	return !WIFEXITED(status) || WEXITSTATUS(status);
+}
+
+static void an_access_beside_a_mapping_faults(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t sizes[] = {1, PAGE, 3 * PAGE + 1, (2 << 20) + PAGE};
+	int fd = memfd_create("memory", MFD_CLOEXEC);
+	const char *why;
+
+	assert_int_equal(ftruncate(fd, 4 << 20), 0);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct region_info info = {0, sizes[i], 0, i * PAGE};
+		struct region *region;
+		unsigned char *map;
+
+		assert_int_equal(region_map(f->mappings, &info, fd, &region, &why), 0);
+		map = region->map;
+		assert_false(is_deadly(map));
+		assert_false(is_deadly(map + region->map_len - 1));
+		assert_true(is_deadly(map - 1));
+		assert_true(is_deadly(map + region->map_len));
+		/* So that huge pages can be behind it. */
+		if (sizes[i] > 2 << 20)
+			assert_int_equal(((uintptr_t)map - i * PAGE) % (2 << 20), 0);
+		region_unref(region);
+	}
+	close(fd);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -246,6 +291,7 @@ int main(void)
 		CASE(only_the_mapping_that_was_hit_is_replaced),
 		CASE(a_mapping_that_is_gone_is_not_ours_any_more),
 		CASE(faults_are_found_while_others_come_and_go),
+		CASE(an_access_beside_a_mapping_faults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

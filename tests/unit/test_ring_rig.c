@@ -10,11 +10,6 @@
 #include <unistd.h>
 
 /* Two pages that cannot be touched, around a mapping. */
-struct rig_guard {
-	struct rig_guard *next;
-	unsigned char *low, *high;
-};
-
 struct rig_segs {
 	struct rig_segs *next;
 	struct driver_seg segs[];
@@ -112,27 +107,6 @@ int rig_count_mappings(void)
 	return n;
 }
 
-/* Move a region's mapping to where its neighbours are out of bounds. */
-static void rig_guard_region(struct rig *rig, struct region *r)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE),
-	       lead = (size_t)(r->host - (unsigned char *)r->map);
-	unsigned char *room =
-		mmap(NULL, r->map_len + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct rig_guard *guard = malloc(sizeof(*guard));
-
-	assert_true(room != MAP_FAILED);
-	assert_ptr_equal(
-		mremap(r->map, r->map_len, r->map_len, MREMAP_MAYMOVE | MREMAP_FIXED, room + page),
-		room + page);
-	mappings_remove(r->slot);
-	r->map = room + page;
-	r->host = room + page + lead;
-	r->slot = mappings_add(r->mappings, r->map, r->map_len);
-	*guard = (struct rig_guard){rig->guards, room, room + page + r->map_len};
-	rig->guards = guard;
-}
-
 struct table *rig_map_table(struct rig *rig, unsigned int without)
 {
 	struct region *regions[RIG_MAX_REGIONS] = {NULL};
@@ -147,7 +121,7 @@ struct table *rig_map_table(struct rig *rig, unsigned int without)
 		if (without & 1u << i)
 			continue;
 		assert_int_equal(region_map(rig->mappings, &info, g->fd, &regions[n], &why), 0);
-		rig_guard_region(rig, regions[n++]);
+		n++;
 	}
 	assert_int_equal(table_new(regions, n, &table), 0);
 	while (n)
@@ -241,21 +215,11 @@ void rig_start(struct rig *rig, const struct rig_options *options)
 
 void rig_stop(struct rig *rig)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
 	ring_free(rig->ring);
 	driver_free(rig->drv);
 	table_unref(rig->table);
 	mappings_unref(rig->mappings);
 	guest_free(rig->guest);
-	while (rig->guards) {
-		struct rig_guard *guard = rig->guards;
-
-		rig->guards = guard->next;
-		munmap(guard->low, page);
-		munmap(guard->high, page);
-		free(guard);
-	}
 	while (rig->segs) {
 		struct rig_segs *segs = rig->segs;
 

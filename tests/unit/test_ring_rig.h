@@ -76,7 +76,6 @@ struct rig_chain {
 /* Mixed is direct ones and then a table; packed rings do not have that: the table has them all. */
 enum rig_how { RIG_DIRECT, RIG_INDIRECT, RIG_MIXED };
 
-struct rig_guard;
 struct rig_segs;
 
 struct rig {
@@ -88,7 +87,6 @@ struct rig {
 	struct driver_ring *drv;
 	struct ring_config config;
 	struct ring *ring;
-	struct rig_guard *guards;
 	struct rig_segs *segs;
 	uint64_t tables_gpa; /* room for the indirect tables of rig_add() */
 	uint64_t tables_used;
