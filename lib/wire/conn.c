@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/descriptor.h"
+#include "wire/other_end.h"
 
 enum { TX_BOUND = 256 * 1024 };
 
@@ -130,25 +131,44 @@ static const char slow_file[] =
 static const char slow_socket[] = "has a network socket, which nothing here is for; closing it "
 				  "may block: it stays open until this process ends";
 
-/* NULL, or why fd must not even be closed. */
-static const char *conn_rx_slow(const struct wire_conn *c, int fd)
+static const char too_many[] = "has more than 8 file descriptors";
+static const char own_end[] =
+	"has the front-end's own end of this connection: who holds that would "
+	"never see the front-end go";
+
+/* NULL, or why fd is not taken; *keep: it must not even be closed. */
+static const char *conn_rx_refuse(const struct wire_conn *c, int fd, bool *keep)
 {
-	switch (descriptor_kind(fd)) {
-	case DESCRIPTOR_SLOW_FILE:
-		return c->any_files ? NULL : slow_file;
-	case DESCRIPTOR_SLOW_SOCKET:
-		return slow_socket;
-	default:
-		return NULL;
-	}
+	enum descriptor_kind kind = descriptor_kind(fd);
+
+	*keep = kind == DESCRIPTOR_SLOW_SOCKET || (kind == DESCRIPTOR_SLOW_FILE && !c->any_files);
+	if (*keep)
+		return kind == DESCRIPTOR_SLOW_FILE ? slow_file : slow_socket;
+	return kind == DESCRIPTOR_SOCKET && other_end_is(fd, c->fd) ? own_end : NULL;
+}
+
+/* One descriptor that came: into rx, or closed, or kept.  NULL, or why it is not taken. */
+static const char *conn_rx_fd(struct wire_conn *c, int fd)
+{
+	bool keep;
+	const char *why = conn_rx_refuse(c, fd, &keep);
+
+	if (!why && c->rx.n_fds == WIRE_MAX_FDS)
+		why = too_many;
+	if (keep)
+		c->kept++;
+	else if (why)
+		close(fd);
+	else
+		c->rx.fds[c->rx.n_fds++] = fd;
+	return why;
 }
 
 /* Put the fds of one recvmsg into rx.  -EPROTO if they cannot belong there; all are closed then. */
 static int conn_rx_fds(struct wire_conn *c, struct msghdr *mh)
 {
 	bool is_start = c->rx_got == 0;
-	bool too_many = false;
-	const char *slow = NULL;
+	const char *why = NULL;
 	uint32_t before = c->rx.n_fds;
 	struct cmsghdr *cm;
 
@@ -159,31 +179,23 @@ static int conn_rx_fds(struct wire_conn *c, struct msghdr *mh)
 			continue;
 		n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		for (size_t i = 0; i < n; i++) {
-			const char *why;
+			const char *wrong;
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(cm) + i * sizeof(fd), sizeof(fd));
-			why = conn_rx_slow(c, fd);
-			if (why) {
-				slow = why;
-				c->kept++;
-			} else if (c->rx.n_fds < WIRE_MAX_FDS) {
-				c->rx.fds[c->rx.n_fds++] = fd;
-			} else {
-				close(fd);
-				too_many = true;
-			}
+			wrong = conn_rx_fd(c, fd);
+			why = wrong ? wrong : why;
 		}
 	}
-	if (slow)
-		return conn_rx_fail(c, -EPROTO, slow);
+	if (why && why != too_many)
+		return conn_rx_fail(c, -EPROTO, why);
 	if (!is_start && c->rx.n_fds != before)
 		return conn_rx_fail(c, -EPROTO, "has file descriptors after its start");
-	if (!(mh->msg_flags & MSG_CTRUNC) && !too_many)
+	if (!(mh->msg_flags & MSG_CTRUNC) && !why)
 		return 0;
 	/* The kernel cuts the list at our buffer's end, or where our fd table is full. */
 	if (c->rx.n_fds == WIRE_MAX_FDS)
-		return conn_rx_fail(c, -EPROTO, "has more than 8 file descriptors");
+		return conn_rx_fail(c, -EPROTO, too_many);
 	return conn_rx_fail(c, -EPROTO, "lost file descriptors: too many are open here");
 }
 

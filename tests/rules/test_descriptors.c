@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -337,6 +338,54 @@ static void sparse_files_do_not_use_up_the_addresses(void **state)
 
 /* --- the end of a session --- */
 
+/* Who holds it sees no end of the connection, ever. */
+static void the_front_ends_own_end_is_refused(void **state)
+{
+	(void)state;
+	for (int i = 0; i < USES; i++) {
+		struct rig rig;
+
+		rig_open(&rig, NULL);
+		(void)uses[i](&rig, front(&rig)->fd);
+		rig_pump(&rig);
+		if (!rig_logged(&rig, "own end of this connection")) {
+			print_message("[  SKIP  ] no unix_diag in this kernel\n");
+			skip();
+		}
+		assert_ok(frontend_wait_closed(front(&rig)));
+		rig_expect_errors(&rig, "own end of this connection", 1);
+		rig_close(&rig);
+	}
+}
+
+/* By the name of the listener that both have it from. */
+static void the_end_of_an_accepted_connection_is_known_by_its_name(void **state)
+{
+	const struct sockaddr_un abstract = {.sun_family = AF_UNIX};
+	struct sockaddr_un name;
+	socklen_t len = sizeof(name);
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int ours = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), theirs;
+	struct rig rig;
+
+	(void)state;
+	assert_ok(bind(listener, (const struct sockaddr *)&abstract, sizeof(sa_family_t)));
+	assert_ok(listen(listener, 1));
+	assert_ok(getsockname(listener, (struct sockaddr *)&name, &len));
+	assert_ok(connect(ours, (struct sockaddr *)&name, len));
+	theirs = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	close(listener);
+	rig_make(&rig, NULL);
+	rig.fds -= 2; /* both go with the rig */
+	assert_ok(vu_device_attach(rig.dev, theirs));
+	assert_ok(peer_adopt(rig.peer, ours));
+	(void)as_ballast(&rig, ours);
+	assert_ok(frontend_wait_closed(front(&rig)));
+	rig_pump(&rig);
+	rig_expect_errors(&rig, "own end of this connection", 1);
+	rig_close(&rig);
+}
+
 static void the_front_end_hears_of_the_end_while_a_forked_child_lives(void **state)
 {
 	struct rig rig;
@@ -394,6 +443,8 @@ int main(void)
 		cmocka_unit_test(one_device_maps_no_more_than_its_limit),
 		cmocka_unit_test(what_outstanding_requests_use_counts_until_they_end),
 		cmocka_unit_test(sparse_files_do_not_use_up_the_addresses),
+		cmocka_unit_test(the_front_ends_own_end_is_refused),
+		cmocka_unit_test(the_end_of_an_accepted_connection_is_known_by_its_name),
 		cmocka_unit_test(the_front_end_hears_of_the_end_while_a_forked_child_lives),
 		cmocka_unit_test(a_forked_child_does_not_end_its_parents_session),
 	};
