@@ -96,7 +96,10 @@ struct i2c_chip {
 	const struct i2c_chip_ops *ops;
 	struct i2c_chip *next;
 	struct i2c_chips *chips;
+	const char *type;     /* of this kind, or NULL */
+	uint32_t n_registers; /* numbers below are registers */
 	uint16_t address;
+	uint8_t crc; /* of the transfer's bytes so far, by the rules of SMBus */
 };
 
 /* Functions return 0 or -errno; a write or a read that fails is one without acknowledge. */
@@ -104,8 +107,8 @@ struct i2c_chip_ops {
 	const char *kind;
 	int (*write)(struct i2c_chip *chip, const unsigned char *data, uint32_t len);
 	int (*read)(struct i2c_chip *chip, unsigned char *data, uint32_t len);
-	int (*get)(struct i2c_chip *chip, uint8_t number, struct i2c_register *reg);
-	int (*set)(struct i2c_chip *chip, uint8_t number, const struct i2c_register *reg);
+	int (*get)(struct i2c_chip *chip, uint32_t number, struct i2c_register *reg);
+	int (*set)(struct i2c_chip *chip, uint32_t number, const struct i2c_register *reg);
 	void (*free)(struct i2c_chip *chip);
 };
 
@@ -123,9 +126,17 @@ struct i2c_chip *i2c_chips_find(const struct i2c_chips *chips, uint16_t address)
 void i2c_chips_add(struct i2c_chips *chips, struct i2c_chip *chip, uint16_t address);
 void i2c_chips_remove(struct i2c_chips *chips, struct i2c_chip *chip);
 
-/* A 24c02 in a file, which is made if need be; without a path in memory. */
-int i2c_eeprom_new(const char *path, bool read_only, struct i2c_chip **chip);
-int i2c_registers_new(struct i2c_chip **chip);
+/* SMBus's packet error code goes on over more bytes. */
+uint8_t i2c_crc(uint8_t crc, const unsigned char *data, uint32_t len);
+
+/* "24c02"; NULL for a name that is none of these chips. */
+struct i2c_eeprom_type;
+const struct i2c_eeprom_type *i2c_eeprom_type(const char *name);
+/* In a file, which is made if need be; without a path in memory. */
+int i2c_eeprom_new(const struct i2c_eeprom_type *type, const char *path, bool read_only,
+		   struct i2c_chip **chip);
+/* With packet error codes, or without. */
+int i2c_registers_new(bool pec, struct i2c_chip **chip);
 
 /* What commands of a script work on. */
 struct i2c_control {

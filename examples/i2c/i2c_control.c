@@ -37,25 +37,32 @@ static int command_eeprom(struct vu_script *script, uint32_t n, const char *cons
 			  void *opaque)
 {
 	const struct i2c_control *control = opaque;
-	bool read_only = n == 3;
+	const struct i2c_eeprom_type *type = n > 1 ? i2c_eeprom_type(words[1]) : NULL;
 	struct i2c_chip *chip;
+	const char *file;
 	char path[PATH_MAX];
 	uint16_t address;
 	int len, ret = control_free_address(script, control, words[0], &address);
 
 	if (ret)
 		return ret;
-	if (n == 3 && strcmp(words[2], "ro"))
-		return vu_script_fail(script, "only \"ro\" may follow the file");
-	if (n > 1) {
+	words += type ? 2 : 1;
+	n -= type ? 2 : 1;
+	file = n ? words[0] : NULL;
+	if (n > 2 || (n == 2 && strcmp(words[1], "ro")))
+		return vu_script_fail(script,
+				      "wants ADDRESS [24c02|24c32|24c64|24c128|24c256|24c512] "
+				      "[FILE [ro]]");
+	if (file) {
 		/* Each device of a program has its own. */
-		len = control->index ? snprintf(path, sizeof(path), "%s.%" PRIu32, words[1],
-						control->index)
-				     : snprintf(path, sizeof(path), "%s", words[1]);
+		len = control->index
+			      ? snprintf(path, sizeof(path), "%s.%" PRIu32, file, control->index)
+			      : snprintf(path, sizeof(path), "%s", file);
 		if (len >= (int)sizeof(path))
 			return -ENAMETOOLONG;
 	}
-	ret = i2c_eeprom_new(n > 1 ? path : NULL, read_only, &chip);
+	ret = i2c_eeprom_new(type ? type : i2c_eeprom_type("24c02"), file ? path : NULL, n == 2,
+			     &chip);
 	if (ret == -EWOULDBLOCK)
 		return vu_script_fail(script, "another EEPROM is in this file");
 	if (ret)
@@ -73,11 +80,29 @@ static int command_registers(struct vu_script *script, uint32_t n, const char *c
 	uint16_t address;
 	int ret = control_free_address(script, control, words[0], &address);
 
+	if (!ret && n == 2 && (strcmp(words[1], "pec") || address & I2C_TEN))
+		return vu_script_fail(script, "only \"pec\" may follow, and an address of 7 bits");
 	if (!ret)
-		ret = i2c_registers_new(&chip);
+		ret = i2c_registers_new(n == 2, &chip);
 	if (!ret)
 		i2c_chips_add(control->chips, chip, address);
 	return ret;
+}
+
+static int control_number(struct vu_script *script, const struct i2c_chip *chip, const char *text,
+			  uint32_t *number)
+{
+	char reason[64];
+	uint64_t value;
+
+	if (vu_number_parse(text, 0, chip->n_registers - 1, &value)) {
+		snprintf(reason, sizeof(reason), "the register is a number up to %" PRIu32,
+			 chip->n_registers - 1);
+		vu_script_fail(script, reason);
+		return -EINVAL;
+	}
+	*number = (uint32_t)value;
+	return 0;
 }
 
 /* What is not said stays as it was; a new register has 8 bits and is the host's. */
@@ -85,14 +110,16 @@ static int command_reg(struct vu_script *script, uint32_t n, const char *const *
 {
 	struct i2c_register reg;
 	struct i2c_chip *chip;
-	uint64_t number, value, bits;
+	uint64_t value, bits;
+	uint32_t number;
 	int ret = control_find(script, opaque, words[0], &chip);
 
 	if (ret)
 		return ret;
-	if (vu_number_parse(words[1], 0, 255, &number))
-		return vu_script_fail(script, "the register is a number up to 255");
-	ret = chip->ops->get(chip, (uint8_t)number, &reg);
+	ret = control_number(script, chip, words[1], &number);
+	if (ret)
+		return ret;
+	ret = chip->ops->get(chip, number, &reg);
 	if (ret == -ENOENT)
 		reg = (struct i2c_register){.bytes = 1};
 	else if (ret)
@@ -110,22 +137,23 @@ static int command_reg(struct vu_script *script, uint32_t n, const char *const *
 	if (vu_number_parse(words[2], 0, UINT32_MAX >> (32 - 8 * reg.bytes), &value))
 		return vu_script_fail(script, "the value is no number, or has more bits");
 	reg.value = (uint32_t)value;
-	return chip->ops->set(chip, (uint8_t)number, &reg);
+	return chip->ops->set(chip, number, &reg);
 }
 
 static int command_get(struct vu_script *script, uint32_t n, const char *const *words, void *opaque)
 {
 	struct i2c_register reg;
 	struct i2c_chip *chip;
-	uint64_t number;
+	uint32_t number;
 	char line[32];
 	int ret = control_find(script, opaque, words[0], &chip);
 
 	if (ret)
 		return ret;
-	if (vu_number_parse(words[1], 0, 255, &number))
-		return vu_script_fail(script, "the register is a number up to 255");
-	ret = chip->ops->get(chip, (uint8_t)number, &reg);
+	ret = control_number(script, chip, words[1], &number);
+	if (ret)
+		return ret;
+	ret = chip->ops->get(chip, number, &reg);
 	if (ret == -ENOENT)
 		return vu_script_fail(script, "no such register");
 	if (ret)
@@ -142,8 +170,9 @@ static int command_list(struct vu_script *script, uint32_t n, const char *const 
 	char line[64], text[I2C_TEXT];
 
 	for (struct i2c_chip *chip = control->chips->list; chip; chip = chip->next) {
-		snprintf(line, sizeof(line), "%s %s", chip->ops->kind,
-			 i2c_address_format(chip->address, text));
+		snprintf(line, sizeof(line), "%s %s%s%s", chip->ops->kind,
+			 i2c_address_format(chip->address, text), chip->type ? " " : "",
+			 chip->type ? chip->type : "");
 		vu_script_answer(script, line);
 	}
 	return 0;
@@ -185,9 +214,9 @@ static int command_stats(struct vu_script *script, uint32_t n, const char *const
 }
 
 const struct vu_command i2c_commands[] = {
-	{"eeprom", "ADDRESS [FILE [ro]]", "a 24c02, kept in FILE or in memory", 1, 3,
+	{"eeprom", "ADDRESS [TYPE] [FILE [ro]]", "24c02 to 24c512, kept in FILE or in memory", 1, 4,
 	 command_eeprom},
-	{"registers", "ADDRESS", "a chip with registers, none yet", 1, 1, command_registers},
+	{"registers", "ADDRESS [pec]", "a chip with registers, none yet", 1, 2, command_registers},
 	{"reg", "ADDRESS REGISTER VALUE [8|16|24|32] [ro|rw]", "make or set a register", 3, 5,
 	 command_reg},
 	{"get", "ADDRESS REGISTER", "what a register holds", 2, 2, command_get},

@@ -4,6 +4,9 @@
  * first.  The first byte of a write selects one; what follows is written to it and to those behind
  * it, of which the read-only ones stay as they are; a register is written once all its bytes are
  * there.  A read begins at the selected register each time, and what is no register reads as 0xff.
+ *
+ * With packet error codes (SMBus 2.0, 5.4) the byte behind a register is one: a read gives it, and
+ * what was written is forgotten if it is wrong.  Whoever leaves it out is served as without.
  */
 #include "i2c.h"
 
@@ -12,9 +15,20 @@
 
 struct registers {
 	struct i2c_chip chip;
+	bool pec;
 	uint8_t selected;
 	struct i2c_register regs[256];
 };
+
+/* What is left of a write without its packet error code; 0 if that is wrong. */
+static uint32_t registers_check(const struct registers *r, const unsigned char *data, uint32_t len)
+{
+	uint32_t bytes = r->regs[data[0]].bytes ? r->regs[data[0]].bytes : 1;
+
+	if (!r->pec || !(len == bytes + 2 || (len == 2 && bytes > 1)))
+		return len;
+	return i2c_crc(r->chip.crc, data, len - 1) == data[len - 1] ? len - 1 : 0;
+}
 
 static int registers_write(struct i2c_chip *chip, const unsigned char *data, uint32_t len)
 {
@@ -23,6 +37,9 @@ static int registers_write(struct i2c_chip *chip, const unsigned char *data, uin
 
 	if (!len)
 		return 0;
+	len = registers_check(r, data, len);
+	if (!len)
+		return -EBADMSG;
 	r->selected = data[0];
 	for (uint8_t number = r->selected; at < len; number++) {
 		struct i2c_register *reg = &r->regs[number];
@@ -45,11 +62,15 @@ static int registers_read(struct i2c_chip *chip, unsigned char *data, uint32_t l
 {
 	struct registers *r = (struct registers *)(void *)chip;
 	uint8_t number = r->selected;
-	uint32_t left = r->regs[number].bytes;
+	uint32_t left = r->regs[number].bytes, pec_at = r->pec ? left : len;
 
 	for (uint32_t i = 0; i < len; i++) {
 		const struct i2c_register *reg = &r->regs[number];
 
+		if (i >= pec_at) {
+			data[i] = i == pec_at ? i2c_crc(chip->crc, data, i) : 0xff;
+			continue;
+		}
 		data[i] = left ? (unsigned char)(reg->value >> 8 * --left) : 0xff;
 		if (!left)
 			left = r->regs[++number].bytes;
@@ -57,13 +78,13 @@ static int registers_read(struct i2c_chip *chip, unsigned char *data, uint32_t l
 	return 0;
 }
 
-static int registers_get(struct i2c_chip *chip, uint8_t number, struct i2c_register *reg)
+static int registers_get(struct i2c_chip *chip, uint32_t number, struct i2c_register *reg)
 {
 	*reg = ((struct registers *)(void *)chip)->regs[number];
 	return reg->bytes ? 0 : -ENOENT;
 }
 
-static int registers_set(struct i2c_chip *chip, uint8_t number, const struct i2c_register *reg)
+static int registers_set(struct i2c_chip *chip, uint32_t number, const struct i2c_register *reg)
 {
 	((struct registers *)(void *)chip)->regs[number] = *reg;
 	return 0;
@@ -74,7 +95,7 @@ static void registers_free(struct i2c_chip *chip)
 	free(chip);
 }
 
-int i2c_registers_new(struct i2c_chip **chip)
+int i2c_registers_new(bool pec, struct i2c_chip **chip)
 {
 	static const struct i2c_chip_ops ops = {"registers",   registers_write, registers_read,
 						registers_get, registers_set,	registers_free};
@@ -83,6 +104,9 @@ int i2c_registers_new(struct i2c_chip **chip)
 	if (!r)
 		return -ENOMEM;
 	r->chip.ops = &ops;
+	r->chip.type = pec ? "pec" : NULL;
+	r->chip.n_registers = sizeof(r->regs) / sizeof(*r->regs);
+	r->pec = pec;
 	*chip = &r->chip;
 	return 0;
 }

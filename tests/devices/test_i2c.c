@@ -167,7 +167,7 @@ static void chips_come_and_go(void **state)
 	assert_int_equal(ask_transfer(rig, EEPROM, 0, NULL, 0), ERR);
 	rig_say(rig, "eeprom 0x33");
 	ask_expect_at(rig, NOBODY, 0, "\xff", 1);
-	assert_string_equal(rig_say(rig, "list"), "eeprom 0x33\nregisters 0x48");
+	assert_string_equal(rig_say(rig, "list"), "eeprom 0x33 24c02\nregisters 0x48");
 	rig_stop(rig);
 }
 
@@ -203,6 +203,11 @@ static void wrong_commands_are_refused_with_a_reason(void **state)
 		"eeprom 0x80",
 		"eeprom 0x51 /",
 		"eeprom 0x51 f rw",
+		"eeprom 0x51 24c256 f rw",
+		"eeprom 0x51 24c256 f ro more",
+		"registers 0x49 crc",
+		"registers 0x49/10 pec",
+		"reg 0x50 256 0",
 		"eeprom",
 		"registers 0x48",
 		"registers x",
@@ -229,7 +234,7 @@ static void wrong_commands_are_refused_with_a_reason(void **state)
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
 		assert_true(strlen(rig_say_refused(rig, wrong[i])) > 3);
 	/* Nothing came of it. */
-	assert_string_equal(rig_say(rig, "list"), "registers 0x48\neeprom 0x50");
+	assert_string_equal(rig_say(rig, "list"), "registers 0x48\neeprom 0x50 24c02");
 	ask_expect_at(rig, SENSOR, 0, "\x19\x00\x00\x4b\x00\x50\x00\xff", 8);
 	rig_stop(rig);
 }

@@ -114,6 +114,19 @@ static void run(struct i2c_bus *bus, struct fuzz_input *in)
 	require(!bus->failing || piece.messages[n - 1].more);
 }
 
+/* A large EEPROM at 0x51, and at 0x49 registers with packet error codes. */
+static void add_chips(struct i2c_chips *chips)
+{
+	struct i2c_chip *chip;
+
+	require(!i2c_eeprom_new(i2c_eeprom_type("24c512"), NULL, false, &chip));
+	i2c_chips_add(chips, chip, 0x51);
+	require(!i2c_registers_new(true, &chip));
+	i2c_chips_add(chips, chip, 0x49);
+	for (uint32_t i = 0; i < 16; i++)
+		require(!chip->ops->set(chip, i * 17, &(struct i2c_register){i, i % 4 + 1, i & 1}));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = {data, data + size};
@@ -123,6 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(chips && !i2c_bus_init(&bus));
 	i2c_bus_add(&bus, &chips->adapter);
 	require(!i2c_default_chips(chips));
+	add_chips(chips);
 	while (in.at < in.end)
 		run(&bus, &in);
 	i2c_bus_fini(&bus);

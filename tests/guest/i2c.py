@@ -8,6 +8,7 @@ test peer is its front-end.
 """
 
 import functools
+import hashlib
 import os
 import re
 
@@ -23,7 +24,12 @@ reg 0x48 0 0x1900 16
 reg 0x48 1 0 rw
 reg 0x48 2 0x4b00 16 rw
 reg 0x48 3 0x5000 16 rw
+registers 0x49 pec   # the same with packet error codes
+reg 0x49 0 0x1900 16
+reg 0x49 1 0x60 rw
+eeprom 0x54 24c256 {large}
 """
+LARGE = b"32 KiB "
 
 
 def stats(control):
@@ -46,7 +52,9 @@ def chips(t):
     with open(t.path("eeprom"), "wb") as file:
         file.write(TEXT)
     with open(t.path("chips"), "w", encoding="utf-8") as file:
-        file.write(CHIPS.format(file=t.path("eeprom")))
+        file.write(CHIPS.format(file=t.path("eeprom"), large=t.path("large")))
+    with open(t.path("large"), "wb") as file:
+        file.write(LARGE * 1000)
     return [f"--chips={t.path('chips')}", f"--control={t.path('control')}"]
 
 
@@ -60,7 +68,7 @@ def tools(t, guest, bus, control):
         for mode in ("-q", "-r"):
             found = guest.run(f"i2cdetect -y {mode} {bus}").text
             cells = [c for line in found.split("\n")[1:] for c in line.split()[1:]]
-            assert [c for c in cells if c != "--"] == ["48", "50"], found
+            assert [c for c in cells if c != "--"] == ["48", "49", "50", "54"], found
     with t.check(f"{t.name}_guest_gets_and_sets_bytes"):
         assert guest.run(f"i2cget -y {bus} 0x50 5").text == f"{TEXT[5]:#04x}"
         guest.run(f"i2cset -y {bus} 0x50 0x80 0x5a")
@@ -107,6 +115,34 @@ def at24(t, guest, bus):
         assert guest.run(f"cat {path}").output == eeprom_file(t)
 
 
+def large_at24(t, guest, bus):
+    with t.check(f"{t.name}_guest_reads_and_writes_a_24c256_through_at24"):
+        guest.run(f"echo 24c256 0x54 >/sys/bus/i2c/devices/i2c-{bus}/new_device")
+        path = f"/sys/bus/i2c/devices/{bus}-0054/eeprom"
+        assert guest.run(f"cat {path} | wc -c").text.strip() == "32768"
+        text = "written across pages and beyond the first 256 bytes"
+        guest.run(f"printf '{text}' | dd of={path} bs=1 seek=30000 conv=notrunc 2>/dev/null")
+        guest.run(f"printf '{text}' | dd of={path} bs=64 seek=100 conv=notrunc 2>/dev/null")
+        with open(t.path("large"), "rb") as file:
+            held = file.read()
+        assert held[30000:30000 + len(text)] == held[6400:6400 + len(text)] == text.encode()
+        assert held[:6400] == (LARGE * 1000)[:6400] and len(held) == 32768
+        assert guest.run(f"md5sum <{path}").text.split()[0] == hashlib.md5(held).hexdigest()
+
+
+def error_codes(t, guest, bus, control):
+    with t.check(f"{t.name}_guest_uses_packet_error_codes"):
+        assert guest.run(f"i2cget -y {bus} 0x49 0 wp").text == "0x0019"
+        assert guest.run(f"i2cget -y {bus} 0x49 1 bp").text == "0x60"
+        guest.run(f"i2cset -y {bus} 0x49 1 0x25 bp")
+        control.hear("written 0x49 0x01 0x25")
+        assert guest.run(f"i2cget -y {bus} 0x49 1 bp").text == "0x25"
+        # the codes are looked at on both sides: this chip has none, and that one sees a wrong one
+        assert guest.run(f"i2cget -y {bus} 0x48 1 bp", check=False).status != 0
+        assert guest.run(f"i2ctransfer -y {bus} w3@0x49 1 0x26 0", check=False).status != 0
+        assert guest.run(f"i2cget -y {bus} 0x49 1 b").text == "0x25"
+
+
 def simulated(t, boot, lm75):
     modules = ["at24"] + (["lm75"] if lm75 else [])
     with t.backend("vu-i2c", *chips(t)) as i2c, \
@@ -115,6 +151,8 @@ def simulated(t, boot, lm75):
         bus = bus_number(guest, "i2c_virtio")
         tools(t, guest, bus, control)
         at24(t, guest, bus)
+        large_at24(t, guest, bus)
+        error_codes(t, guest, bus, control)
         if lm75:
             sensor(t, guest, bus, control)
         with t.check(f"{t.name}_guest_sees_a_transfer_fail_when_the_host_says_so"):
