@@ -155,18 +155,19 @@ static int create(struct vu_program *program, uint32_t index, struct vu_device *
 {
 	const struct settings *settings = opaque;
 	struct input *in = calloc(1, sizeof(*in));
-	struct input_state now;
-	int ret;
+	struct input_state *now = calloc(1, sizeof(*now));
+	int ret = in && now ? 0 : -ENOMEM;
 
-	if (!in)
-		return -ENOMEM;
-	ret = input_describe(in, settings, index, &now);
+	if (!ret)
+		ret = input_describe(in, settings, index, now);
 	if (!ret)
 		ret = input_open_record(in, settings->record, index);
 	if (!ret)
-		ret = input_make_device(in, settings, index, vu_program_log_level(program), &now);
+		ret = input_make_device(in, settings, index, vu_program_log_level(program), now);
+	free(now);
 	if (ret) {
-		input_free(in);
+		if (in)
+			input_free(in);
 		return ret;
 	}
 	*dev = in->control.device.dev;

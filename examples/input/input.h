@@ -14,11 +14,15 @@
 enum {
 	INPUT_BITMAP = 128, /* bytes of a bitmap in the configuration space */
 	INPUT_STRING = 63,  /* Linux's driver keeps 64 bytes of a name and expects a NUL in them */
-	INPUT_SLOTS = 64,   /* contacts of a touchscreen */
+	INPUT_SLOTS = 1024, /* contacts of a touchscreen: Linux takes no more */
 	INPUT_MT_FIRST = ABS_MT_TOUCH_MAJOR, /* axes that every slot has */
+	INPUT_SWITCHES = 4,		     /* bytes of them */
 	INPUT_MT_AXES = ABS_MT_TOOL_Y - INPUT_MT_FIRST + 1,
-	INPUT_FIFO = 4096,	      /* events */
-	INPUT_STATE = INPUT_FIFO - 4, /* more events than tell any device's whole state */
+	INPUT_FIFO = 4096, /* events */
+	/* As many events tell any device's whole state: bits, axes, and of each slot its number. */
+	INPUT_STATE = INPUT_BITMAP * 8 + INPUT_SWITCHES * 8 + INPUT_MT_FIRST +
+		      INPUT_SLOTS * (INPUT_MT_AXES + 1),
+	INPUT_RING = INPUT_STATE + 4, /* of a fifo, with what stands before and behind a state */
 };
 
 /* Kinds of names that are no event types of the kernel's. */
@@ -51,7 +55,7 @@ void input_config(const struct input_about *about, uint8_t select, uint8_t subse
 /* input_state.c: what is pressed, switched, touched. */
 struct input_state {
 	uint8_t keys[INPUT_BITMAP];
-	uint8_t switches[4];
+	uint8_t switches[INPUT_SWITCHES];
 	int32_t abs[INPUT_MT_FIRST]; /* and at ABS_MT_SLOT the slot that MT events are for */
 	int32_t mt[INPUT_SLOTS][INPUT_MT_AXES];
 	bool slots; /* the device has them; else events of contacts are not state */
@@ -72,7 +76,7 @@ uint32_t input_state_changes(const struct input_state *from, const struct input_
 
 /* input_fifo.c: events that the guest has not taken yet. */
 struct input_fifo {
-	struct input_ev ring[INPUT_FIFO];
+	struct input_ev ring[INPUT_RING];
 	uint32_t head, n;
 	uint32_t open;		 /* of n: the newest, without their SYN_REPORT yet */
 	bool listening;		 /* a driver is there */

@@ -27,18 +27,20 @@ static void control_emit(struct input_control *c, uint32_t type, uint32_t code, 
 
 void input_control_release(struct input_control *c)
 {
-	struct input_state free_hands = c->device.fifo.now;
+	struct input_state *free_hands = malloc(sizeof(*free_hands));
 	struct input_ev *events = calloc(INPUT_STATE, sizeof(*events));
-	uint32_t n;
+	uint32_t n = 0;
 
-	if (!events)
-		return;
-	input_state_let_go(&free_hands);
-	n = input_state_changes(&c->device.fifo.now, &free_hands, false, events);
+	if (events && free_hands) {
+		*free_hands = c->device.fifo.now;
+		input_state_let_go(free_hands);
+		n = input_state_changes(&c->device.fifo.now, free_hands, false, events);
+	}
 	for (uint32_t i = 0; i < n; i++)
 		input_control_event(c, events[i]);
 	if (n)
 		control_emit(c, EV_SYN, SYN_REPORT, 0);
+	free(free_hands);
 	free(events);
 }
 

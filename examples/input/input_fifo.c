@@ -10,11 +10,13 @@
  */
 #include "input.h"
 
+#include <string.h>
+
 static const struct input_ev report = {EV_SYN, SYN_REPORT, 0}, lost = {EV_SYN, SYN_DROPPED, 0};
 
 void input_fifo_init(struct input_fifo *fifo, const struct input_about *about)
 {
-	*fifo = (struct input_fifo){0};
+	memset(fifo, 0, sizeof(*fifo));
 	input_state_init(&fifo->told, about);
 	input_state_init(&fifo->now, about);
 }
@@ -63,9 +65,9 @@ int input_fifo_push(struct input_fifo *fifo, struct input_ev ev)
 		fifo->dropped++;
 		return INPUT_DROPPED;
 	}
-	if (fifo->n == INPUT_FIFO)
+	if (fifo->n >= INPUT_FIFO)
 		return input_fifo_overflow(fifo);
-	fifo->ring[(fifo->head + fifo->n++) % INPUT_FIFO] = ev;
+	fifo->ring[(fifo->head + fifo->n++) % INPUT_RING] = ev;
 	fifo->open = input_is_report(&ev) ? 0 : fifo->open + 1;
 	return INPUT_QUEUED;
 }
@@ -96,7 +98,7 @@ void input_fifo_pop(struct input_fifo *fifo)
 
 	input_state_apply(&fifo->told, ev);
 	fifo->torn = !input_is_report(ev);
-	fifo->head = (fifo->head + 1) % INPUT_FIFO;
+	fifo->head = (fifo->head + 1) % INPUT_RING;
 	fifo->n--;
 	if (fifo->open > fifo->n)
 		fifo->open = fifo->n;

@@ -38,14 +38,13 @@ static void record_bytes(FILE *file, const char *head, const uint8_t *bytes, uin
 
 static void record_header(FILE *file, const struct input_about *about)
 {
-	/* A name with such characters would not be read back as it is. */
-	const char *quote = strpbrk(about->name, "#\"\\") ? "\"" : "";
 	char head[16];
 
-	fprintf(file, "# EVEMU 1.3\nN: %s", quote);
+	/* The name is the rest of its line, so it has no newline. */
+	fprintf(file, "# EVEMU 1.3\nN: ");
 	for (const char *c = about->name; *c; c++)
-		fprintf(file, "%s%c", strchr("\"\\", *c) ? "\\" : "", *c < ' ' ? ' ' : *c);
-	fprintf(file, "%s\nI: %04x %04x %04x %04x\n", quote, about->id.bustype, about->id.vendor,
+		fputc(*c == '\n' || *c == '\r' ? ' ' : *c, file);
+	fprintf(file, "\nI: %04x %04x %04x %04x\n", about->id.bustype, about->id.vendor,
 		about->id.product, about->id.version);
 	record_bytes(file, "P:", about->props, 8);
 	for (uint32_t type = EV_KEY; type < EV_CNT; type++) {

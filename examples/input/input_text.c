@@ -38,6 +38,17 @@ static int text_name(struct vu_script *script, uint32_t n, const char *const *wo
 	return 0;
 }
 
+/* evemu's is the rest of the line. */
+static int text_name_line(struct vu_script *script, uint32_t n, const char *const *words,
+			  void *opaque)
+{
+	struct input_text *text = opaque;
+
+	if (text->about)
+		input_set_string(text->about->name, words[0]);
+	return 0;
+}
+
 static int text_serial(struct vu_script *script, uint32_t n, const char *const *words, void *opaque)
 {
 	struct input_text *text = opaque;
@@ -127,10 +138,8 @@ static int text_set_axis(struct vu_script *script, const struct input_text *text
 			return vu_script_fail(script, "not a number");
 	if (text_add(text, EV_ABS, axis))
 		return vu_script_fail(script, "there is no such axis");
-	if (v[0] > v[1])
-		return vu_script_fail(script, "its minimum is above its maximum");
-	if (axis == ABS_MT_SLOT && (v[0] || v[1] >= INPUT_SLOTS))
-		return vu_script_fail(script, "slots are 0 to 63 at most");
+	if (axis == ABS_MT_SLOT && (v[0] || v[1] < 0 || v[1] >= INPUT_SLOTS))
+		return vu_script_fail(script, "slots begin with 0 and end with 1023 at most");
 	if (text->about)
 		text->about->abs[axis] = (struct input_absinfo){.minimum = v[0],
 								.maximum = v[1],
@@ -142,13 +151,19 @@ static int text_set_axis(struct vu_script *script, const struct input_text *text
 
 static int text_abs(struct vu_script *script, uint32_t n, const char *const *words, void *opaque)
 {
+	struct input_text *text = opaque;
 	uint32_t axis;
+	int ret;
 
 	if (input_code_parse(words[0], EV_ABS, &axis))
 		return vu_script_fail(script, "there is no such axis");
-	return text_set_axis(script, opaque, axis, n - 1, words + 1);
+	ret = text_set_axis(script, text, axis, n - 1, words + 1);
+	if (!ret && text->about && text->about->abs[axis].minimum > text->about->abs[axis].maximum)
+		return vu_script_fail(script, "its minimum is above its maximum");
+	return ret;
 }
 
+/* There are devices whose minimum is above their maximum: a recording shows them as they are. */
 static int text_abs_hex(struct vu_script *script, uint32_t n, const char *const *words,
 			void *opaque)
 {
@@ -261,7 +276,7 @@ static const struct vu_command commands[] = {
 	{"has", "NAME|FIRST..LAST ...", "events (KEY_A, REL_X, LED_CAPSL) and INPUT_PROP_...", 1,
 	 MAX_WORDS, text_has},
 	{"abs", "AXIS MIN MAX [FUZZ [FLAT [RESOLUTION]]]", "an absolute axis", 3, 6, text_abs},
-	{"N:", "TEXT", "evemu: name", 0, MAX_WORDS, text_name},
+	{"N:", "TEXT", "evemu: name", 1, VU_COMMAND_LINE, text_name_line},
 	{"I:", "BUS VENDOR PRODUCT VERSION", "evemu: ids", 4, 4, text_id_hex},
 	{"P:", "BYTE ...", "evemu: properties", 1, MAX_WORDS, text_props},
 	{"B:", "TYPE BYTE ...", "evemu: codes of a type", 2, MAX_WORDS, text_bits},

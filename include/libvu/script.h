@@ -9,6 +9,18 @@
 VU_BEGIN_DECLS
 
 /**
+ * enum vu_command_words - what vu_command.max_words can be besides a number.
+ *
+ * @VU_COMMAND_LINE: all of the line behind the name and one blank is one word, as it is: blanks,
+ *	quotes, # and \ are characters like others.
+ *
+ * Since: 0.1
+ */
+enum vu_command_words {
+	VU_COMMAND_LINE = 65536,
+};
+
+/**
  * struct vu_command - one command of a script.
  *
  * A line is split into words at blanks; "..." holds blanks together, with \" and \\ inside; a word
@@ -18,7 +30,7 @@ VU_BEGIN_DECLS
  * @name: the line's first word.
  * @arguments: what "help" shows after the name ("LINE 0|1"); NULL for none.
  * @help: one line.
- * @min_words, @max_words: how many words may follow the name.
+ * @min_words, @max_words: how many words may follow the name; see enum vu_command_words.
  * @run: called for each such line; @words are the @n that follow the name, valid during the call.
  *	Answers with vu_script_answer().  Returns 0, or -errno, which is reported as its text unless
  *	vu_script_fail() said more.  Must not free the script.  Thread: the group's.

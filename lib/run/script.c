@@ -142,9 +142,14 @@ int script_run(struct vu_script *script, struct line *line)
 {
 	const char *words[WORDS_MOST];
 	const char *why = NULL;
-	int n = line_split(line, words, &why);
+	int n;
 
 	script->reason[0] = '\0';
+	for (const struct vu_command *c = script->commands; c->name; c++) {
+		if (c->max_words == VU_COMMAND_LINE && (words[0] = line_rest(line, c->name)))
+			return script_call(script, c, 1, words);
+	}
+	n = line_split(line, words, &why);
 	if (n < 0)
 		return script_fail(script, n, "%s", why);
 	if (!n)

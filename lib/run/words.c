@@ -74,6 +74,26 @@ static int words_cut(const char **at, char **to, const char **why)
 	return 0;
 }
 
+const char *line_rest(struct line *line, const char *name)
+{
+	size_t start = 0, len = strlen(name);
+
+	if (line->len > LINE_LONGEST || line->has_zero)
+		return NULL;
+	while (start < line->len && words_is_blank(line->text[start]))
+		start++;
+	if (len > line->len - start || memcmp(line->text + start, name, len) != 0)
+		return NULL;
+	start += len;
+	if (start < line->len && !words_is_blank(line->text[start]))
+		return NULL;
+	/* Lines of other systems end with a carriage return, too. */
+	if (line->len > start && line->text[line->len - 1] == '\r')
+		line->len--;
+	line->text[line->len] = '\0';
+	return line->text + (start < line->len ? start + 1 : start);
+}
+
 int line_split(struct line *line, const char **words, const char **why)
 {
 	const char *at = line->text;

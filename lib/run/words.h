@@ -26,6 +26,11 @@ bool line_take(struct line *line, const char **data, size_t *n);
 /* There are no more bytes: true if there is a last line without a newline. */
 bool line_end(struct line *line);
 /*
+ * What is behind this name and one blank in a complete line, as it is; NULL if the line begins
+ * otherwise or is malformed.
+ */
+const char *line_rest(struct line *line, const char *name);
+/*
  * Cut a complete line into words, in place: how many.  -EINVAL if it is malformed, and then *why
  * says how.
  */

@@ -180,7 +180,9 @@ static void descriptions_that_are_wrong_are_refused_by_line(void **state)
 	refused(rig, "has EV_KEY\n", "names no event");
 	refused(rig, "has SYN_REPORT\n", "names no event");
 	refused(rig, "abs ABS_X 1 0\n", "its minimum is above its maximum");
-	refused(rig, "abs ABS_MT_SLOT 0 64\n", "slots are 0 to 63 at most");
+	refused(rig, "abs ABS_MT_SLOT 0 1024\n", "slots begin with 0 and end with 1023 at most");
+	refused(rig, "abs ABS_MT_SLOT 1 2\n", "slots begin with 0 and end with 1023 at most");
+	refused(rig, "abs ABS_MT_SLOT 0 -1\n", "slots begin with 0 and end with 1023 at most");
 	refused(rig, "abs REL_X 0 1\n", "there is no such axis");
 	refused(rig, "abs 64 0 1\n", "there is no such axis");
 	refused(rig, "id BUS_USB 65536 0 0\n", "not a bus or a number");

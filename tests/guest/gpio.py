@@ -164,6 +164,7 @@ def restart(t, guest, gpio, control):
         assert guest.run("cat /tmp/got").text == "1"
 
 
+# One CPU: with two, Linux's driver takes from its event queue without a lock and breaks the ring.
 def whole(t, boot):
     with board(t) as gpio, Control(t.path("control")) as control, \
          boot(VhostUser("gpio", gpio), programs=TOOLS) as guest:
@@ -178,7 +179,7 @@ def whole(t, boot):
 def test_qemu(t):
     """QEMU 7.2 offers the guest no interrupts; but it connects again, as later ones do not."""
     with board(t) as gpio, Control(t.path("control")) as control, \
-         t.qemu(VhostUser("gpio", gpio, reconnect=1), programs=TOOLS) as guest:
+         t.qemu(VhostUser("gpio", gpio, reconnect=1), programs=TOOLS, cpus=1) as guest:
         look(t, guest)
         drive(t, guest, control)
         with t.check("qemu_guest_is_told_that_there_are_no_interrupts"):
@@ -189,11 +190,11 @@ def test_qemu(t):
 
 
 def test_qemu10(t):
-    whole(t, functools.partial(t.qemu, qemu=t.newer_qemu))
+    whole(t, functools.partial(t.qemu, cpus=1, qemu=t.newer_qemu))
 
 
 def test_qemu11(t):
-    whole(t, functools.partial(t.qemu, qemu=t.newest_qemu))
+    whole(t, functools.partial(t.qemu, cpus=1, qemu=t.newest_qemu))
 
 
 def test_uml(t):
@@ -215,7 +216,7 @@ def chips(t, boot, program):
 
 
 def test_chips(t):
-    chips(t, functools.partial(t.qemu, qemu=t.newer_qemu), t.program("vu-gpio"))
+    chips(t, functools.partial(t.qemu, cpus=1, qemu=t.newer_qemu), t.program("vu-gpio"))
 
 
 def test_chips_uml(t):
@@ -241,7 +242,7 @@ def with_libgpiod2(t):
 
 
 def test_chips_libgpiod2(t):
-    chips(t, functools.partial(t.qemu, qemu=t.newer_qemu), with_libgpiod2(t))
+    chips(t, functools.partial(t.qemu, cpus=1, qemu=t.newer_qemu), with_libgpiod2(t))
 
 
 if __name__ == "__main__":

@@ -66,6 +66,7 @@ static const struct vu_command commands[] = {
 	{"repeat", "N TEXT", "answer N times", 2, 2, repeat},
 	{"say", "TEXT", "tell all", 1, 1, say},
 	{"fail", "[REASON]", NULL, 0, 1, fail_so},
+	{"line:", "TEXT", "remember a line", 1, VU_COMMAND_LINE, note},
 	{"nothing", NULL, "takes nothing", 0, 0, note},
 	{NULL, NULL, NULL, 0, 0, NULL},
 };

@@ -87,6 +87,20 @@ static void the_number_of_words_is_checked(void **state)
 	expect_log(rig, "script", "f:1: 'nothing' has too many words; it is used so: nothing");
 }
 
+static void a_command_may_take_the_rest_of_its_line_as_it_is(void **state)
+{
+	struct script_rig *rig = *state;
+
+	assert_int_equal(run_file(rig, "line: a \"b  # \\ c \n  line:  d\r\nline:\nline: \nline:"),
+			 0);
+	assert_string_equal(rig->ran, "a \"b  # \\ c ; d;;;;");
+	/* Only its own name, and lines that are none stay refused. */
+	assert_int_equal(run_file(rig, "line:x\n"), -EINVAL);
+	expect_log(rig, "script", "f:1: there is no command 'line:x'");
+	assert_int_equal(run_file(rig, "note \"line:\n"), -EINVAL);
+	expect_log(rig, "script", "f:1: a quote is not closed");
+}
+
 static void files_that_cannot_be_read_are_named(void **state)
 {
 	struct script_rig *rig = *state;
@@ -132,6 +146,7 @@ int main(void)
 		TEST(a_file_ends_at_its_first_error_with_file_and_line),
 		TEST(a_reason_of_an_earlier_line_is_not_said_again),
 		TEST(the_number_of_words_is_checked),
+		TEST(a_command_may_take_the_rest_of_its_line_as_it_is),
 		TEST(files_that_cannot_be_read_are_named),
 		TEST(tables_of_other_versions_are_taken_if_they_say_nothing_new),
 	};

@@ -56,6 +56,7 @@ static void help_lists_the_commands(void **state)
 			    "repeat N TEXT               answer N times\n"
 			    "say TEXT                    tell all\n"
 			    "fail [REASON]               \n"
+			    "line: TEXT                  remember a line\n"
 			    "nothing                     takes nothing\n"
 			    "ok\n");
 	close(fd);
