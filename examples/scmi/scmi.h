@@ -26,12 +26,12 @@
 #include <stdint.h>
 
 enum {
-	SCMI_NAME = 64,	      /* with the NUL; longer than 15 needs the *_NAME_GET commands */
-	SCMI_SHORT_NAME = 16, /* in attributes */
-	SCMI_MAX_ITEMS = 128, /* clocks, power domains, ... of a kind */
-	SCMI_MAX_RATES = 64,  /* of a clock */
-	SCMI_MAX_LEVELS = 16, /* of a performance domain; Linux takes no more */
-	SCMI_MAX_AXES = 6,    /* of a sensor: their readings fit into Linux's buffers */
+	SCMI_NAME = 64,	       /* with the NUL; longer than 15 needs the *_NAME_GET commands */
+	SCMI_SHORT_NAME = 16,  /* in attributes */
+	SCMI_MAX_ITEMS = 1024, /* clocks, power domains, ... of a kind */
+	SCMI_MAX_RATES = 256,  /* of a clock */
+	SCMI_MAX_LEVELS = 16,  /* of a performance domain; Linux takes no more */
+	SCMI_MAX_AXES = 6,     /* of a sensor: their readings fit into Linux's buffers */
 	SCMI_MAX_TRIPS = 8,
 	SCMI_MAX_INTERVALS = 8,
 	SCMI_MAX_ARGS = 4,     /* words of the longest request */

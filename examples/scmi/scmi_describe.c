@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "scmi_describe.h"
@@ -79,24 +80,26 @@ int scmi_run_keywords(struct vu_script *script, const struct scmi_keyword *keywo
 		      char *name, void *item, uint32_t n, const char *const *words)
 {
 	const struct scmi_keyword *k;
+	char reason[160];
 	uint64_t id;
 
 	if (vu_number_parse(words[0], 0, UINT32_MAX, &id) || id != count)
 		return vu_script_fail(script,
 				      "the numbers of a kind are 0, 1, 2 ... in this order");
 	if (count == SCMI_MAX_ITEMS)
-		return vu_script_fail(script, "there are too many of this kind");
+		return vu_script_fail(script, "there are 1024 of this kind at most");
 	if (set_name(name, words[1]))
 		return vu_script_fail(script, "a name has 1 to 63 characters");
 	for (uint32_t i = 2; i < n; i += 1 + k->n) {
 		for (k = keywords; k->name && strcmp(k->name, words[i]); k++)
 			;
-		if (!k->name)
-			return vu_script_fail(script, "unknown keyword");
-		if (n - i - 1 < k->n)
-			return vu_script_fail(script, "the last keyword wants more words");
-		if (k->set(item, words + i + 1))
-			return vu_script_fail(script, "what follows a keyword is not possible");
+		if (k->name && n - i > k->n && !k->set(item, words + i + 1))
+			continue;
+		if (k->name)
+			snprintf(reason, sizeof(reason), "'%s' wants %s", k->name, k->wants);
+		else
+			snprintf(reason, sizeof(reason), "unknown keyword '%.64s'", words[i]);
+		return vu_script_fail(script, reason);
 	}
 	return 0;
 }
@@ -160,9 +163,13 @@ static int clock_latency(void *item, const char *const *args)
 static int describe_clock(struct vu_script *script, uint32_t n, const char *const *words, void *p_)
 {
 	static const struct scmi_keyword keywords[] = {
-		{"rates", 1, clock_rates}, {"range", 3, clock_range}, {"rate", 1, clock_rate},
-		{"on", 0, clock_on},	   {"async", 1, clock_async}, {"latency", 1, clock_latency},
-		{NULL, 0, NULL},
+		{"rates", 1, clock_rates, "1 to 256 rates in Hz with commas between, ascending"},
+		{"range", 3, clock_range, "MIN MAX STEP, in Hz"},
+		{"rate", 1, clock_rate, "a rate in Hz"},
+		{"on", 0, clock_on, "nothing"},
+		{"async", 1, clock_async, "up to 10000 milliseconds"},
+		{"latency", 1, clock_latency, "microseconds"},
+		{NULL, 0, NULL, NULL},
 	};
 	struct scmi_platform *p = p_;
 	struct scmi_clock clock = {0};
@@ -199,7 +206,9 @@ static int power_async(void *item, const char *const *args)
 static int describe_power(struct vu_script *script, uint32_t n, const char *const *words, void *p_)
 {
 	static const struct scmi_keyword keywords[] = {
-		{"on", 0, power_on}, {"async", 1, power_async}, {NULL, 0, NULL}};
+		{"on", 0, power_on, "nothing"},
+		{"async", 1, power_async, "up to 10000 milliseconds"},
+		{NULL, 0, NULL, NULL}};
 	struct scmi_platform *p = p_;
 	struct scmi_power power = {.state = SCMI_POWER_OFF};
 	int ret = scmi_run_keywords(script, keywords, p->n_powers, power.name, &power, n, words);
@@ -224,7 +233,9 @@ static int reset_latency(void *item, const char *const *args)
 static int describe_reset(struct vu_script *script, uint32_t n, const char *const *words, void *p_)
 {
 	static const struct scmi_keyword keywords[] = {
-		{"async", 1, reset_async}, {"latency", 1, reset_latency}, {NULL, 0, NULL}};
+		{"async", 1, reset_async, "up to 10000 milliseconds"},
+		{"latency", 1, reset_latency, "microseconds"},
+		{NULL, 0, NULL, NULL}};
 	struct scmi_platform *p = p_;
 	struct scmi_reset reset = {0};
 	int ret = scmi_run_keywords(script, keywords, p->n_resets, reset.name, &reset, n, words);
@@ -285,10 +296,12 @@ static int perf_sustained(void *item, const char *const *args)
 
 static int describe_perf(struct vu_script *script, uint32_t n, const char *const *words, void *p_)
 {
-	static const struct scmi_keyword keywords[] = {{"levels", 1, perf_levels},
-						       {"level", 1, perf_level},
-						       {"sustained", 2, perf_sustained},
-						       {NULL, 0, NULL}};
+	static const struct scmi_keyword keywords[] = {
+		{"levels", 1, perf_levels,
+		 "1 to 16 of LEVEL[:MILLIWATTS[:MICROSECONDS]] with commas between, ascending"},
+		{"level", 1, perf_level, "a level"},
+		{"sustained", 2, perf_sustained, "LEVEL KHZ"},
+		{NULL, 0, NULL, NULL}};
 	struct scmi_platform *p = p_;
 	struct scmi_perf perf = {0};
 	int ret = scmi_run_keywords(script, keywords, p->n_perfs, perf.name, &perf, n, words);

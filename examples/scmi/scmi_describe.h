@@ -12,6 +12,7 @@ struct scmi_keyword {
 	const char *name;
 	uint32_t n;
 	int (*set)(void *item, const char *const *args);
+	const char *wants; /* what may follow, for who got it wrong */
 };
 
 /*

@@ -116,11 +116,17 @@ static int sensor_async(void *item, const char *const *args)
 int scmi_describe_sensor(struct vu_script *script, uint32_t n, const char *const *words, void *p_)
 {
 	static const struct scmi_keyword keywords[] = {
-		{"type", 1, sensor_type},	    {"scale", 1, sensor_scale},
-		{"axes", 1, sensor_axes},	    {"value", 1, sensor_value},
-		{"range", 2, sensor_range},	    {"trips", 1, sensor_trips},
-		{"intervals", 1, sensor_intervals}, {"timestamps", 0, sensor_stamps},
-		{"async", 1, sensor_async},	    {NULL, 0, NULL},
+		{"type", 1, sensor_type, "a unit, or its number up to 255"},
+		{"scale", 1, sensor_scale, "a power of ten, -16 to 15"},
+		{"axes", 1, sensor_axes, "1 to 6 names with commas between"},
+		{"value", 1, sensor_value, "1 to 6 values with commas between"},
+		{"range", 2, sensor_range, "MIN MAX"},
+		{"trips", 1, sensor_trips, "0 to 8"},
+		{"intervals", 1, sensor_intervals,
+		 "1 to 8 times in milliseconds with commas between, ascending"},
+		{"timestamps", 0, sensor_stamps, "nothing"},
+		{"async", 1, sensor_async, "up to 10000 milliseconds"},
+		{NULL, 0, NULL, NULL},
 	};
 	struct scmi_platform *p = p_;
 	struct scmi_sensor sensor = {.intervals_ms = {1000}, .n_intervals = 1};

@@ -192,6 +192,13 @@ static struct scmi_sensor *sensor_add(struct scmi_platform *p, const struct kind
 	return sensor;
 }
 
+/* What sensor_add() did not make is left out where there are as many as can be, and else an error.
+ */
+static int sensor_missing(const struct scmi_platform *p)
+{
+	return p->n_sensors == SCMI_MAX_ITEMS ? 0 : -ENOMEM;
+}
+
 /* Is a file's name PREFIX KIND [NUMBER] SUFFIX?  Its length without the suffix, or 0. */
 static size_t channel_len(const char *file, const char *prefix, const char *kind,
 			  const char *suffix)
@@ -223,7 +230,7 @@ static int hwmon_add_file(struct scmi_platform *p, const char *dir, const char *
 	snprintf(channel, sizeof(channel), "%.*s", (int)len, file);
 	sensor = sensor_add(p, kind, dir, hwmon_measure);
 	if (!sensor)
-		return -ENOSPC;
+		return sensor_missing(p);
 	strcpy(((struct source *)sensor->source)->channels[0], channel);
 	if (read_line(dir, channel, "_label", label, sizeof(label)))
 		strcpy(label, channel);
@@ -251,7 +258,7 @@ static int iio_add_file(struct scmi_platform *p, const char *dir, const char *de
 		return 0;
 	sensor = sensor_add(p, kind, dir, iio_measure);
 	if (!sensor)
-		return -ENOSPC;
+		return sensor_missing(p);
 	source = sensor->source;
 	source->raw = raw;
 	snprintf(source->channels[0], CHANNEL_LEN, "%.*s", (int)len, file);
@@ -274,7 +281,7 @@ static int iio_add_axes(struct scmi_platform *p, const char *dir, const char *de
 		if (!sensor)
 			sensor = sensor_add(p, kind, dir, iio_measure);
 		if (!sensor)
-			return -ENOSPC;
+			return sensor_missing(p);
 		strcpy(((struct source *)sensor->source)->channels[sensor->n_axes], channel);
 		snprintf(sensor->axes[sensor->n_axes++], SCMI_NAME, "%s_%c", kind->name,
 			 toupper(*axis));
@@ -338,6 +345,9 @@ static int add_all(struct scmi_platform *p, const char *folder, const char *want
 		added += ret > 0 ? ret : 0;
 	}
 	free_names(entries, n);
+	if (p->n_sensors == SCMI_MAX_ITEMS)
+		fprintf(stderr, "vu-scmi: %s: there are %d sensors now, and no more are added\n",
+			folder, SCMI_MAX_ITEMS);
 	if (ret < 0)
 		return ret;
 	return added || all ? added : -ENOENT;

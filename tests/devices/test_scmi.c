@@ -228,34 +228,35 @@ static void without_an_event_queue_nothing_asks_for_events(void **state)
 
 static void a_wrong_description_is_refused_with_its_line(void **state)
 {
-	static const char *const wrong[] = {
-		"clock 1 a rates 1\n",
-		"clock 0 a\n",
-		"clock 0 a rates 2,1\n",
-		"clock 0 a rates 1,\n",
-		"clock 0 a rates 0\n",
-		"clock 0 a rates 1,2 rate 3\n",
-		"clock 0 a range 3 2 1\n",
-		"clock 0 a range 1 2 0\n",
-		"clock 0 a range 1 2\n",
-		"clock 0 a rates 1 speed 2\n",
-		"clock 0 a rates 1 async 10001\n",
-		"power 0 \"\"\n",
-		"perf 0 a\n",
-		"perf 0 a levels 1,1\n",
-		"perf 0 a levels 1:2:3:4\n",
-		"perf 0 a levels 1,2 level 3\n",
-		"sensor 0 a\n",
-		"sensor 0 a type parsecs\n",
-		"sensor 0 a type celsius scale 16\n",
-		"sensor 0 a type celsius trips 9\n",
-		"sensor 0 a type celsius range 1 0\n",
-		"sensor 0 a type celsius intervals 0\n",
-		"sensor 0 a type celsius value 1.5\n",
-		"sensor 0 a type m/s2 axes a,b,c,d,e,f,g\n",
-		"sensor 0 a type m/s2 axes a,b trips 1\n",
-		"vendor 0123456789abcdef\n",
-		"planet 0 mars\n",
+	static const char *const wrong[][2] = {
+		{"clock 1 a rates 1\n", "the numbers of a kind are 0, 1, 2"},
+		{"clock 0 a\n", ""},
+		{"clock 0 a rates 2,1\n",
+		 "'rates' wants 1 to 256 rates in Hz with commas between, ascending"},
+		{"clock 0 a rates 1,\n", ""},
+		{"clock 0 a rates 0\n", ""},
+		{"clock 0 a rates 1,2 rate 3\n", ""},
+		{"clock 0 a range 3 2 1\n", ""},
+		{"clock 0 a range 1 2 0\n", ""},
+		{"clock 0 a range 1 2\n", "'range' wants MIN MAX STEP"},
+		{"clock 0 a rates 1 speed 2\n", "unknown keyword 'speed'"},
+		{"clock 0 a rates 1 async 10001\n", ""},
+		{"power 0 \"\"\n", ""},
+		{"perf 0 a\n", ""},
+		{"perf 0 a levels 1,1\n", "'levels' wants 1 to 16 of"},
+		{"perf 0 a levels 1:2:3:4\n", ""},
+		{"perf 0 a levels 1,2 level 3\n", ""},
+		{"sensor 0 a\n", ""},
+		{"sensor 0 a type parsecs\n", ""},
+		{"sensor 0 a type celsius scale 16\n", ""},
+		{"sensor 0 a type celsius trips 9\n", "'trips' wants 0 to 8"},
+		{"sensor 0 a type celsius range 1 0\n", "'range' wants MIN MAX\n"},
+		{"sensor 0 a type celsius intervals 0\n", ""},
+		{"sensor 0 a type celsius value 1.5\n", ""},
+		{"sensor 0 a type m/s2 axes a,b,c,d,e,f,g\n", "'axes' wants 1 to 6 names"},
+		{"sensor 0 a type m/s2 axes a,b trips 1\n", ""},
+		{"vendor 0123456789abcdef\n", ""},
+		{"planet 0 mars\n", ""},
 	};
 	struct rig *rig = *state;
 
@@ -265,11 +266,13 @@ static void a_wrong_description_is_refused_with_its_line(void **state)
 				      NULL};
 		struct spawned program;
 
-		snprintf(option, sizeof(option), "--platform=%s", rig_file(rig, "wrong", wrong[i]));
+		snprintf(option, sizeof(option), "--platform=%s",
+			 rig_file(rig, "wrong", wrong[i][0]));
 		snprintf(place, sizeof(place), "%s:1: ", rig->files[0]);
 		spawn_run(&program, argv);
-		if (program.status != 1 || !strstr(program.err, place))
-			fail_msg("%s: status %d, %s", wrong[i], program.status, program.err);
+		if (program.status != 1 || !strstr(program.err, place) ||
+		    !strstr(program.err, wrong[i][1]))
+			fail_msg("%s: status %d, %s", wrong[i][0], program.status, program.err);
 		spawn_free(&program);
 		/* Another of this name is next. */
 		unlink(rig->files[0]);

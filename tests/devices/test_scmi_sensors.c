@@ -326,6 +326,23 @@ static void make_hwmon(struct rig *rig)
 	put(rig, "class/hwmon/hwmon9/temp1_input", "1\n"); /* has no name */
 }
 
+static void a_large_server_has_more_sensors_than_fit_and_the_first_are_served(void **state)
+{
+	struct rig *rig = *state;
+	char name[64];
+
+	put(rig, "class/hwmon/hwmon0/name", "many\n");
+	for (int i = 1; i <= 1030; i++) {
+		snprintf(name, sizeof(name), "class/hwmon/hwmon0/temp%d_input", i);
+		put(rig, name, "45000\n");
+	}
+	start_sysfs(rig, (const char *[]){"--hwmon=many", NULL});
+	scmi_expect(rig, SENSOR, ATTRIBUTES, ARGS(), ARGS(1024, 0, 0, 0));
+	scmi_expect(rig, SENSOR, 6, ARGS(1023, 0), ARGS(45000, 0, 0, 0));
+	stop_sysfs(rig);
+	assert_non_null(strstr(rig->program.err, "there are 1024 sensors now, and no more"));
+}
+
 static void hwmon_chips_of_the_host_are_sensors(void **state)
 {
 	struct rig *rig = *state;
@@ -422,6 +439,7 @@ int main(void)
 		TEST(trip_points_tell_when_they_are_passed),
 		TEST(an_interval_is_rounded_to_one_that_there_is),
 		TEST(updates_come_regularly_and_are_never_old),
+		TEST(a_large_server_has_more_sensors_than_fit_and_the_first_are_served),
 		TEST(hwmon_chips_of_the_host_are_sensors),
 		TEST(a_chip_is_chosen_by_its_name_and_one_that_is_absent_is_an_error),
 		TEST(a_real_sensor_that_passes_a_trip_point_is_noticed),
