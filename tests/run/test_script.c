@@ -48,8 +48,9 @@ static void a_file_ends_at_its_first_error_with_file_and_line(void **state)
 	struct script_rig *rig = *state;
 
 	assert_int_equal(run_file(rig, "note a\n\nnot b\nnote c\n"), -EINVAL);
-	expect_log(rig, "script",
-		   "f:3: there is no command 'not' (valid: note, repeat, say, fail, nothing)");
+	expect_log(
+		rig, "script",
+		"f:3: there is no command 'not' (valid: note, repeat, say, fail, line:, nothing)");
 	assert_string_equal(rig->ran, "a;");
 	rig->info.name = "disk3";
 	assert_int_equal(run_file(rig, "\n\nfail"), -ENODEV);
@@ -96,7 +97,9 @@ static void a_command_may_take_the_rest_of_its_line_as_it_is(void **state)
 	assert_string_equal(rig->ran, "a \"b  # \\ c ; d;;;;");
 	/* Only its own name, and lines that are none stay refused. */
 	assert_int_equal(run_file(rig, "line:x\n"), -EINVAL);
-	expect_log(rig, "script", "f:1: there is no command 'line:x'");
+	expect_log(rig, "script",
+		   "f:1: there is no command 'line:x' (valid: note, repeat, say, fail, line:, "
+		   "nothing)");
 	assert_int_equal(run_file(rig, "note \"line:\n"), -EINVAL);
 	expect_log(rig, "script", "f:1: a quote is not closed");
 }

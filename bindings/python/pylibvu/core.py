@@ -157,9 +157,11 @@ class Core(Handle):
         """Makes the C device; `info` has the members of struct vu_device_info."""
         keep = self._keep
         for member in ("name", "config", "config_writable"):
-            if info.get(member) is not None:
+            if info.get(member):  # an empty configuration space is none
                 keep.append(ffi.new("char[]", info[member]))
                 info[member] = keep[-1]
+            else:
+                info[member] = None
         info = {k: v for k, v in info.items() if v is not None}
         c_info = ffi.new("struct vu_device_info *", info)
         c_info.size = ffi.sizeof(c_info[0])
