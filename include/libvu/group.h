@@ -74,7 +74,13 @@ VU_API int vu_group_fd(const struct vu_group *group);
 /**
  * vu_group_process() - serve the group's queues, fds and timers once.  Never blocks.
  *
- * @budget: requests to hand out per queue in this call; 0 means 1024.
+ * @budget: requests to hand out per queue in a turn; 0 means 1024.
+ *
+ * Each queue has one turn in a call.  What it hands out from one turn to the next is limited, whoever
+ * takes it (its own queue_ready, another queue's, a timer or an fd): to the budget, and, where
+ * requests are completed as they are taken, to about 1 MiB of their bytes; this is looked at every 64
+ * requests.  vu_queue_next() then returns 0, and the rest is come back for.  One large request is the
+ * device's to bound.
  *
  * After vu_group_arm() it asks the kernel for ready fds; without that, in a loop that polls, only
  * in every 32nd call.

@@ -9,8 +9,6 @@
 #include "dev/device.h"
 #include "ring/hot.h"
 
-enum { DEFAULT_BUDGET = 1024 };
-
 __attribute__((noinline)) void queue_notify(struct vu_queue *q)
 {
 	if (q->fds[QUEUE_CALL].kind != NOTIFIER_NONE) {
@@ -78,20 +76,18 @@ static __attribute__((noinline)) void queue_serve_held(struct vu_queue *q, uint3
 }
 
 /* Something is new, or may be: let the device serve it.  NULL if that was the ring's end. */
-static inline struct ring *queue_serve_ready(struct vu_queue *q, struct ring *ring, uint32_t budget)
+static inline struct ring *queue_serve_ready(struct vu_queue *q, struct ring *ring)
 {
 	const struct vu_device *dev = q->dev;
 	uint32_t before = ring->taken, now;
 
 	ring->unstarved = false;
 	q->pending = false;
-	queue_set_budget(q, budget);
 	dev->ops.queue_ready(q, dev->opaque);
 	ring = q->ring;
 	if (unlikely(!ring))
 		return NULL;
 	now = ring->taken;
-	q->limit = now + UINT32_MAX;
 	if (likely(now != before)) {
 		q->group->activity += now - before;
 		count_add(&q->counts.batches, 1);
@@ -109,10 +105,11 @@ static inline void queue_serve(struct vu_queue *q, uint32_t budget)
 		return;
 	}
 	count_add(&q->counts.polls, 1);
+	queue_set_budget(q, budget);
 	/* The look comes first: it is also what later notifications count from. */
 	news = ring_look(ring);
 	if (likely(news > 0) || (!news && (q->pending || ring->unstarved))) {
-		ring = queue_serve_ready(q, ring, budget);
+		ring = queue_serve_ready(q, ring);
 		if (unlikely(!ring))
 			return;
 	}
@@ -131,7 +128,7 @@ bool group_pass(struct vu_group *g, uint32_t budget)
 		     atomic_load_explicit(&g->attention, memory_order_relaxed)))
 		more = group_look(g);
 	if (!budget)
-		budget = DEFAULT_BUDGET;
+		budget = QUEUE_BUDGET;
 	for (struct vu_queue *q = g->active; q; q = q->next_active) {
 		queue_serve(q, budget);
 		more |= q->pending;

@@ -48,23 +48,44 @@ static int queue_held(const struct vu_queue *q)
 	return !(q->hold & HOLD_STALE);
 }
 
+/* Up to max more requests may be taken, or what is left of the budget. */
+static uint32_t queue_extend(struct vu_queue *q, uint32_t max)
+{
+	uint32_t taken = q->ring->taken, left = q->turn_end - taken;
+	uint64_t bytes = q->counts.readable_bytes + q->counts.written_bytes;
+
+	if (!q->bytes_end)
+		q->bytes_end = bytes + QUEUE_BYTES;
+	if (bytes < q->bytes_end) {
+		uint32_t chunk = max > QUEUE_CHUNK ? max : QUEUE_CHUNK;
+
+		q->limit = taken + (left < chunk ? left : chunk);
+	}
+	left = q->limit - taken;
+	return max < left ? max : left;
+}
+
 /* The unlikely ways to take a request. */
 static __attribute__((noinline)) int queue_next_slow(struct vu_queue *q, struct vu_req **reqs,
 						     uint32_t max)
 {
 	int n = queue_held(q);
-	uint32_t left;
+	uint32_t may;
 
 	if (n <= 0)
 		return n;
-	group_activate(q->group, q);
-	left = q->limit - q->ring->taken;
-	if (max > left) {
-		/* What the budget cuts off is to be come back for. */
-		max = left;
-		q->pending = true;
+	if (!queue_is_active(q)) {
+		/* It has had no turn since it was done with everything. */
+		queue_set_budget(q, QUEUE_BUDGET);
+		group_activate(q->group, q);
 	}
-	return max ? ring_take(q->ring, reqs, max) : 0;
+	may = max;
+	if (max > q->limit - q->ring->taken)
+		may = queue_extend(q, max);
+	/* What the budget cuts off is to be come back for. */
+	if (may < max)
+		q->pending = true;
+	return may ? ring_take(q->ring, reqs, may) : 0;
 }
 
 /* If the ring turns out broken, the pass tells of it: now, or as the queue is active, the next. */

@@ -87,10 +87,12 @@ static inline uint64_t count_read(const uint64_t *count)
 
 struct vu_queue {
 	/* Queue thread, every request. */
-	struct ring *ring; /* NULL while stopped */
-	uint32_t hold;	   /* enum queue_hold bits */
-	uint32_t limit;	   /* the ring's taken at which no more is handed out */
-	bool pending;	   /* queue_ready is to be called */
+	struct ring *ring;  /* NULL while stopped */
+	uint32_t hold;	    /* enum queue_hold bits */
+	uint32_t limit;	    /* the ring's taken at which the budget is looked at */
+	uint32_t turn_end;  /* ... and at which no more is handed out before its next turn */
+	uint64_t bytes_end; /* the same for bytes served; 0: not looked at in this turn */
+	bool pending;	    /* queue_ready is to be called */
 	struct vu_group *group;
 	struct vu_device *dev;
 	struct vu_queue *next_active;
@@ -151,10 +153,20 @@ static inline void queue_set_active(struct vu_queue *q, bool active)
 }
 
 bool queue_arm(struct vu_queue *q); /* pass.c; true: there is more to do */
-/* Only queue_ready is kept from taking everything at once, and that by a budget. */
+/*
+ * A budget lasts from one turn of the queue to the next, whoever takes its requests: its own
+ * queue_ready, another queue's, a timer or an fd.  Every QUEUE_CHUNK requests somebody looks
+ * whether it is used up: see queue_extend().
+ */
+enum { QUEUE_BUDGET = 1024, QUEUE_CHUNK = 64, QUEUE_BYTES = 1 << 20 };
+
 static inline void queue_set_budget(struct vu_queue *q, uint32_t budget)
 {
-	q->limit = q->ring->taken + budget;
+	uint32_t taken = q->ring->taken;
+
+	q->limit = taken + (budget < QUEUE_CHUNK ? budget : QUEUE_CHUNK);
+	q->turn_end = taken + budget;
+	q->bytes_end = 0;
 }
 void queue_update_hold(struct vu_queue *q);
 void queue_set_state(struct vu_queue *q, enum queue_state state);

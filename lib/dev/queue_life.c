@@ -222,7 +222,7 @@ static void queue_start(struct vu_queue *q, uint32_t command)
 				      "queue %u: %u requests of a crashed back-end are run again",
 				      q->index, ring_waiting_again(q->ring));
 		ring_signal_again(q->ring);
-		queue_set_budget(q, UINT32_MAX);
+		queue_set_budget(q, QUEUE_BUDGET);
 		q->still = QUEUE_STILL_KICKS;
 		queue_set_state(q, QUEUE_RUNNING);
 		queue_watch_kick(q);
@@ -274,7 +274,7 @@ static void queue_finish_again(struct vu_queue *q)
 	q->dev->ops.queue_ready(q, q->dev->opaque);
 	if (!q->ring)
 		return;
-	queue_set_budget(q, UINT32_MAX);
+	queue_set_budget(q, QUEUE_BUDGET);
 	if (ring_waiting_again(q->ring))
 		log_peer_warn(
 			&q->dev->log,

@@ -103,14 +103,11 @@ static void rig_in(struct rig *rig, enum rig_callback which, struct rig_queue *q
 		rig->on_callback(rig, which, q);
 }
 
-static void rig_queue_ready(struct vu_queue *queue, void *opaque)
+static void rig_serve(struct rig *rig, struct vu_queue *queue)
 {
-	struct rig *rig = opaque;
 	struct rig_queue *rq = &rig->queues[vu_queue_index(queue)];
 	struct vu_req *req;
 
-	rq->ready++;
-	rig_in(rig, RIG_READY, rq);
 	while (rig->mode != RIG_LEAVE && vu_queue_next(queue, &req) == 1) {
 		if (rig->mode == RIG_HOLD) {
 			assert_true(rq->n_held < RIG_HELD);
@@ -120,6 +117,18 @@ static void rig_queue_ready(struct vu_queue *queue, void *opaque)
 			assert_ok(vu_req_complete(req, rig_invert(req)));
 		}
 	}
+}
+
+static void rig_queue_ready(struct vu_queue *queue, void *opaque)
+{
+	struct rig *rig = opaque;
+
+	rig->queues[vu_queue_index(queue)].ready++;
+	rig_in(rig, RIG_READY, &rig->queues[vu_queue_index(queue)]);
+	for (uint32_t i = 0; rig->mode == RIG_SERVE_ALL && i < 2; i++)
+		if (rig->queues[i].queue != queue)
+			rig_serve(rig, rig->queues[i].queue);
+	rig_serve(rig, queue);
 }
 
 static void rig_queue_stop(struct vu_queue *queue, void *opaque)

@@ -36,9 +36,10 @@ enum {
 #define RIG_BIT(n) (UINT64_C(1) << (n))
 
 enum rig_mode {
-	RIG_SERVE, /* complete each request at once */
-	RIG_HOLD,  /* take it and keep it */
-	RIG_LEAVE, /* leave it in the ring */
+	RIG_SERVE,     /* complete each request at once */
+	RIG_HOLD,      /* take it and keep it */
+	RIG_LEAVE,     /* leave it in the ring */
+	RIG_SERVE_ALL, /* complete what there is in any queue */
 };
 
 /* Every callback that a device has; RIG_TIMER is on the device's thread, RIG_GROUP_TIMER not. */
