@@ -19,13 +19,20 @@ static const char *const local[] = {
 	"tmpfs", "hugetlbfs", "ramfs", "devtmpfs", "ext4", "ext3",   "ext2",	 "xfs",
 	"btrfs", "f2fs",      "zfs",   "bcachefs", "jfs",  "nilfs2", "reiserfs", "rootfs"};
 
-static bool is_local(const char *type)
+/* The kernel's own: no memory, and nobody to be asked. */
+static const char *const kernels[] = {"proc",	"sysfs",      "devpts",	 "cgroup2",
+				      "cgroup", "securityfs", "debugfs", "tracefs",
+				      "bpf",	"mqueue",     "configfs"};
+
+static bool is_among(const char *type, const char *const *types, size_t n)
 {
-	for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
-		if (!strcmp(type, local[i]))
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(type, types[i]))
 			return true;
 	return false;
 }
+
+#define IS_AMONG(type, types) is_among(type, types, sizeof(types) / sizeof(types[0]))
 
 /* The mount that an open file lives on, or -1. */
 static int descriptor_mount(int fd)
@@ -46,34 +53,32 @@ static int descriptor_mount(int fd)
 }
 
 /*
- * Is this mount one of ours, and local?  In another mount namespace (libvirt gives QEMU its own)
- * it has another number, but the device of its files is the same.
+ * The type of file system, "" if the mount is none of ours.  In another mount namespace (libvirt
+ * gives QEMU its own) it has another number, but the device of its files is the same.
  */
-static bool mount_is_local(int mount, const struct statx *st)
+static void mount_type(int mount, const struct statx *st, char type[32])
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
 	char *line = NULL;
 	bool found = false;
 	size_t room = 0;
 
+	type[0] = '\0';
 	if (!file)
-		return false;
+		return;
 	while (!found && getline(&line, &room, file) > 0) {
 		/* proc(5): number, parent, major:minor, ... - type, ... */
 		const char *dash = strstr(line, " - ");
 		unsigned int major, minor;
-		char type[32];
 		int number;
 
-		if (!dash || sscanf(dash, " - %31s", type) != 1 ||
-		    sscanf(line, "%d %*d %u:%u", &number, &major, &minor) != 3)
+		if (!dash || sscanf(line, "%d %*d %u:%u", &number, &major, &minor) != 3)
 			continue;
 		if (number == mount || (major == st->stx_dev_major && minor == st->stx_dev_minor))
-			found = is_local(type);
+			found = sscanf(dash, " - %31s", type) == 1;
 	}
 	free(line);
 	fclose(file);
-	return found;
 }
 
 /* /dev/daxN.M: memory with pages of its own.  Other devices' mappings may do anything. */
@@ -94,6 +99,7 @@ static bool is_dax(const struct statx *st)
 static enum descriptor_kind file_kind(int fd)
 {
 	struct statx st;
+	char type[32];
 
 	/* What is known without asking. */
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
@@ -103,7 +109,10 @@ static enum descriptor_kind file_kind(int fd)
 		return DESCRIPTOR_EVENTFD;
 	if (S_ISSOCK(st.stx_mode))
 		return DESCRIPTOR_SOCKET;
-	if (!mount_is_local(descriptor_mount(fd), &st))
+	mount_type(descriptor_mount(fd), &st, type);
+	if (IS_AMONG(type, kernels))
+		return DESCRIPTOR_OTHER;
+	if (!IS_AMONG(type, local))
 		return DESCRIPTOR_SLOW_FILE;
 	if (S_ISREG(st.stx_mode) || (S_ISCHR(st.stx_mode) && is_dax(&st)))
 		return DESCRIPTOR_MEMORY;
