@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
@@ -105,6 +108,14 @@ FAULT(int, getsockname, (int fd, struct sockaddr *addr, socklen_t *len), (fd, ad
 FAULT(int, fstat, (int fd, struct stat *st), (fd, st), ENOMEM, -1)
 FAULT(int, fstatfs, (int fd, struct statfs *st), (fd, st), ENOMEM, -1)
 FAULT(ssize_t, readlink, (const char *path, char *buf, size_t size), (path, buf, size), ENOMEM, -1)
+FAULT(int, lstat, (const char *path, struct stat *st), (path, st), ENOMEM, -1)
+FAULT(int, chmod, (const char *path, mode_t mode), (path, mode), EPERM, -1)
+FAULT(int, fchmod, (int fd, mode_t mode), (fd, mode), EPERM, -1)
+FAULT(int, flock, (int fd, int op), (fd, op), ENOLCK, -1)
+FAULT(int, signalfd, (int fd, const sigset_t *set, int flags), (fd, set, flags), EMFILE, -1)
+FAULT(int, sigaltstack, (const stack_t *new, stack_t *old), (new, old), ENOMEM, -1)
+FAULT(int, sigaction, (int sig, const struct sigaction *new, struct sigaction *old),
+      (sig, new, old), EINVAL, -1)
 FAULT(int, pthread_create,
       (pthread_t * thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg),
       (thread, attr, fn, arg), EAGAIN, EAGAIN)
