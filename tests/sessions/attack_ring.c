@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* Steps of the guest: chains that are fine, chains that are not, indices, kicks. */
+#include "attack.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_SEGS = 8 };
+
+/* Mostly a piece of the buffers; now and then an address and a length that mean nothing. */
+static struct driver_seg attack_seg(struct attack *a, bool write)
+{
+	struct chance *c = &a->chance;
+	uint32_t len =
+		chance_percent(c, 70) ? 1 + chance_below(c, 600) : 1 + chance_below(c, 60000);
+	struct driver_seg seg = {a->buffers + chance_below(c, ATTACK_BYTES - 70000), len, write};
+
+	if (a->bad_guest && chance_percent(c, 2))
+		seg.gpa = chance_percent(c, 50) ? chance_value(c)
+						: a->peer->guest->regions[0].size - 8;
+	if (a->bad_guest && chance_percent(c, 2))
+		seg.len = (uint32_t)chance_value(c);
+	return seg;
+}
+
+/* What requests begin with: types and lengths are small numbers. */
+static void attack_fill(struct attack *a, const struct driver_seg *seg)
+{
+	uint32_t *words = guest_ptr(a->peer->guest, seg->gpa, 64);
+
+	for (int i = 0; words && i < 16; i++)
+		words[i] = chance_percent(&a->chance, 70) ? chance_below(&a->chance, 20)
+							  : (uint32_t)chance_value(&a->chance);
+}
+
+static void attack_add(struct attack *a, struct driver_ring *ring)
+{
+	struct driver_seg segs[MAX_SEGS];
+	uint32_t n = 1 + chance_below(&a->chance, MAX_SEGS);
+	uint32_t readable = chance_below(&a->chance, n + 1);
+	int id;
+
+	for (uint32_t i = 0; i < n; i++) {
+		segs[i] = attack_seg(a, i >= readable);
+		/* Devices' headers are short. */
+		if (!i && readable && chance_percent(&a->chance, 60))
+			segs[i].len = 4u << chance_below(&a->chance, 3);
+		if (!segs[i].write)
+			attack_fill(a, &segs[i]);
+	}
+	id = chance_percent(&a->chance, 30) ? driver_add_indirect(ring, segs, n, NULL)
+					    : driver_add(ring, segs, n, NULL);
+	a->counts->chains += id >= 0;
+}
+
+void step_chains(struct attack *a)
+{
+	struct driver_ring *ring = attack_queue(a);
+
+	if (!ring)
+		return;
+	for (uint32_t n = 1 + chance_below(&a->chance, 12); n; n--)
+		attack_add(a, ring);
+	driver_kick(ring);
+}
+
+/* Any values in any descriptors, made available. */
+void step_descriptors(struct attack *a)
+{
+	struct driver_ring *ring = attack_queue(a);
+	struct chance *c = &a->chance;
+
+	for (uint32_t n = 1 + chance_below(c, 8); ring && n; n--) {
+		struct driver_seg seg = attack_seg(a, false);
+		uint16_t flags = (uint16_t)chance_below(c, 8), at = (uint16_t)chance_value(c);
+
+		if (a->peer->config.packed) {
+			driver_packed_offer(ring, seg.gpa, seg.len, at, flags);
+			continue;
+		}
+		driver_split_write_desc(ring, chance_below(c, ring->size), seg.gpa, seg.len, flags,
+					(uint16_t)(chance_percent(c, 80) ? at % ring->size : at));
+		driver_split_offer(ring, (uint16_t)(chance_percent(c, 90) ? at % ring->size : at));
+	}
+	if (ring)
+		driver_kick_always(ring);
+}
+
+/* What a driver moves, moved anywhere; what the device writes, too. */
+void step_indices(struct attack *a)
+{
+	struct driver_ring *ring = attack_queue(a);
+	struct chance *c = &a->chance;
+	uint64_t at;
+	uint16_t *word;
+
+	if (!ring)
+		return;
+	at = chance_percent(c, 60) ? ring->avail_gpa : ring->used_gpa;
+	word = guest_ptr(a->peer->guest, at, 4);
+	if (word)
+		word[chance_below(c, 2)] =
+			(uint16_t)(chance_percent(c, 50) ? word[1] + chance_below(c, 4)
+							 : chance_value(c));
+	driver_kick_always(ring);
+}
+
+void step_collect(struct attack *a)
+{
+	struct driver_ring *ring = attack_queue(a);
+	struct driver_used used[16];
+	int n = ring ? driver_collect(ring, used, 16) : 0;
+
+	if (n > 0)
+		a->counts->used += (uint64_t)n;
+}
+
+void step_kick(struct attack *a)
+{
+	struct driver_ring *ring = attack_queue(a);
+
+	for (uint32_t n = ring ? 1 + chance_below(&a->chance, 30) : 0; n; n--)
+		driver_kick_always(ring);
+}
+
+/* Whoever writes into it now would wait for ever. */
+void step_fill_call(struct attack *a)
+{
+	struct driver_ring *ring = attack_queue(a);
+	const uint64_t most = UINT64_MAX - 1;
+	int fd, flags;
+
+	if (!ring || ring->call.driver < 0)
+		return;
+	fd = ring->call.device;
+	flags = fcntl(fd, F_GETFL);
+	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	driver_take_calls(ring);
+	while (write(fd, &most, sizeof(most)) == sizeof(most) && ring->call.driver != fd)
+		continue;
+	fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+	step_chains(a);
+	step_chains(a);
+	/* Nobody here may wait for it either. */
+	fcntl(ring->call.driver, F_SETFL, fcntl(ring->call.driver, F_GETFL) | O_NONBLOCK);
+}
