@@ -65,6 +65,7 @@ static ssize_t rng_read(struct rng *rng, const struct iovec *iov, int n)
 	return got;
 }
 
+/* A dry source is tried again and again: only what is new. */
 static void rng_log_error(struct rng *rng, int error)
 {
 	char line[160];
@@ -73,7 +74,7 @@ static void rng_log_error(struct rng *rng, int error)
 		return;
 	rng->error = error;
 	snprintf(line, sizeof(line), "source: %s", strerror(error));
-	vu_device_log(rng->dev, VU_LOG_WARNING, line);
+	vu_device_log_peer(rng->dev, VU_LOG_WARNING, line);
 }
 
 /* Serve one request: 0, or -EAGAIN when it was put back for want of bytes. */

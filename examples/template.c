@@ -81,7 +81,7 @@ static void template_take(struct template *t, struct vu_req *req)
 	struct pending *p = req->priv;
 
 	if (!len || len % sizeof(numbers[0]) || len < req->readable_len) {
-		vu_device_log(t->dev, VU_LOG_INFO, "a request is no list of page numbers");
+		vu_device_log_peer(t->dev, VU_LOG_INFO, "a request is no list of page numbers");
 		vu_req_complete(req, 0); /* a device with a status byte would write an error */
 		return;
 	}

@@ -58,7 +58,6 @@ struct uring {
 	bool is_busy;
 	bool stuck;
 	struct vu_req *waiting, *waiting_last; /* for room or a bounce buffer */
-	int error;			       /* the one that was logged last */
 	uint32_t now_skip, now_penalty;	       /* don't try at once so many times */
 	uint32_t n_bounces, n_free_bounces;
 	void *free_bounces[URING_BOUNCES];
@@ -78,7 +77,7 @@ bool uring_make_room(struct uring *u, uint32_t n_iovs);
 /* The submission, after uring_make_room(); prepare it, then uring_set(). */
 struct io_uring_sqe *uring_get(struct uring *u, enum uring_lane lane);
 void uring_set(struct io_uring_sqe *sqe, struct vu_req *req, int registered_file);
-/* Log it, once in a row; its status. */
+/* Log it; its status. */
 int uring_failed(struct uring *u, const char *what, int error);
 
 /* Try without io_uring; true if the request is through. */

@@ -83,11 +83,8 @@ int uring_failed(struct uring *u, const char *what, int error)
 {
 	char line[120];
 
-	if (error != u->error) {
-		snprintf(line, sizeof(line), "%s: %s", what, strerror(-error));
-		vu_device_log(u->queue->disk->dev, VU_LOG_WARNING, line);
-	}
-	u->error = error;
+	snprintf(line, sizeof(line), "%s: %s", what, strerror(-error));
+	vu_device_log_peer(u->queue->disk->dev, VU_LOG_WARNING, line);
 	return VIRTIO_BLK_S_IOERR;
 }
 

@@ -22,17 +22,13 @@ struct console_config {
 	uint32_t emerg_wr;
 };
 
-void console_complain(struct console *c, enum console_complaint what, int error, const char *text)
+void console_complain(struct console *c, const char *text, int error)
 {
 	char line[160];
 
-	if (what == c->complaint && error == c->complaint_error)
-		return;
-	c->complaint = what;
-	c->complaint_error = error;
 	snprintf(line, sizeof(line), "%s%s%s", text, error ? ": " : "",
 		 error ? strerror(error) : "");
-	vu_device_log(c->dev, VU_LOG_WARNING, line);
+	vu_device_log_peer(c->dev, VU_LOG_WARNING, line);
 }
 
 /* --- control queues --- */
@@ -49,8 +45,7 @@ void console_flush_control(struct console *c)
 				       room < sizeof(message) ? (size_t)room : sizeof(message));
 
 		if (len < 0)
-			console_complain(c, CONSOLE_BAD_BUFFER, 0,
-					 "a buffer is too small for a control message");
+			console_complain(c, "a buffer is too small for a control message", 0);
 		vu_req_complete(req, len > 0 ? vu_req_write(req, 0, message, (size_t)len) : 0);
 	}
 }
@@ -62,7 +57,6 @@ static void console_take_message(struct console *c, const void *message, size_t 
 
 	switch (what) {
 	case CONTROL_DEVICE_READY:
-		c->complaint = CONSOLE_FINE;
 		for (uint32_t i = 0; i < c->max_ports; i++)
 			port_reset(&c->ports[i]);
 		break;
@@ -75,8 +69,8 @@ static void console_take_message(struct console *c, const void *message, size_t 
 		port_pump(&c->ports[id]);
 		break;
 	default:
-		console_complain(c, CONSOLE_BAD_MESSAGE, -what,
-				 what == -EIO ? "the driver failed" : "bad control message");
+		console_complain(c, what == -EIO ? "the driver failed" : "bad control message",
+				 -what);
 	}
 }
 
@@ -130,7 +124,6 @@ static int started(struct vu_device *dev, void *opaque)
 static void console_driver_gone(struct console *c)
 {
 	c->driver = false;
-	c->complaint = CONSOLE_FINE;
 	control_reset(&c->control);
 	for (uint32_t i = 0; i < c->max_ports; i++)
 		port_pump(&c->ports[i]); /* input is not wanted any more */
@@ -164,7 +157,7 @@ static int config_written(struct vu_device *dev, uint32_t offset, uint32_t len, 
 	if (offset > at || len <= at - offset)
 		return 0;
 	if (c->n_emergency == CONSOLE_EMERGENCY) {
-		console_complain(c, CONSOLE_EMERGENCY_FULL, 0, "nobody reads emergency output");
+		console_complain(c, "nobody reads emergency output", 0);
 		return 0;
 	}
 	if (!vu_config_get(dev, at, &c->emergency[c->n_emergency], 1))

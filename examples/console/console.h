@@ -40,15 +40,6 @@ struct port {
 	const void *head_base;
 };
 
-/* What a driver can do wrong; each is logged when it was not the one before. */
-enum console_complaint {
-	CONSOLE_FINE,
-	CONSOLE_BAD_MESSAGE, /* and the error of control_receive() */
-	CONSOLE_BAD_DIRECTION,
-	CONSOLE_BAD_BUFFER,
-	CONSOLE_EMERGENCY_FULL,
-};
-
 struct console {
 	struct vu_device *dev;
 	const struct console_settings *settings;
@@ -59,8 +50,6 @@ struct console {
 	bool driver;	/* there is one */
 	bool multiport; /* negotiated */
 	struct vu_script *script;
-	enum console_complaint complaint; /* logged last */
-	int complaint_error;
 	struct iovec iov[CONSOLE_SEGS];
 	unsigned char emergency[CONSOLE_EMERGENCY]; /* written to the config space, not yet out */
 	uint32_t n_emergency;
@@ -70,7 +59,8 @@ struct console {
 int console_new(const struct console_settings *settings, uint32_t index, uint32_t log_level,
 		struct console **console);
 void console_free(struct console *c);
-void console_complain(struct console *c, enum console_complaint what, int error, const char *text);
+/* The driver did something wrong; error is an errno or 0. */
+void console_complain(struct console *c, const char *text, int error);
 void console_flush_control(struct console *c);
 void console_set_size(struct console *c, uint16_t cols, uint16_t rows);
 

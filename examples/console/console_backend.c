@@ -43,13 +43,21 @@ int backend_check(const char *description)
 	return backend_find(description, &argument) ? 0 : -EINVAL;
 }
 
-void backend_log(struct backend *b, enum vu_log_level level, const char *text, int error)
-{
-	char line[240];
+enum { BACKEND_LINE = 240 };
 
-	snprintf(line, sizeof(line), "port %s: %s: %s%s%s", b->label, b->kind->name, text,
+static const char *backend_line(const struct backend *b, const char *text, int error,
+				char line[BACKEND_LINE])
+{
+	snprintf(line, BACKEND_LINE, "port %s: %s: %s%s%s", b->label, b->kind->name, text,
 		 error ? ": " : "", error ? own_file_error(error) : "");
-	vu_device_log(b->dev, level, line);
+	return line;
+}
+
+void backend_warn(struct backend *b, const char *text, int error)
+{
+	char line[BACKEND_LINE];
+
+	vu_device_log_peer(b->dev, VU_LOG_WARNING, backend_line(b, text, error, line));
 }
 
 int backend_path(const struct backend *b, const char *text, size_t len, char path[BACKEND_PATH])
@@ -118,7 +126,7 @@ void backend_unwatch(struct backend *b)
 static ssize_t backend_fail(struct backend *b, const char *what, int error)
 {
 	if (error != b->error)
-		backend_log(b, VU_LOG_WARNING, what, error);
+		backend_warn(b, what, error);
 	b->error = error;
 	if (b->kind->disconnect)
 		b->kind->disconnect(b);
@@ -208,6 +216,7 @@ int backend_open(struct vu_device *dev, uint32_t index, const char *label, const
 {
 	struct backend *b = calloc(1, sizeof(*b));
 	const char *argument;
+	char line[BACKEND_LINE];
 	int err;
 
 	if (!b)
@@ -230,7 +239,8 @@ int backend_open(struct vu_device *dev, uint32_t index, const char *label, const
 	if (!err)
 		err = b->kind->open(b);
 	if (err) {
-		backend_log(b, VU_LOG_ERROR, *argument ? argument : "open", -err);
+		vu_device_log(b->dev, VU_LOG_ERROR,
+			      backend_line(b, *argument ? argument : "open", -err, line));
 		backend_close(b);
 		return err;
 	}

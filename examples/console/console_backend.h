@@ -94,7 +94,7 @@ int backend_path(const struct backend *b, const char *text, size_t len, char pat
 /* For kinds: watch fd_in and fd_out. */
 int backend_watch(struct backend *b);
 void backend_unwatch(struct backend *b);
-void backend_log(struct backend *b, enum vu_log_level level, const char *text, int error);
+void backend_warn(struct backend *b, const char *text, int error);
 
 extern const struct backend_kind backend_pty, backend_socket, backend_stdio, backend_file,
 	backend_echo;

@@ -42,8 +42,7 @@ static ssize_t port_fill(struct port *port, struct vu_req *req)
 	ssize_t n;
 
 	if (req->n_readable)
-		console_complain(port->console, CONSOLE_BAD_DIRECTION, 0,
-				 "a receive queue has buffers to read from");
+		console_complain(port->console, "a receive queue has buffers to read from", 0);
 	if (!req->writable_len) {
 		vu_req_complete(req, 0);
 		return 1;
@@ -101,8 +100,7 @@ static bool port_drain(struct port *port, struct vu_req *req)
 
 	port->written = 0;
 	if (req->n_writable)
-		console_complain(port->console, CONSOLE_BAD_DIRECTION, 0,
-				 "a transmit queue has buffers to write to");
+		console_complain(port->console, "a transmit queue has buffers to write to", 0);
 	while (done < req->readable_len && !port_is_deaf(port)) {
 		int n = vu_iov_slice(req->readable, req->n_readable, done, req->readable_len - done,
 				     iov, CONSOLE_SEGS);

@@ -61,7 +61,7 @@ static void socket_look(struct backend *b, uint32_t events)
 	if (socket_ended(b)) {
 		socket_disconnect(b);
 	} else if (!b->wanted && socket_next_waits(b->state)) {
-		backend_log(b, VU_LOG_WARNING, "what the last client sent was never read", 0);
+		backend_warn(b, "what the last client sent was never read", 0);
 		socket_disconnect(b);
 	}
 }
@@ -75,7 +75,7 @@ static void socket_accept(struct backend *b)
 		return;
 	b->fd_in = b->fd_out = fd;
 	if (backend_watch(b)) {
-		backend_log(b, VU_LOG_WARNING, "client refused", ENOMEM);
+		backend_warn(b, "client refused", ENOMEM);
 		socket_disconnect(b);
 		return;
 	}

@@ -59,8 +59,6 @@ struct gpio {
 	/* The driver changed this line; may be NULL. */
 	void (*changed)(struct gpio *gpio, uint32_t line);
 	struct gpio_control *control; /* NULL: none */
-	const char *complaint;	      /* logged last */
-	int error;		      /* of the back-end, logged last */
 };
 
 /* gpio_lines.c */

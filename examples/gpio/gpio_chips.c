@@ -86,7 +86,8 @@ static int chips_change(struct chips_line *l, uint8_t direction, uint8_t edges, 
 	int ret = chips_request(l, direction, edges, value);
 
 	if (ret && chips_request(l, now->direction, l->edges, now->value)) {
-		vu_device_log(l->gpio->dev, VU_LOG_WARNING, "a line was lost to another program");
+		vu_device_log_peer(l->gpio->dev, VU_LOG_WARNING,
+				   "a line was lost to another program");
 		l->edges = 0;
 	}
 	if (!ret)

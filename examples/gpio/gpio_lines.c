@@ -178,8 +178,6 @@ void gpio_end(struct gpio *gpio)
 
 void gpio_complain(struct gpio *gpio, const char *complaint)
 {
-	if (!gpio->dev || complaint == gpio->complaint)
-		return;
-	gpio->complaint = complaint;
-	vu_device_log(gpio->dev, VU_LOG_WARNING, complaint);
+	if (gpio->dev)
+		vu_device_log_peer(gpio->dev, VU_LOG_WARNING, complaint);
 }

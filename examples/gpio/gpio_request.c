@@ -13,21 +13,16 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A failure of the back-end, which the driver only sees as an error: once for each kind. */
+/* A failure of the back-end, which the driver only sees as an error. */
 static int request_failed(struct gpio *gpio, uint32_t line, const char *what, int error)
 {
 	char text[160];
 
-	if (error >= 0) {
-		gpio->error = 0;
-		return error;
-	}
-	if (gpio->dev && error != gpio->error) {
+	if (error < 0 && gpio->dev) {
 		snprintf(text, sizeof(text), "line %u: cannot %s: %s", line, what,
 			 strerror(-error));
-		vu_device_log(gpio->dev, VU_LOG_WARNING, text);
+		vu_device_log_peer(gpio->dev, VU_LOG_WARNING, text);
 	}
-	gpio->error = error;
 	return error;
 }
 

@@ -32,30 +32,27 @@ struct i2c {
 	bool own_group;
 	struct vu_source *timer;
 	bool waiting; /* for the rest of a group; the timer runs */
-	bool mute;    /* the last piece had a request without room for a status */
-	int logged;   /* bus.error that was logged last */
 	struct i2c_bus bus;
 	struct i2c_control control;
 	struct vu_script *script;
 	struct i2c_piece piece;
 };
 
-static void i2c_log_changes(struct i2c *i2c)
+/* What came of the piece that has been run. */
+static void i2c_log_errors(struct i2c *i2c)
 {
 	int error = i2c->bus.error;
 	char line[96];
 
 	/* That nobody answers is an everyday matter of scanning a bus. */
-	if (error == -ENXIO || error == -EREMOTEIO)
-		error = 0;
-	if (error != i2c->logged && error) {
+	if (error && error != -ENXIO && error != -EREMOTEIO) {
 		snprintf(line, sizeof(line), "a transfer failed: %s", strerror(-error));
-		vu_device_log(i2c->dev, VU_LOG_WARNING, line);
+		vu_device_log_peer(i2c->dev, VU_LOG_WARNING, line);
 	}
-	i2c->logged = error;
-	if (i2c->piece.n_mute && !i2c->mute)
-		vu_device_log(i2c->dev, VU_LOG_WARNING, "a request has no room for its status");
-	i2c->mute = i2c->piece.n_mute;
+	i2c->bus.error = 0; /* the next piece may have no transfer */
+	if (i2c->piece.n_mute)
+		vu_device_log_peer(i2c->dev, VU_LOG_WARNING,
+				   "a request has no room for its status");
 }
 
 /* All of a group that there is; false if more of it must come. */
@@ -93,7 +90,7 @@ static void i2c_serve(struct i2c *i2c, struct vu_queue *queue, bool now)
 			vu_source_set_timer(i2c->timer, 0, 0);
 		i2c->waiting = false;
 		i2c_piece_run(piece, &i2c->bus);
-		i2c_log_changes(i2c);
+		i2c_log_errors(i2c);
 		vu_queue_complete_batch(queue, piece->reqs, piece->written, piece->n);
 	}
 }

@@ -116,7 +116,6 @@ struct input_device {
 	struct input_fifo fifo;
 	struct input_about about;
 	struct input_user user;
-	bool complained; /* of a buffer that is too small */
 };
 
 /* The caller has set about and user, and frees device->dev. */

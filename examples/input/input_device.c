@@ -11,17 +11,13 @@
 
 enum { EVENTQ, STATUSQ, N_QUEUES };
 
-/* Once: a guest can repeat it at will. */
 static void input_complain(struct input_device *d, const char *queue)
 {
 	char line[100];
 
-	if (d->complained)
-		return;
-	d->complained = true;
 	snprintf(line, sizeof(line), "%s: buffers are too small for an event; they come back empty",
 		 queue);
-	vu_device_log(d->dev, VU_LOG_WARNING, line);
+	vu_device_log_peer(d->dev, VU_LOG_WARNING, line);
 }
 
 static void input_deliver(struct input_device *d)
@@ -103,7 +99,6 @@ static void on_stopped(struct vu_device *dev, void *opaque)
 
 	input_fifo_listen(&d->fifo, false);
 	d->user.listen(false, d->user.opaque);
-	d->complained = false;
 }
 
 static int on_config_read(struct vu_device *dev, uint32_t offset, void *buf, uint32_t len,
@@ -157,8 +152,8 @@ int input_device_push(struct input_device *d, uint32_t type, uint32_t code, int3
 	int fate = input_fifo_push(&d->fifo, ev);
 
 	if (fate == INPUT_OVERFLOW) {
-		vu_device_log(d->dev, VU_LOG_WARNING,
-			      "the guest takes no events: new ones are dropped (SYN_DROPPED)");
+		vu_device_log_peer(d->dev, VU_LOG_WARNING,
+				   "the guest takes no events: new ones are dropped (SYN_DROPPED)");
 		d->user.overflow(d->user.opaque);
 	}
 	input_deliver(d);

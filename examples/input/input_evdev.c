@@ -28,21 +28,28 @@ struct input_evdev {
 	bool grab;	/* is wanted while a driver is there */
 	bool listening; /* one is */
 	bool grabbed;
-	bool repeats;	  /* the guest repeats held keys by itself */
-	bool in_packet;	  /* events have been passed on since the last SYN_REPORT */
-	int status_error; /* the one that was logged last */
+	bool repeats;	/* the guest repeats held keys by itself */
+	bool in_packet; /* events have been passed on since the last SYN_REPORT */
 };
 
 const char *const input_evdev_features[] = {"evdev-path", "no-grab", NULL};
 
-static void evdev_log(const struct input_evdev *e, enum vu_log_level level, const char *what,
-		      int err)
-{
-	char line[160];
+enum { EVDEV_LINE = 160 };
 
-	snprintf(line, sizeof(line), "%s: %s: %s", libevdev_get_name(e->evdev), what,
-		 strerror(-err));
-	vu_device_log(e->dev, level, line);
+static const char *evdev_line(const struct input_evdev *e, const char *what, int err,
+			      char line[EVDEV_LINE])
+{
+	snprintf(line, EVDEV_LINE, "%s: %s: %s", libevdev_get_name(e->evdev), what, strerror(-err));
+	return line;
+}
+
+/* What the guest has a part in. */
+static void evdev_log_peer(const struct input_evdev *e, enum vu_log_level level, const char *what,
+			   int err)
+{
+	char line[EVDEV_LINE];
+
+	vu_device_log_peer(e->dev, level, evdev_line(e, what, err, line));
 }
 
 /* --- what it is --- */
@@ -203,13 +210,14 @@ static void evdev_update_grab(struct input_evdev *e)
 		return;
 	err = libevdev_grab(e->evdev, want ? LIBEVDEV_GRAB : LIBEVDEV_UNGRAB);
 	if (err)
-		evdev_log(e, VU_LOG_ERROR, "cannot be had alone", err);
+		evdev_log_peer(e, VU_LOG_ERROR, "cannot be had alone", err);
 	e->grabbed = want;
 }
 
 static void evdev_readable(struct vu_source *source, int fd, uint32_t events, void *opaque)
 {
 	struct input_evdev *e = opaque;
+	char line[EVDEV_LINE];
 	struct input_event ev;
 	int status;
 
@@ -224,7 +232,7 @@ static void evdev_readable(struct vu_source *source, int fd, uint32_t events, vo
 		evdev_update_grab(e);
 		return;
 	}
-	evdev_log(e, VU_LOG_ERROR, "is gone", status);
+	vu_device_log(e->dev, VU_LOG_ERROR, evdev_line(e, "is gone", status, line));
 	vu_source_remove(e->source);
 	e->source = NULL;
 	e->gone(e->opaque);
@@ -251,16 +259,12 @@ void input_evdev_status(struct input_evdev *e, struct input_ev ev)
 {
 	const struct input_event events[] = {{.type = ev.type, .code = ev.code, .value = ev.value},
 					     {.type = EV_SYN, .code = SYN_REPORT}};
-	int err = 0;
 
 	/* The repeat rate is the guest's own. */
 	if (!e->source || ev.type == EV_REP)
 		return;
 	if (write(e->fd, events, sizeof(events)) < 0)
-		err = -errno;
-	if (err && err != e->status_error)
-		evdev_log(e, VU_LOG_WARNING, "takes no status", err);
-	e->status_error = err;
+		evdev_log_peer(e, VU_LOG_WARNING, "takes no status", -errno);
 }
 
 void input_evdev_close(struct input_evdev *e)

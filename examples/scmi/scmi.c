@@ -36,21 +36,14 @@ struct scmi_device {
 	struct vu_source *timer;
 	struct vu_script *script;
 	bool running;
-	const char *complaint; /* the one that was logged last */
 };
 
-static void scmi_complain(struct scmi_device *d, const char *what)
-{
-	if (what && what != d->complaint)
-		vu_device_log(d->dev, VU_LOG_WARNING, what);
-	d->complaint = what;
-}
-
+/* What the driver can cause: there is nothing else to say. */
 static void scmi_log(void *opaque, const char *line)
 {
 	struct scmi_device *d = opaque;
 
-	vu_device_log(d->dev, VU_LOG_WARNING, line);
+	vu_device_log_peer(d->dev, VU_LOG_WARNING, line);
 }
 
 static void scmi_say_line(void *opaque, const char *line)
@@ -71,14 +64,13 @@ static uint64_t scmi_now(void)
 /* A buffer that is too small for what the driver asked for is lost to both. */
 static void scmi_send(struct scmi_device *d, struct vu_req *req, const struct scmi_event *event)
 {
-	static const char too_small[] = "event queue: a buffer is too small";
 	size_t len = event->n * sizeof(uint32_t);
 	uint32_t words[SCMI_EVENT_WORDS];
 
 	for (uint32_t i = 0; i < event->n; i++)
 		words[i] = htole32(event->words[i]);
 	if (req->writable_len < len) {
-		scmi_complain(d, too_small);
+		scmi_log(d, "event queue: a buffer is too small");
 		len = 0;
 	}
 	vu_req_complete(req, vu_req_write(req, 0, words, len));
@@ -125,8 +117,8 @@ static void scmi_serve_queue(struct scmi_device *d, struct vu_queue *queue)
 			len++;
 		d->platform->now = scmi_now();
 		len = scmi_serve(d->platform, in, len, out, room);
-		scmi_complain(d,
-			      len ? NULL : "command queue: a request has no room for its header");
+		if (!len)
+			scmi_log(d, "command queue: a request has no room for its header");
 		vu_req_complete(req, vu_req_write(req, 0, out, len));
 	}
 }

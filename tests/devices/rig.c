@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { RIG_SETTLE = 3 * 64, RIG_INDIRECT = 128 };
@@ -105,6 +106,14 @@ static int rig_connect_control(const struct rig *rig)
 	return fd;
 }
 
+static uint32_t rig_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint32_t)now.tv_sec;
+}
+
 void rig_spawn(struct rig *rig, const char *const *args)
 {
 	const char *argv[RIG_MAX_ARGS + 4] = {getenv(rig_program), "--socket-path", rig->socket};
@@ -115,6 +124,7 @@ void rig_spawn(struct rig *rig, const char *const *args)
 	}
 	if (rig->program.err) /* of the one before */
 		spawn_free(&rig->program);
+	rig->started = rig_seconds();
 	spawn_start(&rig->program, argv, NULL);
 	spawn_wait_listening(rig->socket);
 	if (access(rig->control, F_OK) == 0) {
@@ -160,6 +170,20 @@ void rig_stop(struct rig *rig)
 	if (rig->program.status)
 		fputs(rig->program.err, stderr); /* print_error() cuts it */
 	assert_int_equal(rig->program.status, 0);
+}
+
+uint32_t rig_logged(const struct rig *rig, const char *words)
+{
+	uint32_t n = 0;
+
+	for (const char *at = rig->program.err; (at = strstr(at, words)); at += strlen(words))
+		n++;
+	return n;
+}
+
+uint32_t rig_log_limit(const struct rig *rig)
+{
+	return RIG_LOG_BURST + rig_seconds() - rig->started + 1;
 }
 
 void rig_get_config(struct rig *rig, uint32_t offset, void *data, uint32_t len)

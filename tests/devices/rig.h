@@ -30,6 +30,7 @@ enum {
 	RIG_MAX_FILES = 4,
 	RIG_PATH = 80,
 	RIG_LINE = 4200,
+	RIG_LOG_BURST = 20,   /* lines of a level, and then one a second */
 	RIG_UNTOUCHED = 0xee, /* what rig_buffer() fills with */
 };
 
@@ -54,6 +55,7 @@ struct rig {
 	char files[RIG_MAX_FILES][RIG_PATH]; /* of rig_file(), removed at the end */
 	uint32_t n_files;
 	struct spawned program; /* program.err is its log after rig_stop() */
+	uint32_t started;	/* when, in seconds */
 	struct peer *peer;
 	struct peer_config config; /* for the next rig_connect(); set n_queues in the test */
 	struct rig_lines answers;  /* commands and their answers */
@@ -84,6 +86,10 @@ void rig_connect(struct rig *rig);
 void rig_start(struct rig *rig, const char *const *args);
 /* Disconnect, end the program, and look at its status. */
 void rig_stop(struct rig *rig);
+/* After rig_stop(): how often its log has these words, */
+uint32_t rig_logged(const struct rig *rig, const char *words);
+/* and how many lines of one level the driver can have caused at most. */
+uint32_t rig_log_limit(const struct rig *rig);
 /* Fails the test with the front-end's words if ret < 0. */
 void rig_check(struct rig *rig, int ret);
 

@@ -47,18 +47,7 @@ static void a_driver_that_begins_anew_is_told_everything_anew(void **state)
 	rig_stop(rig);
 }
 
-static uint32_t count(const char *text, const char *what)
-{
-	uint32_t n = 0;
-
-	while ((text = strstr(text, what))) {
-		text += strlen(what);
-		n++;
-	}
-	return n;
-}
-
-static void bad_messages_change_nothing_and_are_logged_once(void **state)
+static void bad_messages_change_nothing_and_are_logged_within_a_limit(void **state)
 {
 	static const struct {
 		uint32_t port;
@@ -89,12 +78,12 @@ static void bad_messages_change_nothing_and_are_logged_once(void **state)
 		assert_int_equal(rig_ask(rig, CONTROL_TX, "\0\0\0\0\0\0\0", len, NULL, 0), 0);
 	assert_non_null(strstr(console_ports(rig), "0 console echo host-open guest-open"));
 	console_hear_nothing(rig);
-	for (int i = 0; i < 50; i++)
-		console_tell(rig, 99, OPEN, 1);
+	for (int i = 0; i < 1000; i++)
+		console_tell(rig, 99, i & 1 ? OPEN : ADD, 1);
 	rig_stop(rig);
-	assert_int_equal(count(rig->program.err, "bad control message: Message too long"), 1);
-	/* One for the first three, one for the last 50. */
-	assert_int_equal(count(rig->program.err, "bad control message: No such device"), 2);
+	assert_true(rig_logged(rig, "bad control message: Message too long") > 0);
+	assert_true(rig_logged(rig, "bad control message: No such device") > 0);
+	assert_true(rig_logged(rig, "bad control message") <= rig_log_limit(rig));
 }
 
 static void messages_in_the_wrong_direction_are_given_back(void **state)
@@ -331,7 +320,8 @@ static void emergency_output_waits_for_somebody_who_reads_it(void **state)
 	client_expect(fd, "y");
 	rig_stop(rig);
 	client_expect_end(fd);
-	assert_int_equal(count(rig->program.err, "nobody reads emergency output"), 1);
+	assert_true(rig_logged(rig, "nobody reads emergency output") > 0);
+	assert_true(rig_logged(rig, "nobody reads emergency output") <= rig_log_limit(rig));
 }
 
 static void a_driver_from_before_goes_on_with_a_new_process(void **state)
@@ -409,7 +399,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_driver_learns_every_port_its_role_its_name_and_who_is_there),
 		TEST(a_driver_that_begins_anew_is_told_everything_anew),
-		TEST(bad_messages_change_nothing_and_are_logged_once),
+		TEST(bad_messages_change_nothing_and_are_logged_within_a_limit),
 		TEST(messages_in_the_wrong_direction_are_given_back),
 		TEST(what_follows_a_message_is_ignored),
 		TEST(a_driver_that_failed_is_told_nothing),

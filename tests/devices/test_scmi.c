@@ -128,6 +128,20 @@ static void a_header_without_end_and_half_a_word_are_no_message(void **state)
 	assert_non_null(strstr(rig->program.err, "no room for its header"));
 }
 
+static void wrong_and_right_requests_in_turn_are_logged_within_a_limit(void **state)
+{
+	struct rig *rig = *state;
+
+	scmi_start(rig, board);
+	for (int i = 0; i < 1000; i++) {
+		assert_int_equal(rig_ask(rig, CMDQ, "xyz", 3, NULL, 0), 0);
+		scmi_expect(rig, BASE, VERSION, ARGS(), ARGS(0x20000));
+	}
+	rig_stop(rig);
+	assert_true(rig_logged(rig, "no room for its header") >= RIG_LOG_BURST);
+	assert_true(rig_logged(rig, "no room for its header") <= rig_log_limit(rig));
+}
+
 static void what_is_no_command_is_a_protocol_error(void **state)
 {
 	struct rig *rig = *state;
@@ -350,6 +364,7 @@ int main(void)
 		TEST(a_kind_that_is_not_described_has_no_protocol),
 		TEST(parameters_that_lack_or_are_too_many_are_protocol_errors),
 		TEST(a_header_without_end_and_half_a_word_are_no_message),
+		TEST(wrong_and_right_requests_in_turn_are_logged_within_a_limit),
 		TEST(what_is_no_command_is_a_protocol_error),
 		TEST(an_answer_never_exceeds_its_room_and_changes_nothing_without_it),
 		TEST(a_list_of_protocols_comes_in_parts),

@@ -86,7 +86,7 @@ class Service:
         try:
             self.device.attach(sock)
         except OSError as error:
-            log.warning("%s: a front-end was turned away: %s", self.device.name, error)
+            self.device.log(f"a front-end was turned away: {error}", "warning")
             sock.close()
             return
         self.loop.remove_reader(self.listener)

@@ -45,6 +45,7 @@ class _Thread(threading.local):
     """What an exception that interrupts() does to this thread."""
 
     pending: Optional[BaseException] = None
+    logged: Optional[BaseException] = None  # of the line that log_peer() writes now
     stop: Optional[Callable[[], None]] = None
 
 
@@ -182,6 +183,19 @@ class Core(Handle):
         if lib.vupy_guard_add(self.ptr) < 0:
             log.warning("%s: too many devices: truncated guest memory would be fatal", self.name)
 
+    def log_peer(self, level: int, text: str, error: Optional[BaseException] = None) -> None:
+        """A line that a guest or front-end can cause, with the traceback of `error`.
+
+        It shares the limit of libvu's lines, and comes back from there to _log().
+        """
+        if self.ptr is None:
+            return
+        previous, thread.logged = thread.logged, error
+        try:
+            lib.vu_device_log_peer(self.ptr, level, text.encode(errors="replace"))
+        finally:
+            thread.logged = previous
+
     def owners(self) -> list[Owner]:
         """The device's, and those of groups of their own."""
         return [self.owner, *(g.owner for g in self.groups if g.owner is not self.owner)]
@@ -256,9 +270,9 @@ def run_callback(core: Core, owner: Owner, what: str, function: Callable[..., An
             abort(error)
             return -errno.EINTR
         if isinstance(error, Refused):
-            log.warning("%s: %s: refused: %s", core.name, what, error)
+            core.log_peer(lib.VU_LOG_WARNING, f"{what}: refused: {error}")
             return -errno.EINVAL
-        log.exception("%s: %s", core.name, what)
+        core.log_peer(lib.VU_LOG_ERROR, what, error)
         number = error.errno if isinstance(error, OSError) else None
         return -(number or errno.EIO)
     finally:
@@ -290,7 +304,9 @@ def export(name: str, error: int = 0) -> Callable[[Callable[..., Any]], Any]:
 
 @export("log")
 def _log(_opaque: Any, level: int, line: Any) -> None:
-    log.log(_LEVELS.get(level, logging.DEBUG), "%s", ffi.string(line).decode("utf-8", "replace"))
+    error, thread.logged = thread.logged, None  # not of what a logging handler causes
+    log.log(_LEVELS.get(level, logging.DEBUG), "%s", ffi.string(line).decode("utf-8", "replace"),
+            exc_info=error)
 
 
 def _control(name: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Callable, Iterable, Optional, TypeVar, Union
 
 from . import config as _config
 from ._vu import lib
-from .core import Core, claim, interrupts, log
+from .core import Core, claim, interrupts
 from .errors import DeviceClosed, WrongThread, check
 from .group import Group, Timer, Watch
 from .handle import Handle
@@ -343,6 +343,7 @@ class Device(Handle):
 
     async def _run_task(self, handler: Handler, argument: Union[Request, list[Request]]) -> None:
         reqs = [argument] if isinstance(argument, Request) else list(argument)
+        core = reqs[0].queue._core
         try:
             await handler.call(self, argument)
         except asyncio.CancelledError:
@@ -355,7 +356,7 @@ class Device(Handle):
             if service is not None and interrupts(error):
                 service.finish(error)
             else:
-                log.exception("%s: queue %d: handler", self.name, handler.index)
+                core.log_peer(lib.VU_LOG_ERROR, f"queue {handler.index}: handler", error)
             for req in reqs:
                 if not req.done:
                     req._fail(error)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Optional, Union
 
 from ._vu import ffi, lib
-from .core import Core, Owner, export, interrupts, log, run_callback
+from .core import Core, Owner, export, interrupts, run_callback
 from .errors import DeviceClosed, check
 from .handle import Handle
 
@@ -193,7 +193,7 @@ class Group(Handle):
             except Exception as error:
                 if core.ptr is None or interrupts(error):
                     raise
-                log.exception("%s: call()", core.name)
+                core.log_peer(lib.VU_LOG_ERROR, "call()", error)
 
     # The loop of a thread
 

@@ -11,7 +11,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Sequence
 
 from ._vu import ffi, lib
-from .core import Core, Owner, abort, interrupts, log, thread
+from .core import Core, Owner, abort, interrupts, thread
 from .errors import LongRequest, QueueBroken, check
 from .fork import end_child
 from .handle import Handle
@@ -202,6 +202,10 @@ class Queue(Handle):
 
     # Inside
 
+    def log_peer(self, level: int, text: str, error: Optional[BaseException] = None) -> None:
+        """As Core.log_peer(), with the queue's name."""
+        self._core.log_peer(level, f"queue {self.index}: {text}", error)
+
     def _configure(self) -> None:
         handler = self._handler
         if handler is None:
@@ -223,9 +227,10 @@ class Queue(Handle):
         limit = self._max_bytes
         for req in [r for r in reqs if r.readable_len + r.writable_len > limit]:
             reqs.remove(req)
-            error = LongRequest(f"{self}: a request of {req.readable_len + req.writable_len} bytes "
-                                f"fails: max_bytes is {limit}")
-            log.warning("%s", error)
+            why = (f"a request of {req.readable_len + req.writable_len} bytes fails: max_bytes is "
+                   f"{limit}")
+            error = LongRequest(f"{self}: {why}")
+            self.log_peer(lib.VU_LOG_WARNING, why)
             req._fail(error)
         return reqs
 
@@ -282,7 +287,7 @@ class Queue(Handle):
             if self._interrupted(error):
                 self._let_go(reqs[::-1])
                 return
-            log.exception("%s: handler", self)
+            self.log_peer(lib.VU_LOG_ERROR, "handler", error)
             for req in reqs:
                 if not req.done:
                     req._fail(error)
@@ -298,7 +303,7 @@ class Queue(Handle):
 
     def failed(self, req: Request, error: BaseException) -> None:
         """A handler raised: says so and ends the request."""
-        log.error("%s: handler", self, exc_info=error)
+        self.log_peer(lib.VU_LOG_ERROR, "handler", error)
         if not req.done:
             req._fail(error)
 

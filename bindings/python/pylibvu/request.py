@@ -17,7 +17,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from ._vu import ffi, lib
-from .core import abort, interrupts, log
+from .core import abort, interrupts
 from .errors import RequestDone, ShortRequest, check
 from .handle import Handle
 
@@ -226,7 +226,7 @@ class Request(Handle):
                 if interrupts(second):
                     abort(second)
                 else:
-                    log.exception("%s: failed()", self.queue)
+                    self.queue.log_peer(lib.VU_LOG_ERROR, "failed()", second)
         with self._lock:
             ptr = self._ptr
             if ptr is None:
@@ -234,7 +234,7 @@ class Request(Handle):
             try:
                 self._release_views()
             except BufferError:
-                log.warning("%s: a failed request leaves a view behind", self.queue)
+                self.queue.log_peer(lib.VU_LOG_WARNING, "a failed request leaves a view behind")
             self._finish(ptr, 0)
 
     def put_back(self) -> None:
@@ -297,9 +297,9 @@ class Request(Handle):
     def __del__(self) -> None:
         if getattr(self, "_ptr", None) is None or not self.queue.usable():
             return
-        text = f"{self.queue}: a request was dropped without complete()"
-        log.warning("%s", text)
-        warnings.warn(text, ResourceWarning, source=self)
+        text = "a request was dropped without complete()"
+        self.queue.log_peer(lib.VU_LOG_WARNING, text)
+        warnings.warn(f"{self.queue}: {text}", ResourceWarning, source=self)
         self._fail(None)
 
     def __repr__(self) -> str:

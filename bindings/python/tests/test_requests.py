@@ -3,6 +3,7 @@
 
 import logging
 import threading
+import time
 
 import pytest
 
@@ -123,6 +124,37 @@ def test_an_exception_fails_that_request_and_not_the_process(caplog):
         assert vq.request(b"?", 8) == b"fine"
     assert "ZeroDivisionError: this one" in caplog.text
     assert "dut: queue 0: handler" in caplog.text
+
+
+@pytest.mark.parametrize("batch", [False, True], ids=["one", "batch"])
+def test_faults_that_a_guest_causes_in_turn_are_logged_within_a_limit(batch, caplog):
+    def handler(given):
+        for req in given if batch else [given]:
+            raise KeyError("even") if req.read(1) == b"0" else IndexError("odd")
+
+    began = time.monotonic()
+    with testing.served(make(handler, batch=batch)) as peer:
+        vq = peer.queue(0)
+        for n in range(2000):
+            assert vq.request(b"%d" % (n % 2), 8) == b""
+    limit = 20 + time.monotonic() - began + 1
+    records = [r for r in caplog.records if r.levelno == logging.ERROR]
+    assert {r.exc_info[0] for r in records} == {KeyError, IndexError}
+    assert 20 <= len(records) <= limit
+    assert "lines left out)" in caplog.text
+
+
+def test_long_requests_are_logged_within_a_limit(caplog):
+    class Careful(Echo):
+        max_bytes = 4
+
+    began = time.monotonic()
+    with testing.served(Careful()) as peer:
+        vq = peer.queue(0)
+        for _ in range(1000):
+            assert vq.request(b"12345", 8) == b""
+    limit = 20 + time.monotonic() - began + 1
+    assert 20 <= sum("max_bytes" in r.message for r in caplog.records) <= limit
 
 
 def test_many_requests_at_once_all_come_back(echo):
