@@ -12,7 +12,7 @@
 #include "console_control.h"
 
 enum {
-	CONSOLE_SEGS = 256, /* longest chain */
+	CONSOLE_SEGS = BACKEND_SEGS, /* longest chain */
 	CONSOLE_EMERGENCY = 4096,
 };
 

@@ -75,7 +75,10 @@ static void backend_on_retry(struct vu_source *source, int fd, uint32_t events, 
 {
 	struct backend *b = opaque;
 
-	b->readable = b->writable = true;
+	if (b->failed)
+		b->readable = b->writable = true;
+	b->failed = false;
+	b->allowance = BACKEND_ALLOWANCE;
 	b->changed(b->opaque);
 }
 
@@ -128,11 +131,36 @@ static ssize_t backend_fail(struct backend *b, const char *what, int error)
 	if (error != b->error)
 		backend_warn(b, what, error);
 	b->error = error;
-	if (b->kind->disconnect)
+	if (b->kind->disconnect) {
 		b->kind->disconnect(b);
-	else
+	} else {
+		b->failed = true;
 		vu_source_set_timer(b->retry, retry_ns, 0);
+	}
 	return -EAGAIN;
+}
+
+/* As much of it as is allowed in this turn. */
+static int backend_clip(const struct backend *b, const struct iovec *iov, int n, struct iovec *out)
+{
+	size_t left = b->allowance;
+	int used = 0;
+
+	for (; used < n && used < BACKEND_SEGS && left; used++) {
+		out[used] = iov[used];
+		if (out[used].iov_len > left)
+			out[used].iov_len = left;
+		left -= out[used].iov_len;
+	}
+	return used;
+}
+
+/* Bytes went to or fro.  The next turn comes as soon as everybody else had one. */
+static void backend_spend(struct backend *b, ssize_t bytes)
+{
+	b->allowance -= (uint32_t)bytes;
+	if (!b->allowance)
+		vu_source_set_timer(b->retry, 1, 0);
 }
 
 static ssize_t backend_readv(int fd, const struct iovec *iov, int n)
@@ -157,11 +185,15 @@ static ssize_t backend_writev(int fd, const struct iovec *iov, int n)
 
 ssize_t backend_read(struct backend *b, const struct iovec *iov, int n)
 {
+	struct iovec some[BACKEND_SEGS];
 	ssize_t got;
 
-	if (!b->connected || !b->readable)
+	if (!b->connected || !b->readable || !b->allowance)
 		return -EAGAIN;
-	got = b->kind->read ? b->kind->read(b, iov, n) : backend_readv(b->fd_in, iov, n);
+	n = backend_clip(b, iov, n, some);
+	got = b->kind->read ? b->kind->read(b, some, n) : backend_readv(b->fd_in, some, n);
+	if (got > 0)
+		backend_spend(b, got);
 	if (got > 0 && b->hung_up && b->kind->look) /* was that all? */
 		b->kind->look(b, 0);
 	if (got > 0 || got == -EFAULT)
@@ -174,11 +206,15 @@ ssize_t backend_read(struct backend *b, const struct iovec *iov, int n)
 
 ssize_t backend_write(struct backend *b, const struct iovec *iov, int n)
 {
+	struct iovec some[BACKEND_SEGS];
 	ssize_t put;
 
-	if (!b->writable)
+	if (!b->writable || !b->allowance)
 		return -EAGAIN;
-	put = b->kind->write ? b->kind->write(b, iov, n) : backend_writev(b->fd_out, iov, n);
+	n = backend_clip(b, iov, n, some);
+	put = b->kind->write ? b->kind->write(b, some, n) : backend_writev(b->fd_out, some, n);
+	if (put > 0)
+		backend_spend(b, put);
 	if (put > 0 || put == -EFAULT) {
 		b->error = 0;
 		return put;
@@ -233,6 +269,7 @@ int backend_open(struct vu_device *dev, uint32_t index, const char *label, const
 	b->changed = changed;
 	b->opaque = opaque;
 	b->fd_in = b->fd_out = -1;
+	b->allowance = BACKEND_ALLOWANCE;
 	b->argument = argument;
 	snprintf(b->where, sizeof(b->where), "%s", argument);
 	err = vu_group_add_timer(b->group, backend_on_retry, b, &b->retry);

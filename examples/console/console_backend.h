@@ -7,6 +7,9 @@
  * room for stays with whoever sends it, who is thereby slowed down.  Fds are watched
  * edge-triggered, so a side that is not served for a while costs nothing.
  *
+ * Nor does anybody take the thread for itself: after BACKEND_ALLOWANCE bytes there is nothing more
+ * to be done until the thread has been round, however large the guest's buffers are.
+ *
  * Thread: the group's.
  */
 #ifndef CONSOLE_BACKEND_H
@@ -19,7 +22,11 @@
 
 #include <libvu/vu.h>
 
-enum { BACKEND_PATH = 108 };
+enum {
+	BACKEND_PATH = 108,
+	BACKEND_SEGS = 256,	       /* of one read or write */
+	BACKEND_ALLOWANCE = 256 << 10, /* bytes to and fro from one turn to the next */
+};
 
 struct backend;
 
@@ -65,9 +72,12 @@ struct backend {
 
 	int fd_in, fd_out; /* -1, or the same */
 	struct vu_source *source_in, *source_out;
-	struct vu_source *retry; /* after an error that may pass (disk full) */
-	int error;		 /* logged last */
-	void *state;		 /* the kind's */
+	struct vu_source
+		*retry;	    /* after an error that may pass (disk full), or for the next turn */
+	bool failed;	    /* the first of these */
+	uint32_t allowance; /* bytes left in this turn */
+	int error;	    /* logged last */
+	void *state;	    /* the kind's */
 };
 
 /* Is this a BACKEND as the options have it?  0, or -EINVAL. */

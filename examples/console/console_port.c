@@ -8,8 +8,8 @@
  * From the host: while the guest has the port open and has buffers.  Without them nothing is read,
  * and the queue_ready of new ones goes on.
  * To the host: while it takes anything.  If not, the buffers stay in the ring, the first perhaps
- * written in part, and the event that there is room goes on.  Nobody there: what the guest writes
- * is gone, as on a line without a cable.
+ * written in part, and the event that there is room, or that it is this port's turn again, goes on.
+ * Nobody there: what the guest writes is gone, as on a line without a cable.
  */
 #include "console.h"
 

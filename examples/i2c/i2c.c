@@ -77,6 +77,9 @@ static void i2c_serve(struct i2c *i2c, struct vu_queue *queue, bool now)
 
 		if (!piece->n)
 			return;
+		/* More of it is there, in the queue's next turn. */
+		if (!whole && now && vu_queue_available(queue))
+			now = false;
 		if (!whole && !now) {
 			while (piece->n)
 				vu_req_put_back(piece->reqs[--piece->n]);

@@ -27,7 +27,7 @@
 
 enum {
 	RIG_MAX_ARGS = 16,
-	RIG_MAX_FILES = 4,
+	RIG_MAX_FILES = 8,
 	RIG_PATH = 80,
 	RIG_LINE = 4200,
 	RIG_LOG_BURST = 20,   /* lines of a level, and then one a second */
