@@ -25,7 +25,7 @@ int arena_init(struct arena *arena, uint32_t requests, uint32_t max_segs)
 		n = CLASS_BYTES / (c->segs * (uint32_t)sizeof(struct iovec));
 		c->n = n < 1 ? 1 : n < requests ? n : requests;
 		c->unused = c->n;
-		c->blocks = calloc(c->n, c->segs * sizeof(struct iovec));
+		c->blocks = malloc((size_t)c->n * c->segs * sizeof(struct iovec));
 		if (!c->blocks) {
 			arena_fini(arena);
 			return -ENOMEM;

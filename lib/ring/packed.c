@@ -147,6 +147,17 @@ static int packed_walk_table(struct chain *c, uint64_t addr, uint32_t len)
 }
 
 /*
+ * The request for the next chain; it stays on the stack until that is taken.  There is one: each
+ * that is outstanding has at least one slot.
+ */
+static inline struct req *packed_unused(struct ring *r)
+{
+	if (unlikely(!r->n_free))
+		r->free_reqs[r->n_free++] = pool_begin(r, r->begun);
+	return r->free_reqs[r->n_free - 1];
+}
+
+/*
  * With an in-flight log chains are walked in a private copy, log->noted, which is also what the
  * log gets, and what was found in one is walked the same way.  As packed_walk().
  */
@@ -203,7 +214,7 @@ static int packed_walk_logged(struct ring *r, struct req *req, uint32_t slot, ui
 
 int packed_take_noted(struct ring *r, uint32_t n, uint16_t entry, uint16_t last, struct req **out)
 {
-	struct req *req = r->free_reqs[r->n_free - 1];
+	struct req *req = packed_unused(r);
 	int slots = packed_walk_noted(r, req, n);
 
 	if (slots <= 0) {
@@ -311,7 +322,7 @@ static inline __attribute__((always_inline)) int packed_take_one(struct ring *r,
 	/* Only a driver that takes back what it gave can get here. */
 	if (unlikely(!room))
 		return packed_too_long(r);
-	req = r->free_reqs[r->n_free - 1];
+	req = packed_unused(r);
 	slots = unlikely(r->log) ? packed_walk_logged(r, req, r->avail.slot, room)
 				 : packed_walk(r, req, r->avail.slot, room);
 	if (unlikely(slots <= 0)) {

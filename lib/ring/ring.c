@@ -13,8 +13,6 @@
 #include "ring/packed.h"
 #include "ring/split.h"
 
-enum { CACHE_LINE = 64 };
-
 /* Nothing more is to be taken: nothing is left of what was seen, and nobody looks any more. */
 static void ring_end(struct ring *r)
 {
@@ -87,36 +85,16 @@ static int ring_check(const struct ring_config *c, const char **why)
 	return *why ? -EINVAL : 0;
 }
 
-/* Requests, each with its private bytes behind it. */
+/* Nothing of it is written here: a start costs what is used, whatever there is room for. */
 static int ring_alloc(struct ring *r)
 {
 	const struct ring_config *c = &r->config;
-	size_t head = (sizeof(struct req) + 15) / 16 * 16;
-	size_t size = (head + c->priv_size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 
-	r->req_size = (uint32_t)size;
-	r->reqs = aligned_alloc(CACHE_LINE, size * c->size);
-	r->scratch = calloc(c->max_segs, DESC_BYTES);
-	if (c->packed)
-		r->free_reqs = calloc(c->size, sizeof(*r->free_reqs));
+	r->scratch = malloc((size_t)c->max_segs * DESC_BYTES);
 	if (c->in_order)
-		r->order = calloc(c->size, sizeof(struct req *));
-	if (!r->reqs || !r->scratch || (c->packed && !r->free_reqs) || (c->in_order && !r->order))
+		r->order = malloc(c->size * sizeof(*r->order));
+	if (!r->scratch || (c->in_order && !r->order) || pool_new(r))
 		return -ENOMEM;
-	for (uint32_t i = 0; i < c->size; i++) {
-		struct req *req = ring_req(r, i);
-
-		/* Its private bytes are cleared when it is taken: until then they need no pages. */
-		memset(req, 0, sizeof(*req));
-		req->ring = r;
-		req->id = (uint16_t)i;
-		req->slots = 1;
-		/* The stack's top is used first: begin with request 0. */
-		if (c->packed)
-			r->free_reqs[r->n_free++] = ring_req(r, c->size - 1 - i);
-		req->pub.readable = req->segs;
-		req->pub.priv = c->priv_size ? (unsigned char *)req + head : NULL;
-	}
 	return arena_init(&r->arena, c->size, c->max_segs);
 }
 
@@ -192,8 +170,7 @@ void ring_free(struct ring *r)
 	arena_fini(&r->arena);
 	free(r->scratch);
 	free(r->order);
-	free(r->free_reqs);
-	free(r->reqs);
+	pool_free(r);
 	free(r);
 }
 
@@ -209,9 +186,10 @@ static int ring_retire_table(struct ring *r)
 		if (!old)
 			return -ENOMEM;
 	}
-	for (uint32_t id = 0; ring_outstanding(r) && id < r->size; id++) {
-		struct req *req = ring_req(r, id);
+	for (uint32_t at = ring_outstanding(r) ? r->begun : 0; at;) {
+		struct req *req = ring_req(r, at - 1);
 
+		at = req->begun_before;
 		if (req->state == REQ_FREE || req->table != r->table)
 			continue;
 		req->is_odd = true;

@@ -59,6 +59,7 @@ enum ring_way {
 };
 
 enum req_state {
+	REQ_NEW, /* zero bytes: pool_begin() makes a request of them */
 	REQ_FREE,
 	REQ_OUT,  /* the device has it */
 	REQ_HELD, /* completed, but an older one is not, and the order matters */
@@ -85,6 +86,7 @@ struct req {
 	struct req *remote_next; /* completed by another thread */
 	uint64_t written;	 /* is_remote, or REQ_HELD */
 	uint32_t again_at;	 /* 1 + its place among what is run again; 0: it is new */
+	uint32_t begun_before;	 /* 1 + the place of the one begun before it; 0: there is none */
 				 /* followed by priv_size bytes */
 };
 
@@ -133,6 +135,7 @@ struct ring {
 	struct ring_window window;
 	unsigned char *reqs; /* size of them, req_size apart; split: by head */
 	uint32_t req_size;
+	uint32_t begun;	     /* 1 + the place of the request begun last; 0: none is */
 	uint32_t inline_end; /* where a request's own segments end, from its start; bytes */
 	struct table *table;
 	bool has_extras; /* ring_took() for each request */
@@ -157,7 +160,7 @@ struct ring {
 	bool is_batch;	      /* used descriptors wait for packed_publish(): */
 	uint16_t batch_flags; /* ... the first one's flags */
 	uint32_t batch_slot;
-	struct req **free_reqs; /* stack of unused requests */
+	struct req **free_reqs; /* stack of unused requests, as far as they are begun */
 	uint32_t n_free;
 
 	uint32_t max_segs;
@@ -225,6 +228,12 @@ static inline struct req *ring_req(const struct ring *ring, uint32_t id)
 {
 	return (struct req *)(void *)(ring->reqs + (size_t)id * ring->req_size);
 }
+
+/* pool.c: room for the requests.  -ENOMEM. */
+int pool_new(struct ring *ring);
+void pool_free(struct ring *ring);
+/* A request at a place that was not used yet. */
+struct req *pool_begin(struct ring *ring, uint32_t at);
 
 /* A request was taken: for its private bytes, IN_ORDER and the in-flight log. */
 void ring_took(struct ring *ring, struct req *req);

@@ -172,8 +172,11 @@ static inline __attribute__((always_inline)) int split_take_one(struct ring *r, 
 	if (unlikely(head >= r->size))
 		return ring_break(r, "an available entry beyond the descriptor table");
 	req = ring_req(r, head);
-	if (unlikely(req->state != REQ_FREE))
-		return ring_break(r, "a descriptor made available that is still in use");
+	if (unlikely(req->state != REQ_FREE)) {
+		if (req->state != REQ_NEW)
+			return ring_break(r, "a descriptor made available that is still in use");
+		pool_begin(r, head);
+	}
 	chain_begin(&c, r, req);
 	err = split_walk(&c, NULL, 0, head, false, 0);
 	if (unlikely(err)) {

@@ -2,8 +2,10 @@
 /* Rings of any layout: sizes, order, put-back, positions that wrap, restarts. */
 #include "test_ring_rig.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void sizes_up_to_32768_pass_a_full_ring_twice(struct rig *rig)
 {
@@ -48,6 +50,41 @@ static void sizes_that_cannot_be_are_refused(struct rig *rig)
 		assert_int_equal(rig_new_ring(rig, &why), -EINVAL);
 		assert_non_null(why);
 		assert_null(rig->ring);
+	}
+}
+
+/* Bytes of this process that are in memory. */
+static uint64_t resident(void)
+{
+	unsigned long long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%*u %llu", &pages), 1);
+	fclose(f);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void a_large_ring_costs_what_is_used_of_it(struct rig *rig)
+{
+	const uint64_t room = UINT64_C(32768) * 4096, before = resident();
+	const char *why;
+
+	rig_prepare(rig, &(struct rig_options){.size = 32768, .priv_size = 4096});
+	for (int start = 0; start < 3; start++) {
+		struct req *held;
+
+		ring_free(rig->ring);
+		rig->config.base = rig->drv->base;
+		assert_int_equal(rig_new_ring(rig, &why), 0);
+		rig_offer_byte(rig);
+		held = rig_take(rig);
+		rig_offer_byte(rig);
+		rig_finish(rig, rig_take(rig), 0);
+		assert_int_equal(rig_switch_table(rig, 0), 0);
+		rig_finish(rig, held, 0);
+		rig->drv->base = ring_base(rig->ring);
+		assert_true(resident() < before + room / 8);
 	}
 }
 
@@ -352,6 +389,7 @@ static void a_dead_ring_touches_nothing_shared(struct rig *rig)
 static const struct rig_test tests[] = {
 	RIG_TEST(sizes_up_to_32768_pass_a_full_ring_twice),
 	RIG_TEST(sizes_that_cannot_be_are_refused),
+	RIG_TEST(a_large_ring_costs_what_is_used_of_it),
 	RIG_TEST(a_limit_of_no_segments_is_refused),
 	RIG_TEST(areas_may_be_given_by_user_addresses),
 	RIG_TEST(areas_outside_of_memory_are_refused),
