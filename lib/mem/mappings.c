@@ -141,7 +141,8 @@ int mappings_fault(struct mappings *m, const void *addr)
 			uintptr_t base = atomic_load_explicit(&slot->base, memory_order_acquire);
 			void *zero;
 
-			if (!len || (uintptr_t)addr - base >= len)
+			/* Of a free slot nothing is that near. */
+			if ((uintptr_t)addr - base >= len)
 				continue;
 			/* The slot of another mapping may just have become a third one's. */
 			if (atomic_load_explicit(&slot->len, memory_order_relaxed) != len)

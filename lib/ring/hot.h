@@ -215,7 +215,6 @@ static inline bool ring_wants_signal(struct ring *ring)
 	if (unlikely(!ring->signal_valid)) {
 		/* We do not know since when the driver has been waiting. */
 		ring->signal_valid = true;
-		full_fence();
 		return true;
 	}
 	if (likely(ring->way == RING_SPLIT))
