@@ -84,6 +84,35 @@ static void a_full_eventfd_made_blocking_does_not_block(void **state)
 	close(fd);
 }
 
+/* Found out in the very pass in which its session ends. */
+static void a_blocking_descriptor_of_an_old_session_does_not_end_the_next(void **state)
+{
+	uint64_t most = UINT64_MAX - 1;
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, NULL);
+	assert_ok(frontend_set_vring_call(front(&rig), 0, fd));
+	rig.mode = RIG_HOLD;
+	rig_submit(&rig, 0, 1);
+	rig_pump(&rig);
+	assert_int_equal(write(fd, &most, sizeof(most)), sizeof(most));
+	assert_ok(fcntl(fd, F_SETFL, 0));
+	rig_complete_held(&rig, 0);
+	vu_queue_signal(rig.queues[0].queue);
+	peer_disconnect(rig.peer);
+	rig_pump(&rig);
+	assert_int_equal(rig.ended, 1);
+	rig.mode = RIG_SERVE;
+	rig_connect(&rig);
+	assert_ok(peer_start(rig.peer));
+	rig_roundtrip(&rig, 1, 1);
+	assert_int_equal(rig.ended, 1);
+	rig_close(&rig);
+	close(fd);
+}
+
 /* More than the kernel has room to remember. */
 static void every_one_of_many_calls_counts(void **state)
 {
@@ -411,6 +440,7 @@ int main(void)
 		cmocka_unit_test(a_ring_without_a_kick_descriptor_is_polled),
 		cmocka_unit_test(a_full_eventfd_does_not_block),
 		cmocka_unit_test(a_full_eventfd_made_blocking_does_not_block),
+		cmocka_unit_test(a_blocking_descriptor_of_an_old_session_does_not_end_the_next),
 		cmocka_unit_test(every_one_of_many_calls_counts),
 		cmocka_unit_test(a_socket_whose_reader_is_gone_raises_no_signal),
 		cmocka_unit_test(a_full_socket_does_not_block),
