@@ -219,6 +219,10 @@ static void the_driver_is_told_of_what_was_published_before_a_crash(struct rig *
 	ring_signal_again(rig->ring);
 	assert_true(ring_wants_signal(rig->ring));
 	assert_false(ring_wants_signal(rig->ring));
+	/* Also if the driver asks for none. */
+	driver_set_interrupts(rig->drv, false);
+	ring_signal_again(rig->ring);
+	assert_true(ring_wants_signal(rig->ring));
 	log_free(rig);
 }
 
