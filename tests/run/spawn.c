@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -139,4 +140,20 @@ void spawn_wait_listening(const char *path)
 		spawn_sleep_ms(5);
 	}
 	fail_msg("nobody listens at %s", path);
+}
+
+void spawn_need_files(unsigned int n)
+{
+	struct rlimit limit;
+
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &limit), errno);
+	if (limit.rlim_cur >= n)
+		return;
+	if (limit.rlim_max < n) {
+		print_message("needs %u open files; the limit is %llu (ulimit -Hn)\n", n,
+			      (unsigned long long)limit.rlim_max);
+		skip();
+	}
+	limit.rlim_cur = n;
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &limit), errno);
 }

@@ -36,4 +36,7 @@ void spawn_run(struct spawned *s, const char *const *argv);
 /* Wait until something listens at the path. */
 void spawn_wait_listening(const char *path);
 
+/* Let this process and its children open so many files, or skip the test. */
+void spawn_need_files(unsigned int n);
+
 #endif

@@ -23,7 +23,7 @@
 #include "sockets.h"
 #include "spawn.h"
 
-enum { MANY = 200 };
+enum { MANY = 200, MANY_FILES = 4096 };
 
 /* --- where front-ends come from --- */
 
@@ -274,9 +274,11 @@ static void two_hundred_devices_are_served_at_once(void **state)
 {
 	struct fixture *f = *state;
 	struct vu_device *devs[MANY];
-	struct frontend *fes = calloc(MANY, sizeof(*fes));
+	struct frontend *fes;
 	char path[80];
 
+	spawn_need_files(MANY_FILES);
+	fes = calloc(MANY, sizeof(*fes));
 	for (int i = 0; i < MANY; i++) {
 		devs[i] = new_device();
 		snprintf(path, sizeof(path), "%s%d", f->path, i);

@@ -23,7 +23,7 @@
 #include "sockets.h"
 #include "spawn.h"
 
-enum { MANY = 200, MAX_ARGS = MANY + 8, REPORT_MAX = 1 << 20 };
+enum { MANY = 200, MANY_FILES = 4096, MAX_ARGS = MANY + 8, REPORT_MAX = 1 << 20 };
 
 struct fixture {
 	char dir[32];
@@ -376,8 +376,10 @@ static void a_cpu_that_does_not_exist_is_named(void **state)
 static void two_hundred_devices_with_workers_share_a_program(void **state)
 {
 	struct fixture *f = *state;
-	struct frontend *fes = calloc(MANY, sizeof(*fes));
+	struct frontend *fes;
 
+	spawn_need_files(MANY_FILES);
+	fes = calloc(MANY, sizeof(*fes));
 	start(f, getenv("ECHO_PROGRAM"), MANY, NULL);
 	for (int i = 1; i < MANY; i++)
 		ask(&fes[i], connect_to(f->path[i]));
