@@ -45,12 +45,9 @@ int on_set_vring_num(struct session *s, struct wire_msg *msg)
 
 	if (!q)
 		return -EPROTO;
-	if (!state.num || state.num > q->info.max_size) {
-		log_peer_error(&s->dev->log, "queue %u: a size of %u entries; 1 to %u can be used",
-			       q->index, state.num, q->info.max_size);
-		return -EPROTO;
-	}
+	/* The driver chose it; the ring checks it when it starts. */
 	q->want.ring.size = state.num;
+	q->want.has_size = true;
 	return MESSAGE_DONE;
 }
 
@@ -146,7 +143,7 @@ static int vring_start(struct session *s, struct wire_msg *msg, struct vu_queue 
 	struct ring_config *c = &q->want.ring;
 	int err;
 
-	if (!c->size || !q->want.has_addr) {
+	if (!q->want.has_size || !q->want.has_addr) {
 		log_peer_error(&s->dev->log,
 			       "queue %u: started before its size and addresses were set",
 			       q->index);
@@ -158,6 +155,7 @@ static int vring_start(struct session *s, struct wire_msg *msg, struct vu_queue 
 	session_use_features(s, c);
 	c->space = TABLE_USER;
 	c->debug = s->dev->info.flags & VU_DEVICE_DEBUG;
+	c->max_size = q->info.max_size;
 	c->max_segs = q->info.max_segs;
 	c->priv_size = q->info.priv_size;
 	session_use_inflight(s, q->index, c);

@@ -52,7 +52,7 @@ struct queue_want {
 	struct notifier fds[QUEUE_FDS]; /* new ones, where changed */
 	struct ring_config ring;
 	struct table *table; /* the session's, not a reference of its own */
-	bool has_addr;
+	bool has_size, has_addr;
 	bool base_set; /* SET_VRING_BASE came since the last start */
 	int64_t since; /* when the command was given, for the log (monotonic ns) */
 };

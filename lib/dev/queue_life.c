@@ -226,6 +226,8 @@ static void queue_start(struct vu_queue *q, uint32_t command)
 		q->still = QUEUE_STILL_KICKS;
 		queue_set_state(q, QUEUE_RUNNING);
 		queue_watch_kick(q);
+		if (!q->ring->is_live)
+			queue_broke(q);
 		ring_disarm(q->ring);
 		q->pending = true;
 		group_activate(q->group, q);

@@ -54,10 +54,6 @@ int inflight_open(struct ring *r, const char **why)
 	uint32_t n = 0;
 	int err;
 
-	if (r->config.log_entries < r->size) {
-		*why = "its in-flight log has fewer entries than the ring";
-		return -EINVAL;
-	}
 	/* Whoever found the part may have thought of another layout. */
 	if (r->config.log_bytes < inflight_bytes(r->packed, r->config.log_entries)) {
 		*why = "its in-flight log is too short for the ring's layout";
@@ -66,6 +62,11 @@ int inflight_open(struct ring *r, const char **why)
 	if ((uintptr_t)r->config.log % sizeof(uint64_t)) {
 		*why = "its in-flight log is not aligned";
 		return -EINVAL;
+	}
+	if (!r->is_live) {
+		/* As ring_stop(): nothing is in flight after the reset that mends it. */
+		inflight_clear(r);
+		return 0;
 	}
 	*why = "out of memory";
 	err = inflight_alloc(r, &found);
@@ -103,11 +104,11 @@ void inflight_close(struct ring *r)
 
 void inflight_clear(struct ring *r)
 {
-	struct inflight_header *header = r->log->base;
+	struct inflight_header *header = r->config.log;
 
 	/* First: a crash from here on leaves a log that is not in use. */
 	log_set16(&header->version, 0);
-	memset(r->log->base, 0, inflight_bytes(r->packed, r->log->entries));
+	memset(r->config.log, 0, inflight_bytes(r->packed, r->config.log_entries));
 }
 
 uint32_t inflight_waiting(const struct ring *r)

@@ -56,7 +56,7 @@ void packed_begin(struct ring *r)
 {
 	r->avail = packed_pos_of(r->config.base);
 	r->used = packed_pos_of(r->config.base >> 16);
-	if (!r->config.base && packed_is_fresh(r))
+	if (r->is_live && !r->config.base && packed_is_fresh(r))
 		r->avail.wrap = r->used.wrap = true;
 	r->seen = r->avail;
 }

@@ -3,6 +3,7 @@
 #include "ring/ring.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,15 +31,15 @@ int ring_break(struct ring *r, const char *why)
 	return -EIO;
 }
 
-/* Break it for something that no driver did. */
+/* Break it for something that is not in the ring. */
 static int ring_lose(struct ring *r, const char *why)
 {
 	r->blameless |= !r->why;
 	return ring_break(r, why);
 }
 
-/* Find the three areas in a table (virtio 1.3 §2.6).  -EFAULT with *why. */
-static int ring_resolve(struct ring *r, const struct table *table, const char **why)
+/* Find the three areas in a table (virtio 1.3 §2.6): NULL, or why that cannot be. */
+static const char *ring_resolve(struct ring *r, const struct table *table)
 {
 	const struct ring_config *c = &r->config;
 	uint64_t desc_bytes = c->packed ? packed_desc_bytes(c->size) : split_desc_bytes(c->size);
@@ -48,41 +49,48 @@ static int ring_resolve(struct ring *r, const struct table *table, const char **
 	void *driver = table_translate(table, c->space, c->driver, driver_bytes);
 	void *device = table_translate(table, c->space, c->device, device_bytes);
 
-	*why = !table_regions(table)
-		       ? "the front-end sent no guest memory, as QEMU does unless it can be shared "
-			 "(share=on)"
-	       : !desc	 ? "its descriptors are outside guest memory"
-	       : !driver ? "its driver area (available ring) is outside guest memory"
-	       : !device ? "its device area (used ring) is outside guest memory"
-			 : NULL;
-	if (*why)
-		return -EFAULT;
+	if (!desc)
+		return "its descriptors are outside guest memory";
+	if (!driver)
+		return "its driver area (available ring) is outside guest memory";
+	if (!device)
+		return "its device area (used ring) is outside guest memory";
 	/* What the accesses need of the host's addresses; the guest's are aligned to more. */
-	if ((uintptr_t)desc % 8 || (uintptr_t)driver % 2 || (uintptr_t)device % 4) {
-		*why = "its areas are not aligned";
-		return -EFAULT;
-	}
+	if ((uintptr_t)desc % 8 || (uintptr_t)driver % 2 || (uintptr_t)device % 4)
+		return "its areas are not aligned";
 	r->desc = desc;
 	r->driver = driver;
 	r->device = device;
-	return 0;
+	return NULL;
 }
 
-static const char *ring_check_layout(const struct ring_config *c)
+/* Front-ends pass on what the driver chose; what of it cannot be breaks the ring, and no more. */
+static const char *ring_find_flaw(struct ring *r, const struct table *table)
 {
-	if (c->packed)
-		return packed_base_fits(c->base, c->size) ? NULL : "its base is beyond its size";
-	if (c->size & (c->size - 1))
-		return "its size is not a power of two";
-	return c->base > UINT16_MAX ? "its base does not fit into 16 bits" : NULL;
-}
+	const struct ring_config *c = &r->config;
+	uint32_t max = c->max_size ? c->max_size : RING_MAX_SIZE;
 
-static int ring_check(const struct ring_config *c, const char **why)
-{
-	*why = !c->size || c->size > RING_MAX_SIZE ? "its size is not between 1 and 32768"
-	       : !c->max_segs			   ? "its requests may have no segments"
-						   : ring_check_layout(c);
-	return *why ? -EINVAL : 0;
+	if (!c->size || c->size > max) {
+		snprintf(r->flaw, sizeof(r->flaw), "its size is %u, and 1 to %u can be used",
+			 c->size, max);
+		return r->flaw;
+	}
+	if (!c->packed && c->size & (c->size - 1)) {
+		snprintf(r->flaw, sizeof(r->flaw), "its size is %u, which is no power of two",
+			 c->size);
+		return r->flaw;
+	}
+	if (c->log && c->log_entries < c->size) {
+		snprintf(r->flaw, sizeof(r->flaw),
+			 "its size is %u, and its in-flight log has %u entries", c->size,
+			 c->log_entries);
+		return r->flaw;
+	}
+	if (c->packed && !packed_base_fits(c->base, c->size))
+		return "its base is beyond its size";
+	if (!c->packed && c->base > UINT16_MAX)
+		return "its base does not fit into 16 bits";
+	return ring_resolve(r, table);
 }
 
 /* Nothing of it is written here: a start costs what is used, whatever there is room for. */
@@ -98,20 +106,56 @@ static int ring_alloc(struct ring *r)
 	return arena_init(&r->arena, c->size, c->max_segs);
 }
 
+/* What cannot be, whatever the driver does. */
+static int ring_check(const struct ring_config *c, const struct table *table, const char **why)
+{
+	if (!c->max_segs) {
+		*why = "its requests may have no segments";
+		return -EINVAL;
+	}
+	if (!table_regions(table)) {
+		*why = "the front-end sent no guest memory, as QEMU does unless it can be shared "
+		       "(share=on)";
+		return -EFAULT;
+	}
+	return 0;
+}
+
+/* With its three areas, or without if it is broken. */
+static int ring_begin(struct ring *r, const char **why)
+{
+	const struct ring_config *c = &r->config;
+	int err;
+
+	if (!c->debug && !c->in_order && !c->log)
+		r->way = r->packed ? RING_PACKED : RING_SPLIT;
+	r->has_extras = c->in_order || c->log || c->priv_size;
+	if (r->packed)
+		packed_begin(r);
+	else
+		split_begin(r);
+	if (!c->log)
+		return 0;
+	err = inflight_open(r, why);
+	r->has_again = inflight_waiting(r);
+	r->log_start_pos = r->next_pos;
+	return err;
+}
+
 int ring_new(const struct ring_config *config, struct table *table, struct ring **out,
 	     const char **why)
 {
+	const char *flaw;
 	struct ring *r;
 	int err;
 
-	err = ring_check(config, why);
+	err = ring_check(config, table, why);
 	if (err)
 		return err;
+	*why = "out of memory";
 	r = calloc(1, sizeof(*r));
-	if (!r) {
-		*why = "out of memory";
+	if (!r)
 		return -ENOMEM;
-	}
 	r->config = *config;
 	r->size = config->size;
 	r->max_segs = config->max_segs;
@@ -122,33 +166,18 @@ int ring_new(const struct ring_config *config, struct table *table, struct ring 
 	r->packed = config->packed;
 	r->event_idx = config->event_idx;
 	r->indirect = config->indirect;
-	err = ring_resolve(r, table, why);
-	if (!err) {
-		*why = "out of memory";
-		err = ring_alloc(r);
-	}
+	r->table = table_ref(table);
+	flaw = ring_find_flaw(r, table);
+	r->is_live = !flaw;
+	err = flaw ? 0 : ring_alloc(r);
+	if (!err)
+		err = ring_begin(r, why);
 	if (err) {
 		ring_free(r);
 		return err;
 	}
-	r->table = table_ref(table);
-	r->is_live = true;
-	if (!config->debug && !config->in_order && !config->log)
-		r->way = r->packed ? RING_PACKED : RING_SPLIT;
-	r->has_extras = config->in_order || config->log || config->priv_size;
-	if (r->packed)
-		packed_begin(r);
-	else
-		split_begin(r);
-	if (config->log) {
-		err = inflight_open(r, why);
-		if (err) {
-			ring_free(r);
-			return err;
-		}
-		r->has_again = inflight_waiting(r);
-		r->log_start_pos = r->next_pos;
-	}
+	if (flaw)
+		ring_lose(r, flaw);
 	*why = NULL;
 	*out = r;
 	return 0;
@@ -207,8 +236,6 @@ static int ring_retire_table(struct ring *r)
 
 int ring_set_table(struct ring *r, struct table *table)
 {
-	const char *why;
-
 	if (table == r->table)
 		return 0;
 	if (ring_retire_table(r))
@@ -216,7 +243,7 @@ int ring_set_table(struct ring *r, struct table *table)
 	r->table = table_ref(table);
 	memset(&r->window, 0, sizeof(r->window));
 	/* Once broken it touches nothing shared: the old pointers may stay. */
-	if (!r->dead && ring_resolve(r, table, &why))
+	if (!r->dead && ring_resolve(r, table))
 		return ring_lose(r, "the memory it lies in was removed");
 	return 0;
 }

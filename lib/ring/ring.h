@@ -31,6 +31,7 @@ enum {
 /* All a ring needs to know to start: plain values, checked by ring_new(). */
 struct ring_config {
 	uint32_t size;
+	uint32_t max_size; /* 0: RING_MAX_SIZE */
 	bool packed;
 	bool event_idx;
 	bool indirect;
@@ -145,7 +146,7 @@ struct ring {
 	bool signal_valid; /* signal_pos means something */
 	bool is_live;	   /* neither broken nor dead: shared memory may be written */
 	bool dead;	   /* its session is gone: completions touch nothing shared */
-	bool blameless;	   /* why is nothing that the driver did */
+	bool blameless;	   /* why is nothing that the driver wrote into the ring */
 	bool watched;	   /* the owner wants to know when outstanding becomes 0 */
 	bool starved;	   /* waited for a block of segments */
 	bool unstarved;	   /* ... and one came free */
@@ -175,12 +176,15 @@ struct ring {
 	uint32_t order_first, order_n;
 	bool order_is_cut; /* what is not in there any more will not be used */
 	struct ring_config config;
+	char flaw[80];	   /* what why may point to */
 	struct ring *next; /* for the owner's list of rings whose session is gone */
 };
 
 /*
- * Start.  The table's reference is taken.  On error *why says what cannot be: -EINVAL for values,
- * -EFAULT for areas outside the table, -ENOMEM.
+ * Start.  The table's reference is taken.  What the driver may have chosen wrong (size, position,
+ * areas) makes a ring that is broken already: it has stopped before anything was taken from it.
+ * Error, with *why: -EINVAL for a limit or an in-flight log that cannot be, -EFAULT for a table
+ * without any memory, -ENOMEM.
  */
 int ring_new(const struct ring_config *config, struct table *table, struct ring **ring,
 	     const char **why);

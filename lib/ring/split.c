@@ -33,6 +33,8 @@ void split_begin(struct ring *r)
 {
 	r->next_pos = (uint16_t)r->config.base;
 	r->avail_idx = (uint16_t)r->next_pos;
+	if (!r->is_live)
+		return;
 	/* vhost-user SET_VRING_BASE: the used position is read from the ring itself. */
 	r->used_pos = le16_read_once(&r->device[SPLIT_IDX]);
 	r->signal_pos = r->used_pos;

@@ -240,9 +240,6 @@ static void a_log_that_does_not_fit_the_ring_is_refused(struct rig *rig)
 	unsigned char *log;
 
 	rig_prepare(rig, &(struct rig_options){.size = SIZE});
-	log = log_new(rig, SIZE / 2);
-	refused(rig, "fewer entries");
-	log_free(rig);
 	log = log_new(rig, 0);
 	rig->config.log = log - 4;
 	refused(rig, "aligned");
@@ -254,6 +251,33 @@ static void a_log_that_does_not_fit_the_ring_is_refused(struct rig *rig)
 	log_split(rig)->desc_num = 2 * SIZE;
 	refused(rig, "another version or size");
 	log_free(rig);
+}
+
+static void a_size_above_that_of_the_log_breaks_the_ring(struct rig *rig)
+{
+	rig_prepare(rig, &(struct rig_options){.size = SIZE});
+	log_new(rig, SIZE / 2);
+	rig_expect_flaw(rig, "its in-flight log has");
+	log_free(rig);
+}
+
+/* Only a reset mends it, and then nothing is in flight. */
+static void a_ring_that_is_broken_when_it_starts_leaves_an_empty_log(struct rig *rig)
+{
+	struct rig_chain chains[N];
+	struct req *reqs[N];
+	uint32_t ids[N];
+	uint64_t desc;
+
+	log_start_with_n(rig, chains, reqs, ids);
+	ring_free(rig->ring);
+	rig->ring = NULL;
+	desc = rig->config.desc;
+	rig->config.desc = RIG_DATA_GPA - 16;
+	rig_expect_flaw(rig, "outside guest memory");
+	rig->config.desc = desc;
+	assert_int_equal(rig_new_ring(rig, &(const char *){NULL}), 0);
+	assert_int_equal(ring_waiting_again(rig->ring), 0);
 }
 
 static void a_used_index_that_the_log_does_not_know_breaks_the_ring(struct rig *rig)
@@ -286,6 +310,8 @@ static const struct rig_test tests[] = {
 	RIG_TEST(what_is_put_back_is_not_run_again),
 	RIG_TEST(a_log_may_have_more_entries_than_the_ring),
 	RIG_TEST(a_log_that_does_not_fit_the_ring_is_refused),
+	RIG_TEST(a_size_above_that_of_the_log_breaks_the_ring),
+	RIG_TEST(a_ring_that_is_broken_when_it_starts_leaves_an_empty_log),
 	RIG_TEST(a_used_index_that_the_log_does_not_know_breaks_the_ring),
 };
 

@@ -205,6 +205,29 @@ int rig_new_ring(struct rig *rig, const char **why)
 	return ring_new(&rig->config, rig->table, &rig->ring, why);
 }
 
+void rig_expect_flaw(struct rig *rig, const char *text)
+{
+	const char *why = NULL;
+
+	assert_int_equal(rig_new_ring(rig, &why), 0);
+	assert_null(why);
+	if (!rig->ring->why || !strstr(rig->ring->why, text))
+		fail_msg("not '%s' but '%s'", text, rig->ring->why);
+	assert_true(rig->ring->blameless);
+	assert_int_equal(rig_take_nothing(rig), -EIO);
+	assert_int_equal(ring_look(rig->ring), -EIO);
+	assert_false(ring_is_available(rig->ring));
+	assert_int_equal(ring_outstanding(rig->ring), 0);
+	/* A stop may answer with its lower half: that is all there is of a split ring's. */
+	assert_int_equal((uint16_t)ring_base(rig->ring), (uint16_t)rig->config.base);
+	/* New memory does not mend it. */
+	(void)rig_switch_table(rig, 0);
+	assert_int_equal(rig_take_nothing(rig), -EIO);
+	ring_stop(rig->ring);
+	ring_free(rig->ring);
+	rig->ring = NULL;
+}
+
 void rig_start(struct rig *rig, const struct rig_options *options)
 {
 	const char *why;

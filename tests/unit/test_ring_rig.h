@@ -113,6 +113,8 @@ void rig_prepare(struct rig *rig, const struct rig_options *options);
 void rig_stop(struct rig *rig);
 /* ring_new() with the present config; nothing is expected of its result. */
 int rig_new_ring(struct rig *rig, const char **why);
+/* ring_new() makes a ring that is broken for that reason, and the ring is freed. */
+void rig_expect_flaw(struct rig *rig, const char *why);
 
 /* Map the guest's regions, but those with a bit set in without, once more: a new table. */
 struct table *rig_map_table(struct rig *rig, unsigned int without);
