@@ -56,7 +56,7 @@ enum vu_device_flags {
  * @config_size: bytes of configuration space, 0 to 4096.  With 0 and no config_read the library
  *	does not offer VHOST_USER_PROTOCOL_F_CONFIG.
  * @max_queue_size: largest ring taken, in entries; 0 means 32768 (virtio 1.3 §2.7).
- * @max_segs: longest chain taken, in segments; 0 means 1024.
+ * @max_segs: longest chain taken, in segments; 0 means 1024.  Longer ones: VU_REQ_TOO_LONG.
  * @priv_size: bytes behind vu_req.priv, zeroed when the request is handed out; at most 65536.
  * @flags: enum vu_device_flags.
  * @log_level: lines above it are dropped; 0 logs errors only.
@@ -109,8 +109,9 @@ struct vu_device_info {
  *	until it returns 0, or leave them until they are wanted.  Called after every notification
  *	and once when a ring starts or is enabled.  Requests left in the ring cause no further
  *	call until the driver adds more, which it is asked to announce.  Queue thread.
- * @queue_stop: the ring ends, once for each: nothing more is handed out; finish, fail or put back every outstanding request
- *	of this queue soon: the virtual machine stands still meanwhile.  Queue thread.
+ * @queue_stop: the ring ends, once for each: nothing more is handed out; finish, fail or put back
+ *every outstanding request of this queue soon: the virtual machine stands still meanwhile.  Queue
+ *thread.
  * @config_read: fill @len bytes of configuration space at @offset into @buf; for spaces that
  *	depend on a selector.  The buffer holds the library's copy of the space, so a device may
  *	change only some bytes; the range may reach beyond config_size.  -errno answers the read
@@ -229,8 +230,8 @@ VU_API int vu_device_is_attached(const struct vu_device *dev);
 /**
  * vu_device_set_message_timeout() - how long a front-end may be silent in the wrong places.
  *
- * A connection ends, with a line in the log, when its first whole message does not come for so long,
- * or the rest of any message.  Between messages a front-end may be silent for ever.
+ * A connection ends, with a line in the log, when its first whole message does not come for so
+ * long, or the rest of any message.  Between messages a front-end may be silent for ever.
  *
  * @ms: milliseconds; 0 means for ever.  A new device has 30000.  Holds from the next wait on.
  *

@@ -12,10 +12,16 @@ VU_BEGIN_DECLS
  *
  * @VU_REQ_RESUBMITTED: was in flight when an earlier back-end process died, and may have run
  *	already (docs/crash-recovery.md).
+ * @VU_REQ_TOO_LONG: has more segments than max_segs, which a driver may not know of: fail it, as
+ *the device type says.  Nothing of it is readable; of what is writable there are only the first
+ *	segment and the last (with a max_segs of 1 the last alone), in which a status goes.  There
+ *may be none.  Whatever it is completed with, the driver is told that 0 bytes were written.  A
+ *device that does not look at the flag sees a request without its readable part, and has to be
+ *ready for such anyway.  A chain of more than 4096 segments beyond max_segs breaks the ring.
  *
  * Since: 0.1
  */
-enum vu_req_flags { VU_REQ_RESUBMITTED = 1 };
+enum vu_req_flags { VU_REQ_RESUBMITTED = 1, VU_REQ_TOO_LONG = 2 };
 
 /**
  * struct vu_req - one request (virtio 1.3 §2.6: buffers of one descriptor chain).
@@ -279,11 +285,11 @@ struct vu_queue_counters {
  *
  * Each value is exact at some moment of the call; together they are no snapshot.
  *
- * @counters: size must be set; filled as far as that reaches.  Where the library knows fewer counters
- *	than the caller, the others are 0 and size is set to what it filled.
+ * @counters: size must be set; filled as far as that reaches.  Where the library knows fewer
+ *counters than the caller, the others are 0 and size is set to what it filled.
  *
- * Return: 0; -EINVAL if size is less than that of 0.1, or more than 4096.  Thread: any; takes no lock.
- * Since: 0.1
+ * Return: 0; -EINVAL if size is less than that of 0.1, or more than 4096.  Thread: any; takes no
+ *lock. Since: 0.1
  */
 VU_API int vu_queue_counters(const struct vu_queue *queue, struct vu_queue_counters *counters);
 

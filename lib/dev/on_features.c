@@ -124,6 +124,7 @@ void session_use_features(const struct session *s, struct ring_config *c)
 	c->in_order = s->features >> VU_F_IN_ORDER & 1;
 	c->event_idx = s->features >> VU_F_EVENT_IDX & 1;
 	c->indirect = s->features >> VU_F_INDIRECT_DESC & 1;
+	c->indirect_offered = s->dev->offered >> VU_F_INDIRECT_DESC & 1;
 }
 
 int on_get_protocol_features(struct session *s, struct wire_msg *msg)

@@ -100,6 +100,21 @@ static void queue_kicked(struct source *source, uint32_t events)
 	}
 }
 
+/* struct ring_config.warn */
+static void queue_warn(void *queue, const char *what)
+{
+	const struct vu_queue *q = queue;
+
+	log_peer_warn(&q->dev->log, "queue %u: the driver gives %s", q->index, what);
+}
+
+/* What its rings have to know of it. */
+static void queue_own(struct vu_queue *q)
+{
+	q->want.ring.queue = q;
+	q->want.ring.warn = queue_warn;
+}
+
 void queue_init(struct vu_queue *q, struct vu_device *dev, uint32_t index)
 {
 	q->dev = dev;
@@ -107,7 +122,7 @@ void queue_init(struct vu_queue *q, struct vu_device *dev, uint32_t index)
 	q->group = &dev->own;
 	q->hold = HOLD_STATE | HOLD_DISABLED | HOLD_IDLE;
 	q->kick.ready = queue_kicked;
-	q->want.ring.queue = q;
+	queue_own(q);
 	for (int i = 0; i < QUEUE_FDS; i++) {
 		notifier_init(&q->fds[i]);
 		notifier_init(&q->want.fds[i]);
@@ -142,7 +157,7 @@ void queue_forget(struct vu_queue *q)
 	for (int i = 0; i < QUEUE_FDS; i++)
 		notifier_close(&w->fds[i]);
 	memset(w, 0, sizeof(*w));
-	w->ring.queue = q;
+	queue_own(q);
 	for (int i = 0; i < QUEUE_FDS; i++)
 		notifier_init(&w->fds[i]);
 }

@@ -19,8 +19,9 @@ struct chain {
 
 enum { CHAIN_STARVED = 1 };
 
-/* ring.c: the parts that are rarely needed. */
-int chain_add_slow(struct chain *c, uint64_t addr, uint64_t len);
+/* chain.c: the parts that are rarely needed. */
+int chain_add_slow(struct chain *c, uint64_t addr, uint64_t len, bool writable);
+/* Let go of its segments: taken or not, it is free again. */
 void chain_release(struct ring *ring, struct req *req);
 
 /* A free request's segments are its own: pub.readable points to them, and block is 0. */
@@ -34,11 +35,11 @@ static inline void chain_begin(struct chain *c, struct ring *ring, struct req *r
 }
 
 /*
- * Add a buffer.  0; CHAIN_STARVED: no memory for its segments now, take nothing; -EIO: broken.
- * The common case is two comparisons: inside the region that the last one was in (written so that
- * nothing can wrap; a length of 0 takes the slow way).
+ * Add a buffer to the part that is being walked.  0; CHAIN_STARVED: no memory for its segments now,
+ * take nothing; -EIO: broken. The common case is two comparisons: inside the region that the last
+ * one was in (written so that nothing can wrap; a length of 0 takes the slow way).
  */
-static inline int chain_add(struct chain *c, uint64_t addr, uint32_t len)
+static inline int chain_add(struct chain *c, uint64_t addr, uint32_t len, uint32_t writable)
 {
 	const struct ring_window *w = &c->ring->window;
 	uint64_t room = w->end - addr;
@@ -46,7 +47,7 @@ static inline int chain_add(struct chain *c, uint64_t addr, uint32_t len)
 	if (unlikely(room > w->size || (uint64_t)len - 1 >= room || c->seg == c->end)) {
 		/* A copy: so that c itself can stay in registers. */
 		struct chain slow = *c;
-		int err = chain_add_slow(&slow, addr, len);
+		int err = chain_add_slow(&slow, addr, len, writable);
 
 		c->seg = slow.seg;
 		c->end = slow.end;

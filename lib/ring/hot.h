@@ -69,6 +69,8 @@ static inline int ring_complete(struct ring *ring, struct req *req, uint64_t wri
 
 	if (unlikely(written > req->pub.writable_len))
 		return -ERANGE;
+	if (unlikely(req->pub.flags & VU_REQ_TOO_LONG))
+		len = 0;
 	if (likely(ring->is_live)) {
 		if (unlikely(ring->order)) {
 			order_complete(ring, req, len);

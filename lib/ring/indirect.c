@@ -32,17 +32,24 @@ static bool indirect_copy(struct ring *r, uint64_t addr, uint32_t len)
 int indirect_open_slow(struct ring *r, uint64_t addr, uint32_t len, const void **table, uint32_t *n)
 {
 	*n = 0;
-	if (unlikely(!r->indirect))
-		return ring_break(r, "an indirect descriptor, but the feature was not negotiated");
+	if (unlikely(!r->indirect && !r->config.indirect_offered))
+		return ring_break(r, "an indirect descriptor, but the feature was not offered");
+	if (unlikely(!r->indirect)) {
+		/* A fault of the driver's, but it is clear what it means. */
+		ring_warn(r, RING_WARN_INDIRECT,
+			  "indirect descriptors without having accepted "
+			  "VIRTIO_F_INDIRECT_DESC: they are served all the same");
+		r->indirect = true;
+	}
 	if (unlikely(!len || len % DESC_BYTES))
 		return ring_break(r, "an indirect table whose length is not a multiple of 16");
 	*n = len / DESC_BYTES;
 	*table = table_translate(r->table, TABLE_GUEST, addr, len);
 	if (likely(*table && (uintptr_t)*table % sizeof(uint64_t) == 0))
 		return 0;
-	/* At most max_segs entries of it can be of use. */
-	if (*n > r->max_segs)
-		return ring_break(r, "an indirect table across regions, longer than max_segs");
+	/* More entries of it cannot be of use. */
+	if (*n > ring_walk_limit(r))
+		return ring_break(r, "an indirect table across regions, far longer than max_segs");
 	*table = r->scratch;
 	return indirect_copy(r, addr, len)
 		       ? 0

@@ -134,7 +134,7 @@ int inflight_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 		if (err)
 			break;
 		req->again_at = ++log->at_again;
-		req->pub.flags = VU_REQ_RESUBMITTED;
+		req->pub.flags |= VU_REQ_RESUBMITTED;
 		req->is_odd = true;
 		reqs[n] = &req->pub;
 	}

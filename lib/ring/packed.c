@@ -116,7 +116,7 @@ static int packed_walk_array(struct chain *out, const struct packed_desc *d, uin
 
 		if (copy_has(copy, DESC_F_WRITE))
 			break;
-		err = chain_add(&c, copy.addr, copy.len);
+		err = chain_add(&c, copy.addr, copy.len, false);
 		if (unlikely(err))
 			goto out;
 	}
@@ -127,7 +127,7 @@ static int packed_walk_array(struct chain *out, const struct packed_desc *d, uin
 		if (unlikely(!copy_has(copy, DESC_F_WRITE)))
 			err = packed_bad_order(c.ring);
 		else
-			err = chain_add(&c, copy.addr, copy.len);
+			err = chain_add(&c, copy.addr, copy.len, true);
 		if (unlikely(err))
 			goto out;
 	}
@@ -269,7 +269,7 @@ static inline __attribute__((always_inline)) int packed_walk(struct ring *r, str
 			chain_end_readable(&c);
 			part = PACKED_WRITE;
 		}
-		err = chain_add(&c, copy.addr, copy.len);
+		err = chain_add(&c, copy.addr, copy.len, part);
 		if (unlikely(err))
 			return err < 0 ? err : 0;
 		if (!copy_has(copy, DESC_F_NEXT)) {

@@ -38,6 +38,15 @@ static int ring_lose(struct ring *r, const char *why)
 	return ring_break(r, why);
 }
 
+void ring_warn(struct ring *r, enum ring_warning warning, const char *what)
+{
+	if (r->warned & warning)
+		return;
+	r->warned |= (uint8_t)warning;
+	if (r->config.warn)
+		r->config.warn(r->config.queue, what);
+}
+
 /* Find the three areas in a table (virtio 1.3 §2.6): NULL, or why that cannot be. */
 static const char *ring_resolve(struct ring *r, const struct table *table)
 {
@@ -98,7 +107,7 @@ static int ring_alloc(struct ring *r)
 {
 	const struct ring_config *c = &r->config;
 
-	r->scratch = malloc((size_t)c->max_segs * DESC_BYTES);
+	r->scratch = malloc((size_t)ring_walk_limit(r) * DESC_BYTES);
 	if (c->in_order)
 		r->order = malloc(c->size * sizeof(*r->order));
 	if (!r->scratch || (c->in_order && !r->order) || pool_new(r))
@@ -263,106 +272,13 @@ static void ring_release_old_table(struct ring *r, const struct table *table)
 	free(old);
 }
 
-static int chain_grow(struct chain *c)
-{
-	struct ring *r = c->ring;
-	struct req *req = c->req;
-	uint32_t n = (uint32_t)(c->seg - req->pub.readable);
-	struct iovec *block;
-
-	if (n >= r->max_segs || req->block >= r->arena.n_classes)
-		return ring_break(r, "a chain that loops, or has more segments than max_segs");
-	block = arena_take(&r->arena, req->block);
-	if (!block) {
-		r->starved = true;
-		r->unstarved = false;
-		return CHAIN_STARVED;
-	}
-	memcpy(block, req->pub.readable, n * sizeof(*block));
-	if (req->block)
-		arena_put(&r->arena, req->block - 1u,
-			  c->end - r->arena.classes[req->block - 1u].segs);
-	c->seg = block + n;
-	c->end = block + r->arena.classes[req->block].segs;
-	req->block++;
-	req->is_odd = true;
-	/* n_readable means nothing yet if the readable part is being walked. */
-	req->pub.readable = block;
-	req->pub.writable = block + req->pub.n_readable;
-	return 0;
-}
-
-/* Have the window contain addr.  False: outside guest memory. */
-static bool ring_look_up(struct ring *r, uint64_t addr)
-{
-	const struct span *span;
-	uint64_t room = r->window.end - addr;
-
-	if (room && room <= r->window.size)
-		return true;
-	span = table_find(r->table, TABLE_GUEST, addr);
-	if (!span)
-		return false;
-	r->window.end = span->start + span->size;
-	r->window.size = span->size;
-	r->window.shift = (uintptr_t)span->host - span->start;
-	return true;
-}
-
-int chain_add_slow(struct chain *c, uint64_t addr, uint64_t len)
-{
-	struct ring *r = c->ring;
-
-	if (!len)
-		return ring_break(r, "a buffer of length 0");
-	/* There may be memory on both sides of 2^64. */
-	if (addr + (len - 1) < addr)
-		return ring_break(r, "a buffer outside guest memory");
-	c->len += len;
-	/* A buffer may continue in the next region: one segment for each piece. */
-	while (len) {
-		uint64_t piece;
-		int err;
-
-		if (!ring_look_up(r, addr))
-			return ring_break(r, "a buffer outside guest memory");
-		if (c->seg == c->end) {
-			err = chain_grow(c);
-			if (err)
-				return err;
-		}
-		piece = r->window.end - addr < len ? r->window.end - addr : len;
-		c->seg->iov_base = (void *)(uintptr_t)(addr + r->window.shift);
-		c->seg->iov_len = piece;
-		c->seg++;
-		addr += piece;
-		len -= piece;
-	}
-	return 0;
-}
-
-void chain_release(struct ring *r, struct req *req)
-{
-	struct iovec *block;
-
-	if (!req->block)
-		return;
-	memcpy(&block, &req->pub.readable, sizeof(block));
-	arena_put(&r->arena, req->block - 1u, block);
-	req->block = 0;
-	req->is_odd = false;
-	req->pub.readable = req->segs;
-}
-
 void ring_drop_odd(struct ring *r, struct req *req)
 {
-	req->is_odd = false;
-	req->pub.flags = 0;
 	if (req->block) {
-		chain_release(r, req);
 		r->unstarved |= r->starved;
 		r->starved = false;
 	}
+	chain_release(r, req);
 	if (req->table != r->table)
 		ring_release_old_table(r, req->table);
 }

@@ -26,7 +26,11 @@
 enum {
 	RING_MAX_SIZE = 32768, /* virtio 1.3 §2.7 */
 	RING_INLINE_SEGS = 5,  /* segments kept in the request itself */
+	RING_LONG_SEGS = 4096, /* so many more than max_segs are walked, then it is a loop */
 };
+
+/* What a ring goes on with, and its owner is told once. */
+enum ring_warning { RING_WARN_LONG = 1, RING_WARN_INDIRECT = 2 };
 
 /* All a ring needs to know to start: plain values, checked by ring_new(). */
 struct ring_config {
@@ -35,6 +39,7 @@ struct ring_config {
 	bool packed;
 	bool event_idx;
 	bool indirect;
+	bool indirect_offered; /* ... though maybe not accepted */
 	bool in_order;
 	enum table_space space;	       /* what the three addresses are */
 	uint64_t desc, driver, device; /* virtio 1.3 §2.6: the three areas */
@@ -48,6 +53,8 @@ struct ring_config {
 	bool suspend; /* ring_suspend() may be used */
 	bool debug;   /* the owner's: requests are to be checked when they end */
 	void *queue;  /* the owner */
+	/* The driver gives `what`; may be NULL.  Queue thread, within a take. */
+	void (*warn)(void *queue, const char *what);
 };
 
 struct ring;
@@ -143,14 +150,16 @@ struct ring {
 	bool packed;
 	bool event_idx;
 	bool indirect;
-	bool signal_valid; /* signal_pos means something */
-	bool is_live;	   /* neither broken nor dead: shared memory may be written */
-	bool dead;	   /* its session is gone: completions touch nothing shared */
-	bool blameless;	   /* why is nothing that the driver wrote into the ring */
-	bool watched;	   /* the owner wants to know when outstanding becomes 0 */
-	bool starved;	   /* waited for a block of segments */
-	bool unstarved;	   /* ... and one came free */
-	const char *why;   /* not NULL: broken */
+	bool signal_valid;  /* signal_pos means something */
+	bool is_live;	    /* neither broken nor dead: shared memory may be written */
+	bool dead;	    /* its session is gone: completions touch nothing shared */
+	bool blameless;	    /* why is nothing that the driver wrote into the ring */
+	bool watched;	    /* the owner wants to know when outstanding becomes 0 */
+	bool starved;	    /* waited for a block of segments */
+	bool unstarved;	    /* ... and one came free */
+	uint8_t warned;	    /* enum ring_warning */
+	uint32_t long_left; /* segments that a chain that is too long may still have */
+	const char *why;    /* not NULL: broken */
 
 	/* Packed. */
 	struct packed_pos avail; /* where next_pos is */
@@ -247,6 +256,15 @@ void order_taken(struct ring *ring, struct req *req);
 void order_suspend(struct ring *ring, struct req *req);
 /* IN_ORDER: nothing will be used any more; let go of what is held. */
 void order_forget(struct ring *ring);
+
+/* Descriptors that are looked at for one request, at most. */
+static inline uint32_t ring_walk_limit(const struct ring *ring)
+{
+	return ring->max_segs + RING_LONG_SEGS;
+}
+
+/* Tell the owner, unless it was told. */
+void ring_warn(struct ring *ring, enum ring_warning warning, const char *what);
 
 /* Break the ring; always returns -EIO. */
 int ring_break(struct ring *ring, const char *why);

@@ -69,7 +69,7 @@ static int split_indirect(struct chain *c, struct split_copy d, bool in_table, u
  *
  * Outside of a table it is the ring's own that is walked; it is looked up there each time, because
  * there are too few registers.  Loops need no count of their own: every descriptor adds a segment,
- * and chain_add() stops at max_segs.
+ * and chain_add() stops some way beyond max_segs.
  */
 static inline __attribute__((always_inline)) int split_walk(struct chain *c,
 							    const struct split_desc *table,
@@ -93,7 +93,7 @@ static inline __attribute__((always_inline)) int split_walk(struct chain *c,
 			chain_end_readable(c);
 			part = DESC_F_WRITE;
 		}
-		err = chain_add(c, d.addr, d.len);
+		err = chain_add(c, d.addr, d.len, part);
 		if (unlikely(err))
 			return err;
 		if (!(d.rest & DESC_F_NEXT))
@@ -118,8 +118,8 @@ static inline __attribute__((always_inline)) int split_walk(struct chain *c,
 }
 
 /* A whole chain in a table: the usual case, kept in line. */
-static inline int split_walk_table(struct ring *r, struct req *req, const struct split_desc *table,
-				   uint32_t n)
+static inline __attribute__((always_inline)) int
+split_walk_table(struct ring *r, struct req *req, const struct split_desc *table, uint32_t n)
 {
 	struct chain c;
 

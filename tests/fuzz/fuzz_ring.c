@@ -175,7 +175,7 @@ static void check_segs(const struct iovec *iov, uint32_t n, uint64_t len)
 static void check_request(const struct ring *r, const struct vu_req *req)
 {
 	if ((uint64_t)req->n_readable + req->n_writable > r->max_segs ||
-	    !(req->n_readable + req->n_writable))
+	    (!(req->n_readable + req->n_writable) && !(req->flags & VU_REQ_TOO_LONG)))
 		abort();
 	check_segs(req->readable, req->n_readable, req->readable_len);
 	check_segs(req->writable, req->n_writable, req->writable_len);

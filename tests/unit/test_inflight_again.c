@@ -64,6 +64,26 @@ static void with_in_order_what_is_held_stays_in_flight(struct rig *rig)
 	log_free(rig);
 }
 
+static void a_request_that_is_too_long_is_so_when_it_is_run_again(struct rig *rig)
+{
+	struct rig_chain chain;
+	struct req *req;
+	uint32_t id;
+
+	log_start(rig, &(struct rig_options){.size = SIZE, .max_segs = 2}, 0);
+	rig_make_chain(rig, &chain, 2, 3);
+	id = rig_add(rig, &chain, RIG_DIRECT);
+	driver_publish(rig->drv);
+	assert_int_equal(rig_take(rig)->pub.flags, VU_REQ_TOO_LONG);
+	log_crash(rig);
+	req = rig_take(rig);
+	assert_int_equal(req->pub.flags, VU_REQ_TOO_LONG | VU_REQ_RESUBMITTED);
+	rig_finish(rig, req, req->pub.writable_len);
+	rig_expect_used(rig, id, 0);
+	log_serve_on(rig);
+	log_free(rig);
+}
+
 static void what_is_run_again_can_be_put_back_if_it_is_the_newest(struct rig *rig)
 {
 	struct rig_chain chains[N];
@@ -229,6 +249,7 @@ static void the_driver_is_told_of_what_was_published_before_a_crash(struct rig *
 static const struct rig_test tests[] = {
 	RIG_TEST(requests_in_flight_are_run_again_in_order),
 	RIG_TEST(with_in_order_what_is_held_stays_in_flight),
+	RIG_TEST(a_request_that_is_too_long_is_so_when_it_is_run_again),
 	RIG_TEST(what_is_run_again_can_be_put_back_if_it_is_the_newest),
 	RIG_TEST(long_chains_that_are_run_again_wait_for_room),
 	RIG_TEST(what_is_suspended_is_run_again),

@@ -14,6 +14,7 @@
 #include <string.h>
 
 enum { SIZE = 8, TABLE = 0x8000, MAX_SEGS = 40, RING_BYTES = 0x10000 };
+enum { FAR_TOO_LONG = MAX_SEGS + RING_LONG_SEGS + 1 };
 enum { NEXT = DRIVER_DESC_NEXT, WRITE = DRIVER_DESC_WRITE, INDIRECT = DRIVER_DESC_INDIRECT };
 
 #define DATA (RIG_DATA_GPA + 0x1000)
@@ -84,11 +85,11 @@ static void next_everywhere(struct rig *rig, struct held *held)
 
 static void table_of_ones(struct rig *rig, struct held *held)
 {
-	struct driver_seg ones[MAX_SEGS + 1];
+	struct driver_seg ones[FAR_TOO_LONG];
 
-	for (int i = 0; i <= MAX_SEGS; i++)
-		ones[i] = (struct driver_seg){DATA, 1, false};
-	assert_int_equal(driver_write_table(rig->drv, RIG_DATA_GPA, ones, MAX_SEGS + 1), 0);
+	for (int i = 0; i < FAR_TOO_LONG; i++)
+		ones[i] = (struct driver_seg){RIG_TAIL_GPA, 1, false};
+	assert_int_equal(driver_write_table(rig->drv, RIG_DATA_GPA, ones, FAR_TOO_LONG), 0);
 	(void)held;
 }
 
@@ -168,7 +169,7 @@ static const struct hostile cases[] = {
 	 .ring = {{DATA, 1, NEXT}, {TABLE, 16, INDIRECT | NEXT}, {DATA, 1, 0}},
 	 .table = {{DATA, 1, 0}}},
 	{.name = "a_table_without_the_feature",
-	 .why = "not negotiated",
+	 .why = "not offered",
 	 .no_indirect = true,
 	 .ring = {{TABLE, 16, INDIRECT}},
 	 .table = {{DATA, 1, 0}}},
@@ -188,7 +189,7 @@ static const struct hostile cases[] = {
 	 .table = {{DATA, 1, 0}, {DATA, 0, 0}, {DATA, 1, WRITE}}},
 	{.name = "a_table_longer_than_any_chain",
 	 .why = "max_segs",
-	 .ring = {{RIG_DATA_GPA, (MAX_SEGS + 1) * 16, INDIRECT}},
+	 .ring = {{RIG_DATA_GPA, FAR_TOO_LONG * 16, INDIRECT}},
 	 .prepare = table_of_ones},
 	{.name = "a_table_at_an_unmapped_address",
 	 .why = "indirect table outside",
@@ -205,7 +206,7 @@ static const struct hostile cases[] = {
 	 .prepare = high_memory},
 	{.name = "a_table_across_regions_that_is_longer_than_any_chain",
 	 .why = "longer than max_segs",
-	 .ring = {{RIG_SMALL_GPA - 16, (MAX_SEGS + 1) * 16, INDIRECT}}},
+	 .ring = {{RIG_SMALL_GPA - 16, FAR_TOO_LONG * 16, INDIRECT}}},
 	{.name = "an_empty_table_at_an_odd_address",
 	 .why = "length 0",
 	 .ring = {{RIG_SMALL_GPA + 1, 16, INDIRECT}}},

@@ -59,7 +59,8 @@ struct rig_options {
 	uint32_t base;
 	uint64_t ring_bytes; /* size of the region that the ring is in */
 	bool event_idx;
-	bool no_indirect;
+	bool no_indirect;      /* neither accepted nor offered */
+	bool indirect_offered; /* ... but not accepted */
 	bool in_order;
 	bool user_space; /* areas are given by user addresses */
 };
