@@ -168,7 +168,7 @@ static int blk_make_device(struct blk_disk *disk, uint32_t index, struct vu_prog
 		.config_writable = &writable,
 		.config_size = CONFIG_SIZE,
 		.max_queue_size = (uint32_t)disk->settings->queue_size,
-		.max_segs = blk_seg_max(disk->settings) + 2,
+		.max_segs = BLK_MAX_SEGS,
 		.priv_size = sizeof(struct blk_io),
 		.flags = VU_DEVICE_LEGACY,
 		.log_level = vu_program_log_level(program),

@@ -27,6 +27,7 @@
 enum {
 	BLK_SECTOR = 512,
 	BLK_SEG_MAX = 126,    /* with header and status what fits into QEMU's usual ring of 128 */
+	BLK_MAX_SEGS = 2048,  /* what is taken: not every driver knows of seg_max */
 	BLK_BATCH = 64,	      /* requests completed together */
 	BLK_GRAIN = 16 << 10, /* bytes copied until what is finished is published */
 	BLK_MAX_RANGES = 64,  /* of a discard or write zeroes request */

@@ -31,7 +31,7 @@ struct blk_file {
 };
 
 enum {
-	URING_IOVS = 1024,
+	URING_IOVS = 1024, /* also the most that the kernel takes for one (UIO_MAXIOV) */
 	URING_BOUNCES = 16,
 	URING_BOUNCE_SIZE = 256 << 10,
 	URING_FD = 0, /* registered files */

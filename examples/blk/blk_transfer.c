@@ -12,24 +12,66 @@
 
 enum { NOW_PENALTY_MAX = 64, HEADER = sizeof(struct virtio_blk_outhdr) };
 
+static uint32_t transfer_n_segs(const struct vu_req *req)
+{
+	const struct blk_io *io = req->priv;
+
+	return io->type == BLK_WRITE ? req->n_readable : req->n_writable;
+}
+
+/* Room that its segments need in u->iovs, at most. */
+static uint32_t transfer_iovs(const struct vu_req *req)
+{
+	uint32_t n = transfer_n_segs(req);
+
+	return n < URING_IOVS ? n : URING_IOVS;
+}
+
+/* As vu_iov_slice(), but the first max segments if there are more. */
+static int transfer_slice(const struct iovec *segs, uint64_t skip, uint64_t len, struct iovec *out,
+			  int max)
+{
+	int n = 0;
+
+	for (; len && n < max; segs++) {
+		uint64_t part = segs->iov_len;
+
+		if (skip >= part) {
+			skip -= part;
+			continue;
+		}
+		part -= skip;
+		if (part > len)
+			part = len;
+		out[n].iov_base = (unsigned char *)segs->iov_base + skip;
+		out[n++].iov_len = part;
+		len -= part;
+		skip = 0;
+	}
+	return n;
+}
+
 /*
- * The segments of what is left to transfer: n, or -ENOSPC if there is no room to write them down.
- * Mostly they are the request's own, since drivers put header and status into segments apart.
+ * The segments of what is left to transfer, as many as the kernel takes at once: n, or -ENOSPC if
+ * there is no room to write them down.  Mostly they are the request's own, since drivers put header
+ * and status into segments apart.
  */
 static int transfer_segments(struct uring *u, const struct vu_req *req, const struct iovec **iov)
 {
 	const struct blk_io *io = req->priv;
 	bool write = io->type == BLK_WRITE;
 	const struct iovec *segs = write ? req->readable : req->writable;
-	uint32_t n = write ? req->n_readable : req->n_writable;
+	uint32_t n = transfer_n_segs(req);
 
 	if (!io->done && segs[write ? 0 : n - 1].iov_len == (write ? HEADER : 1)) {
 		*iov = segs + write;
-		return (int)n - 1;
+		return (int)(n - 1 < URING_IOVS ? n - 1 : URING_IOVS);
 	}
+	if (transfer_iovs(req) > URING_IOVS - u->iovs_used)
+		return -ENOSPC;
 	*iov = &u->iovs[u->iovs_used];
-	return vu_iov_slice(segs, n, io->done + (write ? HEADER : 0), io->len - io->done,
-			    &u->iovs[u->iovs_used], URING_IOVS - u->iovs_used);
+	return transfer_slice(segs, io->done + (write ? HEADER : 0), io->len - io->done,
+			      &u->iovs[u->iovs_used], URING_IOVS);
 }
 
 /* The page cache does not have it, or the file system cannot say: don't ask for a while, or ever.
@@ -195,7 +237,7 @@ int transfer_step(struct uring *u, struct vu_req *req)
 	struct io_uring_sqe *sqe;
 	int n, file, buffer = -1;
 
-	if (!uring_make_room(u, BLK_SEG_MAX + 2))
+	if (!uring_make_room(u, transfer_iovs(req)))
 		return 0;
 	n = transfer_segments(u, req, &iov);
 	if (n < 0)
