@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -34,11 +35,12 @@ static bool is_among(const char *type, const char *const *types, size_t n)
 
 #define IS_AMONG(type, types) is_among(type, types, sizeof(types) / sizeof(types[0]))
 
-/* The mount that an open file lives on, or -1. */
-static int descriptor_mount(int fd)
+/* A number that the kernel tells of an open file, or -1. */
+static int fdinfo_number(int fd, const char *name)
 {
 	char path[48], line[128];
-	int mount = -1;
+	size_t len = strlen(name);
+	int number = -1;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
@@ -46,10 +48,10 @@ static int descriptor_mount(int fd)
 	if (!file)
 		return -1;
 	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "mnt_id: %d", &mount) == 1)
+		if (!strncmp(line, name, len) && sscanf(line + len, ": %d", &number) == 1)
 			break;
 	fclose(file);
-	return mount;
+	return number;
 }
 
 /*
@@ -109,7 +111,7 @@ static enum descriptor_kind file_kind(int fd)
 		return DESCRIPTOR_EVENTFD;
 	if (S_ISSOCK(st.stx_mode))
 		return DESCRIPTOR_SOCKET;
-	mount_type(descriptor_mount(fd), &st, type);
+	mount_type(fdinfo_number(fd, "mnt_id"), &st, type);
 	if (IS_AMONG(type, kernels))
 		return DESCRIPTOR_OTHER;
 	if (!IS_AMONG(type, local))
@@ -117,6 +119,32 @@ static enum descriptor_kind file_kind(int fd)
 	if (S_ISREG(st.stx_mode) || (S_ISCHR(st.stx_mode) && is_dax(&st)))
 		return DESCRIPTOR_MEMORY;
 	return DESCRIPTOR_OTHER;
+}
+
+bool descriptor_is_unix_socket(int fd)
+{
+	socklen_t len = sizeof(int);
+	int domain;
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
+}
+
+bool descriptor_deafen(int fd)
+{
+	socklen_t len = sizeof(int);
+	int listens, waiting;
+
+	/* From here on nobody can send to it, or connect with it. */
+	if (shutdown(fd, SHUT_RD) < 0 && errno != ENOTCONN)
+		return false;
+	/* Connections that nobody accepted have queues of their own. */
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 || listens)
+		return false;
+	/* proc(5): since Linux 5.10.  recv() would wait for another who receives. */
+	waiting = fdinfo_number(fd, "scm_fds");
+	if (waiting < 0 && ioctl(fd, FIONREAD, &waiting) < 0)
+		return false;
+	return !waiting;
 }
 
 enum descriptor_kind descriptor_kind(int fd)

@@ -6,6 +6,8 @@
 #ifndef BASE_DESCRIPTOR_H
 #define BASE_DESCRIPTOR_H
 
+#include <stdbool.h>
+
 enum descriptor_kind {
 	DESCRIPTOR_EVENTFD,
 	DESCRIPTOR_SOCKET,	/* a Unix socket */
@@ -16,5 +18,12 @@ enum descriptor_kind {
 };
 
 enum descriptor_kind descriptor_kind(int fd);
+bool descriptor_is_unix_socket(int fd);
+
+/*
+ * Let nothing more be sent to a Unix socket, whoever holds it.  True: no descriptors wait in it,
+ * and none will: whoever closes it closes nothing else.
+ */
+bool descriptor_deafen(int fd);
 
 #endif

@@ -17,10 +17,10 @@ enum { REPLIES_PER_PASS = 64 };
 int backend_open(struct session *s, int fd)
 {
 	struct wire_conn *conn;
-	int err = wire_conn_new(fd, &conn);
+	int err = wire_conn_new(fd, &s->dev->closer, &conn);
 
 	if (err) {
-		close(fd);
+		closer_close(&s->dev->closer, fd);
 		return err;
 	}
 	backend_close(s);
@@ -40,7 +40,6 @@ void backend_close(struct session *s)
 	if (!s->backend)
 		return;
 	group_unwatch(&s->dev->own, wire_conn_fd(s->backend));
-	s->dev->kept_fds += wire_conn_kept(s->backend);
 	wire_conn_free(s->backend);
 	s->backend = NULL;
 }

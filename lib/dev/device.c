@@ -270,6 +270,7 @@ void vu_device_free(struct vu_device *dev)
 	for (uint32_t i = 0; dev->queues && i < dev->info.n_queues; i++)
 		queue_fini(&dev->queues[i]);
 	patience_fini(&dev->patience);
+	closer_fini(&dev->closer);
 	bell_close(&dev->bell);
 	group_fini(&dev->own);
 	config_fini(&dev->config);

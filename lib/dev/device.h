@@ -9,6 +9,7 @@
 
 #include <libvu/device.h>
 
+#include "base/closer.h"
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "dev/bell.h"
@@ -34,8 +35,8 @@ struct vu_device {
 	struct vu_queue *queues;
 	struct config config;
 	struct mappings *mappings;
-	uint32_t kept_fds; /* that came and must not be closed: wire_conn_kept() */
-	struct bell bell;  /* signals the queues' eventfds */
+	struct closer closer; /* of descriptors that came */
+	struct bell bell;     /* signals the queues' eventfds */
 
 	struct mailbox done;	 /* queues whose command is answered */
 	_Atomic uint32_t stale;	 /* rings of ended sessions with outstanding requests */

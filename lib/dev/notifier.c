@@ -12,6 +12,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "dev/bell.h"
 
 void notifier_init(struct notifier *n)
@@ -61,6 +62,10 @@ int notifier_open(struct notifier *n, int fd)
 	int flags;
 
 	if (kind == NOTIFIER_NONE)
+		return -EINVAL;
+	/* It is only sent to, and closed by the queue's thread, who must not wait for what is in
+	 * it. */
+	if (kind == NOTIFIER_SOCKET && !descriptor_deafen(fd))
 		return -EINVAL;
 	/* A socket's flags are shared with the other side's user of a socketpair's same end;
 	 * MSG_DONTWAIT does without them.  An eventfd's matter where there is no AIO. */

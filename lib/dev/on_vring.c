@@ -228,7 +228,7 @@ static int vring_take_fd(struct session *s, struct wire_msg *msg, enum queue_fd 
 		log_peer_error(&s->dev->log, "queue %u: the %s descriptor is no eventfd%s",
 			       q->index, fd_names[which],
 			       which == QUEUE_KICK ? "" : " or connected Unix socket");
-		close(fd);
+		closer_close(&s->dev->closer, fd);
 		return -EPROTO;
 	}
 	q->want.changed[which] = true;

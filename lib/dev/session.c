@@ -18,7 +18,7 @@
 #include "mem/table.h"
 
 enum { MESSAGES_PER_PASS = 64 };
-enum { MAX_KEPT_FDS = 16 };
+enum { MAX_OPEN_FDS = 16 };
 
 struct log *session_log(struct session *s)
 {
@@ -109,7 +109,6 @@ static void session_end(struct session *s)
 	log_tell_left_out(&dev->log);
 	group_unwatch(&dev->own, wire_conn_fd(s->conn));
 	backend_close(s);
-	dev->kept_fds += wire_conn_kept(s->conn);
 	wire_conn_free(s->conn);
 	s->conn = NULL;
 	s->resume = NULL;
@@ -284,6 +283,7 @@ void session_setup(struct vu_device *dev)
 	dev->socket.ready = session_ready;
 	dev->backend.ready = backend_ready;
 	patience_init(&dev->patience);
+	closer_init(&dev->closer);
 }
 
 /* A connected AF_UNIX stream socket, or -errno. */
@@ -331,20 +331,21 @@ int vu_device_attach(struct vu_device *dev, int fd)
 	err = session_check_fd(fd);
 	if (err)
 		return err;
-	if (dev->kept_fds >= MAX_KEPT_FDS) {
+	if (closer_open_ones(&dev->closer) >= MAX_OPEN_FDS) {
 		log_peer_error(
 			&dev->log,
 			"%u descriptors came that may block who closes them (FUSE, a network "
-			"file system, network sockets): no front-end is taken any more until "
-			"this process is started anew",
-			dev->kept_fds);
+			"file system, network sockets) and are open still: no front-end is taken "
+			"until they are closed; if nobody can (no io_uring here), until this "
+			"process is started anew",
+			closer_open_ones(&dev->closer));
 		return -EPERM;
 	}
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->dev = dev;
-	err = wire_conn_new(fd, &s->conn);
+	err = wire_conn_new(fd, &dev->closer, &s->conn);
 	if (err)
 		goto fail;
 	s->events = EPOLLIN | EPOLLRDHUP;

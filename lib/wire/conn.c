@@ -17,10 +17,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/closer.h"
 #include "base/descriptor.h"
 #include "wire/other_end.h"
 
 enum { TX_BOUND = 256 * 1024 };
+/* What the kernel takes with one message at most; those that it has no room for it closes in our
+ * name, and we wait. */
+enum { SCM_MOST_FDS = 253 };
+/* Messages that are looked through at the end of a connection. */
+enum { UNREAD_MOST = 64 };
 
 /* A message, or the rest of one, that the socket did not take yet. */
 struct tx_msg {
@@ -38,7 +44,6 @@ struct wire_conn {
 	int tx_error;
 	pid_t owner;		/* a forked child leaves the stream alone */
 	bool any_files;		/* wire_conn_allow_files() */
-	uint32_t kept;		/* descriptors never to be closed */
 	bool rx_delivered;	/* rx was handed out by the last call */
 	const char *rx_why;	/* goes with rx_error */
 	size_t rx_got;		/* bytes of rx, header included */
@@ -54,7 +59,12 @@ union control {
 	char buf[CMSG_SPACE(WIRE_MAX_FDS * sizeof(int))];
 };
 
-int wire_conn_new(int fd, struct wire_conn **conn)
+union rx_control {
+	struct cmsghdr align;
+	char buf[CMSG_SPACE(SCM_MOST_FDS * sizeof(int))];
+};
+
+int wire_conn_new(int fd, struct closer *closer, struct wire_conn **conn)
 {
 	socklen_t len = sizeof(int);
 	struct wire_conn *c;
@@ -74,6 +84,7 @@ int wire_conn_new(int fd, struct wire_conn **conn)
 		return -ENOMEM;
 	c->fd = fd;
 	c->owner = getpid();
+	c->rx.closer = closer;
 	*conn = c;
 	return 0;
 }
@@ -81,11 +92,6 @@ int wire_conn_new(int fd, struct wire_conn **conn)
 int wire_conn_fd(const struct wire_conn *conn)
 {
 	return conn->fd;
-}
-
-uint32_t wire_conn_kept(const struct wire_conn *conn)
-{
-	return conn->kept;
 }
 
 void wire_conn_allow_files(struct wire_conn *conn)
@@ -111,7 +117,7 @@ void wire_msg_close_fds(struct wire_msg *msg)
 	int fd;
 
 	while ((fd = wire_msg_take_fd(msg)) >= 0)
-		close(fd);
+		closer_close(msg->closer, fd);
 	msg->n_fds = 0;
 }
 
@@ -126,10 +132,9 @@ static int conn_rx_fail(struct wire_conn *c, int error, const char *why)
 
 static const char slow_file[] =
 	"has a file that may block whoever uses it, even who closes it: FUSE, a network or an "
-	"unknown file system (it stays open until this process ends); memory belongs into a memfd, "
+	"unknown file system; memory belongs into a memfd, "
 	"tmpfs, hugetlbfs or a local disk, or see --allow-any-memory";
-static const char slow_socket[] = "has a network socket, which nothing here is for; closing it "
-				  "may block: it stays open until this process ends";
+static const char slow_socket[] = "has a network socket, which nothing here is for";
 
 static const char too_many[] = "has more than 8 file descriptors";
 static const char own_end[] =
@@ -156,9 +161,9 @@ static const char *conn_rx_fd(struct wire_conn *c, int fd)
 	if (!why && c->rx.n_fds == WIRE_MAX_FDS)
 		why = too_many;
 	if (keep)
-		c->kept++;
+		closer_put_aside(c->rx.closer, fd);
 	else if (why)
-		close(fd);
+		closer_close(c->rx.closer, fd);
 	else
 		c->rx.fds[c->rx.n_fds++] = fd;
 	return why;
@@ -206,7 +211,7 @@ static int conn_rx_fds(struct wire_conn *c, struct msghdr *mh)
 static int conn_rx_fill(struct wire_conn *c, void *to, size_t start, size_t len)
 {
 	while (c->rx_got < start + len) {
-		union control control;
+		union rx_control control;
 		struct iovec iov = {
 			.iov_base = (unsigned char *)to + (c->rx_got - start),
 			.iov_len = start + len - c->rx_got,
@@ -435,6 +440,26 @@ void wire_conn_release(struct wire_conn *conn)
 	free(conn);
 }
 
+/* What was sent and never received is closed with the socket, and may make us wait. */
+static void conn_take_unread(struct wire_conn *c)
+{
+	for (int i = 0; i < UNREAD_MOST; i++) {
+		union rx_control control;
+		struct iovec iov = {.iov_base = c->rx.payload, .iov_len = sizeof(c->rx.payload)};
+		struct msghdr mh = {
+			.msg_iov = &iov,
+			.msg_iovlen = 1,
+			.msg_control = control.buf,
+			.msg_controllen = sizeof(control.buf),
+		};
+
+		if (recvmsg(c->fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0)
+			return;
+		(void)conn_rx_fds(c, &mh);
+		wire_msg_close_fds(&c->rx);
+	}
+}
+
 void wire_conn_free(struct wire_conn *conn)
 {
 	if (!conn)
@@ -443,8 +468,13 @@ void wire_conn_free(struct wire_conn *conn)
 	while (conn->tx_head)
 		conn_tx_pop(conn);
 	/* A child of fork() may have a copy: close() alone would leave the peer waiting. */
-	if (conn->owner == getpid())
+	if (conn->owner == getpid()) {
 		shutdown(conn->fd, SHUT_RDWR);
-	close(conn->fd);
+		if (!descriptor_deafen(conn->fd))
+			conn_take_unread(conn);
+		closer_close(conn->rx.closer, conn->fd);
+	} else {
+		close(conn->fd);
+	}
 	free(conn);
 }

@@ -25,13 +25,18 @@ struct wire_msg {
 	struct wire_header hdr;
 	uint32_t n_fds;
 	int fds[WIRE_MAX_FDS]; /* -1 once taken */
+	struct closer *closer; /* of those that are not taken */
 	_Alignas(8) unsigned char payload[WIRE_MAX_PAYLOAD];
 };
 
 struct wire_conn;
+struct closer;
 
-/* Takes over fd (made non-blocking and close-on-exec).  -errno: fd stays the caller's. */
-int wire_conn_new(int fd, struct wire_conn **conn);
+/*
+ * Takes over fd (made non-blocking and close-on-exec).  What comes and is not taken is closed by
+ * the closer, which stays the caller's.  -errno: fd stays the caller's.
+ */
+int wire_conn_new(int fd, struct closer *closer, struct wire_conn **conn);
 /* Undoes wire_conn_new(), before anything was received or sent: fd is the caller's again. */
 void wire_conn_release(struct wire_conn *conn);
 /*
@@ -43,10 +48,8 @@ int wire_conn_fd(const struct wire_conn *conn);
 
 /*
  * Descriptors that may block whoever uses them, closing included, end the connection when they
- * arrive.  They stay open until the process ends, and this is how many did.
+ * arrive.  Take files of every file system, though.
  */
-uint32_t wire_conn_kept(const struct wire_conn *conn);
-/* Take files of every file system. */
 void wire_conn_allow_files(struct wire_conn *conn);
 
 /*

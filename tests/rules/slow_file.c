@@ -136,12 +136,13 @@ static void serve(int fuse, const struct fuse_in_header *in, uint64_t size)
 
 static void serve_all(int fuse, struct slow_counts *counts, uint64_t size)
 {
+	const uint32_t asker = (uint32_t)getppid();
 	static _Alignas(8) unsigned char buffer[BUFFER];
 	const struct fuse_in_header *in = (const void *)buffer;
 
 	while (read(fuse, buffer, sizeof(buffer)) > 0) {
-		/* Nobody waits for these. */
-		if (in->opcode != FUSE_RELEASE && in->opcode != FUSE_FORGET &&
+		/* Nobody waits for these, nor for what a worker of the kernel's asks. */
+		if (in->pid == asker && in->opcode != FUSE_RELEASE && in->opcode != FUSE_FORGET &&
 		    in->opcode != FUSE_BATCH_FORGET && in->opcode != FUSE_INTERRUPT) {
 			atomic_store(&counts->opcode, in->opcode);
 			atomic_fetch_add(&counts->asked, 1);

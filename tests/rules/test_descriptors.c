@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "rules/closing.h"
 #include "rules/rig.h"
 #include "rules/slow_file.h"
 
@@ -96,7 +97,7 @@ static void a_file_system_that_may_not_answer_is_not_asked(void **state)
 		assert_true(uses[i](&rig, slow.fd) < 0);
 		rig_expect_errors(&rig, "has a file that may block whoever uses it", 1);
 		assert_int_equal(rig.ended, 1);
-		rig.fds++; /* kept for ever */
+		closing_wait(&rig);
 		rig_close(&rig);
 		if (slow_file_asked(&slow, &opcode))
 			fail_msg("use %d: the file system was asked (FUSE opcode %u)", i, opcode);
@@ -127,7 +128,7 @@ static int internet_socket(void)
 }
 
 /* close() of one waits as long as its SO_LINGER says. */
-static void a_network_socket_is_refused_and_not_closed(void **state)
+static void a_network_socket_is_refused(void **state)
 {
 	(void)state;
 	for (int i = 0; i < USES; i++) {
@@ -137,7 +138,7 @@ static void a_network_socket_is_refused_and_not_closed(void **state)
 		rig_open(&rig, NULL);
 		assert_true(uses[i](&rig, fd) < 0);
 		rig_expect_errors(&rig, "has a network socket", 1);
-		rig.fds++; /* kept for ever */
+		closing_wait(&rig);
 		rig_close(&rig);
 		close(fd);
 	}
@@ -157,11 +158,17 @@ static void who_sends_too_many_of_them_gets_no_device_any_more(void **state)
 		rig_pump(&rig);
 	}
 	rig_expect_errors(&rig, "has a network socket", KEPT_MOST);
+	if (!closing_wait(&rig)) {
+		/* All are closed: none is missed. */
+		rig_connect(&rig);
+		rig_close(&rig);
+		close(fd);
+		return;
+	}
 	assert_ok(peer_open(rig.peer, &backend));
 	assert_int_equal(vu_device_attach(rig.dev, backend), -EPERM);
-	rig_expect_errors(&rig, "no front-end is taken any more", 1);
+	rig_expect_errors(&rig, "no front-end is taken until", 1);
 	close(backend);
-	rig.fds += KEPT_MOST;
 	rig_close(&rig);
 	close(fd);
 }
@@ -326,6 +333,9 @@ static void sparse_files_do_not_use_up_the_addresses(void **state)
 	uint32_t n = 0;
 
 	(void)state;
+#ifdef __SANITIZE_THREAD__
+	skip(); /* it has the addresses for itself */
+#endif
 	if (sizeof(void *) < 8)
 		skip();
 	rig_open(&rig, NULL);
@@ -436,7 +446,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_system_that_may_not_answer_is_not_asked),
 		cmocka_unit_test(files_of_every_file_system_are_taken_if_that_is_allowed),
-		cmocka_unit_test(a_network_socket_is_refused_and_not_closed),
+		cmocka_unit_test(a_network_socket_is_refused),
 		cmocka_unit_test(who_sends_too_many_of_them_gets_no_device_any_more),
 		cmocka_unit_test(ordinary_files_are_memory),
 		cmocka_unit_test(what_is_no_memory_is_refused),
@@ -449,5 +459,7 @@ int main(void)
 		cmocka_unit_test(a_forked_child_does_not_end_its_parents_session),
 	};
 
+	if (!closing_prepare())
+		return 77;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

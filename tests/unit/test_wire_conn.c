@@ -79,9 +79,9 @@ static void what_is_no_stream_socket_is_refused_and_stays_open(void **state)
 	int dgram = socket(AF_UNIX, SOCK_DGRAM, 0);
 
 	(void)state;
-	assert_int_equal(wire_conn_new(event, &conn), -ENOTSOCK);
-	assert_int_equal(wire_conn_new(dgram, &conn), -EPROTOTYPE);
-	assert_int_equal(wire_conn_new(-1, &conn), -EBADF);
+	assert_int_equal(wire_conn_new(event, NULL, &conn), -ENOTSOCK);
+	assert_int_equal(wire_conn_new(dgram, NULL, &conn), -EPROTOTYPE);
+	assert_int_equal(wire_conn_new(-1, NULL, &conn), -EBADF);
 	assert_null(conn);
 	assert_int_equal(close(event), 0);
 	assert_int_equal(close(dgram), 0);

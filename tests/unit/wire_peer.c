@@ -33,8 +33,9 @@ int setup(void **state)
 	int pair[2];
 
 	f->fds_before = count_fds();
+	closer_init(&f->closer);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(wire_conn_new(pair[0], &f->conn), 0);
+	assert_int_equal(wire_conn_new(pair[0], &f->closer, &f->conn), 0);
 	f->peer = pair[1];
 	*state = f;
 	return 0;
@@ -45,6 +46,7 @@ int teardown(void **state)
 	struct fixture *f = *state;
 
 	wire_conn_free(f->conn);
+	closer_fini(&f->closer);
 	if (f->peer >= 0)
 		close(f->peer);
 	assert_int_equal(count_fds(), f->fds_before);

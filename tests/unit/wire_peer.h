@@ -5,12 +5,14 @@
 
 #include <stdint.h>
 
+#include "base/closer.h"
 #include "wire/conn.h"
 
 enum { MANY_FDS = 12 };
 
 struct fixture {
 	struct wire_conn *conn;
+	struct closer closer;
 	int peer; /* -1 once closed */
 	int fds_before;
 };

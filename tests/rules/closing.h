@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* What the library closes without waiting for it. */
+#ifndef RULES_CLOSING_H
+#define RULES_CLOSING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rules/rig.h"
+
+/* Wait until the kernel has closed what the device put aside.  How many stay open for want of
+ * io_uring: rig_close() expects them to. */
+uint32_t closing_wait(struct rig *rig);
+
+/*
+ * A network socket that close(2) waits for: SO_LINGER, and a peer that does not read.  The peer is
+ * to be closed in the end.
+ */
+int lingering_socket(int *peer);
+
+/* With LIBVU_TEST_NO_IO_URING: as where it is not allowed.  False if that cannot be had. */
+bool closing_prepare(void);
+
+#endif
