@@ -191,7 +191,7 @@ VU_API int vu_device_set_memory(struct vu_device *dev, uint64_t max_memory, int 
  * @fd: a connected AF_UNIX stream socket; the device owns it if the call succeeds.
  *
  * Return: 0; -EBUSY while another front-end is attached; -ENOTSOCK, -EINVAL for another kind of
- * fd; -EPERM when front-ends have sent too many descriptors that cannot be closed (a log line says
+ * fd; -EPERM when front-ends have sent too many descriptors that are not closed yet (a log line says
  * so); what session_begin returned.
  * Thread: device thread.
  * Since: 0.1

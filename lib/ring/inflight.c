@@ -104,11 +104,15 @@ void inflight_close(struct ring *r)
 
 void inflight_clear(struct ring *r)
 {
-	struct inflight_header *header = r->config.log;
+	const struct ring_config *c = &r->config;
+	uint64_t n = inflight_bytes(r->packed, c->log_entries) / sizeof(uint64_t);
+	struct inflight_header *header = c->log;
+	uint64_t *words = c->log;
 
 	/* First: a crash from here on leaves a log that is not in use. */
 	log_set16(&header->version, 0);
-	memset(r->config.log, 0, inflight_bytes(r->packed, r->config.log_entries));
+	for (uint64_t i = 0; i < n; i++)
+		log_set64(&words[i], 0);
 }
 
 uint32_t inflight_waiting(const struct ring *r)

@@ -243,8 +243,8 @@ int inflight_packed_open(struct ring *r, struct inflight_found *found, uint32_t 
 
 	*n = 0;
 	if (!version) {
-		log->features = 0;
-		log->desc_num = (uint16_t)r->log->entries;
+		log_set64(&log->features, 0);
+		log_set16(&log->desc_num, (uint16_t)r->log->entries);
 		log_rebuild_free(r, taken);
 		log_set16(&log->version, INFLIGHT_VERSION);
 		return 0;
@@ -291,16 +291,16 @@ void inflight_packed_taken(struct ring *r, struct req *req)
 		const struct packed_desc *d = &r->log->noted[i];
 		struct log_entry *e = &log->entries[at];
 
-		e->addr = LE64(d->addr);
-		e->len = LE32(d->len);
-		e->id = LE16(d->id);
-		e->flags = LE16(d->flags);
+		log_set64(&e->addr, LE64(d->addr));
+		log_set32(&e->len, LE32(d->len));
+		log_set16(&e->id, LE16(d->id));
+		log_set16(&e->flags, LE16(d->flags));
 		last = at;
 		at = r->log->next[at];
 	}
-	log->entries[head].num = req->slots;
-	log->entries[head].last = last;
-	log->entries[head].counter = r->log->counter++;
+	log_set16(&log->entries[head].num, (uint16_t)req->slots);
+	log_set16(&log->entries[head].last, last);
+	log_set64(&log->entries[head].counter, r->log->counter++);
 	log_set8(&log->entries[head].inflight, 1);
 	req->log_entry = head;
 	req->log_last = last;

@@ -64,12 +64,12 @@ static void log_begin(struct ring *r)
 {
 	struct log_split *log = log_of(r);
 
-	log->features = 0;
-	log->desc_num = (uint16_t)r->log->entries;
-	log->last_batch_head = 0;
-	log->used_idx = (uint16_t)r->used_pos;
+	log_set64(&log->features, 0);
+	log_set16(&log->desc_num, (uint16_t)r->log->entries);
+	log_set16(&log->last_batch_head, 0);
+	log_set16(&log->used_idx, (uint16_t)r->used_pos);
 	for (uint32_t i = 0; i < r->log->entries; i++)
-		log->entries[i].inflight = 0;
+		log_set8(&log->entries[i].inflight, 0);
 	log_set16(&log->version, INFLIGHT_VERSION);
 }
 

@@ -15,19 +15,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "dev/device.h"
+#include "rules/rig.h"
 
 enum { LINGER_SECONDS = 3600 };
-
-uint32_t closing_wait(struct rig *rig)
-{
-	struct closer *closer = &rig->dev->closer;
-
-	while (closer_open_ones(closer) != closer->kept)
-		usleep(1000);
-	rig->fds += (int)closer->kept;
-	return closer->kept;
-}
 
 bool closing_prepare(void)
 {

@@ -4,13 +4,6 @@
 #define RULES_CLOSING_H
 
 #include <stdbool.h>
-#include <stdint.h>
-
-#include "rules/rig.h"
-
-/* Wait until the kernel has closed what the device put aside.  How many stay open for want of
- * io_uring: rig_close() expects them to. */
-uint32_t closing_wait(struct rig *rig);
 
 /*
  * A network socket that close(2) waits for: SO_LINGER, and a peer that does not read.  The peer is

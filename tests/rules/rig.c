@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "dev/device.h"
+
 enum { RIG_SECONDS = 60 };
 
 int rig_count_fds(void)
@@ -280,6 +282,15 @@ void rig_open_grouped(struct rig *rig)
 	rig_assert_idle(rig);
 }
 
+uint32_t rig_wait_closed(const struct rig *rig)
+{
+	struct closer *closer = &rig->dev->closer;
+
+	while (closer_open_ones(closer) != closer->kept)
+		usleep(1000);
+	return closer->kept;
+}
+
 void rig_close(struct rig *rig)
 {
 	peer_free(rig->peer);
@@ -289,6 +300,7 @@ void rig_close(struct rig *rig)
 		assert_int_equal(vu_device_is_attached(rig->dev), 0);
 		assert_int_equal(rig->begun, rig->ended);
 		assert_int_equal(rig->resets_before_stop, 0);
+		rig->fds += (int)rig_wait_closed(rig);
 	}
 	vu_group_free(rig->group);
 	vu_device_free(rig->dev);

@@ -157,6 +157,9 @@ void rig_needs_split(void);
 
 int rig_count_mappings(void);
 int rig_count_fds(void);
+/* Wait until the kernel has closed what the device put aside.  How many stay open for want of
+ * io_uring. */
+uint32_t rig_wait_closed(const struct rig *rig);
 
 /* Most functions return 0 when all is well. */
 #define assert_ok(call) assert_int_equal(call, 0)

@@ -28,7 +28,6 @@ static void close_all(struct rig *rig, int peer)
 	rig_pump(rig);
 	/* Open, or being closed for as long as its peer is silent: both is fine. */
 	close(peer);
-	(void)closing_wait(rig);
 	rig_close(rig);
 }
 

@@ -97,7 +97,6 @@ static void a_file_system_that_may_not_answer_is_not_asked(void **state)
 		assert_true(uses[i](&rig, slow.fd) < 0);
 		rig_expect_errors(&rig, "has a file that may block whoever uses it", 1);
 		assert_int_equal(rig.ended, 1);
-		closing_wait(&rig);
 		rig_close(&rig);
 		if (slow_file_asked(&slow, &opcode))
 			fail_msg("use %d: the file system was asked (FUSE opcode %u)", i, opcode);
@@ -138,7 +137,6 @@ static void a_network_socket_is_refused(void **state)
 		rig_open(&rig, NULL);
 		assert_true(uses[i](&rig, fd) < 0);
 		rig_expect_errors(&rig, "has a network socket", 1);
-		closing_wait(&rig);
 		rig_close(&rig);
 		close(fd);
 	}
@@ -158,7 +156,7 @@ static void who_sends_too_many_of_them_gets_no_device_any_more(void **state)
 		rig_pump(&rig);
 	}
 	rig_expect_errors(&rig, "has a network socket", KEPT_MOST);
-	if (!closing_wait(&rig)) {
+	if (!rig_wait_closed(&rig)) {
 		/* All are closed: none is missed. */
 		rig_connect(&rig);
 		rig_close(&rig);
