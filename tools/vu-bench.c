@@ -235,6 +235,17 @@ static int bench_open(struct bench *b)
 	return ret;
 }
 
+/* A back-end may take what it cannot work with for the driver's fault: the queue is broken then. */
+static int bench_start_rings(struct peer *peer)
+{
+	int ret = peer_start_rings(peer);
+
+	for (uint32_t i = 0; ret == 0 && i < peer->n_queues; i++)
+		if (driver_take_errs(peer->queues[i]))
+			ret = -EIO;
+	return ret;
+}
+
 static int bench_connect(struct bench *b)
 {
 	const struct bench_settings *set = b->set;
@@ -263,7 +274,7 @@ static int bench_connect(struct bench *b)
 	if (ret == 0)
 		ret = bench_learn_disk(b);
 	if (ret == 0) {
-		ret = peer_start_rings(b->peer);
+		ret = bench_start_rings(b->peer);
 		if (ret < 0)
 			fprintf(stderr, "vu-bench: rings of %u entries did not start%s\n",
 				config.queue_size,
