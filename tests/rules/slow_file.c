@@ -44,7 +44,7 @@ static int own_namespace(void)
 	gid_t gid = getgid();
 
 	if (unshare(CLONE_NEWNS) == 0)
-		return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0;
+		return mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0;
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
 		return -errno;
 	write_file("/proc/self/setgroups", "deny");
