@@ -27,11 +27,14 @@ static struct driver_seg attack_seg(struct attack *a, bool write)
 /* What requests begin with: types and lengths are small numbers. */
 static void attack_fill(struct attack *a, const struct driver_seg *seg)
 {
-	uint32_t *words = guest_ptr(a->peer->guest, seg->gpa, 64);
+	unsigned char *at = guest_ptr(a->peer->guest, seg->gpa, 64);
 
-	for (int i = 0; words && i < 16; i++)
-		words[i] = chance_percent(&a->chance, 70) ? chance_below(&a->chance, 20)
-							  : (uint32_t)chance_value(&a->chance);
+	for (int i = 0; at && i < 16; i++) {
+		uint32_t word = chance_percent(&a->chance, 70) ? chance_below(&a->chance, 20)
+							       : (uint32_t)chance_value(&a->chance);
+
+		memcpy(at + i * 4, &word, sizeof(word));
+	}
 }
 
 static void attack_add(struct attack *a, struct driver_ring *ring)
