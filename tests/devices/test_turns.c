@@ -3,8 +3,8 @@
  * Devices on one thread take turns: whatever one driver asks for, another one is answered after a
  * bounded amount of work, and so after a bounded time.  Here that work is counted.
  *
- * The program is stopped while both drivers kick, the greedy one first, so that the device finds
- * all of it at once.
+ * The program is stopped while both drivers kick, in either order, so that the device finds all
+ * of it at once.
  */
 #include "rig.h"
 
