@@ -2,7 +2,7 @@
 /* Prints docs/protocol.md from the message table: what the library speaks, and what it refuses. */
 #include <stdio.h>
 
-#include "dev/messages.h"
+#include "vhost_user/messages.h"
 #include "wire/spec.h"
 
 static const char *need_text(int need, char *buf, size_t size)
@@ -87,7 +87,8 @@ int main(void)
 {
 	printf("# The protocol as libvu speaks it\n"
 	       "\n"
-	       "Printed from the message table (lib/dev/messages.c) by tools/protocol-doc: change "
+	       "Printed from the message table (lib/vhost_user/messages.c) by tools/protocol-doc: "
+	       "change "
 	       "the "
 	       "table, not\n"
 	       "this page. Names and numbers are those of the vhost-user specification of QEMU "

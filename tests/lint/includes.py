@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Includes go one way: base < wire, mem < ring < dev < run.  includes.py ROOT"""
+"""Includes go one way: base < wire, mem < ring < core < vhost_user < run.  includes.py ROOT"""
 import pathlib
 import re
 import sys
@@ -9,7 +9,9 @@ from sources import sources
 
 # Directory: what its files may include with quotes, beside their own directory's.
 ALLOWED = {'lib/base': {'base/'}, 'lib/wire': {'base/'}, 'lib/mem': {'base/'},
-           'lib/ring': {'base/', 'mem/'}, 'lib/dev': {'base/', 'wire/', 'mem/', 'ring/'},
+           'lib/ring': {'base/', 'mem/'},
+           'lib/core': {'base/', 'mem/', 'ring/', 'vhost_user/session.h', 'vhost_user/backend.h'},
+           'lib/vhost_user': {'base/', 'wire/', 'mem/', 'ring/', 'core/'},
            'lib/run': {'base/log.h', 'base/quiet_write.h', 'base/size_struct.h'},
            'include/libvu': set(),
            'examples': set(), 'tests/sketches': set()}

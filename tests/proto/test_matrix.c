@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "dev/messages.h"
+#include "vhost_user/messages.h"
 #include "proto/dut.h"
 
 enum flaw { GOOD, SHORT, LONG, MISSING_FD, EXTRA_FD, UNNEGOTIATED, FLAWS };

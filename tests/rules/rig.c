@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "dev/device.h"
+#include "core/device.h"
 
 enum { RIG_SECONDS = 60 };
 

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #include "base/log.h"
-#include "dev/messages.h"
-#include "dev/session.h"
+#include "vhost_user/messages.h"
+#include "vhost_user/session.h"
 
 struct recorder {
 	struct session session; /* first: the stubs find the rest from it */

@@ -3,7 +3,7 @@
  * The message table of the vhost-user specification (QEMU 11.1): what the validator, the log, the
  * generated docs/protocol.md and the tests know of each message.  Constant; any thread.
  */
-#include "dev/messages.h"
+#include "vhost_user/messages.h"
 
 #include <stdio.h>
 #include <string.h>

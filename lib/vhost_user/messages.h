@@ -2,8 +2,8 @@
 /*
  * The message table: one row a message of the specification, and the one validator.
  */
-#ifndef DEV_MESSAGES_H
-#define DEV_MESSAGES_H
+#ifndef VHOST_USER_MESSAGES_H
+#define VHOST_USER_MESSAGES_H
 
 #include <stdbool.h>
 #include <stdint.h>

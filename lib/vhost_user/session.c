@@ -2,7 +2,7 @@
 /*
  * The life of a session: attach, messages, waiting, end.  Device thread.
  */
-#include "dev/session.h"
+#include "vhost_user/session.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,10 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "dev/backend.h"
-#include "dev/device.h"
-#include "dev/messages.h"
-#include "dev/patience.h"
+#include "vhost_user/backend.h"
+#include "core/device.h"
+#include "vhost_user/messages.h"
+#include "core/patience.h"
 #include "mem/table.h"
 
 enum { MESSAGES_PER_PASS = 64 };

@@ -8,9 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "dev/device.h"
-#include "dev/messages.h"
-#include "dev/session.h"
+#include "core/device.h"
+#include "vhost_user/messages.h"
+#include "vhost_user/session.h"
 #include "mem/region.h"
 #include "ring/inflight.h"
 

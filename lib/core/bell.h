@@ -8,8 +8,8 @@
  *
  * Thread: bell_open() and bell_close() the device's; bell_ring() any, several at once.
  */
-#ifndef DEV_BELL_H
-#define DEV_BELL_H
+#ifndef CORE_BELL_H
+#define CORE_BELL_H
 
 #include <linux/aio_abi.h>
 

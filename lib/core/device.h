@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The device: what the modules of dev/ share. */
-#ifndef DEV_DEVICE_H
-#define DEV_DEVICE_H
+/* The device: what the modules of core/ share. */
+#ifndef CORE_DEVICE_H
+#define CORE_DEVICE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -12,11 +12,11 @@
 #include "base/closer.h"
 #include "base/log.h"
 #include "base/mailbox.h"
-#include "dev/bell.h"
-#include "dev/config.h"
-#include "dev/group.h"
-#include "dev/patience.h"
-#include "dev/queue.h"
+#include "core/bell.h"
+#include "core/config.h"
+#include "core/group.h"
+#include "core/patience.h"
+#include "core/queue.h"
 
 struct session;
 struct mappings;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Eventfds signalled by completions of Linux AIO.  Owns the AIO context.  Thread: see bell.h. */
-#include "dev/bell.h"
+#include "core/bell.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "dev/backend.h"
-#include "dev/device.h"
-#include "dev/messages.h"
-#include "dev/session.h"
+#include "vhost_user/backend.h"
+#include "core/device.h"
+#include "vhost_user/messages.h"
+#include "vhost_user/session.h"
 
 /* virtio 1.3 §2.1 */
 enum { STATUS_DRIVER_OK = 4, STATUS_FEATURES_OK = 8, STATUS_BITS = 0xff };

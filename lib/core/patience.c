@@ -4,7 +4,7 @@
  * earlier session, for a front-end that falls silent.  One timer, kept by the device.  Device
  * thread.
  */
-#include "dev/patience.h"
+#include "core/patience.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "dev/device.h"
-#include "dev/session.h"
+#include "core/device.h"
+#include "vhost_user/session.h"
 
 static const int64_t second = 1000000000;
 

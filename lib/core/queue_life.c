@@ -12,7 +12,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 
-#include "dev/device.h"
+#include "core/device.h"
 #include "ring/hot.h"
 
 /* One of the front-end's and one of the driver's, who then waits. */

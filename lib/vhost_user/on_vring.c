@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dev/backend.h"
-#include "dev/device.h"
-#include "dev/messages.h"
-#include "dev/patience.h"
-#include "dev/session.h"
+#include "vhost_user/backend.h"
+#include "core/device.h"
+#include "vhost_user/messages.h"
+#include "core/patience.h"
+#include "vhost_user/session.h"
 
 static struct wire_vring_state payload_state(const struct wire_msg *msg)
 {

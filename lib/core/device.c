@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The device: making it, taking it down, and the glue between its threads. */
-#include "dev/device.h"
+#include "core/device.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/size_struct.h"
-#include "dev/backend.h"
-#include "dev/session.h"
+#include "vhost_user/backend.h"
+#include "vhost_user/session.h"
 #include "mem/mappings.h"
 
 enum { MAX_QUEUES = 256, MAX_PRIV = 65536, DEFAULT_SEGS = 1024, MAX_SEGS = 65536 };

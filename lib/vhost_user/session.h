@@ -5,8 +5,8 @@
  * Messages are handled one after the other.  A handler that has to wait for queue threads gives
  * its commands and calls session_wait(); the socket is not read until the answer is sent.
  */
-#ifndef DEV_SESSION_H
-#define DEV_SESSION_H
+#ifndef VHOST_USER_SESSION_H
+#define VHOST_USER_SESSION_H
 
 #include <stdbool.h>
 #include <stdint.h>

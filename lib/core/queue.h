@@ -5,8 +5,8 @@
  * Two threads own parts of it.  The device thread prepares `want` and gives a command; the queue
  * thread carries it out and answers.  Between the two nobody else touches `want`.
  */
-#ifndef DEV_QUEUE_H
-#define DEV_QUEUE_H
+#ifndef CORE_QUEUE_H
+#define CORE_QUEUE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -15,8 +15,8 @@
 #include <libvu/queue.h>
 
 #include "base/mailbox.h"
-#include "dev/group.h"
-#include "dev/notifier.h"
+#include "core/group.h"
+#include "core/notifier.h"
 #include "ring/ring.h"
 
 enum queue_state { QUEUE_STOPPED, QUEUE_RUNNING, QUEUE_DRAINING, QUEUE_BROKEN, QUEUE_STATES };

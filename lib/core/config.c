@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The configuration space.  Any thread. */
-#include "dev/config.h"
+#include "core/config.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "dev/device.h"
+#include "core/device.h"
 
 int config_init(struct config *c, const struct vu_device_info *info)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Lines about what is waited for, and the end of a front-end that falls silent.  Device thread. */
-#ifndef DEV_PATIENCE_H
-#define DEV_PATIENCE_H
+#ifndef CORE_PATIENCE_H
+#define CORE_PATIENCE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dev/group.h"
+#include "core/group.h"
 
 enum { DEFAULT_MESSAGE_TIMEOUT_MS = 30000 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The configuration space: the library's copy, readable and settable from any thread. */
-#ifndef DEV_CONFIG_H
-#define DEV_CONFIG_H
+#ifndef CORE_CONFIG_H
+#define CORE_CONFIG_H
 
 #include <pthread.h>
 #include <stdatomic.h>

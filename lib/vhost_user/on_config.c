@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "dev/backend.h"
-#include "dev/device.h"
-#include "dev/messages.h"
-#include "dev/session.h"
+#include "vhost_user/backend.h"
+#include "core/device.h"
+#include "vhost_user/messages.h"
+#include "vhost_user/session.h"
 
 /*
  * A read beyond the end gives zeros: QEMU asks for the size that its own header has, and

@@ -2,8 +2,8 @@
 /*
  * A group: the epoll set, mailbox and active queues of one thread.
  */
-#ifndef DEV_GROUP_H
-#define DEV_GROUP_H
+#ifndef CORE_GROUP_H
+#define CORE_GROUP_H
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "dev/device.h"
-#include "dev/messages.h"
-#include "dev/session.h"
+#include "core/device.h"
+#include "vhost_user/messages.h"
+#include "vhost_user/session.h"
 
 #define BIT(n) (UINT64_C(1) << (n))
 

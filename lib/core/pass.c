@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
-#include "dev/device.h"
+#include "core/device.h"
 #include "ring/hot.h"
 
 __attribute__((noinline)) void queue_notify(struct vu_queue *q)

@@ -3,7 +3,7 @@
  * Groups: what a thread serves, and how it hears of it.  Queue thread, except where it says
  * otherwise.
  */
-#include "dev/group.h"
+#include "core/group.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -12,7 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "dev/device.h"
+#include "core/device.h"
 
 enum { EVENTS_PER_PASS = 32, PASSES_PER_LOOK = 32 };
 

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "dev/device.h"
-#include "dev/messages.h"
-#include "dev/session.h"
+#include "core/device.h"
+#include "vhost_user/messages.h"
+#include "vhost_user/session.h"
 #include "mem/mappings.h"
 #include "mem/table.h"
 

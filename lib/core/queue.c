@@ -3,13 +3,13 @@
  * The data path: handing out requests and taking them back.  Queue thread, except where it says
  * otherwise.  What calls the device is in pass.c, the life of a queue in queue_life.c.
  */
-#include "dev/queue.h"
+#include "core/queue.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/size_struct.h"
-#include "dev/device.h"
+#include "core/device.h"
 #include "ring/hot.h"
 
 /* In the first release struct vu_queue_counters ended with this member. */

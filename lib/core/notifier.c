@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Kick, call and error descriptors.  Thread: the queue's. */
-#include "dev/notifier.h"
+#include "core/notifier.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/descriptor.h"
-#include "dev/bell.h"
+#include "core/bell.h"
 
 void notifier_init(struct notifier *n)
 {

@@ -3,8 +3,8 @@
  * The back-end channel: our requests to the front-end.  They are sent when the socket takes them
  * and never waited for (QEMU may be waiting for us meanwhile).  Device thread.
  */
-#ifndef DEV_BACKEND_H
-#define DEV_BACKEND_H
+#ifndef VHOST_USER_BACKEND_H
+#define VHOST_USER_BACKEND_H
 
 #include <stdint.h>
 

@@ -6,7 +6,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "dev/group.h"
+#include "core/group.h"
 
 struct vu_source {
 	struct source source; /* first: events come with its address */

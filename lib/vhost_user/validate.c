@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "dev/messages.h"
-#include "dev/session.h"
+#include "vhost_user/messages.h"
+#include "vhost_user/session.h"
 
 enum { DESCRIBE_BYTES = 400 }; /* fits a log line with room for what is said about it */
 

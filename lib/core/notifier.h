@@ -7,8 +7,8 @@
  * bell, or to a Unix socket (User-mode Linux).  Pipes are refused: whoever writes to one or reads
  * from it, even opens it, waits for a lock that its other users hold while they copy.
  */
-#ifndef DEV_NOTIFIER_H
-#define DEV_NOTIFIER_H
+#ifndef CORE_NOTIFIER_H
+#define CORE_NOTIFIER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The back-end channel (vhost-user "Back-end communication").  Device thread. */
-#include "dev/backend.h"
+#include "vhost_user/backend.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -8,9 +8,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "dev/device.h"
-#include "dev/messages.h"
-#include "dev/session.h"
+#include "core/device.h"
+#include "vhost_user/messages.h"
+#include "vhost_user/session.h"
 
 enum { REPLIES_PER_PASS = 64 };
 
