@@ -19,6 +19,18 @@ die() {
 	exit 1
 }
 
+# has_options DIR [meson options...]: whether a build folder was configured with these
+has_options() {
+	"$python" - "$@" <<-'END'
+		import json, sys
+		with open(sys.argv[1] + "/meson-info/intro-buildoptions.json", encoding="utf-8") as file:
+		    has = {o["name"]: str(o["value"]).lower() for o in json.load(file)
+		           if not isinstance(o["value"], list)}
+		wanted = (o.removeprefix("-D").removeprefix("--").split("=", 1) for o in sys.argv[2:])
+		sys.exit(any(has.get(w[0], w[1]) != w[1] for w in wanted))
+	END
+}
+
 # build_tree DIR [meson options...]: configures once, builds; output is shown only if it failed
 build_tree() {
 	tree=$1
@@ -31,6 +43,9 @@ build_tree() {
 			tail -n 8 "$log"
 			return 1
 		fi
+	elif ! has_options "$tree" "$@"; then # somebody made it by hand, perhaps before cmocka was there
+		say "configuring $tree anew"
+		meson configure "$tree" "$@" >"$log" 2>&1 || { tail -n 8 "$log"; return 1; }
 	fi
 	say "building $tree"
 	if ! ninja -C "$tree" >"$log" 2>&1; then

@@ -8,18 +8,23 @@ import time
 from . import process
 from .errors import GuestError, Skip
 
-LISTENING = 0x10000  # __SO_ACCEPTCON in /proc/net/unix
+LISTENING, CONNECTED = 0x10000, 3  # __SO_ACCEPTCON, SS_CONNECTED in /proc/net/unix
 
 
-def is_listening(path):
-    """Without connecting: a connection would be a session that the test did not ask for."""
+def connections(path):
+    """(somebody listens at that path, somebody is connected), as far as this machine tells.
+
+    Without connecting: a connection would be a session that nobody asked for.
+    """
+    listening = connected = False
+    names = (path, os.path.abspath(path), os.path.basename(path))  # it may have been bound by any
     with open("/proc/net/unix", encoding="utf-8", errors="replace") as table:
         for line in table:
             fields = line.split(maxsplit=7)
-            if len(fields) == 8 and fields[7].rstrip("\n") == path:
-                if int(fields[3], 16) & LISTENING:
-                    return True
-    return False
+            if len(fields) == 8 and fields[7].rstrip("\n") in names:
+                listening = listening or int(fields[3], 16) & LISTENING != 0
+                connected = connected or int(fields[5], 16) == CONNECTED
+    return listening, connected
 
 
 class Backend:
@@ -47,7 +52,7 @@ class Backend:
         finally:
             log.close()
         limit = time.monotonic() + timeout
-        while not is_listening(self.socket):
+        while not connections(self.socket)[0]:
             if self.process.poll() is not None:
                 raise GuestError(f"{self.name} ended with {self.process.returncode} before it "
                                  f"listened:\n{self.tail()}")

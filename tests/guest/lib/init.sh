@@ -3,6 +3,7 @@
 # Process 1 of every test guest.  It mounts the usual, inserts the modules, and then does what the
 # harness asks on a serial line of its own: kernel messages go elsewhere and never mix in.
 #   run TOKEN BASE64    runs the script; its output, then "@exit TOKEN STATUS" on a line
+# Or, with vu.shell=TTY on the kernel's command line, it has a shell there for whoever sits before it.
 export PATH=/host:/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
 /bin/busybox mkdir -p /sbin /usr/bin /usr/sbin
 /bin/busybox --install -s /bin
@@ -12,7 +13,10 @@ mount -t devtmpfs dev /dev 2>/dev/null
 mount -t tmpfs tmp /tmp
 agent=/dev/ttyS1
 for word in $(cat /proc/cmdline); do
-	case $word in vu.agent=*) agent=/dev/${word#vu.agent=} ;; esac
+	case $word in
+	vu.agent=*) agent=/dev/${word#vu.agent=} ;;
+	vu.shell=*) shell=/dev/${word#vu.shell=} ;;
+	esac
 done
 while read -r module; do
 	insmod "/modules/$module.ko" || echo "init: cannot insert $module" >/dev/console
@@ -20,6 +24,11 @@ done </modules/list
 for program in /host/*; do
 	[ -e "$program" ] && echo "alias ${program##*/}=$program"
 done >/tmp/aliases
+if [ -n "$shell" ]; then
+	[ ! -e /greeting ] || cat /greeting >"$shell"
+	ENV=/tmp/aliases PS1='guest# ' setsid -c sh <"$shell" >"$shell" 2>&1
+	poweroff -f
+fi
 # Not in process 1: there a read that was interrupted by the end of an orphan (what a script left in
 # the background) would forget the part of the line that it had.
 (

@@ -10,6 +10,7 @@ import base64
 import os
 import re
 import secrets
+import shlex
 import socket
 import subprocess
 import time
@@ -46,7 +47,7 @@ class Machine:
                  memory=256, cpus=2, cmdline="", complaints_ok=False):
         self.folder, self.name, self.store, self.say = folder, name, store, store.say
         self.devices, self.memory, self.cpus, self.cmdline = list(devices), memory, cpus, cmdline
-        self.complaints_ok = complaints_ok
+        self.complaints_ok, self.log = complaints_ok, os.path.join(folder, f"{name}.log")
         self._pairs, self._process, self.boot_time, self.stuck = [], None, None, False
         self.kernel = self.make_kernel()
         self._write_initramfs(modules, programs, files or {})
@@ -153,9 +154,8 @@ class Machine:
     def _spawn(self, argv):
         theirs = [a for a in argv if isinstance(a, socket.socket)]
         argv = [str(a) for a in argv if not isinstance(a, socket.socket)]
-        self.log = os.path.join(self.folder, f"{self.name}.log")
         with open(self.log, "ab") as log:
-            log.write((" ".join(argv) + "\n").encode())
+            log.write(f"{shlex.join(argv)}\n".encode())
             log.flush()
             self._process = process.spawn(argv, log, pass_fds=[s.fileno() for s in theirs])
         for end in theirs:

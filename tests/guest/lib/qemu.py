@@ -49,8 +49,18 @@ class Qemu(Machine):
     def command(self, console, agent):
         monitor, theirs = self.stream("qmp")
         self._qmp = Qmp(self, monitor)
+        lines = []
+        for name, end in (("console", console), ("agent", agent)):
+            lines += ["-chardev", f"socket,id={name},fd={end.fileno()}",
+                      "-serial", f"chardev:{name}", end]
+        lines += ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}",
+                  "-mon", "chardev=qmp,mode=control", theirs]
+        return self.line(lines, "console=ttyS0 panic=0 vu.agent=ttyS1")
+
+    def line(self, serial, cmdline):
+        """QEMU's arguments; `serial` are those of the guest's serial lines."""
         accel = os.environ.get("VU_ACCEL", "tcg,thread=multi")
-        memory, cmdline = f"{self.memory}M", f"console=ttyS0 panic=0 vu.agent=ttyS1 {self.cmdline}"
+        memory, cmdline = f"{self.memory}M", f"{cmdline} {self.cmdline}"
         backend = f"memory-backend-file,mem-path={self._ram}" if self._ram else "memory-backend-memfd"
         if self._slots:
             cmdline += " memhp_default_state=online"
@@ -58,14 +68,9 @@ class Qemu(Machine):
         argv = [self._program, "-nodefaults", "-no-user-config", "-display", "none",
                 "-machine", "q35,memory-backend=ram", "-accel", accel,
                 "-smp", self.cpus, "-m", memory,
-                "-object", f"{backend},id=ram,size={self.memory}M,share=on"]
-        for name, end in (("console", console), ("agent", agent)):
-            argv += ["-chardev", f"socket,id={name},fd={end.fileno()}",
-                     "-serial", f"chardev:{name}", end]
-        argv += ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}",
-                 "-mon", "chardev=qmp,mode=control", theirs]
-        argv += ["-kernel", self.kernel.boot_image(self.folder), "-initrd", self.initramfs,
-                 "-append", cmdline.strip()]
+                "-object", f"{backend},id=ram,size={self.memory}M,share=on", *serial,
+                "-kernel", self.kernel.boot_image(self.folder), "-initrd", self.initramfs,
+                "-append", cmdline.strip()]
         for number, device in enumerate(self.devices):
             argv += device.qemu_args(number)
         if self.successor:

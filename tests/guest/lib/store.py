@@ -50,7 +50,7 @@ class Store:
         It keeps its own name.  What failed once is not tried again in the same run of scripts/test:
         a network that does not answer costs minutes.
         """
-        cache, failure = _writable(), self.recall(what)
+        cache, failure = writable_cache(), self.recall(what)
         if failure:
             raise Skip(failure)
         try:
@@ -73,8 +73,8 @@ class Store:
         """For what is found out once in a run of scripts/test, by whichever file comes first."""
         NOTES[what] = " ".join(text.split())
         with contextlib.suppress(OSError):
-            os.makedirs(_writable(), exist_ok=True)
-            for old in set(glob.glob(f"{_writable()}/found-out.*")) - {_notes()}:
+            os.makedirs(writable_cache(), exist_ok=True)
+            for old in set(glob.glob(f"{writable_cache()}/found-out.*")) - {_notes()}:
                 os.unlink(old)
             with open(_notes(), "a", encoding="utf-8") as file:
                 file.write(f"{what}\t{NOTES[what]}\n")
@@ -114,12 +114,13 @@ class Store:
         return process.returncode
 
 
-def _writable():
+def writable_cache():
+    """The cache folder that is added to."""
     return next((c for c in cache_folders() if os.access(c, os.W_OK)), cache_folders()[0])
 
 
 def _notes():
-    return f"{_writable()}/found-out.{os.environ.get('VU_BEGAN') or os.getpid()}"
+    return f"{writable_cache()}/found-out.{os.environ.get('VU_BEGAN') or os.getpid()}"
 
 
 def needed(*programs):
