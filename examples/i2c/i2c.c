@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vu-i2c: an I2C adapter (virtio 1.3 §5.15) over chips of this machine, or simulated ones.
+ * vu-i2c: an I2C adapter (virtio 1.3 §5.16) over chips of this machine, or simulated ones.
  *
  * Requests of one group become one transfer, so a group is executed when its last request is there.
  * A driver whose ring is too small for a group sends pieces, or gives up half-way: what has been

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests (virtio 1.3 §5.15.6): what is wrong with one, what it asks for, and how a group of them
+ * Requests (virtio 1.3 §5.16.6): what is wrong with one, what it asks for, and how a group of them
  * is executed.  Knows no queue, so that a fuzz target can use it.
  *
  * A group is one transfer, from START to STOP.  After a request that failed with FAIL_NEXT set, the
