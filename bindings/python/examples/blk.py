@@ -65,6 +65,8 @@ class Blk(pylibvu.Device):
 
 
 if __name__ == "__main__":
+    if not 3 <= len(sys.argv) <= 4:
+        sys.exit(__doc__)
     with open(sys.argv[2], "rb") as image:
         disk = Blk(bytearray(image.read()), int(sys.argv[3]) if len(sys.argv) > 3 else 0)
     signal.signal(signal.SIGUSR1, lambda *_: setattr(disk, "fail_at", 1))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""An I2C bus with an EEPROM of 256 bytes at 0x50 (virtio 1.3 §5.15).  i2c_eeprom.py SOCKET [TEXT]
+"""An I2C bus with an EEPROM of 256 bytes at 0x50 (virtio 1.3 §5.16).  i2c_eeprom.py SOCKET [TEXT]
 
 The chip is a 24c02: the first byte written is the address, the rest is stored; reads go on from
 the address.  In the guest: echo 24c02 0x50 >/sys/bus/i2c/devices/i2c-0/new_device
@@ -62,5 +62,7 @@ class I2c(pylibvu.Device):
 
 
 if __name__ == "__main__":
+    if not 2 <= len(sys.argv) <= 3:
+        sys.exit(__doc__)
     text = sys.argv[2] if len(sys.argv) > 2 else "written by nobody\n"
     pylibvu.serve(I2c({0x50: Eeprom(text.encode())}), sys.argv[1])

@@ -65,6 +65,8 @@ def play(keyboard, script):
 
 
 if __name__ == "__main__":
+    if not 2 <= len(sys.argv) <= 3:
+        sys.exit(__doc__)
     lines = [line.split() for line in (open(sys.argv[2]) if len(sys.argv) > 2 else sys.stdin)]
     steps = [(float(line[0]), [int(key) for key in line[1:]]) for line in lines if line]
     device = Keyboard({key for _, keys in steps for key in keys})

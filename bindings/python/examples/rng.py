@@ -32,4 +32,6 @@ class Rng(pylibvu.Device):
 
 
 if __name__ == "__main__":
+    if not 2 <= len(sys.argv) <= 3:
+        sys.exit(__doc__)
     pylibvu.serve(Rng(open(sys.argv[2], "rb") if len(sys.argv) > 2 else None), sys.argv[1])

@@ -28,6 +28,7 @@ from .terminal import Terminal
 TREE = os.path.realpath(f"{os.path.dirname(os.path.abspath(__file__))}/../../..")
 BEGAN = float(os.environ.get("VU_BEGAN") or time.time())
 NO_GUEST = 125
+PATIENCE = 5  # seconds
 
 
 def say(text):
@@ -87,27 +88,34 @@ def program():
 
 def check(path):
     """Raises unless somebody listens at that socket and nobody is connected."""
+    limit = time.monotonic() + PATIENCE
+    while (error := fault(path)) and time.monotonic() < limit:
+        time.sleep(0.05)  # whoever was started a moment ago gets there
+    if error:
+        raise GuestError(f"{path}: {error}")
+
+
+def fault(path):
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
-        raise GuestError(f"{path}: {error.strerror}: is the back-end running, with "
-                         f"--socket-path={path}?") from error
+        return f"{error.strerror}: is the back-end running, with this path?"
     if not stat.S_ISSOCK(mode):
-        raise GuestError(f"{path} is not a socket; give the path that the back-end listens at")
+        return "not a socket; give the path that the back-end listens at"
     if not os.access(path, os.R_OK | os.W_OK):
-        raise GuestError(f"{path}: no right to connect (a back-end's --socket-mode and "
-                         "--socket-group give it to others)")
+        return "no right to connect; the user who runs the back-end has it"
     listening, connected = connections(path)
     if connected:
-        raise GuestError(f"{path}: a front-end is connected already; a back-end serves one at a time")
-    if not listening:
-        # perhaps it listens where we do not see it (in another container): then this connects
-        with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
-            try:
-                probe.connect(path)
-            except OSError as error:
-                raise GuestError(f"{path}: {error.strerror}: the file is there, but nobody listens: "
-                                 "is the back-end still running?") from error
+        return "a front-end is connected already; a back-end serves one at a time"
+    if listening:
+        return None
+    # perhaps somebody does where we do not see it (in another container): then this connects
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
+        try:
+            probe.connect(path)
+        except OSError as error:
+            return f"{error.strerror}: the file is there, but nobody listens: is the back-end running?"
+    return None
 
 
 def setup(sets):
