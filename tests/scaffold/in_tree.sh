@@ -18,15 +18,19 @@ refused() { # refused REASON ARGUMENTS...
 	grep -q "$reason" "$tmp/out" || { cat "$tmp/out"; exit 1; }
 }
 
-refused "is no name" Widget
-refused "is no name" widget-
-refused "means something else" pending
-refused "means something else" double
+refused "what is it to a driver" widget
+refused "is no name" Widget --id 42
+refused "is no name" widget- --id 42
+refused "means something else" pending --id 42
+refused "means something else" double --id 42
 refused "a number from 1 to 63" widget --id 0
-refused "is there already" rng
-PKG_CONFIG_LIBDIR=$tmp scripts/new-device acme-widget --id 42 > "$tmp/out"
+refused "is no type that virtio has" widget --id widget
+refused "is there already" rng --id rng
+PKG_CONFIG_LIBDIR=$tmp scripts/new-device acme-widget --id rdma > "$tmp/out"
 grep -q "needs cmocka" "$tmp/out"
-refused "is there already" acme-widget
+grep -q "vu-acme-widget: RDMA device (virtio id 42), made from" examples/acme_widget.c
+grep -q "DEVICE_ID = 42" examples/acme_widget.c
+refused "is there already" acme-widget --id 42
 { meson setup build --buildtype=debug -Dtests=enabled -Dexamples=enabled -Dtools=disabled -Dblk=disabled &&
 	ninja -C build examples/vu-acme-widget tests/devices/test_devices_acme_widget &&
 	meson test -C build --no-rebuild devices_acme_widget describe_vu-acme-widget &&
