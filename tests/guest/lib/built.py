@@ -31,7 +31,8 @@ def built_uml(store):
             raise Skip("no User-mode Linux with all drivers in the cache; "
                        "./scripts/test full builds it, in some minutes")
         needed("make", "gcc", "flex", "bison", "bc", "xz")
-        tree = store.make("User-mode Linux", lambda work: _build(store, key, work))
+        tree = store.make("User-mode Linux", f"uml-{SERIES}*-{key}",
+                          lambda work: _build(store, key, work))
     return f"{tree}/linux", tree
 
 

@@ -26,7 +26,7 @@ def folder(store, release):
     if not store.may_fetch:
         raise Skip(f"kernel {release} comes without {', '.join(SOURCES)}; --fetch builds them")
     needed("make", "xz")
-    return store.make(label, lambda work: _build(store, release, work))
+    return store.make(label, label, lambda work: _build(store, release, work))
 
 
 def _build(store, release, work):

@@ -32,7 +32,7 @@ class Packages:
             return store.find(label)
         if not store.may_fetch:
             raise Skip(f"{self.names[0]} of {self.suite} is not in the cache; --fetch gets it")
-        return store.make(label, lambda work: self.unpack(store, work, label))
+        return store.make(label, label, lambda work: self.unpack(store, work, label))
 
     def unpack(self, store, work, name="tree"):
         """Fetches into the folder `work`; the folder `name` below it with the packages' files."""

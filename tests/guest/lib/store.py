@@ -6,6 +6,7 @@ make the same one at a time both end with it.
 """
 
 import contextlib
+import fcntl
 import glob
 import os
 import re
@@ -44,17 +45,27 @@ class Store:
         found = [p for cache in cache_folders() for p in glob.glob(f"{cache}/{pattern}")]
         return max(found, key=version_key) if found else None
 
-    def make(self, what, maker):
+    def make(self, what, pattern, maker):
         """A new folder: maker(work) makes it below the empty folder `work` and returns it.
 
-        It keeps its own name.  What failed once is not tried again in the same run of scripts/test:
-        a network that does not answer costs minutes.
+        It keeps its own name, which matches `pattern`: files that run beside each other make it once.
+        What failed once is not tried again in the same run of scripts/test: a network that does not
+        answer costs minutes.
         """
-        cache, failure = writable_cache(), self.recall(what)
+        cache = writable_cache()
+        try:
+            os.makedirs(cache, exist_ok=True)
+            with open(f"{cache}/{re.sub('[^a-z0-9.]+', '-', what.lower())}.lock", "ab") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                return self.find(pattern) or self._make(cache, what, maker)
+        except OSError as error:
+            raise Skip(f"cannot add to {cache}: {error.strerror}") from error
+
+    def _make(self, cache, what, maker):
+        failure = self.recall(what)
         if failure:
             raise Skip(failure)
         try:
-            os.makedirs(cache, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=cache, prefix="fetch.") as work:
                 made = maker(work)
                 os.chmod(made, 0o755)
@@ -64,8 +75,6 @@ class Store:
         except Skip as reason:
             self.note(what, str(reason))
             raise
-        except OSError as error:
-            raise Skip(f"cannot add to {cache}: {error.strerror}") from error
         return place
 
     @staticmethod
