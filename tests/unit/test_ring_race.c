@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SIZE = 16, MAX_SEGS = 48, TABLE_ENTRIES = 64, RUN_MS = 300, MAX_MS = 10000 };
+enum { SIZE = 16, MAX_SEGS = 48, TABLE_ENTRIES = 64, RUN_MS = 300, MAX_MS = 100000 };
 
 static uint32_t pick(uint64_t *seed, uint32_t n)
 {
