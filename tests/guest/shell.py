@@ -21,7 +21,7 @@ GUEST = f"{os.path.dirname(os.path.abspath(__file__))}/../../scripts/guest"
 OLD_QEMU = """#!/bin/sh
 case "$*" in
 --version) echo "QEMU emulator version 1.2.3 (Some)" ;;
-*) echo 'name "vhost-user-blk-pci", bus PCI' ;;
+*) echo "Device 'it' not found" ;;
 esac
 """
 

@@ -28,7 +28,7 @@ from .terminal import Terminal
 TREE = os.path.realpath(f"{os.path.dirname(os.path.abspath(__file__))}/../../..")
 BEGAN = float(os.environ.get("VU_BEGAN") or time.time())
 NO_GUEST = 125
-PATIENCE = 5  # seconds
+PATIENCE, BOOT = 5, 300  # seconds: for a back-end that was just started; for a kernel
 
 
 def say(text):
@@ -139,7 +139,7 @@ def command(store, script, arguments):
     with tempfile.TemporaryDirectory(prefix="libvu-guest.") as folder, \
          Qemu(folder, "guest", store, complaints_ok=True, **arguments) as guest:
         try:
-            guest.boot()
+            guest.boot(timeout=BOOT)
         finally:
             with open(guest.log, encoding="utf-8", errors="replace") as log:
                 say(f"its line was {log.readline().rstrip()}")
