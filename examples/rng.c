@@ -99,7 +99,8 @@ static int rng_serve(struct rng *rng, struct vu_req *req)
 		else if (got <= 0) {
 			if (got < 0 && got != -EAGAIN && got != -EINTR)
 				rng_log_error(rng, (int)-got);
-			vu_req_put_back(req);
+			if (vu_req_put_back(req))
+				vu_req_complete(req, 0); /* cannot be: it is the newest */
 			return -EAGAIN;
 		}
 	}

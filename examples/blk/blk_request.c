@@ -163,7 +163,6 @@ void blk_finish(struct blk_queue *q, struct vu_req *req, uint8_t status)
 {
 	const struct iovec *last = &req->writable[req->n_writable - 1];
 	struct blk_io *io = req->priv;
-	uint64_t written = status == VIRTIO_BLK_S_OK && io->type == BLK_READ ? io->len : 0;
 
 	if (io->ranges)
 		free(io->ranges);
@@ -171,11 +170,8 @@ void blk_finish(struct blk_queue *q, struct vu_req *req, uint8_t status)
 		((uint8_t *)last->iov_base)[last->iov_len - 1] = status;
 	else
 		vu_req_write(req, req->writable_len - 1, &status, 1);
-	/*
-	 * virtio 1.3 §2.7.8.2: written from the first byte on, without a gap; too little is better
-	 * than too much.  The status counts where the data before it was written.
-	 */
-	blk_complete(q, req, written == req->writable_len - 1 ? written + 1 : written);
+	/* The status is the last byte (vu_req_complete()), and drivers look at nothing but that. */
+	blk_complete(q, req, req->writable_len);
 }
 
 static void blk_begin(struct blk_queue *q, struct vu_req *req)

@@ -57,8 +57,6 @@ static void console_take_message(struct console *c, const void *message, size_t 
 
 	switch (what) {
 	case CONTROL_DEVICE_READY:
-		for (uint32_t i = 0; i < c->max_ports; i++)
-			port_reset(&c->ports[i]);
 		break;
 	case CONTROL_PORT_OPEN:
 		console_say_port(c, c->control.ports[id].guest_open ? "guest-open" : "guest-closed",
@@ -131,11 +129,7 @@ static void console_driver_gone(struct console *c)
 
 static void reset(struct vu_device *dev, void *opaque)
 {
-	struct console *c = opaque;
-
-	for (uint32_t i = 0; i < c->max_ports; i++)
-		port_reset(&c->ports[i]);
-	console_driver_gone(c);
+	console_driver_gone(opaque);
 	(void)dev;
 }
 

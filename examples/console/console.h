@@ -33,11 +33,6 @@ struct port {
 	struct backend *backend; /* NULL: there is no such port */
 	char label[CONTROL_NAME];
 	bool closed; /* by the script */
-	/* How much of the transmit queue's first request is written, and what tells it is the same.
-	 */
-	uint64_t written;
-	uint64_t head_len;
-	const void *head_base;
 };
 
 struct console {
@@ -71,8 +66,6 @@ void port_remove(struct port *port);
 void port_set_closed(struct port *port, bool closed);
 /* Move what can be moved, in both directions. */
 void port_pump(struct port *port);
-/* The driver is another one, or as new. */
-void port_reset(struct port *port);
 
 /* console_script.c */
 /* "80x25"; 0 or -EINVAL. */

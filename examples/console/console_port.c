@@ -48,10 +48,8 @@ static ssize_t port_fill(struct port *port, struct vu_req *req)
 		return 1;
 	}
 	n = backend_read(port->backend, req->writable, (int)req->n_writable);
-	if (n == -EAGAIN) {
-		vu_req_put_back(req);
+	if (n == -EAGAIN && !vu_req_put_back(req))
 		return 0;
-	}
 	vu_req_complete(req, n > 0 ? (uint64_t)n : 0); /* memory that is gone: the guest's loss */
 	return 1;
 }
@@ -84,21 +82,12 @@ static bool port_is_deaf(const struct port *port)
 	return port->closed || !port->backend->connected || port->backend->hung_up;
 }
 
-/* Was this request written in part already?  Its queue may have been stopped and reset since. */
-static uint64_t port_written(const struct port *port, const struct vu_req *req)
-{
-	return req->readable_len == port->head_len && req->readable[0].iov_base == port->head_base
-		       ? port->written
-		       : 0;
-}
-
 /* Write out one buffer: false when it was put back, for the host takes no more. */
 static bool port_drain(struct port *port, struct vu_req *req)
 {
-	uint64_t done = req->n_readable ? port_written(port, req) : 0;
+	uint64_t done = vu_req_progress(req);
 	struct iovec *iov = port->console->iov;
 
-	port->written = 0;
 	if (req->n_writable)
 		console_complain(port->console, "a transmit queue has buffers to write to", 0);
 	while (done < req->readable_len && !port_is_deaf(port)) {
@@ -109,10 +98,10 @@ static bool port_drain(struct port *port, struct vu_req *req)
 		if (put == -EFAULT)
 			break;
 		if (put < 0 && !port_is_deaf(port)) {
-			port->written = done;
-			port->head_len = req->readable_len;
-			port->head_base = req->readable[0].iov_base;
-			vu_req_put_back(req);
+			/* For want of memory the rest is lost, rather than the beginning sent
+			 * twice. */
+			if (vu_req_set_progress(req, done) || vu_req_put_back(req))
+				break;
 			return false;
 		}
 		done += put > 0 ? (uint64_t)put : 0;
@@ -205,7 +194,6 @@ int port_add(struct console *c, uint32_t id, const char *name, const char *backe
 	port->console = c;
 	port->id = id;
 	port->closed = false;
-	port_reset(port);
 	snprintf(port->label, sizeof(port->label), "%s", name ? name : "console");
 	err = backend_open(c->dev, c->index, port->label, backend, port_on_change, port,
 			   &port->backend);
@@ -228,9 +216,4 @@ void port_set_closed(struct port *port, bool closed)
 {
 	port->closed = closed;
 	port_pump(port);
-}
-
-void port_reset(struct port *port)
-{
-	port->written = 0;
 }

@@ -68,6 +68,17 @@ static bool i2c_take(struct vu_queue *queue, struct i2c_piece *piece)
 	return !more || piece->reqs[piece->n - 1]->flags & VU_REQ_RESUBMITTED;
 }
 
+/* The newest first, so that none can fail; one that did would be answered without a transfer. */
+static void i2c_put_back(struct i2c_piece *piece)
+{
+	while (piece->n) {
+		struct vu_req *req = piece->reqs[--piece->n];
+
+		if (vu_req_put_back(req))
+			vu_req_complete(req, 0);
+	}
+}
+
 static void i2c_serve(struct i2c *i2c, struct vu_queue *queue, bool now)
 {
 	struct i2c_piece *piece = &i2c->piece;
@@ -81,8 +92,7 @@ static void i2c_serve(struct i2c *i2c, struct vu_queue *queue, bool now)
 		if (!whole && now && vu_queue_available(queue))
 			now = false;
 		if (!whole && !now) {
-			while (piece->n)
-				vu_req_put_back(piece->reqs[--piece->n]);
+			i2c_put_back(piece);
 			if (!i2c->waiting)
 				vu_source_set_timer(i2c->timer, patience, 0);
 			i2c->waiting = true;

@@ -80,7 +80,11 @@ VU_API VU_CHECK int vu_queue_next_batch(struct vu_queue *queue, struct vu_req **
 /**
  * vu_req_complete() - finish a request; the driver can see it at once.
  *
- * @written: bytes written to the writable segments, from their start (virtio 1.3 §2.7.8).
+ * @written: bytes written to the writable segments, from their start (virtio 1.3 §2.7.8).  It
+ *covers every byte that was touched, also of a request that failed: where a status at the end was
+ *	written, that is writable_len, whatever became of what lies before it.  While a virtual
+ *	machine is moved, a page beyond is one that nobody copies again, and what was written there
+ *	is lost.
  *
  * Any order.  The driver is notified by vu_queue_signal(), or by the library at the end of the
  * vu_device_process() or vu_group_process() call that this happens in.
@@ -96,12 +100,11 @@ VU_API int vu_req_complete(struct vu_req *req, uint64_t written);
 /**
  * vu_queue_complete_batch() - finish @n requests of this queue; published to the driver together.
  *
- * @written: bytes for each.
+ * @written: bytes for each, as for vu_req_complete().
  *
- * Return: 0, or vu_req_complete()'s error for the first that failed; those before it are finished,
- * those from it on still outstanding.
- * Thread: queue thread.
- * Since: 0.1
+ * Return: how many are finished, from the first on: @n, or fewer where one could not be; it and
+ * those behind it are still outstanding, and a call that begins with it tells why.
+ * vu_req_complete()'s error if that is the first. Thread: queue thread. Since: 0.1
  */
 VU_API int vu_queue_complete_batch(struct vu_queue *queue, struct vu_req *const *reqs,
 				   const uint64_t *written, uint32_t n);
@@ -121,11 +124,36 @@ VU_API int vu_req_complete_remote(struct vu_req *req, uint64_t written);
 /**
  * vu_req_put_back() - un-take the newest request: the driver sees it as never taken.
  *
- * Return: 0; -EINVAL if a newer request was taken and is still outstanding or completed.
+ * What vu_req_set_progress() said of it is there again when it is taken again.
+ *
+ * Return: 0; -EINVAL if a newer request was taken and is still outstanding or completed: this one
+ * is still outstanding, and has to be finished. Thread: queue thread. Since: 0.1
+ */
+VU_API VU_CHECK int vu_req_put_back(struct vu_req *req);
+
+/**
+ * vu_req_progress() - how far the device got with a request, as it said itself.
+ *
+ * Return: what vu_req_set_progress() was given for this request, also before it was put back; 0
+ * before, and at most readable_len + writable_len.
  * Thread: queue thread.
  * Since: 0.1
  */
-VU_API int vu_req_put_back(struct vu_req *req);
+VU_API uint64_t vu_req_progress(const struct vu_req *req);
+
+/**
+ * vu_req_set_progress() - remember how far a request got, beyond a put-back.
+ *
+ * For a device that moves a part of a request's bytes, finds that there is no room for more, and
+ * puts it back: vu_req_progress() then says where to go on.  It lasts as long as the ring runs; who
+ * serves the queue after a stop begins anew.
+ *
+ * @progress: bytes, in the device's own way of counting.
+ *
+ * Return: 0; -ERANGE beyond readable_len + writable_len; -EINVAL for a request that is not
+ * outstanding; -ENOMEM.  Thread: queue thread. Since: 0.1
+ */
+VU_API VU_CHECK int vu_req_set_progress(struct vu_req *req, uint64_t progress);
 
 /**
  * vu_req_suspend() - leave a request in the in-flight log instead of finishing it.
@@ -176,6 +204,24 @@ VU_API uint32_t vu_queue_outstanding(const struct vu_queue *queue);
  * Since: 0.1
  */
 VU_API uint32_t vu_queue_index(const struct vu_queue *queue);
+
+/**
+ * vu_queue_set_opaque() - remember a pointer of the device's for this queue.
+ *
+ * The callbacks still get that of vu_device_new(); vu_queue_opaque() is for what a device keeps for
+ * each queue.
+ *
+ * Thread: any, before the queue is in use; then queue thread.
+ * Since: 0.1
+ */
+VU_API void vu_queue_set_opaque(struct vu_queue *queue, void *opaque);
+
+/**
+ * vu_queue_opaque() - what vu_queue_set_opaque() was given; NULL before.  Thread: as that.
+ *
+ * Since: 0.1
+ */
+VU_API void *vu_queue_opaque(const struct vu_queue *queue);
 
 /**
  * vu_queue_device() - the device a queue belongs to.  Thread: any.

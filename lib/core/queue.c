@@ -173,13 +173,17 @@ static int queue_complete_one(struct vu_req *pub, uint64_t written)
 	return err;
 }
 
-/* What is not plain goes one by one, and is published together as far as it is of one ring. */
+/*
+ * What is not plain goes one by one, and is published together as far as it is of one ring.
+ * How many; -errno if that is none.
+ */
 static __attribute__((noinline)) int queue_complete_each(struct vu_req *const *reqs,
 							 const uint64_t *written, uint32_t n)
 {
+	uint32_t i = 0;
 	int err = 0;
 
-	for (uint32_t i = 0; i < n && !err;) {
+	while (i < n && !err) {
 		struct ring *ring = ((const struct req *)reqs[i])->ring;
 		uint32_t first = i;
 
@@ -195,12 +199,14 @@ static __attribute__((noinline)) int queue_complete_each(struct vu_req *const *r
 		/* This may be the ring's end, if nothing of it is outstanding. */
 		queue_completed(ring->config.queue, ring);
 	}
-	return err;
+	return i ? (int)i : err;
 }
 
 static __attribute__((noinline)) int req_complete_slow(struct vu_req *req, uint64_t written)
 {
-	return queue_complete_each(&req, &written, 1);
+	int n = queue_complete_each(&req, &written, 1);
+
+	return n < 0 ? n : 0;
 }
 
 static inline int req_complete(struct vu_req *pub, uint64_t written)
@@ -226,21 +232,29 @@ static __attribute__((noinline)) int queue_complete_many(struct vu_queue *q,
 {
 	struct ring_sums sums;
 	uint32_t plain = 0;
+	int more;
 
 	if (likely(!q->hold)) {
 		plain = ring_complete_plain(q->ring, reqs, written, n, &sums);
 		queue_count(q, plain, sums.readable, sums.written);
 		if (likely(plain == n))
-			return 0;
+			return (int)n;
 	}
-	return queue_complete_each(reqs + plain, written + plain, n - plain);
+	more = queue_complete_each(reqs + plain, written + plain, n - plain);
+	if (more < 0)
+		return plain ? (int)plain : more;
+	return (int)plain + more;
 }
 
 int vu_queue_complete_batch(struct vu_queue *q, struct vu_req *const *reqs, const uint64_t *written,
 			    uint32_t n)
 {
-	return n == 1 ? req_complete(reqs[0], written[0])
-		      : queue_complete_many(q, reqs, written, n);
+	int err;
+
+	if (n != 1)
+		return queue_complete_many(q, reqs, written, n);
+	err = req_complete(reqs[0], written[0]);
+	return err ? err : 1;
 }
 
 /* Any thread. */
@@ -278,6 +292,21 @@ int vu_req_put_back(struct vu_req *pub)
 		return err;
 	queue_completed(ring->config.queue, ring);
 	return 0;
+}
+
+uint64_t vu_req_progress(const struct vu_req *pub)
+{
+	return ring_progress((const struct req *)pub);
+}
+
+int vu_req_set_progress(struct vu_req *pub, uint64_t progress)
+{
+	struct req *req = (struct req *)pub;
+	int err = req_check(req, "vu_req_set_progress");
+
+	if (!err && progress > pub->readable_len + pub->writable_len)
+		err = -ERANGE;
+	return err ? err : ring_set_progress(req->ring, req, progress);
 }
 
 int vu_req_suspend(struct vu_req *pub)
@@ -336,6 +365,16 @@ uint32_t vu_queue_outstanding(const struct vu_queue *q)
 	for (const struct ring *ring = q->dead; ring; ring = ring->next)
 		n += ring_outstanding(ring);
 	return n;
+}
+
+void vu_queue_set_opaque(struct vu_queue *q, void *opaque)
+{
+	q->opaque = opaque;
+}
+
+void *vu_queue_opaque(const struct vu_queue *q)
+{
+	return q->opaque;
 }
 
 uint32_t vu_queue_index(const struct vu_queue *q)

@@ -98,6 +98,7 @@ struct vu_queue {
 	struct vu_queue *next_active;
 	struct queue_counts counts;
 	struct notifier fds[QUEUE_FDS];
+	void *opaque; /* the device's */
 
 	/* Queue thread, now and then. */
 	enum queue_state state;

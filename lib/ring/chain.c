@@ -57,7 +57,7 @@ static __attribute__((noinline)) int chain_begin_long(struct chain *c, bool writ
 	if (has_first)
 		first = pub->writable[0];
 	chain_release(c->ring, c->req);
-	c->req->is_odd = true;
+	c->req->odd |= REQ_ODD;
 	/* Completions have to look at the flag. */
 	c->ring->way = RING_SLOW;
 	c->ring->long_left = RING_LONG_SEGS + has_first;
@@ -92,7 +92,7 @@ static int chain_grow(struct chain *c)
 	c->seg = block + n;
 	c->end = block + r->arena.classes[req->block].segs;
 	req->block++;
-	req->is_odd = true;
+	req->odd |= REQ_ODD;
 	/* n_readable means nothing yet if the readable part is being walked. */
 	req->pub.readable = block;
 	req->pub.writable = block + req->pub.n_readable;
@@ -173,7 +173,7 @@ void chain_release(struct ring *r, struct req *req)
 		arena_put(&r->arena, req->block - 1u, block);
 	}
 	req->block = 0;
-	req->is_odd = false;
+	req->odd = 0;
 	req->pub.flags = 0;
 	req->pub.readable = req->segs;
 }

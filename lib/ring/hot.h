@@ -58,7 +58,7 @@ static inline void ring_drop(struct ring *ring, struct req *req)
 	ring->done++;
 	if (ring->packed)
 		packed_free(ring, req);
-	if (unlikely(req->is_odd))
+	if (unlikely(req->odd))
 		ring_drop_odd(ring, req);
 }
 
@@ -92,7 +92,7 @@ static inline bool req_is_plain(const struct req *req, const struct ring *ring, 
 /* Finish one and let the driver see it; false: not done, something is out of the ordinary. */
 static inline bool ring_complete_one(struct ring *ring, struct req *req, uint64_t written)
 {
-	if (unlikely(req->is_odd || !req_is_plain(req, ring, written)))
+	if (unlikely(req->odd || !req_is_plain(req, ring, written)))
 		return false;
 	if (likely(ring->way == RING_SPLIT)) {
 		split_push(ring, req, (uint32_t)written);
@@ -136,7 +136,7 @@ static inline uint32_t ring_complete_split(struct ring *ring, struct vu_req *con
 		req->state = REQ_FREE;
 		sum.readable += req->pub.readable_len;
 		sum.written += written[i];
-		if (unlikely(req->is_odd))
+		if (unlikely(req->odd))
 			ring_drop_odd(ring, req);
 	}
 	ring->used_pos = pos;
@@ -164,7 +164,7 @@ static inline uint32_t ring_complete_packed(struct ring *ring, struct vu_req *co
 		packed_free(ring, req);
 		sum.readable += req->pub.readable_len;
 		sum.written += written[i];
-		if (unlikely(req->is_odd))
+		if (unlikely(req->odd))
 			ring_drop_odd(ring, req);
 	}
 	ring->done += i;

@@ -139,7 +139,7 @@ int inflight_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 			break;
 		req->again_at = ++log->at_again;
 		req->pub.flags |= VU_REQ_RESUBMITTED;
-		req->is_odd = true;
+		req->odd |= REQ_ODD;
 		reqs[n] = &req->pub;
 	}
 	r->is_again = false;

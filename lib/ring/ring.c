@@ -130,6 +130,11 @@ static int ring_check(const struct ring_config *c, const struct table *table, co
 	return 0;
 }
 
+bool ring_needs_extras(const struct ring *r)
+{
+	return r->config.in_order || r->config.log || r->config.priv_size || r->n_kept;
+}
+
 /* With its three areas, or without if it is broken. */
 static int ring_begin(struct ring *r, const char **why)
 {
@@ -138,7 +143,7 @@ static int ring_begin(struct ring *r, const char **why)
 
 	if (!c->debug && !c->in_order && !c->log)
 		r->way = r->packed ? RING_PACKED : RING_SPLIT;
-	r->has_extras = c->in_order || c->log || c->priv_size;
+	r->has_extras = ring_needs_extras(r);
 	if (r->packed)
 		packed_begin(r);
 	else
@@ -208,6 +213,7 @@ void ring_free(struct ring *r)
 	arena_fini(&r->arena);
 	free(r->scratch);
 	free(r->order);
+	free(r->kept);
 	pool_free(r);
 	free(r);
 }
@@ -230,7 +236,7 @@ static int ring_retire_table(struct ring *r)
 		at = req->begun_before;
 		if (req->state == REQ_FREE || req->table != r->table)
 			continue;
-		req->is_odd = true;
+		req->odd |= REQ_ODD;
 		users++;
 	}
 	if (!users) {
@@ -310,6 +316,8 @@ void ring_took(struct ring *r, struct req *req)
 		order_taken(r, req);
 	if (r->log && !r->is_again)
 		inflight_taken(r, req);
+	if (r->n_kept)
+		progress_taken(r, req);
 }
 
 uint32_t ring_waiting_again(const struct ring *r)
@@ -338,6 +346,7 @@ int ring_put_back(struct ring *r, struct req *req)
 		r->order_n--;
 	if (!r->is_live)
 		ring_end(r);
+	progress_put_back(r, req);
 	ring_drop(r, req);
 	r->taken--;
 	r->done--;

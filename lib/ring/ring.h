@@ -73,6 +73,12 @@ enum req_state {
 	REQ_HELD, /* completed, but an older one is not, and the order matters */
 };
 
+/* Why ring_drop_odd() is needed. */
+enum req_odd {
+	REQ_ODD = 1,	  /* a block of segments, an older table, flags */
+	REQ_PROGRESS = 2, /* written is its progress */
+};
+
 /*
  * A request and what the library keeps with it; pub is first: the two convert by a cast.  Three
  * cache lines, of which usual requests need as much as they have segments: so the rest is behind.
@@ -85,14 +91,14 @@ struct req {
 	uint16_t id;	     /* what the used entry will name: the chain's head, or the buffer id */
 	uint16_t slots;	     /* entries of the ring that it takes: 1, packed: its descriptors */
 	uint8_t state;	     /* enum req_state */
-	bool is_odd;	     /* letting go of it takes more than its state: ring_drop_odd() */
+	uint8_t odd;	     /* enum req_odd: letting go of it takes more than its state */
 	uint8_t block;	     /* 0: segments are inline, else 1 + arena class */
 	bool is_remote;	     /* atomic: it is on its way back from another thread */
 	uint16_t log_entry;  /* in-flight log: where its chain begins */
 	uint16_t log_last;   /* ... and ends */
 	struct iovec segs[RING_INLINE_SEGS];
 	struct req *remote_next; /* completed by another thread */
-	uint64_t written;	 /* is_remote, or REQ_HELD */
+	uint64_t written;	 /* is_remote, REQ_HELD, or REQ_PROGRESS */
 	uint32_t again_at;	 /* 1 + its place among what is run again; 0: it is new */
 	uint32_t begun_before;	 /* 1 + the place of the one begun before it; 0: there is none */
 				 /* followed by priv_size bytes */
@@ -119,6 +125,12 @@ struct ring_old_table {
 	struct ring_old_table *next;
 	struct table *table;
 	uint32_t users;
+};
+
+/* The progress of a request that was put back. */
+struct ring_kept {
+	uint64_t progress;
+	uint16_t id;
 };
 
 struct ring {
@@ -181,6 +193,8 @@ struct ring {
 	bool has_again;	      /* there is something to be run again */
 	bool is_again;	      /* ... and it is being taken */
 	uint32_t log_start_pos;
+	struct ring_kept *kept; /* room for size of them; the last one is taken again first */
+	uint32_t n_kept;
 	struct req **order; /* IN_ORDER: what was taken and not yet used, oldest first */
 	uint32_t order_first, order_n;
 	bool order_is_cut; /* what is not in there any more will not be used */
@@ -219,6 +233,9 @@ int ring_put_back(struct ring *ring, struct req *req);
  * taken. -ENOTSUP: not with this ring.
  */
 int ring_suspend(struct ring *ring, struct req *req);
+/* progress.c.  Of an outstanding request; 0, -ENOMEM. */
+int ring_set_progress(struct ring *ring, struct req *req, uint64_t progress);
+uint64_t ring_progress(const struct req *req);
 /*
  * A back-end that crashed may have published requests and not told the driver: the next signal
  * decision is to be yes.  Nothing happens without a log that it left.
@@ -250,6 +267,12 @@ struct req *pool_begin(struct ring *ring, uint32_t at);
 
 /* A request was taken: for its private bytes, IN_ORDER and the in-flight log. */
 void ring_took(struct ring *ring, struct req *req);
+/* It is put back, and may come again. */
+void progress_put_back(struct ring *ring, const struct req *req);
+/* It is taken: is it the one that was put back last? */
+void progress_taken(struct ring *ring, struct req *req);
+/* Is ring_took() needed for each request? */
+bool ring_needs_extras(const struct ring *ring);
 /* IN_ORDER. */
 void order_taken(struct ring *ring, struct req *req);
 /* IN_ORDER: this one and all after it are not used any more but stay in the in-flight log. */

@@ -53,7 +53,7 @@ static void victim_finish(struct victim *v, uint32_t n)
 		vu_req_read(v->held[i], 0, bytes, sizeof(bytes));
 		written[i] = vu_req_write(v->held[i], 0, bytes, sizeof(bytes));
 	}
-	if (vu_queue_complete_batch(vu_req_queue(v->held[0]), v->held, written, n))
+	if (vu_queue_complete_batch(vu_req_queue(v->held[0]), v->held, written, n) != (int)n)
 		_exit(1);
 	memmove(v->held, v->held + n, (v->n_held - n) * sizeof(v->held[0]));
 	v->n_held -= n;

@@ -103,7 +103,7 @@ static void complete_all(struct rig *rig, struct rig_queue *q)
 		written[i] = rig_invert(reqs[i]);
 	}
 	q->n_held = 0;
-	assert_ok(vu_queue_complete_batch(q->queue, reqs, written, n));
+	assert_int_equal(vu_queue_complete_batch(q->queue, reqs, written, n), n);
 }
 
 static void completion_in_queue_stop_releases_the_stop(void **state)

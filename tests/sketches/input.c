@@ -43,7 +43,8 @@ static int keyboard_flush(struct keyboard *kb)
 	if (n < (int)kb->n) {
 		/* Newest first; queue_ready comes when the driver adds more. */
 		while (n-- > 0)
-			vu_req_put_back(reqs[n]);
+			if (vu_req_put_back(reqs[n]))
+				vu_req_complete(reqs[n], 0);
 		return -EAGAIN;
 	}
 	for (i = 0; i < n; i++)

@@ -57,7 +57,8 @@ static void vsock_receive(struct vsock *vs, struct vu_req *req)
 	if (n > 0)
 		got = readv(vs->fd, iov, n);
 	if (got <= 0) {
-		vu_req_put_back(req); /* nothing to put into it after all */
+		if (vu_req_put_back(req)) /* nothing to put into it after all */
+			vu_req_complete(req, 0);
 		if (got == 0 || errno != EAGAIN)
 			vsock_answer(vs, VIRTIO_VSOCK_OP_RST);
 		return;

@@ -157,9 +157,12 @@ class Queue(Handle):
             return
         result = lib.vu_queue_complete_batch(self._ptr, [req._ptr for req in reqs], sizes,
                                              len(reqs))
-        for req in reqs:
+        finished = max(result, 0)
+        for req in reqs[:finished]:
             req._ptr = req._memory = None
         check(result, "vu_queue_complete_batch")
+        if finished < len(reqs):  # says why
+            reqs[finished]._finish(reqs[finished]._ptr, sizes[finished])
 
     def signal(self) -> None:
         """Notifies the driver now, of what was completed; the end of a callback does it, too."""

@@ -186,7 +186,8 @@ class Request(Handle):
     def complete(self, written: Optional[int] = None) -> None:
         """Gives the request back to the driver.
 
-        `written`: bytes written, from the start of the writable part; by default what write()
+        `written`: bytes written, from the start of the writable part, and all that were touched
+        are among them (a status at the end makes it writable_len); by default what write()
         reached.  Views are released first: BufferError if a slice, an array or another thread
         still uses one, and the request stays outstanding.  ValueError if `written` is more than
         writable_len.  Any thread.
@@ -237,8 +238,36 @@ class Request(Handle):
                 self.queue.log_peer(lib.VU_LOG_WARNING, "a failed request leaves a view behind")
             self._finish(ptr, 0)
 
+    @property
+    def progress(self) -> int:
+        """How far the device got with it, in bytes: what was set, also before a put_back().
+
+        0 before that, and after the queue was stopped.  At most readable_len + writable_len:
+        ValueError beyond.  Setting and reading: WrongThread.
+        """
+        owned = self.queue.owner.enter()
+        try:
+            with self._lock:
+                return int(lib.vu_req_progress(self._alive()))
+        finally:
+            if owned:
+                self.queue.owner.leave()
+
+    @progress.setter
+    def progress(self, progress: int) -> None:
+        owned = self.queue.owner.enter()
+        try:
+            with self._lock:
+                ptr = self._alive()
+                if not 0 <= progress <= self.readable_len + self.writable_len:
+                    raise ValueError(f"{self.queue}: {progress} is more than a request's bytes")
+                check(lib.vu_req_set_progress(ptr, progress), "vu_req_set_progress")
+        finally:
+            if owned:
+                self.queue.owner.leave()
+
     def put_back(self) -> None:
-        """Un-takes the newest request: the driver sees it as never taken.
+        """Un-takes the newest request: the driver sees it as never taken, but for its `progress`.
 
         ValueError if a newer one was taken and not put back; WrongThread.
         """

@@ -87,6 +87,31 @@ def test_a_range_of_the_views():
         assert peer.queue(0).request(writable=[3, 4]) == b"\0\x00123\0\0"
 
 
+def test_progress_survives_a_put_back():
+    class Device(pylibvu.Device):
+        id = 42
+        seen = []
+
+        @pylibvu.queue(0, pull=True)
+        def pull(self, queue):
+            req = queue.next()
+            if req is None:
+                return
+            self.seen.append(req.progress)
+            if len(self.seen) < 3:
+                req.progress = req.progress + 2
+                with pytest.raises(ValueError):
+                    req.progress = 6
+                req.put_back()
+                self.pull(queue)
+            else:
+                req.complete()
+
+    with testing.served(Device()) as peer:
+        peer.queue(0).request(b"abcde")
+    assert Device.seen == [0, 2, 4]
+
+
 def test_with_completes():
     def handler(req):
         with req:
