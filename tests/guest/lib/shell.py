@@ -96,14 +96,15 @@ def check(path):
 
 
 def fault(path):
+    """What is wrong and may pass; raises if it will not."""
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
         return f"{error.strerror}: is the back-end running, with this path?"
     if not stat.S_ISSOCK(mode):
-        return "not a socket; give the path that the back-end listens at"
+        raise GuestError(f"{path}: not a socket; give the path that the back-end listens at")
     if not os.access(path, os.R_OK | os.W_OK):
-        return "no right to connect; the user who runs the back-end has it"
+        raise GuestError(f"{path}: no right to connect; the user who runs the back-end has it")
     listening, connected = connections(path)
     if connected:
         return "a front-end is connected already; a back-end serves one at a time"
