@@ -47,9 +47,10 @@ class Backend:
         self.process.wait(10)
 
 
-def bench(vu_bench, backend, *options, status=0):
-    done = subprocess.run([vu_bench, '--socket-path', str(backend.socket), '--time', '0.2', *options],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
+def bench(vu_bench, backend, *options, status=0, seconds=0.2):
+    done = subprocess.run([vu_bench, '--socket-path', str(backend.socket), '--time', str(seconds),
+                           *options],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=100,
                           check=False)
     assert done.returncode == status, f'{options}: status {done.returncode}: {done.stderr}'
     return done
@@ -60,7 +61,7 @@ def check_result(result, **wanted):
         assert result[name] == value, f'{name} is {result[name]}, not {value}'
     assert result['requests'] == result['reads'] + result['writes'] > 0
     assert result['errors'] == result['mismatches'] == 0
-    assert 0.15 < result['seconds'] < 20
+    assert 0.15 < result['seconds'] < 60
     assert abs(result['iops'] * result['seconds'] / result['requests'] - 1) < 0.01
     assert abs(result['mb_s'] * 1e6 / result['bs'] / result['iops'] - 1) < 0.01
     latency = result['latency_ns']
@@ -70,7 +71,11 @@ def check_result(result, **wanted):
 
 
 def measure(vu_bench, backend, *options, **wanted):
-    check_result(json.loads(bench(vu_bench, backend, '--json', *options).stdout), **wanted)
+    for seconds in (0.2, 2, 20):  # on a busy machine the back-end may not run at all for a while
+        result = json.loads(bench(vu_bench, backend, '--json', *options, seconds=seconds).stdout)
+        if result['requests']:
+            break
+    check_result(result, **wanted)
 
 
 def check_memory(vu_bench, backend, folder):
