@@ -71,7 +71,7 @@ def find_libvu():
 def declarations(includes):
     """The text of libvu's headers, without what the system's bring in."""
     cc = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
-    done = subprocess.run([cc[0], "-E", "-dD", "-DVU_PLAIN", "-x", "c",
+    done = subprocess.run([*cc, "-E", "-dD", "-DVU_PLAIN", "-x", "c",
                            *(f"-I{i}" for i in includes), "-"],
                           input="#include <libvu/vu.h>\n", text=True, check=True,
                           stdout=subprocess.PIPE)

@@ -67,8 +67,9 @@ class Route:
 
     def debian(self):
         python = self.venv("venv", "--system-site-packages")
+        # A compiler of two words, as "ccache gcc" is one.
         self.run(python, "-m", "pip", "install", "-q", "--no-index", "--no-deps",
-                 "--no-build-isolation", self.source)
+                 "--no-build-isolation", self.source, CC="env cc")
         self.use(python, pathlib.Path(self.build, "lib"))
 
     def wheel(self):
