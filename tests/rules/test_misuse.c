@@ -59,6 +59,75 @@ static void a_struct_of_a_wrong_size_is_named(void **state)
 	vu_device_free(dev);
 }
 
+static void a_device_that_cannot_be_is_refused_with_its_reason(void **state)
+{
+	static const struct {
+		struct vu_device_info info; /* what is different */
+		const char *why;
+	} rows[] = {
+		{{.n_queues = 257}, "n_queues must be 1 to 256"},
+		{{.config_size = 4097}, "config_size must be at most 4096"},
+		{{.max_queue_size = 32769}, "max_queue_size must be at most 32768"},
+		{{.max_segs = 65537}, "max_segs must be at most 65536"},
+		{{.priv_size = 65537}, "priv_size must be at most 65536"},
+		{{.flags = 1u << 31}, "flags has an unknown bit"},
+		{{.features = RIG_BIT(VU_F_VERSION_1)}, "features may only have bits of the"},
+		{{.required = 2}, "required has a bit that is not offered"},
+		{{.features = 3, .required = 3, .forbidden = 2}, "required and forbidden share"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct vu_device_info info = rows[i].info;
+
+		info.size = good.size;
+		info.device_id = good.device_id;
+		info.n_queues = info.n_queues ? info.n_queues : good.n_queues;
+		info.log_fn = note;
+		expect_line(&info, NULL, -EINVAL, rows[i].why);
+	}
+	/* The limits themselves are fine. */
+	{
+		struct vu_device_info info = good;
+		struct vu_device *dev;
+
+		info.n_queues = 256;
+		info.config_size = 4096;
+		info.max_queue_size = 32768;
+		info.max_segs = info.priv_size = 65536;
+		info.features = info.required = 3;
+		assert_ok(vu_device_new(&info, NULL, NULL, &dev));
+		vu_device_free(dev);
+	}
+}
+
+static void a_queue_is_configured_before_the_session_within_limits(void **state)
+{
+	struct vu_queue_info wrong[] = {
+		{.size = sizeof(struct vu_queue_info), .max_size = 32769},
+		{.size = sizeof(struct vu_queue_info), .max_segs = 65537},
+		{.size = sizeof(struct vu_queue_info), .priv_size = 65537},
+	};
+	struct vu_queue_info small = {.size = sizeof(small), .max_size = 64, .max_segs = 2};
+	struct rig rig;
+
+	(void)state;
+	rig_make(&rig, NULL);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(vu_queue_configure(vu_device_queue(rig.dev, 0), &wrong[i]),
+				 -EINVAL);
+	assert_ok(vu_queue_configure(vu_device_queue(rig.dev, 0), &small));
+	rig_connect(&rig);
+	assert_int_equal(vu_queue_configure(vu_device_queue(rig.dev, 0), &small), -EBUSY);
+	assert_int_equal(vu_device_set_memory(rig.dev, 1 << 20, 0), -EBUSY);
+	assert_ok(peer_start(rig.peer));
+	/* The peer's rings have 256 entries. */
+	rig_pump(&rig);
+	rig_expect_errors(&rig, "its size is 256, and 1 to 64 can be used", 1);
+	rig_roundtrip(&rig, 1, 1);
+	rig_close(&rig);
+}
+
 static void a_configuration_without_a_size_is_refused(void **state)
 {
 	struct vu_device_info info = good;
@@ -203,6 +272,8 @@ int main(void)
 	static bool yes = true;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_struct_of_a_wrong_size_is_named),
+		cmocka_unit_test(a_device_that_cannot_be_is_refused_with_its_reason),
+		cmocka_unit_test(a_queue_is_configured_before_the_session_within_limits),
 		cmocka_unit_test(a_configuration_without_a_size_is_refused),
 		cmocka_unit_test(counters_say_how_far_they_were_filled),
 		cmocka_unit_test(a_completion_that_is_too_long_is_told_of),

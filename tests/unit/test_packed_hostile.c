@@ -331,6 +331,36 @@ static void flags_that_change_after_the_look_do_no_harm(void **state)
 	rig_stop(&rig);
 }
 
+/* A driver that gives a slot anew while all of them are in use or seen: there is nothing to wait
+ * for. */
+static void a_slot_given_anew_while_it_is_in_use_keeps_nobody_busy(void **state)
+{
+	for (int event_idx = 0; event_idx < 2; event_idx++) {
+		struct rig rig = {.layout = rig_layout_packed};
+		struct held held = {.n = 0};
+		struct driver_packed_desc *d;
+
+		(void)state;
+		rig_start(&rig, &(struct rig_options){.size = SIZE, .event_idx = event_idx});
+		hold(&rig, &held, SIZE - 1);
+		driver_packed_offer(rig.drv, DATA, 1, SIZE - 1, 0);
+		driver_publish(rig.drv);
+		/* Seen, and left for later. */
+		assert_int_equal(ring_look(rig.ring), 1);
+		assert_false(ring_arm(rig.ring));
+		d = &rig.drv->packed.desc[rig.drv->packed.at.slot];
+		/* Available in the next lap. */
+		d->flags = htole16(
+			(uint16_t)(le16toh(d->flags) ^ (DRIVER_PACKED_AVAIL | DRIVER_PACKED_USED)));
+		assert_int_equal(ring_look(rig.ring), 0);
+		assert_false(ring_arm(rig.ring));
+		held.reqs[held.n++] = rig_take(&rig);
+		for (uint32_t i = 0; i < held.n; i++)
+			rig_finish(&rig, held.reqs[i], 0);
+		rig_stop(&rig);
+	}
+}
+
 static void a_base_beyond_the_size_breaks_the_ring(void **state)
 {
 	/* One half each, and both. */
@@ -370,10 +400,11 @@ static void areas_that_are_not_aligned_break_the_ring(void **state)
 
 int main(void)
 {
-	enum { CASES = sizeof(cases) / sizeof(cases[0]), OTHERS = 4 };
+	enum { CASES = sizeof(cases) / sizeof(cases[0]), OTHERS = 5 };
 	struct CMUnitTest tests[CASES + OTHERS] = {
 		cmocka_unit_test(a_broken_chain_ends_a_batch),
 		cmocka_unit_test(flags_that_change_after_the_look_do_no_harm),
+		cmocka_unit_test(a_slot_given_anew_while_it_is_in_use_keeps_nobody_busy),
 		cmocka_unit_test(a_base_beyond_the_size_breaks_the_ring),
 		cmocka_unit_test(areas_that_are_not_aligned_break_the_ring),
 	};

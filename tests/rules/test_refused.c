@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* Rule: a message whose values cannot be ends the session, with a line that says which value. */
+#include <string.h>
+
+#include "rules/rig.h"
+
+struct refused {
+	uint32_t request;
+	uint32_t size;
+	union {
+		uint64_t number;
+		struct wire_vring_state state;
+	} payload;
+	const char *line;
+};
+
+/* It ends the session, and the next one is served. */
+static void expect_refused(const struct refused *row)
+{
+	const struct rig_config config = {.device = {.flags = VU_DEVICE_INBAND}};
+	struct rig rig;
+
+	rig_open(&rig, &config);
+	rig_send(&rig, row->request, &row->payload, row->size, NULL, 0);
+	rig_pump(&rig);
+	if (rig.ended != 1)
+		fail_msg("the session goes on: %s", row->line);
+	rig_expect_errors(&rig, row->line, 1);
+	peer_disconnect(rig.peer);
+	rig_connect(&rig);
+	assert_ok(peer_start(rig.peer));
+	rig_roundtrip(&rig, 0, 1);
+	rig_close(&rig);
+}
+
+static void values_that_cannot_be_end_the_session_with_a_line(void **state)
+{
+	static const struct refused rows[] = {
+		{WIRE_SET_VRING_ENABLE, 8, {.state = {1, 2}}, "queue 1: enable is 0 or 1, not 2"},
+		{WIRE_SET_VRING_ENABLE, 8, {.state = {2, 1}}, "queue 2: the device has only 2"},
+		{WIRE_SET_STATUS, 8, {.number = 0x1ff}, "status of 0x1ff has more than 8 bits"},
+		{WIRE_SET_PROTOCOL_FEATURES,
+		 8,
+		 {.number = RIG_BIT(WIRE_PF_INBAND_NOTIFICATIONS) | RIG_BIT(WIRE_PF_REPLY_ACK)},
+		 "in-band notifications were acked without BACKEND_REQ and REPLY_ACK"},
+		{WIRE_SET_PROTOCOL_FEATURES,
+		 8,
+		 {.number = RIG_BIT(WIRE_PF_INBAND_NOTIFICATIONS) | RIG_BIT(WIRE_PF_BACKEND_REQ)},
+		 "in-band notifications were acked without BACKEND_REQ and REPLY_ACK"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect_refused(&rows[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(values_that_cannot_be_end_the_session_with_a_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
