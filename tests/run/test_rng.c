@@ -302,6 +302,30 @@ static void a_sent_sigbus_kills_as_ever(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void max_memory_limits_what_a_front_end_has_us_map(void **state)
+{
+	const struct peer_config config = {.n_queues = 1, .timeout_ms = SPAWN_TIMEOUT_MS};
+	struct fixture *f = *state;
+	const char *argv[] = {getenv("VU_RNG"), "--socket-path", f->path, "--max-memory=1M", NULL};
+
+	spawn_start(&f->program, argv, NULL);
+	spawn_wait_listening(f->path);
+	assert_int_equal(peer_new(&config, &f->peer), 0);
+	check(f, peer_connect(f->peer, f->path));
+	assert_true(peer_start(f->peer) < 0);
+	peer_disconnect(f->peer);
+	spawn_stop(&f->program);
+	assert_int_equal(f->program.status, 0);
+	assert_non_null(strstr(f->program.err, "may map 1048576"));
+	spawn_free(&f->program);
+	peer_free(f->peer);
+	/* Enough for it, and the other two options of this kind. */
+	start(f, getenv("VU_RNG"),
+	      (const char *[]){"--max-memory=64M", "--message-timeout=600", "--allow-any-memory",
+			       NULL});
+	stop(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,6 +338,7 @@ int main(void)
 		TEST(requests_wait_in_the_ring_while_the_source_is_dry),
 		TEST(truncated_memory_ends_the_session_and_not_the_program),
 		TEST(a_sent_sigbus_kills_as_ever),
+		TEST(max_memory_limits_what_a_front_end_has_us_map),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

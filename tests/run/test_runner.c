@@ -94,15 +94,18 @@ static void other_kinds_of_fds_stay_the_callers(void **state)
 {
 	struct fixture *f = *state;
 	int pipes[2], pair[2], inet = socket(AF_INET, SOCK_STREAM, 0);
+	int packets = socket_at(f->path, SOCK_SEQPACKET, 4);
 
 	assert_return_code(pipe(pipes), errno);
 	assert_return_code(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), errno);
 	assert_int_equal(vu_runner_adopt(f->runner, f->dev, pipes[0]), -ENOTSOCK);
 	assert_int_equal(vu_runner_adopt(f->runner, f->dev, pair[0]), -EINVAL);
 	assert_int_equal(vu_runner_adopt(f->runner, f->dev, inet), -EINVAL);
+	assert_int_equal(vu_runner_adopt(f->runner, f->dev, packets), -EINVAL);
 	assert_int_equal(vu_runner_adopt(f->runner, f->dev, -1), -EBADF);
 	assert_int_equal(close(pipes[0]) | close(pipes[1]) | close(pair[0]) | close(pair[1]), 0);
-	assert_int_equal(close(inet), 0);
+	assert_int_equal(close(inet) | close(packets), 0);
+	assert_return_code(unlink(f->path), errno);
 }
 
 static void connecting_goes_on_until_somebody_listens(void **state)
@@ -140,6 +143,7 @@ static void a_device_has_one_source_of_front_ends(void **state)
 static void once_ends_with_the_first_session_and_a_silent_visitor_is_none(void **state)
 {
 	struct fixture *f = *state;
+	int pair[2];
 
 	vu_runner_free(f->runner);
 	f->runner = new_runner(1);
@@ -150,6 +154,10 @@ static void once_ends_with_the_first_session_and_a_silent_visitor_is_none(void *
 	ask_once(connect_to(f->path));
 	fixture_join(f);
 	assert_int_equal(access(f->path, F_OK), -1);
+	/* The device has had its source of front-ends. */
+	assert_return_code(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), errno);
+	assert_int_equal(vu_runner_adopt(f->runner, f->dev, pair[0]), -EBUSY);
+	assert_int_equal(close(pair[0]) | close(pair[1]), 0);
 }
 
 static void a_visitor_that_stays_and_says_nothing_makes_room(void **state)
@@ -170,6 +178,36 @@ static void a_visitor_that_stays_and_says_nothing_makes_room(void **state)
 	assert_int_equal(read(fd, &byte, 1), 0);
 	close(fd);
 	fixture_stop(f);
+}
+
+static void count_silences(void *opaque, enum vu_log_level level, const char *line)
+{
+	(void)level;
+	*(unsigned int *)opaque += strstr(line, "sends nothing") != NULL;
+}
+
+/* Its time is over when it has spoken. */
+static void a_visitor_that_spoke_is_not_told_of_as_silent(void **state)
+{
+	enum { TIMEOUT_MS = 1000 };
+	struct fixture *f = *state;
+	unsigned int silences = 0;
+	const struct vu_runner_info info = {.size = sizeof(info),
+					    .log_level = VU_LOG_WARNING,
+					    .log_fn = count_silences,
+					    .log_opaque = &silences};
+	struct frontend fe;
+
+	vu_runner_free(f->runner);
+	assert_int_equal(vu_runner_new(&info, &f->runner), 0);
+	vu_device_set_message_timeout(f->dev, TIMEOUT_MS);
+	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
+	fixture_start(f);
+	ask(&fe, connect_to(f->path));
+	usleep((TIMEOUT_MS + 100) * 1000);
+	fixture_stop(f);
+	assert_int_equal(silences, 0);
+	frontend_close(&fe);
 }
 
 static void a_stop_before_the_run_ends_it_and_only_that_one(void **state)
@@ -338,6 +376,7 @@ int main(void)
 		TEST(a_device_has_one_source_of_front_ends),
 		TEST(once_ends_with_the_first_session_and_a_silent_visitor_is_none),
 		TEST(a_visitor_that_stays_and_says_nothing_makes_room),
+		TEST(a_visitor_that_spoke_is_not_told_of_as_silent),
 		TEST(a_stop_before_the_run_ends_it_and_only_that_one),
 		TEST(the_end_of_a_run_closes_its_sessions_and_the_devices_stay),
 		TEST(a_child_of_fork_does_not_stop_its_parents_runner),

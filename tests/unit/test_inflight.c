@@ -253,6 +253,22 @@ static void a_log_that_does_not_fit_the_ring_is_refused(struct rig *rig)
 	log_free(rig);
 }
 
+static void a_log_that_leads_just_beyond_the_ring_is_refused(struct rig *rig)
+{
+	rig_prepare(rig, &(struct rig_options){.size = SIZE});
+	log_new(rig, 2 * SIZE);
+	assert_int_equal(rig_new_ring(rig, &(const char *){NULL}), 0);
+	ring_free(rig->ring);
+	rig->ring = NULL;
+	/* The log has such an entry, the ring has not. */
+	if (rig->layout->packed)
+		log_packed(rig)->used_idx = log_packed(rig)->old_used_idx = SIZE;
+	else
+		log_split(rig)->desc[SIZE].inflight = 1;
+	refused(rig, "beyond the ring");
+	log_free(rig);
+}
+
 static void a_size_above_that_of_the_log_breaks_the_ring(struct rig *rig)
 {
 	rig_prepare(rig, &(struct rig_options){.size = SIZE});
@@ -310,6 +326,7 @@ static const struct rig_test tests[] = {
 	RIG_TEST(what_is_put_back_is_not_run_again),
 	RIG_TEST(a_log_may_have_more_entries_than_the_ring),
 	RIG_TEST(a_log_that_does_not_fit_the_ring_is_refused),
+	RIG_TEST(a_log_that_leads_just_beyond_the_ring_is_refused),
 	RIG_TEST(a_size_above_that_of_the_log_breaks_the_ring),
 	RIG_TEST(a_ring_that_is_broken_when_it_starts_leaves_an_empty_log),
 	RIG_TEST(a_used_index_that_the_log_does_not_know_breaks_the_ring),

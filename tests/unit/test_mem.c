@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,35 +216,6 @@ static void a_region_on_hugepages_is_mapped(void **state)
 	assert_int_equal(guest->regions[0].host[HUGE - 12345 - 1], 0x77);
 	region_unref(region);
 	guest_free(guest);
-}
-
-static void guest_memory_is_no_part_of_a_core_dump(void **state)
-{
-	struct region *region = map(*state, 0, PAGE, 0, 0);
-	FILE *f = fopen("/proc/self/smaps", "re");
-	bool is_ours = false;
-	int seen = 0, left_out = 0;
-	char line[512];
-
-	while (f && fgets(line, sizeof(line), f)) {
-		if (strstr(line, "/memfd:memory")) {
-			is_ours = true;
-		} else if (is_ours && strncmp(line, "VmFlags:", strlen("VmFlags:")) == 0) {
-			seen++;
-			/* proc(5): "dd" do not include area into core dump */
-			left_out += strstr(line, " dd") != NULL;
-			is_ours = false;
-		}
-	}
-	if (f)
-		fclose(f);
-	region_unref(region);
-	if (!seen) {
-		print_message("this kernel does not tell a mapping's flags\n");
-		skip();
-	}
-	assert_int_equal(seen, 1);
-	assert_int_equal(left_out, 1);
 }
 
 static void both_ends_of_each_region_are_found(void **state)
@@ -495,7 +465,6 @@ int main(void)
 		CASE(the_last_address_there_is_may_be_mapped),
 		CASE(what_cannot_be_mapped_says_why),
 		CASE(a_region_on_hugepages_is_mapped),
-		CASE(guest_memory_is_no_part_of_a_core_dump),
 		CASE(both_ends_of_each_region_are_found),
 		CASE(no_table_contains_nothing),
 		CASE(regions_that_share_an_address_are_refused),

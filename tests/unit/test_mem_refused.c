@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory that the kernel does not map as it was asked to: what was accounted for and mapped until
- * then is given back, and file systems with pages of their own.
+ * then is given back; file systems with pages of their own; core dumps.
  *
  * What maps is compiled into this test with system calls of the test's own.
  */
@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -262,6 +263,35 @@ static void a_file_of_huge_pages_is_mapped_by_its_own_pages(void **state)
 	}
 }
 
+static void guest_memory_is_no_part_of_a_core_dump(void **state)
+{
+	struct region *region = map(*state, LEN, 0);
+	FILE *f = fopen("/proc/self/smaps", "re");
+	bool is_ours = false;
+	int seen = 0, left_out = 0;
+	char line[512];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strstr(line, "/memfd:memory")) {
+			is_ours = true;
+		} else if (is_ours && strncmp(line, "VmFlags:", strlen("VmFlags:")) == 0) {
+			seen++;
+			/* proc(5): "dd" do not include area into core dump */
+			left_out += strstr(line, " dd") != NULL;
+			is_ours = false;
+		}
+	}
+	if (f)
+		fclose(f);
+	region_unref(region);
+	if (!seen) {
+		print_message("this kernel does not tell a mapping's flags\n");
+		skip();
+	}
+	assert_int_equal(seen, 1);
+	assert_int_equal(left_out, 1);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -274,6 +304,7 @@ int main(void)
 		CASE(a_mapping_elsewhere_is_taken_away_again),
 		CASE(a_mapping_that_cannot_be_listed_is_undone),
 		CASE(a_file_of_huge_pages_is_mapped_by_its_own_pages),
+		CASE(guest_memory_is_no_part_of_a_core_dump),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
