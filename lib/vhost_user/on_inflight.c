@@ -98,25 +98,33 @@ int on_set_inflight_fd(struct session *s, struct wire_msg *msg)
 	return MESSAGE_DONE;
 }
 
-/* The queue's part of a region that was made for other rings may not be there: it is 0 bytes then.
- */
-static uint64_t inflight_part_bytes(struct session *s, uint32_t index, uint64_t part)
+/* A region that was made for other rings: what is wrong with it, or NULL. */
+static const char *inflight_unfit(const struct session *s, const struct ring_config *config,
+				  uint64_t part)
 {
-	if ((uint64_t)s->inflight_queues * part <= s->inflight->info.size)
-		return part;
+	/* QEMU's virtio-mmio has rings of up to 1024 entries, whatever the device's queue-size. */
+	if (config->size > s->inflight_entries)
+		return "rings of this size (set the front-end's queue size to it)";
+	if ((uint64_t)s->inflight_queues * part > s->inflight->info.size)
+		return "packed rings (it was made for split ones)";
+	return NULL;
+}
+
+static void inflight_tell(struct session *s, uint32_t index, const struct ring_config *config,
+			  const char *unfit)
+{
 	if (!s->inflight_told)
 		log_peer_warn(
 			&s->dev->log,
-			"queue %u: the in-flight log is too short for packed rings (it was made "
-			"for "
-			"split ones): they run without, and a crash loses what is in flight",
-			index);
+			"queue %u, size %u: the in-flight log, for %u entries, is too short for "
+			"%s: they run without, and a crash loses what is in flight",
+			index, config->size, s->inflight_entries, unfit);
 	s->inflight_told = true;
-	return 0;
 }
 
 void session_use_inflight(struct session *s, uint32_t index, struct ring_config *config)
 {
+	const char *unfit;
 	uint64_t part;
 
 	config->log = NULL;
@@ -125,9 +133,12 @@ void session_use_inflight(struct session *s, uint32_t index, struct ring_config 
 	if (!s->inflight || index >= s->inflight_queues)
 		return;
 	part = inflight_bytes(config->packed, s->inflight_entries);
-	config->log_bytes = inflight_part_bytes(s, index, part);
-	if (!config->log_bytes)
+	unfit = inflight_unfit(s, config, part);
+	if (unfit) {
+		inflight_tell(s, index, config, unfit);
 		return;
+	}
+	config->log_bytes = part;
 	config->log = s->inflight->host + index * part;
 	config->log_region = s->inflight;
 	config->log_entries = s->inflight_entries;

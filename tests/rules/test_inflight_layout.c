@@ -133,6 +133,22 @@ static void a_log_found_long_enough_for_split_rings_is_not_used_by_packed_ones(v
 	machine_close(&m);
 }
 
+/* QEMU's virtio-mmio lets the driver choose, and asks for a log before. */
+static void a_ring_longer_than_its_log_runs_without(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	machine_make(&m);
+	m.log = (struct wire_inflight){.n_queues = 2, .queue_size = PEER_QUEUE_SIZE / 2};
+	assert_ok(frontend_get_inflight_fd(front(&m), &m.log, &m.fd));
+	use_log(&m);
+	driver_comes(&m);
+	assert_int_equal(rig_logged(&m.rig, "is too short for rings of this size"), 1);
+	driver_goes(&m);
+	machine_close(&m);
+}
+
 /* As QEMU does it: the region that was made for the first driver is everybody's. */
 static void a_driver_of_another_layout_gets_a_fresh_log(void **state)
 {
@@ -190,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			a_log_found_long_enough_for_split_rings_is_not_used_by_packed_ones),
+		cmocka_unit_test(a_ring_longer_than_its_log_runs_without),
 		cmocka_unit_test(a_driver_of_another_layout_gets_a_fresh_log),
 		cmocka_unit_test(a_broken_queue_leaves_nothing_in_its_log),
 	};
