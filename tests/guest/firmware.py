@@ -1,63 +1,128 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""vu-blk as the disk that a machine starts from: firmware, GRUB, Linux, with and without VERSION_1."""
+"""vu-blk as the disk that a machine starts from: firmware, GRUB, Linux, with and without VERSION_1.
+
+GRUB reads and writes by the firmware's driver, Linux by its own.
+"""
 
 import hashlib
 import re
 
 from blk import disk
-from lib import Image, VhostUser, main
-from lib.firmware import DISK, UBOOT, Firmware, installed, mtool
+from lib import Image, VhostUser, bootdisk, main
+from lib.bootdisk import installed, mtool
+from lib.firmware import ZBOOT, Firmware, FirmwareArm64, UbootPc, Uefi
 
 MIB = 4
 WRITE = f"""mount -t vfat /dev/vda1 /mnt &&
 dd if=/dev/urandom of=/mnt/written bs=1M count={MIB} 2>/dev/null && sync &&
 sha256sum </mnt/written && umount /mnt"""
+# virtio 1.3 §4.1: which of the two interfaces a PCI device has
+LEGACY = {"model": "vhost-user-blk-pci", "disable_modern": "on", "disable_legacy": "off"}
+BOTH = {"model": "vhost-user-blk-pci-transitional"}
+MODERN = {"model": "vhost-user-blk-pci-non-transitional"}
+# drivers take the longest ring that the transport has, and QEMU makes the in-flight log for queue_size
+MMIO = {"model": "vhost-user-blk", "queue_size": 1024}
 
 
-def legacy_starts(backend):
-    """For each start of the ring: was it a legacy driver's?"""
+def drivers(backend):
+    """What drove the ring, start by start."""
     with open(backend.log, encoding="utf-8", errors="replace") as log:
         said = re.findall(r"SET_FEATURES\(u64 0x([0-9a-f]+)\)|(SET_VRING_KICK)\(", log.read())
     starts, features = [], 0
     for acked, kick in said:
         if kick:
-            starts.append(not features >> 32 & 1)
+            starts.append("modern" if features >> 32 & 1 else "legacy")
         else:
             features = int(acked, 16)
     return starts
 
 
-def starts_linux(t, model, linux_is_legacy, machine="q35", bios=None, typed=(),
-                 **props):
-    image = Image(t.path("image"), DISK)
+def starts_linux(t, machine, device, by, **options):
+    """`by`: the kind of driver that the firmware has and that Linux has."""
+    image = Image(t.path("image"), bootdisk.SIZE)
     with disk(t, image, "--verbose") as blk:
-        device = VhostUser("blk", blk, model=model, num_queues=1, bootindex=0, **props)
-        with t.machine(Firmware, device, disk=image.path, machine=machine, bios=bios,
-                       typed=typed, boot_timeout=120) as guest:
-            with t.check(f"{t.name}_drives_the_disk_as_a_legacy_driver_and_starts_linux_from_it"):
-                starts = legacy_starts(blk)
-                assert len(starts) > 1 and starts[0] and starts[-1] == linux_is_legacy, starts
+        device = VhostUser("blk", blk, num_queues=1, bootindex=0, **device)
+        with t.machine(machine, device, disk=image.path, boot_timeout=180, **options) as guest:
+            with t.check(f"{t.name}_starts_linux_from_the_disk"):
+                starts = drivers(blk)
+                assert len(starts) > 1 and (starts[0], starts[-1]) == by, starts
             digest = None
             with t.check(f"{t.name}_guest_writes_a_file_where_it_was_started_from"):
                 digest = guest.run(WRITE, timeout=60).text.split()[0]
         with t.check(f"{t.name}_image_has_the_file_as_the_guest_wrote_it"):
             on_host = hashlib.sha256(mtool("mcopy", image.path, "::written", "-")).hexdigest()
             assert on_host == digest, f"{on_host} on the host, {digest} in the guest"
+        with t.check(f"{t.name}_image_has_what_grub_wrote"):
+            wrote = bootdisk.grub_wrote(image.path)
+            assert wrote == guest.grub.target, f"{wrote} instead of {guest.grub.target}"
+
+
+def only_long(test):
+    """Leaves a test out where there is no time for it."""
+    return lambda t: test(t) if t.long else None
+
+
+def uboot(name):
+    return {"bios": installed("u-boot-qemu", f"/usr/lib/u-boot/{name}")}
+
+
+def ovmf(t, device, by):
+    starts_linux(t, Uefi, device, by, bios=installed("ovmf", "/usr/share/ovmf/OVMF.fd"))
+
+
+def uboot_x86(t, device, by):
+    starts_linux(t, UbootPc, device, by, typed=ZBOOT, **uboot("qemu-x86/u-boot.rom"))
+
+
+def uboot_arm64(t, device, by):
+    starts_linux(t, FirmwareArm64, device, by, **uboot("qemu_arm64/u-boot.bin"))
 
 
 def test_seabios(t):
-    starts_linux(t, "vhost-user-blk-pci", True, disable_modern="on", disable_legacy="off")
+    starts_linux(t, Firmware, LEGACY, ("legacy", "legacy"))
 
 
 def test_ovmf(t):
-    starts_linux(t, "vhost-user-blk-pci-transitional", False,
-                 bios=installed("ovmf", "/usr/share/ovmf/OVMF.fd"))
+    ovmf(t, BOTH, ("legacy", "modern"))
 
 
 def test_uboot(t):
-    starts_linux(t, "vhost-user-blk-pci-transitional", False, machine="pc", typed=UBOOT,
-                 bios=installed("u-boot-qemu", "/usr/lib/u-boot/qemu-x86/u-boot.rom"))
+    uboot_x86(t, BOTH, ("legacy", "modern"))
+
+
+def test_uboot_arm64(t):
+    uboot_arm64(t, BOTH, ("legacy", "modern"))
+
+
+@only_long
+def test_more_of_seabios(t):
+    starts_linux(t, Firmware, BOTH, ("modern", "modern"))
+
+
+@only_long
+def test_more_of_ovmf(t):
+    ovmf(t, LEGACY, ("legacy", "legacy"))
+
+
+@only_long
+def test_more_of_uboot(t):
+    uboot_x86(t, LEGACY, ("legacy", "legacy"))
+
+
+@only_long
+def test_more_of_uboot_arm64(t):
+    uboot_arm64(t, LEGACY, ("legacy", "legacy"))
+
+
+@only_long
+def test_modern_uboot_arm64(t):
+    uboot_arm64(t, MODERN, ("modern", "modern"))
+
+
+@only_long
+def test_mmio_uboot_arm64(t):
+    uboot_arm64(t, MMIO, ("legacy", "legacy"))
 
 
 if __name__ == "__main__":

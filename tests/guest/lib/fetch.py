@@ -19,11 +19,12 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 class Packages:
     """Some packages of one suite; their files are below the folder that `tree` returns.
 
-    `whole`: with everything that they depend on, down to the C library.
+    `whole`: with everything that they depend on, down to the C library.  `arch`: those of another
+    architecture.  With a package of a kernel come those of this kernel that it depends on.
     """
 
-    def __init__(self, suite, *names, whole=False):
-        self.suite, self.names, self.whole = suite, names, whole
+    def __init__(self, suite, *names, whole=False, arch=None):
+        self.suite, self.names, self.whole, self.arch = suite, names, whole, arch
 
     def tree(self, store):
         """The folder with the unpacked packages; raises Skip with the reason when there is none."""
@@ -49,18 +50,19 @@ class Packages:
         for folder in ("lists/partial", "cache/archives/partial", "debs"):
             os.makedirs(f"{work}/{folder}", exist_ok=True)
         with open(f"{work}/sources.list", "w", encoding="utf-8") as sources:
-            sources.write(f"deb [signed-by={KEYRING}] {_mirror(self.suite)} {self.suite} main\n")
+            arch = f"arch={self.arch} " if self.arch else ""
+            sources.write(f"deb [{arch}signed-by={KEYRING}] {_mirror(self.suite)} {self.suite} "
+                          "main\n")
         self._apt(store, work, "update")
         if not self.whole:
-            self._apt(store, work, "download", *self.names)
+            kernels = [k for n in self.names for k in kernels_of(n, self._options(work))]
+            self._apt(store, work, "download", *self.names, *kernels)
             return sorted(glob.glob(f"{work}/debs/*.deb"))
-        with open(f"{work}/status", "w", encoding="utf-8"):
-            pass  # a machine with nothing on it: apt finds all that is needed
         self._apt(store, work, "install", "-y", "--download-only", "--no-install-recommends",
-                  "-o", f"Dir::State::status={work}/status", *self.names)
+                  *self.names)
         return sorted(glob.glob(f"{work}/cache/archives/*.deb"))
 
-    def _apt(self, store, work, *command):
+    def _options(self, work):
         options = {
             "Dir::Etc::sourcelist": f"{work}/sources.list", "Dir::Etc::sourceparts": "-",
             "Dir::State::lists": f"{work}/lists", "Dir::Cache": f"{work}/cache",
@@ -68,9 +70,15 @@ class Packages:
             "Acquire::http::Timeout": "20", "Debug::NoLocking": "1",
             "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
         }
-        argv = ["apt-get", "-q", "-t", self.suite]
-        for name, value in options.items():
-            argv += ["-o", f"{name}={value}"]
+        if self.whole or self.arch:  # a machine with nothing on it: apt finds all that is needed
+            with open(f"{work}/status", "a", encoding="utf-8"):
+                options["Dir::State::status"] = f"{work}/status"
+        if self.arch:
+            options |= {"APT::Architecture": self.arch, "APT::Architectures": self.arch}
+        return [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+
+    def _apt(self, store, work, *command):
+        argv = ["apt-get", "-q", "-t", self.suite, *self._options(work)]
         log = f"{work}/log.{command[0]}"
         status = store.run(f"apt-get {command[0]}", argv + list(command), log, cwd=f"{work}/debs")
         with open(log, encoding="utf-8", errors="replace") as file:
@@ -107,19 +115,21 @@ class OwnPackages(Packages):
         os.makedirs(f"{work}/debs", exist_ok=True)
         log = f"{work}/log.download"
         argv = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download"]
-        names = [n for name in self.names for n in (name, *self._needs(name))]
+        names = [n for name in self.names for n in (name, *kernels_of(name))]
         if store.run("apt-get download", argv + names, log, cwd=f"{work}/debs"):
             with open(log, encoding="utf-8", errors="replace") as file:
                 errors = re.findall(r"^E: .*", file.read(), re.M)
             raise Skip(f"cannot get {self.names[0]}: {(errors or ['apt-get download failed'])[0]}")
         return sorted(glob.glob(f"{work}/debs/*.deb"))
 
-    @staticmethod
-    def _needs(name):
-        """What a kernel's package needs of the other packages made with that kernel."""
-        said = subprocess.run(["apt-cache", "depends", name], capture_output=True, text=True,
-                              check=False)
-        return re.findall(r"^ *Depends: (linux-\S+)$", said.stdout, re.M)
+
+def kernels_of(name, options=()):
+    """What a package of a kernel needs of the other packages made with that kernel."""
+    if not name.startswith("linux-"):
+        return []
+    said = subprocess.run(["apt-cache", *options, "depends", name], capture_output=True, text=True,
+                          check=False)
+    return re.findall(r"^ *Depends: (linux-\S+)$", said.stdout, re.M)
 
 
 def runner(tree, name, script):

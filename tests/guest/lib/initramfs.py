@@ -17,12 +17,12 @@ INIT = os.path.join(os.path.dirname(__file__), "init.sh")
 
 
 class Initramfs:
-    def __init__(self):
+    def __init__(self, busybox=None):
         self._names = set()
         self._out = bytearray()
         for folder in ("dev", "proc", "sys", "tmp", "mnt", "run", "root", "host", "modules"):
             self._folder(folder)
-        busybox = shutil.which("busybox") or "/bin/busybox"
+        busybox = busybox or shutil.which("busybox") or "/bin/busybox"
         if not os.path.exists(busybox):
             raise Skip("no busybox: run scripts/setup guest (Debian package busybox-static)")
         self.add_file("/bin/busybox", busybox, 0o755)

@@ -41,6 +41,7 @@ class Machine:
 
     front_end = ""
     drivers = []  # modules of the transport
+    busybox = None  # for another processor's guest
     successor = False  # of another machine: its guest comes from there and does not boot
 
     def __init__(self, folder, name, store, devices=(), modules=(), programs=(), files=None,
@@ -139,7 +140,7 @@ class Machine:
         return stream, theirs
 
     def _write_initramfs(self, modules, programs, files):
-        fs = Initramfs()
+        fs = Initramfs(self.busybox)
         wanted = list(self.drivers)
         for device in self.devices:
             wanted += device.modules

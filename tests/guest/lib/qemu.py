@@ -23,15 +23,21 @@ class Qemu(Machine):
 
     front_end = "QEMU"
     drivers = ["virtio_pci"]
+    program, package = "qemu-system-x86_64", "qemu-system-x86"
+    machine = "q35"
+    ttys = ("ttyS0", "ttyS1")  # the guest's names of console and agent's line
+    accelerators = os.environ.get("VU_ACCEL", "tcg,thread=multi")
+    agent_on_pci = False  # where the machine has only one serial line of its own
 
     def __init__(self, *args, kernel="", slots=0, extra=(), qemu=None, ram=None,
                  successor=False, **kw):
         self._release, self._slots, self._extra = kernel, slots, list(extra)
         self._ram, self.successor = ram, successor
-        name = qemu or os.environ.get("VU_QEMU") or "qemu-system-x86_64"
+        ours = os.environ.get("VU_QEMU") if self.program == Qemu.program else None
+        name = qemu or ours or self.program
         self._program = shutil.which(name)
         if not self._program:
-            raise Skip(f"no {name}: run scripts/setup guest (Debian package qemu-system-x86)")
+            raise Skip(f"no {name}: run scripts/setup guest (Debian package {self.package})")
         super().__init__(*args, **kw)
 
     def boot(self, timeout=60):
@@ -51,22 +57,23 @@ class Qemu(Machine):
         self._qmp = Qmp(self, monitor)
         lines = []
         for name, end in (("console", console), ("agent", agent)):
-            lines += ["-chardev", f"socket,id={name},fd={end.fileno()}",
-                      "-serial", f"chardev:{name}", end]
+            on_pci = name == "agent" and self.agent_on_pci
+            lines += ["-chardev", f"socket,id={name},fd={end.fileno()}", end]
+            lines += ["-device", f"pci-serial,chardev={name}"] if on_pci \
+                else ["-serial", f"chardev:{name}"]
         lines += ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}",
                   "-mon", "chardev=qmp,mode=control", theirs]
-        return self.line(lines, "console=ttyS0 panic=0 vu.agent=ttyS1")
+        return self.line(lines, self.basic_cmdline())
 
     def line(self, serial, cmdline):
         """QEMU's arguments; `serial` are those of the guest's serial lines."""
-        accel = os.environ.get("VU_ACCEL", "tcg,thread=multi")
         memory, cmdline = f"{self.memory}M", f"{cmdline} {self.cmdline}"
         backend = f"memory-backend-file,mem-path={self._ram}" if self._ram else "memory-backend-memfd"
         if self._slots:
             cmdline += " memhp_default_state=online"
             memory += f",slots={self._slots},maxmem={self.memory * 8}M"
         argv = [self._program, "-nodefaults", "-no-user-config", "-display", "none",
-                "-machine", "q35,memory-backend=ram", "-accel", accel,
+                "-machine", f"{self.machine},memory-backend=ram", "-accel", self.accelerators,
                 "-smp", self.cpus, "-m", memory,
                 "-object", f"{backend},id=ram,size={self.memory}M,share=on", *serial,
                 "-kernel", self.kernel.boot_image(self.folder), "-initrd", self.initramfs,
@@ -76,6 +83,10 @@ class Qemu(Machine):
         if self.successor:
             argv += ["-incoming", f"unix:{self._gate}"]
         return argv + self._extra
+
+    def basic_cmdline(self):
+        """What every kernel is told."""
+        return f"console={self.ttys[0]} panic=0 vu.agent={self.ttys[1]}"
 
     @property
     def _gate(self):
