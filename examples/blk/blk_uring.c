@@ -348,6 +348,18 @@ static int uring_watch_busy(struct uring *u)
 	return vu_group_add_fd(u->queue->group, u->busy_fd, 0, uring_on_busy, u->queue, &u->busy);
 }
 
+static void uring_say_why_not(int err)
+{
+	/* A filter of system calls answers with either. */
+	if (err == -EPERM || err == -ENOSYS)
+		fprintf(stderr,
+			"vu-blk: back-end file needs io_uring, which is not allowed here: %s "
+			"(see kernel.io_uring_disabled, and the container's seccomp filter)\n",
+			strerror(-err));
+	else
+		fprintf(stderr, "vu-blk: io_uring: %s\n", strerror(-err));
+}
+
 int uring_init(struct blk_queue *q)
 {
 	struct uring *u = calloc(1, sizeof(*u));
@@ -360,8 +372,7 @@ int uring_init(struct blk_queue *q)
 	u->busy_fd = -1;
 	ret = uring_setup(u, q->disk->settings);
 	if (ret) {
-		fprintf(stderr, "vu-blk: io_uring: %s%s\n", strerror(-ret),
-			ret == -EPERM ? " (see kernel.io_uring_disabled)" : "");
+		uring_say_why_not(ret);
 		free(u);
 		return ret;
 	}

@@ -12,6 +12,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "run/forbid.h"
+
 enum { DISK_SECTORS = DISK_IMAGE / SECTOR };
 
 /* One transfer whose data begins at an odd address and is cut into odd pieces. */
@@ -270,5 +272,6 @@ int main(void)
 		DISK_TEST(only_the_cache_mode_can_be_written),
 	};
 
+	io_uring_or_skip();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

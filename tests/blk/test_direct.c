@@ -17,6 +17,7 @@
 #include <linux/capability.h>
 
 #include "loop.h"
+#include "run/forbid.h"
 
 enum {
 	DEPTH = 32,
@@ -440,5 +441,6 @@ int main(int argc, char **argv)
 
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
+	io_uring_or_skip();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

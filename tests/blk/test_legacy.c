@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A disk under a driver without VERSION_1: firmware, or an old guest. */
 #include "rig.h"
+#include "run/forbid.h"
 
 static void a_legacy_driver_reads_writes_and_flushes(void **state)
 {
@@ -37,5 +38,6 @@ int main(void)
 		DISK_TEST(a_legacy_driver_keeps_its_cache_mode_without_flush),
 	};
 
+	io_uring_or_skip();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

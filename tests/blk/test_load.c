@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "run/forbid.h"
+
 enum {
 	DEPTH = 64,
 	QUEUES = 4,
@@ -437,5 +439,6 @@ int main(void)
 		DISK_TEST(sockets_have_disks_of_their_own),
 	};
 
+	io_uring_or_skip();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "loop.h"
+#include "run/forbid.h"
 
 static const char in_use[] = "in use by another process";
 
@@ -261,5 +262,6 @@ int main(void)
 		DISK_TEST(qemu_img_does_not_resize_an_image_that_is_served),
 	};
 
+	io_uring_or_skip();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,8 @@
 
 #include <sys/stat.h>
 
+#include "run/forbid.h"
+
 #define UNMAP VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP
 
 enum { DISK_SECTORS = DISK_IMAGE / SECTOR, NO_SUCH_TYPE = 12345 };
@@ -469,5 +471,6 @@ int main(void)
 		DISK_TEST(null_keeps_nothing),
 	};
 
+	io_uring_or_skip();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

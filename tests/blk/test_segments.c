@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "run/forbid.h"
+
 enum {
 	WINDOWS = 515, /* most buffers that its driver sends */
 	MOST = 2046,   /* beside header and status */
@@ -163,5 +165,6 @@ int main(void)
 		DISK_TEST(long_requests_are_taken_by_null),
 	};
 
+	io_uring_or_skip();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "loop.h"
+#include "run/forbid.h"
 
 #define UNMAP VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP
 
@@ -377,5 +378,6 @@ int main(void)
 		DISK_TEST(wrong_options_are_refused_with_what_is_valid),
 	};
 
+	io_uring_or_skip();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,7 +126,7 @@ void rig_spawn(struct rig *rig, const char *const *args)
 		spawn_free(&rig->program);
 	rig->started = rig_seconds();
 	spawn_start(&rig->program, argv, NULL);
-	spawn_wait_listening(rig->socket);
+	spawn_wait_up(&rig->program, rig->socket);
 	if (access(rig->control, F_OK) == 0) {
 		rig->answers.fd = rig_connect_control(rig);
 		rig->events.fd = rig_connect_control(rig);

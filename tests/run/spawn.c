@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,18 +126,46 @@ void spawn_run(struct spawned *s, const char *const *argv)
 	spawn_wait(s);
 }
 
-void spawn_wait_listening(const char *path)
+static bool spawn_is_listening(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), ret;
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	for (int waited = 0; waited < SPAWN_TIMEOUT_MS; waited += 5) {
-		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		int ret = connect(fd, (struct sockaddr *)&address, sizeof(address));
+	ret = connect(fd, (struct sockaddr *)&address, sizeof(address));
+	close(fd);
+	return !ret;
+}
 
-		close(fd);
-		if (!ret)
+void spawn_wait_listening(const char *path)
+{
+	for (int waited = 0; waited < SPAWN_TIMEOUT_MS; waited += 5) {
+		if (spawn_is_listening(path))
 			return;
+		spawn_sleep_ms(5);
+	}
+	fail_msg("nobody listens at %s", path);
+}
+
+/* Its status stays to be waited for. */
+static bool spawn_has_ended(const struct spawned *s)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	return !waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid;
+}
+
+void spawn_wait_up(struct spawned *s, const char *path)
+{
+	for (int waited = 0; waited < SPAWN_TIMEOUT_MS; waited += 5) {
+		if (spawn_is_listening(path))
+			return;
+		if (spawn_has_ended(s)) {
+			spawn_wait(s);
+			s->pid = 0;
+			fail_msg("the program ended with status %d; its log: %s", s->status,
+				 s->err);
+		}
 		spawn_sleep_ms(5);
 	}
 	fail_msg("nobody listens at %s", path);

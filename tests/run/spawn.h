@@ -35,6 +35,8 @@ void spawn_run(struct spawned *s, const char *const *argv);
 
 /* Wait until something listens at the path. */
 void spawn_wait_listening(const char *path);
+/* The same of this program; the test fails with its log if it ends before. */
+void spawn_wait_up(struct spawned *s, const char *path);
 
 /* Let this process and its children open so many files, or skip the test. */
 void spawn_need_files(unsigned int n);
