@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/io_uring.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -11,7 +12,7 @@
 
 #include "base/descriptor.h"
 
-enum { RING_ENTRIES = 16 };
+enum { RING_ENTRIES = 16, END_LOOKS = 100 };
 
 void closer_init(struct closer *c)
 {
@@ -19,10 +20,22 @@ void closer_init(struct closer *c)
 	c->ring_fd = -1;
 }
 
+/* The end of a ring calls off what no worker has begun: then nobody would ever close it. */
+static void closer_let_finish(struct closer *c)
+{
+	struct pollfd pfd = {.fd = c->ring_fd, .events = POLLIN};
+
+	if (c->owner != getpid())
+		return;
+	for (int i = 0; i < END_LOOKS && closer_open_ones(c) != c->kept; i++)
+		poll(&pfd, 1, 1);
+}
+
 void closer_fini(struct closer *c)
 {
 	if (c->ring_fd < 0)
 		return;
+	closer_let_finish(c);
 	munmap(c->ring, c->ring_bytes);
 	munmap(c->sqes, RING_ENTRIES * sizeof(*c->sqes));
 	close(c->ring_fd);

@@ -31,7 +31,10 @@ struct closer {
 };
 
 void closer_init(struct closer *closer);
-/* What is not closed yet may stay open. */
+/*
+ * Gives the workers a tenth of a second for what is not closed yet; what may block stays open after
+ * that.
+ */
 void closer_fini(struct closer *closer);
 
 /* Close a descriptor that others may hold, too, of a kind that is harmless or a Unix socket. */
