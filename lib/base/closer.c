@@ -12,7 +12,7 @@
 
 #include "base/descriptor.h"
 
-enum { RING_ENTRIES = 16, END_LOOKS = 100 };
+enum { RING_ENTRIES = 16, END_LOOKS = 1024, END_MS = 500 };
 
 void closer_init(struct closer *c)
 {
@@ -27,8 +27,12 @@ static void closer_let_finish(struct closer *c)
 
 	if (c->owner != getpid())
 		return;
-	for (int i = 0; i < END_LOOKS && closer_open_ones(c) != c->kept; i++)
-		poll(&pfd, 1, 1);
+	for (int i = 0; i < END_LOOKS && closer_open_ones(c) != c->kept; i++) {
+		if (!poll(&pfd, 1, END_MS))
+			return;
+		/* There may be more of them than fit. */
+		syscall(SYS_io_uring_enter, c->ring_fd, 0, 0, IORING_ENTER_GETEVENTS, NULL, 0);
+	}
 }
 
 void closer_fini(struct closer *c)

@@ -31,10 +31,7 @@ struct closer {
 };
 
 void closer_init(struct closer *closer);
-/*
- * Gives the workers a tenth of a second for what is not closed yet; what may block stays open after
- * that.
- */
+/* Gives the workers half a second to close one more; what is not closed then may stay open. */
 void closer_fini(struct closer *closer);
 
 /* Close a descriptor that others may hold, too, of a kind that is harmless or a Unix socket. */
