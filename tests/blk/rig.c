@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "loop.h"
@@ -47,6 +48,13 @@ int disk_teardown(void **state)
 
 void disk_use_memory(struct disk_rig *rig)
 {
+	struct statfs fs;
+
+	if (statfs("/dev/shm", &fs) < 0 ||
+	    (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < 2 * DISK_IMAGE) {
+		print_message("[  SKIP  ] /dev/shm is not there or has no room\n");
+		skip();
+	}
 	snprintf(rig->image, sizeof(rig->image), "/dev/shm/%s", strrchr(rig->base.dir, '/') + 1);
 }
 

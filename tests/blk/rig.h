@@ -44,7 +44,7 @@ struct disk_rig {
 int disk_setup(void **state);
 int disk_teardown(void **state);
 
-/* Have the image on a file system in memory. */
+/* Have the image on a file system in memory, or skip the test. */
 void disk_use_memory(struct disk_rig *rig);
 /* An image of this size whose sector n is filled with disk_byte(n). */
 void disk_make_image(struct disk_rig *rig, const char *path, uint64_t size);
