@@ -11,7 +11,7 @@
  * A request: queue_ready() takes and checks it, it waits in a list for --delay-ms, on_timer()
  * completes it.  Everything runs on the device thread.
  */
-#include <libvu/vu.h>
+#include <libvu/unstable.h>
 
 #include <endian.h>
 #include <errno.h>

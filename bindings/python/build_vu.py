@@ -73,7 +73,7 @@ def declarations(includes):
     cc = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
     done = subprocess.run([*cc, "-E", "-dD", "-DVU_PLAIN", "-x", "c",
                            *(f"-I{i}" for i in includes), "-"],
-                          input="#include <libvu/vu.h>\n", text=True, check=True,
+                          input="#include <libvu/unstable.h>\n", text=True, check=True,
                           stdout=subprocess.PIPE)
     ours, lines = False, []
     for line in done.stdout.splitlines():
@@ -106,7 +106,7 @@ def make_ffi():
     ffi.cdef("\n".join(re.findall(r"^static (\w+ vupy_guard_\w+\([^)]*\))$", guard, re.M))
              .replace(")", ");"))
     ffi.set_source(
-        "pylibvu._vu", "#include <libvu/vu.h>\n" + guard,
+        "pylibvu._vu", "#include <libvu/unstable.h>\n" + guard,
         libraries=["vu"], library_dirs=[str(libvu.libdir)],
         include_dirs=[str(i) for i in libvu.includes],
         runtime_library_dirs=["$ORIGIN"] if bundle else libvu.rpath,

@@ -8,6 +8,8 @@
 #ifndef CONSOLE_H
 #define CONSOLE_H
 
+#include <libvu/unstable.h>
+
 #include "console_backend.h"
 #include "console_control.h"
 

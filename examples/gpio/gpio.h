@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include <linux/virtio_gpio.h>
-#include <libvu/vu.h>
+#include <libvu/unstable.h>
 
 struct gpio;
 struct gpio_control;

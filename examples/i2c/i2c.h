@@ -7,7 +7,7 @@
 #ifndef VU_I2C_H
 #define VU_I2C_H
 
-#include <libvu/vu.h>
+#include <libvu/unstable.h>
 
 #include <stdbool.h>
 #include <stddef.h>

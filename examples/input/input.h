@@ -8,7 +8,7 @@
 
 #include <linux/input.h>
 #include <linux/virtio_input.h>
-#include <libvu/vu.h>
+#include <libvu/unstable.h>
 #include <stdbool.h>
 
 enum {

@@ -7,7 +7,7 @@
  * A request is copied out, served, and answered at once.  Notifications and delayed responses take
  * a buffer of the event queue when they are sent.  Everything runs on the device thread.
  */
-#include <libvu/vu.h>
+#include <libvu/unstable.h>
 
 #include <endian.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
 #ifndef SCMI_CONTROL_H
 #define SCMI_CONTROL_H
 
-#include <libvu/vu.h>
+#include <libvu/unstable.h>
 
 #include "scmi.h"
 

@@ -5,7 +5,7 @@
  * Each kind has a table of keywords with the number of words behind them; what depends on several
  * of them is checked at the end of the line.
  */
-#include <libvu/vu.h>
+#include <libvu/unstable.h>
 
 #include <ctype.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
 #ifndef SCMI_DESCRIBE_H
 #define SCMI_DESCRIBE_H
 
-#include <libvu/vu.h>
+#include <libvu/unstable.h>
 
 #include "scmi.h"
 

@@ -147,6 +147,18 @@ VU_API struct vu_runner *vu_program_runner(struct vu_program *program);
  */
 VU_API VU_CHECK int vu_program_add_worker(struct vu_program *program, struct vu_group *group);
 
+/**
+ * vu_number_parse() - read a number from an option or a script.
+ *
+ * Decimal, or hexadecimal after 0x; K, M, G or T may follow and multiply by powers of 1024.
+ *
+ * @number: receives it; unchanged on failure.
+ *
+ * Return: 0; -EINVAL for anything else; -ERANGE outside @min to @max.  Thread: any.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_number_parse(const char *text, uint64_t min, uint64_t max, uint64_t *number);
+
 VU_END_DECLS
 
 #endif

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Scripts: lines of words, from a file or from whoever controls a running device. */
+/*
+ * Scripts: lines of words, from a file or from whoever controls a running device.
+ *
+ * Unstable, see unstable.h.
+ */
 #ifndef LIBVU_SCRIPT_H
 #define LIBVU_SCRIPT_H
 
@@ -152,18 +156,6 @@ VU_API int vu_script_fail(struct vu_script *script, const char *reason);
  * Since: 0.1
  */
 VU_API void vu_script_say(struct vu_script *script, const char *text);
-
-/**
- * vu_number_parse() - read a number from an option or a script.
- *
- * Decimal, or hexadecimal after 0x; K, M, G or T may follow and multiply by powers of 1024.
- *
- * @number: receives it; unchanged on failure.
- *
- * Return: 0; -EINVAL for anything else; -ERANGE outside @min to @max.  Thread: any.
- * Since: 0.1
- */
-VU_API VU_CHECK int vu_number_parse(const char *text, uint64_t min, uint64_t max, uint64_t *number);
 
 VU_END_DECLS
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libvu: write vhost-user back-ends.  This is the only header to include.
+ * libvu: write vhost-user back-ends.  This is the only header to include, but for what is not
+ * promised yet: unstable.h.
  *
  *   cc device.c $(pkg-config --cflags --libs libvu)
  *
@@ -35,6 +36,5 @@
 #include <libvu/group.h>
 #include <libvu/runner.h>
 #include <libvu/program.h>
-#include <libvu/script.h>
 
 #endif

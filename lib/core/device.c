@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/first_size.h"
 #include "base/size_struct.h"
 #include "vhost_user/backend.h"
 #include "vhost_user/session.h"
@@ -17,13 +18,6 @@ enum { MAX_QUEUES = 256, MAX_PRIV = 65536, DEFAULT_SEGS = 1024, MAX_SEGS = 65536
 
 /* Of addresses there are 2^47 on x86-64, 2^48 on arm64, 2^31 or so in 32 bits. */
 #define DEFAULT_MEMORY (sizeof(void *) > 4 ? UINT64_C(8) << 40 : UINT64_C(1) << 30)
-
-/* In the first release the structs ended with these members. */
-enum {
-	DEVICE_INFO_V1 = offsetof(struct vu_device_info, log_opaque) + sizeof(void *),
-	OPS_V1 = offsetof(struct vu_ops, config_written) + sizeof(void *),
-	QUEUE_INFO_V1 = offsetof(struct vu_queue_info, discard_when_disabled) + sizeof(uint32_t),
-};
 
 #define BIT(n) (UINT64_C(1) << (n))
 
@@ -163,14 +157,15 @@ int vu_device_new(const struct vu_device_info *info, const struct vu_ops *ops, v
 	dev->suspended = true;
 	pthread_mutex_init(&dev->config.lock, NULL);
 	/* A size that says that these members are not there leaves only the usual log. */
-	if (info->size >= DEVICE_INFO_V1 && info->size <= SIZE_STRUCT_MAX)
+	if (info->size >= FIRST_DEVICE_INFO && info->size <= SIZE_STRUCT_MAX)
 		device_log_init(dev, info);
 	else
 		log_init(&dev->log, "vu_device_new", VU_LOG_ERROR, NULL, NULL);
-	err = device_copy(dev, &dev->info, sizeof(dev->info), info, DEVICE_INFO_V1,
+	err = device_copy(dev, &dev->info, sizeof(dev->info), info, FIRST_DEVICE_INFO,
 			  "struct vu_device_info");
 	if (!err && ops)
-		err = device_copy(dev, &dev->ops, sizeof(dev->ops), ops, OPS_V1, "struct vu_ops");
+		err = device_copy(dev, &dev->ops, sizeof(dev->ops), ops, FIRST_OPS,
+				  "struct vu_ops");
 	if (!dev->ops.queue_ready)
 		dev->ops.queue_ready = device_ignore_queue;
 	if (!err)
@@ -401,7 +396,8 @@ void vu_device_log_peer(struct vu_device *dev, enum vu_log_level level, const ch
 int vu_queue_configure(struct vu_queue *q, const struct vu_queue_info *info)
 {
 	struct vu_queue_info in;
-	int err = device_copy(q->dev, &in, sizeof(in), info, QUEUE_INFO_V1, "struct vu_queue_info");
+	int err = device_copy(q->dev, &in, sizeof(in), info, FIRST_QUEUE_INFO,
+			      "struct vu_queue_info");
 
 	if (err)
 		return err;

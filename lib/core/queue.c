@@ -8,12 +8,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/first_size.h"
 #include "base/size_struct.h"
 #include "core/device.h"
 #include "ring/hot.h"
-
-/* In the first release struct vu_queue_counters ended with this member. */
-enum { COUNTERS_V1 = offsetof(struct vu_queue_counters, batches) + sizeof(uint64_t) };
 
 /* The request's queue: the owner of its ring. */
 static struct vu_queue *req_owner(const struct req *req)
@@ -342,7 +340,7 @@ int vu_queue_counters(const struct vu_queue *q, struct vu_queue_counters *out)
 		.batches = count_read(&c->batches),
 	};
 
-	if (size < COUNTERS_V1 || size > SIZE_STRUCT_MAX)
+	if (size < FIRST_QUEUE_COUNTERS || size > SIZE_STRUCT_MAX)
 		return -EINVAL;
 	/* A newer program's struct: it is told how far it was filled. */
 	memset(out, 0, size);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <libvu/script.h>
+#include <libvu/program.h>
 
 static int option_choose(const struct vu_option *o, const char *value, uint32_t *to)
 {

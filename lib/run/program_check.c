@@ -8,11 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/first_size.h"
 #include "base/size_struct.h"
 #include "run/program.h"
-
-/* In the first release a row ended with this member. */
-enum { OPTION_V1 = offsetof(struct vu_option, set) + sizeof(void (*)(void)) };
 
 static int check_fail(const char *name, const char *what)
 {
@@ -53,7 +51,7 @@ static int check_options(struct vu_program *program)
 	if (!info->options)
 		return PROGRAM_OK;
 	ret = size_table_copy(&options, sizeof(*program->options), info->options, info->option_size,
-			      OPTION_V1);
+			      FIRST_OPTION);
 	if (ret)
 		return check_fail(info->name,
 				  check_size(ret, "option_size is not sizeof(struct vu_option)"));
@@ -74,7 +72,7 @@ int program_take_info(struct vu_program *program, const struct vu_program_info *
 {
 	struct vu_program_info *info = &program->info;
 	const char *wrong = NULL;
-	int ret = from ? size_struct_copy(info, sizeof(*info), from, sizeof(*from)) : 0;
+	int ret = from ? size_struct_copy(info, sizeof(*info), from, FIRST_PROGRAM_INFO) : 0;
 
 	if (!from)
 		wrong = "it is NULL";

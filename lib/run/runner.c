@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "base/first_size.h"
 #include "base/size_struct.h"
 #include "run/endpoint.h"
 #include "run/worker.h"
@@ -25,7 +26,7 @@ int vu_runner_new(const struct vu_runner_info *info, struct vu_runner **out)
 		return -ENOMEM;
 	if (info)
 		ret = size_struct_copy(&runner->info, sizeof(runner->info), info,
-				       sizeof(struct vu_runner_info));
+				       FIRST_RUNNER_INFO);
 	if (!ret)
 		ret = loop_init(&runner->loop);
 	if (ret) {
@@ -86,7 +87,7 @@ int vu_runner_listen(struct vu_runner *runner, struct vu_device *dev, const char
 	int ret;
 
 	if (info) {
-		ret = size_struct_copy(&how, sizeof(how), info, sizeof(struct vu_socket_info));
+		ret = size_struct_copy(&how, sizeof(how), info, FIRST_SOCKET_INFO);
 		if (ret)
 			return ret;
 	}

@@ -15,11 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/first_size.h"
 #include "base/size_struct.h"
 
 enum {
-	SCRIPT_INFO_V1 = offsetof(struct vu_script_info, log_opaque) + sizeof(void *),
-	COMMAND_V1 = offsetof(struct vu_command, run) + sizeof(void (*)(void)),
 	PIECE = 2048,
 	HELP_COLUMN = 28,
 };
@@ -35,7 +34,7 @@ static int script_copy_commands(struct vu_script *script)
 	if (!info->commands)
 		return -EINVAL;
 	ret = size_table_copy(&commands, sizeof(*script->commands), info->commands,
-			      info->command_size, COMMAND_V1);
+			      info->command_size, FIRST_COMMAND);
 	if (ret)
 		return ret;
 	script->commands = commands;
@@ -50,7 +49,7 @@ int script_init(struct vu_script *script, const struct vu_script_info *info)
 	int ret;
 
 	memset(script, 0, sizeof(*script));
-	ret = size_struct_copy(&script->info, sizeof(script->info), info, SCRIPT_INFO_V1);
+	ret = size_struct_copy(&script->info, sizeof(script->info), info, FIRST_SCRIPT_INFO);
 	if (!ret)
 		ret = script_copy_commands(script);
 	log_init(&script->log, ret || !script->info.name ? "script" : script->info.name,

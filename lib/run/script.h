@@ -3,7 +3,7 @@
 #ifndef RUN_SCRIPT_H
 #define RUN_SCRIPT_H
 
-#include <libvu/vu.h>
+#include <libvu/unstable.h>
 
 #include "base/log.h"
 #include "run/words.h"

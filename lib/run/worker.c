@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/first_size.h"
 #include "base/size_struct.h"
 #include "run/fault.h"
 
@@ -260,8 +261,7 @@ int vu_runner_add_worker(struct vu_runner *runner, struct vu_group *group,
 	w->group = group;
 	snprintf(w->name, sizeof(w->name), "vu-worker%u", runner->n_workers % 10000);
 	if (info)
-		ret = size_struct_copy(&w->info, sizeof(w->info), info,
-				       sizeof(struct vu_worker_info));
+		ret = size_struct_copy(&w->info, sizeof(w->info), info, FIRST_WORKER_INFO);
 	if (!ret)
 		ret = runner->running ? worker_start(w) : worker_probe(w);
 	if (ret) {

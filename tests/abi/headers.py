@@ -37,7 +37,7 @@ def alone(std, compiler, root, version_h):
 def preprocessed(compiler, root, version_h):
     """The text of our headers, without what the system's bring in."""
     done = subprocess.run(compiler + ['-E', '-DVU_PLAIN', '-x', 'c', *includes(root, version_h), '-'],
-                          input='#include <libvu/vu.h>\n', text=True, check=True,
+                          input='#include <libvu/unstable.h>\n', text=True, check=True,
                           stdout=subprocess.PIPE)
     ours, lines = False, []
     for line in done.stdout.splitlines():

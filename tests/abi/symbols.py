@@ -25,13 +25,15 @@ def exported(lib):
     return names
 
 
+def names_in(path):
+    text = re.sub(r'/\*.*?\*/', '', path.read_text(), flags=re.S)
+    text = re.sub(r'^\s*#.*$', '', text, flags=re.M)
+    return set(re.findall(r'\bVU_API\b[^;(]*?\b(\w+)\s*\(', text))
+
+
 def declared(root, version_h):
-    names = set()
-    for path in sorted((root / 'include/libvu').glob('*.h')) + [pathlib.Path(version_h)]:
-        text = re.sub(r'/\*.*?\*/', '', path.read_text(), flags=re.S)
-        text = re.sub(r'^\s*#.*$', '', text, flags=re.M)
-        names.update(re.findall(r'\bVU_API\b[^;(]*?\b(\w+)\s*\(', text))
-    return names
+    paths = sorted((root / 'include/libvu').glob('*.h')) + [pathlib.Path(version_h)]
+    return set().union(*map(names_in, paths))
 
 
 def listed(path):
@@ -61,11 +63,18 @@ def check_taken(lib, root, version_h):
 
 
 def check_versions(lib, root, version_h):
-    wrong = {n: v for n, v in exported(lib).items()
-             if not n.startswith('vu_') or not re.fullmatch(r'LIBVU_0(\.\d+)*', v)}
-    for name, version in sorted(wrong.items()):
-        print(f'{name}: version "{version}", expected vu_* and LIBVU_0*')
-    return not wrong and bool(exported(lib))
+    """In a node for each: that of the release, or the one of what is not promised."""
+    unstable = re.findall(r'#include <libvu/(?!vu\.h)(\w+\.h)>',
+                          (root / 'include/libvu/unstable.h').read_text())
+    loose = set().union(*(names_in(root / 'include/libvu' / name) for name in unstable))
+    wrong = {}
+    for name, version in exported(lib).items():
+        node = 'LIBVU_UNSTABLE' if name in loose else r'LIBVU_0\.\d+'
+        if not name.startswith('vu_') or not re.fullmatch(node, version):
+            wrong[name] = (version, node)
+    for name, (version, node) in sorted(wrong.items()):
+        print(f'{name}: version "{version}", expected vu_* and {node}')
+    return not wrong and bool(exported(lib)) and bool(loose)
 
 
 def check_globals(lib, root, version_h):

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <libvu/vu.h>
+#include <libvu/unstable.h>
 
 enum { SCRIPT_TEXT = 1 << 18 };
 
