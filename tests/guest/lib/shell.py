@@ -143,7 +143,7 @@ def command(store, script, arguments):
             guest.boot(timeout=BOOT)
         finally:
             with open(guest.log, encoding="utf-8", errors="replace") as log:
-                say(f"its line was {log.readline().rstrip()}")
+                say(f"QEMU's command line: {log.readline().rstrip()}")
         result = guest.run(script, timeout=float("inf"), check=False)
         sys.stdout.buffer.write(result.output)
         sys.stdout.flush()

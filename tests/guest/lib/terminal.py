@@ -20,7 +20,8 @@ class Terminal(Qemu):
         """Boots, and returns QEMU's exit status when its user has left."""
         argv = [str(a) for a in self.line(["-serial", "mon:stdio"], "console=ttyS0 quiet panic=-1 "
                                           "vu.shell=ttyS0") + ["-no-reboot"]]
-        self.say(f"the line, for your own use:\n{shlex.join(argv)}")
+        self.say(f"QEMU's command line:\n{shlex.join(argv)}")
+        self.say(f"booting Linux {self.kernel.release}; its shell comes in some seconds")
         sys.stderr.flush()
         old = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the guest's
         try:
