@@ -35,7 +35,8 @@ static int listen_at(const char *path)
 		return -1;
 	strcpy(address.sun_path, path);
 	/* Before it has a name: only our user may connect. */
-	if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1) < 0)
+	if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(fd, 1) < 0)
 		return -1;
 	return fd;
 }
@@ -65,8 +66,7 @@ static void loop(struct vu_device *dev, int listener, int epoll)
 			continue;
 		if (ev.data.fd == listener)
 			take_front_end(dev, listener);
-		else /* If there is more to do, it stays readable.  -ECONNRESET: the front-end left.
-		      */
+		else /* If there is more to do, it stays readable. */
 			vu_device_process(dev);
 	}
 }

@@ -77,7 +77,7 @@ static void blk_choose_cache_mode(struct blk_disk *disk)
 	atomic_store(&disk->writethrough, disk->wce ? !writeback : !disk->flush);
 }
 
-static int features_acked(struct vu_device *dev, uint64_t features, void *opaque)
+static int features_acked(struct vu_device *dev, uint64_t features, uint64_t high, void *opaque)
 {
 	struct blk_disk *disk = opaque;
 	const uint8_t off = 0;
@@ -141,7 +141,7 @@ static int blk_make_queue(struct blk_disk *disk, uint32_t index, struct vu_progr
 	q->vq = vu_device_queue(disk->dev, index);
 	ret = vu_group_new(disk->dev, &q->group);
 	if (!ret)
-		ret = vu_device_set_group(disk->dev, index, q->group);
+		ret = vu_queue_set_group(vu_device_queue(disk->dev, index), q->group);
 	if (!ret && disk->backend->queue_init)
 		ret = disk->backend->queue_init(q);
 	return ret ? ret : vu_program_add_worker(program, q->group);

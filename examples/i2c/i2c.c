@@ -165,7 +165,7 @@ static int i2c_make_device(struct i2c *i2c, struct vu_program *program, bool own
 		ret = vu_group_new(i2c->dev, &i2c->group);
 		i2c->own_group = !ret;
 		if (!ret)
-			ret = vu_device_set_group(i2c->dev, 0, i2c->group);
+			ret = vu_queue_set_group(vu_device_queue(i2c->dev, 0), i2c->group);
 	}
 	return ret ? ret : vu_group_add_timer(i2c->group, on_patience, i2c, &i2c->timer);
 }

@@ -62,6 +62,9 @@ enum vu_device_flags {
  * @log_level: lines above it are dropped; 0 logs errors only.
  * @log_fn: receives log lines; NULL means vu_log_stderr().
  * @log_opaque: first argument of log_fn.
+ * @features_high, @required_high, @forbidden_high: bits 64 to 127, bit 64 in the lowest.
+ *vhost-user's messages carry 64 at present: what is offered beyond is never accepted, and must not
+ *be required.
  * @max_memory: bytes of guest memory that may be mapped at a time, so that one front-end cannot use
  *	up the process's addresses; counted are also the in-flight log and what requests of an
  *	older memory table still use, so a new table needs room beside the old one.  0 means 8 TiB
@@ -88,6 +91,9 @@ struct vu_device_info {
 	vu_log_fn log_fn;
 	void *log_opaque;
 	uint64_t max_memory;
+	uint64_t features_high;
+	uint64_t required_high;
+	uint64_t forbidden_high;
 };
 
 /**
@@ -97,8 +103,9 @@ struct vu_device_info {
  * @session_begin: a front-end connected; non-zero -errno refuses it.  Device thread.
  * @session_end: it is gone.  Requests may still be outstanding: complete them as usual, they
  *	touch nothing.  Device thread.
- * @features_acked: the driver's choice, which may come several times before a start.  -errno
- *	vetoes it: FEATURES_OK stays clear, and the device does not start.  Device thread.
+ * @features_acked: the driver's choice, bits 0 to 63 and 64 to 127, which may come several times
+ *	before a start.  -errno vetoes it: FEATURES_OK stays clear, and the device does not start.
+ *Device thread.
  * @started: the first ring of a suspended device is about to start; features and configuration
  *	are final.  -errno ends the session.  Device thread.
  * @stopped: the last ring stopped: the device is suspended and must not send anything to the
@@ -133,7 +140,8 @@ struct vu_ops {
 	size_t size;
 	int (*session_begin)(struct vu_device *dev, void *opaque);
 	void (*session_end)(struct vu_device *dev, void *opaque);
-	int (*features_acked)(struct vu_device *dev, uint64_t features, void *opaque);
+	int (*features_acked)(struct vu_device *dev, uint64_t features, uint64_t features_high,
+			      void *opaque);
 	int (*started)(struct vu_device *dev, void *opaque);
 	void (*stopped)(struct vu_device *dev, void *opaque);
 	void (*reset)(struct vu_device *dev, void *opaque);
@@ -173,7 +181,7 @@ VU_API VU_CHECK int vu_device_new(const struct vu_device_info *info, const struc
 VU_API void vu_device_free(struct vu_device *dev);
 
 /**
- * vu_device_set_memory() - change what vu_device_info said of guest memory.
+ * vu_device_limit_memory() - change what vu_device_info said of guest memory.
  *
  * For a program's command line; vu_program_main() does it for --max-memory and --allow-any-memory.
  *
@@ -183,7 +191,7 @@ VU_API void vu_device_free(struct vu_device *dev);
  * Return: 0; -EBUSY while a front-end is attached.  Thread: device thread.
  * Since: 0.1
  */
-VU_API int vu_device_set_memory(struct vu_device *dev, uint64_t max_memory, int any);
+VU_API int vu_device_limit_memory(struct vu_device *dev, uint64_t max_memory, int any);
 
 /**
  * vu_device_attach() - give the device a connected front-end.
@@ -191,10 +199,8 @@ VU_API int vu_device_set_memory(struct vu_device *dev, uint64_t max_memory, int 
  * @fd: a connected AF_UNIX stream socket; the device owns it if the call succeeds.
  *
  * Return: 0; -EBUSY while another front-end is attached; -ENOTSOCK, -EINVAL for another kind of
- * fd; -EPERM when front-ends have sent too many descriptors that are not closed yet (a log line says
- * so); what session_begin returned.
- * Thread: device thread.
- * Since: 0.1
+ * fd; -EPERM when front-ends have sent too many descriptors that are not closed yet (a log line
+ * says so); what session_begin returned. Thread: device thread. Since: 0.1
  */
 VU_API VU_CHECK int vu_device_attach(struct vu_device *dev, int fd);
 
@@ -207,17 +213,17 @@ VU_API VU_CHECK int vu_device_attach(struct vu_device *dev, int fd);
 VU_API void vu_device_detach(struct vu_device *dev);
 
 /**
- * vu_device_close() - end the session when all that was taken is finished.
+ * vu_device_drain() - end the session when all that was taken is finished.
  *
  * Nothing more is handed out, queue_stop is called, and once no request is outstanding the session
  * ends like by vu_device_detach(), which may still be called if that takes too long.  A
  * front-end that connects again then finds its rings as if every request had been waited for.
  *
- * vu_device_process() returns -ECONNRESET when it is done.  Safe when nothing is attached.
+ * vu_device_process() returns VU_PROCESS_ENDED when it is done.  Safe when nothing is attached.
  * Thread: device thread.
  * Since: 0.1
  */
-VU_API void vu_device_close(struct vu_device *dev);
+VU_API void vu_device_drain(struct vu_device *dev);
 
 /**
  * vu_device_is_attached() - is a front-end attached?
@@ -233,38 +239,47 @@ VU_API int vu_device_is_attached(const struct vu_device *dev);
  * A connection ends, with a line in the log, when its first whole message does not come for so
  * long, or the rest of any message.  Between messages a front-end may be silent for ever.
  *
- * @ms: milliseconds; 0 means for ever.  A new device has 30000.  Holds from the next wait on.
+ * @ns: nanoseconds; 0 means for ever.  A new device has 30 s.  Holds from the next wait on.
  *
  * Thread: device thread.
  * Since: 0.1
  */
-VU_API void vu_device_set_message_timeout(struct vu_device *dev, uint32_t ms);
+VU_API void vu_device_set_message_timeout(struct vu_device *dev, uint64_t ns);
 
 /**
- * vu_device_message_timeout() - what vu_device_set_message_timeout() set.
+ * vu_device_message_timeout() - what vu_device_set_message_timeout() set, in nanoseconds.
  *
  * Thread: device thread.
  * Since: 0.1
  */
-VU_API uint32_t vu_device_message_timeout(const struct vu_device *dev);
+VU_API uint64_t vu_device_message_timeout(const struct vu_device *dev);
 
 /**
  * vu_device_fd() - the one descriptor to wait for.
  *
  * It polls readable whenever vu_device_process() has something to do, also when that has just
- * returned 1: a loop may call once for each wake.  It stays the same for the device's life, across
- * sessions; the device owns it.
- * Thread: any.
- * Since: 0.1
+ * returned VU_PROCESS_MORE: a loop may call once for each wake.  It stays the same for the device's
+ * life, across sessions; the device owns it. Thread: any. Since: 0.1
  */
 VU_API int vu_device_fd(const struct vu_device *dev);
 
 /**
+ * enum vu_process - bits of what vu_device_process() and vu_runner_process() return.
+ *
+ * @VU_PROCESS_MORE: there is more to do at once; others on the same thread may have a turn before.
+ * @VU_PROCESS_ENDED: a session ended, whatever the reason (the log has it), and the device is free
+ *for vu_device_attach().  Told once for each.  Of a runner: nothing is left to serve.
+ *
+ * Programs ignore bits that they do not know.
+ *
+ * Since: 0.1
+ */
+enum vu_process { VU_PROCESS_MORE = 1, VU_PROCESS_ENDED = 2 };
+
+/**
  * vu_device_process() - handle what is there: messages, notifications, timers.  Never blocks.
  *
- * Return: 0, or 1 when there is more to do at once (so that one busy device cannot starve
- * others on the same thread); -ECONNRESET once after a session ended, whatever the reason (the log
- * has it), and the device is free for vu_device_attach(); -EDEADLK inside a callback.
+ * Return: bits of enum vu_process, 0 when there is nothing to tell; -EDEADLK inside a callback.
  * Thread: device thread.
  * Since: 0.1
  */
@@ -304,12 +319,22 @@ VU_API void *vu_device_opaque(const struct vu_device *dev);
 VU_API const char *vu_device_name(const struct vu_device *dev);
 
 /**
- * vu_device_features() - the bits offered that the driver accepted; 0 before it did.
+ * vu_device_features() - the bits offered that the driver accepted, of 0 to 63; 0 before it did.
  *
  * Thread: any.
  * Since: 0.1
  */
 VU_API uint64_t vu_device_features(const struct vu_device *dev);
+
+/**
+ * vu_device_has_feature() - did the driver accept this bit?
+ *
+ * @bit: its number, such as VU_F_VERSION_1; up to 127, and none beyond is ever accepted.
+ *
+ * Return: 1 or 0.  Thread: any.
+ * Since: 0.1
+ */
+VU_API int vu_device_has_feature(const struct vu_device *dev, uint32_t bit);
 
 /**
  * vu_device_log() - write a finished line to the device's log.

@@ -48,17 +48,17 @@ VU_API void vu_group_free(struct vu_group *group);
 VU_API struct vu_group *vu_device_group(struct vu_device *dev);
 
 /**
- * vu_device_set_group() - let a group serve this queue.
+ * vu_queue_set_group() - let a group serve this queue.
  *
- * @group: a group of this device; NULL means the device's own.
+ * @queue: NULL, as of an index that is not there, is -EINVAL.
+ * @group: a group of its device; NULL means the device's own.
  *
- * Return: 0; -EINVAL for a bad index or a group of another device; -EBUSY while a front-end is
+ * Return: 0; -EINVAL for a group of another device; -EBUSY while a front-end is
  * attached or requests are outstanding.
  * Thread: device thread.
  * Since: 0.1
  */
-VU_API VU_CHECK int vu_device_set_group(struct vu_device *dev, uint32_t queue,
-					struct vu_group *group);
+VU_API VU_CHECK int vu_queue_set_group(struct vu_queue *queue, struct vu_group *group);
 
 /**
  * vu_group_fd() - polls readable when vu_group_process() has something to do.
@@ -76,11 +76,11 @@ VU_API int vu_group_fd(const struct vu_group *group);
  *
  * @budget: requests to hand out per queue in a turn; 0 means 1024.
  *
- * Each queue has one turn in a call.  What it hands out from one turn to the next is limited, whoever
- * takes it (its own queue_ready, another queue's, a timer or an fd): to the budget, and, where
- * requests are completed as they are taken, to about 1 MiB of their bytes; this is looked at every 64
- * requests.  vu_queue_next() then returns 0, and the rest is come back for.  One large request is the
- * device's to bound.
+ * Each queue has one turn in a call.  What it hands out from one turn to the next is limited,
+ * whoever takes it (its own queue_ready, another queue's, a timer or an fd): to the budget, and,
+ * where requests are completed as they are taken, to about 1 MiB of their bytes; this is looked at
+ * every 64 requests.  vu_queue_next() then returns 0, and the rest is come back for.  One large
+ * request is the device's to bound.
  *
  * After vu_group_arm() it asks the kernel for ready fds; without that, in a loop that polls, only
  * in every 32nd call.
@@ -118,14 +118,15 @@ VU_API VU_CHECK int vu_group_arm(struct vu_group *group);
  * returned 0.  The callbacks of fds and timers that are ready are called here, queues are served by
  * the vu_group_process() that follows: so this saves the system call by which that would find out.
  *
- * @timeout_ms: milliseconds; 0 only looks, -1 waits without a limit.
+ * @timeout_ns: nanoseconds; 0 only looks, -1 waits without a limit.  It may take a millisecond
+ * longer.
  *
  * Return: 1: something is ready; 0: the time is over, or a signal came; -EINVAL for a timeout below
  * -1; -EDEADLK inside a callback.
  * Thread: queue thread.
  * Since: 0.1
  */
-VU_API int vu_group_wait(struct vu_group *group, int timeout_ms);
+VU_API int vu_group_wait(struct vu_group *group, int64_t timeout_ns);
 
 /**
  * vu_group_wake() - let the group's thread not sleep, or wake it.  Thread: any; async-signal-safe.

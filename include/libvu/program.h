@@ -109,11 +109,12 @@ struct vu_program_info {
  * (repeatable), --fd=FDNUM (connected or listening; repeatable), --connect=PATH (the front-end
  * listens; repeatable), --print-capabilities, --help, --version,
  * --verbose (repeatable), --once, --socket-mode=OCTAL, --socket-group=NAME, --poll-us=N,
- * --cpus=LIST, --allow-any-memory, --max-memory=SIZE (vu_device_set_memory()) and
- * --message-timeout=SECONDS (vu_device_set_message_timeout()).  Without a socket option, sockets passed by LISTEN_FDS are used.  SIGTERM and SIGINT end it cleanly, and so do
- * SIGQUIT and SIGUSR2 unless they were ignored or had a handler before; SIGBUS in truncated guest
- * memory ends only the session concerned.  SIGUSR1 prints every queue's counters
- * (vu_queue_counters()) to standard error.
+ * --cpus=LIST, --allow-any-memory, --max-memory=SIZE (vu_device_limit_memory()) and
+ * --message-timeout=SECONDS (vu_device_set_message_timeout()).  Without a socket option, sockets
+ * passed by LISTEN_FDS are used.  SIGTERM and SIGINT end it cleanly, and so do SIGQUIT and SIGUSR2
+ * unless they were ignored or had a handler before; SIGBUS in truncated guest memory ends only the
+ * session concerned.  SIGUSR1 prints every queue's counters (vu_queue_counters()) to standard
+ * error.
  *
  * Return: the exit status for main(): 0 after a clean end, 1 for a failure, 2 for wrong usage.
  * Thread: main thread, before it has started others.

@@ -156,7 +156,7 @@ VU_API uint64_t vu_req_progress(const struct vu_req *req);
 VU_API VU_CHECK int vu_req_set_progress(struct vu_req *req, uint64_t progress);
 
 /**
- * vu_req_suspend() - leave a request in the in-flight log instead of finishing it.
+ * vu_req_leave() - leave a request in the in-flight log instead of finishing it.
  *
  * For a queue that stops (queue_stop was called) while its requests would take long: their work is
  * cancelled, nothing of it may reach the guest's memory any more, and whoever serves the queue
@@ -169,7 +169,7 @@ VU_API VU_CHECK int vu_req_set_progress(struct vu_req *req, uint64_t progress);
  * Thread: queue thread.
  * Since: 0.1
  */
-VU_API VU_CHECK int vu_req_suspend(struct vu_req *req);
+VU_API VU_CHECK int vu_req_leave(struct vu_req *req);
 
 /**
  * vu_queue_signal() - notify the driver now, if it wants to know, of what was completed.

@@ -40,7 +40,8 @@ struct vu_script;
 /**
  * enum vu_feature - numbers of the feature bits that are not a device's own.
  *
- * virtio 1.3 §6.  A mask holds bit n at UINT64_C(1) << n.  Bits 0-23 and 50-127 belong to the
+ * virtio 1.3 §6.  A mask holds bit n at UINT64_C(1) << n, for n up to
+ * 63; bits 64 to 127 have masks of their own, called ..._high.  Bits 0-23 and 50-127 belong to the
  * device type, see §5 of the specification.
  *
  * Since: 0.1

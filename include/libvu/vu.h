@@ -16,7 +16,8 @@
  * Conventions, everywhere:
  *  - A function that can fail returns 0 (or a documented positive value) or -errno.  errno itself
  *    carries no meaning.
- *  - Sizes and offsets are bytes; times are nanoseconds; feature masks hold bit n at 1 << n.
+ *  - Sizes and offsets are bytes; times are nanoseconds; feature masks hold bit n at 1 << n,
+ *    those called ..._high bit 64 + n.
  *  - A struct the caller fills starts with `size_t size`, set to sizeof that struct: programs built
  *    against an older or newer header keep working (an unknown, non-zero tail is -E2BIG).
  *  - What the library hands out is opaque, or a struct that only grows at its end.

@@ -15,7 +15,7 @@
 
 enum {
 	/* 0.1 */
-	FIRST_DEVICE_INFO = FIRST_SIZE(vu_device_info, max_memory),
+	FIRST_DEVICE_INFO = FIRST_SIZE(vu_device_info, forbidden_high),
 	FIRST_OPS = FIRST_SIZE(vu_ops, config_written),
 	FIRST_QUEUE_INFO = FIRST_SIZE(vu_queue_info, discard_when_disabled),
 	FIRST_QUEUE_COUNTERS = FIRST_SIZE(vu_queue_counters, batches),

@@ -49,7 +49,7 @@ static const char *device_check(const struct vu_device_info *info)
 	if (info->features & reserved_bits)
 		return "features may only have bits of the device type: the others are the "
 		       "library's";
-	if (info->required & ~(info->features | ring_bits))
+	if (info->required & ~(info->features | ring_bits) || info->required_high)
 		return "required has a bit that is not offered";
 	if (info->required & info->forbidden)
 		return "required and forbidden share a bit";
@@ -152,7 +152,7 @@ int vu_device_new(const struct vu_device_info *info, const struct vu_ops *ops, v
 		return -ENOMEM;
 	dev->opaque = opaque;
 	dev->own.epoll_fd = dev->own.wake_fd = dev->own.again_fd = -1;
-	dev->message_timeout_ms = DEFAULT_MESSAGE_TIMEOUT_MS;
+	dev->message_timeout_ns = DEFAULT_MESSAGE_TIMEOUT_NS;
 	session_setup(dev);
 	dev->suspended = true;
 	pthread_mutex_init(&dev->config.lock, NULL);
@@ -274,7 +274,7 @@ void vu_device_free(struct vu_device *dev)
 	free(dev);
 }
 
-int vu_device_set_memory(struct vu_device *dev, uint64_t max_memory, int any)
+int vu_device_limit_memory(struct vu_device *dev, uint64_t max_memory, int any)
 {
 	if (dev->session || dev->ending)
 		return -EBUSY;
@@ -285,14 +285,14 @@ int vu_device_set_memory(struct vu_device *dev, uint64_t max_memory, int any)
 	return 0;
 }
 
-void vu_device_set_message_timeout(struct vu_device *dev, uint32_t ms)
+void vu_device_set_message_timeout(struct vu_device *dev, uint64_t ns)
 {
-	dev->message_timeout_ms = ms;
+	dev->message_timeout_ns = ns;
 }
 
-uint32_t vu_device_message_timeout(const struct vu_device *dev)
+uint64_t vu_device_message_timeout(const struct vu_device *dev)
 {
-	return dev->message_timeout_ms;
+	return dev->message_timeout_ns;
 }
 
 int vu_device_fd(const struct vu_device *dev)
@@ -349,7 +349,7 @@ int vu_device_process(struct vu_device *dev)
 		more = vu_group_arm(&dev->own);
 	if (unlikely(dev->ended)) {
 		dev->ended = false;
-		return -ECONNRESET;
+		return more | VU_PROCESS_ENDED;
 	}
 	return more;
 }
@@ -381,6 +381,11 @@ const char *vu_device_name(const struct vu_device *dev)
 uint64_t vu_device_features(const struct vu_device *dev)
 {
 	return atomic_load(&dev->features);
+}
+
+int vu_device_has_feature(const struct vu_device *dev, uint32_t bit)
+{
+	return bit < 64 && vu_device_features(dev) >> bit & 1;
 }
 
 void vu_device_log(struct vu_device *dev, enum vu_log_level level, const char *line)

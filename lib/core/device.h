@@ -56,7 +56,7 @@ struct vu_device {
 	struct source socket;	 /* session.c; here because events outlive sessions */
 	struct source backend;	 /* backend.c */
 	struct patience patience;
-	uint32_t message_timeout_ms; /* 0: none */
+	uint64_t message_timeout_ns; /* 0: none */
 };
 
 /* queue_life.c → session.c, on the device thread: a queue's command was answered. */

@@ -6,6 +6,7 @@
 #include "core/group.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -289,19 +290,27 @@ bool group_look(struct vu_group *g)
 	return n == EVENTS_PER_PASS;
 }
 
-int vu_group_wait(struct vu_group *g, int timeout_ms)
+/* What epoll_wait(2) takes; not a moment too early. */
+static int group_milliseconds(int64_t ns)
+{
+	int64_t ms = ns / 1000000 + (ns % 1000000 > 0);
+
+	return ns < 0 ? -1 : ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+int vu_group_wait(struct vu_group *g, int64_t timeout_ns)
 {
 	int n;
 
-	if (timeout_ms < -1)
+	if (timeout_ns < -1)
 		return -EINVAL;
 	if (g->in_process)
 		return group_refuse(g, "vu_group_wait");
 	group_note_owner(g);
 	g->in_process = g->waits = true;
 	if (g->more)
-		timeout_ms = 0;
-	n = group_take_events(g, timeout_ms);
+		timeout_ns = 0;
+	n = group_take_events(g, group_milliseconds(timeout_ns));
 	g->in_process = false;
 	/* The next pass need not ask again, unless there may be more. */
 	if (n < EVENTS_PER_PASS && !g->removed)
@@ -429,13 +438,15 @@ struct vu_group *vu_device_group(struct vu_device *dev)
 	return &dev->own;
 }
 
-int vu_device_set_group(struct vu_device *dev, uint32_t index, struct vu_group *g)
+int vu_queue_set_group(struct vu_queue *q, struct vu_group *g)
 {
-	if (index >= dev->info.n_queues || (g && g->dev != dev))
+	struct vu_device *dev = q ? q->dev : NULL;
+
+	if (!q || (g && g->dev != dev))
 		return -EINVAL;
 	/* stale counts the rings of earlier sessions that have requests outstanding. */
 	if (dev->session || dev->waiting || atomic_load(&dev->stale))
 		return -EBUSY;
-	group_move_queue(&dev->queues[index], g ? g : &dev->own);
+	group_move_queue(q, g ? g : &dev->own);
 	return 0;
 }

@@ -80,8 +80,8 @@ void patience_silence(struct vu_device *dev, bool silent)
 	if (!silent) {
 		/* The timer is left alone: mostly the next message has come before it expires. */
 		p->silence_end = 0;
-	} else if (!p->silence_end && dev->message_timeout_ms) {
-		p->silence_end = patience_now() + dev->message_timeout_ms * INT64_C(1000000);
+	} else if (!p->silence_end && dev->message_timeout_ns) {
+		p->silence_end = patience_now() + (int64_t)dev->message_timeout_ns;
 		patience_arm(dev);
 	}
 }

@@ -8,7 +8,7 @@
 
 #include "core/group.h"
 
-enum { DEFAULT_MESSAGE_TIMEOUT_MS = 30000 };
+#define DEFAULT_MESSAGE_TIMEOUT_NS UINT64_C(30000000000)
 
 struct vu_device;
 

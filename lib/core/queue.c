@@ -307,12 +307,12 @@ int vu_req_set_progress(struct vu_req *pub, uint64_t progress)
 	return err ? err : ring_set_progress(req->ring, req, progress);
 }
 
-int vu_req_suspend(struct vu_req *pub)
+int vu_req_leave(struct vu_req *pub)
 {
 	struct req *req = (struct req *)pub;
 	struct ring *ring = req->ring;
 	struct vu_queue *q = ring->config.queue;
-	int err = req_check(req, "vu_req_suspend");
+	int err = req_check(req, "vu_req_leave");
 
 	if (!err && !ring->dead && q->state != QUEUE_DRAINING)
 		err = -EBUSY;

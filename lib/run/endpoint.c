@@ -88,10 +88,10 @@ static int endpoint_on_listener(struct watch *watch, uint32_t events)
 	loop_unwatch(&ep->runner->loop, &ep->listener);
 	ret = fd < 0 ? -errno : loop_watch(&ep->runner->loop, &ep->greeting, fd);
 	if (!ret) {
-		uint64_t ms = vu_device_message_timeout(ep->dev);
+		uint64_t ns = vu_device_message_timeout(ep->dev);
 
-		if (ms)
-			loop_timer_start(&ep->runner->loop, &ep->greeting_end, ms * 1000000);
+		if (ns)
+			loop_timer_start(&ep->runner->loop, &ep->greeting_end, ns);
 		endpoint_retry_reset(ep);
 		return 0;
 	}
@@ -136,7 +136,7 @@ static void endpoint_on_greeting_end(struct timer *timer)
 	int fd = ep->greeting.fd;
 
 	log_peer_warn(&ep->log, "who connected sends nothing for %.3g s: disconnecting",
-		      vu_device_message_timeout(ep->dev) / 1e3);
+		      (double)vu_device_message_timeout(ep->dev) / 1e9);
 	loop_unwatch(&ep->runner->loop, &ep->greeting);
 	shutdown(fd, SHUT_RDWR);
 	close(fd);
@@ -225,16 +225,15 @@ static int endpoint_on_device(struct watch *watch, uint32_t events)
 	int ret = vu_device_process(ep->dev);
 
 	(void)events;
-	if (ret >= 0)
-		return ret;
-	endpoint_session_ended(ep);
-	return 0;
+	if (ret > 0 && ret & VU_PROCESS_ENDED)
+		endpoint_session_ended(ep);
+	return ret > 0 && ret & VU_PROCESS_MORE;
 }
 
 void endpoint_close_session(struct endpoint *ep)
 {
 	ep->ending = vu_device_is_attached(ep->dev);
-	vu_device_close(ep->dev);
+	vu_device_drain(ep->dev);
 }
 
 void endpoint_end_session(struct endpoint *ep)
@@ -261,7 +260,7 @@ bool endpoint_await_end(struct endpoint *ep, uint64_t deadline)
 		/* Groups whose worker has ended, or never began, are in nobody's hands but ours. */
 		worker_stand_in(ep->runner);
 		ret = vu_device_process(ep->dev);
-		if (ret == -ECONNRESET) {
+		if (ret > 0 && ret & VU_PROCESS_ENDED) {
 			ep->ending = false;
 			endpoint_session_ended(ep);
 		} else if (loop_now() >= deadline) {

@@ -192,11 +192,12 @@ static int program_create_devices(struct vu_program *program)
 		program->n_devices++;
 		/* Fails only with a front-end attached, which nobody can have done. */
 		if (program->sockets[i].dev)
-			(void)vu_device_set_memory(program->sockets[i].dev, program->max_memory,
-						   program->any_memory);
+			(void)vu_device_limit_memory(program->sockets[i].dev, program->max_memory,
+						     program->any_memory);
 		if (program->sockets[i].dev && program->has_message_timeout)
 			vu_device_set_message_timeout(program->sockets[i].dev,
-						      (uint32_t)program->message_timeout * 1000);
+						      program->message_timeout *
+							      UINT64_C(1000000000));
 	}
 	return PROGRAM_OK;
 }

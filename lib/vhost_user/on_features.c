@@ -89,7 +89,7 @@ static int features_check(struct session *s, uint64_t acked)
 	}
 	if (!dev->ops.features_acked)
 		return 0;
-	return dev->ops.features_acked(dev, vu_device_features(dev), dev->opaque);
+	return dev->ops.features_acked(dev, vu_device_features(dev), 0, dev->opaque);
 }
 
 static int features_done(struct session *s, struct wire_msg *msg)

@@ -273,7 +273,7 @@ void session_silent(struct vu_device *dev)
 	log_peer_error(&dev->log,
 		       s->heard ? "the front-end's message is not whole after %.3g s: disconnecting"
 				: "the front-end sends no whole message for %.3g s: disconnecting",
-		       dev->message_timeout_ms / 1e3);
+		       (double)dev->message_timeout_ns / 1e9);
 	s->dead = true;
 	device_wake(dev);
 }
@@ -390,7 +390,7 @@ void vu_device_detach(struct vu_device *dev)
 	device_wake(dev);
 }
 
-void vu_device_close(struct vu_device *dev)
+void vu_device_drain(struct vu_device *dev)
 {
 	if (!dev->session)
 		return;

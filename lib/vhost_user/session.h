@@ -38,7 +38,7 @@ struct session {
 	bool features_set;	   /* SET_FEATURES came */
 	bool features_ok;	   /* ... and we can run with them */
 	bool heard;		   /* a whole message came */
-	bool closing;		   /* vu_device_close(): it ends when all rings have stopped */
+	bool closing;		   /* vu_device_drain(): it ends when all rings have stopped */
 	bool dead;		   /* to be ended at the next opportunity */
 	uint32_t events;	   /* what is watched on the socket */
 	session_resume_fn *resume; /* waiting: what to do when the commands are answered */

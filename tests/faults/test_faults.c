@@ -66,8 +66,6 @@ static void life_pump(void *opaque)
 	fault_on();
 	for (int i = 0; more > 0 && i < RIG_PASSES; i++) {
 		more = vu_device_process(l->dev);
-		if (more < 0)
-			break;
 		more |= vu_group_process(l->group, 0);
 		if (!more)
 			more = vu_group_arm(l->group);
@@ -103,7 +101,7 @@ static bool life_make(struct life *l)
 	if (!err)
 		err = vu_group_new(l->dev, &l->group);
 	if (!err)
-		err = vu_device_set_group(l->dev, 1, l->group);
+		err = vu_queue_set_group(vu_device_queue(l->dev, 1), l->group);
 	fault_off();
 	return !life_refused(l, err);
 }

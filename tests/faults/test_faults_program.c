@@ -70,7 +70,7 @@ static int trial_create(struct vu_program *program, uint32_t index, struct vu_de
 		return err;
 	err = vu_group_new(*dev, group);
 	if (!err)
-		err = vu_device_set_group(*dev, 1, *group);
+		err = vu_queue_set_group(vu_device_queue(*dev, 1), *group);
 	if (!err)
 		err = vu_program_add_worker(program, *group);
 	if (err) {

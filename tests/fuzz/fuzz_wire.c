@@ -82,7 +82,7 @@ static void queue_stop(struct vu_queue *queue, void *opaque)
 	for (uint32_t i = s->n_held; i-- > 0;) {
 		if (vu_req_queue(s->held[i]) != queue)
 			continue;
-		if (i % 2 == 0 && !vu_req_suspend(s->held[i]))
+		if (i % 2 == 0 && !vu_req_leave(s->held[i]))
 			s->held[i] = s->held[--s->n_held];
 		else if (i % 3 == 0)
 			release(s, i);

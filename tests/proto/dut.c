@@ -41,7 +41,7 @@ static void on_end(struct vu_device *dev, void *opaque)
 	((struct dut *)opaque)->finished++;
 }
 
-static int on_features(struct vu_device *dev, uint64_t features, void *opaque)
+static int on_features(struct vu_device *dev, uint64_t features, uint64_t high, void *opaque)
 {
 	struct dut *dut = opaque;
 
@@ -173,11 +173,9 @@ void dut_pump(void *opaque)
 		if (dut->once && !poll(&(struct pollfd){vu_device_fd(dut->dev), POLLIN, 0}, 1, 0))
 			return;
 		ret = vu_device_process(dut->dev);
-		if (ret == -ECONNRESET)
-			dut->ended++;
-		else
-			assert_in_range(ret, 0, 1);
-	} while (ret == 1 || dut->once);
+		assert_in_range(ret, 0, VU_PROCESS_MORE | VU_PROCESS_ENDED);
+		dut->ended += (ret & VU_PROCESS_ENDED) != 0;
+	} while (ret & VU_PROCESS_MORE || dut->once);
 }
 
 void dut_reattach(struct dut *dut, struct peer *peer)

@@ -37,7 +37,7 @@ struct dut {
 	uint32_t errors; /* log lines by level */
 	uint32_t warnings;
 	char last_error[512];
-	uint32_t ended; /* -ECONNRESET of vu_device_process() */
+	uint32_t ended; /* VU_PROCESS_ENDED */
 	/* Calls of the callbacks. */
 	uint32_t begun, finished, started, stopped, reset, acked, ready, stopping, written;
 	uint64_t features;

@@ -154,7 +154,7 @@ static void *crew_control(void *opaque)
 		int fd, err;
 
 		poll(pfds, 2, -1);
-		while (vu_device_process(crew->dev) == 1 && !crew->once)
+		while (vu_device_process(crew->dev) & VU_PROCESS_MORE && !crew->once)
 			;
 		if (!pfds[1].revents)
 			continue;
@@ -181,7 +181,7 @@ static int crew_start_worker(struct crew *crew, int i)
 	w->polls = i % 2;
 	for (uint32_t q = 0; !err && q < CREW_QUEUES; q++)
 		if (q % CREW_WORKERS == (uint32_t)i)
-			err = vu_device_set_group(crew->dev, q, w->group);
+			err = vu_queue_set_group(vu_device_queue(crew->dev, q), w->group);
 	return err ? err : -pthread_create(&w->thread, NULL, crew_work, w);
 }
 

@@ -161,8 +161,9 @@ static void rig_session_end(struct vu_device *dev, void *opaque)
 	rig_in(opaque, RIG_END, NULL);
 }
 
-static int rig_features_acked(struct vu_device *dev, uint64_t features, void *opaque)
+static int rig_features_acked(struct vu_device *dev, uint64_t features, uint64_t high, void *opaque)
 {
+	assert_true(high == 0);
 	assert_true(features == vu_device_features(dev));
 	rig_in(opaque, RIG_ACKED, NULL);
 	return ((struct rig *)opaque)->features_acked_result;
@@ -247,7 +248,7 @@ void rig_make(struct rig *rig, const struct rig_config *config)
 		rig->queues[i].queue = vu_device_queue(rig->dev, i);
 	if (config && config->groups) {
 		assert_ok(vu_group_new(rig->dev, &rig->group));
-		assert_ok(vu_device_set_group(rig->dev, 1, rig->group));
+		assert_ok(vu_queue_set_group(vu_device_queue(rig->dev, 1), rig->group));
 	}
 	peer.n_queues = info.n_queues;
 	peer.pump = rig_pump;
@@ -276,7 +277,7 @@ void rig_open_grouped(struct rig *rig)
 	const struct rig_config grouped = {.groups = true};
 
 	rig_make(rig, &grouped);
-	assert_ok(vu_device_set_group(rig->dev, 0, rig->group));
+	assert_ok(vu_queue_set_group(vu_device_queue(rig->dev, 0), rig->group));
 	rig_connect(rig);
 	assert_ok(peer_start(rig->peer));
 	rig_assert_idle(rig);
@@ -335,7 +336,7 @@ static bool rig_turn_device(struct rig *rig)
 	if (rig->once && !rig_readable(vu_device_fd(rig->dev)))
 		return false;
 	ret = vu_device_process(rig->dev);
-	rig->reported += ret == -ECONNRESET;
+	rig->reported += ret > 0 && ret & VU_PROCESS_ENDED;
 	return ret || rig->once;
 }
 

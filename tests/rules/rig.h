@@ -93,7 +93,7 @@ struct rig {
 	int begin_result;
 	bool once; /* LIBVU_TEST_ONCE: call once per wake */
 	uint32_t begun, ended, started, stopped, resets, resets_before_stop;
-	uint32_t reported; /* -ECONNRESET of vu_device_process() */
+	uint32_t reported; /* VU_PROCESS_ENDED */
 
 	pthread_mutex_t log_lock;
 	char log[RIG_LOG];

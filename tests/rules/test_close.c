@@ -12,7 +12,7 @@ static void a_closed_session_ends_when_its_requests_are_finished(void **state)
 	rig_submit(&rig, 0, 3);
 	rig_submit(&rig, 1, 1);
 	rig_assert_idle(&rig);
-	vu_device_close(rig.dev);
+	vu_device_drain(rig.dev);
 	rig_assert_idle(&rig);
 	assert_int_equal(rig.queues[0].stops, 1);
 	assert_true(vu_device_is_attached(rig.dev));
@@ -43,7 +43,7 @@ static void the_next_session_goes_on_where_a_closed_one_ended(void **state)
 	(void)state;
 	rig_open(&rig, NULL);
 	rig_roundtrip(&rig, 0, 5);
-	vu_device_close(rig.dev);
+	vu_device_drain(rig.dev);
 	rig_pump(&rig);
 	assert_false(vu_device_is_attached(rig.dev));
 	rig_connect(&rig);
@@ -63,7 +63,7 @@ static void a_close_that_takes_too_long_can_be_cut_short(void **state)
 	rig.mode = RIG_HOLD;
 	rig_submit(&rig, 0, 1);
 	rig_assert_idle(&rig);
-	vu_device_close(rig.dev);
+	vu_device_drain(rig.dev);
 	rig_assert_idle(&rig);
 	vu_device_detach(rig.dev);
 	rig_pump(&rig);
@@ -80,9 +80,9 @@ static void closing_an_idle_or_a_free_device_is_safe(void **state)
 
 	(void)state;
 	rig_make(&rig, NULL);
-	vu_device_close(rig.dev);
+	vu_device_drain(rig.dev);
 	rig_connect(&rig);
-	vu_device_close(rig.dev);
+	vu_device_drain(rig.dev);
 	rig_pump(&rig);
 	assert_false(vu_device_is_attached(rig.dev));
 	peer_disconnect(rig.peer);

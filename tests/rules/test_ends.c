@@ -129,7 +129,7 @@ static void a_group_outlives_its_device(void **state)
 	rig.group = NULL;
 	assert_ok(vu_source_set_timer(timer, 1, 0));
 	/* Its thread may not have heard of it yet. */
-	assert_int_equal(vu_group_wait(group, 1000), 1);
+	assert_int_equal(vu_group_wait(group, 1000000000), 1);
 	do
 		assert_int_equal(vu_group_process(group, 0), 0);
 	while (vu_group_arm(group));

@@ -68,6 +68,10 @@ static void device_bits_that_were_not_offered_are_logged_once_and_not_reported(v
 		assert_ok(frontend_set_features(front(&rig), acked));
 	assert_int_equal(rig_logged(&rig, "not offered: 0x20"), 1);
 	assert_true(vu_device_features(rig.dev) == (RIG_BIT(VU_F_VERSION_1) | RIG_BIT(OWN_BIT)));
+	assert_int_equal(vu_device_has_feature(rig.dev, OWN_BIT), 1);
+	assert_int_equal(vu_device_has_feature(rig.dev, STRANGE_BIT), 0);
+	assert_int_equal(vu_device_has_feature(rig.dev, 64 + OWN_BIT), 0);
+	assert_int_equal(vu_device_has_feature(rig.dev, UINT32_MAX), 0);
 	assert_ok(peer_start_rings(rig.peer));
 	rig_roundtrip(&rig, 0, 2);
 	rig_close(&rig);
@@ -311,10 +315,25 @@ static void a_device_starts_with_its_first_ring_and_stops_with_its_last(void **s
 	rig_close(&rig);
 }
 
+/* The messages have room for 64: such a device could not start. */
+static void bits_beyond_63_may_be_offered_but_not_required(void **state)
+{
+	struct vu_device_info info = {
+		.size = sizeof(info), .n_queues = 1, .features_high = 3, .forbidden_high = 1};
+	struct vu_device *dev;
+
+	(void)state;
+	assert_ok(vu_device_new(&info, NULL, NULL, &dev));
+	vu_device_free(dev);
+	info.required_high = 2;
+	assert_int_equal(vu_device_new(&info, NULL, NULL, &dev), -EINVAL);
+}
+
 int main(void)
 {
 	static bool by_status = true;
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bits_beyond_63_may_be_offered_but_not_required),
 		cmocka_unit_test(without_protocol_features_every_ring_is_enabled),
 		cmocka_unit_test(with_protocol_features_no_ring_is_enabled_by_itself),
 		cmocka_unit_test(

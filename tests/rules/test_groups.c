@@ -108,8 +108,8 @@ static void a_busy_queue_changes_its_group(void **state)
 	rig_pump(&rig);
 	assert_int_equal(vu_device_is_attached(rig.dev), 0);
 	if (*state) {
-		assert_ok(vu_device_set_group(rig.dev, 0, NULL));
-		assert_ok(vu_device_set_group(rig.dev, 1, NULL));
+		assert_ok(vu_queue_set_group(vu_device_queue(rig.dev, 0), NULL));
+		assert_ok(vu_queue_set_group(vu_device_queue(rig.dev, 1), NULL));
 	} else {
 		vu_group_free(rig.group);
 		rig.group = NULL;
@@ -148,10 +148,10 @@ static void a_group_of_another_device_is_refused(void **state)
 	(void)state;
 	rig_make(&a, &(struct rig_config){.groups = true});
 	rig_make(&b, NULL);
-	assert_int_equal(vu_device_set_group(b.dev, 0, a.group), -EINVAL);
-	assert_int_equal(vu_device_set_group(b.dev, 2, NULL), -EINVAL);
+	assert_int_equal(vu_queue_set_group(vu_device_queue(b.dev, 0), a.group), -EINVAL);
+	assert_int_equal(vu_queue_set_group(vu_device_queue(b.dev, 2), NULL), -EINVAL);
 	rig_connect(&b);
-	assert_int_equal(vu_device_set_group(b.dev, 0, NULL), -EBUSY);
+	assert_int_equal(vu_queue_set_group(vu_device_queue(b.dev, 0), NULL), -EBUSY);
 	rig_close(&b);
 	rig_close(&a);
 }

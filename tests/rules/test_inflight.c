@@ -280,7 +280,7 @@ static void suspend_all(struct rig *rig, struct rig_queue *q)
 {
 	(void)rig;
 	while (q->n_held)
-		assert_ok(vu_req_suspend(q->held[--q->n_held]));
+		assert_ok(vu_req_leave(q->held[--q->n_held]));
 }
 
 static void a_stopping_queue_may_leave_requests_in_the_log(void **state)
@@ -297,7 +297,7 @@ static void a_stopping_queue_may_leave_requests_in_the_log(void **state)
 	rig_submit(&rig, 0, 4);
 	rig_pump(&rig);
 	q = &rig.queues[0];
-	assert_int_equal(vu_req_suspend(q->held[0]), -EBUSY);
+	assert_int_equal(vu_req_leave(q->held[0]), -EBUSY);
 	rig_complete_held(&rig, 0);
 	rig.on_stop = suspend_all;
 	rig_stop_queue(&rig, 0);
@@ -331,7 +331,7 @@ static void without_that_feature_nothing_can_be_suspended(void **state)
 	rig_submit(&rig, 0, 1);
 	rig_pump(&rig);
 	rig_send_stop(&rig, 0);
-	assert_int_equal(vu_req_suspend(rig.queues[0].held[0]), -ENOTSUP);
+	assert_int_equal(vu_req_leave(rig.queues[0].held[0]), -ENOTSUP);
 	rig_assert_no_reply(&rig);
 	rig_complete_held(&rig, 0);
 	rig_recv_stop(&rig, 0);

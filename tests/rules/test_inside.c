@@ -36,7 +36,7 @@ static void act(struct rig *rig, enum rig_callback which, struct rig_queue *q)
 		vu_device_detach(rig->dev);
 		break;
 	case ACT_CLOSE:
-		vu_device_close(rig->dev);
+		vu_device_drain(rig->dev);
 		break;
 	case ACT_FREE:
 		vu_device_free(rig->dev);

@@ -119,7 +119,7 @@ static void a_queue_is_configured_before_the_session_within_limits(void **state)
 	assert_ok(vu_queue_configure(vu_device_queue(rig.dev, 0), &small));
 	rig_connect(&rig);
 	assert_int_equal(vu_queue_configure(vu_device_queue(rig.dev, 0), &small), -EBUSY);
-	assert_int_equal(vu_device_set_memory(rig.dev, 1 << 20, 0), -EBUSY);
+	assert_int_equal(vu_device_limit_memory(rig.dev, 1 << 20, 0), -EBUSY);
 	assert_ok(peer_start(rig.peer));
 	/* The peer's rings have 256 entries. */
 	rig_pump(&rig);

@@ -168,7 +168,7 @@ static void a_queue_of_another_group_waits_and_goes_on_too(void **state)
 	(void)state;
 	/* Outstanding on the device's thread; waiting on the other. */
 	open_and_lose(&rig, &grouped, 0, 1);
-	assert_int_equal(vu_device_set_group(rig.dev, 1, NULL), -EBUSY);
+	assert_int_equal(vu_queue_set_group(vu_device_queue(rig.dev, 1), NULL), -EBUSY);
 	reopen(&rig);
 	rig_submit(&rig, 1, 2);
 	rig_assert_idle(&rig);
@@ -180,7 +180,7 @@ static void a_queue_of_another_group_waits_and_goes_on_too(void **state)
 	rig_wait_used(&rig, 0, 1);
 	peer_disconnect(rig.peer);
 	rig_pump(&rig);
-	assert_ok(vu_device_set_group(rig.dev, 1, NULL));
+	assert_ok(vu_queue_set_group(vu_device_queue(rig.dev, 1), NULL));
 	rig_close(&rig);
 }
 

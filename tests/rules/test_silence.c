@@ -23,13 +23,13 @@ static void a_front_end_that_says_nothing_is_disconnected(void **state)
 
 	(void)state;
 	rig_make(&rig, NULL);
-	assert_int_equal(vu_device_message_timeout(rig.dev), 30000);
-	vu_device_set_message_timeout(rig.dev, 5);
+	assert_int_equal(vu_device_message_timeout(rig.dev), UINT64_C(30000000000));
+	vu_device_set_message_timeout(rig.dev, 5000000);
 	rig_connect(&rig);
 	wait_for_end(&rig);
 	rig_expect_errors(&rig, "sends no whole message for 0.005 s", 1);
 	/* The next one is heard. */
-	vu_device_set_message_timeout(rig.dev, 30000);
+	vu_device_set_message_timeout(rig.dev, UINT64_C(30000000000));
 	rig_connect(&rig);
 	assert_ok(peer_start(rig.peer));
 	rig_roundtrip(&rig, 0, 1);
@@ -46,7 +46,7 @@ static void a_front_end_that_stops_in_a_message_is_disconnected(void **state)
 	rig_connect(&rig);
 	if (*state)
 		assert_ok(peer_start(rig.peer));
-	vu_device_set_message_timeout(rig.dev, 5);
+	vu_device_set_message_timeout(rig.dev, 5000000);
 	if (!*state) {
 		peer_disconnect(rig.peer);
 		rig_pump(&rig);
@@ -68,7 +68,7 @@ static void between_messages_a_front_end_may_be_silent(void **state)
 
 	(void)state;
 	rig_make(&rig, NULL);
-	vu_device_set_message_timeout(rig.dev, 5);
+	vu_device_set_message_timeout(rig.dev, 5000000);
 	rig_connect(&rig);
 	assert_ok(peer_start(rig.peer));
 	rig_assert_idle(&rig);

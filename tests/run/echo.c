@@ -78,7 +78,8 @@ static int echo_make_groups(struct echo *echo)
 	for (int i = 0; i < ECHO_GROUPS && !ret; i++)
 		ret = vu_group_new(echo->dev, &echo->groups[i]);
 	for (uint32_t i = 0; i < ECHO_QUEUES && !ret; i++)
-		ret = vu_device_set_group(echo->dev, i, echo->groups[i % ECHO_GROUPS]);
+		ret = vu_queue_set_group(vu_device_queue(echo->dev, i),
+					 echo->groups[i % ECHO_GROUPS]);
 	return ret;
 }
 

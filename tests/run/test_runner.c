@@ -166,7 +166,7 @@ static void a_visitor_that_stays_and_says_nothing_makes_room(void **state)
 	char byte;
 	int fd;
 
-	vu_device_set_message_timeout(f->dev, 5);
+	vu_device_set_message_timeout(f->dev, 5000000);
 	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
 	fixture_start(f);
 	fd = connect_to(f->path);
@@ -200,7 +200,7 @@ static void a_visitor_that_spoke_is_not_told_of_as_silent(void **state)
 
 	vu_runner_free(f->runner);
 	assert_int_equal(vu_runner_new(&info, &f->runner), 0);
-	vu_device_set_message_timeout(f->dev, TIMEOUT_MS);
+	vu_device_set_message_timeout(f->dev, TIMEOUT_MS * UINT64_C(1000000));
 	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
 	fixture_start(f);
 	ask(&fe, connect_to(f->path));

@@ -10,6 +10,7 @@ import socket
 import stat
 from typing import Optional
 
+from ._vu import lib
 from .core import log
 from .device import Device
 from .group import GroupThread
@@ -114,7 +115,7 @@ class Service:
         except BaseException as error:
             self.finish(error)
             raise
-        if result == -errno.ECONNRESET:
+        if result & lib.VU_PROCESS_ENDED:
             if self.once:
                 self.finish(None)
             else:
@@ -142,7 +143,7 @@ class Service:
         if self.device.attached:
             self.device.detach()
             for _ in range(500):
-                if self.device._process() == -errno.ECONNRESET:
+                if self.device._process() & lib.VU_PROCESS_ENDED:
                     break
                 await asyncio.sleep(0.002)
         for thread in self.threads:

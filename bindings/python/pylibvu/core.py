@@ -224,7 +224,7 @@ class Core(Handle):
         """Detaches and lets every queue answer; the caller is every queue's thread."""
         lib.vu_device_detach(self.ptr)
         for _ in range(100):
-            if lib.vu_device_process(self.ptr) == -errno.ECONNRESET:
+            if lib.vu_device_process(self.ptr) & lib.VU_PROCESS_ENDED:
                 return
             for group in self.groups:
                 group.stand_in()
@@ -323,8 +323,17 @@ def _control(name: str) -> None:
     returns = returns_value(name)
 
 
-for _name in ("session_begin", "session_end", "features_acked", "started", "stopped", "reset"):
+for _name in ("session_begin", "session_end", "started", "stopped", "reset"):
     _control(_name)
+
+
+@export("features_acked", -errno.EIO)
+def _features_acked(_dev: Any, low: int, high: int, opaque: Any) -> int:
+    core = owner_of(opaque)
+    device = core.device() if core is not None else None
+    if core is None or device is None:
+        return 0
+    return run_callback(core, core.owner, "features_acked", device.features_acked, low | high << 64)
 
 
 @export("config_written", -errno.EIO)

@@ -21,6 +21,12 @@ from .request import Request
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+def _masks(name: str, bits: int) -> dict[str, int]:
+    """A set of up to 128 bits, as the two words of struct vu_device_info."""
+    return {name: bits & 0xffff_ffff_ffff_ffff, name + "_high": bits >> 64}
+
+
 _LOG = {"error": lib.VU_LOG_ERROR, "warning": lib.VU_LOG_WARNING, "info": lib.VU_LOG_INFO,
         "debug": lib.VU_LOG_DEBUG}
 
@@ -197,8 +203,8 @@ class Device(Handle):
         core.create({
             "name": self.name.encode(), "device_id": self.device_id,
             "n_queues": self.n_queues or max(self._handlers, default=0) + 1,
-            "features": self._offered, "required": self._required,
-            "forbidden": sum({1 << b for b in self.forbidden}),
+            **_masks("features", self._offered), **_masks("required", self._required),
+            **_masks("forbidden", sum({1 << b for b in self.forbidden})),
             "config": bytes(self.config._image), "config_writable": self.config.writable,
             "config_size": len(self.config), "max_queue_size": self.max_queue_size,
             "max_segs": self.max_segs,
@@ -297,7 +303,7 @@ class Device(Handle):
         owned = core.owner.enter()
         try:
             if finish:
-                lib.vu_device_close(core.check())
+                lib.vu_device_drain(core.check())
             else:
                 lib.vu_device_detach(core.check())
         finally:
@@ -313,12 +319,12 @@ class Device(Handle):
 
         WrongThread while another thread is in it, RuntimeError from a callback.
         """
-        return self._process() == 1
+        return bool(self._process() & lib.VU_PROCESS_MORE)
 
     def _process(self) -> int:
         core = self.core
         with processing(core.owner):
-            result = int(lib.vu_device_process(core.check()))
+            result = check(int(lib.vu_device_process(core.check())), "process")
         return result
 
     async def serve(self, path: str, *, once: bool = False) -> None:

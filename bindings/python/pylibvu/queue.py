@@ -221,8 +221,8 @@ class Queue(Handle):
             raise ValueError(f"{self}: size or max_segs is out of range")
 
     def _give_to(self, group: Group) -> None:
-        check(lib.vu_device_set_group(self._core.check(), self.index, group._ptr),
-              "vu_device_set_group")
+        self._core.check()
+        check(lib.vu_queue_set_group(self._ptr, group._ptr), "vu_queue_set_group")
         self.owner = group.owner
 
     def _wrap(self, array: Any, n: int) -> list[Request]:

@@ -287,7 +287,7 @@ class Request(Handle):
             if owned:
                 self.queue.owner.leave()
 
-    def suspend(self) -> bool:
+    def leave(self) -> bool:
         """For queue_stop(): leaves it in the in-flight log for whoever serves the queue next.
 
         False, and nothing happened, if the front-end cannot take it back: finish it instead.
@@ -300,10 +300,10 @@ class Request(Handle):
                 if self._views:
                     self._release_views()
                 self.queue._core.present()
-                result = lib.vu_req_suspend(ptr)
+                result = lib.vu_req_leave(ptr)
                 if result == -errno.ENOTSUP:
                     return False
-                check(result, "suspend")
+                check(result, "leave")
                 self._ptr = self._memory = None
                 return True
         finally:

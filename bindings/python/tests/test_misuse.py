@@ -39,7 +39,7 @@ def in_handler(check, options=None, writable=8):
 @pytest.mark.parametrize("use", [
     lambda req: req.read(), lambda req: req.write(b"x"), lambda req: req.unpack("<B"),
     lambda req: req.readable, lambda req: req.writable, lambda req: req.views(True),
-    lambda req: req.complete(), lambda req: req.fail(), lambda req: req.put_back(), lambda req: req.suspend(),
+    lambda req: req.complete(), lambda req: req.fail(), lambda req: req.put_back(), lambda req: req.leave(),
     lambda req: req.__enter__(), lambda req: req.queue.complete([req])])
 def test_a_completed_request_raises_when_it_is_used(use):
     def check(req):
@@ -238,7 +238,7 @@ def test_closing_while_a_group_has_its_thread_is_wrong_thread():
 def test_suspending_while_the_queue_runs_is_refused():
     def check(req):
         with pytest.raises(OSError, match="busy"):
-            req.suspend()
+            req.leave()
         assert not req.done
 
     in_handler(check)
