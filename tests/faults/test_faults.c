@@ -7,45 +7,29 @@
  * the log.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include <libvu/vu.h>
 
 #include "fault.h"
 #include "frontend/peer.h"
-#include "rules/rig.h"
+#include "kit/counts.h"
+#include "kit/log_book.h"
+#include "kit/test.h"
 
-enum { QUEUES = 2, LINES = 64, ENOUGH = 2000 };
+enum { PASSES = 1000, QUEUES = 2, LINES = 64, ENOUGH = 2000 };
 
 struct life {
 	struct vu_device *dev;
 	struct vu_group *group;
 	struct peer *peer;
-	uint32_t lines;	   /* warnings and errors in the log */
 	uint32_t refused;  /* calls of ours that returned an error */
 	uint32_t served;   /* requests */
 	bool went_through; /* everything that was to be done was done */
-	char said[4096];
+	struct log_book log;
 };
-
-static void life_log(void *opaque, enum vu_log_level level, const char *line)
-{
-	struct life *l = opaque;
-	size_t used = strlen(l->said);
-
-	if (level > VU_LOG_WARNING)
-		return;
-	l->lines++;
-	snprintf(l->said + used, sizeof(l->said) - used, "  %s\n", line);
-}
 
 static void life_ready(struct vu_queue *queue, void *opaque)
 {
@@ -64,7 +48,7 @@ static void life_pump(void *opaque)
 	int more = 1;
 
 	fault_on();
-	for (int i = 0; more > 0 && i < RIG_PASSES; i++) {
+	for (int i = 0; more > 0 && i < PASSES; i++) {
 		more = vu_device_process(l->dev);
 		more |= vu_group_process(l->group, 0);
 		if (!more)
@@ -91,8 +75,8 @@ static bool life_make(struct life *l)
 		.config_size = sizeof(config),
 		.config = config,
 		.log_level = VU_LOG_WARNING,
-		.log_fn = life_log,
-		.log_opaque = l,
+		.log_fn = log_book_write,
+		.log_opaque = &l->log,
 	};
 	int err;
 
@@ -195,6 +179,7 @@ static uint32_t life_live(struct life *l, uint32_t nth, bool all)
 	};
 
 	memset(l, 0, sizeof(*l));
+	log_book_open(&l->log);
 	assert_ok(peer_new(&config, &l->peer));
 	fault_order(nth, all);
 	l->went_through = life_make(l) && life_attach(l) && life_session(l);
@@ -205,24 +190,24 @@ static uint32_t life_live(struct life *l, uint32_t nth, bool all)
 
 static void live_with_each(bool all)
 {
-	int fds = rig_count_fds(), mappings = rig_count_mappings();
+	int fds = count_fds(), mappings = count_guest_mappings();
 	struct life l;
 	uint32_t calls = life_live(&l, 0, false), survived = 0, wrong = 0;
 
 	if (!l.went_through)
-		fail_msg("without a failure: %s", l.said);
-	assert_int_equal(l.lines, 0);
+		fail_msg("without a failure: %s", l.log.text);
+	assert_int_equal(log_book_complaints(&l.log), 0);
 	for (uint32_t nth = 1; nth <= calls && nth < ENOUGH; nth++) {
 		life_live(&l, nth, all);
-		if (!l.went_through && !l.lines && !l.refused) {
+		if (!l.went_through && !log_book_complaints(&l.log) && !l.refused) {
 			print_error("call %u, %s(), failed, and nobody was told\n", nth,
 				    fault_failed());
 			wrong++;
 		}
-		if (rig_count_fds() != fds || rig_count_mappings() != mappings)
+		if (count_fds() != fds || count_guest_mappings() != mappings)
 			fail_msg("call %u, %s(), failed: %d descriptors and %d mappings are left",
-				 nth, fault_failed(), rig_count_fds() - fds,
-				 rig_count_mappings() - mappings);
+				 nth, fault_failed(), count_fds() - fds,
+				 count_guest_mappings() - mappings);
 		survived += l.went_through;
 	}
 	assert_int_equal(wrong, 0);

@@ -19,21 +19,13 @@ static uint32_t crew_invert(const struct vu_req *req)
 	return (uint32_t)vu_req_write(req, 0, bytes, n);
 }
 
+/* Any thread. */
 static void crew_error(struct crew *crew, const char *what, int error)
 {
-	fprintf(stderr, "%s: %s\n", what, strerror(-error));
-	atomic_fetch_add(&crew->errors, 1);
-}
+	char line[128];
 
-/* Any thread. */
-static void crew_log(void *opaque, enum vu_log_level level, const char *line)
-{
-	struct crew *crew = opaque;
-
-	if (level == VU_LOG_ERROR) {
-		fprintf(stderr, "%s\n", line);
-		atomic_fetch_add(&crew->errors, 1);
-	}
+	snprintf(line, sizeof(line), "%s: %s", what, strerror(-error));
+	log_book_write(&crew->log, VU_LOG_ERROR, line);
 }
 
 /* Queue thread: leave the request to the finisher.  False when it has too many already. */
@@ -192,12 +184,13 @@ int crew_start(struct crew *crew, uint32_t flags)
 		.name = "crew",
 		.n_queues = CREW_QUEUES,
 		.flags = flags,
-		.log_fn = crew_log,
-		.log_opaque = crew,
+		.log_fn = log_book_write,
+		.log_opaque = &crew->log,
 	};
 	int err;
 
 	memset(crew, 0, sizeof(*crew));
+	log_book_open(&crew->log);
 	crew->once = getenv("LIBVU_TEST_ONCE");
 	pthread_mutex_init(&crew->lock, NULL);
 	pthread_cond_init(&crew->more, NULL);

@@ -14,6 +14,8 @@
 
 #include <libvu/vu.h>
 
+#include "kit/log_book.h"
+
 enum { CREW_WORKERS = 2, CREW_QUEUES = 4, CREW_LATE = 4096 };
 
 struct crew;
@@ -34,7 +36,8 @@ struct crew {
 	atomic_bool workers_end;
 	bool once;		     /* LIBVU_TEST_ONCE: loops that call once per wake */
 	uint32_t taken[CREW_QUEUES]; /* each the queue's thread's */
-	atomic_uint late, stops, sessions, errors;
+	atomic_uint late, stops, sessions;
+	struct log_book log;
 
 	pthread_mutex_t lock;
 	pthread_cond_t more;

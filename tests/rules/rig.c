@@ -2,7 +2,6 @@
 /* The device of the tests, its life and its callbacks; see rig.h. */
 #include "rig.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,18 +13,6 @@
 
 enum { RIG_SECONDS = 60 };
 
-int rig_count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 void rig_needs_split(void)
 {
 	if (getenv("LIBVU_TEST_PACKED")) {
@@ -34,49 +21,16 @@ void rig_needs_split(void)
 	}
 }
 
-int rig_count_mappings(void)
+void rig_expect_errors(struct rig *rig, const char *text, uint32_t n)
 {
-	FILE *maps = fopen("/proc/self/maps", "re");
-	char line[512];
-	int n = 0;
-
-	assert_non_null(maps);
-	while (fgets(line, sizeof(line), maps))
-		n += strstr(line, "memfd:guest") != NULL;
-	fclose(maps);
-	return n;
-}
-
-static void rig_log(void *opaque, enum vu_log_level level, const char *line)
-{
-	struct rig *rig = opaque;
-	size_t room;
-
-	pthread_mutex_lock(&rig->log_lock);
-	rig->errors += level == VU_LOG_ERROR;
-	room = sizeof(rig->log) - rig->log_used;
-	if (room > strlen(line) + 4)
-		rig->log_used += (size_t)sprintf(rig->log + rig->log_used, "%d %s\n", level, line);
-	pthread_mutex_unlock(&rig->log_lock);
+	if (rig_logged(rig, text) != n)
+		fail_msg("\"%s\" is not %u times in the log:\n%s", text, n, rig->log.text);
+	rig->errors_expected += n;
 }
 
 uint32_t rig_logged(struct rig *rig, const char *text)
 {
-	const char *at = rig->log;
-	uint32_t n = 0;
-
-	while ((at = strstr(at, text))) {
-		n++;
-		at = strchr(at, '\n');
-	}
-	return n;
-}
-
-void rig_expect_errors(struct rig *rig, const char *text, uint32_t n)
-{
-	if (rig_logged(rig, text) != n)
-		fail_msg("\"%s\" is not %u times in the log:\n%s", text, n, rig->log);
-	rig->errors_expected += n;
+	return log_book_count(&rig->log, text);
 }
 
 uint32_t rig_invert(const struct vu_req *req)
@@ -230,15 +184,15 @@ void rig_make(struct rig *rig, const struct rig_config *config)
 	memset(rig, 0, sizeof(*rig));
 	rig->once = getenv("LIBVU_TEST_ONCE");
 	alarm(RIG_SECONDS);
-	pthread_mutex_init(&rig->log_lock, NULL);
-	rig->fds = rig_count_fds();
-	rig->mappings = rig_count_mappings();
+	log_book_open(&rig->log);
+	rig->fds = count_fds();
+	rig->mappings = count_guest_mappings();
 	info.size = sizeof(info);
 	info.name = "rig";
 	info.n_queues = info.n_queues ? info.n_queues : 2;
 	info.log_level = VU_LOG_INFO;
-	info.log_fn = rig_log;
-	info.log_opaque = rig;
+	info.log_fn = log_book_write;
+	info.log_opaque = &rig->log;
 	if (config && config->config_callbacks) {
 		ops.config_read = rig_config_read;
 		ops.config_written = rig_config_written;
@@ -269,7 +223,7 @@ void rig_open(struct rig *rig, const struct rig_config *config)
 	rig_make(rig, config);
 	rig_connect(rig);
 	if (peer_start(rig->peer))
-		fail_msg("%s\n%s", rig->peer->frontend.error, rig->log);
+		fail_msg("%s\n%s", rig->peer->frontend.error, rig->log.text);
 }
 
 void rig_open_grouped(struct rig *rig)
@@ -305,12 +259,11 @@ void rig_close(struct rig *rig)
 	}
 	vu_group_free(rig->group);
 	vu_device_free(rig->dev);
-	pthread_mutex_destroy(&rig->log_lock);
-	if (rig->errors != rig->errors_expected)
-		fail_msg("errors in the log: %u, expected %u\n%s", rig->errors,
-			 rig->errors_expected, rig->log);
-	assert_int_equal(rig_count_fds(), rig->fds);
-	assert_int_equal(rig_count_mappings(), rig->mappings);
+	if (rig_errors(rig) != rig->errors_expected)
+		fail_msg("errors in the log: %u, expected %u\n%s", rig_errors(rig),
+			 rig->errors_expected, rig->log.text);
+	assert_int_equal(count_fds(), rig->fds);
+	assert_int_equal(count_guest_mappings(), rig->mappings);
 	alarm(0);
 }
 
@@ -357,7 +310,7 @@ void rig_pump(void *opaque)
 		if (!more && !rig_readable(vu_device_fd(rig->dev)))
 			return;
 	}
-	fail_msg("the device always has more to do\n%s", rig->log);
+	fail_msg("the device always has more to do\n%s", rig->log.text);
 }
 
 void rig_assert_idle(struct rig *rig)

@@ -13,24 +13,20 @@
 #define RULES_RIG_H
 
 #include <errno.h>
-#include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
 #include <libvu/vu.h>
 
 #include "frontend/peer.h"
+#include "kit/counts.h"
+#include "kit/log_book.h"
+#include "kit/test.h"
 
 enum {
 	RIG_QUEUES = 4,
 	RIG_HELD = 256,
 	RIG_BYTES = 64,	   /* to read, and as many to write */
 	RIG_PASSES = 1000, /* of process, before it counts as a loop without end */
-	RIG_LOG = 1 << 17,
 };
 
 #define RIG_BIT(n) (UINT64_C(1) << (n))
@@ -95,10 +91,8 @@ struct rig {
 	uint32_t begun, ended, started, stopped, resets, resets_before_stop;
 	uint32_t reported; /* VU_PROCESS_ENDED */
 
-	pthread_mutex_t log_lock;
-	char log[RIG_LOG];
-	size_t log_used;
-	uint32_t errors, errors_expected;
+	struct log_book log;
+	uint32_t errors_expected;
 
 	int fds;      /* open before the test */
 	int mappings; /* of guest memory */
@@ -134,6 +128,11 @@ void rig_complete_held(struct rig *rig, uint32_t q);
 
 /* How many log lines have this text? */
 uint32_t rig_logged(struct rig *rig, const char *text);
+static inline uint32_t rig_errors(const struct rig *rig)
+{
+	return rig->log.lines[VU_LOG_ERROR];
+}
+
 /* An error line has this text, and all n of them are as they should be. */
 void rig_expect_errors(struct rig *rig, const char *text, uint32_t n);
 
@@ -155,13 +154,8 @@ void rig_start_queue(struct rig *rig, uint32_t q);
 /* Skips the test in a run on packed rings (LIBVU_TEST_PACKED). */
 void rig_needs_split(void);
 
-int rig_count_mappings(void);
-int rig_count_fds(void);
 /* Wait until the kernel has closed what the device put aside.  How many stay open for want of
  * io_uring. */
 uint32_t rig_wait_closed(const struct rig *rig);
-
-/* Most functions return 0 when all is well. */
-#define assert_ok(call) assert_int_equal(call, 0)
 
 #endif

@@ -95,7 +95,7 @@ uint64_t rig_recv_ack(struct rig *rig, uint32_t request)
 	uint64_t value;
 
 	if (frontend_recv(&rig->peer->frontend, &msg))
-		fail_msg("%s\n%s", rig->peer->frontend.error, rig->log);
+		fail_msg("%s\n%s", rig->peer->frontend.error, rig->log.text);
 	assert_int_equal(msg.hdr.request, request);
 	assert_int_equal(msg.hdr.size, sizeof(value));
 	memcpy(&value, msg.payload, sizeof(value));
@@ -117,7 +117,7 @@ uint32_t rig_recv_stop(struct rig *rig, uint32_t q)
 	struct frontend_msg msg;
 
 	if (frontend_recv(&rig->peer->frontend, &msg))
-		fail_msg("%s\n%s", rig->peer->frontend.error, rig->log);
+		fail_msg("%s\n%s", rig->peer->frontend.error, rig->log.text);
 	assert_int_equal(msg.hdr.request, WIRE_GET_VRING_BASE);
 	assert_int_equal(msg.hdr.size, sizeof(state));
 	memcpy(&state, msg.payload, sizeof(state));

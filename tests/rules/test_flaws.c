@@ -77,8 +77,8 @@ static void check_broken(struct rig *rig, uint32_t q, const char *why)
 	snprintf(line, sizeof(line), "queue %u: broken: %s", q, why);
 	rig_assert_idle(rig);
 	if (!rig_logged(rig, line))
-		fail_msg("\"%s\" is not in the log:\n%s", line, rig->log);
-	assert_int_equal(rig->errors, ++rig->errors_expected);
+		fail_msg("\"%s\" is not in the log:\n%s", line, rig->log.text);
+	assert_int_equal(rig_errors(rig), ++rig->errors_expected);
 	assert_int_equal(driver_take_errs(rig->peer->queues[q]), 1);
 	assert_int_equal(vu_queue_next(rig->queues[q].queue, &req), -EIO);
 	assert_int_equal(vu_queue_available(rig->queues[q].queue), 0);

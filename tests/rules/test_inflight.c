@@ -43,7 +43,7 @@ static void start_with_log(struct rig *rig, struct log *log)
 	}
 	assert_ok(frontend_set_inflight_fd(f, &log->info, log->fd));
 	if (peer_start_rings(rig->peer))
-		fail_msg("%s\n%s", f->error, rig->log);
+		fail_msg("%s\n%s", f->error, rig->log.text);
 	rig_pump(rig);
 }
 

@@ -71,15 +71,15 @@ static void memory_is_removed_while_requests_in_it_are_outstanding(void **state)
 	(void)state;
 	open_with_buffers_apart(&rig, &config);
 	hold(&rig, 0, 2);
-	before = rig_count_mappings();
+	before = count_guest_mappings();
 	assert_ok(frontend_rem_mem_reg(&rig.peer->frontend, &rig.peer->guest->regions[BUFFERS]));
 	assert_int_equal(rig.queues[0].stops, 0);
 	rig_complete_held(&rig, 0);
-	assert_int_equal(rig_count_mappings(), before);
+	assert_int_equal(count_guest_mappings(), before);
 	rig_complete_held(&rig, 0);
 	/* What they wrote is there; with the last one the mapping went. */
 	rig_wait_used(&rig, 0, 2);
-	assert_int_equal(rig_count_mappings(), before - 1);
+	assert_int_equal(count_guest_mappings(), before - 1);
 	rig_close(&rig);
 }
 
@@ -90,16 +90,16 @@ static void a_whole_new_table_is_taken_while_requests_are_outstanding(void **sta
 
 	(void)state;
 	open_with_buffers_apart(&rig, &config);
-	before = rig_count_mappings();
+	before = count_guest_mappings();
 	hold(&rig, 0, 1);
 	for (int i = 0; i < 5; i++)
 		assert_ok(frontend_set_mem_table(&rig.peer->frontend, rig.peer->guest));
 	rig_roundtrip(&rig, 0, 1);
 	/* Two each: the old one is there for the request. */
-	assert_int_equal(rig_count_mappings(), before + 2);
+	assert_int_equal(count_guest_mappings(), before + 2);
 	rig_complete_held(&rig, 0);
 	rig_wait_used(&rig, 0, 1);
-	assert_int_equal(rig_count_mappings(), before);
+	assert_int_equal(count_guest_mappings(), before);
 	assert_int_equal(rig.queues[0].stops, 0);
 	rig_close(&rig);
 }
@@ -154,7 +154,7 @@ static void a_reference_keeps_the_memory_beyond_the_device(void **state)
 	int before;
 
 	(void)state;
-	before = rig_count_mappings();
+	before = count_guest_mappings();
 	open_with_buffers_apart(&rig, &config);
 	hold(&rig, 0, 1);
 	memory = vu_req_memory(rig.queues[0].held[0]);
@@ -167,7 +167,7 @@ static void a_reference_keeps_the_memory_beyond_the_device(void **state)
 	rig.dev = NULL;
 	rig.peer = NULL;
 	assert_int_equal(bytes[0], 0xff);
-	assert_int_equal(rig_count_mappings(), before + 2);
+	assert_int_equal(count_guest_mappings(), before + 2);
 	vu_memory_release(memory);
 	vu_memory_release(NULL);
 	rig_close(&rig);
@@ -275,7 +275,7 @@ static void a_truncated_memory_file_ends_only_that_session(void **state)
 	assert_int_equal(rig[0].ended, 1);
 	rig_expect_errors(&rig[0], "truncated", 1);
 	if (region == RINGS) /* zeros are no ring in this state */
-		rig[0].errors_expected = rig[0].errors;
+		rig[0].errors_expected = rig_errors(&rig[0]);
 	assert_ok(frontend_wait_closed(&rig[0].peer->frontend));
 	rig_roundtrip(&rig[1], 0, 2);
 	assert_int_equal(rig[1].ended, 0);

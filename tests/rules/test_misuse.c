@@ -6,21 +6,15 @@
 
 #include "rules/rig.h"
 
-static char logged[1024];
-
-static void note(void *opaque, enum vu_log_level level, const char *line)
-{
-	(void)opaque;
-	(void)level;
-	snprintf(logged, sizeof(logged), "%s", line);
-}
+static struct log_book logged = LOG_BOOK_EMPTY;
 
 static const struct vu_device_info good = {
 	.size = sizeof(good),
 	.name = "mine",
 	.device_id = 4,
 	.n_queues = 1,
-	.log_fn = note,
+	.log_fn = log_book_write,
+	.log_opaque = &logged,
 };
 
 static void expect_line(const struct vu_device_info *info, const struct vu_ops *ops, int err,
@@ -28,10 +22,10 @@ static void expect_line(const struct vu_device_info *info, const struct vu_ops *
 {
 	struct vu_device *dev;
 
-	logged[0] = '\0';
+	log_book_open(&logged);
 	assert_int_equal(vu_device_new(info, ops, NULL, &dev), err);
-	if (!strstr(logged, text))
-		fail_msg("\"%s\" is not in \"%s\"", text, logged);
+	if (!strstr(logged.last, text))
+		fail_msg("\"%s\" is not in \"%s\"", text, logged.last);
 }
 
 static void a_struct_of_a_wrong_size_is_named(void **state)
@@ -55,7 +49,7 @@ static void a_struct_of_a_wrong_size_is_named(void **state)
 	assert_int_equal(vu_device_new(&newer.info, NULL, NULL, &dev), -EINVAL);
 	assert_ok(vu_device_new(&good, NULL, NULL, &dev));
 	assert_int_equal(vu_queue_configure(vu_device_queue(dev, 0), &queue), -EINVAL);
-	assert_non_null(strstr(logged, "mine: struct vu_queue_info says size 8"));
+	assert_non_null(strstr(logged.last, "mine: struct vu_queue_info says size 8"));
 	vu_device_free(dev);
 }
 
@@ -83,7 +77,8 @@ static void a_device_that_cannot_be_is_refused_with_its_reason(void **state)
 		info.size = good.size;
 		info.device_id = good.device_id;
 		info.n_queues = info.n_queues ? info.n_queues : good.n_queues;
-		info.log_fn = note;
+		info.log_fn = good.log_fn;
+		info.log_opaque = good.log_opaque;
 		expect_line(&info, NULL, -EINVAL, rows[i].why);
 	}
 	/* The limits themselves are fine. */

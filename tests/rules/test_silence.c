@@ -118,7 +118,7 @@ static void requests_of_an_old_session_that_keep_the_new_one_waiting_are_named(v
 		poll(&(struct pollfd){vu_device_fd(rig.dev), POLLIN, 0}, 1, -1);
 		rig_pump(&rig);
 	}
-	line = strstr(rig.log, "queue 0: 2 requests of an earlier session outstanding, for ");
+	line = strstr(rig.log.text, "queue 0: 2 requests of an earlier session outstanding, for ");
 	assert_non_null(line);
 	assert_int_equal(sscanf(line,
 				"queue 0: %u requests of an earlier session outstanding, "

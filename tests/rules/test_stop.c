@@ -210,7 +210,7 @@ static void a_reset_waits_for_every_queue(void **state)
 /* The seconds and the number of requests of the line that complains; 0 if there is none. */
 static uint32_t complaint(struct rig *rig, double *seconds)
 {
-	const char *line = strstr(rig->log, "queue 0: stopping for ");
+	const char *line = strstr(rig->log.text, "queue 0: stopping for ");
 	uint32_t n;
 
 	return line && sscanf(line, "queue 0: stopping for %lf s, %u", seconds, &n) == 2 ? n : 0;

@@ -5,21 +5,16 @@
  *
  * This thread is the front-end and the driver.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "frontend/peer.h"
+#include "kit/counts.h"
+#include "kit/test.h"
 #include "rules/crew.h"
 
 enum {
@@ -265,32 +260,8 @@ static void load_end(struct load *l)
 	check(l, peer_stop(l->peer));
 	peer_free(l->peer);
 	crew_end(&l->crew);
-	assert_int_equal(atomic_load(&l->crew.errors), 0);
-}
-
-static int count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
-static int count_mappings(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "re");
-	char line[512];
-	int n = 0;
-
-	assert_non_null(maps);
-	while (fgets(line, sizeof(line), maps))
-		n += strstr(line, "memfd:guest") != NULL;
-	fclose(maps);
-	return n;
+	if (l->crew.log.lines[VU_LOG_ERROR])
+		fail_msg("errors:\n%s", l->crew.log.text);
 }
 
 static void every_byte_is_right_while_everything_changes(void **state)
@@ -318,7 +289,7 @@ static void every_byte_is_right_while_everything_changes(void **state)
 	assert_true(atomic_load(&l->crew.stops) > 0);
 	assert_int_equal(atomic_load(&l->crew.sessions), l->n_actions[DROP] + 1);
 	assert_int_equal(count_fds(), fds);
-	assert_int_equal(count_mappings(), 0);
+	assert_int_equal(count_guest_mappings(), 0);
 	free(l);
 }
 
@@ -338,7 +309,7 @@ static void sleeping_threads_wake_for_each_kick(void **state)
 	}
 	assert_true(l->n_done >= 200);
 	load_end(l);
-	assert_int_equal(count_mappings(), 0);
+	assert_int_equal(count_guest_mappings(), 0);
 	free(l);
 }
 

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The stubs and the list of recorder.h. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include "recorder.h"
 
 #include <errno.h>
@@ -13,19 +8,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-static void record_line(void *opaque, enum vu_log_level level, const char *line)
-{
-	struct recorder *s = opaque;
-
-	if (level == VU_LOG_DEBUG) {
-		s->debugs++;
-		snprintf(s->debug_line, sizeof(s->debug_line), "%s", line);
-		return;
-	}
-	*(level == VU_LOG_ERROR ? &s->errors : &s->warnings) += 1;
-	snprintf(s->line, sizeof(s->line), "%s", line);
-}
 
 struct log *session_log(struct session *s)
 {
@@ -171,7 +153,8 @@ struct recorder *recorder_new(void)
 {
 	struct recorder *s = calloc(1, sizeof(*s));
 
-	log_init(&s->log, "dev0", VU_LOG_DEBUG, record_line, s);
+	log_book_open(&s->logged);
+	log_init(&s->log, "dev0", VU_LOG_DEBUG, log_book_write, &s->logged);
 	s->protocol_features = (UINT64_C(1) << WIRE_PF_END) - 1;
 	s->has_protocol_features = true;
 	s->has_access_platform = true;

@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "kit/log_book.h"
+#include "kit/test.h"
 #include "vhost_user/messages.h"
 #include "vhost_user/session.h"
 
@@ -30,11 +32,7 @@ struct recorder {
 	int replies;
 	uint64_t reply; /* the last u64 */
 
-	int errors; /* log lines by level */
-	int warnings;
-	int debugs;
-	char line[600]; /* the last line that is no debug line */
-	char debug_line[600];
+	struct log_book logged;
 };
 
 enum { PROTO = NEED_PROTOCOL_FEATURES, PLAIN = NEED_NOTHING, IOMMU = NEED_ACCESS_PLATFORM };

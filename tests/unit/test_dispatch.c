@@ -18,14 +18,15 @@
 static void assert_refused(struct recorder *s, struct wire_msg *msg, const char *name,
 			   const char *reason)
 {
-	s->runs = s->replies = s->errors = s->warnings = 0;
+	s->runs = s->replies = 0;
+	log_book_open(&s->logged);
 	assert_int_equal(dispatch(s, msg), -EPROTO);
 	assert_int_equal(s->runs, 0);
 	assert_int_equal(s->replies, 0);
-	assert_int_equal(s->errors, 1);
-	assert_int_equal(s->warnings, 0);
-	if (!strstr(s->line, name) || !strstr(s->line, reason))
-		fail_msg("'%s' lacks '%s' or '%s'", s->line, name, reason);
+	assert_int_equal(s->logged.lines[VU_LOG_ERROR], 1);
+	assert_int_equal(s->logged.lines[VU_LOG_WARNING], 0);
+	if (!strstr(s->logged.last_error, name) || !strstr(s->logged.last_error, reason))
+		fail_msg("'%s' lacks '%s' or '%s'", s->logged.last_error, name, reason);
 }
 
 static void a_good_message_runs_its_own_handler_once(void **state)
@@ -43,7 +44,7 @@ static void a_good_message_runs_its_own_handler_once(void **state)
 				assert_int_equal(s->runs, 1);
 				assert_string_equal(s->ran, e->handler);
 				assert_int_equal(s->replies, 0);
-				assert_int_equal(s->errors + s->warnings, 0);
+				assert_int_equal(log_book_complaints(&s->logged), 0);
 				free(s);
 			}
 		}
@@ -291,8 +292,8 @@ static void a_refusal_is_a_negative_ack_where_one_was_asked_for(void **state)
 	assert_int_equal(s->replies, 1);
 	assert_int_equal(s->reply, 1);
 	/* It is the handler that says why. */
-	assert_int_equal(s->warnings, 0);
-	assert_int_equal(s->errors, 0);
+	assert_int_equal(s->logged.lines[VU_LOG_WARNING], 0);
+	assert_int_equal(s->logged.lines[VU_LOG_ERROR], 0);
 	free(s);
 }
 
@@ -307,7 +308,7 @@ static void a_refusal_that_nobody_would_hear_of_ends_the_session(void **state)
 	assert_int_equal(dispatch_flags(s, WIRE_GET_FEATURES, WIRE_NEED_REPLY), -ENOMEM);
 	s->protocol_features &= ~(UINT64_C(1) << WIRE_PF_REPLY_ACK);
 	assert_int_equal(dispatch_flags(s, WIRE_SET_FEATURES, WIRE_NEED_REPLY), -ENOMEM);
-	assert_int_equal(s->errors, 0);
+	assert_int_equal(s->logged.lines[VU_LOG_ERROR], 0);
 	assert_int_equal(s->replies, 0);
 	free(s);
 }
@@ -321,7 +322,7 @@ static void a_protocol_error_of_a_handler_is_never_acked(void **state)
 	assert_int_equal(dispatch_flags(s, WIRE_SET_FEATURES, WIRE_NEED_REPLY), -EPROTO);
 	assert_int_equal(s->replies, 0);
 	/* The handler has logged why. */
-	assert_int_equal(s->errors + s->warnings, 0);
+	assert_int_equal(log_book_complaints(&s->logged), 0);
 	free(s);
 }
 
@@ -345,7 +346,7 @@ static void the_line_about_a_wrong_size_names_message_and_sizes(void **state)
 	(void)state;
 	msg->hdr.size = 4;
 	assert_int_equal(dispatch(s, msg), -EPROTO);
-	assert_string_equal(s->line,
+	assert_string_equal(s->logged.last_error,
 			    "dev0: SET_VRING_NUM: payload of 4 bytes, want 8 (a vring state)");
 	free(s);
 }
@@ -360,8 +361,8 @@ static void every_message_is_logged_with_its_values_before_it_runs(void **state)
 	memcpy(msg->payload, &ring, sizeof(ring));
 	msg->hdr.flags |= WIRE_NEED_REPLY;
 	assert_int_equal(dispatch(s, msg), 0);
-	assert_int_equal(s->debugs, 1);
-	assert_string_equal(s->debug_line,
+	assert_int_equal(s->logged.lines[VU_LOG_DEBUG], 1);
+	assert_string_equal(s->logged.last,
 			    "dev0: SET_VRING_NUM(index 2 num 256), 0 fds, needs a reply");
 	free(s);
 }

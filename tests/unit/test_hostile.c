@@ -188,11 +188,11 @@ static void run(void **state)
 {
 	const struct hostile_test *test = *state;
 	struct rig rig = {.layout = layout_of(test->layout)};
-	int before = rig_count_mappings();
+	int before = count_guest_mappings();
 
 	run_case(&rig, test->layout, test->row);
 	rig_stop(&rig);
-	assert_int_equal(rig_count_mappings(), before);
+	assert_int_equal(count_guest_mappings(), before);
 }
 
 /* A good chain in front of a bad one: it is handed out, and the error comes next. */

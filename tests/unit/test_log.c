@@ -1,36 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /* Log lines that a peer can cause: how many pass, and what is told of the others. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/log.h"
+#include "kit/log_book.h"
+#include "kit/test.h"
 
 static const uint64_t second = 1000000000, start = 123456789;
 
 struct book {
 	struct log log;
-	_Atomic uint32_t lines[VU_LOG_DEBUG + 1];
-	char last[600];
+	struct log_book noted;
+	const uint32_t *lines;
+	char *last;
 };
-
-static void book_write(void *opaque, enum vu_log_level level, const char *line)
-{
-	struct book *b = opaque;
-
-	b->lines[level]++;
-	strncpy(b->last, line, sizeof(b->last) - 1);
-}
 
 static void book_open(struct book *b, uint32_t level)
 {
-	memset(b, 0, sizeof(*b));
-	log_init(&b->log, "dev0", level, book_write, b);
+	log_book_open(&b->noted);
+	b->lines = b->noted.lines;
+	b->last = b->noted.last;
+	log_init(&b->log, "dev0", level, log_book_write, &b->noted);
 }
 
 /* What else may have passed since then: one a second. */

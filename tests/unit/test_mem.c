@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Regions and tables: what can be mapped, what is refused, where an address is found. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -15,6 +10,8 @@
 #include <unistd.h>
 
 #include "frontend/guest.h"
+#include "kit/counts.h"
+#include "kit/test.h"
 #include "mem/mappings.h"
 #include "mem/table.h"
 
@@ -26,26 +23,12 @@ struct fixture {
 	int before;
 };
 
-/* Mappings of memory files in this process. */
-static int count_mappings(void)
-{
-	FILE *f = fopen("/proc/self/maps", "re");
-	char line[512];
-	int n = 0;
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f))
-		n += strstr(line, "/memfd:") != NULL;
-	fclose(f);
-	return n;
-}
-
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	unsigned char page[PAGE];
 
-	f->before = count_mappings();
+	f->before = count_mappings_of("/memfd:");
 	f->mappings = mappings_new();
 	f->fd = memfd_create("memory", MFD_CLOEXEC);
 	for (int i = 0; i < PAGE; i++)
@@ -62,7 +45,7 @@ static int teardown(void **state)
 
 	mappings_unref(f->mappings);
 	close(f->fd);
-	assert_int_equal(count_mappings(), f->before);
+	assert_int_equal(count_mappings_of("/memfd:"), f->before);
 	free(f);
 	return 0;
 }
@@ -85,12 +68,12 @@ static void assert_refused(struct fixture *f, uint64_t gpa, uint64_t size, uint6
 	struct region_info info = {gpa, size, uva, offset};
 	struct region *region = NULL;
 	const char *why = NULL;
-	int before = count_mappings();
+	int before = count_mappings_of("/memfd:");
 
 	assert_int_equal(region_map(f->mappings, &info, f->fd, &region, &why), -EINVAL);
 	assert_non_null(why);
 	assert_null(region);
-	assert_int_equal(count_mappings(), before);
+	assert_int_equal(count_mappings_of("/memfd:"), before);
 }
 
 static void a_region_may_start_and_end_anywhere_in_its_file(void **state)
@@ -113,7 +96,7 @@ static void a_region_may_start_and_end_anywhere_in_its_file(void **state)
 			assert_int_equal(last, r->host[sizes[s] - 1]);
 			r->host[sizes[s] - 1] ^= 0xff;
 			region_unref(r);
-			assert_int_equal(count_mappings(), f->before);
+			assert_int_equal(count_mappings_of("/memfd:"), f->before);
 		}
 	}
 }
@@ -384,7 +367,7 @@ static void a_region_goes_by_addresses_and_size(void **state)
 	/* The snapshots are independent of each other. */
 	table_unref(one);
 	assert_non_null(table_find(both, TABLE_USER, 0x1000));
-	assert_int_equal(count_mappings(), f->before + 2);
+	assert_int_equal(count_mappings_of("/memfd:"), f->before + 2);
 	table_unref(both);
 	table_unref(none);
 }
@@ -433,14 +416,14 @@ static void a_region_is_unmapped_with_its_last_reference(void **state)
 	assert_int_equal(table_new(&r, 1, &a), 0);
 	assert_int_equal(table_new(&r, 1, &b), 0);
 	region_unref(r);
-	assert_int_equal(count_mappings(), f->before + 1);
+	assert_int_equal(count_mappings_of("/memfd:"), f->before + 1);
 	assert_ptr_equal(table_ref(a), a);
 	table_unref(a);
 	table_unref(b);
-	assert_int_equal(count_mappings(), f->before + 1);
+	assert_int_equal(count_mappings_of("/memfd:"), f->before + 1);
 	assert_ptr_equal(table_translate(a, TABLE_GUEST, 0, 1), r->host);
 	table_unref(a);
-	assert_int_equal(count_mappings(), f->before);
+	assert_int_equal(count_mappings_of("/memfd:"), f->before);
 }
 
 static void a_region_may_outlive_the_list_of_mappings(void **state)

@@ -5,11 +5,6 @@
  *
  * What maps is compiled into this test with system calls of the test's own.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +14,9 @@
 #include <sys/mman.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#include "kit/counts.h"
+#include "kit/test.h"
 
 static void *kernel_mmap(void *at, size_t len, int prot, int flags, int fd, off_t offset);
 static int kernel_fstatfs(int fd, struct statfs *fs);
@@ -92,15 +90,7 @@ static void *kernel_calloc(size_t n, size_t size)
 /* Ours and the guards: of what the allocator does there is nothing while one region is tried. */
 static int count_mappings(void)
 {
-	static char line[512];
-	FILE *f = fopen("/proc/self/maps", "re");
-	int n = 0;
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f))
-		n += strstr(line, "/memfd:") || strstr(line, "---p");
-	fclose(f);
-	return n;
+	return count_mappings_of("/memfd:") + count_mappings_of("---p");
 }
 
 struct fixture {

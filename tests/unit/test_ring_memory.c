@@ -25,16 +25,16 @@ static void a_request_keeps_its_memory_until_it_is_completed(struct rig *rig)
 	int before;
 
 	rig_start(rig, &(struct rig_options){0});
-	before = rig_count_mappings();
+	before = count_guest_mappings();
 	rig_make_chain(rig, &chain, 2, 20);
 	id = rig_add(rig, &chain, RIG_DIRECT);
 	driver_publish(rig->drv);
 	req = rig_take(rig);
 	assert_int_equal(rig_switch_table(rig, 0), 0);
-	assert_int_equal(rig_count_mappings(), before + TABLE_MAPPINGS);
+	assert_int_equal(count_guest_mappings(), before + TABLE_MAPPINGS);
 	rig_check(rig, req, &chain);
 	rig_finish(rig, req, 9);
-	assert_int_equal(rig_count_mappings(), before);
+	assert_int_equal(count_guest_mappings(), before);
 	rig_expect_used(rig, id, 9);
 	rig_make_chain(rig, &chain, 2, 20);
 	rig_pass(rig, &chain, RIG_DIRECT);
@@ -46,10 +46,10 @@ static void without_requests_the_old_memory_goes_at_once(struct rig *rig)
 	int before;
 
 	rig_start(rig, &(struct rig_options){.event_idx = true});
-	before = rig_count_mappings();
+	before = count_guest_mappings();
 	for (int i = 0; i < 5; i++) {
 		assert_int_equal(rig_switch_table(rig, 0), 0);
-		assert_int_equal(rig_count_mappings(), before);
+		assert_int_equal(count_guest_mappings(), before);
 		rig_make_chain(rig, &chain, 1, 1);
 		rig_pass(rig, &chain, RIG_INDIRECT);
 	}
@@ -64,7 +64,7 @@ static void each_of_several_old_tables_goes_with_its_last_request(struct rig *ri
 	int before, left[N];
 
 	rig_start(rig, &(struct rig_options){0});
-	before = rig_count_mappings();
+	before = count_guest_mappings();
 	for (int i = 0; i < 2 * N; i++) {
 		rig_make_chain(rig, &chains[i], 1, 1);
 		rig_add(rig, &chains[i], RIG_DIRECT);
@@ -82,7 +82,7 @@ static void each_of_several_old_tables_goes_with_its_last_request(struct rig *ri
 		left[order[i] / 2]--;
 		for (int t = 0; t < N; t++)
 			tables += left[t] > 0;
-		assert_int_equal(rig_count_mappings(), before + tables * TABLE_MAPPINGS);
+		assert_int_equal(count_guest_mappings(), before + tables * TABLE_MAPPINGS);
 	}
 }
 
@@ -94,7 +94,7 @@ static void a_request_put_back_is_taken_from_the_new_memory(struct rig *rig)
 	int before;
 
 	rig_start(rig, &(struct rig_options){0});
-	before = rig_count_mappings();
+	before = count_guest_mappings();
 	rig_make_chain(rig, &chain, 1, 0);
 	rig_add(rig, &chain, RIG_DIRECT);
 	driver_publish(rig->drv);
@@ -102,7 +102,7 @@ static void a_request_put_back_is_taken_from_the_new_memory(struct rig *rig)
 	old = req->pub.readable->iov_base;
 	assert_int_equal(rig_switch_table(rig, 0), 0);
 	assert_int_equal(ring_put_back(rig->ring, req), 0);
-	assert_int_equal(rig_count_mappings(), before);
+	assert_int_equal(count_guest_mappings(), before);
 	req = rig_take(rig);
 	assert_ptr_not_equal(req->pub.readable->iov_base, old);
 	rig_check(rig, req, &chain);
@@ -115,7 +115,7 @@ static void memory_removed_under_the_ring_breaks_it(struct rig *rig)
 	int before;
 
 	rig_start(rig, &(struct rig_options){0});
-	before = rig_count_mappings();
+	before = count_guest_mappings();
 	rig_make_chain(rig, &chain, 1, 7);
 	rig_add(rig, &chain, RIG_DIRECT);
 	rig_offer_byte(rig);
@@ -129,7 +129,7 @@ static void memory_removed_under_the_ring_breaks_it(struct rig *rig)
 	/* Its data is still there; its end touches no ring. */
 	rig_check(rig, req, &chain);
 	rig_finish(rig, req, 7);
-	assert_int_equal(rig_count_mappings(), before - 1);
+	assert_int_equal(count_guest_mappings(), before - 1);
 	rig_expect_nothing_used(rig);
 	assert_int_equal(rig_take_nothing(rig), -EIO);
 	/* That it comes back changes nothing. */

@@ -244,13 +244,13 @@ static void what_is_held_keeps_its_memory(struct rig *rig)
 	int before;
 
 	start_with_n(rig, 32, reqs, ids);
-	before = rig_count_mappings();
+	before = count_guest_mappings();
 	for (uint32_t i = 1; i < N; i++)
 		rig_finish(rig, reqs[i], i % 2);
 	assert_int_equal(rig_switch_table(rig, 0), 0);
-	assert_int_equal(rig_count_mappings(), before + RIG_REGIONS);
+	assert_int_equal(count_guest_mappings(), before + RIG_REGIONS);
 	rig_finish(rig, reqs[0], 0);
-	assert_int_equal(rig_count_mappings(), before);
+	assert_int_equal(count_guest_mappings(), before);
 	expect_run(rig, ids, 0, N);
 }
 

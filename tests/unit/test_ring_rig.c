@@ -68,11 +68,11 @@ static void rig_run_row(void **state)
 {
 	const struct rig_row *row = *state;
 	struct rig rig = {.layout = row->layout};
-	int before = rig_count_mappings();
+	int before = count_guest_mappings();
 
 	row->test->body(&rig);
 	rig_stop(&rig);
-	assert_int_equal(rig_count_mappings(), before);
+	assert_int_equal(count_guest_mappings(), before);
 }
 
 int rig_main(const struct rig_test *tests, size_t n)
@@ -92,19 +92,6 @@ int rig_main(const struct rig_test *tests, size_t n)
 	free(units);
 	free(rows);
 	return failed;
-}
-
-int rig_count_mappings(void)
-{
-	FILE *f = fopen("/proc/self/maps", "re");
-	char line[512];
-	int n = 0;
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f))
-		n += strstr(line, "/memfd:guest") != NULL;
-	fclose(f);
-	return n;
 }
 
 struct table *rig_map_table(struct rig *rig, unsigned int without)

@@ -6,17 +6,14 @@
 #ifndef TEST_RING_RIG_H
 #define TEST_RING_RIG_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "frontend/driver.h"
 #include "frontend/guest.h"
+#include "kit/counts.h"
+#include "kit/test.h"
 #include "mem/mappings.h"
 #include "mem/table.h"
 #include "ring/hot.h"
@@ -121,8 +118,6 @@ void rig_expect_flaw(struct rig *rig, const char *why);
 struct table *rig_map_table(struct rig *rig, unsigned int without);
 /* Switch the ring to such a table; ring_set_table()'s result. */
 int rig_switch_table(struct rig *rig, unsigned int without);
-/* Mappings of guest memory in this process, the driver's own included. */
-int rig_count_mappings(void);
 
 /* A chain of segments with lengths of their own. */
 void rig_make_chain(struct rig *rig, struct rig_chain *chain, uint32_t n_readable,

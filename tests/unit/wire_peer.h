@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #include "base/closer.h"
+#include "kit/counts.h"
+#include "kit/test.h"
 #include "wire/conn.h"
 
 enum { MANY_FDS = 12 };
@@ -17,7 +19,6 @@ struct fixture {
 	int fds_before;
 };
 
-int count_fds(void);
 int setup(void **state);
 int teardown(void **state);
 
