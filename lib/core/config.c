@@ -82,6 +82,11 @@ int config_set(struct config *c, uint32_t offset, const void *buf, uint32_t len)
 	return changed;
 }
 
+bool config_take_change(struct config *c)
+{
+	return atomic_exchange(&c->changed, false);
+}
+
 int vu_config_set(struct vu_device *dev, uint32_t offset, const void *data, uint32_t len)
 {
 	int changed = config_set(&dev->config, offset, data, len);

@@ -10,6 +10,8 @@
 
 struct vu_device_info;
 
+enum { CONFIG_MAX = 4096 }; /* bytes */
+
 struct config {
 	pthread_mutex_t lock; /* held for a copy, never across a call */
 	unsigned char *data;
@@ -17,6 +19,9 @@ struct config {
 	uint32_t size;
 	atomic_bool changed; /* the driver has to be told */
 };
+
+/* Does the driver have to be told of a change?  Once for each change; not for nothing. */
+bool config_take_change(struct config *c);
 
 int config_init(struct config *c, const struct vu_device_info *info);
 void config_fini(struct config *c);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The device: making it, taking it down, and the glue between its threads. */
+/* The device: making it, taking it down, and what it is. */
 #include "core/device.h"
 
 #include <errno.h>
@@ -10,8 +10,7 @@
 
 #include "base/first_size.h"
 #include "base/size_struct.h"
-#include "vhost_user/backend.h"
-#include "vhost_user/session.h"
+#include "core/patience.h"
 #include "mem/mappings.h"
 
 enum { MAX_QUEUES = 256, MAX_PRIV = 65536, DEFAULT_SEGS = 1024, MAX_SEGS = 65536 };
@@ -33,7 +32,7 @@ static const char *device_check(const struct vu_device_info *info)
 {
 	if (!info->n_queues || info->n_queues > MAX_QUEUES)
 		return "n_queues must be 1 to 256";
-	if (info->config_size > WIRE_CONFIG_MAX)
+	if (info->config_size > CONFIG_MAX)
 		return "config_size must be at most 4096";
 	if ((info->config || info->config_writable) && !info->config_size)
 		return "config or config_writable is given, but config_size is 0";
@@ -54,20 +53,6 @@ static const char *device_check(const struct vu_device_info *info)
 	if (info->required & info->forbidden)
 		return "required and forbidden share a bit";
 	return NULL;
-}
-
-static uint64_t device_protocol_features(const struct vu_device *dev)
-{
-	uint64_t bits = BIT(WIRE_PF_MQ) | BIT(WIRE_PF_REPLY_ACK) | BIT(WIRE_PF_BACKEND_REQ) |
-			BIT(WIRE_PF_RESET_DEVICE) | BIT(WIRE_PF_CONFIGURE_MEM_SLOTS) |
-			BIT(WIRE_PF_STATUS) | BIT(WIRE_PF_INFLIGHT_SHMFD) |
-			BIT(WIRE_PF_GET_VRING_BASE_INFLIGHT);
-
-	if (dev->info.config_size || dev->ops.config_read)
-		bits |= BIT(WIRE_PF_CONFIG);
-	if (dev->info.flags & VU_DEVICE_INBAND)
-		bits |= BIT(WIRE_PF_INBAND_NOTIFICATIONS);
-	return bits;
 }
 
 static void device_log_init(struct vu_device *dev, const struct vu_device_info *info)
@@ -98,7 +83,6 @@ static int device_setup(struct vu_device *dev)
 	if (info->flags & VU_DEVICE_LEGACY)
 		dev->offered |= BIT(VU_F_ANY_LAYOUT);
 	dev->offered &= ~info->forbidden;
-	dev->offered_protocol = device_protocol_features(dev);
 	err = config_init(&dev->config, info);
 	if (err)
 		return err;
@@ -153,8 +137,8 @@ int vu_device_new(const struct vu_device_info *info, const struct vu_ops *ops, v
 	dev->opaque = opaque;
 	dev->own.epoll_fd = dev->own.wake_fd = dev->own.again_fd = -1;
 	dev->message_timeout_ns = DEFAULT_MESSAGE_TIMEOUT_NS;
-	session_setup(dev);
-	dev->suspended = true;
+	patience_init(&dev->patience);
+	closer_init(&dev->closer);
 	pthread_mutex_init(&dev->config.lock, NULL);
 	/* A size that says that these members are not there leaves only the usual log. */
 	if (info->size >= FIRST_DEVICE_INFO && info->size <= SIZE_STRUCT_MAX)
@@ -181,51 +165,6 @@ int vu_device_new(const struct vu_device_info *info, const struct vu_ops *ops, v
 	return 0;
 }
 
-void device_answered(struct vu_device *dev, struct vu_queue *q)
-{
-	/* Acquire pairs with queue_answer(). */
-	uint32_t done = atomic_load_explicit(&q->done, memory_order_acquire);
-
-	/* An older number: overtaken by QUEUE_ABANDON, whose answer is still to come. */
-	if (!q->waiting || done >> 8 != q->given)
-		return;
-	q->waiting = false;
-	dev->waiting--;
-	if (!dev->waiting)
-		device_wake(dev);
-}
-
-static void device_take_answers(struct vu_device *dev)
-{
-	struct mail *mail = mailbox_take(&dev->done);
-
-	while (mail) {
-		struct vu_queue *q =
-			(struct vu_queue *)(void *)((char *)mail -
-						    offsetof(struct vu_queue, done_mail));
-
-		mail = mail->next;
-		mail_open(&q->done_mail);
-		device_answered(dev, q);
-	}
-}
-
-bool device_enter(struct vu_device *dev)
-{
-	bool was_inside = dev->own.in_process;
-
-	dev->own.in_process = true;
-	return was_inside;
-}
-
-void device_leave(struct vu_device *dev, bool was_inside)
-{
-	dev->own.in_process = was_inside;
-	/* What became active meanwhile is looked at in the next pass. */
-	if (!was_inside && dev->own.active)
-		vu_group_wake(&dev->own);
-}
-
 /* Is a callback running, of the device's thread or, as far as that is this one, of a group's? */
 static bool device_is_inside(const struct vu_device *dev)
 {
@@ -246,15 +185,14 @@ void vu_device_free(struct vu_device *dev)
 			       "free it when that has returned");
 		return;
 	}
-	dev->no_attach = true;
+	dev->running.beginning = true;
 	vu_device_detach(dev);
 	device_enter(dev);
 	/* No other thread uses the device any more: this one is every queue's, and does what a
 	 * group's thread was told and never got to. */
 	for (struct vu_group *g = dev->groups; g; g = g->next)
 		group_stand_in(g);
-	device_take_answers(dev);
-	session_finish_ending(dev);
+	device_take_last(dev);
 	while (dev->groups) {
 		struct vu_group *g = dev->groups;
 
@@ -276,7 +214,7 @@ void vu_device_free(struct vu_device *dev)
 
 int vu_device_limit_memory(struct vu_device *dev, uint64_t max_memory, int any)
 {
-	if (dev->session || dev->ending)
+	if (vu_device_is_attached(dev))
 		return -EBUSY;
 	if (max_memory)
 		mappings_set_limit(dev->mappings, max_memory);
@@ -298,60 +236,6 @@ uint64_t vu_device_message_timeout(const struct vu_device *dev)
 int vu_device_fd(const struct vu_device *dev)
 {
 	return dev->own.epoll_fd;
-}
-
-/* Any thread. */
-void device_wake(struct vu_device *dev)
-{
-	atomic_store(&dev->attention, true);
-	vu_group_wake(&dev->own);
-}
-
-/* Any queue thread. */
-void device_release_stale(struct vu_device *dev)
-{
-	if (atomic_fetch_sub(&dev->stale, 1) != 1)
-		return;
-	/* The list of groups is the device thread's. */
-	atomic_store(&dev->stale_over, true);
-	device_wake(dev);
-}
-
-static void device_tell_groups(struct vu_device *dev)
-{
-	if (!atomic_exchange(&dev->stale_over, false))
-		return;
-	group_rescan_soon(&dev->own);
-	for (struct vu_group *g = dev->groups; g; g = g->next)
-		group_rescan_soon(g);
-}
-
-int vu_device_process(struct vu_device *dev)
-{
-	bool more;
-
-	if (unlikely(dev->own.in_process))
-		return group_refuse(&dev->own, "vu_device_process");
-	dev->own.in_process = true;
-	more = group_pass(&dev->own, 0);
-	if (unlikely(atomic_load_explicit(&dev->attention, memory_order_relaxed))) {
-		/* Before looking: what is asked for meanwhile gets a pass of its own. */
-		atomic_exchange(&dev->attention, false);
-		device_take_answers(dev);
-		device_tell_groups(dev);
-		session_continue(dev);
-		backend_send_pending(dev);
-	}
-	dev->own.in_process = false;
-	if (more)
-		group_announce(&dev->own);
-	else
-		more = vu_group_arm(&dev->own);
-	if (unlikely(dev->ended)) {
-		dev->ended = false;
-		return more | VU_PROCESS_ENDED;
-	}
-	return more;
 }
 
 int vu_device_fault(struct vu_device *dev, const void *addr)
@@ -406,7 +290,7 @@ int vu_queue_configure(struct vu_queue *q, const struct vu_queue_info *info)
 
 	if (err)
 		return err;
-	if (q->dev->session)
+	if (vu_device_is_attached(q->dev))
 		return -EBUSY;
 	if (in.max_size > RING_MAX_SIZE || in.max_segs > MAX_SEGS || in.priv_size > MAX_PRIV)
 		return -EINVAL;

@@ -15,19 +15,22 @@
 #include "core/bell.h"
 #include "core/config.h"
 #include "core/group.h"
+#include "core/kept.h"
 #include "core/patience.h"
 #include "core/queue.h"
+#include "core/running.h"
+#include "core/waiter.h"
 
-struct session;
 struct mappings;
+struct table;
+struct transport;
 
 struct vu_device {
 	struct vu_device_info info; /* pointers in it are not kept */
 	struct vu_ops ops;
 	void *opaque;
 	struct log log;
-	uint64_t offered; /* feature bits */
-	uint64_t offered_protocol;
+	uint64_t offered;	   /* feature bits */
 	_Atomic uint64_t features; /* acked and offered */
 
 	struct vu_group own;	 /* the device thread's group */
@@ -38,29 +41,41 @@ struct vu_device {
 	struct closer closer; /* of descriptors that came */
 	struct bell bell;     /* signals the queues' eventfds */
 
-	struct mailbox done;	 /* queues whose command is answered */
+	/* From other threads. */
+	struct mailbox news;	 /* queues that have something to say: enum queue_news */
 	_Atomic uint32_t stale;	 /* rings of ended sessions with outstanding requests */
-	atomic_bool attention;	 /* something of this block, or a dead session, is to be seen to */
+	atomic_bool attention;	 /* something of this block, or of the next two, is to be seen to */
 	atomic_bool stale_over;	 /* the last of them is gone: the groups are to be told */
 	atomic_bool faulted;	 /* guest memory was truncated under us */
 	atomic_bool would_block; /* a call descriptor cannot be signalled without waiting */
-	atomic_bool call_inband; /* some queue's call_inband or err_inband is set */
-	uint32_t waiting;	 /* commands not answered */
-	uint32_t n_started;	 /* queues with want.started */
-	bool suspended;		 /* no ring is started */
-	bool ended;		 /* to be reported by vu_device_process() */
-	bool no_attach;		 /* session_begin is running, or the device is being freed */
 
-	struct session *session; /* NULL: no front-end */
-	struct session *ending;	 /* gone, but its queues have not all let go */
-	struct source socket;	 /* session.c; here because events outlive sessions */
-	struct source backend;	 /* backend.c */
+	/* What runs, and who waits for it. */
+	struct running running;
+	struct transport *transport; /* NULL: no front-end, and none that is ending */
+	uint32_t waiting;	     /* commands not answered */
+	struct waiter *due;	     /* those who have nothing to wait for any more */
+	struct waiter closing;	     /* vu_device_drain() waits */
+	struct waiter ending;	     /* control_end() waits */
+	struct vu_queue *untold;     /* queues with something that the driver is to be told */
+	bool ended;		     /* to be reported by vu_device_process() */
+
+	/* What the front-end gave, until the session ends. */
+	uint64_t acked;	     /* feature bits, offered or not */
+	bool acked_any;	     /* ... there was a choice */
+	bool acked_ok;	     /* ... and we can run with it */
+	struct table *table; /* guest memory, or NULL */
+	struct kept kept;
+
 	struct patience patience;
 	uint64_t message_timeout_ns; /* 0: none */
 };
 
-/* queue_life.c → session.c, on the device thread: a queue's command was answered. */
+/* On the device thread: a queue's command was answered. */
 void device_answered(struct vu_device *dev, struct vu_queue *q);
+/* Let the transport tell the driver what is new. */
+void device_tell(struct vu_device *dev);
+/* The next queue that has something for the driver: bits of NEWS_TOLD in *news; NULL: none. */
+struct vu_queue *device_next_untold(struct vu_device *dev, uint32_t *news);
 /*
  * Device thread, around what calls the device outside of vu_device_process(): what must not happen
  * inside a callback does not happen there either.  Returns what is to be given to device_leave().
@@ -69,6 +84,8 @@ bool device_enter(struct vu_device *dev);
 void device_leave(struct vu_device *dev, bool was_inside);
 /* Any thread: look at mailbox and flags soon. */
 void device_wake(struct vu_device *dev);
+/* vu_device_free(): take the answers of queues whose threads are gone. */
+void device_take_last(struct vu_device *dev);
 /* The last request of an ended session's ring is done: what was held back may go on. */
 void device_release_stale(struct vu_device *dev);
 

@@ -51,9 +51,9 @@ int group_rewatch(struct vu_group *g, int fd, struct source *source, uint32_t ev
 	return epoll_ctl(g->epoll_fd, EPOLL_CTL_MOD, fd, &ev) < 0 ? -errno : 0;
 }
 
-void group_unwatch(struct vu_group *g, int fd)
+int group_unwatch(struct vu_group *g, int fd)
 {
-	epoll_ctl(g->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	return epoll_ctl(g->epoll_fd, EPOLL_CTL_DEL, fd, NULL) < 0 ? -errno : 0;
 }
 
 void group_update_every_pass(struct vu_group *g)
@@ -445,7 +445,7 @@ int vu_queue_set_group(struct vu_queue *q, struct vu_group *g)
 	if (!q || (g && g->dev != dev))
 		return -EINVAL;
 	/* stale counts the rings of earlier sessions that have requests outstanding. */
-	if (dev->session || dev->waiting || atomic_load(&dev->stale))
+	if (vu_device_is_attached(dev) || dev->waiting || atomic_load(&dev->stale))
 		return -EBUSY;
 	group_move_queue(q, g ? g : &dev->own);
 	return 0;

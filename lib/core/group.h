@@ -56,7 +56,8 @@ void group_fini(struct vu_group *group);
 
 int group_watch(struct vu_group *group, int fd, struct source *source, uint32_t events);
 int group_rewatch(struct vu_group *group, int fd, struct source *source, uint32_t events);
-void group_unwatch(struct vu_group *group, int fd);
+/* -errno: events of it may come still. */
+int group_unwatch(struct vu_group *group, int fd);
 
 /* vu_group_process() without its frame; true: more to do at once. */
 bool group_pass(struct vu_group *group, uint32_t budget);
@@ -84,7 +85,7 @@ void group_post_remote(struct vu_group *group, struct req *req);
 
 /* source.c: call what is to be polled; true if there was something. */
 bool group_poll_sources(struct vu_group *group);
-/* source.c: free what was removed during a pass; all that is left. */
+/* source.c: free what was removed during a pass, unless events may name it still; free all. */
 void group_reap_sources(struct vu_group *group);
 void group_free_sources(struct vu_group *group);
 

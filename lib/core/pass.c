@@ -15,9 +15,7 @@ __attribute__((noinline)) void queue_notify(struct vu_queue *q)
 		queue_ring_bell(q, QUEUE_CALL);
 	} else if (q->inband) {
 		/* vhost-user BACKEND_VRING_CALL: the device thread owns that socket. */
-		atomic_store(&q->call_inband, true);
-		if (!atomic_exchange(&q->dev->call_inband, true))
-			device_wake(q->dev);
+		queue_post(q, NEWS_CALL);
 	}
 }
 

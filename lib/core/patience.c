@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "core/device.h"
-#include "vhost_user/session.h"
+#include "core/transport.h"
 
 static const int64_t second = 1000000000;
 
@@ -92,7 +92,7 @@ static void tell_stops(struct vu_device *dev, int64_t now)
 		const struct vu_queue *q = &dev->queues[i];
 		double age = (double)(now - q->want.since) / 1e9;
 
-		if (q->waiting)
+		if (q->asked)
 			log_peer_warn(
 				&dev->log,
 				"queue %u: stopping for %.1f s, %u requests outstanding: complete "
@@ -135,13 +135,14 @@ static void patience_expired(struct source *source, uint32_t events)
 		p->stop_line = now + MORE_LINES * second;
 	}
 	if (p->stale_line && now >= p->stale_line) {
-		if (dev->session && dev->n_started)
+		if (running_is_on(dev))
 			tell_stale(dev, now);
 		p->stale_line = atomic_load(&dev->stale) ? now + MORE_LINES * second : 0;
 	}
 	if (p->silence_end && now >= p->silence_end) {
 		p->silence_end = 0;
-		session_silent(dev);
+		if (running_has_session(dev))
+			dev->transport->ops->silent(dev->transport);
 	}
 	patience_arm(dev);
 }

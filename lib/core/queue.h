@@ -19,6 +19,8 @@
 #include "core/notifier.h"
 #include "ring/ring.h"
 
+struct waiter;
+
 enum queue_state { QUEUE_STOPPED, QUEUE_RUNNING, QUEUE_DRAINING, QUEUE_BROKEN, QUEUE_STATES };
 
 /* Why vu_queue_next() hands out nothing, without looking at the ring. */
@@ -39,6 +41,14 @@ enum queue_command {
 	QUEUE_START,	 /* start; a running ring is stopped first */
 	QUEUE_STOP,	 /* stop once nothing is outstanding */
 	QUEUE_ABANDON,	 /* the session is gone */
+};
+
+/* What the queue thread has to say to the device thread. */
+enum queue_news {
+	NEWS_ANSWERED = 1, /* the command is carried out */
+	NEWS_CALL = 2,	   /* the driver is to be interrupted, and there is no descriptor for it */
+	NEWS_ERR = 4,	   /* the ring broke; likewise */
+	NEWS_TOLD = NEWS_CALL | NEWS_ERR,
 };
 
 enum queue_fd { QUEUE_KICK, QUEUE_CALL, QUEUE_ERR, QUEUE_FDS };
@@ -114,35 +124,37 @@ struct vu_queue {
 
 	/* Between the threads. */
 	struct mail command_mail;    /* in the group's mailbox */
-	struct mail done_mail;	     /* in the device's */
+	struct mail news_mail;	     /* in the device's */
+	_Atomic uint32_t news;	     /* enum queue_news: what it announces */
 	_Atomic uint32_t command;    /* number << 8 | enum queue_command */
 	_Atomic uint32_t done;	     /* the command that was last answered */
 	_Atomic uint32_t draining;   /* requests waited for, for the log */
 	_Atomic uint32_t n_stale;    /* requests of ended sessions outstanding, for the log */
 	_Atomic int64_t stale_since; /* the first of them, monotonic ns */
 	_Atomic uint32_t posting;    /* calls of vu_req_complete_remote() under way */
-	atomic_bool call_inband;     /* send VRING_CALL */
-	atomic_bool err_inband;	     /* send VRING_ERR */
 	int result;		     /* START: 0 or -errno, of the command answered */
 	const char *why;	     /* ... and its reason */
 
 	/* Device thread. */
 	struct queue_want want;
-	uint32_t given; /* number of the last command */
-	bool waiting;	/* it is not answered */
+	uint32_t given;		      /* number of the last command */
+	struct waiter *asked;	      /* who waits for its answer; NULL: it is answered */
+	uint32_t untold;	      /* bits of NEWS_TOLD that the driver is to be told */
+	struct vu_queue *next_untold; /* of the device's */
 	struct vu_queue_info info;
 };
 
 void queue_init(struct vu_queue *q, struct vu_device *dev, uint32_t index);
 void queue_fini(struct vu_queue *q);
 
-/* Device thread: give a command; queue_answered() tells when it is done (perhaps at once). */
-void queue_give(struct vu_queue *q, enum queue_command command);
+/* Device thread: give a command, whose answer is waited for by w; it may have come at once. */
+void queue_give(struct vu_queue *q, enum queue_command command, struct waiter *w);
 /* Device thread: forget wishes of an ended session. */
 void queue_forget(struct vu_queue *q);
 
 /* Queue thread. */
-void queue_execute(struct vu_queue *q); /* carry out the command in its mailbox */
+void queue_post(struct vu_queue *q, uint32_t news); /* to the device thread */
+void queue_execute(struct vu_queue *q);		    /* carry out the command in its mailbox */
 static inline bool queue_is_active(const struct vu_queue *q)
 {
 	return !(q->hold & HOLD_IDLE);

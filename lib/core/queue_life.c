@@ -157,6 +157,7 @@ void queue_forget(struct vu_queue *q)
 	for (int i = 0; i < QUEUE_FDS; i++)
 		notifier_close(&w->fds[i]);
 	memset(w, 0, sizeof(*w));
+	q->untold = 0;
 	queue_own(q);
 	for (int i = 0; i < QUEUE_FDS; i++)
 		notifier_init(&w->fds[i]);
@@ -215,14 +216,21 @@ static void queue_configure(struct vu_queue *q)
 	}
 }
 
+void queue_post(struct vu_queue *q, uint32_t news)
+{
+	atomic_fetch_or(&q->news, news);
+	if (mailbox_post(&q->dev->news, &q->news_mail))
+		device_wake(q->dev);
+}
+
 static void queue_answer(struct vu_queue *q, uint32_t command)
 {
 	/* Release pairs with device_answered(). */
 	atomic_store_explicit(&q->done, command, memory_order_release);
 	if (q->group == &q->dev->own)
 		device_answered(q->dev, q);
-	else if (mailbox_post(&q->dev->done, &q->done_mail))
-		device_wake(q->dev);
+	else
+		queue_post(q, NEWS_ANSWERED);
 }
 
 static void queue_start(struct vu_queue *q, uint32_t command)
@@ -360,8 +368,7 @@ static void queue_abandon(struct vu_queue *q, uint32_t command)
 
 	for (int i = 0; i < QUEUE_FDS; i++)
 		queue_close_fd(q, i);
-	atomic_store(&q->call_inband, false);
-	atomic_store(&q->err_inband, false);
+	atomic_fetch_and(&q->news, ~(uint32_t)NEWS_TOLD);
 	q->enabled = false;
 	q->pending = false;
 	if (ring) {
@@ -406,16 +413,19 @@ void queue_execute(struct vu_queue *q)
 	}
 }
 
-void queue_give(struct vu_queue *q, enum queue_command command)
+void queue_give(struct vu_queue *q, enum queue_command command, struct waiter *w)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	q->want.since = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 	q->given = (q->given + 1) & 0xffffff;
-	if (!q->waiting)
+	if (q->asked)
+		waiter_overtaken(q->asked);
+	else
 		q->dev->waiting++;
-	q->waiting = true;
+	q->asked = w;
+	w->left++;
 	atomic_store_explicit(&q->command, q->given << 8 | command, memory_order_release);
 	if (q->group == &q->dev->own)
 		queue_execute(q);
@@ -442,8 +452,6 @@ void queue_broke(struct vu_queue *q)
 	if (q->fds[QUEUE_ERR].kind != NOTIFIER_NONE) {
 		queue_ring_bell(q, QUEUE_ERR);
 	} else if (q->inband) {
-		atomic_store(&q->err_inband, true);
-		if (!atomic_exchange(&q->dev->call_inband, true))
-			device_wake(q->dev);
+		queue_post(q, NEWS_ERR);
 	}
 }

@@ -18,6 +18,7 @@ struct vu_source {
 	int fd; /* -1: none, it is polled */
 	bool is_timer;
 	bool removed;
+	bool lingers; /* it could not be unwatched: freed with the group */
 };
 
 static void source_fd_ready(struct source *source, uint32_t events)
@@ -148,7 +149,7 @@ void vu_source_remove(struct vu_source *s)
 	if (!s || s->removed)
 		return;
 	if (s->fd >= 0)
-		group_unwatch(s->group, s->fd);
+		s->lingers = group_unwatch(s->group, s->fd) < 0;
 	if (s->is_timer)
 		close(s->fd);
 	s->removed = true;
@@ -168,10 +169,14 @@ void vu_source_remove(struct vu_source *s)
 
 void group_reap_sources(struct vu_group *g)
 {
-	while (g->removed) {
-		struct vu_source *s = g->removed;
+	struct vu_source **link = &g->removed, *s;
 
-		g->removed = s->next;
+	while ((s = *link)) {
+		if (s->lingers) {
+			link = &s->next;
+			continue;
+		}
+		*link = s->next;
 		free(s);
 	}
 }
@@ -182,5 +187,7 @@ void group_free_sources(struct vu_group *g)
 		vu_source_remove(g->sources);
 	while (g->polls)
 		vu_source_remove(g->polls);
+	for (struct vu_source *s = g->removed; s; s = s->next)
+		s->lingers = false;
 	group_reap_sources(g);
 }

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "vhost_user/backend.h"
+#include "vhost_user/channel.h"
 #include "core/device.h"
 #include "vhost_user/messages.h"
 #include "vhost_user/session.h"
@@ -68,7 +68,7 @@ int on_set_config(struct session *s, struct wire_msg *msg)
 
 int on_set_backend_req_fd(struct session *s, struct wire_msg *msg)
 {
-	int err = backend_open(s, wire_msg_take_fd(msg));
+	int err = channel_open(s, wire_msg_take_fd(msg));
 
 	if (err)
 		log_peer_error(&s->dev->log, "the back-end channel's descriptor: %s",

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/control.h"
 #include "core/device.h"
 #include "vhost_user/messages.h"
 #include "vhost_user/session.h"
@@ -89,58 +90,6 @@ int on_set_inflight_fd(struct session *s, struct wire_msg *msg)
 			       (unsigned long long)info.mmap_size, why, strerror(-err));
 		return err;
 	}
-	/* Rings that run keep the one that they started with. */
-	region_unref(s->inflight);
-	s->inflight = region;
-	s->inflight_queues = info.n_queues;
-	s->inflight_entries = info.queue_size;
-	s->inflight_told = false;
+	control_set_inflight(s->dev, region, info.n_queues, info.queue_size);
 	return MESSAGE_DONE;
-}
-
-/* A region that was made for other rings: what is wrong with it, or NULL. */
-static const char *inflight_unfit(const struct session *s, const struct ring_config *config,
-				  uint64_t part)
-{
-	/* QEMU's virtio-mmio has rings of up to 1024 entries, whatever the device's queue-size. */
-	if (config->size > s->inflight_entries)
-		return "rings of this size (set the front-end's queue size to it)";
-	if ((uint64_t)s->inflight_queues * part > s->inflight->info.size)
-		return "packed rings (it was made for split ones)";
-	return NULL;
-}
-
-static void inflight_tell(struct session *s, uint32_t index, const struct ring_config *config,
-			  const char *unfit)
-{
-	if (!s->inflight_told)
-		log_peer_warn(
-			&s->dev->log,
-			"queue %u, size %u: the in-flight log, for %u entries, is too short for "
-			"%s: they run without, and a crash loses what is in flight",
-			index, config->size, s->inflight_entries, unfit);
-	s->inflight_told = true;
-}
-
-void session_use_inflight(struct session *s, uint32_t index, struct ring_config *config)
-{
-	const char *unfit;
-	uint64_t part;
-
-	config->log = NULL;
-	config->log_region = NULL;
-	config->suspend = false;
-	if (!s->inflight || index >= s->inflight_queues)
-		return;
-	part = inflight_bytes(config->packed, s->inflight_entries);
-	unfit = inflight_unfit(s, config, part);
-	if (unfit) {
-		inflight_tell(s, index, config, unfit);
-		return;
-	}
-	config->log_bytes = part;
-	config->log = s->inflight->host + index * part;
-	config->log_region = s->inflight;
-	config->log_entries = s->inflight_entries;
-	config->suspend = session_has(s, WIRE_PF_GET_VRING_BASE_INFLIGHT);
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/control.h"
 #include "core/device.h"
 #include "vhost_user/messages.h"
 #include "vhost_user/session.h"
@@ -38,31 +39,10 @@ static int memory_map(struct session *s, const struct region_info *info, int fd,
 	return err;
 }
 
-static int memory_done(struct session *s, struct wire_msg *msg)
-{
-	(void)s;
-	(void)msg;
-	return MESSAGE_DONE;
-}
-
 /* Let every started ring switch. */
 static int memory_use(struct session *s, struct wire_msg *msg, struct table *table)
 {
-	struct table *old = s->table;
-	int rc;
-
-	s->table = table;
-	for (uint32_t i = 0; i < s->dev->info.n_queues; i++) {
-		struct vu_queue *q = &s->dev->queues[i];
-
-		q->want.table = table;
-		if (q->want.started)
-			queue_give(q, QUEUE_CONFIGURE);
-	}
-	rc = session_wait(s, msg, memory_done);
-	/* The rings have references of their own until they switch. */
-	table_unref(old);
-	return rc;
+	return session_wait(s, msg, control_set_memory(s->dev, table, &s->wait.waiter), NULL);
 }
 
 static void memory_log(const struct session *s, int err)
@@ -124,7 +104,7 @@ int on_add_mem_reg(struct session *s, struct wire_msg *msg)
 	err = memory_map(s, &info, msg->fds[0], &region);
 	if (err)
 		return err;
-	err = table_with(s->table, region, &table);
+	err = table_with(control_memory(s->dev), region, &table);
 	region_unref(region);
 	memory_log(s, err);
 	return err ? err : memory_use(s, msg, table);
@@ -140,7 +120,7 @@ int on_rem_mem_reg(struct session *s, struct wire_msg *msg)
 
 	memcpy(&reg, msg->payload, sizeof(reg));
 	info = region_info(&reg.region);
-	err = table_without(s->table, &info, &table);
+	err = table_without(control_memory(s->dev), &info, &table);
 	if (err)
 		log_peer_error(&s->dev->log, "memory at %#llx, %#llx bytes: cannot be removed (%s)",
 			       (unsigned long long)info.guest_addr, (unsigned long long)info.size,

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "vhost_user/backend.h"
+#include "core/control.h"
 #include "core/device.h"
 #include "vhost_user/messages.h"
 #include "vhost_user/session.h"
@@ -13,36 +13,15 @@ enum { STATUS_DRIVER_OK = 4, STATUS_FEATURES_OK = 8, STATUS_BITS = 0xff };
 
 static int reset_done(struct session *s, struct wire_msg *msg)
 {
-	struct vu_device *dev = s->dev;
-
 	(void)msg;
-	if (!dev->suspended) {
-		backend_send_pending(dev);
-		dev->suspended = true;
-		if (dev->ops.stopped)
-			dev->ops.stopped(dev, dev->opaque);
-	}
 	s->status = 0;
-	if (dev->ops.reset)
-		dev->ops.reset(dev, dev->opaque);
 	return MESSAGE_DONE;
 }
 
 /* Stop and disable every ring, then reset the device; the session stays. */
 int on_reset_device(struct session *s, struct wire_msg *msg)
 {
-	struct vu_device *dev = s->dev;
-
-	for (uint32_t i = 0; i < dev->info.n_queues; i++) {
-		struct vu_queue *q = &dev->queues[i];
-
-		if (!q->want.started && !q->want.enabled)
-			continue;
-		q->want.started = q->want.enabled = false;
-		queue_give(q, QUEUE_STOP);
-	}
-	dev->n_started = 0;
-	return session_wait(s, msg, reset_done);
+	return session_wait(s, msg, control_reset(s->dev, &s->wait.waiter), reset_done);
 }
 
 int on_set_status(struct session *s, struct wire_msg *msg)
@@ -60,11 +39,11 @@ int on_set_status(struct session *s, struct wire_msg *msg)
 	/* virtio 1.3 §3.1.1: leaving FEATURES_OK clear is how a device turns features down.  A
 	 * legacy driver knows no such step, so QEMU takes it by itself; the start has the reason
 	 * then. */
-	if ((status & STATUS_FEATURES_OK) && !s->features_ok) {
-		if (s->features >> VU_F_VERSION_1 & 1)
+	if ((status & STATUS_FEATURES_OK) && !s->dev->acked_ok) {
+		if (s->dev->acked >> VU_F_VERSION_1 & 1)
 			log_peer_error(&s->dev->log,
 				       "features %#llx are turned down: FEATURES_OK stays clear",
-				       (unsigned long long)s->features);
+				       (unsigned long long)s->dev->acked);
 		status &= ~(uint64_t)STATUS_FEATURES_OK;
 	}
 	s->status = (uint8_t)status;

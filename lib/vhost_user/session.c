@@ -11,14 +11,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "vhost_user/backend.h"
+#include "core/control.h"
 #include "core/device.h"
-#include "vhost_user/messages.h"
 #include "core/patience.h"
-#include "mem/table.h"
+#include "vhost_user/messages.h"
 
 enum { MESSAGES_PER_PASS = 64 };
 enum { MAX_OPEN_FDS = 16 };
+
+#define BIT(n) (UINT64_C(1) << (n))
 
 struct log *session_log(struct session *s)
 {
@@ -38,7 +39,22 @@ bool session_has_protocol_features(const struct session *s)
 
 bool session_has_access_platform(const struct session *s)
 {
-	return s->features >> VU_F_ACCESS_PLATFORM & 1;
+	return s->dev->acked >> VU_F_ACCESS_PLATFORM & 1;
+}
+
+uint64_t session_offered_protocol(const struct session *s)
+{
+	const struct vu_device *dev = s->dev;
+	uint64_t bits = BIT(WIRE_PF_MQ) | BIT(WIRE_PF_REPLY_ACK) | BIT(WIRE_PF_BACKEND_REQ) |
+			BIT(WIRE_PF_RESET_DEVICE) | BIT(WIRE_PF_CONFIGURE_MEM_SLOTS) |
+			BIT(WIRE_PF_STATUS) | BIT(WIRE_PF_INFLIGHT_SHMFD) |
+			BIT(WIRE_PF_GET_VRING_BASE_INFLIGHT);
+
+	if (dev->info.config_size || dev->ops.config_read)
+		bits |= BIT(WIRE_PF_CONFIG);
+	if (dev->info.flags & VU_DEVICE_INBAND)
+		bits |= BIT(WIRE_PF_INBAND_NOTIFICATIONS);
+	return bits;
 }
 
 int session_reply(struct session *s, const struct wire_msg *msg, const void *payload, uint32_t size,
@@ -72,91 +88,55 @@ static void session_watch(struct session *s)
 
 	if (wire_conn_is_sending(s->conn))
 		events |= EPOLLOUT;
-	else if (!s->resume && !s->closing)
+	else if (!s->wait.msg && !s->dev->running.closing)
 		events |= EPOLLIN;
 	if (events == s->events)
 		return;
 	s->events = events;
-	err = group_rewatch(&s->dev->own, wire_conn_fd(s->conn), &s->dev->socket, events);
+	err = vu_source_set_events(s->socket, events);
 	if (!err)
 		return;
 	/* Unwatched it would wait for ever. */
 	log_peer_error(&s->dev->log, "the front-end's socket cannot be watched: %s",
 		       strerror(-err));
-	s->dead = true;
-	device_wake(s->dev);
+	running_doom(s->dev, err);
 }
 
-int session_wait(struct session *s, struct wire_msg *msg, session_resume_fn *resume)
+/* The front-end is gone, or sent what cannot be. */
+static void session_fail(struct session *s, int err)
 {
-	/* It is being ended: nothing more is done, and nobody is answered. */
-	if (s->dead)
-		return -EPROTO;
-	if (!s->dev->waiting)
-		return resume(s, msg);
-	s->resume = resume;
-	s->msg = msg;
-	patience_stops(s->dev, true);
+	control_end(s->dev, err == -ECONNRESET || err == -EPIPE ? 0 : err);
+}
+
+/* The verb is done: what the message's handler would have returned. */
+static int session_result(struct session *s, struct wire_msg *msg, session_resume_fn *resume)
+{
+	return resume ? resume(s, msg) : s->wait.waiter.result;
+}
+
+int session_wait(struct session *s, struct wire_msg *msg, int rc, session_resume_fn *resume)
+{
+	if (rc < 0)
+		return rc;
+	if (rc == VERB_DONE)
+		return session_result(s, msg, resume);
+	s->wait.msg = msg;
+	s->wait.resume = resume;
 	return MESSAGE_LATER;
 }
 
-/* The front-end is gone, or has to go. */
-static void session_end(struct session *s)
+/* As message_dispatch() does it after a handler. */
+static void session_go_on(struct waiter *w)
 {
-	struct vu_device *dev = s->dev;
+	struct session *s =
+		(struct session *)(void *)((char *)w - offsetof(struct session, wait.waiter));
+	struct wire_msg *msg = s->wait.msg;
+	int err;
 
-	log_peer_info(&dev->log, "disconnected");
-	log_tell_left_out(&dev->log);
-	group_unwatch(&dev->own, wire_conn_fd(s->conn));
-	backend_close(s);
-	wire_conn_free(s->conn);
-	s->conn = NULL;
-	s->resume = NULL;
-	dev->session = NULL;
-	dev->ending = s;
-	dev->n_started = 0;
-	patience_silence(dev, false);
-	for (uint32_t i = 0; i < dev->info.n_queues; i++)
-		queue_give(&dev->queues[i], QUEUE_ABANDON);
-	session_finish_ending(dev);
-}
-
-/* Once every queue let go: free what they might have been looking at. */
-void session_finish_ending(struct vu_device *dev)
-{
-	struct session *s = dev->ending;
-
-	if (!s || dev->waiting)
-		return;
-	patience_stops(dev, false);
-	for (uint32_t i = 0; i < dev->info.n_queues; i++)
-		queue_forget(&dev->queues[i]);
-	if (!dev->suspended) {
-		dev->suspended = true;
-		if (dev->ops.stopped)
-			dev->ops.stopped(dev, dev->opaque);
-	}
-	atomic_store(&dev->features, 0);
-	table_unref(s->table);
-	region_unref(s->inflight);
-	free(s);
-	dev->ending = NULL;
-	dev->ended = true;
-	if (dev->ops.session_end)
-		dev->ops.session_end(dev, dev->opaque);
-}
-
-/* After a resume function: as message_dispatch() does it. */
-static int session_resume(struct session *s)
-{
-	session_resume_fn *resume = s->resume;
-	struct wire_msg *msg = s->msg;
-	int rc;
-
-	s->resume = NULL;
-	patience_stops(s->dev, false);
-	rc = message_finish(s, msg, resume(s, msg));
-	return rc;
+	s->wait.msg = NULL;
+	err = message_finish(s, msg, session_result(s, msg, s->wait.resume));
+	if (err < 0)
+		session_fail(s, err);
 }
 
 /* Read and handle messages until there are none, or one has to wait. */
@@ -167,7 +147,7 @@ static int session_read(struct session *s)
 		struct wire_msg *msg;
 		int n;
 
-		if (s->resume || wire_conn_is_sending(s->conn) || s->dead || s->closing)
+		if (s->wait.msg || wire_conn_is_sending(s->conn) || !control_is_open(s->dev))
 			return 0;
 		n = wire_conn_recv(s->conn, &msg, &why);
 		if (n >= 0) {
@@ -191,15 +171,13 @@ static int session_read(struct session *s)
 	return 0;
 }
 
-static void session_ready(struct source *source, uint32_t events)
+static void session_ready(struct vu_source *source, int fd, uint32_t events, void *opaque)
 {
-	struct vu_device *dev =
-		(struct vu_device *)(void *)((char *)source - offsetof(struct vu_device, socket));
-	struct session *s = dev->session;
+	struct session *s = opaque;
 	int err = 0;
 
-	if (!s)
-		return;
+	(void)source;
+	(void)fd;
 	if (events & EPOLLOUT)
 		err = wire_conn_flush(s->conn);
 	if (err >= 0 && (events & EPOLLIN))
@@ -207,84 +185,59 @@ static void session_ready(struct source *source, uint32_t events)
 	else if (err >= 0 && (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
 		err = -ECONNRESET; /* while a message waits: nothing is left to wait for */
 	if (err < 0)
-		session_end(s);
+		session_fail(s, err);
 	else
 		session_watch(s);
 }
 
-/* Stop what is started, as GET_VRING_BASE would.  False if nothing is. */
-static bool session_stop_rings(struct session *s)
+static struct session *session_of(struct transport *t)
 {
-	struct vu_device *dev = s->dev;
-	bool any = false;
-
-	for (uint32_t i = 0; i < dev->info.n_queues; i++) {
-		struct vu_queue *q = &dev->queues[i];
-
-		if (!q->want.started)
-			continue;
-		any = true;
-		q->want.started = false;
-		queue_give(q, QUEUE_STOP);
-	}
-	dev->n_started = 0;
-	if (any)
-		patience_stops(dev, true);
-	return any;
+	return (struct session *)(void *)((char *)t - offsetof(struct session, transport));
 }
 
-void session_continue(struct vu_device *dev)
+static void session_proceed(struct transport *t)
 {
-	struct session *s;
-	int err = 0;
-
-	session_finish_ending(dev);
-	s = dev->session;
-	if (!s)
-		return;
-	if (atomic_exchange(&dev->faulted, false)) {
-		log_peer_error(&dev->log, "the front-end truncated guest memory that was in use");
-		s->dead = true;
-	}
-	if (atomic_exchange(&dev->would_block, false)) {
-		log_peer_error(
-			&dev->log,
-			"the front-end made a call descriptor one that blocks; without Linux "
-			"AIO here (io_setup, fs.aio-max-nr) it cannot be signalled safely");
-		s->dead = true;
-	}
-	if (s->resume && !s->dead && !dev->waiting)
-		err = session_resume(s);
-	if (s->closing && !s->dead && !dev->waiting && !session_stop_rings(s))
-		s->dead = true;
-	if (err < 0 || s->dead) {
-		session_end(s);
-		return;
-	}
-	session_watch(s);
+	session_watch(session_of(t));
 }
 
-void session_silent(struct vu_device *dev)
+static void session_tell(struct transport *t)
 {
-	struct session *s = dev->session;
+	channel_tell(session_of(t));
+}
 
-	if (!s)
-		return;
-	log_peer_error(&dev->log,
+static void session_silent(struct transport *t)
+{
+	struct session *s = session_of(t);
+
+	log_peer_error(&s->dev->log,
 		       s->heard ? "the front-end's message is not whole after %.3g s: disconnecting"
 				: "the front-end sends no whole message for %.3g s: disconnecting",
-		       (double)dev->message_timeout_ns / 1e9);
-	s->dead = true;
-	device_wake(dev);
+		       (double)s->dev->message_timeout_ns / 1e9);
+	running_doom(s->dev, -ETIMEDOUT);
 }
 
-void session_setup(struct vu_device *dev)
+static void session_disconnect(struct transport *t)
 {
-	dev->socket.ready = session_ready;
-	dev->backend.ready = backend_ready;
-	patience_init(&dev->patience);
-	closer_init(&dev->closer);
+	struct session *s = session_of(t);
+
+	vu_source_remove(s->socket);
+	channel_close(s);
+	wire_conn_free(s->conn);
+	s->conn = NULL;
 }
+
+static void session_release(struct transport *t)
+{
+	free(session_of(t));
+}
+
+static const struct transport_ops session_ops = {
+	.proceed = session_proceed,
+	.tell = session_tell,
+	.silent = session_silent,
+	.disconnect = session_disconnect,
+	.release = session_release,
+};
 
 /* A connected AF_UNIX stream socket, or -errno. */
 static int session_check_fd(int fd)
@@ -306,19 +259,18 @@ static int session_check_fd(int fd)
 	return addr.ss_family == AF_UNIX ? 0 : -EINVAL;
 }
 
-static int session_begin(struct vu_device *dev)
+/* Whoever closes them might be kept waiting. */
+static int session_check_closer(struct vu_device *dev)
 {
-	bool inside;
-	int err;
-
-	if (!dev->ops.session_begin)
+	if (closer_open_ones(&dev->closer) < MAX_OPEN_FDS)
 		return 0;
-	inside = device_enter(dev);
-	dev->no_attach = true;
-	err = dev->ops.session_begin(dev, dev->opaque);
-	dev->no_attach = false;
-	device_leave(dev, inside);
-	return err;
+	log_peer_error(&dev->log,
+		       "%u descriptors came that may block who closes them (FUSE, a network "
+		       "file system, network sockets) and are open still: no front-end is taken "
+		       "until they are closed; if nobody can (no io_uring here), until this "
+		       "process is started anew",
+		       closer_open_ones(&dev->closer));
+	return -EPERM;
 }
 
 int vu_device_attach(struct vu_device *dev, int fd)
@@ -326,80 +278,38 @@ int vu_device_attach(struct vu_device *dev, int fd)
 	struct session *s;
 	int err;
 
-	if (dev->session || dev->ending || dev->no_attach)
+	if (vu_device_is_attached(dev) || dev->running.beginning)
 		return -EBUSY;
 	err = session_check_fd(fd);
+	if (!err)
+		err = session_check_closer(dev);
 	if (err)
 		return err;
-	if (closer_open_ones(&dev->closer) >= MAX_OPEN_FDS) {
-		log_peer_error(
-			&dev->log,
-			"%u descriptors came that may block who closes them (FUSE, a network "
-			"file system, network sockets) and are open still: no front-end is taken "
-			"until they are closed; if nobody can (no io_uring here), until this "
-			"process is started anew",
-			closer_open_ones(&dev->closer));
-		return -EPERM;
-	}
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
+	s->transport.ops = &session_ops;
 	s->dev = dev;
+	s->wait.waiter.done = session_go_on;
 	err = wire_conn_new(fd, &dev->closer, &s->conn);
 	if (err)
 		goto fail;
-	s->events = EPOLLIN | EPOLLRDHUP;
 	if (dev->info.flags & VU_DEVICE_ANY_MEMORY)
 		wire_conn_allow_files(s->conn);
-	err = group_watch(&dev->own, fd, &dev->socket, s->events);
+	s->events = EPOLLIN | EPOLLRDHUP;
+	err = vu_group_add_fd(&dev->own, fd, s->events, session_ready, s, &s->socket);
 	if (err)
 		goto fail_conn;
 	/* Last, so that nothing fails after it: to each session_begin belongs a session_end. */
-	err = session_begin(dev);
+	err = control_begin(dev, &s->transport);
 	if (err)
 		goto fail_watch;
-	dev->session = s;
-	patience_silence(dev, true);
-	dev->ended = false;
-	atomic_store(&dev->faulted, false);
-	atomic_store(&dev->would_block, false);
-	log_peer_info(&dev->log, "connected");
 	return 0;
 fail_watch:
-	group_unwatch(&dev->own, fd);
+	vu_source_remove(s->socket);
 fail_conn:
 	wire_conn_release(s->conn);
 fail:
 	free(s);
 	return err;
-}
-
-void vu_device_detach(struct vu_device *dev)
-{
-	if (!dev->session)
-		return;
-	/* From a callback, a message may be half handled: end after it. */
-	if (dev->own.in_process) {
-		dev->session->dead = true;
-	} else {
-		device_enter(dev);
-		session_end(dev->session);
-		device_leave(dev, false);
-	}
-	/* The next pass ends it, or tells of its end. */
-	device_wake(dev);
-}
-
-void vu_device_drain(struct vu_device *dev)
-{
-	if (!dev->session)
-		return;
-	dev->session->closing = true;
-	/* The next pass does the rest. */
-	device_wake(dev);
-}
-
-int vu_device_is_attached(const struct vu_device *dev)
-{
-	return dev->session || dev->ending;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A session: one connected front-end.  Owned by its device; device thread only.
+ * A session: one front-end that is connected by a socket; a transport of its device.  Device
+ * thread only.
  *
- * Messages are handled one after the other.  A handler that has to wait for queue threads gives
- * its commands and calls session_wait(); the socket is not read until the answer is sent.
+ * Messages are handled one after the other.  A handler whose verbs have to wait for queue threads
+ * returns by session_wait(); the socket is not read until the answer is sent.
  */
 #ifndef VHOST_USER_SESSION_H
 #define VHOST_USER_SESSION_H
@@ -11,38 +12,38 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <libvu/group.h>
+
+#include "core/transport.h"
+#include "core/waiter.h"
+#include "vhost_user/channel.h"
 #include "wire/conn.h"
 
 struct vu_device;
 struct session;
 struct log;
-struct table;
-struct region;
-struct ring_config;
 
-/* Runs when every command is answered; returns what a handler returns, but never MESSAGE_LATER. */
+/* Runs when the verb is done; returns what a handler returns, but never MESSAGE_LATER. */
 typedef int session_resume_fn(struct session *s, struct wire_msg *msg);
 
+/* The message that cannot be answered yet: what it waits for, and how it goes on. */
+struct session_wait {
+	struct waiter waiter;	   /* for the verb that its handler used */
+	struct wire_msg *msg;	   /* NULL: none waits */
+	session_resume_fn *resume; /* NULL: it is done when the verb is */
+};
+
 struct session {
+	struct transport transport;
 	struct vu_device *dev;
 	struct wire_conn *conn;
-	struct wire_conn *backend; /* the back-end channel, or NULL */
-	struct region *inflight;   /* the in-flight log, or NULL */
-	uint16_t inflight_queues;  /* that it has a part for */
-	uint16_t inflight_entries; /* of each part */
-	bool inflight_told;	   /* ... and that it is too short */
-	struct table *table;	   /* guest memory, or NULL */
-	uint64_t features;	   /* acked */
-	uint64_t protocol;	   /* acked protocol features */
-	uint8_t status;		   /* virtio device status (virtio 1.3 §2.1) */
-	bool features_set;	   /* SET_FEATURES came */
-	bool features_ok;	   /* ... and we can run with them */
-	bool heard;		   /* a whole message came */
-	bool closing;		   /* vu_device_drain(): it ends when all rings have stopped */
-	bool dead;		   /* to be ended at the next opportunity */
-	uint32_t events;	   /* what is watched on the socket */
-	session_resume_fn *resume; /* waiting: what to do when the commands are answered */
-	struct wire_msg *msg;	   /* ... and the message that waits */
+	struct vu_source *socket; /* watches it */
+	uint32_t events;	  /* ... for these */
+	struct channel channel;	  /* the back-end channel */
+	struct session_wait wait;
+	uint64_t protocol; /* acked protocol features */
+	uint8_t status;	   /* virtio device status (virtio 1.3 §2.1) */
+	bool heard;	   /* a whole message came */
 };
 
 /* What the validator needs to know of a session. */
@@ -53,6 +54,8 @@ bool session_has(const struct session *s, unsigned int protocol_feature);
 bool session_has_protocol_features(const struct session *s);
 /* VIRTIO_F_ACCESS_PLATFORM was acked. */
 bool session_has_access_platform(const struct session *s);
+/* The protocol features that the device offers. */
+uint64_t session_offered_protocol(const struct session *s);
 
 /* Answer msg with its own reply. 0 or -errno (the session must end). */
 int session_reply(struct session *s, const struct wire_msg *msg, const void *payload, uint32_t size,
@@ -61,25 +64,10 @@ int session_reply(struct session *s, const struct wire_msg *msg, const void *pay
 int session_reply_u64(struct session *s, const struct wire_msg *msg, uint64_t value);
 
 /*
- * For the end of a handler that gave commands: run resume now if they are all answered, else
- * later.  Returns what the handler is to return.
+ * For the end of a handler: rc is what its verb returned, which was given &s->wait.waiter.  resume
+ * runs now if the verb is done, else later; NULL: the verb's result is the handler's.  Returns what
+ * the handler is to return.
  */
-int session_wait(struct session *s, struct wire_msg *msg, session_resume_fn *resume);
-
-/* on_features.c: why the device cannot start with what the driver chose; an error line. */
-void features_log_refusal(const struct session *s);
-/* on_features.c: what the driver's choice means for a ring. */
-void session_use_features(const struct session *s, struct ring_config *config);
-/* on_inflight.c: the queue's part of the in-flight log, if there is one. */
-void session_use_inflight(struct session *s, uint32_t index, struct ring_config *config);
-
-/* device.c: once, at vu_device_new(). */
-void session_setup(struct vu_device *dev);
-/* Each pass: go on with what waited, end what is to end. */
-void session_continue(struct vu_device *dev);
-/* patience.c: the front-end was silent for too long. */
-void session_silent(struct vu_device *dev);
-/* vu_device_free(): the commands of an ended session are all answered. */
-void session_finish_ending(struct vu_device *dev);
+int session_wait(struct session *s, struct wire_msg *msg, int rc, session_resume_fn *resume);
 
 #endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a transport asks of a device: plain values, no messages.  Device thread.
+ *
+ * What concerns queues is done on their threads, so such a verb takes a waiter and returns
+ * VERB_DONE, VERB_LATER (the waiter's done() is called) or -errno, after a line in the log: nothing
+ * is waited for then.  A waiter waits for one verb at a time; control_end() has it wait no more.
+ */
+#ifndef CORE_CONTROL_H
+#define CORE_CONTROL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/queue.h"
+#include "core/waiter.h"
+
+struct region;
+struct table;
+struct transport;
+struct vu_device;
+
+/* A front-end is there.  -EBUSY; what session_begin said: the transport stays the caller's. */
+int control_begin(struct vu_device *dev, struct transport *t);
+/* It is gone, or has to go, for this reason: 0, its own wish; -errno. */
+void control_end(struct vu_device *dev, int why);
+/* Is anything more of the front-end to be looked at: the session is neither ending nor closing. */
+bool control_is_open(const struct vu_device *dev);
+
+/* The driver accepted these feature bits.  -errno: the device cannot start with them. */
+int control_set_features(struct vu_device *dev, uint64_t acked);
+/* Guest memory from now on; the reference is taken over.  Done when every started ring uses it. */
+int control_set_memory(struct vu_device *dev, struct table *table, struct waiter *w);
+/* The session's memory, or NULL. */
+struct table *control_memory(const struct vu_device *dev);
+
+/* The in-flight log, used from the next start of a ring on; taken over as memory is. */
+void control_set_inflight(struct vu_device *dev, struct region *region, uint16_t n_queues,
+			  uint16_t entries);
+/* A stop may leave requests in it. */
+void control_leave_inflight(struct vu_device *dev, bool may_leave);
+
+/* What a queue's next start uses; values that cannot be make a ring that is broken. */
+void control_set_size(struct vu_queue *q, uint32_t size);
+void control_set_areas(struct vu_queue *q, uint64_t desc, uint64_t driver, uint64_t device);
+void control_set_base(struct vu_queue *q, uint32_t base);
+/* Where it goes on: after a stop, what GET_VRING_BASE answers. */
+uint32_t control_base(const struct vu_queue *q);
+/* Notifications that have no descriptor are told by the transport. */
+void control_set_inband(struct vu_device *dev, bool inband);
+
+/*
+ * A kick, call or error descriptor, or -1; taken over in any case.  Used from the next
+ * control_configure() or control_start() on.  -EPROTO, after a line in the log.
+ */
+int control_set_fd(struct vu_queue *q, enum queue_fd which, int fd);
+
+/* As a descriptor. */
+void control_set_enabled(struct vu_queue *q, bool enabled);
+bool control_is_started(const struct vu_queue *q);
+/* Are addresses set that no ring was started with? */
+bool control_is_anew(const struct vu_queue *q);
+
+/* Use what was set, and look at the ring once. */
+int control_configure(struct vu_queue *q, struct waiter *w);
+int control_enable_all(struct vu_device *dev, struct waiter *w);
+/* Start the ring; one that runs is stopped first. */
+int control_start(struct vu_queue *q, struct waiter *w);
+/* Stop it once nothing is outstanding; nothing happens to one that is not started. */
+int control_stop(struct vu_queue *q, struct waiter *w);
+/* Stop and disable all, then reset the device. */
+int control_reset(struct vu_device *dev, struct waiter *w);
+
+#endif
