@@ -100,11 +100,12 @@ static int config_written(struct vu_device *dev, uint32_t offset, uint32_t len, 
 	return 0;
 }
 
-static void session_end(struct vu_device *dev, void *opaque)
+static void session_end(struct vu_device *dev, int why, void *opaque)
 {
 	struct blk_disk *disk = opaque;
 
 	(void)dev;
+	(void)why;
 	for (uint32_t i = 0; i < disk->n_queues && disk->backend->session_end; i++)
 		disk->backend->session_end(&disk->queues[i]);
 }

@@ -134,10 +134,11 @@ static void reset(struct vu_device *dev, void *opaque)
 }
 
 /* Whoever comes next may be the same driver, which then will use its ports: control_adopt(). */
-static void session_end(struct vu_device *dev, void *opaque)
+static void session_end(struct vu_device *dev, int why, void *opaque)
 {
 	console_driver_gone(opaque);
 	(void)dev;
+	(void)why;
 }
 
 /* --- configuration space --- */

@@ -95,11 +95,16 @@ static int started(struct vu_device *dev, void *opaque)
 	return 0;
 }
 
-static void release(struct vu_device *dev, void *opaque)
+static void reset(struct vu_device *dev, void *opaque)
 {
 	struct port *port = opaque;
 
 	gpio_reset(&port->gpio);
+}
+
+static void session_end(struct vu_device *dev, int why, void *opaque)
+{
+	reset(dev, opaque);
 }
 
 static int port_make_device(struct port *port, struct vu_program *program, uint32_t index,
@@ -107,8 +112,8 @@ static int port_make_device(struct port *port, struct vu_program *program, uint3
 {
 	const struct vu_ops ops = {
 		.size = sizeof(ops),
-		.session_end = release,
-		.reset = release,
+		.session_end = session_end,
+		.reset = reset,
 		.started = started,
 		.queue_ready = queue_ready,
 		.queue_stop = queue_stop,

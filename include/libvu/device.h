@@ -101,11 +101,15 @@ struct vu_device_info {
  *
  * @size: sizeof(struct vu_ops).
  * @session_begin: a front-end connected; non-zero -errno refuses it.  Device thread.
- * @session_end: it is gone.  Requests may still be outstanding: complete them as usual, they
- *	touch nothing.  Device thread.
+ * @session_end: it is gone, once for each session_begin that returned 0.  Requests may still be
+ *	outstanding: complete them as usual, they touch nothing.  The int says why: 0, the
+ *	front-end closed its socket, or vu_device_detach() or vu_device_drain() was called;
+ *	-EPROTO, it sent what cannot be; -ETIMEDOUT, it was silent in the wrong place; -EFAULT, it
+ *	truncated memory; -EPERM, a descriptor of its may block; another -errno of its socket or of
+ *	what it asked for.  The log has the details.  Device thread.
  * @features_acked: the driver's choice, bits 0 to 63 and 64 to 127, which may come several times
  *	before a start.  -errno vetoes it: FEATURES_OK stays clear, and the device does not start.
- *Device thread.
+ *	Device thread.
  * @started: the first ring of a suspended device is about to start; features and configuration
  *	are final.  -errno ends the session.  Device thread.
  * @stopped: the last ring stopped: the device is suspended and must not send anything to the
@@ -139,7 +143,7 @@ struct vu_device_info {
 struct vu_ops {
 	size_t size;
 	int (*session_begin)(struct vu_device *dev, void *opaque);
-	void (*session_end)(struct vu_device *dev, void *opaque);
+	void (*session_end)(struct vu_device *dev, int why, void *opaque);
 	int (*features_acked)(struct vu_device *dev, uint64_t features, uint64_t features_high,
 			      void *opaque);
 	int (*started)(struct vu_device *dev, void *opaque);

@@ -111,7 +111,7 @@ static void call_after(struct vu_device *dev, enum running_call call)
 	if (call == CALL_STOPPED && dev->ops.stopped)
 		dev->ops.stopped(dev, dev->opaque);
 	if (call == CALL_END && dev->ops.session_end)
-		dev->ops.session_end(dev, dev->opaque);
+		dev->ops.session_end(dev, dev->running.why, dev->opaque);
 }
 
 int running_step(struct vu_device *dev, enum running_event event)

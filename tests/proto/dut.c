@@ -36,7 +36,7 @@ static int on_begin(struct vu_device *dev, void *opaque)
 	return 0;
 }
 
-static void on_end(struct vu_device *dev, void *opaque)
+static void on_end(struct vu_device *dev, int why, void *opaque)
 {
 	((struct dut *)opaque)->finished++;
 }

@@ -93,7 +93,7 @@ static void crew_stop(struct vu_queue *queue, void *opaque)
 	atomic_fetch_add(&crew->stops, 1);
 }
 
-static void crew_session_end(struct vu_device *dev, void *opaque)
+static void crew_session_end(struct vu_device *dev, int why, void *opaque)
 {
 	struct crew *crew = opaque;
 

@@ -108,10 +108,11 @@ static int rig_session_begin(struct vu_device *dev, void *opaque)
 	return ((struct rig *)opaque)->begin_result;
 }
 
-static void rig_session_end(struct vu_device *dev, void *opaque)
+static void rig_session_end(struct vu_device *dev, int why, void *opaque)
 {
 	(void)dev;
 	((struct rig *)opaque)->ended++;
+	((struct rig *)opaque)->why = why;
 	rig_in(opaque, RIG_END, NULL);
 }
 

@@ -89,6 +89,7 @@ struct rig {
 	int begin_result;
 	bool once; /* LIBVU_TEST_ONCE: call once per wake */
 	uint32_t begun, ended, started, stopped, resets, resets_before_stop;
+	int why;	   /* session_end's last reason */
 	uint32_t reported; /* VU_PROCESS_ENDED */
 
 	struct log_book log;

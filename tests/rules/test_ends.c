@@ -95,6 +95,33 @@ static void groups_come_and_go_while_the_last_request_of_an_old_session_ends(voi
 	}
 }
 
+static void the_end_of_a_session_says_why(void **state)
+{
+	const struct wire_vring_state beyond = {.index = 2};
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, NULL);
+	peer_disconnect(rig.peer);
+	rig_pump(&rig);
+	assert_int_equal(rig.ended, 1);
+	assert_int_equal(rig.why, 0);
+	rig_connect(&rig);
+	assert_ok(peer_start(rig.peer));
+	assert_ok(frontend_send(&rig.peer->frontend, WIRE_SET_VRING_NUM, 0, &beyond, sizeof(beyond),
+				NULL, 0));
+	rig_pump(&rig);
+	assert_int_equal(rig.ended, 2);
+	assert_int_equal(rig.why, -EPROTO);
+	rig_expect_errors(&rig, "the device has only 2", 1);
+	rig_connect(&rig);
+	vu_device_drain(rig.dev);
+	rig_pump(&rig);
+	assert_int_equal(rig.ended, 3);
+	assert_int_equal(rig.why, 0);
+	rig_close(&rig);
+}
+
 static void expired(struct vu_source *source, int fd, uint32_t events, void *opaque)
 {
 	++*(int *)opaque;
@@ -144,6 +171,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			completions_of_other_threads_find_the_way_when_their_group_is_freed),
+		cmocka_unit_test(the_end_of_a_session_says_why),
 		cmocka_unit_test(groups_come_and_go_while_the_last_request_of_an_old_session_ends),
 		{"a_group_outlives_its_device", a_group_outlives_its_device, NULL, NULL, NULL},
 		{"a_group_outlives_its_device_that_has_a_session", a_group_outlives_its_device,

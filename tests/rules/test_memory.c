@@ -274,6 +274,7 @@ static void a_truncated_memory_file_ends_only_that_session(void **state)
 	assert_true(faults > 0);
 	assert_int_equal(rig[0].ended, 1);
 	rig_expect_errors(&rig[0], "truncated", 1);
+	assert_int_equal(rig[0].why, -EFAULT);
 	if (region == RINGS) /* zeros are no ring in this state */
 		rig[0].errors_expected = rig_errors(&rig[0]);
 	assert_ok(frontend_wait_closed(&rig[0].peer->frontend));

@@ -14,6 +14,7 @@ static void wait_for_end(struct rig *rig)
 		rig_pump(rig);
 	}
 	assert_int_equal(rig->ended, 1);
+	assert_int_equal(rig->why, -ETIMEDOUT);
 	assert_ok(frontend_wait_closed(&rig->peer->frontend));
 }
 

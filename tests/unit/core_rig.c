@@ -74,10 +74,11 @@ static int dev_begin(struct vu_device *dev, void *opaque)
 	return rig->begin_result;
 }
 
-static void dev_end(struct vu_device *dev, void *opaque)
+static void dev_end(struct vu_device *dev, int why, void *opaque)
 {
 	(void)dev;
 	note(opaque, "end");
+	((struct core_rig *)opaque)->why = why;
 }
 
 static int dev_started(struct vu_device *dev, void *opaque)

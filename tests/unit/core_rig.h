@@ -42,6 +42,7 @@ struct core_rig {
 	char trace[400]; /* every call from core, a word each, since core_expect() */
 	uint32_t told;	 /* bits of NEWS_TOLD */
 	int errors;	 /* lines in the log */
+	int why;	 /* session_end's last reason */
 	int reported;	 /* vu_device_process() said that a session ended */
 };
 

@@ -83,7 +83,7 @@ static void whoever_waits_hears_nothing_when_the_session_ends(void **state)
 	control_end(rig.dev, -EPROTO);
 	core_pump(&rig);
 	core_expect(&rig, "started stop0 disconnect stopped release end");
-	assert_int_equal(rig.dev->running.why, -EPROTO);
+	assert_int_equal(rig.why, -EPROTO);
 	/* It touches nothing any more, and the next session waits for it. */
 	assert_int_equal(vu_req_complete(rig.held[0], 0), 0);
 	core_expect_used(&rig, 0, 0);

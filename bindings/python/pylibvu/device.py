@@ -135,8 +135,12 @@ class Device(Handle):
     def session_begin(self) -> None:
         """A front-end connected; raise Refused to turn it away.  Device thread."""
 
-    def session_end(self) -> None:
-        """The front-end is gone; requests are completed as usual.  Device thread."""
+    def session_end(self, why: int) -> None:
+        """The front-end is gone; requests are completed as usual.  Device thread.
+
+        why is 0 if that was its own wish or ours, else a negative errno: -EPROTO for a message that
+        cannot be, and so on (struct vu_ops); the log has the details.
+        """
 
     def features_acked(self, features: int) -> None:
         """The driver's choice, maybe not its last; raise Refused to veto it.  Device thread."""

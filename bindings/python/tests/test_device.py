@@ -134,13 +134,13 @@ def test_hooks_come_in_order():
         def queue_stop(self, queue):
             calls.append(f"stop {queue.index}")
 
-        def session_end(self):
-            calls.append("end")
+        def session_end(self, why):
+            calls.append(f"end {why}")
 
     with testing.served(Device()) as peer:
         peer.queue(0).request(b"1", 1)
         peer.queue(0).stop()
-    assert calls == ["begin", "started", "stop 0", "stopped", "end"]
+    assert calls == ["begin", "started", "stop 0", "stopped", "end 0"]
 
 
 def test_a_device_that_refuses_a_session_ends_it(caplog):
