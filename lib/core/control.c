@@ -65,6 +65,12 @@ void control_set_areas(struct vu_queue *q, uint64_t desc, uint64_t driver, uint6
 	q->want.has_addr = true;
 }
 
+void control_set_logged(struct vu_queue *q, bool is_logged, uint64_t at)
+{
+	q->want.ring.is_logged = is_logged;
+	q->want.ring.logged_at = at;
+}
+
 void control_set_base(struct vu_queue *q, uint32_t base)
 {
 	q->want.ring.base = base;

@@ -43,6 +43,8 @@ void control_leave_inflight(struct vu_device *dev, bool may_leave);
 /* What a queue's next start uses; values that cannot be make a ring that is broken. */
 void control_set_size(struct vu_queue *q, uint32_t size);
 void control_set_areas(struct vu_queue *q, uint64_t desc, uint64_t driver, uint64_t device);
+/* Are writes to the device area to be marked in the dirty log, and as being where. */
+void control_set_logged(struct vu_queue *q, bool is_logged, uint64_t at);
 void control_set_base(struct vu_queue *q, uint32_t base);
 /* Where it goes on: after a stop, what GET_VRING_BASE answers. */
 uint32_t control_base(const struct vu_queue *q);

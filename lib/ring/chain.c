@@ -58,8 +58,6 @@ static __attribute__((noinline)) int chain_begin_long(struct chain *c, bool writ
 		first = pub->writable[0];
 	chain_release(c->ring, c->req);
 	c->req->odd |= REQ_ODD;
-	/* Completions have to look at the flag. */
-	c->ring->way = RING_SLOW;
 	c->ring->long_left = RING_LONG_SEGS + has_first;
 	c->seg = c->end = chain_long_segs(c);
 	c->len = 0;
@@ -69,6 +67,7 @@ static __attribute__((noinline)) int chain_begin_long(struct chain *c, bool writ
 	pub->readable_len = 0;
 	ring_warn(c->ring, RING_WARN_LONG,
 		  "requests of more segments than the device takes (max_segs): they fail");
+	ring_choose_way(c->ring);
 	return has_first ? chain_add_long(c, first, true) : 0;
 }
 
@@ -120,21 +119,36 @@ static int chain_add_piece(struct chain *c, struct iovec piece, bool writable)
 	return 0;
 }
 
-/* Have the window contain addr.  False: outside guest memory. */
-static bool ring_look_up(struct ring *r, uint64_t addr)
+/*
+ * Where addr is, and how much of len is there.  0; CHAIN_WAITS; -EIO: outside guest memory.  What
+ * may be read and written is kept in the window, which is not asked about the direction.
+ */
+static int ring_look_up(struct ring *r, uint64_t addr, uint64_t len, bool writable,
+			struct iovec *piece)
 {
-	const struct span *span;
-	uint64_t room = r->window.end - addr;
+	struct ring_window w = r->window;
+	uint64_t room = w.end - addr;
 
-	if (room && room <= r->window.size)
-		return true;
-	span = table_find(r->table, TABLE_GUEST, addr);
-	if (!span)
-		return false;
-	r->window.end = span->start + span->size;
-	r->window.size = span->size;
-	r->window.shift = (uintptr_t)span->host - span->start;
-	return true;
+	if (!room || room > w.size) {
+		struct space_run run;
+		int err = r->space.find(&r->space, addr, writable ? SPACE_WRITE : SPACE_READ, &run);
+
+		if (err == SPACE_MISS) {
+			r->waits = true;
+			return CHAIN_WAITS;
+		}
+		if (err)
+			return ring_break(r, "a buffer outside guest memory");
+		w.end = run.span.start + run.span.size;
+		w.size = run.span.size;
+		w.shift = (uintptr_t)run.span.host - run.span.start;
+		if (run.access == SPACE_BOTH)
+			r->window = w;
+		room = w.end - addr;
+	}
+	piece->iov_base = (void *)(uintptr_t)(addr + w.shift);
+	piece->iov_len = room < len ? room : len;
+	return 0;
 }
 
 int chain_add_slow(struct chain *c, uint64_t addr, uint64_t len, bool writable)
@@ -148,14 +162,11 @@ int chain_add_slow(struct chain *c, uint64_t addr, uint64_t len, bool writable)
 		return ring_break(r, "a buffer outside guest memory");
 	/* A buffer may continue in the next region: one segment for each piece. */
 	while (len) {
-		struct iovec piece;
-		int err;
+		struct iovec piece = {NULL, 0};
+		int err = ring_look_up(r, addr, len, writable, &piece);
 
-		if (!ring_look_up(r, addr))
-			return ring_break(r, "a buffer outside guest memory");
-		piece.iov_base = (void *)(uintptr_t)(addr + r->window.shift);
-		piece.iov_len = r->window.end - addr < len ? r->window.end - addr : len;
-		err = chain_add_piece(c, piece, writable);
+		if (!err)
+			err = chain_add_piece(c, piece, writable);
 		if (err)
 			return err;
 		addr += piece.iov_len;

@@ -17,7 +17,8 @@ struct chain {
 	uint64_t len;	   /* bytes of the part being walked: readable, then writable */
 };
 
-enum { CHAIN_STARVED = 1 };
+/* Nothing is to be taken now: no memory for segments, or not all of its memory is known. */
+enum { CHAIN_STARVED = 1, CHAIN_WAITS };
 
 /* chain.c: the parts that are rarely needed. */
 int chain_add_slow(struct chain *c, uint64_t addr, uint64_t len, bool writable);
@@ -35,9 +36,9 @@ static inline void chain_begin(struct chain *c, struct ring *ring, struct req *r
 }
 
 /*
- * Add a buffer to the part that is being walked.  0; CHAIN_STARVED: no memory for its segments now,
- * take nothing; -EIO: broken. The common case is two comparisons: inside the region that the last
- * one was in (written so that nothing can wrap; a length of 0 takes the slow way).
+ * Add a buffer to the part that is being walked.  0; CHAIN_STARVED, CHAIN_WAITS; -EIO: broken.  The
+ * common case is two comparisons: inside the region that the last one was in (written so that
+ * nothing can wrap; a length of 0 takes the slow way).
  */
 static inline int chain_add(struct chain *c, uint64_t addr, uint32_t len, uint32_t writable)
 {

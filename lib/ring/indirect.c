@@ -2,35 +2,51 @@
 /* Indirect tables.  Queue thread. */
 #include "ring/indirect.h"
 
+#include <errno.h>
 #include <string.h>
 
-/* Collect a table that lies in several regions, or at an odd address.  False: outside memory. */
-static bool indirect_copy(struct ring *r, uint64_t addr, uint32_t len)
+#include "ring/chain.h"
+
+/* Collect a table that lies in several regions, or at an odd address.  As space_translate(). */
+static int indirect_copy(struct ring *r, uint64_t addr, uint32_t len)
 {
 	unsigned char *to = r->scratch;
 
 	/* There may be memory on both sides of 2^64. */
 	if (addr + (len - 1) < addr)
-		return false;
+		return -EFAULT;
 	while (len) {
-		const struct span *span = table_find(r->table, TABLE_GUEST, addr);
+		struct space_run run;
+		int err = r->space.find(&r->space, addr, SPACE_READ, &run);
 		uint64_t piece;
 
-		if (!span)
-			return false;
-		piece = span->size - (addr - span->start);
+		if (err)
+			return err;
+		piece = run.span.size - (addr - run.span.start);
 		if (piece > len)
 			piece = len;
-		memcpy(to, span->host + (addr - span->start), piece);
+		memcpy(to, run.span.host + (addr - run.span.start), piece);
 		to += piece;
 		addr += piece;
 		len -= (uint32_t)piece;
 	}
-	return true;
+	return 0;
+}
+
+/* A look-up's answer that is none. */
+static int indirect_fail(struct ring *r, int err)
+{
+	if (err != SPACE_MISS)
+		return ring_break(r, "an indirect table outside guest memory");
+	r->waits = true;
+	return CHAIN_WAITS;
 }
 
 int indirect_open_slow(struct ring *r, uint64_t addr, uint32_t len, const void **table, uint32_t *n)
 {
+	void *host = NULL;
+	int err;
+
 	*n = 0;
 	if (unlikely(!r->indirect && !r->config.indirect_offered))
 		return ring_break(r, "an indirect descriptor, but the feature was not offered");
@@ -44,14 +60,16 @@ int indirect_open_slow(struct ring *r, uint64_t addr, uint32_t len, const void *
 	if (unlikely(!len || len % DESC_BYTES))
 		return ring_break(r, "an indirect table whose length is not a multiple of 16");
 	*n = len / DESC_BYTES;
-	*table = table_translate(r->table, TABLE_GUEST, addr, len);
-	if (likely(*table && (uintptr_t)*table % sizeof(uint64_t) == 0))
+	err = space_translate(&r->space, addr, len, SPACE_READ, &host);
+	if (err == SPACE_MISS)
+		return indirect_fail(r, err);
+	*table = host;
+	if (likely(!err && (uintptr_t)host % sizeof(uint64_t) == 0))
 		return 0;
 	/* More entries of it cannot be of use. */
 	if (*n > ring_walk_limit(r))
 		return ring_break(r, "an indirect table across regions, far longer than max_segs");
 	*table = r->scratch;
-	return indirect_copy(r, addr, len)
-		       ? 0
-		       : ring_break(r, "an indirect table outside guest memory");
+	err = indirect_copy(r, addr, len);
+	return err ? indirect_fail(r, err) : 0;
 }

@@ -13,7 +13,7 @@ int indirect_open_slow(struct ring *ring, uint64_t addr, uint32_t len, const voi
 
 /*
  * The table of len bytes at addr: in place if it is in one piece and aligned, else a copy of it.
- * 0, or -EIO: broken.
+ * 0; CHAIN_WAITS; -EIO: broken.
  */
 static inline int indirect_open(struct ring *r, uint64_t addr, uint32_t len, const void **table,
 				uint32_t *n)

@@ -308,7 +308,7 @@ static inline void packed_took(struct ring *r, bool is_more)
 		r->seen_pos = r->next_pos;
 		r->seen = r->avail;
 	}
-	if (unlikely(is_more) && (r->seen_pos == r->next_pos || r->starved))
+	if (unlikely(is_more) && (r->seen_pos == r->next_pos || r->starved || r->waits))
 		packed_see(r);
 }
 

@@ -14,11 +14,21 @@
 #include "ring/packed.h"
 #include "ring/split.h"
 
+void ring_choose_way(struct ring *r)
+{
+	const struct ring_config *c = &r->config;
+	/* Completions of a request that is too long have to look at its flag. */
+	bool is_plain = r->is_live && !r->watched && !c->debug && !c->in_order && !c->log &&
+			!(r->warned & RING_WARN_LONG);
+
+	r->way = !is_plain ? RING_SLOW : r->packed ? RING_PACKED : RING_SPLIT;
+}
+
 /* Nothing more is to be taken: nothing is left of what was seen, and nobody looks any more. */
 static void ring_end(struct ring *r)
 {
 	r->is_live = false;
-	r->way = RING_SLOW;
+	ring_choose_way(r);
 	r->avail_idx = (uint16_t)r->next_pos;
 	order_forget(r);
 }
@@ -54,15 +64,17 @@ static const char *ring_resolve(struct ring *r, const struct table *table)
 	uint64_t desc_bytes = c->packed ? packed_desc_bytes(c->size) : split_desc_bytes(c->size);
 	uint64_t driver_bytes = c->packed ? packed_event_bytes() : split_driver_bytes(c->size);
 	uint64_t device_bytes = c->packed ? packed_event_bytes() : split_device_bytes(c->size);
-	void *desc = table_translate(table, c->space, c->desc, desc_bytes);
-	void *driver = table_translate(table, c->space, c->driver, driver_bytes);
-	void *device = table_translate(table, c->space, c->device, device_bytes);
+	void *desc, *driver, *device;
+	struct space areas;
 
-	if (!desc)
+	space_init(&areas, table, c->space);
+	/* A packed ring's descriptors are written, too. */
+	if (space_translate(&areas, c->desc, desc_bytes, c->packed ? SPACE_BOTH : SPACE_READ,
+			    &desc))
 		return "its descriptors are outside guest memory";
-	if (!driver)
+	if (space_translate(&areas, c->driver, driver_bytes, SPACE_READ, &driver))
 		return "its driver area (available ring) is outside guest memory";
-	if (!device)
+	if (space_translate(&areas, c->device, device_bytes, SPACE_BOTH, &device))
 		return "its device area (used ring) is outside guest memory";
 	/* What the accesses need of the host's addresses; the guest's are aligned to more. */
 	if ((uintptr_t)desc % 8 || (uintptr_t)driver % 2 || (uintptr_t)device % 4)
@@ -141,8 +153,7 @@ static int ring_begin(struct ring *r, const char **why)
 	const struct ring_config *c = &r->config;
 	int err;
 
-	if (!c->debug && !c->in_order && !c->log)
-		r->way = r->packed ? RING_PACKED : RING_SPLIT;
+	ring_choose_way(r);
 	r->has_extras = ring_needs_extras(r);
 	if (r->packed)
 		packed_begin(r);
@@ -181,6 +192,7 @@ int ring_new(const struct ring_config *config, struct table *table, struct ring 
 	r->event_idx = config->event_idx;
 	r->indirect = config->indirect;
 	r->table = table_ref(table);
+	space_init(&r->space, table, TABLE_GUEST);
 	flaw = ring_find_flaw(r, table);
 	r->is_live = !flaw;
 	err = flaw ? 0 : ring_alloc(r);
@@ -256,11 +268,21 @@ int ring_set_table(struct ring *r, struct table *table)
 	if (ring_retire_table(r))
 		return ring_lose(r, "no memory to remember where its requests are");
 	r->table = table_ref(table);
+	r->space.table = table;
+	ring_memory_came(r);
 	memset(&r->window, 0, sizeof(r->window));
 	/* Once broken it touches nothing shared: the old pointers may stay. */
 	if (!r->dead && ring_resolve(r, table))
 		return ring_lose(r, "the memory it lies in was removed");
 	return 0;
+}
+
+bool ring_memory_came(struct ring *r)
+{
+	bool waited = r->waits;
+
+	r->waits = false;
+	return waited;
 }
 
 /* A request of an earlier table is finished. */
@@ -305,7 +327,7 @@ void ring_kill(struct ring *r)
 void ring_watch(struct ring *r)
 {
 	r->watched = true;
-	r->way = RING_SLOW;
+	ring_choose_way(r);
 }
 
 void ring_took(struct ring *r, struct req *req)

@@ -17,6 +17,7 @@
 
 #include <libvu/queue.h>
 
+#include "mem/space.h"
 #include "mem/table.h"
 #include "ring/arena.h"
 
@@ -43,6 +44,8 @@ struct ring_config {
 	bool in_order;
 	enum table_space space;	       /* what the three addresses are */
 	uint64_t desc, driver, device; /* virtio 1.3 §2.6: the three areas */
+	bool is_logged;		       /* writes to the device area go to the dirty log */
+	uint64_t logged_at;	       /* ... as if to this guest address */
 	uint32_t base;		       /* SET_VRING_BASE */
 	uint32_t max_segs;
 	uint32_t priv_size;
@@ -157,8 +160,9 @@ struct ring {
 	uint32_t req_size;
 	uint32_t begun;	     /* 1 + the place of the request begun last; 0: none is */
 	uint32_t inline_end; /* where a request's own segments end, from its start; bytes */
-	struct table *table;
-	bool has_extras; /* ring_took() for each request */
+	struct table *table; /* requests refer to it */
+	struct space space;  /* ... and this finds their buffers in it */
+	bool has_extras;     /* ring_took() for each request */
 	bool packed;
 	bool event_idx;
 	bool indirect;
@@ -169,6 +173,7 @@ struct ring {
 	bool watched;	    /* the owner wants to know when outstanding becomes 0 */
 	bool starved;	    /* waited for a block of segments */
 	bool unstarved;	    /* ... and one came free */
+	bool waits;	    /* for memory: an address is not known yet, and was asked for */
 	uint8_t warned;	    /* enum ring_warning */
 	uint32_t long_left; /* segments that a chain that is too long may still have */
 	const char *why;    /* not NULL: broken */
@@ -213,9 +218,18 @@ int ring_new(const struct ring_config *config, struct table *table, struct ring 
 	     const char **why);
 void ring_free(struct ring *ring);
 
+/*
+ * Pick the data path: the short way of its layout, unless something is out of the ordinary.  The
+ * one place that does; after whatever it depends on has changed, also of a ring that runs.
+ */
+void ring_choose_way(struct ring *ring);
+
 /* Use other memory from now on.  -EIO: its areas are gone, or there is no memory, and it is broken.
  */
 int ring_set_table(struct ring *ring, struct table *table);
+
+/* What was asked for may be known now: false if nothing waited for it. */
+bool ring_memory_came(struct ring *ring);
 
 /*
  * It has stopped: nothing is outstanding, and ring_base() says where it goes on.  Its in-flight log

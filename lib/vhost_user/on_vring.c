@@ -52,6 +52,7 @@ int on_set_vring_addr(struct session *s, struct wire_msg *msg)
 	if (!q)
 		return -EPROTO;
 	control_set_areas(q, addr.desc, addr.avail, addr.used);
+	control_set_logged(q, addr.flags & WIRE_VRING_F_LOG, addr.log);
 	return MESSAGE_DONE;
 }
 
