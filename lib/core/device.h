@@ -22,8 +22,15 @@
 #include "core/waiter.h"
 
 struct mappings;
+struct vu_device;
 struct table;
 struct transport;
+
+/* Something that any thread wants done on the device thread; embedded in what it is about. */
+struct errand {
+	struct mail mail;
+	void (*run)(struct errand *errand, struct vu_device *dev);
+};
 
 struct vu_device {
 	struct vu_device_info info; /* pointers in it are not kept */
@@ -42,7 +49,8 @@ struct vu_device {
 	struct bell bell;     /* signals the queues' eventfds */
 
 	/* From other threads. */
-	struct mailbox news;	 /* queues that have something to say: enum queue_news */
+	struct mailbox news; /* queues that have something to say: enum queue_news */
+	struct mailbox errands;
 	_Atomic uint32_t stale;	 /* rings of ended sessions with outstanding requests */
 	atomic_bool attention;	 /* something of this block, or of the next two, is to be seen to */
 	atomic_bool stale_over;	 /* the last of them is gone: the groups are to be told */
@@ -82,9 +90,12 @@ struct vu_queue *device_next_untold(struct vu_device *dev, uint32_t *news);
  */
 bool device_enter(struct vu_device *dev);
 void device_leave(struct vu_device *dev, bool was_inside);
-/* Any thread: look at mailbox and flags soon. */
+/* Any thread: run it in the device's next pass.  Once posted it is not posted again until it ran.
+ */
+void device_send(struct vu_device *dev, struct errand *errand);
+/* Any thread: look at mailboxes and flags soon. */
 void device_wake(struct vu_device *dev);
-/* vu_device_free(): take the answers of queues whose threads are gone. */
+/* vu_device_free(): take what threads that are gone have posted. */
 void device_take_last(struct vu_device *dev);
 /* The last request of an ended session's ring is done: what was held back may go on. */
 void device_release_stale(struct vu_device *dev);

@@ -68,6 +68,26 @@ static void device_take_news(struct vu_device *dev)
 	}
 }
 
+void device_send(struct vu_device *dev, struct errand *errand)
+{
+	if (mailbox_post(&dev->errands, &errand->mail))
+		device_wake(dev);
+}
+
+static void device_run_errands(struct vu_device *dev)
+{
+	struct mail *mail = mailbox_take(&dev->errands);
+
+	while (mail) {
+		struct errand *errand =
+			(struct errand *)(void *)((char *)mail - offsetof(struct errand, mail));
+
+		mail = mail->next;
+		mail_open(&errand->mail);
+		errand->run(errand, dev);
+	}
+}
+
 bool device_enter(struct vu_device *dev)
 {
 	bool was_inside = dev->own.in_process;
@@ -159,6 +179,7 @@ static void device_attend(struct vu_device *dev)
 	atomic_exchange(&dev->attention, false);
 	device_take_news(dev);
 	device_tell_groups(dev);
+	device_run_errands(dev);
 	device_go_on(dev);
 	device_tell(dev);
 }
@@ -166,6 +187,7 @@ static void device_attend(struct vu_device *dev)
 void device_take_last(struct vu_device *dev)
 {
 	device_take_news(dev);
+	device_run_errands(dev);
 	waiters_go_on(dev);
 }
 

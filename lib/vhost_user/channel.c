@@ -126,6 +126,23 @@ int channel_send(struct session *s, struct channel_request *r)
 	return 0;
 }
 
+static void channel_posted(struct errand *errand, struct vu_device *dev)
+{
+	struct channel_request *r =
+		(struct channel_request *)(void *)((char *)errand -
+						   offsetof(struct channel_request, errand));
+	struct session *s = session_of_device(dev);
+
+	if (!s || channel_send(s, r))
+		r->done(s, r, NULL);
+}
+
+void channel_post(struct vu_device *dev, struct channel_request *r)
+{
+	r->errand.run = channel_posted;
+	device_send(dev, &r->errand);
+}
+
 /* 0, or -EPROTO: it answers nothing that was asked. */
 static int channel_take_reply(struct session *s, struct wire_msg *msg, const char **why)
 {

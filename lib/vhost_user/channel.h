@@ -3,13 +3,15 @@
  * The back-end channel: our requests to the front-end (vhost-user "Back-end communication").  They
  * are sent when the socket takes them and never waited for (QEMU may be waiting for us meanwhile):
  * a reply finds the request that it answers, as they come in the order of the requests.  Device
- * thread.
+ * thread, but for channel_post().
  */
 #ifndef VHOST_USER_CHANNEL_H
 #define VHOST_USER_CHANNEL_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "core/device.h"
 
 struct session;
 struct vu_source;
@@ -25,12 +27,13 @@ struct channel_request {
 	const int *fds; /* they stay the sender's */
 	unsigned int n_fds;
 	/*
-	 * Answered: reply is the front-end's (its fds may be taken); or NULL: the channel is gone,
-	 * and nobody will answer.  May free the request.  NULL: no reply is asked for, and the
-	 * request is not needed any more when it is sent.
+	 * Device thread.  Answered: reply is the front-end's (its fds may be taken); or NULL: the
+	 * channel is gone, and nobody will answer.  May free the request.  NULL: no reply is asked
+	 * for, and the request is not needed any more when it is sent.
 	 */
 	void (*done)(struct session *s, struct channel_request *r, struct wire_msg *reply);
 	struct channel_request *next; /* of those that are not answered */
+	struct errand errand;	      /* channel_post() */
 };
 
 /* A part of the session. */
@@ -48,6 +51,11 @@ void channel_close(struct session *s);
 bool channel_is_ready(const struct session *s);
 /* Send a request.  -ENOTCONN: the channel is gone, and done() is not called. */
 int channel_send(struct session *s, struct channel_request *r);
+/*
+ * Any thread: send a request in the device's next pass.  done() is called in any case, also without
+ * a session.
+ */
+void channel_post(struct vu_device *dev, struct channel_request *r);
 /* Tell what other threads noted: a changed configuration, in-band notifications. */
 void channel_tell(struct session *s);
 

@@ -259,6 +259,13 @@ static int session_check_fd(int fd)
 	return addr.ss_family == AF_UNIX ? 0 : -EINVAL;
 }
 
+struct session *session_of_device(struct vu_device *dev)
+{
+	if (!running_has_session(dev) || dev->transport->ops != &session_ops)
+		return NULL;
+	return session_of(dev->transport);
+}
+
 /* Whoever closes them might be kept waiting. */
 static int session_check_closer(struct vu_device *dev)
 {

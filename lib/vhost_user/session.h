@@ -46,6 +46,9 @@ struct session {
 	bool heard;	   /* a whole message came */
 };
 
+/* The device's session; NULL: it has none, or a transport of another kind. */
+struct session *session_of_device(struct vu_device *dev);
+
 /* What the validator needs to know of a session. */
 struct log *session_log(struct session *s);
 /* Was this protocol feature acked?  (Both offered by us and acked by the front-end.) */

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Rules: back-end requests are never waited for; process() never blocks. */
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "rules/rig.h"
+#include "vhost_user/channel.h"
+#include "wire/conn.h"
 
 static const struct rig_config with_config = {.device = {.config_size = 8}};
 
@@ -91,6 +94,96 @@ static void a_channel_that_is_closed_ends_only_the_channel(void **state)
 	change_config(&rig, 8);
 	assert_ok(frontend_expect_backend(&rig.peer->frontend, WIRE_BACKEND_CONFIG_CHANGE_MSG,
 					  &(struct frontend_msg){0}));
+	rig_close(&rig);
+}
+
+/* A request of ours, and how it went. */
+struct question {
+	struct channel_request request; /* first: done() finds the rest from it */
+	struct rig *rig;
+	uint64_t answer;
+	int answered, lost;
+};
+
+static void question_done(struct session *s, struct channel_request *r, struct wire_msg *reply)
+{
+	struct question *q = (struct question *)r;
+
+	(void)s;
+	q->answered += reply != NULL;
+	q->lost += reply == NULL;
+	if (reply)
+		memcpy(&q->answer, reply->payload, sizeof(q->answer));
+}
+
+static void *ask(void *opaque)
+{
+	struct question *q = opaque;
+
+	channel_post(q->rig->dev, &q->request);
+	return NULL;
+}
+
+static struct question question(struct rig *rig)
+{
+	return (struct question){
+		.request = {.id = WIRE_BACKEND_CONFIG_CHANGE_MSG, .done = question_done},
+		.rig = rig};
+}
+
+static void replies_find_the_requests_of_any_thread_in_order(void **state)
+{
+	enum { QUESTIONS = 3 };
+	struct frontend_msg msg[QUESTIONS];
+	struct question q[QUESTIONS];
+	pthread_t thread;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, &with_config);
+	for (int i = 0; i < QUESTIONS; i++) {
+		q[i] = question(&rig);
+		assert_ok(pthread_create(&thread, NULL, ask, &q[i]));
+		assert_ok(pthread_join(thread, NULL));
+	}
+	rig_pump(&rig);
+	for (int i = 0; i < QUESTIONS; i++) {
+		assert_ok(frontend_recv_backend(&rig.peer->frontend, &msg[i], 1000));
+		assert_true(msg[i].hdr.flags & WIRE_NEED_REPLY);
+		assert_int_equal(q[i].answered, 0);
+	}
+	/* The main socket is served while they wait. */
+	assert_true(ask_config(&rig) == 0);
+	for (int i = 0; i < 2; i++) {
+		assert_ok(frontend_answer_backend(&rig.peer->frontend, &msg[i], 7 + (uint64_t)i));
+		rig_pump(&rig);
+		assert_int_equal(q[i].answered, 1);
+		assert_true(q[i].answer == 7 + (uint64_t)i);
+		assert_int_equal(q[i + 1].answered, 0);
+	}
+	/* Nobody will answer this one. */
+	peer_disconnect(rig.peer);
+	rig_pump(&rig);
+	assert_int_equal(q[2].lost, 1);
+	q[0] = question(&rig);
+	ask(&q[0]);
+	rig_pump(&rig);
+	assert_int_equal(q[0].lost, 1);
+	rig_close(&rig);
+}
+
+static void a_reply_to_nothing_ends_the_channel(void **state)
+{
+	const struct frontend_msg none = {.hdr = {.request = WIRE_BACKEND_VRING_CALL}};
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, &with_config);
+	assert_ok(frontend_answer_backend(&rig.peer->frontend, &none, 0));
+	rig_pump(&rig);
+	assert_int_equal(rig_logged(&rig, "brought what is no reply to the oldest request"), 1);
+	assert_true(ask_config(&rig) == 0);
+	rig_roundtrip(&rig, 0, 1);
 	rig_close(&rig);
 }
 
@@ -182,6 +275,8 @@ int main(void)
 		cmocka_unit_test(a_front_end_that_never_reads_the_channel_is_served_all_the_same),
 		cmocka_unit_test(a_channel_that_is_read_late_still_tells_of_the_last_change),
 		cmocka_unit_test(a_channel_that_is_closed_ends_only_the_channel),
+		cmocka_unit_test(replies_find_the_requests_of_any_thread_in_order),
+		cmocka_unit_test(a_reply_to_nothing_ends_the_channel),
 		cmocka_unit_test(a_message_in_single_bytes_never_blocks_process),
 		cmocka_unit_test(replies_that_do_not_fit_wait_and_nothing_is_read_meanwhile),
 		cmocka_unit_test(a_front_end_that_dies_with_replies_unread_is_noticed),
