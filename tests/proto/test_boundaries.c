@@ -4,13 +4,9 @@
  * bits.  Several of these are bugs that other back-end libraries had.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "proto/dut.h"
 
@@ -19,7 +15,7 @@ enum { QUEUES = 2 };
 #define BIT(n) (UINT64_C(1) << (n))
 
 struct fixture {
-	struct dut dut;
+	struct rig dut;
 	struct peer *peer;
 	struct frontend *f;
 };
@@ -95,7 +91,7 @@ static void a_queue_index_beyond_the_last_ends_the_session(void **state)
 {
 	static const uint32_t indexes[] = {QUEUES,     128,	   255,	      256,
 					   0x7fffffff, 0x80000000, UINT32_MAX};
-	uint32_t i, n, fds = dut_count_fds();
+	uint32_t i, n, fds = count_fds();
 
 	for (i = 0; i < INDEXED; i++) {
 		for (n = 0; n < sizeof(indexes) / sizeof(indexes[0]); n++) {
@@ -107,7 +103,7 @@ static void a_queue_index_beyond_the_last_ends_the_session(void **state)
 			indexed[i].send(x.f, indexed[i].request, indexes[n]);
 			dut_expect_refusal(&x.dut, x.peer);
 			close_all(&x);
-			assert_int_equal(dut_count_fds(), fds);
+			assert_int_equal(count_fds(), fds);
 		}
 	}
 }
@@ -163,7 +159,7 @@ static void a_header_that_cannot_be_followed_ends_the_session(void **state)
 
 static void more_fds_than_a_message_can_have_end_the_session(void **state)
 {
-	uint32_t i, before = dut_count_fds();
+	uint32_t i, before = count_fds();
 	int fds[FRONTEND_MAX_FDS];
 	struct fixture x;
 
@@ -175,7 +171,7 @@ static void more_fds_than_a_message_can_have_end_the_session(void **state)
 		close(fds[i]);
 	dut_expect_refusal(&x.dut, x.peer);
 	close_all(&x);
-	assert_int_equal(dut_count_fds(), before);
+	assert_int_equal(count_fds(), before);
 }
 
 static void an_fd_beside_the_no_fd_flag_ends_the_session(void **state)
@@ -202,7 +198,7 @@ static void a_message_that_arrives_byte_by_byte_is_served(void **state)
 	memcpy(bytes + sizeof(hdr), &features, sizeof(features));
 	for (i = 0; i < sizeof(bytes); i++) {
 		dut_ok(x.peer, frontend_send_bytes(x.f, bytes + i, 1, NULL, 0));
-		dut_pump(&x.dut);
+		rig_pump(&x.dut);
 	}
 	dut_expect_alive(&x.dut, x.peer);
 	close_all(&x);
@@ -214,10 +210,10 @@ static void expect_broken(struct fixture *x, const char *why)
 	uint64_t features;
 
 	dut_ok(x->peer, frontend_get_features(x->f, &features));
-	assert_int_equal(x->dut.errors, 1);
-	if (!strstr(x->dut.last_error, "queue 0: broken: ") || !strstr(x->dut.last_error, why))
-		fail_msg("not '%s' but: %s", why, x->dut.last_error);
-	x->dut.errors = 0;
+	assert_int_equal(rig_errors(&x->dut), ++x->dut.errors_expected);
+	if (!strstr(x->dut.log.last_error, "queue 0: broken: ") ||
+	    !strstr(x->dut.log.last_error, why))
+		fail_msg("not '%s' but: %s", why, x->dut.log.last_error);
 	dut_expect_alive(&x->dut, x->peer);
 }
 
@@ -398,7 +394,7 @@ static void a_bit_acked_but_never_offered_is_logged_once_and_service_goes_on(voi
 	dut_ok(x.peer, peer_set_driver(x.peer));
 	for (i = 0; i < 3; i++)
 		dut_ok(x.peer, frontend_set_features(x.f, x.f->features | 4));
-	assert_int_equal(x.dut.warnings, 1);
+	assert_int_equal(x.dut.log.lines[VU_LOG_WARNING], 1);
 	dut_ok(x.peer, peer_start_rings(x.peer));
 	dut_expect_echo(x.peer, 0);
 	dut_expect_alive(&x.dut, x.peer);
@@ -442,10 +438,10 @@ static void a_veto_of_the_device_keeps_features_ok_clear(void **state)
 	struct fixture x;
 
 	open_as(&x, &dut, NULL);
-	x.dut.features_result = -EINVAL;
+	x.dut.features_acked_result = -EINVAL;
 	dut_ok(x.peer, peer_negotiate(x.peer));
 	assert_int_equal(peer_set_driver(x.peer), -EREMOTEIO);
-	x.dut.features_result = 0;
+	x.dut.features_acked_result = 0;
 	dut_ok(x.peer, peer_set_driver(x.peer));
 	dut_ok(x.peer, peer_start_rings(x.peer));
 	dut_expect_echo(x.peer, 0);

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Configuration space, status and reset, as the front-end and the device see them. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "proto/dut.h"
 
 struct fixture {
-	struct dut dut;
+	struct rig dut;
 	struct peer *peer;
 	struct frontend *f;
 };
@@ -97,7 +93,7 @@ static void a_write_that_covers_nothing_writable_is_refused(void **state)
 	dut_ok(x->peer, frontend_get_config(x->f, 0, data, 6));
 	assert_memory_equal(data, "config", 6);
 	assert_int_equal(x->dut.written, 0);
-	assert_int_equal(x->dut.ended, 0);
+	assert_int_equal(x->dut.reported, 0);
 }
 
 static void a_migration_writes_read_only_bytes_too(void **state)
@@ -169,9 +165,9 @@ static void a_status_is_kept_and_zero_resets_the_device(void **state)
 	dut_ok(x->peer, frontend_get_status(x->f, &status));
 	assert_int_equal(status, 1 | 2 | 4 | 8);
 	dut_expect_echo(x->peer, 0);
-	x->dut.reset = 0;
+	x->dut.resets = 0;
 	dut_ok(x->peer, frontend_set_status(x->f, 0));
-	assert_int_equal(x->dut.reset, 1);
+	assert_int_equal(x->dut.resets, 1);
 	assert_int_equal(x->dut.stopped, 1);
 	dut_ok(x->peer, frontend_get_status(x->f, &status));
 	assert_int_equal(status, 0);
@@ -221,21 +217,21 @@ static void a_reset_waits_for_outstanding_requests(void **state)
 	struct fixture *x = *state;
 	struct frontend_msg msg;
 
-	x->dut.config.hold = true;
+	x->dut.mode = RIG_HOLD;
 	dut_ok(x->peer, peer_start(x->peer));
 	dut_add_request(x->peer, 0);
 	assert_int_equal(driver_kick(x->peer->queues[0]), 1);
 	dut_expect_alive(&x->dut, x->peer);
-	assert_int_equal(x->dut.n_held, 1);
+	assert_int_equal(rig_held(&x->dut), 1);
 	dut_ok(x->peer, frontend_send(x->f, WIRE_RESET_DEVICE, WIRE_NEED_REPLY, NULL, 0, NULL, 0));
 	x->f->timeout_ms = 50;
 	assert_int_equal(frontend_recv(x->f, &msg), -ETIMEDOUT);
-	assert_int_equal(x->dut.reset, 0);
-	assert_int_equal(x->dut.stopping, 2);
+	assert_int_equal(x->dut.resets, 0);
+	assert_int_equal(rig_stops(&x->dut), 2);
 	dut_finish(&x->dut);
 	dut_ok(x->peer, frontend_recv(x->f, &msg));
 	assert_int_equal(msg.hdr.request, WIRE_RESET_DEVICE);
-	assert_int_equal(x->dut.reset, 1);
+	assert_int_equal(x->dut.resets, 1);
 }
 
 int main(void)

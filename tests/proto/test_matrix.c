@@ -4,16 +4,12 @@
  * good message leaves the session alive; any other ends it with one error line and leaks nothing.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "vhost_user/messages.h"
 #include "proto/dut.h"
@@ -32,7 +28,7 @@ struct sample {
 };
 
 struct session_of_test {
-	struct dut dut;
+	struct rig dut;
 	struct peer *peer;
 };
 
@@ -245,7 +241,7 @@ static void expect_outcome(struct session_of_test *s, const struct message *row,
 	}
 	dut_expect_refusal(&s->dut, s->peer);
 	/* The line names the message: that is how a programmer finds it. */
-	assert_non_null(strstr(s->dut.last_error, row->name));
+	assert_non_null(strstr(s->dut.log.last_error, row->name));
 }
 
 /* Row's message with the flaw; false if it cannot have that flaw. */
@@ -274,7 +270,7 @@ static bool try_message(const struct message *row, enum flaw flaw)
 
 static void try_all(enum flaw flaw)
 {
-	uint32_t id, tried = 0, fds = dut_count_fds(), maps = dut_count_maps();
+	uint32_t id, tried = 0, fds = count_fds(), maps = count_guest_mappings();
 
 	for (id = 0; id < WIRE_REQUEST_END; id++) {
 		const struct message *row = message_find(id);
@@ -283,8 +279,8 @@ static void try_all(enum flaw flaw)
 			continue;
 		print_message("%s: %s\n", flaw_names[flaw], row->name);
 		tried += try_message(row, flaw);
-		assert_int_equal(dut_count_fds(), fds);
-		assert_int_equal(dut_count_maps(), maps);
+		assert_int_equal(count_fds(), fds);
+		assert_int_equal(count_guest_mappings(), maps);
 	}
 	assert_true(tried > 8);
 }

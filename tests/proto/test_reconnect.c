@@ -1,35 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /* One front-end after another: nothing of an earlier session reaches a later one. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "proto/dut.h"
 
-static void open_held(struct dut *dut, struct peer **peer)
+static void open_held(struct rig *dut, struct peer **peer)
 {
-	const struct dut_config config = {.hold = true, .n_queues = 1};
+	const struct dut_config config = {.n_queues = 1};
 
 	dut_new(dut, &config);
+	dut->mode = RIG_HOLD;
 	*peer = dut_peer(dut, NULL);
 	dut_ok(*peer, peer_start(*peer));
 	dut_add_request(*peer, 0);
 	assert_int_equal(driver_kick((*peer)->queues[0]), 1);
 	dut_expect_alive(dut, *peer);
-	assert_int_equal(dut->n_held, 1);
+	assert_int_equal(rig_held(dut), 1);
 }
 
 static void a_hundred_front_ends_are_served_one_after_another(void **state)
 {
 	const struct dut_config config = {0};
-	uint32_t i, fds = 0, maps = 0;
+	int fds = 0, maps = 0;
+	uint32_t i;
 	struct peer *peer;
-	struct dut dut;
+	struct rig dut;
 
 	dut_new(&dut, &config);
 	peer = dut_peer(&dut, NULL);
@@ -40,16 +38,16 @@ static void a_hundred_front_ends_are_served_one_after_another(void **state)
 		dut_expect_alive(&dut, peer);
 		dut_hang_up(&dut, peer);
 		if (i == 0) {
-			fds = dut_count_fds();
-			maps = dut_count_maps();
+			fds = count_fds();
+			maps = count_guest_mappings();
 		}
-		assert_int_equal(dut_count_fds(), fds);
-		assert_int_equal(dut_count_maps(), maps);
+		assert_int_equal(count_fds(), fds);
+		assert_int_equal(count_guest_mappings(), maps);
 		dut_reattach(&dut, peer);
 	}
 	dut_hang_up(&dut, peer);
 	assert_int_equal(dut.begun, 101);
-	assert_int_equal(dut.finished, 101);
+	assert_int_equal(dut.ended, 101);
 	peer_free(peer);
 	dut_free(&dut);
 }
@@ -58,7 +56,7 @@ static void a_second_front_end_is_refused_while_one_is_attached(void **state)
 {
 	const struct dut_config config = {0};
 	struct peer *peer;
-	struct dut dut;
+	struct rig dut;
 	int pair[2];
 
 	dut_new(&dut, &config);
@@ -77,18 +75,18 @@ static void a_request_of_a_dead_session_touches_no_ring_and_no_call_fd(void **st
 {
 	struct driver_ring *ring;
 	struct peer *peer;
-	struct dut dut;
+	struct rig dut;
 
 	open_held(&dut, &peer);
 	ring = peer->queues[0];
 	dut_hang_up(&dut, peer);
 	assert_int_equal(vu_queue_outstanding(vu_device_queue(dut.dev, 0)), 1);
 	dut_finish(&dut);
-	dut_pump(&dut);
+	rig_pump(&dut);
 	assert_int_equal(vu_queue_outstanding(vu_device_queue(dut.dev, 0)), 0);
 	assert_false(driver_has_used(ring));
 	assert_int_equal(driver_take_calls(ring), 0);
-	assert_int_equal(dut.errors, 0);
+	assert_int_equal(rig_errors(&dut), 0);
 	peer_free(peer);
 	dut_free(&dut);
 }
@@ -99,7 +97,7 @@ static void a_new_sessions_ring_waits_for_the_requests_of_the_old(void **state)
 	struct driver_used used;
 	struct driver_ring *ring;
 	struct peer *peer;
-	struct dut dut;
+	struct rig dut;
 	uint32_t i;
 
 	open_held(&dut, &peer);
@@ -110,7 +108,7 @@ static void a_new_sessions_ring_waits_for_the_requests_of_the_old(void **state)
 	for (i = 0; i < 10; i++) {
 		assert_int_equal(driver_kick_always(ring), 0);
 		dut_expect_alive(&dut, peer);
-		assert_int_equal(dut.n_held, 1);
+		assert_int_equal(rig_held(&dut), 1);
 	}
 	driver_take_calls(ring);
 	dut_finish(&dut);
@@ -118,7 +116,7 @@ static void a_new_sessions_ring_waits_for_the_requests_of_the_old(void **state)
 	assert_int_equal(driver_take_calls(ring), 0);
 	/* No kick: the device itself has to look again. */
 	dut_expect_alive(&dut, peer);
-	assert_int_equal(dut.n_held, 1);
+	assert_int_equal(rig_held(&dut), 1);
 	dut_finish(&dut);
 	dut_ok(peer, peer_wait_used(peer, 0, &used));
 	assert_int_equal(used.len, 64);
@@ -133,7 +131,7 @@ static void requests_outlive_two_sessions(void **state)
 	struct driver_used used;
 	struct driver_ring *ring;
 	struct peer *peer;
-	struct dut dut;
+	struct rig dut;
 
 	open_held(&dut, &peer);
 	ring = peer->queues[0];
@@ -144,10 +142,10 @@ static void requests_outlive_two_sessions(void **state)
 	dut_reattach(&dut, peer);
 	dut_ok(peer, peer_start(peer));
 	dut_expect_alive(&dut, peer);
-	assert_int_equal(dut.n_held, 1);
+	assert_int_equal(rig_held(&dut), 1);
 	dut_finish(&dut);
 	dut_expect_alive(&dut, peer);
-	assert_int_equal(dut.n_held, 1);
+	assert_int_equal(rig_held(&dut), 1);
 	dut_finish(&dut);
 	dut_ok(peer, peer_wait_used(peer, 0, &used));
 	/* That was all. */
@@ -159,17 +157,17 @@ static void requests_outlive_two_sessions(void **state)
 /* Its buffers stay mapped until it is completed. */
 static void the_memory_of_an_unfinished_request_outlives_the_guest(void **state)
 {
-	uint32_t maps = dut_count_maps();
+	int maps = count_guest_mappings();
 	struct peer *peer;
-	struct dut dut;
+	struct rig dut;
 
 	open_held(&dut, &peer);
 	dut_hang_up(&dut, peer);
 	peer_free(peer);
-	assert_true(dut_count_maps() > maps);
+	assert_true(count_guest_mappings() > maps);
 	dut_finish(&dut);
-	dut_pump(&dut);
-	assert_int_equal(dut_count_maps(), maps);
+	rig_pump(&dut);
+	assert_int_equal(count_guest_mappings(), maps);
 	dut_free(&dut);
 }
 
@@ -178,22 +176,23 @@ static void answers_on_the_main_socket_need_no_reader_of_the_back_end_channel(vo
 	const struct dut_config config = {0};
 	struct frontend_msg msg;
 	struct peer *peer;
-	struct dut dut;
-	uint32_t i, fds;
+	struct rig dut;
+	uint32_t i;
+	int fds;
 
 	dut_new(&dut, &config);
 	peer = dut_peer(&dut, NULL);
 	dut_ok(peer, peer_start(peer));
-	fds = dut_count_fds();
+	fds = count_fds();
 	for (i = 0; i < 20000; i++) {
 		assert_int_equal(vu_config_set(dut.dev, 0, &i, sizeof(i)), 0);
-		dut_pump(&dut);
+		rig_pump(&dut);
 	}
 	dut_expect_alive(&dut, peer);
 	dut_expect_echo(peer, 0);
 	assert_int_equal(frontend_get_config(&peer->frontend, 0, &i, sizeof(i)), 0);
 	assert_int_equal(i, 19999);
-	assert_int_equal(dut_count_fds(), fds);
+	assert_int_equal(count_fds(), fds);
 	/* Once it is read again, all those changes were few messages, and the next one comes. */
 	while (frontend_recv_backend(&peer->frontend, &msg, 0) == 0)
 		assert_int_equal(msg.hdr.request, WIRE_BACKEND_CONFIG_CHANGE_MSG);
@@ -210,7 +209,7 @@ static void a_front_end_that_closes_only_the_back_end_channel_is_served_on(void 
 {
 	const struct dut_config config = {0};
 	struct peer *peer;
-	struct dut dut;
+	struct rig dut;
 	uint32_t i;
 
 	dut_new(&dut, &config);
@@ -222,7 +221,7 @@ static void a_front_end_that_closes_only_the_back_end_channel_is_served_on(void 
 		assert_int_equal(vu_config_set(dut.dev, 0, &i, sizeof(i)), 0);
 		dut_expect_echo(peer, 0);
 	}
-	assert_int_equal(dut.ended, 0);
+	assert_int_equal(dut.reported, 0);
 	peer_free(peer);
 	dut_free(&dut);
 }

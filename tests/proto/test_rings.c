@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* A ring's life by messages: stopping with requests outstanding, disabling, memory that leaves. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "proto/dut.h"
 
 struct fixture {
-	struct dut dut;
+	struct rig dut;
 	struct peer *peer;
 	struct frontend *f;
 	struct driver_ring *ring;
@@ -47,12 +43,12 @@ static int teardown(void **state)
 
 static void hold_one(struct fixture *x)
 {
-	x->dut.config.hold = true;
+	x->dut.mode = RIG_HOLD;
 	dut_ok(x->peer, peer_start(x->peer));
 	dut_add_request(x->peer, 0);
 	assert_int_equal(driver_kick(x->ring), 1);
 	dut_expect_alive(&x->dut, x->peer);
-	assert_int_equal(x->dut.n_held, 1);
+	assert_int_equal(rig_held(&x->dut), 1);
 }
 
 static void a_stop_is_answered_when_the_last_request_is_done(void **state)
@@ -68,13 +64,13 @@ static void a_stop_is_answered_when_the_last_request_is_done(void **state)
 	       frontend_send(x->f, WIRE_GET_VRING_BASE, 0, &vring, sizeof(vring), NULL, 0));
 	x->f->timeout_ms = 50;
 	assert_int_equal(frontend_recv(x->f, &msg), -ETIMEDOUT);
-	assert_int_equal(x->dut.stopping, 1);
+	assert_int_equal(rig_stops(&x->dut), 1);
 	/* What comes after a stop began is not taken. */
 	dut_add_request(x->peer, 0);
 	driver_publish(x->ring);
 	assert_int_equal(driver_kick_always(x->ring), 0);
-	dut_pump(&x->dut);
-	assert_int_equal(x->dut.n_held, 1);
+	rig_pump(&x->dut);
+	assert_int_equal(rig_held(&x->dut), 1);
 	dut_finish(&x->dut);
 	x->f->timeout_ms = FRONTEND_TIMEOUT_MS;
 	dut_ok(x->peer, frontend_recv(x->f, &msg));
@@ -88,7 +84,7 @@ static void a_device_that_finishes_at_the_stop_is_stopped_at_once(void **state)
 {
 	struct fixture *x = *state;
 
-	x->dut.config.finish_on_stop = true;
+	x->dut.on_stop = dut_finish_on_stop;
 	hold_one(x);
 	dut_ok(x->peer, peer_stop(x->peer));
 	assert_int_equal(x->ring->base, driver_base_after(x->ring, 1, 2));
@@ -120,7 +116,7 @@ static void a_ring_is_scanned_when_it_starts_without_any_kick(void **state)
 	dut_add_request(x->peer, 0);
 	driver_publish(x->ring);
 	dut_ok(x->peer, peer_start(x->peer));
-	dut_pump(&x->dut);
+	rig_pump(&x->dut);
 	assert_int_equal(driver_collect(x->ring, &used, 1), 1);
 }
 
@@ -140,7 +136,7 @@ static void a_kick_while_disabled_is_remembered(void **state)
 	/* The other queue is not concerned. */
 	dut_expect_echo(x->peer, 1);
 	dut_ok(x->peer, frontend_set_vring_enable(x->f, 0, true));
-	dut_pump(&x->dut);
+	rig_pump(&x->dut);
 	assert_int_equal(driver_collect(x->ring, &used, 1), 1);
 }
 
@@ -149,22 +145,22 @@ static void what_another_queues_callback_completes_is_signalled(void **state)
 	struct fixture *x = *state;
 	struct driver_used used[2];
 
-	x->dut.config.finish_across = true;
+	x->dut.on_callback = dut_finish_across;
 	hold_one(x);
 	for (int i = 0; i < 4; i++) {
 		dut_add_request(x->peer, 1);
 		assert_int_equal(driver_kick(x->peer->queues[1]), 1);
 		if (i % 2) /* the first queue has a turn in that pass, too */
 			assert_int_equal(driver_kick_always(x->ring), 0);
-		dut_pump(&x->dut);
-		assert_int_equal(x->dut.n_held, 0);
+		rig_pump(&x->dut);
+		assert_int_equal(rig_held(&x->dut), 0);
 		assert_true(driver_take_calls(x->ring) > 0);
 		assert_int_equal(driver_collect(x->ring, used, 2), 1);
 		assert_int_equal(driver_collect(x->peer->queues[1], used, 2), 1);
 		dut_add_request(x->peer, 0);
 		assert_int_equal(driver_kick(x->ring), 1);
-		dut_pump(&x->dut);
-		assert_int_equal(x->dut.n_held, 1);
+		rig_pump(&x->dut);
+		assert_int_equal(rig_held(&x->dut), 1);
 	}
 	dut_finish(&x->dut);
 }
@@ -182,7 +178,7 @@ static void a_new_region_is_used_at_once_by_a_running_ring(void **state)
 	region = guest_add(x->peer->guest, &extra);
 	assert_int_equal(region, 2);
 	dut_ok(x->peer, frontend_add_mem_reg(x->f, &x->peer->guest->regions[region]));
-	assert_int_equal(x->dut.stopping, 0);
+	assert_int_equal(rig_stops(&x->dut), 0);
 	seg = (struct driver_seg){extra.gpa + extra.size - 8, 8, true};
 	driver_add(x->ring, &seg, 1, guest_ptr(x->peer->guest, seg.gpa, 8));
 	dut_ok(x->peer, peer_wait_used(x->peer, 0, &used));
@@ -196,21 +192,21 @@ static void a_region_removed_under_a_request_stays_mapped_until_it_completes(voi
 	struct driver_used used;
 	uint32_t maps;
 
-	x->dut.config.hold = true;
+	x->dut.mode = RIG_HOLD;
 	dut_ok(x->peer, peer_start(x->peer));
 	seg.gpa = guest_alloc_in(x->peer->guest, 1, 4096, 4096);
 	driver_add(x->ring, &seg, 1, guest_ptr(x->peer->guest, seg.gpa, 4096));
 	assert_int_equal(driver_kick(x->ring), 1);
 	dut_expect_alive(&x->dut, x->peer);
-	assert_int_equal(x->dut.n_held, 1);
-	maps = dut_count_maps();
+	assert_int_equal(rig_held(&x->dut), 1);
+	maps = count_guest_mappings();
 	dut_ok(x->peer, frontend_rem_mem_reg(x->f, &x->peer->guest->regions[1]));
-	assert_int_equal(dut_count_maps(), maps);
+	assert_int_equal(count_guest_mappings(), maps);
 	dut_finish(&x->dut);
 	dut_ok(x->peer, peer_wait_used(x->peer, 0, &used));
 	assert_int_equal(*(unsigned char *)used.cookie, DUT_BYTE);
 	dut_expect_alive(&x->dut, x->peer);
-	assert_int_equal(dut_count_maps(), maps - 1);
+	assert_int_equal(count_guest_mappings(), maps - 1);
 }
 
 static void a_chain_into_removed_memory_breaks_only_its_queue(void **state)
@@ -222,12 +218,12 @@ static void a_chain_into_removed_memory_breaks_only_its_queue(void **state)
 	dut_ok(x->peer, frontend_rem_mem_reg(x->f, &x->peer->guest->regions[1]));
 	driver_add(x->ring, &seg, 1, NULL);
 	assert_int_equal(driver_kick(x->ring), 1);
-	dut_pump(&x->dut);
-	assert_int_equal(x->dut.errors, 1);
+	rig_pump(&x->dut);
+	assert_int_equal(rig_errors(&x->dut), 1);
 	assert_true(driver_take_errs(x->ring) > 0);
 	dut_expect_echo(x->peer, 1);
-	assert_int_equal(x->dut.ended, 0);
-	assert_int_equal(x->dut.errors, 1);
+	assert_int_equal(x->dut.reported, 0);
+	assert_int_equal(rig_errors(&x->dut), 1);
 }
 
 static void a_running_ring_in_removed_memory_is_broken(void **state)
@@ -238,8 +234,8 @@ static void a_running_ring_in_removed_memory_is_broken(void **state)
 	dut_ok(x->peer, frontend_rem_mem_reg(x->f, &x->peer->guest->regions[0]));
 	assert_true(driver_take_errs(x->peer->queues[0]) > 0);
 	assert_true(driver_take_errs(x->peer->queues[1]) > 0);
-	assert_int_equal(x->dut.errors, 2);
-	assert_int_equal(x->dut.ended, 0);
+	assert_int_equal(rig_errors(&x->dut), 2);
+	assert_int_equal(x->dut.reported, 0);
 }
 
 static void a_region_that_overlaps_another_or_leaves_its_file_is_refused(void **state)
@@ -262,7 +258,7 @@ static void a_region_that_overlaps_another_or_leaves_its_file_is_refused(void **
 	r.mmap_offset = 0;
 	r.gpa = UINT64_MAX - 4095;
 	assert_int_equal(frontend_add_mem_reg(x->f, &r), -EREMOTEIO);
-	assert_int_equal(x->dut.ended, 0);
+	assert_int_equal(x->dut.reported, 0);
 	dut_expect_echo(x->peer, 0);
 }
 

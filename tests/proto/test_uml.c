@@ -2,13 +2,9 @@
 /* User-mode Linux's order of messages, its sockets as call fds, its in-band mode. */
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "proto/dut.h"
 
@@ -31,7 +27,7 @@ static void umls_order_starts_the_rings(void **state)
 {
 	const struct dut_config config = {0};
 	struct peer *peer;
-	struct dut dut;
+	struct rig dut;
 
 	dut_new(&dut, &config);
 	peer = dut_peer(&dut, &uml);
@@ -41,7 +37,7 @@ static void umls_order_starts_the_rings(void **state)
 	dut_ok(peer, peer_wait_call(peer, 0));
 	dut_ok(peer, peer_wait_call(peer, 1));
 	dut_expect_alive(&dut, peer);
-	assert_int_equal(dut.warnings, 0);
+	assert_int_equal(dut.log.lines[VU_LOG_WARNING], 0);
 	dut_hang_up(&dut, peer);
 	peer_free(peer);
 	dut_free(&dut);
@@ -51,7 +47,7 @@ static void a_driver_is_unbound_and_bound_without_ever_stopping_a_ring(void **st
 {
 	const struct dut_config config = {0};
 	struct peer *peer;
-	struct dut dut;
+	struct rig dut;
 	uint32_t i, fds = 0;
 
 	dut_new(&dut, &config);
@@ -63,8 +59,8 @@ static void a_driver_is_unbound_and_bound_without_ever_stopping_a_ring(void **st
 		dut_expect_echo(peer, 1);
 		dut_ok(peer, peer_stop_uml(peer));
 		if (i == 0)
-			fds = dut_count_fds();
-		assert_int_equal(dut_count_fds(), fds);
+			fds = count_fds();
+		assert_int_equal(count_fds(), fds);
 	}
 	dut_expect_alive(&dut, peer);
 	peer_free(peer);
@@ -74,27 +70,29 @@ static void a_driver_is_unbound_and_bound_without_ever_stopping_a_ring(void **st
 /* Their ring was reset by the driver meanwhile: what is completed now belongs to nothing. */
 static void requests_of_an_unbound_driver_touch_nothing_of_the_next(void **state)
 {
-	const struct dut_config config = {.n_queues = 1, .hold = true, .finish_on_stop = true};
+	const struct dut_config config = {.n_queues = 1};
 	struct driver_used used;
 	struct peer *peer;
-	struct dut dut;
+	struct rig dut;
 
 	dut_new(&dut, &config);
+	dut.mode = RIG_HOLD;
+	dut.on_stop = dut_finish_on_stop;
 	peer = dut_peer(&dut, &uml);
 	dut_ok(peer, peer_start_uml(peer));
 	dut_add_request(peer, 0);
 	assert_int_equal(driver_kick(peer->queues[0]), 1);
 	dut_expect_alive(&dut, peer);
-	assert_int_equal(dut.n_held, 1);
+	assert_int_equal(rig_held(&dut), 1);
 	dut_ok(peer, peer_stop_uml(peer));
 	/* SET_VRING_KICK on the started ring stops it first: the request is finished then. */
 	dut_ok(peer, peer_start_uml(peer));
-	assert_int_equal(dut.stopping, 1);
-	assert_int_equal(dut.n_held, 0);
+	assert_int_equal(rig_stops(&dut), 1);
+	assert_int_equal(rig_held(&dut), 0);
 	dut_add_request(peer, 0);
 	assert_int_equal(driver_kick(peer->queues[0]), 1);
 	dut_expect_alive(&dut, peer);
-	assert_int_equal(dut.n_held, 1);
+	assert_int_equal(rig_held(&dut), 1);
 	dut_finish(&dut);
 	dut_ok(peer, peer_wait_used(peer, 0, &used));
 	peer_free(peer);
@@ -109,7 +107,7 @@ static void in_band_rings_start_on_enable_and_notify_by_message(void **state)
 	struct driver_used used;
 	struct wire_vring_state vring;
 	struct peer *peer;
-	struct dut dut;
+	struct rig dut;
 	uint32_t i;
 
 	peer_config.notifier = DRIVER_NO_KICKS;
@@ -137,7 +135,7 @@ static void a_guest_that_closed_its_call_socket_raises_no_signal(void **state)
 	const struct dut_config config = {0};
 	struct driver_ring *ring;
 	struct peer *peer;
-	struct dut dut;
+	struct rig dut;
 
 	dut_new(&dut, &config);
 	peer = dut_peer(&dut, &uml);
@@ -157,7 +155,7 @@ static void a_full_call_socket_does_not_hang_the_device(void **state)
 	const struct dut_config config = {0};
 	static const char junk[4096];
 	struct peer *peer;
-	struct dut dut;
+	struct rig dut;
 
 	dut_new(&dut, &config);
 	peer = dut_peer(&dut, &uml);
@@ -179,7 +177,7 @@ static void a_full_call_eventfd_does_not_hang_the_device(void **state)
 	const struct dut_config config = {0};
 	struct driver_ring *ring;
 	struct peer *peer;
-	struct dut dut;
+	struct rig dut;
 
 	dut_new(&dut, &config);
 	peer = dut_peer(&dut, NULL);

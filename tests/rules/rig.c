@@ -43,6 +43,12 @@ uint32_t rig_invert(const struct vu_req *req)
 	return (uint32_t)vu_req_write(req, 0, bytes, n);
 }
 
+static void rig_complete(struct rig *rig, struct vu_req *req)
+{
+	assert_ok(vu_req_complete(req, rig->serve(req)));
+	rig->completed++;
+}
+
 void rig_complete_held(struct rig *rig, uint32_t q)
 {
 	struct rig_queue *rq = &rig->queues[q];
@@ -50,7 +56,25 @@ void rig_complete_held(struct rig *rig, uint32_t q)
 
 	assert_true(rq->n_held > 0);
 	memmove(&rq->held[0], &rq->held[1], --rq->n_held * sizeof(rq->held[0]));
-	assert_ok(vu_req_complete(req, rig_invert(req)));
+	rig_complete(rig, req);
+}
+
+uint32_t rig_held(const struct rig *rig)
+{
+	uint32_t n = 0;
+
+	for (int i = 0; i < RIG_QUEUES; i++)
+		n += rig->queues[i].n_held;
+	return n;
+}
+
+uint32_t rig_stops(const struct rig *rig)
+{
+	uint32_t n = 0;
+
+	for (int i = 0; i < RIG_QUEUES; i++)
+		n += rig->queues[i].stops;
+	return n;
 }
 
 static void rig_in(struct rig *rig, enum rig_callback which, struct rig_queue *q)
@@ -70,7 +94,7 @@ static void rig_serve(struct rig *rig, struct vu_queue *queue)
 			rq->held[rq->n_held++] = req;
 		} else {
 			rq->served++;
-			assert_ok(vu_req_complete(req, rig_invert(req)));
+			rig_complete(rig, req);
 		}
 	}
 }
@@ -118,10 +142,13 @@ static void rig_session_end(struct vu_device *dev, int why, void *opaque)
 
 static int rig_features_acked(struct vu_device *dev, uint64_t features, uint64_t high, void *opaque)
 {
+	struct rig *rig = opaque;
+
+	rig->acked++;
 	assert_true(high == 0);
 	assert_true(features == vu_device_features(dev));
-	rig_in(opaque, RIG_ACKED, NULL);
-	return ((struct rig *)opaque)->features_acked_result;
+	rig_in(rig, RIG_ACKED, NULL);
+	return rig->features_acked_result;
 }
 
 static int rig_started(struct vu_device *dev, void *opaque)
@@ -160,6 +187,7 @@ static int rig_config_read(struct vu_device *dev, uint32_t offset, void *buf, ui
 
 static int rig_config_written(struct vu_device *dev, uint32_t offset, uint32_t len, void *opaque)
 {
+	((struct rig *)opaque)->written++;
 	rig_in(opaque, RIG_CONFIG_WRITTEN, NULL);
 	return 0;
 }
@@ -176,36 +204,49 @@ static const struct vu_ops rig_ops = {
 	.queue_stop = rig_queue_stop,
 };
 
-void rig_make(struct rig *rig, const struct rig_config *config)
+void rig_make_device(struct rig *rig, const struct rig_config *config)
 {
-	struct vu_device_info info = config ? config->device : (struct vu_device_info){0};
-	struct peer_config peer = config ? config->peer : (struct peer_config){0};
+	struct vu_device_info info = config->device;
 	struct vu_ops ops = rig_ops;
 
 	memset(rig, 0, sizeof(*rig));
 	rig->once = getenv("LIBVU_TEST_ONCE");
-	alarm(RIG_SECONDS);
+	rig->serve = rig_invert;
 	log_book_open(&rig->log);
-	rig->fds = count_fds();
-	rig->mappings = count_guest_mappings();
 	info.size = sizeof(info);
 	info.name = "rig";
 	info.n_queues = info.n_queues ? info.n_queues : 2;
 	info.log_level = VU_LOG_INFO;
 	info.log_fn = log_book_write;
 	info.log_opaque = &rig->log;
-	if (config && config->config_callbacks) {
+	if (config->config_callbacks)
 		ops.config_read = rig_config_read;
+	if (config->config_callbacks || config->config_written)
 		ops.config_written = rig_config_written;
-	}
 	assert_ok(vu_device_new(&info, &ops, rig, &rig->dev));
+	assert_true(info.n_queues <= RIG_QUEUES);
+	rig->n_queues = info.n_queues;
 	for (uint32_t i = 0; i < info.n_queues; i++)
 		rig->queues[i].queue = vu_device_queue(rig->dev, i);
-	if (config && config->groups) {
+	if (config->groups) {
 		assert_ok(vu_group_new(rig->dev, &rig->group));
 		assert_ok(vu_queue_set_group(vu_device_queue(rig->dev, 1), rig->group));
 	}
-	peer.n_queues = info.n_queues;
+}
+
+void rig_make(struct rig *rig, const struct rig_config *config)
+{
+	const struct rig_config usual = {.groups = false};
+	int fds = count_fds(), mappings = count_guest_mappings();
+	struct peer_config peer;
+
+	alarm(RIG_SECONDS);
+	config = config ? config : &usual;
+	rig_make_device(rig, config);
+	rig->fds = fds;
+	rig->mappings = mappings;
+	peer = config->peer;
+	peer.n_queues = rig->n_queues;
 	peer.pump = rig_pump;
 	peer.pump_opaque = rig;
 	assert_ok(peer_new(&peer, &rig->peer));
@@ -290,7 +331,8 @@ static bool rig_turn_device(struct rig *rig)
 	if (rig->once && !rig_readable(vu_device_fd(rig->dev)))
 		return false;
 	ret = vu_device_process(rig->dev);
-	rig->reported += ret > 0 && ret & VU_PROCESS_ENDED;
+	assert_in_range(ret, 0, VU_PROCESS_MORE | VU_PROCESS_ENDED);
+	rig->reported += (ret & VU_PROCESS_ENDED) != 0;
 	return ret || rig->once;
 }
 

@@ -72,6 +72,7 @@ struct rig_config {
 	struct peer_config peer;
 	bool groups; /* queue 1 has a group of its own, processed after the device */
 	bool config_callbacks;
+	bool config_written; /* that callback alone */
 };
 
 struct rig {
@@ -80,7 +81,10 @@ struct rig {
 	struct vu_group *group;
 	bool group_stands; /* leave it out of rig_pump() */
 	struct rig_queue queues[RIG_QUEUES];
+	uint32_t n_queues;
 	enum rig_mode mode;
+	/* What is done to a request; how many bytes that writes. */
+	uint32_t (*serve)(const struct vu_req *req);
 	void (*on_stop)(struct rig *rig, struct rig_queue *q);
 	/* Called in every callback; q is NULL where there is none. */
 	void (*on_callback)(struct rig *rig, enum rig_callback which, struct rig_queue *q);
@@ -88,9 +92,10 @@ struct rig {
 	int started_result;
 	int begin_result;
 	bool once; /* LIBVU_TEST_ONCE: call once per wake */
-	uint32_t begun, ended, started, stopped, resets, resets_before_stop;
-	int why;	   /* session_end's last reason */
-	uint32_t reported; /* VU_PROCESS_ENDED */
+	uint32_t begun, ended, acked, started, stopped, resets, resets_before_stop, written;
+	int why;	    /* session_end's last reason */
+	uint32_t completed; /* requests, in all */
+	uint32_t reported;  /* VU_PROCESS_ENDED */
 
 	struct log_book log;
 	uint32_t errors_expected;
@@ -99,6 +104,8 @@ struct rig {
 	int mappings; /* of guest memory */
 };
 
+/* The device alone, for tests that have a peer of their own and look for leaks themselves. */
+void rig_make_device(struct rig *rig, const struct rig_config *config);
 /* The device and the peer; not yet connected.  NULL: 2 queues, and all that is usual. */
 void rig_make(struct rig *rig, const struct rig_config *config);
 /* Connect; and negotiate and start. */
@@ -126,6 +133,9 @@ void rig_roundtrip(struct rig *rig, uint32_t q, uint32_t n);
 /* Do what the device does, to a request that it held; the oldest. */
 uint32_t rig_invert(const struct vu_req *req);
 void rig_complete_held(struct rig *rig, uint32_t q);
+/* Of all queues: what it holds, and what each was told of its stops. */
+uint32_t rig_held(const struct rig *rig);
+uint32_t rig_stops(const struct rig *rig);
 
 /* How many log lines have this text? */
 uint32_t rig_logged(struct rig *rig, const char *text);
