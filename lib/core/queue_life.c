@@ -13,10 +13,8 @@
 #include <time.h>
 
 #include "core/device.h"
+#include "core/kick.h"
 #include "ring/hot.h"
-
-/* One of the front-end's and one of the driver's, who then waits. */
-enum { QUEUE_STILL_KICKS = 2 };
 
 static const char *const state_names[QUEUE_STATES] = {"stopped", "running", "draining", "broken"};
 
@@ -46,60 +44,6 @@ void queue_update_hold(struct vu_queue *q)
 		  (q->dev->info.flags & VU_DEVICE_DEBUG ? HOLD_DEBUG : 0);
 }
 
-/*
- * A kick, and the ring is as it was when it started: what the driver writes does not get here, or
- * it has nothing to say.  Front-ends kick by themselves when they start a queue: before they enable
- * it, QEMU 11 twice, or once afterwards.
- */
-static void queue_stands_still(struct vu_queue *q)
-{
-	if (q->ring->taken || ring_look(q->ring))
-		q->still = 0;
-	else if (!--q->still)
-		log_peer_warn(&q->dev->log,
-			      "queue %u: kicked %u times, but its ring never moved: is guest "
-			      "memory shared (share=on)?",
-			      q->index, QUEUE_STILL_KICKS);
-}
-
-enum { POLL_MIN_MS = 1, POLL_MAX_MS = 16 };
-
-/* vhost-user "SET_VRING_KICK" without a descriptor: we look ourselves, less often while it is idle.
- */
-static void queue_polled(struct vu_queue *q)
-{
-	bool busy = q->counts.requests != q->poll_count;
-
-	q->poll_ms = busy ? POLL_MIN_MS : q->poll_ms < POLL_MAX_MS ? q->poll_ms * 2 : POLL_MAX_MS;
-	q->poll_count = q->counts.requests;
-	notifier_set_timer(&q->fds[QUEUE_KICK], q->poll_ms);
-	if (q->ring) {
-		q->pending = true;
-		group_activate(q->group, q);
-	}
-}
-
-static void queue_kicked(struct source *source, uint32_t events)
-{
-	struct vu_queue *q =
-		(struct vu_queue *)(void *)((char *)source - offsetof(struct vu_queue, kick));
-
-	/* An eventfd is watched edge-triggered: every write wakes, nothing need be read. */
-	(void)events;
-	if (unlikely(q->fds[QUEUE_KICK].kind == NOTIFIER_TIMER)) {
-		queue_polled(q);
-		return;
-	}
-	count_add(&q->counts.kicks, 1);
-	if (q->ring) {
-		if (unlikely(q->still) && q->enabled)
-			queue_stands_still(q);
-		ring_disarm(q->ring);
-		q->pending = true;
-		group_activate(q->group, q);
-	}
-}
-
 /* struct ring_config.warn */
 static void queue_warn(void *queue, const char *what)
 {
@@ -121,7 +65,7 @@ void queue_init(struct vu_queue *q, struct vu_device *dev, uint32_t index)
 	q->index = index;
 	q->group = &dev->own;
 	q->hold = HOLD_STATE | HOLD_DISABLED | HOLD_IDLE;
-	q->kick.ready = queue_kicked;
+	kick_init(q);
 	queue_own(q);
 	for (int i = 0; i < QUEUE_FDS; i++) {
 		notifier_init(&q->fds[i]);
@@ -131,8 +75,8 @@ void queue_init(struct vu_queue *q, struct vu_device *dev, uint32_t index)
 
 static void queue_close_fd(struct vu_queue *q, enum queue_fd which)
 {
-	if (which == QUEUE_KICK && q->fds[QUEUE_KICK].kind != NOTIFIER_NONE)
-		group_unwatch(q->group, q->fds[QUEUE_KICK].fd);
+	if (which == QUEUE_KICK)
+		kick_unwatch(q);
 	notifier_close(&q->fds[which]);
 }
 
@@ -163,23 +107,6 @@ void queue_forget(struct vu_queue *q)
 		notifier_init(&w->fds[i]);
 }
 
-/* Watch the kick descriptor while the ring runs. */
-static void queue_watch_kick(struct vu_queue *q)
-{
-	const struct notifier *kick = &q->fds[QUEUE_KICK];
-
-	if (kick->kind == NOTIFIER_NONE)
-		return;
-	group_unwatch(q->group, kick->fd);
-	if (group_watch(q->group, kick->fd, &q->kick, EPOLLIN | EPOLLET))
-		log_peer_error(&q->dev->log, "queue %u: the kick descriptor cannot be watched",
-			       q->index);
-	if (kick->kind == NOTIFIER_TIMER) {
-		q->poll_ms = POLL_MIN_MS;
-		notifier_set_timer(kick, q->poll_ms);
-	}
-}
-
 /* Take over new descriptors, the enabled bit, the memory. */
 static void queue_configure(struct vu_queue *q)
 {
@@ -198,7 +125,7 @@ static void queue_configure(struct vu_queue *q)
 			ring_signal_again(q->ring);
 		}
 		if (i == QUEUE_KICK && q->state == QUEUE_RUNNING)
-			queue_watch_kick(q);
+			kick_watch(q);
 	}
 	q->inband = w->inband;
 	if (q->enabled != w->enabled) {
@@ -246,9 +173,9 @@ static void queue_start(struct vu_queue *q, uint32_t command)
 				      q->index, ring_waiting_again(q->ring));
 		ring_signal_again(q->ring);
 		queue_set_budget(q, QUEUE_BUDGET);
-		q->still = QUEUE_STILL_KICKS;
+		kick_begin(q);
 		queue_set_state(q, QUEUE_RUNNING);
-		queue_watch_kick(q);
+		kick_watch(q);
 		if (!q->ring->is_live)
 			queue_broke(q);
 		ring_disarm(q->ring);
@@ -261,8 +188,7 @@ static void queue_start(struct vu_queue *q, uint32_t command)
 /* The ring is drained, or never ran: take it away and do what was waiting for that. */
 static void queue_stopped(struct vu_queue *q, uint32_t command)
 {
-	if (q->fds[QUEUE_KICK].kind != NOTIFIER_NONE)
-		group_unwatch(q->group, q->fds[QUEUE_KICK].fd);
+	kick_unwatch(q);
 	if (q->ring) {
 		vu_queue_signal(q);
 		/* GET_VRING_BASE's answer; a start without SET_VRING_BASE goes on there. */

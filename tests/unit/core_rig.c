@@ -124,7 +124,10 @@ static void dev_ready(struct vu_queue *queue, void *opaque)
 
 static void dev_stop(struct vu_queue *queue, void *opaque)
 {
-	note(opaque, vu_queue_index(queue) ? "stop1" : "stop0");
+	struct core_rig *rig = opaque;
+
+	rig->stops[vu_queue_index(queue)]++;
+	note(rig, vu_queue_index(queue) ? "stop1" : "stop0");
 }
 
 static void rig_log(void *opaque, enum vu_log_level level, const char *line)

@@ -39,11 +39,12 @@ struct core_rig {
 	uint32_t n_held;
 	int begin_result, started_result;
 
-	char trace[400]; /* every call from core, a word each, since core_expect() */
-	uint32_t told;	 /* bits of NEWS_TOLD */
-	int errors;	 /* lines in the log */
-	int why;	 /* session_end's last reason */
-	int reported;	 /* vu_device_process() said that a session ended */
+	char trace[400];	/* every call from core, a word each, since core_expect() */
+	int stops[CORE_QUEUES]; /* calls of queue_stop */
+	uint32_t told;		/* bits of NEWS_TOLD */
+	int errors;		/* lines in the log */
+	int why;		/* session_end's last reason */
+	int reported;		/* vu_device_process() said that a session ended */
 };
 
 void core_make(struct core_rig *rig, bool grouped);

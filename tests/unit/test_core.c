@@ -142,6 +142,93 @@ static void a_close_ends_the_session_when_its_rings_have_stopped(void **state)
 	core_free(&rig);
 }
 
+/* Ways in which rings end, each begun with a request outstanding. */
+static void end_by_stop(struct core_rig *rig)
+{
+	assert_int_equal(control_stop(queue(rig, 0), &rig->waiter), VERB_LATER);
+}
+
+static void end_by_another_start(struct core_rig *rig)
+{
+	core_set_up(rig, 0);
+	assert_int_equal(control_start(queue(rig, 0), &rig->waiter), VERB_LATER);
+}
+
+static void end_by_reset(struct core_rig *rig)
+{
+	assert_int_equal(control_reset(rig->dev, &rig->waiter), VERB_LATER);
+}
+
+static void end_by_drain(struct core_rig *rig)
+{
+	vu_device_drain(rig->dev);
+}
+
+static void end_by_end(struct core_rig *rig)
+{
+	control_end(rig->dev, -EPROTO);
+}
+
+static void end_by_end_while_stopping(struct core_rig *rig)
+{
+	end_by_stop(rig);
+	end_by_end(rig);
+}
+
+static void end_by_detach_while_draining(struct core_rig *rig)
+{
+	vu_device_drain(rig->dev);
+	core_pump(rig);
+	vu_device_detach(rig->dev);
+}
+
+static void end_by_break_and_stop(struct core_rig *rig)
+{
+	/* The driver says that more is available than the ring has room for. */
+	rig->driver[0]->split.avail->idx += 2 * CORE_SIZE;
+	assert_int_equal(driver_kick_always(rig->driver[0]), 0);
+	core_pump(rig);
+	core_expect(rig, "");
+	end_by_stop(rig);
+}
+
+static void every_ring_that_ends_is_told_to_stop_once_whatever_ends_it(void **state)
+{
+	static void (*const ways[])(struct core_rig * rig) = {
+		end_by_stop,
+		end_by_another_start,
+		end_by_reset,
+		end_by_drain,
+		end_by_end,
+		end_by_end_while_stopping,
+		end_by_detach_while_draining,
+		end_by_break_and_stop,
+	};
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		struct core_rig rig;
+
+		open_rig(&rig, state);
+		rig.holds = true;
+		start(&rig, 0);
+		core_offer(&rig, 0);
+		assert_int_equal(driver_kick_always(rig.driver[0]), 0);
+		core_pump(&rig);
+		rig.trace[0] = '\0';
+		ways[i](&rig);
+		core_pump(&rig);
+		assert_int_equal(rig.stops[0], 1);
+		assert_int_equal(vu_req_complete(rig.held[0], 0), 0);
+		core_pump(&rig);
+		assert_int_equal(rig.stops[0], 1);
+		/* Ended or started anew: that one ends with the device. */
+		vu_device_detach(rig.dev);
+		core_pump(&rig);
+		assert_int_equal(rig.stops[0], ways[i] == end_by_another_start ? 2 : 1);
+		core_free(&rig);
+	}
+}
+
 static void what_no_ring_can_start_with_leaves_the_device_suspended(void **state)
 {
 	struct core_rig rig;
@@ -202,6 +289,7 @@ int main(void)
 		cmocka_unit_test(a_command_of_another_thread_is_waited_for),
 		BOTH(a_reset_stops_all_rings_first),
 		BOTH(a_close_ends_the_session_when_its_rings_have_stopped),
+		BOTH(every_ring_that_ends_is_told_to_stop_once_whatever_ends_it),
 		BOTH(what_no_ring_can_start_with_leaves_the_device_suspended),
 		BOTH(what_has_no_descriptor_is_told_by_the_transport),
 	};

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* Kicks of the driver, and the timer that stands for them.  Queue thread. */
+#include "core/kick.h"
+
+#include <stddef.h>
+#include <sys/epoll.h>
+
+#include "core/device.h"
+#include "ring/hot.h"
+
+/* One of the front-end's and one of the driver's, who then waits. */
+enum { STILL_KICKS = 2 };
+
+enum { POLL_MIN_MS = 1, POLL_MAX_MS = 16 };
+
+/*
+ * A kick, and the ring is as it was when it started: what the driver writes does not get here, or
+ * it has nothing to say.  Front-ends kick by themselves when they start a queue: before they enable
+ * it, QEMU 11 twice, or once afterwards.
+ */
+static void kick_stands_still(struct vu_queue *q)
+{
+	if (q->ring->taken || ring_look(q->ring))
+		q->still = 0;
+	else if (!--q->still)
+		log_peer_warn(&q->dev->log,
+			      "queue %u: kicked %u times, but its ring never moved: is guest "
+			      "memory shared (share=on)?",
+			      q->index, STILL_KICKS);
+}
+
+/* vhost-user "SET_VRING_KICK" without a descriptor: we look ourselves, less often while it is idle.
+ */
+static void kick_polled(struct vu_queue *q)
+{
+	bool busy = q->counts.requests != q->poll_count;
+
+	q->poll_ms = busy ? POLL_MIN_MS : q->poll_ms < POLL_MAX_MS ? q->poll_ms * 2 : POLL_MAX_MS;
+	q->poll_count = q->counts.requests;
+	notifier_set_timer(&q->fds[QUEUE_KICK], q->poll_ms);
+	if (q->ring) {
+		q->pending = true;
+		group_activate(q->group, q);
+	}
+}
+
+static void kick_ready(struct source *source, uint32_t events)
+{
+	struct vu_queue *q =
+		(struct vu_queue *)(void *)((char *)source - offsetof(struct vu_queue, kick));
+
+	/* An eventfd is watched edge-triggered: every write wakes, nothing need be read. */
+	(void)events;
+	if (unlikely(q->fds[QUEUE_KICK].kind == NOTIFIER_TIMER)) {
+		kick_polled(q);
+		return;
+	}
+	count_add(&q->counts.kicks, 1);
+	if (q->ring) {
+		if (unlikely(q->still) && q->enabled)
+			kick_stands_still(q);
+		ring_disarm(q->ring);
+		q->pending = true;
+		group_activate(q->group, q);
+	}
+}
+
+void kick_init(struct vu_queue *q)
+{
+	q->kick.ready = kick_ready;
+}
+
+void kick_begin(struct vu_queue *q)
+{
+	q->still = STILL_KICKS;
+}
+
+void kick_watch(struct vu_queue *q)
+{
+	const struct notifier *kick = &q->fds[QUEUE_KICK];
+
+	if (kick->kind == NOTIFIER_NONE)
+		return;
+	group_unwatch(q->group, kick->fd);
+	if (group_watch(q->group, kick->fd, &q->kick, EPOLLIN | EPOLLET))
+		log_peer_error(&q->dev->log, "queue %u: the kick descriptor cannot be watched",
+			       q->index);
+	if (kick->kind == NOTIFIER_TIMER) {
+		q->poll_ms = POLL_MIN_MS;
+		notifier_set_timer(kick, q->poll_ms);
+	}
+}
+
+void kick_unwatch(struct vu_queue *q)
+{
+	if (q->fds[QUEUE_KICK].kind != NOTIFIER_NONE)
+		group_unwatch(q->group, q->fds[QUEUE_KICK].fd);
+}
