@@ -9,7 +9,6 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,26 +110,22 @@ static void session_end(struct vu_device *dev, int why, void *opaque)
 }
 
 /* SIGHUP: is the file larger, or smaller? */
-static void reload(struct vu_device *dev, uint32_t index, void *opaque)
+static void reload(void *state)
 {
-	struct blk_disk *disk = vu_device_opaque(dev);
+	struct blk_disk *disk = state;
 	uint64_t bytes, capacity;
-	char line[160];
 	int ret;
 
-	(void)index;
-	(void)opaque;
 	if (!disk->backend->size)
 		return;
 	ret = disk->backend->size(disk, &bytes);
 	if (ret) {
-		snprintf(line, sizeof(line), "size: %s", strerror(-ret));
-		vu_device_log(dev, VU_LOG_WARNING, line);
+		vu_device_logf(disk->dev, VU_LOG_WARNING, "size: %s", strerror(-ret));
 		return;
 	}
 	capacity = htole64(bytes / BLK_SECTOR);
 	atomic_store(&disk->bytes, bytes);
-	vu_config_set(dev, offsetof(struct virtio_blk_config, capacity), &capacity, 8);
+	vu_config_set(disk->dev, offsetof(struct virtio_blk_config, capacity), &capacity, 8);
 }
 
 static int blk_make_queue(struct blk_disk *disk, uint32_t index, struct vu_program *program)
@@ -148,7 +143,7 @@ static int blk_make_queue(struct blk_disk *disk, uint32_t index, struct vu_progr
 	return ret ? ret : vu_program_add_worker(program, q->group);
 }
 
-static int blk_make_device(struct blk_disk *disk, uint32_t index, struct vu_program *program)
+static int blk_make_device(struct blk_disk *disk, struct vu_program *program)
 {
 	static const struct virtio_blk_config writable = {.wce = 1};
 	const struct vu_ops ops = {
@@ -160,8 +155,9 @@ static int blk_make_device(struct blk_disk *disk, uint32_t index, struct vu_prog
 		/* No queue_stop: what is in flight ends by itself, soon. */
 	};
 	struct virtio_blk_config config;
-	struct vu_device_info info = {
+	const struct vu_device_info info = {
 		.size = sizeof(info),
+		.name = "blk",
 		.device_id = BLK_ID,
 		.n_queues = disk->n_queues,
 		.features = blk_features(disk),
@@ -172,75 +168,48 @@ static int blk_make_device(struct blk_disk *disk, uint32_t index, struct vu_prog
 		.max_segs = BLK_MAX_SEGS,
 		.priv_size = sizeof(struct blk_io),
 		.flags = VU_DEVICE_LEGACY,
-		.log_level = vu_program_log_level(program),
 	};
-	char name[16];
 	int ret;
 
-	snprintf(name, sizeof(name), "blk%u", index);
-	info.name = name;
 	blk_fill_config(disk, &config);
-	ret = vu_device_new(&info, &ops, disk, &disk->dev);
+	ret = vu_program_add_device(program, &info, &ops, disk, &disk->dev);
 	for (uint32_t i = 0; i < disk->n_queues && !ret; i++)
 		ret = blk_make_queue(disk, i, program);
 	return ret;
 }
 
-static void blk_free(struct blk_disk *disk)
+static int create(struct vu_program *program, uint32_t index, void *state)
 {
+	const struct blk_settings *settings = vu_program_settings(program);
+	struct blk_disk *disk = state;
+	int ret;
+
+	disk->settings = settings;
+	disk->n_queues = (uint32_t)settings->n_queues;
+	disk->queues = calloc(disk->n_queues, sizeof(*disk->queues));
+	if (!disk->queues)
+		return -ENOMEM;
+	ret = settings->backend->open(disk, index);
+	if (ret)
+		return ret;
+	disk->backend = settings->backend;
+	return blk_make_device(disk, program);
+}
+
+static void destroy(void *state)
+{
+	struct blk_disk *disk = state;
+
 	for (uint32_t i = 0; i < disk->n_queues && disk->queues; i++) {
 		struct blk_queue *q = &disk->queues[i];
 
-		if (disk->backend->queue_fini)
+		if (disk->backend && disk->backend->queue_fini)
 			disk->backend->queue_fini(q);
 		vu_group_free(q->group);
 	}
-	vu_device_free(disk->dev);
-	disk->backend->close(disk);
+	if (disk->backend)
+		disk->backend->close(disk);
 	free(disk->queues);
-	free(disk);
-}
-
-static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
-{
-	struct blk_settings *settings = opaque;
-	struct blk_disk *disk = calloc(1, sizeof(*disk));
-	int ret;
-
-	if (!disk)
-		return -ENOMEM;
-	disk->settings = settings;
-	disk->backend = settings->backend;
-	disk->n_queues = (uint32_t)settings->n_queues;
-	disk->queues = calloc(disk->n_queues, sizeof(*disk->queues));
-	ret = disk->queues ? disk->backend->open(disk, index) : -ENOMEM;
-	if (!ret)
-		ret = blk_make_device(disk, index, program);
-	if (ret) {
-		blk_free(disk);
-		return ret;
-	}
-	*dev = disk->dev;
-	return 0;
-}
-
-static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
-{
-	(void)index;
-	(void)opaque;
-	blk_free(vu_device_opaque(dev));
-}
-
-static int set_file(const char *value, void *opaque)
-{
-	struct blk_settings *settings = opaque;
-	const char **files = reallocarray(settings->files, settings->n_files + 1, sizeof(*files));
-
-	if (!files)
-		return -ENOMEM;
-	files[settings->n_files++] = value;
-	settings->files = files;
-	return 0;
 }
 
 static int set_block(const char *value, void *opaque)
@@ -285,51 +254,28 @@ static int set_backend(const char *value, void *opaque)
 static const char *const locking_choices[] = {"auto", "on", "off", NULL};
 
 static const struct vu_option options[] = {
-	{.name = "blk-file",
-	 .argument = "PATH",
-	 .help = "file or block device; repeated: one for each socket",
-	 .set = set_file},
-	{.name = "locking",
-	 .argument = "WHEN",
-	 .help = "keep others from the image: on, off or auto (default): if it can be",
-	 .store = VU_STORE_CHOICE,
-	 .offset = offsetof(struct blk_settings, locking),
-	 .choices = locking_choices},
-	{.name = "read-only",
-	 .help = "refuse what would change it",
-	 .store = VU_STORE_FLAG,
-	 .offset = offsetof(struct blk_settings, read_only)},
-	{.name = "num-queues",
-	 .argument = "N",
-	 .help = "queues, with a thread for each (default 1)",
-	 .store = VU_STORE_NUMBER,
-	 .offset = offsetof(struct blk_settings, n_queues),
-	 .min = 1,
-	 .max = MAX_QUEUES},
-	{.name = "queue-size",
-	 .argument = "N",
-	 .help = "longest ring taken, in entries (default 1024)",
-	 .store = VU_STORE_NUMBER,
-	 .offset = offsetof(struct blk_settings, queue_size),
-	 .min = MIN_QUEUE_SIZE,
-	 .max = MAX_QUEUE_SIZE},
+	{VU_OPTION_LIST("blk-file", "PATH", "file or block device; repeated: one for each socket",
+			struct blk_settings, files, 0)},
+	{VU_OPTION_CHOICE("locking", "WHEN",
+			  "keep others from the image: on, off or auto (default): if it can be",
+			  struct blk_settings, locking, locking_choices)},
+	{VU_OPTION_FLAG("read-only", "refuse what would change it", struct blk_settings,
+			read_only)},
+	{VU_OPTION_NUMBER("num-queues", "N", "queues, with a thread for each (default 1)",
+			  struct blk_settings, n_queues, 1, MAX_QUEUES)},
+	{VU_OPTION_NUMBER("queue-size", "N", "longest ring taken, in entries (default 1024)",
+			  struct blk_settings, queue_size, MIN_QUEUE_SIZE, MAX_QUEUE_SIZE)},
 	{.name = "serial",
 	 .argument = "TEXT",
 	 .help = "at most 20 characters (default: vu-blk)",
 	 .valid = "at most 20 characters",
 	 .set = set_serial},
-	{.name = "direct",
-	 .help = "bypass the page cache (O_DIRECT)",
-	 .store = VU_STORE_FLAG,
-	 .offset = offsetof(struct blk_settings, direct)},
-	{.name = "iopoll",
-	 .help = "with --direct: poll the disk for what is done, where it can",
-	 .store = VU_STORE_FLAG,
-	 .offset = offsetof(struct blk_settings, polled)},
-	{.name = "register-memory",
-	 .help = "with --direct: pin the guest's memory, to look it up once",
-	 .store = VU_STORE_FLAG,
-	 .offset = offsetof(struct blk_settings, fixed)},
+	{VU_OPTION_FLAG("direct", "bypass the page cache (O_DIRECT)", struct blk_settings, direct)},
+	{VU_OPTION_FLAG("iopoll", "with --direct: poll the disk for what is done, where it can",
+			struct blk_settings, polled)},
+	{VU_OPTION_FLAG("register-memory",
+			"with --direct: pin the guest's memory, to look it up once",
+			struct blk_settings, fixed)},
 	{.name = "logical-block-size",
 	 .argument = "BYTES",
 	 .help = "512 to 4096 (default: what suits the file)",
@@ -340,17 +286,10 @@ static const struct vu_option options[] = {
 	 .help = "file (default), memory, or null: keeps nothing",
 	 .valid = "file, memory or null",
 	 .set = set_backend},
-	{.name = "in-order",
-	 .help = "offer VIRTIO_F_IN_ORDER: requests end in the order they came",
-	 .store = VU_STORE_FLAG,
-	 .offset = offsetof(struct blk_settings, in_order)},
-	{.name = "size",
-	 .argument = "BYTES",
-	 .help = "of memory or null; K, M, G, T may follow (default 1G)",
-	 .store = VU_STORE_NUMBER,
-	 .offset = offsetof(struct blk_settings, size),
-	 .min = BLK_SECTOR,
-	 .max = UINT64_C(1) << 62},
+	{VU_OPTION_FLAG("in-order", "offer VIRTIO_F_IN_ORDER: requests end in the order they came",
+			struct blk_settings, in_order)},
+	{VU_OPTION_NUMBER("size", "BYTES", "of memory or null; K, M, G, T may follow (default 1G)",
+			  struct blk_settings, size, BLK_SECTOR, UINT64_C(1) << 62)},
 	{.name = NULL},
 };
 
@@ -370,16 +309,10 @@ int main(int argc, char **argv)
 		.type = "block",
 		.summary = "A vhost-user block device.",
 		.features = features,
-		.options = options,
-		.option_size = sizeof(options[0]),
-		.create = create,
-		.destroy = destroy,
+		VU_PROGRAM_OPTIONS(options, &settings),
+		VU_PROGRAM_STATE(struct blk_disk, create, destroy),
 		.reload = reload,
-		.opaque = &settings,
 	};
-	int status;
 
-	status = vu_program_main(&info, argc, argv);
-	free(settings.files);
-	return status;
+	return vu_program_main(&info, argc, argv);
 }

@@ -38,8 +38,7 @@ enum {
 enum blk_locking { BLK_LOCKING_AUTO, BLK_LOCKING_ON, BLK_LOCKING_OFF };
 
 struct blk_settings {
-	const char **files; /* of the first, second, ... socket; a single one is everybody's */
-	uint32_t n_files;
+	struct vu_option_list files; /* of each socket; a single one is everybody's */
 	const struct blk_backend *backend;
 	uint64_t size; /* of memory and null */
 	uint64_t n_queues;

@@ -168,9 +168,9 @@ static void file_close(struct blk_disk *disk)
 
 static const char *file_path(const struct blk_settings *settings, uint32_t index)
 {
-	if (settings->n_files == 1)
-		return settings->files[0];
-	return index < settings->n_files ? settings->files[index] : NULL;
+	if (settings->files.n == 1)
+		return settings->files.values[0];
+	return index < settings->files.n ? settings->files.values[index] : NULL;
 }
 
 static int file_probe(struct blk_disk *disk)

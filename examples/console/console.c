@@ -10,7 +10,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { CONSOLE_F_SIZE, CONSOLE_F_MULTIPORT, CONSOLE_F_EMERG_WRITE };
@@ -24,11 +23,8 @@ struct console_config {
 
 void console_complain(struct console *c, const char *text, int error)
 {
-	char line[160];
-
-	snprintf(line, sizeof(line), "%s%s%s", text, error ? ": " : "",
-		 error ? strerror(error) : "");
-	vu_device_log_peer(c->dev, VU_LOG_WARNING, line);
+	vu_device_log_peerf(c->dev, VU_LOG_WARNING, "%s%s%s", text, error ? ": " : "",
+			    error ? strerror(error) : "");
 }
 
 /* --- control queues --- */
@@ -172,7 +168,7 @@ void console_set_size(struct console *c, uint16_t cols, uint16_t rows)
 
 /* --- life --- */
 
-static int console_make_device(struct console *c, uint32_t log_level)
+static int console_make_device(struct console *c, struct vu_program *program)
 {
 	const struct console_settings *s = c->settings;
 	const struct vu_ops ops = {
@@ -189,10 +185,8 @@ static int console_make_device(struct console *c, uint32_t log_level)
 		.max_nr_ports = htole32(c->max_ports),
 	};
 	static const struct console_config writable = {.emerg_wr = UINT32_MAX};
-	char name[24];
 	const struct vu_device_info info = {
 		.size = sizeof(info),
-		.name = name,
 		.device_id = 3,
 		.n_queues = s->no_multiport ? 2 : 2 * (c->max_ports + 1),
 		.features = 1 << CONSOLE_F_SIZE | 1 << CONSOLE_F_EMERG_WRITE |
@@ -202,11 +196,9 @@ static int console_make_device(struct console *c, uint32_t log_level)
 		.config_size = sizeof(config),
 		.max_segs = CONSOLE_SEGS,
 		.flags = VU_DEVICE_LEGACY,
-		.log_level = log_level,
 	};
 
-	snprintf(name, sizeof(name), "console%u", c->index);
-	return vu_device_new(&info, &ops, c, &c->dev);
+	return vu_program_add_device(program, &info, &ops, c, &c->dev);
 }
 
 static int console_add_ports(struct console *c)
@@ -224,38 +216,25 @@ static int console_add_ports(struct console *c)
 	return err;
 }
 
-int console_new(const struct console_settings *settings, uint32_t index, uint32_t log_level,
-		struct console **console)
+int console_init(struct console *c, struct vu_program *program, uint32_t index)
 {
-	struct console *c = calloc(1, sizeof(*c));
+	const struct console_settings *s = vu_program_settings(program);
 	int err;
 
-	if (!c)
-		return -ENOMEM;
-	c->settings = settings;
+	c->settings = s;
 	c->index = index;
-	c->max_ports = settings->max_ports ? (uint32_t)settings->max_ports : settings->n_ports + 1;
+	c->max_ports = s->max_ports ? (uint32_t)s->max_ports : s->n_ports + 1;
 	control_init(&c->control, c->max_ports);
-	c->control.rows_first = settings->rows_first;
-	control_set_size(&c->control, settings->cols, settings->rows);
-	err = console_make_device(c, log_level);
+	c->control.rows_first = s->rows_first;
+	control_set_size(&c->control, s->cols, s->rows);
+	err = console_make_device(c, program);
 	if (!err)
 		err = console_add_ports(c);
-	if (!err && settings->control)
-		err = console_serve_script(c, log_level);
-	if (err) {
-		console_free(c);
-		return err;
-	}
-	*console = c;
-	return 0;
+	return err ? err : vu_program_add_control(program, NULL, c, &c->script);
 }
 
-void console_free(struct console *c)
+void console_fini(struct console *c)
 {
-	vu_script_free(c->script);
 	for (uint32_t i = 0; i < c->max_ports; i++)
 		backend_close(c->ports[i].backend);
-	vu_device_free(c->dev);
-	free(c);
 }

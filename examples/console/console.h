@@ -26,7 +26,6 @@ struct console_settings {
 	uint16_t cols, rows;
 	int no_multiport;
 	int rows_first;
-	const char *control; /* where the script comes from, or NULL */
 };
 
 struct port {
@@ -53,9 +52,9 @@ struct console {
 };
 
 /* console.c */
-int console_new(const struct console_settings *settings, uint32_t index, uint32_t log_level,
-		struct console **console);
-void console_free(struct console *c);
+/* c is zeroed at first; console_fini() also undoes what failed half-way. */
+int console_init(struct console *c, struct vu_program *program, uint32_t index);
+void console_fini(struct console *c);
 /* The driver did something wrong; error is an errno or 0. */
 void console_complain(struct console *c, const char *text, int error);
 void console_flush_control(struct console *c);
@@ -72,7 +71,7 @@ void port_pump(struct port *port);
 /* console_script.c */
 /* "80x25"; 0 or -EINVAL. */
 int console_parse_size(const char *text, uint16_t *cols, uint16_t *rows);
-int console_serve_script(struct console *c, uint32_t log_level);
+extern const struct vu_command console_commands[];
 /* Something happened to a port: tell who controls us. */
 void console_say_port(struct console *c, const char *what, uint32_t id);
 

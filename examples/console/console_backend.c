@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "../own_file.h"
+#include "../common/own_file.h"
 
 static const uint64_t retry_ns = 500 * 1000000ULL;
 
@@ -43,30 +43,20 @@ int backend_check(const char *description)
 	return backend_find(description, &argument) ? 0 : -EINVAL;
 }
 
-enum { BACKEND_LINE = 240 };
-
-static const char *backend_line(const struct backend *b, const char *text, int error,
-				char line[BACKEND_LINE])
-{
-	snprintf(line, BACKEND_LINE, "port %s: %s: %s%s%s", b->label, b->kind->name, text,
-		 error ? ": " : "", error ? own_file_error(error) : "");
-	return line;
-}
-
 void backend_warn(struct backend *b, const char *text, int error)
 {
-	char line[BACKEND_LINE];
-
-	vu_device_log_peer(b->dev, VU_LOG_WARNING, backend_line(b, text, error, line));
+	vu_device_log_peerf(b->dev, VU_LOG_WARNING, "port %s: %s: %s%s%s", b->label, b->kind->name,
+			    text, error ? ": " : "", error ? own_file_error(error) : "");
 }
 
 int backend_path(const struct backend *b, const char *text, size_t len, char path[BACKEND_PATH])
 {
-	int n = snprintf(path, BACKEND_PATH, "%.*s", (int)len, text);
+	char first[BACKEND_PATH];
 
-	if (b->index && n < BACKEND_PATH)
-		n += snprintf(path + n, (size_t)(BACKEND_PATH - n), ".%u", b->index);
-	return n < BACKEND_PATH ? 0 : -ENAMETOOLONG;
+	if (len >= sizeof(first))
+		return -ENAMETOOLONG;
+	snprintf(first, sizeof(first), "%.*s", (int)len, text);
+	return vu_program_path(first, b->index, path, BACKEND_PATH);
 }
 
 /* --- events --- */
@@ -252,7 +242,6 @@ int backend_open(struct vu_device *dev, uint32_t index, const char *label, const
 {
 	struct backend *b = calloc(1, sizeof(*b));
 	const char *argument;
-	char line[BACKEND_LINE];
 	int err;
 
 	if (!b)
@@ -276,8 +265,8 @@ int backend_open(struct vu_device *dev, uint32_t index, const char *label, const
 	if (!err)
 		err = b->kind->open(b);
 	if (err) {
-		vu_device_log(b->dev, VU_LOG_ERROR,
-			      backend_line(b, *argument ? argument : "open", -err, line));
+		vu_device_logf(b->dev, VU_LOG_ERROR, "port %s: %s: %s: %s", label, b->kind->name,
+			       *argument ? argument : "open", own_file_error(-err));
 		backend_close(b);
 		return err;
 	}

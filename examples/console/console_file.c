@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../own_file.h"
+#include "../common/own_file.h"
 
 /* --- file --- */
 

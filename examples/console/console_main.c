@@ -42,9 +42,9 @@ static int set_size(const char *value, void *opaque)
 }
 
 /* What no option can see alone. */
-static int check_settings(const struct console_settings *s)
+static int check_settings(const struct console_settings *s, const char *control)
 {
-	uint32_t n_stdio = !strcmp(s->console, "stdio") + (s->control && !strcmp(s->control, "-"));
+	uint32_t n_stdio = !strcmp(s->console, "stdio") + (control && !strcmp(control, "-"));
 	const char *wrong = NULL;
 
 	for (uint32_t i = 0; i < s->n_ports; i++)
@@ -60,79 +60,54 @@ static int check_settings(const struct console_settings *s)
 	return wrong ? -EINVAL : 0;
 }
 
-static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
+static int create(struct vu_program *program, uint32_t index, void *state)
 {
-	const struct console_settings *s = opaque;
-	struct console *c;
-	int err = check_settings(s);
+	int err = check_settings(vu_program_settings(program), vu_program_control(program));
 
-	if (!err)
-		err = console_new(s, index, vu_program_log_level(program), &c);
-	if (!err)
-		*dev = c->dev;
-	return err;
+	return err ? err : console_init(state, program, index);
 }
 
-static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
+static void destroy(void *state)
 {
-	console_free(vu_device_opaque(dev));
-	(void)index;
-	(void)opaque;
+	console_fini(state);
 }
+
+static const struct vu_option options[] = {
+	{.name = "console",
+	 .argument = "BACKEND",
+	 .help = "the console: pty[:LINK], socket:PATH, stdio, file:OUT[,in=IN], echo (default)",
+	 .valid = "pty[:LINK], socket:PATH, stdio, file:OUT[,in=IN] or echo",
+	 .set = set_console},
+	{.name = "port",
+	 .argument = "NAME=BACKEND",
+	 .help = "a port with this name (repeatable)",
+	 .valid = "a name, =, and pty[:LINK], socket:PATH, stdio, file:OUT[,in=IN] or echo",
+	 .set = set_port},
+	{VU_OPTION_NUMBER("max-ports", "N", "ports there can be (default: as many as there are)",
+			  struct console_settings, max_ports, 1, CONTROL_MAX_PORTS)},
+	{VU_OPTION_FLAG("no-multiport", "a console and nothing else, with two queues",
+			struct console_settings, no_multiport)},
+	{.name = "size",
+	 .argument = "COLSxROWS",
+	 .help = "size of the console (default: 80x25)",
+	 .valid = "columns, x, rows, each up to 65535: 80x25",
+	 .set = set_size},
+	{VU_OPTION_FLAG("resize-rows-first", "tell rows before columns, for Linux before 6.15",
+			struct console_settings, rows_first)},
+	{.name = NULL},
+};
 
 int main(int argc, char **argv)
 {
-	static const struct vu_option options[] = {
-		{.name = "console",
-		 .argument = "BACKEND",
-		 .help = "the console: pty[:LINK], socket:PATH, stdio, file:OUT[,in=IN], echo "
-			 "(default)",
-		 .valid = "pty[:LINK], socket:PATH, stdio, file:OUT[,in=IN] or echo",
-		 .set = set_console},
-		{.name = "port",
-		 .argument = "NAME=BACKEND",
-		 .help = "a port with this name (repeatable)",
-		 .valid = "a name, =, and pty[:LINK], socket:PATH, stdio, file:OUT[,in=IN] or "
-			  "echo",
-		 .set = set_port},
-		{.name = "max-ports",
-		 .argument = "N",
-		 .help = "ports there can be (default: as many as there are)",
-		 .store = VU_STORE_NUMBER,
-		 .offset = offsetof(struct console_settings, max_ports),
-		 .min = 1,
-		 .max = CONTROL_MAX_PORTS},
-		{.name = "no-multiport",
-		 .help = "a console and nothing else, with two queues",
-		 .store = VU_STORE_FLAG,
-		 .offset = offsetof(struct console_settings, no_multiport)},
-		{.name = "size",
-		 .argument = "COLSxROWS",
-		 .help = "size of the console (default: 80x25)",
-		 .valid = "columns, x, rows, each up to 65535: 80x25",
-		 .set = set_size},
-		{.name = "resize-rows-first",
-		 .help = "tell rows before columns, for Linux before 6.15",
-		 .store = VU_STORE_FLAG,
-		 .offset = offsetof(struct console_settings, rows_first)},
-		{.name = "control",
-		 .argument = "PATH|-",
-		 .help = "take commands from a socket, or standard input",
-		 .store = VU_STORE_STRING,
-		 .offset = offsetof(struct console_settings, control)},
-		{.name = NULL},
-	};
 	struct console_settings settings = {.console = "echo", .cols = 80, .rows = 25};
 	const struct vu_program_info info = {
 		.size = sizeof(info),
 		.name = "vu-console",
 		.type = "console",
 		.summary = "A vhost-user console with named ports.",
-		.options = options,
-		.option_size = sizeof(options[0]),
-		.create = create,
-		.destroy = destroy,
-		.opaque = &settings,
+		VU_PROGRAM_OPTIONS(options, &settings),
+		VU_PROGRAM_COMMANDS(console_commands),
+		VU_PROGRAM_STATE(struct console, create, destroy),
 	};
 
 	return vu_program_main(&info, argc, argv);

@@ -42,7 +42,6 @@ static int script_ports(struct vu_script *script, uint32_t n, const char *const 
 			void *opaque)
 {
 	struct console *c = opaque;
-	char line[320];
 
 	for (uint32_t i = 0; i < c->max_ports; i++) {
 		const struct port *port = &c->ports[i];
@@ -51,11 +50,10 @@ static int script_ports(struct vu_script *script, uint32_t n, const char *const 
 
 		if (!b)
 			continue;
-		snprintf(line, sizeof(line), "%u %s %s%s%s host-%s guest-%s", i, port->label,
-			 b->kind->name, *b->where ? ":" : "", b->where,
-			 state->host_open ? "open" : "closed",
-			 state->guest_open ? "open" : "closed");
-		vu_script_answer(script, line);
+		vu_script_answerf(script, "%u %s %s%s%s host-%s guest-%s", i, port->label,
+				  b->kind->name, *b->where ? ":" : "", b->where,
+				  state->host_open ? "open" : "closed",
+				  state->guest_open ? "open" : "closed");
 	}
 	return 0;
 }
@@ -74,7 +72,6 @@ static int script_resize(struct vu_script *script, uint32_t n, const char *const
 static int script_add(struct vu_script *script, uint32_t n, const char *const *words, void *opaque)
 {
 	struct console *c = opaque;
-	char answer[16];
 	uint32_t id = 1;
 	int err;
 
@@ -91,8 +88,7 @@ static int script_add(struct vu_script *script, uint32_t n, const char *const *w
 	err = port_add(c, id, words[0], words[1]);
 	if (err)
 		return err;
-	snprintf(answer, sizeof(answer), "%u", id);
-	vu_script_answer(script, answer);
+	vu_script_answerf(script, "%u", id);
 	return 0;
 }
 
@@ -139,7 +135,7 @@ static int script_close(struct vu_script *script, uint32_t n, const char *const 
 	return err;
 }
 
-static const struct vu_command script_commands[] = {
+const struct vu_command console_commands[] = {
 	{"ports", NULL, "list the ports", 0, 0, script_ports},
 	{"resize", "COLSxROWS", "change the console's size", 1, 1, script_resize},
 	{"add", "NAME BACKEND", "add a port; answers its number", 2, 2, script_add},
@@ -149,25 +145,7 @@ static const struct vu_command script_commands[] = {
 	{NULL, NULL, NULL, 0, 0, NULL},
 };
 
-int console_serve_script(struct console *c, uint32_t log_level)
-{
-	const struct vu_script_info info = {
-		.size = sizeof(info),
-		.name = vu_device_name(c->dev),
-		.commands = script_commands,
-		.command_size = sizeof(script_commands[0]),
-		.opaque = c,
-		.log_level = log_level,
-	};
-
-	return vu_script_serve(vu_device_group(c->dev), &info, c->settings->control, c->index,
-			       &c->script);
-}
-
 void console_say_port(struct console *c, const char *what, uint32_t id)
 {
-	char line[160];
-
-	snprintf(line, sizeof(line), "%s %u %s", what, id, c->ports[id].label);
-	vu_script_say(c->script, line);
+	vu_script_sayf(c->script, "%s %u %s", what, id, c->ports[id].label);
 }

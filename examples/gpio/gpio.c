@@ -14,17 +14,13 @@
 #include <endian.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { REQUESTQ, EVENTQ, N_QUEUES };
 enum { DEVICE_ID = 41, MAX_CHIPS = 64, STRAY_MS = 20 };
 
 struct settings {
 	const char *lines;
-	const char *control;
-	const char *chips[MAX_CHIPS];
-	uint32_t n_chips;
+	struct vu_option_list chips;
 };
 
 struct port {
@@ -107,8 +103,7 @@ static void session_end(struct vu_device *dev, int why, void *opaque)
 	reset(dev, opaque);
 }
 
-static int port_make_device(struct port *port, struct vu_program *program, uint32_t index,
-			    const struct settings *settings)
+static int port_make_device(struct port *port, struct vu_program *program)
 {
 	const struct vu_ops ops = {
 		.size = sizeof(ops),
@@ -122,113 +117,76 @@ static int port_make_device(struct port *port, struct vu_program *program, uint3
 		.ngpio = htole16((uint16_t)port->gpio.n_lines),
 		.gpio_names_size = htole32(port->gpio.names_size),
 	};
-	struct vu_device_info info = {
+	const struct vu_device_info info = {
 		.size = sizeof(info),
 		.device_id = DEVICE_ID,
 		.n_queues = N_QUEUES,
 		.features = UINT64_C(1) << VIRTIO_GPIO_F_IRQ,
 		.config = &config,
 		.config_size = sizeof(config),
-		.log_level = vu_program_log_level(program),
 	};
-	char name[16];
-	int ret;
 
-	snprintf(name, sizeof(name), "gpio%u", index);
-	info.name = name;
-	ret = vu_device_new(&info, &ops, port, &port->gpio.dev);
-	if (ret)
-		return ret;
-	ret = vu_group_add_timer(vu_device_group(port->gpio.dev), on_strays, port, &port->strays);
-	if (!ret && settings->control)
-		ret = gpio_control_new(&port->gpio, settings->control, index, info.log_level);
-	return ret;
+	return vu_program_add_device(program, &info, &ops, port, &port->gpio.dev);
 }
 
-static void port_free(struct port *port)
+static int port_make_lines(struct gpio *gpio, const struct settings *settings, uint32_t log_level)
 {
-	struct vu_device *dev = port->gpio.dev;
+	int ret = settings->chips.n
+			  ? gpio_chips_new(gpio, settings->chips.values, settings->chips.n)
+			  : gpio_sim_new(gpio, settings->lines, log_level);
 
-	gpio_control_free(&port->gpio);
-	gpio_end(&port->gpio);
-	vu_device_free(dev);
-	free(port);
-}
-
-static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
-{
-	const struct settings *settings = opaque;
-	struct port *port = calloc(1, sizeof(*port));
-	int ret;
-
-	if (!port)
-		return -ENOMEM;
-	port->gpio.finish = port_finish;
-	if (settings->n_chips)
-		ret = gpio_chips_new(&port->gpio, settings->chips, settings->n_chips);
-	else
-		ret = gpio_sim_new(&port->gpio, settings->lines, vu_program_log_level(program));
-	if (!ret && !port->gpio.n_lines) {
+	if (!ret && !gpio->n_lines) {
 		fprintf(stderr, "vu-gpio: no lines\n");
 		ret = -EINVAL;
 	}
-	if (!ret)
-		ret = gpio_make_names(&port->gpio);
-	if (!ret)
-		ret = port_make_device(port, program, index, settings);
-	if (ret) {
-		port_free(port);
-		return ret;
-	}
-	*dev = port->gpio.dev;
-	return 0;
+	return ret ? ret : gpio_make_names(gpio);
 }
 
-static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
+static int create(struct vu_program *program, uint32_t index, void *state)
 {
-	port_free(vu_device_opaque(dev));
+	struct port *port = state;
+	struct gpio *gpio = &port->gpio;
+	int ret;
+
+	gpio->finish = port_finish;
+	ret = port_make_lines(gpio, vu_program_settings(program), vu_program_log_level(program));
+	if (!ret)
+		ret = port_make_device(port, program);
+	if (!ret)
+		ret = vu_group_add_timer(vu_device_group(gpio->dev), on_strays, port,
+					 &port->strays);
+	return ret ? ret : gpio_control_new(gpio, program);
 }
 
-static int set_chip(const char *value, void *opaque)
+static void destroy(void *state)
 {
-	struct settings *settings = opaque;
+	struct port *port = state;
 
-	if (settings->n_chips == MAX_CHIPS)
-		return -E2BIG;
-	settings->chips[settings->n_chips++] = value;
-	return 0;
+	gpio_control_free(&port->gpio);
+	gpio_end(&port->gpio);
 }
+
+static const struct vu_option options[] = {
+	{VU_OPTION_STRING("lines", "FILE",
+			  "description of simulated lines (default: 8 without names)",
+			  struct settings, lines)},
+	{VU_OPTION_LIST("chip", "CHIP[:LINES]",
+			"lines of this machine (\"gpiochip0:0-3,LED\"; repeatable); not simulated",
+			struct settings, chips, MAX_CHIPS)},
+	{.name = NULL},
+};
 
 int main(int argc, char **argv)
 {
-	static const struct vu_option options[] = {
-		{.name = "lines",
-		 .argument = "FILE",
-		 .help = "description of simulated lines (default: 8 without names)",
-		 .store = VU_STORE_STRING,
-		 .offset = offsetof(struct settings, lines)},
-		{.name = "chip",
-		 .argument = "CHIP[:LINES]",
-		 .help = "lines of this machine (\"gpiochip0:0-3,LED\"; repeatable); not simulated",
-		 .set = set_chip},
-		{.name = "control",
-		 .argument = "PATH|-",
-		 .help = "take commands from a socket or standard input (try \"help\")",
-		 .store = VU_STORE_STRING,
-		 .offset = offsetof(struct settings, control)},
-		{.name = NULL},
-	};
-	struct settings settings = {.n_chips = 0};
+	struct settings settings = {0};
 	const struct vu_program_info info = {
 		.size = sizeof(info),
 		.name = "vu-gpio",
 		.type = "gpio",
 		.summary = "A vhost-user GPIO controller.",
-		.options = options,
-		.option_size = sizeof(options[0]),
-		.create = create,
-		.destroy = destroy,
-		.opaque = &settings,
+		VU_PROGRAM_OPTIONS(options, &settings),
+		VU_PROGRAM_COMMANDS(gpio_commands),
+		VU_PROGRAM_STATE(struct port, create, destroy),
 	};
 
 	return vu_program_main(&info, argc, argv);

@@ -115,8 +115,9 @@ int gpio_sim_new(struct gpio *gpio, const char *file, uint32_t log_level);
  * -ENOSYS in a program built without libgpiod.
  */
 int gpio_chips_new(struct gpio *gpio, const char *const *specs, uint32_t n);
-/* gpio_control.c: commands for lines, once there is a device; errors of vu_script_serve(). */
-int gpio_control_new(struct gpio *gpio, const char *where, uint32_t index, uint32_t log_level);
+/* gpio_control.c: commands for lines, once there is a device. */
+extern const struct vu_command gpio_commands[];
+int gpio_control_new(struct gpio *gpio, struct vu_program *program);
 void gpio_control_free(struct gpio *gpio);
 
 #endif

@@ -164,15 +164,15 @@ static int control_watch(struct vu_script *script, uint32_t n, const char *const
 /* The driver changed a line. */
 static void control_changed(struct gpio *gpio, uint32_t line)
 {
-	char text[LINE_TEXT + 8] = "line ";
+	char text[LINE_TEXT];
 
 	if (!gpio->control->watched)
 		return;
-	gpio_describe(gpio, line, text + 5, LINE_TEXT);
-	vu_script_say(gpio->control->script, text);
+	gpio_describe(gpio, line, text, sizeof(text));
+	vu_script_sayf(gpio->control->script, "line %s", text);
 }
 
-static const struct vu_command control_commands[] = {
+const struct vu_command gpio_commands[] = {
 	{"list", NULL, "all lines: number, name, direction, value, interrupt", 0, 0, control_list},
 	{"get", "LINE ...", "the same for some", 1, 63, control_get},
 	{"set", "LINE 0|1", "drive a simulated line from outside", 2, 2, control_set},
@@ -182,31 +182,17 @@ static const struct vu_command control_commands[] = {
 	{NULL, NULL, NULL, 0, 0, NULL},
 };
 
-int gpio_control_new(struct gpio *gpio, const char *where, uint32_t index, uint32_t log_level)
+int gpio_control_new(struct gpio *gpio, struct vu_program *program)
 {
 	struct gpio_control *control = calloc(1, sizeof(*control));
-	const struct vu_script_info info = {
-		.size = sizeof(info),
-		.name = "control",
-		.commands = control_commands,
-		.command_size = sizeof(control_commands[0]),
-		.opaque = control,
-		.log_level = log_level,
-	};
-	int ret;
 
 	if (!control)
 		return -ENOMEM;
 	control->gpio = gpio;
 	control->group = vu_device_group(gpio->dev);
-	ret = vu_script_serve(control->group, &info, where, index, &control->script);
-	if (ret) {
-		free(control);
-		return ret;
-	}
 	gpio->control = control;
 	gpio->changed = control_changed;
-	return 0;
+	return vu_program_add_control(program, NULL, control, &control->script);
 }
 
 void gpio_control_free(struct gpio *gpio)
@@ -218,7 +204,6 @@ void gpio_control_free(struct gpio *gpio)
 		return;
 	gpio->changed = NULL;
 	gpio->control = NULL;
-	vu_script_free(control->script);
 	while ((pulse = control->pulses)) {
 		control->pulses = pulse->next;
 		vu_source_remove(pulse->timer);

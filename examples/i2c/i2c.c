@@ -10,8 +10,6 @@
 #include "i2c.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { I2C_ID = 34, ZERO_LENGTH_REQUEST = 1 };
@@ -20,16 +18,13 @@ enum { I2C_ID = 34, ZERO_LENGTH_REQUEST = 1 };
 static const uint64_t patience = 2000000; /* nanoseconds */
 
 struct settings {
-	const char **specs; /* of --bus */
-	uint32_t n_specs;
+	struct vu_option_list specs; /* of --bus */
 	const char *description;
-	const char *control;
 };
 
 struct i2c {
 	struct vu_device *dev;
-	struct vu_group *group; /* of the queue */
-	bool own_group;
+	struct vu_group *own_group; /* of the queue; NULL: it has the device's */
 	struct vu_source *timer;
 	bool waiting; /* for the rest of a group; the timer runs */
 	struct i2c_bus bus;
@@ -42,13 +37,11 @@ struct i2c {
 static void i2c_log_errors(struct i2c *i2c)
 {
 	int error = i2c->bus.error;
-	char line[96];
 
 	/* That nobody answers is an everyday matter of scanning a bus. */
-	if (error && error != -ENXIO && error != -EREMOTEIO) {
-		snprintf(line, sizeof(line), "a transfer failed: %s", strerror(-error));
-		vu_device_log_peer(i2c->dev, VU_LOG_WARNING, line);
-	}
+	if (error && error != -ENXIO && error != -EREMOTEIO)
+		vu_device_log_peerf(i2c->dev, VU_LOG_WARNING, "a transfer failed: %s",
+				    strerror(-error));
 	i2c->bus.error = 0; /* the next piece may have no transfer */
 	if (i2c->piece.n_mute)
 		vu_device_log_peer(i2c->dev, VU_LOG_WARNING,
@@ -132,42 +125,35 @@ static void on_patience(struct vu_source *source, int fd, uint32_t expirations, 
 static void on_written(void *opaque, const struct i2c_chip *chip, uint8_t number, uint32_t value)
 {
 	struct i2c *i2c = opaque;
-	char line[64], text[I2C_TEXT];
+	char text[I2C_TEXT];
 
-	snprintf(line, sizeof(line), "written %s 0x%02x 0x%x",
-		 i2c_address_format(chip->address, text), number, value);
-	vu_script_say(i2c->script, line);
+	vu_script_sayf(i2c->script, "written %s 0x%02x 0x%x",
+		       i2c_address_format(chip->address, text), number, value);
 }
 
-static int i2c_make_device(struct i2c *i2c, struct vu_program *program, bool own_group)
+static int i2c_make_device(struct i2c *i2c, struct vu_program *program)
 {
 	const struct vu_ops ops = {
 		.size = sizeof(ops), .started = started, .queue_ready = queue_ready};
-	struct vu_device_info info = {
+	const struct vu_device_info info = {
 		.size = sizeof(info),
 		.device_id = I2C_ID,
 		.n_queues = 1,
 		.features = ZERO_LENGTH_REQUEST,
 		.required = ZERO_LENGTH_REQUEST,
-		.log_level = vu_program_log_level(program),
 	};
-	char name[16];
-	int ret;
 
-	snprintf(name, sizeof(name), "i2c%u", i2c->control.index);
-	info.name = name;
-	ret = vu_device_new(&info, &ops, i2c, &i2c->dev);
-	if (ret)
-		return ret;
-	i2c->group = vu_device_group(i2c->dev);
-	/* A transfer on a real bus takes its time; messages are answered meanwhile. */
-	if (own_group) {
-		ret = vu_group_new(i2c->dev, &i2c->group);
-		i2c->own_group = !ret;
-		if (!ret)
-			ret = vu_queue_set_group(vu_device_queue(i2c->dev, 0), i2c->group);
-	}
-	return ret ? ret : vu_group_add_timer(i2c->group, on_patience, i2c, &i2c->timer);
+	return vu_program_add_device(program, &info, &ops, i2c, &i2c->dev);
+}
+
+/* A transfer on a real bus takes its time; messages are answered meanwhile. */
+static int i2c_make_group(struct i2c *i2c, struct vu_program *program)
+{
+	int ret = vu_group_new(i2c->dev, &i2c->own_group);
+
+	if (!ret)
+		ret = vu_queue_set_group(vu_device_queue(i2c->dev, 0), i2c->own_group);
+	return ret ? ret : vu_program_add_worker(program, i2c->own_group);
 }
 
 /* The chips of this machine first: a simulated one must not have their address. */
@@ -176,8 +162,8 @@ static int i2c_make_bus(struct i2c *i2c, const struct settings *settings)
 	struct i2c_adapter *adapter;
 	int ret = i2c_bus_init(&i2c->bus);
 
-	for (uint32_t i = 0; i < settings->n_specs && !ret; i++) {
-		ret = i2c_dev_open(settings->specs[i], &adapter);
+	for (uint32_t i = 0; i < settings->specs.n && !ret; i++) {
+		ret = i2c_dev_open(settings->specs.values[i], &adapter);
 		if (!ret)
 			i2c_bus_add(&i2c->bus, adapter);
 	}
@@ -196,117 +182,64 @@ static int i2c_make_bus(struct i2c *i2c, const struct settings *settings)
 static int i2c_make_chips(struct i2c *i2c, struct vu_program *program,
 			  const struct settings *settings)
 {
-	struct vu_script_info info = {
-		.size = sizeof(info),
-		.name = "i2c",
-		.commands = i2c_commands,
-		.command_size = sizeof(i2c_commands[0]),
-		.opaque = &i2c->control,
-		.log_level = vu_program_log_level(program),
-	};
-	int ret = 0;
-
 	if (settings->description)
-		ret = vu_script_run_file(&info, settings->description);
-	else if (!settings->n_specs)
-		ret = i2c_default_chips(i2c->control.chips);
-	if (!ret && settings->control) {
-		ret = vu_script_serve(i2c->group, &info, settings->control, i2c->control.index,
-				      &i2c->script);
-		if (ret)
-			fprintf(stderr, "vu-i2c: %s: %s\n", settings->control, strerror(-ret));
-	}
-	return ret;
+		return vu_program_run_file(program, settings->description, &i2c->control);
+	return settings->specs.n ? 0 : i2c_default_chips(i2c->control.chips);
 }
 
-static void i2c_free(struct i2c *i2c)
+static int create(struct vu_program *program, uint32_t index, void *state)
 {
-	vu_script_free(i2c->script);
-	if (i2c->own_group)
-		vu_group_free(i2c->group);
-	vu_device_free(i2c->dev);
-	i2c_bus_fini(&i2c->bus);
-	free(i2c);
-}
-
-static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
-{
-	const struct settings *settings = opaque;
-	struct i2c *i2c = calloc(1, sizeof(*i2c));
+	const struct settings *settings = vu_program_settings(program);
+	struct vu_group *group;
+	struct i2c *i2c = state;
 	int ret;
 
-	if (!i2c)
-		return -ENOMEM;
 	i2c->control.index = index;
 	ret = i2c_make_bus(i2c, settings);
 	if (!ret)
-		ret = i2c_make_device(i2c, program, settings->n_specs);
+		ret = i2c_make_device(i2c, program);
+	if (!ret && settings->specs.n)
+		ret = i2c_make_group(i2c, program);
 	if (!ret)
 		ret = i2c_make_chips(i2c, program, settings);
-	if (!ret && i2c->own_group)
-		ret = vu_program_add_worker(program, i2c->group);
-	if (ret) {
-		i2c_free(i2c);
+	if (ret)
 		return ret;
-	}
-	*dev = i2c->dev;
-	return 0;
+	group = i2c->own_group ? i2c->own_group : vu_device_group(i2c->dev);
+	ret = vu_group_add_timer(group, on_patience, i2c, &i2c->timer);
+	return ret ? ret : vu_program_add_control(program, group, &i2c->control, &i2c->script);
 }
 
-static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
+static void destroy(void *state)
 {
-	(void)index;
-	(void)opaque;
-	i2c_free(vu_device_opaque(dev));
+	struct i2c *i2c = state;
+
+	vu_group_free(i2c->own_group);
+	i2c_bus_fini(&i2c->bus);
 }
 
-static int set_bus(const char *value, void *opaque)
-{
-	struct settings *settings = opaque;
-	const char **specs =
-		reallocarray(settings->specs, settings->n_specs + 1, sizeof(*settings->specs));
-
-	if (!specs)
-		return -ENOMEM;
-	specs[settings->n_specs++] = value;
-	settings->specs = specs;
-	return 0;
-}
+static const struct vu_option options[] = {
+	{VU_OPTION_LIST("bus", "PATH:ADDRESS[,ADDRESS]...",
+			"chips of this machine: /dev/i2c-0:0x50,0x51; 0x150/10 is an address of "
+			"10 bits",
+			struct settings, specs, 0)},
+	{VU_OPTION_STRING("chips", "FILE",
+			  "simulated chips (without --bus: a 24c02 at 0x50, an LM75 at 0x48)",
+			  struct settings, description)},
+	{.name = NULL},
+};
 
 int main(int argc, char **argv)
 {
-	static const struct vu_option options[] = {
-		{.name = "bus",
-		 .argument = "PATH:ADDRESS[,ADDRESS]...",
-		 .help = "chips of this machine: /dev/i2c-0:0x50,0x51; 0x150/10 is an address of "
-			 "10 bits",
-		 .set = set_bus},
-		{.name = "chips",
-		 .argument = "FILE",
-		 .help = "simulated chips (without --bus: a 24c02 at 0x50, an LM75 at 0x48)",
-		 .store = VU_STORE_STRING,
-		 .offset = offsetof(struct settings, description)},
-		{.name = "control",
-		 .argument = "PATH|-",
-		 .help = "take commands from a socket, or standard input; try \"help\"",
-		 .store = VU_STORE_STRING,
-		 .offset = offsetof(struct settings, control)},
-		{.name = NULL},
-	};
 	struct settings settings = {0};
 	const struct vu_program_info info = {
 		.size = sizeof(info),
 		.name = "vu-i2c",
 		.type = "i2c",
 		.summary = "A vhost-user I2C adapter.",
-		.options = options,
-		.option_size = sizeof(options[0]),
-		.create = create,
-		.destroy = destroy,
-		.opaque = &settings,
+		VU_PROGRAM_OPTIONS(options, &settings),
+		VU_PROGRAM_COMMANDS(i2c_commands),
+		VU_PROGRAM_STATE(struct i2c, create, destroy),
 	};
-	int status = vu_program_main(&info, argc, argv);
 
-	free(settings.specs);
-	return status;
+	return vu_program_main(&info, argc, argv);
 }

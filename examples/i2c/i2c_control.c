@@ -5,10 +5,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "../own_file.h"
+#include "../common/own_file.h"
 
 /* 0 with the chip, or the failure to return. */
 static int control_find(struct vu_script *script, const struct i2c_control *control,
@@ -42,7 +41,7 @@ static int command_eeprom(struct vu_script *script, uint32_t n, const char *cons
 	const char *file;
 	char path[PATH_MAX];
 	uint16_t address;
-	int len, ret = control_free_address(script, control, words[0], &address);
+	int ret = control_free_address(script, control, words[0], &address);
 
 	if (ret)
 		return ret;
@@ -54,12 +53,9 @@ static int command_eeprom(struct vu_script *script, uint32_t n, const char *cons
 				      "wants ADDRESS [24c02|24c32|24c64|24c128|24c256|24c512] "
 				      "[FILE [ro]]");
 	if (file) {
-		/* Each device of a program has its own. */
-		len = control->index
-			      ? snprintf(path, sizeof(path), "%s.%" PRIu32, file, control->index)
-			      : snprintf(path, sizeof(path), "%s", file);
-		if (len >= (int)sizeof(path))
-			return -ENAMETOOLONG;
+		ret = vu_program_path(file, control->index, path, sizeof(path));
+		if (ret)
+			return ret;
 	}
 	ret = i2c_eeprom_new(type ? type : i2c_eeprom_type("24c02"), file ? path : NULL, n == 2,
 			     &chip);
@@ -92,15 +88,11 @@ static int command_registers(struct vu_script *script, uint32_t n, const char *c
 static int control_number(struct vu_script *script, const struct i2c_chip *chip, const char *text,
 			  uint32_t *number)
 {
-	char reason[64];
 	uint64_t value;
 
-	if (vu_number_parse(text, 0, chip->n_registers - 1, &value)) {
-		snprintf(reason, sizeof(reason), "the register is a number up to %" PRIu32,
-			 chip->n_registers - 1);
-		vu_script_fail(script, reason);
-		return -EINVAL;
-	}
+	if (vu_number_parse(text, 0, chip->n_registers - 1, &value))
+		return vu_script_failf(script, "the register is a number up to %" PRIu32,
+				       chip->n_registers - 1);
 	*number = (uint32_t)value;
 	return 0;
 }
@@ -111,7 +103,7 @@ static int command_reg(struct vu_script *script, uint32_t n, const char *const *
 	struct i2c_register reg;
 	struct i2c_chip *chip;
 	uint64_t value, bits;
-	uint32_t number;
+	uint32_t number = 0;
 	int ret = control_find(script, opaque, words[0], &chip);
 
 	if (ret)
@@ -144,8 +136,7 @@ static int command_get(struct vu_script *script, uint32_t n, const char *const *
 {
 	struct i2c_register reg;
 	struct i2c_chip *chip;
-	uint32_t number;
-	char line[32];
+	uint32_t number = 0;
 	int ret = control_find(script, opaque, words[0], &chip);
 
 	if (ret)
@@ -158,8 +149,7 @@ static int command_get(struct vu_script *script, uint32_t n, const char *const *
 		return vu_script_fail(script, "no such register");
 	if (ret)
 		return ret;
-	snprintf(line, sizeof(line), "0x%0*" PRIx32, 2 * reg.bytes, reg.value);
-	vu_script_answer(script, line);
+	vu_script_answerf(script, "0x%0*" PRIx32, 2 * reg.bytes, reg.value);
 	return 0;
 }
 
@@ -167,14 +157,12 @@ static int command_list(struct vu_script *script, uint32_t n, const char *const 
 			void *opaque)
 {
 	const struct i2c_control *control = opaque;
-	char line[64], text[I2C_TEXT];
+	char text[I2C_TEXT];
 
-	for (struct i2c_chip *chip = control->chips->list; chip; chip = chip->next) {
-		snprintf(line, sizeof(line), "%s %s%s%s", chip->ops->kind,
-			 i2c_address_format(chip->address, text), chip->type ? " " : "",
-			 chip->type ? chip->type : "");
-		vu_script_answer(script, line);
-	}
+	for (struct i2c_chip *chip = control->chips->list; chip; chip = chip->next)
+		vu_script_answerf(script, "%s %s%s%s", chip->ops->kind,
+				  i2c_address_format(chip->address, text), chip->type ? " " : "",
+				  chip->type ? chip->type : "");
 	return 0;
 }
 
@@ -205,11 +193,9 @@ static int command_stats(struct vu_script *script, uint32_t n, const char *const
 			 void *opaque)
 {
 	const struct i2c_control *control = opaque;
-	char line[80];
 
-	snprintf(line, sizeof(line), "transfers %" PRIu64 " messages %" PRIu64,
-		 control->bus->n_transfers, control->bus->n_messages);
-	vu_script_answer(script, line);
+	vu_script_answerf(script, "transfers %" PRIu64 " messages %" PRIu64,
+			  control->bus->n_transfers, control->bus->n_messages);
 	return 0;
 }
 

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../own_file.h"
+#include "../common/own_file.h"
 
 enum { EEPROM_PAGE_MOST = 128, EEPROM_BLANK = 0xff };
 

@@ -6,13 +6,14 @@
 #include "input.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../own_file.h"
+#include "../common/own_file.h"
 
-enum { MAX_DEVICES = 64, PATH_BYTES = 4096 };
+enum { MAX_DEVICES = 64 };
 
 struct settings {
 	struct {
@@ -21,7 +22,7 @@ struct settings {
 	} devices[MAX_DEVICES];
 	uint32_t n_devices;
 	int no_grab;
-	const char *record, *control;
+	const char *record;
 };
 
 struct input {
@@ -106,81 +107,66 @@ static int input_describe(struct input *in, const struct settings *settings, uin
 
 static int input_open_record(struct input *in, const char *path, uint32_t index)
 {
-	char name[PATH_BYTES];
+	char name[PATH_MAX];
 	int ret;
 
 	if (!path)
 		return 0;
-	snprintf(name, sizeof(name), "%s", path);
-	if (index)
-		snprintf(name, sizeof(name), "%s.%u", path, index);
+	ret = vu_program_path(path, index, name, sizeof(name));
+	if (ret)
+		return ret;
 	ret = input_record_open(name, &in->control.device.about, &in->control.record);
 	if (ret)
 		fprintf(stderr, "vu-input: %s: %s\n", name, own_file_error(-ret));
 	return ret;
 }
 
-static void input_free(struct input *in)
-{
-	input_control_fini(&in->control);
-	input_record_close(in->control.record);
-	input_evdev_close(in->evdev);
-	in->evdev = NULL;
-	vu_device_free(in->control.device.dev);
-	free(in);
-}
-
-static int input_make_device(struct input *in, const struct settings *settings, uint32_t index,
-			     uint32_t log_level, const struct input_state *now)
+/* now: what a real device's keys are at first. */
+static int input_make_device(struct input *in, struct vu_program *program,
+			     const struct input_state *now)
 {
 	struct input_device *device = &in->control.device;
-	char name[16];
 	int ret;
 
-	snprintf(name, sizeof(name), "input%u", index);
 	device->user = (struct input_user){on_listen, on_status, on_overflow, in};
-	ret = input_device_new(device, name, log_level, NULL);
+	ret = vu_program_add_device(program, &input_device_info, &input_device_ops, device,
+				    &device->dev);
 	if (ret)
 		return ret;
+	input_device_init(device);
 	if (in->evdev) {
 		device->fifo.now = *now;
 		ret = input_evdev_watch(in->evdev, device->dev, on_event, on_gone, in);
 	}
-	if (!ret)
-		ret = input_control_init(&in->control, settings->control, index, log_level);
-	return ret;
+	return ret ? ret : input_control_init(&in->control, program);
 }
 
-static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
+static int create(struct vu_program *program, uint32_t index, void *state)
 {
-	const struct settings *settings = opaque;
-	struct input *in = calloc(1, sizeof(*in));
+	const struct settings *settings = vu_program_settings(program);
 	struct input_state *now = calloc(1, sizeof(*now));
-	int ret = in && now ? 0 : -ENOMEM;
+	struct input *in = state;
+	int ret;
 
-	if (!ret)
-		ret = input_describe(in, settings, index, now);
+	if (!now)
+		return -ENOMEM;
+	ret = input_describe(in, settings, index, now);
 	if (!ret)
 		ret = input_open_record(in, settings->record, index);
 	if (!ret)
-		ret = input_make_device(in, settings, index, vu_program_log_level(program), now);
+		ret = input_make_device(in, program, now);
 	free(now);
-	if (ret) {
-		if (in)
-			input_free(in);
-		return ret;
-	}
-	*dev = in->control.device.dev;
-	return 0;
+	return ret;
 }
 
-static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
+static void destroy(void *state)
 {
-	struct input_device *device = vu_device_opaque(dev);
+	struct input *in = state;
 
-	input_free(device->user.opaque);
-	(void)index;
-	(void)opaque;
+	input_control_fini(&in->control);
+	input_record_close(in->control.record);
+	input_evdev_close(in->evdev);
+	in->evdev = NULL;
 }
 
 static int input_add_device(struct settings *settings, const char *path, bool real)
@@ -202,33 +188,24 @@ static int set_simulate(const char *value, void *opaque)
 	return input_add_device(opaque, value, false);
 }
 
+static const struct vu_option options[] = {
+	{.name = "evdev-path",
+	 .argument = "PATH",
+	 .help = "a real device (/dev/input/event...) for the next socket",
+	 .set = set_evdev_path},
+	{.name = "simulate",
+	 .argument = "FILE",
+	 .help = "a device that this file describes for the next socket",
+	 .set = set_simulate},
+	{VU_OPTION_FLAG("no-grab", "leave real devices to the host's programs, too",
+			struct settings, no_grab)},
+	{VU_OPTION_STRING("record", "FILE", "write the events of each device to FILE, FILE.1, ...",
+			  struct settings, record)},
+	{.name = NULL},
+};
+
 int main(int argc, char **argv)
 {
-	static const struct vu_option options[] = {
-		{.name = "evdev-path",
-		 .argument = "PATH",
-		 .help = "a real device (/dev/input/event...) for the next socket",
-		 .set = set_evdev_path},
-		{.name = "simulate",
-		 .argument = "FILE",
-		 .help = "a device that this file describes for the next socket",
-		 .set = set_simulate},
-		{.name = "no-grab",
-		 .help = "leave real devices to the host's programs, too",
-		 .store = VU_STORE_FLAG,
-		 .offset = offsetof(struct settings, no_grab)},
-		{.name = "record",
-		 .argument = "FILE",
-		 .help = "write the events of each device to FILE, FILE.1, ...",
-		 .store = VU_STORE_STRING,
-		 .offset = offsetof(struct settings, record)},
-		{.name = "control",
-		 .argument = "PATH|-",
-		 .help = "take commands from this socket, or standard input",
-		 .store = VU_STORE_STRING,
-		 .offset = offsetof(struct settings, control)},
-		{.name = NULL},
-	};
 	struct settings settings = {0};
 	const struct vu_program_info info = {
 		.size = sizeof(info),
@@ -236,11 +213,9 @@ int main(int argc, char **argv)
 		.type = "input",
 		.summary = "A vhost-user input device, real or simulated (a keyboard by default).",
 		.features = input_evdev_features,
-		.options = options,
-		.option_size = sizeof(options[0]),
-		.create = create,
-		.destroy = destroy,
-		.opaque = &settings,
+		VU_PROGRAM_OPTIONS(options, &settings),
+		VU_PROGRAM_COMMANDS(input_commands),
+		VU_PROGRAM_STATE(struct input, create, destroy),
 	};
 
 	return vu_program_main(&info, argc, argv);

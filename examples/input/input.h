@@ -118,9 +118,11 @@ struct input_device {
 	struct input_user user;
 };
 
-/* The caller has set about and user, and frees device->dev. */
-int input_device_new(struct input_device *device, const char *name, uint32_t log_level,
-		     vu_log_fn log_fn);
+/* For vu_device_new(), which gives device->dev, with a struct input_device for opaque. */
+extern const struct vu_device_info input_device_info;
+extern const struct vu_ops input_device_ops;
+/* And then this, after about and user are set. */
+void input_device_init(struct input_device *device);
 /* As input_fifo_push(), and on to the guest. */
 int input_device_push(struct input_device *device, uint32_t type, uint32_t code, int32_t value);
 
@@ -188,9 +190,9 @@ struct input_control {
 	int32_t next_contact;	     /* its tracking id */
 };
 
-/* The device is there; where: as for vu_script_serve(), or NULL. */
-int input_control_init(struct input_control *control, const char *where, uint32_t index,
-		       uint32_t log_level);
+extern const struct vu_command input_commands[];
+/* The device is there. */
+int input_control_init(struct input_control *control, struct vu_program *program);
 void input_control_fini(struct input_control *control);
 /* Where the events of every kind of device go; what input_fifo_push() returns. */
 int input_control_event(struct input_control *control, struct input_ev ev);

@@ -304,30 +304,21 @@ static int control_state(struct vu_script *script, uint32_t n, const char *const
 {
 	struct input_control *c = opaque;
 	const struct input_fifo *fifo = &c->device.fifo;
-	char line[100], name[16];
+	char name[16];
 
-	snprintf(line, sizeof(line), "driver %s", fifo->listening ? "yes" : "no");
-	vu_script_answer(script, line);
-	snprintf(line, sizeof(line), "waiting %u", fifo->n);
-	vu_script_answer(script, line);
-	snprintf(line, sizeof(line), "dropped %" PRIu64, fifo->dropped);
-	vu_script_answer(script, line);
-	for (uint32_t key = 0; key < KEY_CNT; key++) {
-		if (!input_state_pressed(&fifo->now, key))
-			continue;
-		snprintf(line, sizeof(line), "pressed %s", input_name(EV_KEY, key, name));
-		vu_script_answer(script, line);
-	}
-	for (uint32_t led = 0; led < LED_CNT; led++) {
-		if (!(c->leds >> led & 1))
-			continue;
-		snprintf(line, sizeof(line), "lit %s", input_name(EV_LED, led, name));
-		vu_script_answer(script, line);
-	}
+	vu_script_answerf(script, "driver %s", fifo->listening ? "yes" : "no");
+	vu_script_answerf(script, "waiting %u", fifo->n);
+	vu_script_answerf(script, "dropped %" PRIu64, fifo->dropped);
+	for (uint32_t key = 0; key < KEY_CNT; key++)
+		if (input_state_pressed(&fifo->now, key))
+			vu_script_answerf(script, "pressed %s", input_name(EV_KEY, key, name));
+	for (uint32_t led = 0; led < LED_CNT; led++)
+		if (c->leds >> led & 1)
+			vu_script_answerf(script, "lit %s", input_name(EV_LED, led, name));
 	return 0;
 }
 
-static const struct vu_command commands[] = {
+const struct vu_command input_commands[] = {
 	{"key", "KEY 0|1|2", "release, press or repeat a key", 2, 2, control_key},
 	{"tap", "KEY ...", "press these keys together and release them", 1, TAP_MOST, control_tap},
 	{"type", "TEXT", "type it on a US keyboard", 1, 1, control_type},
@@ -344,19 +335,18 @@ static const struct vu_command commands[] = {
 
 void input_control_status(struct input_control *c, struct input_ev ev)
 {
-	char line[100], type[16], code[16];
+	char type[16], code[16];
 
 	if (ev.type == EV_LED && ev.code < LED_CNT) {
 		c->leds &= ~(1U << ev.code);
 		c->leds |= (uint32_t) !!ev.value << ev.code;
-		snprintf(line, sizeof(line), "led %s %d", input_name(EV_LED, ev.code, code),
-			 !!ev.value);
+		vu_script_sayf(c->script, "led %s %d", input_name(EV_LED, ev.code, code),
+			       !!ev.value);
 	} else {
-		snprintf(line, sizeof(line), "status %s %s %d",
-			 input_name(INPUT_TYPE_NAME, ev.type, type),
-			 input_name(ev.type, ev.code, code), ev.value);
+		vu_script_sayf(c->script, "status %s %s %d",
+			       input_name(INPUT_TYPE_NAME, ev.type, type),
+			       input_name(ev.type, ev.code, code), ev.value);
 	}
-	vu_script_say(c->script, line);
 }
 
 void input_control_overflow(struct input_control *c)
@@ -376,32 +366,19 @@ static void control_on_step(struct input_ev ev, void *opaque)
 	input_control_event(opaque, ev);
 }
 
-int input_control_init(struct input_control *c, const char *where, uint32_t index,
-		       uint32_t log_level)
+int input_control_init(struct input_control *c, struct vu_program *program)
 {
-	const struct vu_script_info info = {
-		.size = sizeof(info),
-		.name = vu_device_name(c->device.dev),
-		.commands = commands,
-		.command_size = sizeof(commands[0]),
-		.opaque = c,
-		.log_level = log_level,
-	};
 	int err;
 
 	c->replay.event = control_on_step;
 	c->replay.done = control_on_replayed;
 	c->replay.opaque = c;
 	err = input_replay_init(&c->replay, c->device.dev);
-	if (!err && where)
-		err = vu_script_serve(vu_device_group(c->device.dev), &info, where, index,
-				      &c->script);
-	return err;
+	return err ? err : vu_program_add_control(program, NULL, c, &c->script);
 }
 
 void input_control_fini(struct input_control *c)
 {
+	c->script = NULL; /* the program has freed it */
 	input_replay_stop(&c->replay);
-	vu_script_free(c->script);
-	c->script = NULL;
 }

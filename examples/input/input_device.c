@@ -117,33 +117,28 @@ static int on_config_read(struct vu_device *dev, uint32_t offset, void *buf, uin
 	return 0;
 }
 
-int input_device_new(struct input_device *d, const char *name, uint32_t log_level, vu_log_fn log_fn)
-{
-	static const struct virtio_input_config writable = {.select = 0xff, .subsel = 0xff};
-	const struct vu_ops ops = {
-		.size = sizeof(ops),
-		.started = on_started,
-		.stopped = on_stopped,
-		.queue_ready = on_queue_ready,
-		.config_read = on_config_read,
-	};
-	const struct vu_device_info info = {
-		.size = sizeof(info),
-		.name = name,
-		.device_id = 18,
-		.n_queues = N_QUEUES,
-		.config_writable = &writable,
-		.config_size = sizeof(writable),
-		.log_level = log_level,
-		.log_fn = log_fn,
-	};
-	int err = vu_device_new(&info, &ops, d, &d->dev);
+static const struct virtio_input_config writable = {.select = 0xff, .subsel = 0xff};
 
-	if (err)
-		return err;
+const struct vu_ops input_device_ops = {
+	.size = sizeof(input_device_ops),
+	.started = on_started,
+	.stopped = on_stopped,
+	.queue_ready = on_queue_ready,
+	.config_read = on_config_read,
+};
+
+const struct vu_device_info input_device_info = {
+	.size = sizeof(input_device_info),
+	.device_id = 18,
+	.n_queues = N_QUEUES,
+	.config_writable = &writable,
+	.config_size = sizeof(writable),
+};
+
+void input_device_init(struct input_device *d)
+{
 	d->eventq = vu_device_queue(d->dev, EVENTQ);
 	input_fifo_init(&d->fifo, &d->about);
-	return 0;
 }
 
 int input_device_push(struct input_device *d, uint32_t type, uint32_t code, int32_t value)

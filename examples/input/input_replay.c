@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../own_file.h"
+#include "../common/own_file.h"
 
 static uint64_t input_clock(void)
 {

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <linux/virtio_scmi.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -23,10 +22,8 @@ enum { MAX_SENSOR_OPTIONS = 16 };
 
 struct settings {
 	const char *description;
-	const char *control;
 	const char *sysfs;
-	const char *hwmon[MAX_SENSOR_OPTIONS], *iio[MAX_SENSOR_OPTIONS];
-	uint32_t n_hwmon, n_iio;
+	struct vu_option_list hwmon, iio;
 };
 
 struct scmi_device {
@@ -152,45 +149,45 @@ static void stopped(struct vu_device *dev, void *opaque)
 
 /* --- making and freeing --- */
 
-static int scmi_add_sensors(struct scmi_platform *p, const struct settings *settings)
+/* The host's sensors that an option names. */
+static int scmi_add_sensors(struct scmi_platform *p, const struct vu_option_list *names,
+			    const char *sysfs, const char *what,
+			    int (*add)(struct scmi_platform *, const char *, const char *))
 {
-	int ret = 0;
+	for (uint32_t i = 0; i < names->n; i++) {
+		int ret = add(p, sysfs, names->values[i]);
 
-	for (uint32_t i = 0; i < settings->n_hwmon && ret >= 0; i++) {
-		ret = scmi_add_hwmon(p, settings->sysfs, settings->hwmon[i]);
-		if (ret < 0)
-			fprintf(stderr, "vu-scmi: hwmon %s in %s: %s\n", settings->hwmon[i],
-				settings->sysfs, strerror(-ret));
+		if (ret >= 0)
+			continue;
+		fprintf(stderr, "vu-scmi: %s %s in %s: %s\n", what, names->values[i], sysfs,
+			strerror(-ret));
+		return ret;
 	}
-	for (uint32_t i = 0; i < settings->n_iio && ret >= 0; i++) {
-		ret = scmi_add_iio(p, settings->sysfs, settings->iio[i]);
-		if (ret < 0)
-			fprintf(stderr, "vu-scmi: iio %s in %s: %s\n", settings->iio[i],
-				settings->sysfs, strerror(-ret));
-	}
-	return ret < 0 ? ret : 0;
+	return 0;
 }
 
-static int scmi_make_platform(struct scmi_device *d, const struct settings *settings)
+static int scmi_make_platform(struct scmi_device *d, const struct settings *s)
 {
+	struct scmi_platform *p = scmi_platform_new();
 	int ret = 0;
 
-	d->platform = scmi_platform_new();
-	if (!d->platform)
+	if (!p)
 		return -ENOMEM;
-	if (settings->description)
-		ret = scmi_describe(d->platform, settings->description);
-	else if (!settings->n_hwmon && !settings->n_iio)
-		scmi_describe_default(d->platform);
+	d->platform = p;
+	if (s->description)
+		ret = scmi_describe(p, s->description);
+	else if (!s->hwmon.n && !s->iio.n)
+		scmi_describe_default(p);
 	if (!ret)
-		ret = scmi_add_sensors(d->platform, settings);
-	d->platform->host = (struct scmi_host){scmi_log, scmi_say_line, d};
-	d->control = (struct scmi_control){d->platform, scmi_pump, d};
+		ret = scmi_add_sensors(p, &s->hwmon, s->sysfs, "hwmon", scmi_add_hwmon);
+	if (!ret)
+		ret = scmi_add_sensors(p, &s->iio, s->sysfs, "iio", scmi_add_iio);
+	p->host = (struct scmi_host){scmi_log, scmi_say_line, d};
+	d->control = (struct scmi_control){p, scmi_pump, d};
 	return ret;
 }
 
-static int scmi_make_device(struct scmi_device *d, struct vu_program *program, uint32_t index,
-			    const char *control)
+static int create(struct vu_program *program, uint32_t index, void *state)
 {
 	const struct vu_ops ops = {
 		.size = sizeof(ops),
@@ -198,133 +195,55 @@ static int scmi_make_device(struct scmi_device *d, struct vu_program *program, u
 		.stopped = stopped,
 		.queue_ready = queue_ready,
 	};
-	struct vu_device_info info = {
+	const struct vu_device_info info = {
 		.size = sizeof(info),
 		.device_id = 32,
 		.n_queues = VIRTIO_SCMI_VQ_MAX_CNT,
 		.features = UINT64_C(1) << VIRTIO_SCMI_F_P2A_CHANNELS,
-		.log_level = vu_program_log_level(program),
 	};
-	const struct vu_script_info script = {
-		.size = sizeof(script),
-		.commands = scmi_commands,
-		.command_size = sizeof(scmi_commands[0]),
-		.opaque = &d->control,
-		.log_level = info.log_level,
-	};
-	struct vu_group *group;
-	char name[16];
-	int ret;
+	struct scmi_device *d = state;
+	int ret = scmi_make_platform(d, vu_program_settings(program));
 
-	snprintf(name, sizeof(name), "scmi%u", index);
-	info.name = name;
-	ret = vu_device_new(&info, &ops, d, &d->dev);
-	if (ret)
-		return ret;
-	group = vu_device_group(d->dev);
-	ret = vu_group_add_timer(group, on_timer, d, &d->timer);
-	if (!ret && control) {
-		ret = vu_script_serve(group, &script, control, index, &d->script);
-		if (ret)
-			fprintf(stderr, "vu-scmi: %s: %s\n", control, strerror(-ret));
-	}
-	return ret;
+	if (!ret)
+		ret = vu_program_add_device(program, &info, &ops, d, &d->dev);
+	if (!ret)
+		ret = vu_group_add_timer(vu_device_group(d->dev), on_timer, d, &d->timer);
+	return ret ? ret : vu_program_add_control(program, NULL, &d->control, &d->script);
 }
 
-static void scmi_free(struct scmi_device *d)
+static void destroy(void *state)
 {
-	vu_script_free(d->script);
-	vu_device_free(d->dev);
+	struct scmi_device *d = state;
+
 	if (d->platform)
 		scmi_platform_free(d->platform);
-	free(d);
 }
 
-static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
-{
-	const struct settings *settings = opaque;
-	struct scmi_device *d = calloc(1, sizeof(*d));
-	int ret;
-
-	if (!d)
-		return -ENOMEM;
-	ret = scmi_make_platform(d, settings);
-	if (!ret)
-		ret = scmi_make_device(d, program, index, settings->control);
-	if (ret) {
-		scmi_free(d);
-		return ret;
-	}
-	*dev = d->dev;
-	return 0;
-}
-
-static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
-{
-	scmi_free(vu_device_opaque(dev));
-	(void)index;
-	(void)opaque;
-}
-
-static int set_hwmon(const char *value, void *opaque)
-{
-	struct settings *settings = opaque;
-
-	if (settings->n_hwmon == MAX_SENSOR_OPTIONS)
-		return -E2BIG;
-	settings->hwmon[settings->n_hwmon++] = value;
-	return 0;
-}
-
-static int set_iio(const char *value, void *opaque)
-{
-	struct settings *settings = opaque;
-
-	if (settings->n_iio == MAX_SENSOR_OPTIONS)
-		return -E2BIG;
-	settings->iio[settings->n_iio++] = value;
-	return 0;
-}
+static const struct vu_option options[] = {
+	{VU_OPTION_STRING("platform", "FILE", "description of the platform (default: a small one)",
+			  struct settings, description)},
+	{VU_OPTION_LIST("hwmon", "CHIP|all",
+			"sensors of the host's hwmon chips with this name (repeatable)",
+			struct settings, hwmon, MAX_SENSOR_OPTIONS)},
+	{VU_OPTION_LIST("iio", "DEVICE|all",
+			"sensors of the host's IIO devices with this name (repeatable)",
+			struct settings, iio, MAX_SENSOR_OPTIONS)},
+	{VU_OPTION_STRING("sysfs", "DIR", "where those are (default: /sys)", struct settings,
+			  sysfs)},
+	{.name = NULL},
+};
 
 int main(int argc, char **argv)
 {
-	static const struct vu_option options[] = {
-		{.name = "platform",
-		 .argument = "FILE",
-		 .help = "description of the platform (default: a small one)",
-		 .store = VU_STORE_STRING,
-		 .offset = offsetof(struct settings, description)},
-		{.name = "hwmon",
-		 .argument = "CHIP|all",
-		 .help = "sensors of the host's hwmon chips with this name (repeatable)",
-		 .set = set_hwmon},
-		{.name = "iio",
-		 .argument = "DEVICE|all",
-		 .help = "sensors of the host's IIO devices with this name (repeatable)",
-		 .set = set_iio},
-		{.name = "sysfs",
-		 .argument = "DIR",
-		 .help = "where those are (default: /sys)",
-		 .store = VU_STORE_STRING,
-		 .offset = offsetof(struct settings, sysfs)},
-		{.name = "control",
-		 .argument = "PATH|-",
-		 .help = "take commands from a socket, or standard input; try \"help\"",
-		 .store = VU_STORE_STRING,
-		 .offset = offsetof(struct settings, control)},
-		{.name = NULL},
-	};
 	struct settings settings = {.sysfs = "/sys"};
 	const struct vu_program_info info = {
 		.size = sizeof(info),
 		.name = "vu-scmi",
 		.type = "scmi",
 		.summary = "A vhost-user SCMI platform.",
-		.options = options,
-		.option_size = sizeof(options[0]),
-		.create = create,
-		.destroy = destroy,
-		.opaque = &settings,
+		VU_PROGRAM_OPTIONS(options, &settings),
+		VU_PROGRAM_COMMANDS(scmi_commands),
+		VU_PROGRAM_STATE(struct scmi_device, create, destroy),
 	};
 
 	return vu_program_main(&info, argc, argv);

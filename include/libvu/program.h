@@ -3,9 +3,12 @@
 #ifndef LIBVU_PROGRAM_H
 #define LIBVU_PROGRAM_H
 
+#include <libvu/device.h>
 #include <libvu/types.h>
 
 VU_BEGIN_DECLS
+
+struct vu_command; /* script.h */
 
 /**
  * enum vu_option_store - what an option without a setter stores.
@@ -15,6 +18,7 @@ VU_BEGIN_DECLS
  * @VU_STORE_STRING: the argument, in a const char *; valid for the program's life.
  * @VU_STORE_NUMBER: the argument as vu_number_parse() reads it, in a uint64_t.
  * @VU_STORE_CHOICE: the argument's index in vu_option.choices, in a uint32_t.
+ * @VU_STORE_LIST: the argument, in a struct vu_option_list; may be given again.
  *
  * Strings, numbers and choices may be given once: twice is wrong usage.
  *
@@ -26,6 +30,20 @@ enum vu_option_store {
 	VU_STORE_STRING,
 	VU_STORE_NUMBER,
 	VU_STORE_CHOICE,
+	VU_STORE_LIST,
+};
+
+/**
+ * struct vu_option_list - the arguments of an option that was given several times.
+ *
+ * @n: how many.
+ * @values: in the order of the command line; valid for the program's life.
+ *
+ * Since: 0.1
+ */
+struct vu_option_list {
+	uint32_t n;
+	const char **values;
 };
 
 /**
@@ -42,8 +60,8 @@ enum vu_option_store {
  *	exit with status 2, another error with status 1.  NULL: the program stores the option by
  *itself, as @store says.
  * @store: enum vu_option_store; ignored with @set.
- * @offset: where to, in bytes from vu_program_info.opaque: offsetof() in a struct of settings.
- * @min, @max: bounds of a number; @max 0 means none.
+ * @offset: where to, in bytes from vu_program_info.settings: offsetof() in a struct.
+ * @min, @max: bounds of a number; @max 0 means none.  Of a list, @max is how many there can be.
  * @choices: the words that may be chosen from, ended by NULL.
  * @valid: what is valid, for the message about a value that is not ("a power of two, 512 to
  *	4096"); NULL: what @min and @max or @choices say.
@@ -58,7 +76,7 @@ struct vu_option {
 	const char *argument;
 	const char *help;
 	int required;
-	int (*set)(const char *value, void *opaque);
+	int (*set)(const char *value, void *settings);
 	uint32_t store;
 	size_t offset;
 	uint64_t min;
@@ -70,20 +88,33 @@ struct vu_option {
 /**
  * struct vu_program_info - what is particular about a back-end program.
  *
+ * For each socket on the command line there is a device.  Each has a state of its own, which the
+ * program allocates: opaque of its callbacks, by rights.
+ *
  * @size: sizeof(struct vu_program_info).
  * @name: of the program, for --help and messages.
  * @type: the VHostUserBackendType that --print-capabilities shows ("rng", "block", ...).
  * @summary: one line for --help; may be NULL.
  * @features: NULL-terminated names for --print-capabilities; may be NULL.
- * @options: the device's own options; may be NULL.
+ * @options: the device's own options; may be NULL.  See VU_PROGRAM_OPTIONS().
  * @option_size: sizeof(struct vu_option); needed with @options.
- * @create: make the device for the socket number @index (from 0: --socket-path may be repeated,
- *	one device each).  -errno ends the program with status 1.
- * @destroy: free the device, with its groups and what else it owns; no front-end is attached any
- *	more.  NULL means vu_device_free().
+ * @settings: where options are stored, last argument of their setters; see
+ *	vu_program_settings().
+ * @commands: what --control=PATH takes, see vu_program_add_control() in script.h, which is
+ *	unstable; NULL: there is no such option.  See VU_PROGRAM_COMMANDS().
+ * @command_size: sizeof(struct vu_command); needed with @commands.
+ * @state_size: bytes of a device's state, zeroed at first and freed at the end; 0: it has none.
+ *	See VU_PROGRAM_STATE().
+ * @create: make the device for the socket number @index (from 0: --socket-path may be repeated)
+ *	by vu_program_add_device(), and what belongs to it.  -errno ends the program with status 1.
+ * @destroy: undo what create did, also where it failed half-way and left the rest of the state
+ *	zeroed: close files, free groups, remove the sources of files.  The program then frees what
+ *	is its own: the device with its other sources, and the state.  It has freed the script
+ *	before.  No front-end is attached any more.  NULL: there is nothing to do.
  * @reload: SIGHUP came: look at files and settings anew; may be NULL (SIGHUP is then ignored).
  *	Device thread.
- * @opaque: last argument of every callback.
+ * @device, @ops: instead of @create, for a device that is made by vu_program_add_device() of
+ *	these two and needs nothing else.
  *
  * Since: 0.1
  */
@@ -95,11 +126,15 @@ struct vu_program_info {
 	const char *const *features;
 	const struct vu_option *options;
 	size_t option_size;
-	int (*create)(struct vu_program *program, uint32_t index, struct vu_device **dev,
-		      void *opaque);
-	void (*destroy)(struct vu_device *dev, uint32_t index, void *opaque);
-	void (*reload)(struct vu_device *dev, uint32_t index, void *opaque);
-	void *opaque;
+	void *settings;
+	const struct vu_command *commands;
+	size_t command_size;
+	size_t state_size;
+	int (*create)(struct vu_program *program, uint32_t index, void *state);
+	void (*destroy)(void *state);
+	void (*reload)(void *state);
+	const struct vu_device_info *device;
+	const struct vu_ops *ops;
 };
 
 /**
@@ -109,7 +144,8 @@ struct vu_program_info {
  * (repeatable), --fd=FDNUM (connected or listening; repeatable), --connect=PATH (the front-end
  * listens; repeatable), --print-capabilities, --help, --version,
  * --verbose (repeatable), --once, --socket-mode=OCTAL, --socket-group=NAME, --poll-us=N,
- * --cpus=LIST, --allow-any-memory, --max-memory=SIZE (vu_device_limit_memory()) and
+ * --cpus=LIST, --control=PATH (for devices with commands), --allow-any-memory, --max-memory=SIZE
+ * (vu_device_limit_memory()) and
  * --message-timeout=SECONDS (vu_device_set_message_timeout()).  Without a socket option, sockets
  * passed by LISTEN_FDS are used.  SIGTERM and SIGINT end it cleanly, and so do SIGQUIT and SIGUSR2
  * unless they were ignored or had a handler before; SIGBUS in truncated guest memory ends only the
@@ -137,6 +173,44 @@ VU_API uint32_t vu_program_log_level(const struct vu_program *program);
  * Since: 0.1
  */
 VU_API struct vu_runner *vu_program_runner(struct vu_program *program);
+
+/**
+ * vu_program_settings() - vu_program_info.settings: what the command line says.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+VU_API void *vu_program_settings(const struct vu_program *program);
+
+/**
+ * vu_program_add_device() - make the device that create was called for.
+ *
+ * vu_device_new(), with two things of the program's: the name is @info's, or the program's type,
+ * with the device's number behind it ("rng0"), and the log level is what --verbose chose.  Logs to
+ * standard error.  The program frees it, after destroy.
+ *
+ * @opaque: last argument of @ops: what is create's @state, or a part of it.
+ * @dev: receives the device; may be NULL.
+ *
+ * Return: as vu_device_new(); -EEXIST for a second one in the same create.  Thread: main, in
+ * create. Since: 0.1
+ */
+VU_API VU_CHECK int vu_program_add_device(struct vu_program *program,
+					  const struct vu_device_info *info,
+					  const struct vu_ops *ops, void *opaque,
+					  struct vu_device **dev);
+
+/**
+ * vu_program_path() - a path of the command line, made one of each device's own.
+ *
+ * The path as it is for the first device, with ".1" behind it for the second, and so on.
+ *
+ * @buffer, @size: receive it.
+ *
+ * Return: 0; -ENAMETOOLONG where it does not fit.  Thread: any.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_program_path(const char *path, uint32_t index, char *buffer, size_t size);
 
 /**
  * vu_program_add_worker() - serve a group on a thread as --poll-us and --cpus say.

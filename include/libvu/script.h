@@ -146,8 +146,8 @@ VU_API int vu_script_fail(struct vu_script *script, const char *reason);
 /**
  * vu_script_say() - send a line to every client: something happened in the device.
  *
- * Clients get "* " before @text, by which they can tell it from answers (which should not begin so):
- * it may come among those.
+ * Clients get "* " before @text, by which they can tell it from answers (which should not begin
+ * so): it may come among those.
  *
  * @text: without a newline.
  *
@@ -156,6 +156,48 @@ VU_API int vu_script_fail(struct vu_script *script, const char *reason);
  * Since: 0.1
  */
 VU_API void vu_script_say(struct vu_script *script, const char *text);
+
+/**
+ * vu_program_add_control() - let whoever --control names give the device commands.
+ *
+ * vu_script_serve() with the program's table of commands, if there is that option on the command
+ * line; what cannot be served is said in a line on standard error.  The program frees it, before
+ * destroy.
+ *
+ * @group: whose thread runs the commands, which may have a worker already; NULL: the device's own.
+ * @opaque: last argument of the commands.
+ * @script: receives the script, or NULL where the option is not given: vu_script_say() takes both.
+ *	May be NULL.
+ *
+ * Return: 0, or as vu_script_serve(); -EINVAL before vu_program_add_device(), or without
+ * vu_program_info.commands; -EEXIST for a second one.  Thread: main, in create.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_program_add_control(struct vu_program *program, struct vu_group *group,
+					   void *opaque, struct vu_script **script);
+
+/**
+ * vu_program_control() - what --control says: a path, or "-" for standard input.
+ *
+ * For devices that use standard input themselves.
+ *
+ * Return: NULL where the option is not given.  Thread: any.
+ * Since: 0.1
+ */
+VU_API const char *vu_program_control(const struct vu_program *program);
+
+/**
+ * vu_program_run_file() - run a file's lines by the program's table of commands.
+ *
+ * vu_script_run_file(), for descriptions of devices in the words that --control takes.
+ *
+ * @opaque: last argument of the commands.
+ *
+ * Return: as vu_script_run_file(); -EINVAL without vu_program_info.commands.
+ * Thread: main, in create.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_program_run_file(struct vu_program *program, const char *path, void *opaque);
 
 VU_END_DECLS
 

@@ -2,14 +2,15 @@
 /*
  * What is not promised: interfaces that too few devices have used yet.
  *
- * They work and are tested, but any release may change them or take them away: their functions have the
- * symbol version LIBVU_UNSTABLE, and a program that uses one is built anew for each release.  vu.h has
- * none of them.  What proves itself moves there.
+ * They work and are tested, but any release may change them or take them away: their functions have
+ * the symbol version LIBVU_UNSTABLE, and a program that uses one is built anew for each release.
+ * vu.h has none of them.  What proves itself moves there.
  */
 #ifndef LIBVU_UNSTABLE_H
 #define LIBVU_UNSTABLE_H
 
 #include <libvu/vu.h>
 #include <libvu/script.h>
+#include <libvu/shorthand_script.h>
 
 #endif

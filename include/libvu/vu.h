@@ -37,5 +37,6 @@
 #include <libvu/group.h>
 #include <libvu/runner.h>
 #include <libvu/program.h>
+#include <libvu/shorthand.h>
 
 #endif

@@ -22,7 +22,7 @@ enum {
 	FIRST_RUNNER_INFO = FIRST_SIZE(vu_runner_info, log_opaque),
 	FIRST_SOCKET_INFO = FIRST_SIZE(vu_socket_info, group),
 	FIRST_WORKER_INFO = FIRST_SIZE(vu_worker_info, cpu),
-	FIRST_PROGRAM_INFO = FIRST_SIZE(vu_program_info, opaque),
+	FIRST_PROGRAM_INFO = FIRST_SIZE(vu_program_info, ops),
 	FIRST_OPTION = FIRST_SIZE(vu_option, valid),
 	/* Not promised, but as careful. */
 	FIRST_SCRIPT_INFO = FIRST_SIZE(vu_script_info, log_opaque),

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <libvu/program.h>
@@ -17,6 +18,32 @@ static int option_choose(const struct vu_option *o, const char *value, uint32_t 
 			return 0;
 		}
 	return -EINVAL;
+}
+
+static int option_add(const struct vu_option *o, const char *value, struct vu_option_list *to)
+{
+	const char **values;
+
+	if (o->max && to->n >= o->max)
+		return -E2BIG;
+	values = reallocarray(to->values, to->n + 1, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	values[to->n++] = value;
+	to->values = values;
+	return 0;
+}
+
+void option_free_lists(const struct vu_option *options, void *settings)
+{
+	for (const struct vu_option *o = options; o && o->name; o++) {
+		struct vu_option_list *list = (void *)((unsigned char *)settings + o->offset);
+
+		if (o->set || o->store != VU_STORE_LIST)
+			continue;
+		free(list->values);
+		*list = (struct vu_option_list){0};
+	}
 }
 
 int option_store(const struct vu_option *o, const char *value, void *opaque)
@@ -34,6 +61,8 @@ int option_store(const struct vu_option *o, const char *value, void *opaque)
 		return vu_number_parse(value, o->min, o->max ? o->max : UINT64_MAX, to);
 	case VU_STORE_CHOICE:
 		return option_choose(o, value, to);
+	case VU_STORE_LIST:
+		return option_add(o, value, to);
 	default:
 		return 0;
 	}

@@ -13,6 +13,8 @@ enum { OPTION_VALID_LEN = 256 };
 int option_store(const struct vu_option *o, const char *value, void *opaque);
 /* Is the option set by its last occurrence alone, so that two of them contradict each other? */
 int option_is_single(const struct vu_option *o);
+/* Free what option_store() keeps in lists; options may be NULL. */
+void option_free_lists(const struct vu_option *options, void *settings);
 /* What is valid, in words: "1 to 256".  NULL where nothing is known. */
 const char *option_valid(const struct vu_option *o, char text[OPTION_VALID_LEN]);
 

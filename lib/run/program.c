@@ -17,36 +17,9 @@
 #include "run/counters.h"
 #include "run/fault.h"
 #include "run/inherited.h"
+#include "run/option_value.h"
 #include "run/runner.h"
 #include "run/signals.h"
-
-uint32_t vu_program_log_level(const struct vu_program *program)
-{
-	return program->log_level;
-}
-
-int vu_program_add_worker(struct vu_program *program, struct vu_group *group)
-{
-	struct vu_worker_info info = {.size = sizeof(info), .poll_ns = program->poll_us * 1000};
-	int ret;
-
-	if (program->n_cpus) {
-		info.pin = 1;
-		info.cpu = program->cpus[program->n_workers % program->n_cpus];
-	}
-	ret = vu_runner_add_worker(program->runner, group, &info);
-	if (ret == -EINVAL && info.pin)
-		fprintf(stderr, "%s: --cpus: CPU %u does not exist, or is not ours to use\n",
-			program->info.name, info.cpu);
-	if (!ret)
-		program->n_workers++;
-	return ret;
-}
-
-struct vu_runner *vu_program_runner(struct vu_program *program)
-{
-	return program->runner;
-}
 
 static int program_fail(const struct vu_program *program, const char *what, int error)
 {
@@ -182,34 +155,18 @@ static int program_open_socket(struct vu_program *program, const struct program_
 static int program_create_devices(struct vu_program *program)
 {
 	for (uint32_t i = 0; i < program->n_sockets; i++) {
-		int ret = program->info.create(program, i, &program->sockets[i].dev,
-					       program->info.opaque);
+		int ret = program_create_device(program, i);
 
 		if (ret < 0)
 			return program_fail(program, "the device could not be made", ret);
-		if (!program->sockets[i].dev)
-			return program_fail(program, "create() gave no device", -EINVAL);
-		program->n_devices++;
-		/* Fails only with a front-end attached, which nobody can have done. */
-		if (program->sockets[i].dev)
-			(void)vu_device_limit_memory(program->sockets[i].dev, program->max_memory,
-						     program->any_memory);
-		if (program->sockets[i].dev && program->has_message_timeout)
-			vu_device_set_message_timeout(program->sockets[i].dev,
-						      program->message_timeout *
-							      UINT64_C(1000000000));
 	}
 	return PROGRAM_OK;
 }
 
 static void program_destroy_devices(struct vu_program *program)
 {
-	for (uint32_t i = 0; i < program->n_devices; i++) {
-		if (program->info.destroy)
-			program->info.destroy(program->sockets[i].dev, i, program->info.opaque);
-		else
-			vu_device_free(program->sockets[i].dev);
-	}
+	for (uint32_t i = 0; i < program->n_sockets; i++)
+		program_destroy_device(program, i);
 }
 
 /* SIGHUP, SIGUSR1. */
@@ -224,8 +181,8 @@ static void program_on_request(int signal_number, void *opaque)
 			counters_print(stderr, dev);
 		return;
 	}
-	for (uint32_t i = 0; i < program->n_devices && program->info.reload; i++)
-		program->info.reload(program->sockets[i].dev, i, program->info.opaque);
+	for (uint32_t i = 0; i < program->n_sockets && program->info.reload; i++)
+		program->info.reload(program->sockets[i].state);
 }
 
 /* An option that does nothing should not look as if it did. */
@@ -342,7 +299,7 @@ int vu_program_main(const struct vu_program_info *info, int argc, char **argv)
 		.log_level = VU_LOG_INFO,
 		.file = {.size = sizeof(struct vu_socket_info)},
 	};
-	struct option_table tables[2];
+	struct option_table tables[3];
 	struct option_line line;
 	int status = program_take_info(&program, info);
 
@@ -351,10 +308,13 @@ int vu_program_main(const struct vu_program_info *info, int argc, char **argv)
 		return status;
 	}
 	tables[0] = (struct option_table){"Options of this device", program.options,
-					  program.info.opaque};
-	tables[1] = (struct option_table){"Options of every libvu program", program_options(),
+					  program.info.settings};
+	tables[1] = (struct option_table){"Commands for this device",
+					  program.info.commands ? program_control_option() : NULL,
 					  &program};
-	line = (struct option_line){program.info.name, argc, argv, tables, 2};
+	tables[2] = (struct option_table){"Options of every libvu program", program_options(),
+					  &program};
+	line = (struct option_line){program.info.name, argc, argv, tables, 3};
 
 	if (!program_answer(&program, &line, &status)) {
 		status = options_parse(&line);
@@ -363,6 +323,7 @@ int vu_program_main(const struct vu_program_info *info, int argc, char **argv)
 		if (!status)
 			status = program_serve(&program);
 	}
+	option_free_lists(program.options, program.info.settings);
 	free(program.sockets);
 	free(program.options);
 	free(program.cpus);

@@ -11,12 +11,15 @@
 
 enum program_socket_kind { SOCKET_LISTEN, SOCKET_CONNECT, SOCKET_FD };
 
-/* One socket option, and the device that is made for it. */
+/* One socket option, and the device that is made for it (program_device.c). */
 struct program_socket {
 	enum program_socket_kind kind;
 	const char *path;
 	int fd;
+	bool begun; /* create was called: what there is of the device is to be destroyed */
+	void *state;
 	struct vu_device *dev;
+	struct vu_script *script;
 };
 
 struct vu_program {
@@ -25,13 +28,14 @@ struct vu_program {
 	struct vu_runner *runner;
 	struct program_socket *sockets;
 	uint32_t n_sockets;
-	uint32_t n_devices; /* made, for sockets[0] and on */
+	struct program_socket *making; /* create runs for it; NULL: none does */
+	const char *control;	       /* of --control */
 	uint32_t log_level;
 	bool once;
 	bool any_memory;
 	bool has_message_timeout;
 	uint64_t message_timeout; /* seconds, 0: none */
-	uint64_t max_memory; /* 0: as the device says */
+	uint64_t max_memory;	  /* 0: as the device says */
 	uint64_t poll_us;
 	uint32_t *cpus; /* of --cpus */
 	uint32_t n_cpus;
@@ -47,6 +51,13 @@ const struct vu_option *program_options(void);
  * status after a message.
  */
 int program_take_info(struct vu_program *program, const struct vu_program_info *from);
+/* The option of programs with commands; its opaque is the struct vu_program. */
+const struct vu_option *program_control_option(void);
 int program_add_socket(struct vu_program *program, const struct program_socket *socket);
+
+/* Make the device of one socket, as the program's author says: 0 or -errno. */
+int program_create_device(struct vu_program *program, uint32_t index);
+/* Destroy what was made for it, if anything was. */
+void program_destroy_device(struct vu_program *program, uint32_t index);
 
 #endif

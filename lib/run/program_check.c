@@ -26,14 +26,14 @@ static const char *check_size(int error, const char *too_small)
 				 : "out of memory";
 }
 
-static const char *check_option(const struct vu_option *o, const void *opaque)
+static const char *check_option(const struct vu_option *o, const void *settings)
 {
 	if (o->set)
 		return NULL;
-	if (o->store > VU_STORE_CHOICE)
+	if (o->store > VU_STORE_LIST)
 		return "its store is unknown";
-	if (o->store != VU_STORE_NOTHING && !opaque)
-		return "it is to be stored in opaque, which is NULL";
+	if (o->store != VU_STORE_NOTHING && !settings)
+		return "it is to be stored in settings, which is NULL";
 	if (o->store > VU_STORE_FLAG && !o->argument)
 		return "it stores its argument, and takes none";
 	if (o->store == VU_STORE_CHOICE && !o->choices)
@@ -57,7 +57,7 @@ static int check_options(struct vu_program *program)
 				  check_size(ret, "option_size is not sizeof(struct vu_option)"));
 	program->options = options;
 	for (const struct vu_option *o = program->options; o->name; o++) {
-		const char *wrong = check_option(o, info->opaque);
+		const char *wrong = check_option(o, info->settings);
 		char what[160];
 
 		if (!wrong)
@@ -66,6 +66,19 @@ static int check_options(struct vu_program *program)
 		return check_fail(info->name, what);
 	}
 	return PROGRAM_OK;
+}
+
+static const char *check_device(const struct vu_program_info *info)
+{
+	if (!info->create && !info->device)
+		return "create is NULL, and so is device";
+	if (info->create && (info->device || info->ops))
+		return "device and ops are for a program without create";
+	if (!info->create && !info->ops)
+		return "ops is NULL";
+	if (info->commands && !info->create)
+		return "commands are taken by vu_program_add_control(), in create, which is NULL";
+	return NULL;
 }
 
 int program_take_info(struct vu_program *program, const struct vu_program_info *from)
@@ -82,7 +95,7 @@ int program_take_info(struct vu_program *program, const struct vu_program_info *
 		wrong = "name is NULL";
 	else if (!info->type)
 		wrong = "type is NULL";
-	else if (!info->create)
-		wrong = "create is NULL";
+	else
+		wrong = check_device(info);
 	return wrong ? check_fail(ret ? NULL : info->name, wrong) : check_options(program);
 }

@@ -171,6 +171,18 @@ static int set_verbose(const char *value, void *opaque)
 	return 0;
 }
 
+const struct vu_option *program_control_option(void)
+{
+	static const struct vu_option options[] = {
+		{VU_OPTION_STRING("control", "PATH|-",
+				  "take commands from a socket, or standard input; try \"help\"",
+				  struct vu_program, control)},
+		{.name = NULL},
+	};
+
+	return options;
+}
+
 const struct vu_option *program_options(void)
 {
 	static const char a_path[] = "a path of 1 to 107 bytes";

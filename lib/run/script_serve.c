@@ -87,12 +87,10 @@ static void serve_on_listener(struct vu_source *source, int fd, uint32_t events,
 static int serve_listen(struct script_server *server, const char *where, uint32_t index)
 {
 	char path[PATH_MAX];
-	int n = index ? snprintf(path, sizeof(path), "%s.%u", where, index)
-		      : snprintf(path, sizeof(path), "%s", where);
-	int ret;
+	int ret = vu_program_path(where, index, path, sizeof(path));
 
-	if (n >= (int)sizeof(path))
-		return -ENAMETOOLONG;
+	if (ret)
+		return ret;
 	server->file = malloc(sizeof(*server->file));
 	if (!server->file)
 		return -ENOMEM;

@@ -59,7 +59,8 @@ def plain(compiler, root, version_h):
         for found in re.finditer(r'.*(?:%s).*' % pattern, text):
             print(f'{what}: {found[0].strip()}')
             bad = 1
-    for path in [*(root / 'include/libvu').glob('*.h'), version_h]:
+    # Shorthand is for C alone, and empty to others.
+    for path in [p for p in (root / 'include/libvu').glob('*.h') if not p.name.startswith('shorthand')]:
         for macro in re.findall(r'#\s*define\s+(\w+)\(', path.read_text()):
             print(f'{path.name}: function-like macro {macro}')
             bad = 1

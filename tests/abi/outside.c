@@ -15,21 +15,15 @@ static void zero_ready(struct vu_queue *queue, void *opaque)
 	}
 }
 
-static int zero_create(struct vu_program *program, uint32_t index, struct vu_device **dev,
-		       void *opaque)
-{
-	struct vu_ops ops = {.size = sizeof(ops), .queue_ready = zero_ready};
-	struct vu_device_info info = {.size = sizeof(info), .device_id = 4, .n_queues = 1};
-
-	(void)program;
-	(void)index;
-	return vu_device_new(&info, &ops, opaque, dev);
-}
-
 int main(int argc, char **argv)
 {
-	struct vu_program_info info = {
-		.size = sizeof(info), .name = "outside", .type = "rng", .create = zero_create};
+	struct vu_ops ops = {.size = sizeof(ops), .queue_ready = zero_ready};
+	struct vu_device_info device = {.size = sizeof(device), .device_id = 4, .n_queues = 1};
+	struct vu_program_info info = {.size = sizeof(info),
+				       .name = "outside",
+				       .type = "rng",
+				       .device = &device,
+				       .ops = &ops};
 
 	return strcmp(vu_version(), VU_VERSION) ? 3 : vu_program_main(&info, argc, argv);
 }

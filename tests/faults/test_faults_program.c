@@ -51,8 +51,12 @@ static void trial_ready(struct vu_queue *queue, void *opaque)
 		vu_req_complete(req, vu_req_write(req, 0, "x", 1));
 }
 
-static int trial_create(struct vu_program *program, uint32_t index, struct vu_device **dev,
-			void *opaque)
+struct trial_state {
+	struct vu_device *dev;
+	struct vu_group *group;
+};
+
+static int trial_create(struct vu_program *program, uint32_t index, void *opaque)
 {
 	const struct vu_ops ops = {.size = sizeof(ops), .queue_ready = trial_ready};
 	const struct vu_device_info info = {
@@ -60,45 +64,32 @@ static int trial_create(struct vu_program *program, uint32_t index, struct vu_de
 		.name = "trial",
 		.device_id = 4,
 		.n_queues = QUEUES,
-		.log_level = vu_program_log_level(program),
 	};
-	struct vu_group **group = opaque;
-	int err = vu_device_new(&info, &ops, NULL, dev);
+	struct trial_state *state = opaque;
+	int err = vu_program_add_device(program, &info, &ops, state, &state->dev);
 
 	(void)index;
-	if (err)
-		return err;
-	err = vu_group_new(*dev, group);
 	if (!err)
-		err = vu_queue_set_group(vu_device_queue(*dev, 1), *group);
+		err = vu_group_new(state->dev, &state->group);
 	if (!err)
-		err = vu_program_add_worker(program, *group);
-	if (err) {
-		vu_group_free(*group);
-		vu_device_free(*dev);
-	}
-	return err;
+		err = vu_queue_set_group(vu_device_queue(state->dev, 1), state->group);
+	return err ? err : vu_program_add_worker(program, state->group);
 }
 
-static void trial_destroy(struct vu_device *dev, uint32_t index, void *opaque)
+static void trial_destroy(void *opaque)
 {
-	struct vu_group **group = opaque;
+	struct trial_state *state = opaque;
 
-	(void)index;
-	vu_group_free(*group);
-	vu_device_free(dev);
+	vu_group_free(state->group);
 }
 
 __attribute__((noreturn)) static void trial_child(const struct trial *t, uint32_t nth, bool all)
 {
-	struct vu_group *group = NULL;
 	const struct vu_program_info info = {
 		.size = sizeof(info),
 		.name = "trial",
 		.type = "rng",
-		.create = trial_create,
-		.destroy = trial_destroy,
-		.opaque = &group,
+		VU_PROGRAM_STATE(struct trial_state, trial_create, trial_destroy),
 	};
 	char option[96], name[] = "trial", *argv[] = {name, option, NULL};
 	int status;

@@ -277,11 +277,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				     .packed = fuzz_u8(&in) & 1,
 				     .pump = pump,
 				     .pump_opaque = &s};
+	struct vu_device_info info = input_device_info;
 	int fd = -1;
 
 	describe(&s.device->about);
 	s.device->user = (struct input_user){on_listen, on_status, on_overflow, &s};
-	require(!input_device_new(s.device, "fuzz", VU_LOG_WARNING, ignore_log));
+	info.log_level = VU_LOG_WARNING;
+	info.log_fn = ignore_log;
+	require(!vu_device_new(&info, &input_device_ops, s.device, &s.device->dev));
+	input_device_init(s.device);
 	require(!peer_new(&config, &s.peer) && peer_open(s.peer, &fd) >= 0);
 	require(!vu_device_attach(s.device->dev, fd));
 	require(peer_start(s.peer) >= 0);

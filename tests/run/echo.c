@@ -71,7 +71,21 @@ static int echo_begin(struct vu_device *dev, void *opaque)
 	return 0;
 }
 
-static int echo_make_groups(struct echo *echo)
+static const uint64_t config = 0;
+
+const struct vu_ops echo_ops = {.size = sizeof(echo_ops),
+				.session_begin = echo_begin,
+				.queue_ready = echo_ready,
+				.queue_stop = echo_stop};
+
+const struct vu_device_info echo_info = {.size = sizeof(echo_info),
+					 .device_id = 42,
+					 .n_queues = ECHO_QUEUES,
+					 .config = &config,
+					 .config_size = sizeof(config),
+					 .flags = VU_DEVICE_DEBUG};
+
+int echo_add_groups(struct echo *echo)
 {
 	int ret = 0;
 
@@ -83,30 +97,26 @@ static int echo_make_groups(struct echo *echo)
 	return ret;
 }
 
+void echo_free_groups(struct echo *echo)
+{
+	for (int i = 0; i < ECHO_GROUPS; i++)
+		vu_group_free(echo->groups[i]);
+}
+
 int echo_new(const char *name, uint32_t level, vu_log_fn fn, struct echo **out)
 {
-	static const uint64_t config = 0;
-	const struct vu_ops ops = {.size = sizeof(ops),
-				   .session_begin = echo_begin,
-				   .queue_ready = echo_ready,
-				   .queue_stop = echo_stop};
-	const struct vu_device_info info = {.size = sizeof(info),
-					    .name = name,
-					    .device_id = 42,
-					    .n_queues = ECHO_QUEUES,
-					    .config = &config,
-					    .config_size = sizeof(config),
-					    .flags = VU_DEVICE_DEBUG,
-					    .log_level = level,
-					    .log_fn = fn};
+	struct vu_device_info info = echo_info;
 	struct echo *echo = calloc(1, sizeof(*echo));
 	int ret;
 
 	if (!echo)
 		return -ENOMEM;
-	ret = vu_device_new(&info, &ops, echo, &echo->dev);
+	info.name = name;
+	info.log_level = level;
+	info.log_fn = fn;
+	ret = vu_device_new(&info, &echo_ops, echo, &echo->dev);
 	if (!ret)
-		ret = echo_make_groups(echo);
+		ret = echo_add_groups(echo);
 	if (ret)
 		echo_free(echo);
 	else
@@ -118,8 +128,7 @@ void echo_free(struct echo *echo)
 {
 	if (!echo)
 		return;
-	for (int i = 0; i < ECHO_GROUPS; i++)
-		vu_group_free(echo->groups[i]);
+	echo_free_groups(echo);
 	vu_device_free(echo->dev);
 	free(echo);
 }

@@ -34,6 +34,12 @@ struct echo {
 	void *opaque;
 };
 
+/* For vu_device_new(), with a struct echo for opaque; then comes echo_add_groups(). */
+extern const struct vu_device_info echo_info;
+extern const struct vu_ops echo_ops;
+int echo_add_groups(struct echo *echo);
+void echo_free_groups(struct echo *echo);
+
 /* 0 or -errno; level and fn as in struct vu_device_info. */
 int echo_new(const char *name, uint32_t level, vu_log_fn fn, struct echo **echo);
 /* No front-end is attached, no thread serves the groups. */

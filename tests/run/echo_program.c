@@ -7,56 +7,49 @@
 
 #include "echo.h"
 
-static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
-{
-	const int *hold = opaque;
-	struct echo *echo;
-	char name[16];
-	int ret;
+struct settings {
+	int hold;
+};
 
-	snprintf(name, sizeof(name), "echo%u", index);
-	ret = echo_new(name, vu_program_log_level(program), NULL, &echo);
-	if (ret)
-		return ret;
-	atomic_store(&echo->hold, *hold);
+static int create(struct vu_program *program, uint32_t index, void *state)
+{
+	const struct settings *settings = vu_program_settings(program);
+	struct echo *echo = state;
+	int ret = vu_program_add_device(program, &echo_info, &echo_ops, echo, &echo->dev);
+
+	if (!ret)
+		ret = echo_add_groups(echo);
+	atomic_store(&echo->hold, settings->hold);
 	for (int i = 0; i < ECHO_GROUPS && !ret; i++)
 		ret = vu_program_add_worker(program, echo->groups[i]);
-	if (ret)
-		echo_free(echo);
-	else
-		*dev = echo->dev;
 	return ret;
 }
 
-static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
+static void destroy(void *state)
 {
-	echo_free(vu_device_opaque(dev));
+	echo_free_groups(state);
 }
 
-static void reload(struct vu_device *dev, uint32_t index, void *opaque)
+static void reload(void *state)
 {
-	echo_reload(vu_device_opaque(dev));
+	echo_reload(state);
 }
 
 int main(int argc, char **argv)
 {
 	static const struct vu_option options[] = {
-		{.name = "hold",
-		 .help = "complete no request until the queue stops",
-		 .store = VU_STORE_FLAG},
+		{VU_OPTION_FLAG("hold", "complete no request until the queue stops",
+				struct settings, hold)},
 		{.name = NULL},
 	};
-	int hold = 0;
+	struct settings settings = {0};
 	const struct vu_program_info info = {
 		.size = sizeof(info),
 		.name = "echo-program",
 		.type = "echo",
-		.options = options,
-		.option_size = sizeof(options[0]),
-		.create = create,
-		.destroy = destroy,
+		VU_PROGRAM_OPTIONS(options, &settings),
+		VU_PROGRAM_STATE(struct echo, create, destroy),
 		.reload = reload,
-		.opaque = &hold,
 	};
 
 	return vu_program_main(&info, argc, argv);

@@ -1,26 +1,53 @@
 /* SPDX-License-Identifier: MIT */
 /* A back-end program with one mistake of its author's; the first argument says which. */
-#include <libvu/vu.h>
+#include <libvu/unstable.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int create_nothing(struct vu_program *program, uint32_t index, struct vu_device **dev,
-			  void *opaque)
+static int create_nothing(struct vu_program *program, uint32_t index, void *state)
 {
-	(void)program;
-	(void)index;
-	(void)dev;
-	(void)opaque;
 	return 0;
 }
+
+static const struct vu_device_info device = {.size = sizeof(device), .device_id = 4, .n_queues = 1};
+static const struct vu_ops ops = {.size = sizeof(ops)};
+
+/* And then takes no commands. */
+static int create_device(struct vu_program *program, uint32_t index, void *state)
+{
+	return vu_program_add_device(program, &device, &ops, NULL, NULL);
+}
+
+static int create_twice(struct vu_program *program, uint32_t index, void *state)
+{
+	int ret = create_device(program, index, state);
+
+	return ret ? ret : create_device(program, index, state);
+}
+
+static int create_control_first(struct vu_program *program, uint32_t index, void *state)
+{
+	return vu_program_add_control(program, NULL, NULL, NULL);
+}
+
+static const struct vu_command commands[] = {
+	{NULL, NULL, NULL, 0, 0, NULL},
+};
 
 /* More than this library knows, in a caller of a later one. */
 struct later_info {
 	struct vu_program_info info;
 	uint64_t news;
 };
+
+static void misuse_declared(struct vu_program_info *info, const struct vu_ops *device_ops)
+{
+	info->create = NULL;
+	info->device = &device;
+	info->ops = device_ops;
+}
 
 static int misuse(const char *how, struct later_info *later, struct vu_option *option)
 {
@@ -40,8 +67,20 @@ static int misuse(const char *how, struct later_info *later, struct vu_option *o
 		info->option_size = 0;
 	else if (!strcmp(how, "store"))
 		option->store = 99;
-	else if (!strcmp(how, "opaque"))
-		info->opaque = NULL;
+	else if (!strcmp(how, "settings"))
+		info->settings = NULL;
+	else if (!strcmp(how, "both"))
+		info->device = &device;
+	else if (!strcmp(how, "ops"))
+		misuse_declared(info, NULL);
+	else if (!strcmp(how, "commands"))
+		misuse_declared(info, &ops);
+	else if (!strcmp(how, "no-control"))
+		info->create = create_device;
+	else if (!strcmp(how, "control-first"))
+		info->create = create_control_first;
+	else if (!strcmp(how, "twice"))
+		info->create = create_twice;
 	else if (!strcmp(how, "argument"))
 		option->argument = NULL;
 	else if (!strcmp(how, "choices"))
@@ -65,7 +104,9 @@ int main(int argc, char **argv)
 			 .options = options,
 			 .option_size = sizeof(options[0]),
 			 .create = create_nothing,
-			 .opaque = &value},
+			 .settings = &value,
+			 .commands = commands,
+			 .command_size = sizeof(commands[0])},
 		.news = 1,
 	};
 

@@ -389,10 +389,10 @@ static void a_gone_reader_of_the_log_does_not_kill_it(void **state)
 	spawn_free(&s);
 }
 
-static void the_embedding_example_serves_one_front_end_after_another(void **state)
+/* Its program, and how that ends when it is told to. */
+static void expect_embedded(struct fixture *f, const char *program, int end)
 {
-	struct fixture *f = *state;
-	const char *argv[] = {getenv("EMBED_EPOLL"), f->path, NULL};
+	const char *argv[] = {program, f->path, NULL};
 	struct frontend fe;
 	struct spawned s;
 
@@ -406,9 +406,25 @@ static void the_embedding_example_serves_one_front_end_after_another(void **stat
 		frontend_close(&fe);
 	}
 	spawn_stop(&s);
-	assert_int_equal(s.status, 1000 + SIGTERM);
+	assert_int_equal(s.status, end);
 	unlink(f->path);
 	spawn_free(&s);
+}
+
+static void a_device_in_a_loop_of_epoll_serves_one_front_end_after_another(void **state)
+{
+	expect_embedded(*state, getenv("EMBED_EPOLL"), 1000 + SIGTERM);
+}
+
+static void a_device_in_a_loop_of_libuv_serves_one_front_end_after_another(void **state)
+{
+	const char *program = getenv("EMBED_LIBUV");
+
+	if (!program) {
+		print_message("embed-libuv is not built: libuv was not found (libuv1-dev)\n");
+		skip();
+	}
+	expect_embedded(*state, program, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -433,7 +449,8 @@ int main(void)
 		TEST(a_front_end_that_listens_is_connected_to),
 		TEST(one_device_is_made_for_each_socket_path),
 		TEST(a_gone_reader_of_the_log_does_not_kill_it),
-		TEST(the_embedding_example_serves_one_front_end_after_another),
+		TEST(a_device_in_a_loop_of_epoll_serves_one_front_end_after_another),
+		TEST(a_device_in_a_loop_of_libuv_serves_one_front_end_after_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,18 +119,25 @@ static void an_authors_mistake_gets_a_line_and_no_crash(void **state)
 		{"later-size", "says more than this version of libvu knows\n"},
 		{"name", "vu_program_main: bad struct vu_program_info: name is NULL\n"},
 		{"type", "misuse: bad struct vu_program_info: type is NULL\n"},
-		{"create", "create is NULL\n"},
+		{"create", "create is NULL, and so is device\n"},
+		{"ops", "ops is NULL\n"},
+		{"both", "device and ops are for a program without create\n"},
+		{"commands", "commands are taken by vu_program_add_control(), in create"},
 		{"option-size", "option_size is not sizeof(struct vu_option)\n"},
 		{"store", "option value: its store is unknown\n"},
-		{"opaque", "option value: it is to be stored in opaque, which is NULL\n"},
+		{"settings", "option value: it is to be stored in settings, which is NULL\n"},
 		{"argument", "option value: it stores its argument, and takes none\n"},
 		{"choices", "option value: it has no choices\n"},
-		{"device", "misuse: create() gave no device: Invalid argument\n"},
+		{"device", "misuse: create() made no device, by vu_program_add_device()\n"},
+		{"twice", "misuse: the device could not be made: File exists\n"},
+		{"no-control", "misuse: create() takes no commands, by vu_program_add_control()\n"},
+		{"control-first", "misuse: the device could not be made: Invalid argument\n"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		expect((const char *[]){getenv("MISUSE_PROGRAM"), rows[i].how,
-					"--socket-path=/tmp/never-made", "--value=1", NULL},
+					"--socket-path=/tmp/never-made", "--value=1", "--control=-",
+					NULL},
 		       1, "", rows[i].err);
 }
 

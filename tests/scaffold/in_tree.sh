@@ -28,8 +28,8 @@ refused "is no type that virtio has" widget --id widget
 refused "is there already" rng --id rng
 PKG_CONFIG_LIBDIR=$tmp scripts/new-device acme-widget --id rdma > "$tmp/out"
 grep -q "needs cmocka" "$tmp/out"
-grep -q "vu-acme-widget: RDMA device (virtio id 42), made from" examples/acme_widget.c
-grep -q "DEVICE_ID = 42" examples/acme_widget.c
+grep -q "vu-acme-widget: RDMA device (virtio id 42), made from" examples/acme_widget/acme_widget.c
+grep -q "DEVICE_ID = 42" examples/acme_widget/acme_widget.c
 refused "is there already" acme-widget --id 42
 { meson setup build --buildtype=debug -Dtests=enabled -Dexamples=enabled -Dtools=disabled -Dblk=disabled &&
 	ninja -C build examples/vu-acme-widget tests/devices/test_devices_acme_widget &&

@@ -45,4 +45,4 @@ edit() { # edit SED-SCRIPT
 }
 edit 's/QUEUE_TAKE, N_QUEUES/QUEUE_TAKE, QUEUE_EVENTS, N_QUEUES/'
 edit 's/^\(.*\)uint32_t actual;$/&\n\1uint64_t more;/'
-edit 's/{"target", .*/{"level", "[N]", "how high", 0, 1,/'
+edit 's/{"target", .*/{"level", "[N]", "how high", 0, 1, command_target},/'

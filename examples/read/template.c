@@ -16,8 +16,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/queue.h>
 #include <unistd.h>
@@ -34,7 +32,7 @@ struct template_config {
 /* What the command line says, for all devices of the process. */
 struct settings {
 	uint64_t delay_ms;
-	const char *events, *control;
+	const char *events;
 };
 
 /* Per-request data (vu_req.priv): zeroed when the request is handed out, gone when it completes. */
@@ -124,13 +122,11 @@ static void template_set_target(struct template *t, uint32_t target)
 static int config_written(struct vu_device *dev, uint32_t offset, uint32_t len, void *opaque)
 {
 	struct template *t = opaque;
-	char line[32];
 	uint32_t le;
 
 	vu_config_get(dev, offsetof(struct template_config, actual), &le, sizeof(le));
 	t->actual = le32toh(le);
-	snprintf(line, sizeof(line), "actual %u", t->actual);
-	vu_script_say(t->script, line);
+	vu_script_sayf(t->script, "actual %u", t->actual);
 	return 0;
 }
 
@@ -153,58 +149,38 @@ static int command_target(struct vu_script *script, uint32_t n, const char *cons
 	struct template *t = opaque;
 	uint64_t target = t->target;
 	int ret = n ? vu_number_parse(words[0], 0, UINT32_MAX, &target) : 0;
-	char line[96];
 
 	if (ret)
 		return ret;
 	template_set_target(t, (uint32_t)target);
-	snprintf(line, sizeof(line), "target %u actual %u given %u taken %u", t->target, t->actual,
-		 t->pages[QUEUE_GIVE], t->pages[QUEUE_TAKE]);
-	vu_script_answer(script, line);
+	vu_script_answerf(script, "target %u actual %u given %u taken %u", t->target, t->actual,
+			  t->pages[QUEUE_GIVE], t->pages[QUEUE_TAKE]);
 	return 0;
 }
 
+static const struct vu_command commands[] = {
+	{"target", "[PAGES]", "pages to be given; answers with what is", 0, 1, command_target},
+	{NULL, NULL, NULL, 0, 0, NULL},
+};
+
 /* --- life --- */
 
-static void template_free(struct template *t)
-{
-	vu_script_free(t->script);
-	vu_device_free(t->dev); /* with its sources */
-	if (t->events_fd >= 0)
-		close(t->events_fd);
-	free(t);
-}
-
 /* What the device's thread shall wait for, beside the queues. */
-static int template_watch(struct template *t, const struct settings *settings, uint32_t index)
+static int template_watch(struct template *t, const char *events)
 {
-	static const struct vu_command commands[] = {
-		{"target", "[PAGES]", "pages to be given; answers with what is", 0, 1,
-		 command_target},
-		{NULL, NULL, NULL, 0, 0, NULL},
-	};
-	const struct vu_script_info script = {
-		.size = sizeof(script),
-		.name = vu_device_name(t->dev),
-		.commands = commands,
-		.command_size = sizeof(commands[0]),
-		.opaque = t,
-	};
 	struct vu_group *group = vu_device_group(t->dev);
 	int ret = vu_group_add_timer(group, on_timer, t, &t->timer);
 
-	if (!ret && settings->events) {
-		t->events_fd = open(settings->events, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-		ret = t->events_fd < 0 ? -errno
-				       : vu_group_add_fd(group, t->events_fd, EPOLLIN, on_events, t,
-							 &t->events);
-	}
-	if (!ret && settings->control)
-		ret = vu_script_serve(group, &script, settings->control, index, &t->script);
-	return ret;
+	if (ret || !events)
+		return ret;
+	t->events_fd = open(events, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (t->events_fd < 0)
+		return -errno;
+	return vu_group_add_fd(group, t->events_fd, EPOLLIN, on_events, t, &t->events);
 }
 
-static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
+/* state is zeroed, and the program's, as is what vu_program_add_...() makes. */
+static int create(struct vu_program *program, uint32_t index, void *state)
 {
 	static const struct template_config writable = {.actual = UINT32_MAX};
 	const struct vu_ops ops = {
@@ -215,70 +191,54 @@ static int create(struct vu_program *program, uint32_t index, struct vu_device *
 	};
 	const struct vu_device_info info = {
 		.size = sizeof(info),
-		.name = "template",
 		.device_id = DEVICE_ID,
 		.n_queues = N_QUEUES,
 		.config_writable = &writable,
 		.config_size = sizeof(writable),
 		.priv_size = sizeof(struct pending),
 		.flags = VU_DEVICE_LEGACY, /* firmware and old guests: docs/device-howto.md */
-		.log_level = vu_program_log_level(program),
 	};
-	const struct settings *settings = opaque;
-	struct template *t = calloc(1, sizeof(*t));
+	const struct settings *settings = vu_program_settings(program);
+	struct template *t = state;
 	int ret;
 
-	if (!t)
-		return -ENOMEM;
 	t->delay_ns = settings->delay_ms * 1000000;
 	t->events_fd = -1;
 	TAILQ_INIT(&t->pending);
-	ret = vu_device_new(&info, &ops, t, &t->dev);
+	ret = vu_program_add_device(program, &info, &ops, t, &t->dev);
 	if (!ret)
-		ret = template_watch(t, settings, index);
-	*dev = t->dev;
-	if (ret)
-		template_free(t);
-	return ret;
+		ret = template_watch(t, settings->events);
+	return ret ? ret : vu_program_add_control(program, NULL, t, &t->script);
 }
 
-static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
+/* Also called when create failed: what it did not come to is still zero. */
+static void destroy(void *state)
 {
-	template_free(vu_device_opaque(dev));
+	struct template *t = state;
+
+	vu_source_remove(t->events);
+	if (t->events_fd >= 0)
+		close(t->events_fd);
 }
+
+static const struct vu_option options[] = {
+	{VU_OPTION_NUMBER("delay-ms", "N", "how long requests wait (default 0)", struct settings,
+			  delay_ms, 0, 60000)},
+	{VU_OPTION_STRING("events", "PATH", "a FIFO: each byte asks for one more page",
+			  struct settings, events)},
+	{.name = NULL},
+};
 
 int main(int argc, char **argv)
 {
-	static const struct vu_option options[] = {
-		{.name = "delay-ms",
-		 .argument = "N",
-		 .help = "how long requests wait (default 0)",
-		 .store = VU_STORE_NUMBER,
-		 .offset = offsetof(struct settings, delay_ms),
-		 .min = 0,
-		 .max = 60000},
-		{.name = "events",
-		 .argument = "PATH",
-		 .help = "a FIFO: each byte asks for one more page",
-		 .store = VU_STORE_STRING,
-		 .offset = offsetof(struct settings, events)},
-		{.name = "control",
-		 .argument = "PATH",
-		 .help = "take commands from a socket, or - for stdin",
-		 .store = VU_STORE_STRING,
-		 .offset = offsetof(struct settings, control)},
-		{.name = NULL},
-	};
 	struct settings settings = {0};
 	const struct vu_program_info info = {
 		.size = sizeof(info),
 		.name = "vu-template",
 		.type = "template",
-		.options = options,
-		.option_size = sizeof(options[0]),
-		.create = create,
-		.destroy = destroy,
-		.opaque = &settings,
+		VU_PROGRAM_OPTIONS(options, &settings),
+		VU_PROGRAM_COMMANDS(commands),
+		VU_PROGRAM_STATE(struct template, create, destroy),
 	};
 
 	return vu_program_main(&info, argc, argv);

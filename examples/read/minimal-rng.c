@@ -15,27 +15,20 @@ static void queue_ready(struct vu_queue *queue, void *opaque)
 	}
 }
 
-static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
-{
-	const struct vu_ops ops = {.size = sizeof(ops), .queue_ready = queue_ready};
-	const struct vu_device_info info = {
-		.size = sizeof(info),
-		.name = "rng",
-		.device_id = 4,
-		.n_queues = 1,
-		.log_level = vu_program_log_level(program),
-	};
-
-	return vu_device_new(&info, &ops, NULL, dev);
-}
-
 int main(int argc, char **argv)
 {
+	const struct vu_ops ops = {.size = sizeof(ops), .queue_ready = queue_ready};
+	const struct vu_device_info device = {
+		.size = sizeof(device),
+		.device_id = 4,
+		.n_queues = 1,
+	};
 	const struct vu_program_info info = {
 		.size = sizeof(info),
 		.name = "minimal-rng",
 		.type = "rng",
-		.create = create,
+		.device = &device,
+		.ops = &ops,
 	};
 
 	return vu_program_main(&info, argc, argv);

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -68,13 +67,9 @@ static ssize_t rng_read(struct rng *rng, const struct iovec *iov, int n)
 /* A dry source is tried again and again: only what is new. */
 static void rng_log_error(struct rng *rng, int error)
 {
-	char line[160];
-
-	if (error == rng->error)
-		return;
+	if (error != rng->error)
+		vu_device_log_peerf(rng->dev, VU_LOG_WARNING, "source: %s", strerror(error));
 	rng->error = error;
-	snprintf(line, sizeof(line), "source: %s", strerror(error));
-	vu_device_log_peer(rng->dev, VU_LOG_WARNING, line);
 }
 
 /* Serve one request: 0, or -EAGAIN when it was put back for want of bytes. */
@@ -145,120 +140,69 @@ static void on_refill(struct vu_source *source, int fd, uint32_t events, void *o
 static int rng_open_source(struct rng *rng, const char *path)
 {
 	struct stat st;
-
-	rng->fd = -1;
-	if (!path)
-		return 0;
-	rng->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (rng->fd < 0 || fstat(rng->fd, &st) < 0)
-		return -errno;
-	rng->is_file = S_ISREG(st.st_mode) || S_ISBLK(st.st_mode);
-	return S_ISDIR(st.st_mode) ? -EISDIR : 0;
-}
-
-static int rng_make_device(struct rng *rng, struct vu_program *program, uint32_t index)
-{
-	const struct vu_ops ops = {.size = sizeof(ops), .queue_ready = queue_ready};
-	struct vu_device_info info = {
-		.size = sizeof(info),
-		.device_id = 4,
-		.n_queues = 1,
-		.flags = VU_DEVICE_LEGACY,
-		.log_level = vu_program_log_level(program),
-	};
-	struct vu_group *group;
-	char name[16];
 	int ret;
 
-	snprintf(name, sizeof(name), "rng%u", index);
-	info.name = name;
-	ret = vu_device_new(&info, &ops, rng, &rng->dev);
+	rng->fd = path ? open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+	if (!path)
+		return 0;
+	ret = rng->fd < 0 || fstat(rng->fd, &st) < 0 ? -errno : S_ISDIR(st.st_mode) ? -EISDIR : 0;
 	if (ret)
-		return ret;
-	group = vu_device_group(rng->dev);
-	ret = vu_group_add_timer(group, on_retry, rng, &rng->retry);
-	if (!ret)
-		ret = vu_group_add_timer(group, on_refill, rng, &rng->refill);
-	if (ret)
-		vu_device_free(rng->dev);
+		fprintf(stderr, "vu-rng: %s: %s\n", path, strerror(-ret));
+	else
+		rng->is_file = S_ISREG(st.st_mode) || S_ISBLK(st.st_mode);
 	return ret;
 }
 
-static void rng_free(struct rng *rng)
+static int create(struct vu_program *program, uint32_t index, void *state)
 {
-	if (rng->fd >= 0)
-		close(rng->fd);
-	free(rng);
-}
-
-static int create(struct vu_program *program, uint32_t index, struct vu_device **dev, void *opaque)
-{
-	struct settings *settings = opaque;
-	struct rng *rng = calloc(1, sizeof(*rng));
+	const struct vu_ops ops = {.size = sizeof(ops), .queue_ready = queue_ready};
+	const struct vu_device_info info = {
+		.size = sizeof(info), .device_id = 4, .n_queues = 1, .flags = VU_DEVICE_LEGACY};
+	struct rng *rng = state;
 	int ret;
 
-	if (!rng)
-		return -ENOMEM;
-	rng->settings = settings;
-	rng->budget = settings->max_bytes;
-	ret = rng_open_source(rng, settings->source);
-	if (ret)
-		fprintf(stderr, "vu-rng: %s: %s\n", settings->source, strerror(-ret));
-	else
-		ret = rng_make_device(rng, program, index);
-	if (ret) {
-		rng_free(rng);
-		return ret;
-	}
-	*dev = rng->dev;
-	return 0;
+	rng->settings = vu_program_settings(program);
+	rng->budget = rng->settings->max_bytes;
+	ret = rng_open_source(rng, rng->settings->source);
+	if (!ret)
+		ret = vu_program_add_device(program, &info, &ops, rng, &rng->dev);
+	if (!ret)
+		ret = vu_group_add_timer(vu_device_group(rng->dev), on_retry, rng, &rng->retry);
+	if (!ret)
+		ret = vu_group_add_timer(vu_device_group(rng->dev), on_refill, rng, &rng->refill);
+	return ret;
 }
 
-static void destroy(struct vu_device *dev, uint32_t index, void *opaque)
+static void destroy(void *state)
 {
-	struct rng *rng = vu_device_opaque(dev);
+	struct rng *rng = state;
 
-	vu_device_free(dev);
-	rng_free(rng);
-	(void)index;
-	(void)opaque;
+	if (rng->fd >= 0)
+		close(rng->fd);
 }
+
+static const struct vu_option options[] = {
+	{VU_OPTION_STRING("source", "PATH", "file or device to read (default: getrandom)",
+			  struct settings, source)},
+	{VU_OPTION_NUMBER("max-bytes", "N",
+			  "most bytes per period; without --period, per request (at most 65536)",
+			  struct settings, max_bytes, 1, INT64_MAX)},
+	{VU_OPTION_NUMBER("period", "MS",
+			  "milliseconds in which the guest gets --max-bytes at most",
+			  struct settings, period_ms, 1, UINT32_MAX)},
+	{.name = NULL},
+};
 
 int main(int argc, char **argv)
 {
-	static const struct vu_option options[] = {
-		{.name = "source",
-		 .argument = "PATH",
-		 .help = "file or device to read (default: getrandom)",
-		 .store = VU_STORE_STRING,
-		 .offset = offsetof(struct settings, source)},
-		{.name = "max-bytes",
-		 .argument = "N",
-		 .help = "most bytes per period; without --period, per request (at most 65536)",
-		 .store = VU_STORE_NUMBER,
-		 .offset = offsetof(struct settings, max_bytes),
-		 .min = 1,
-		 .max = INT64_MAX},
-		{.name = "period",
-		 .argument = "MS",
-		 .help = "milliseconds in which the guest gets --max-bytes at most",
-		 .store = VU_STORE_NUMBER,
-		 .offset = offsetof(struct settings, period_ms),
-		 .min = 1,
-		 .max = UINT32_MAX},
-		{.name = NULL},
-	};
 	struct settings settings = {.max_bytes = REQUEST_MAX};
 	const struct vu_program_info info = {
 		.size = sizeof(info),
 		.name = "vu-rng",
 		.type = "rng",
 		.summary = "A vhost-user entropy device.",
-		.options = options,
-		.option_size = sizeof(options[0]),
-		.create = create,
-		.destroy = destroy,
-		.opaque = &settings,
+		VU_PROGRAM_OPTIONS(options, &settings),
+		VU_PROGRAM_STATE(struct rng, create, destroy),
 	};
 
 	return vu_program_main(&info, argc, argv);
