@@ -56,9 +56,6 @@ int peer_new(const struct peer_config *config, struct peer **out)
 	if (!peer)
 		return -ENOMEM;
 	peer->config = *config;
-	/* A whole suite can be run on packed rings. */
-	if (getenv("LIBVU_TEST_PACKED"))
-		peer->config.packed = true;
 	frontend_init(&peer->frontend, -1);
 	ret = peer_make_memory(peer);
 	if (ret == 0)

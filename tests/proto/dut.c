@@ -83,6 +83,7 @@ struct peer *dut_peer(struct rig *dut, const struct peer_config *config)
 		own.n_queues = dut->n_queues;
 	if (!own.queue_size)
 		own.queue_size = 16;
+	own.packed |= on_packed_rings();
 	own.pump = rig_pump;
 	own.pump_opaque = dut;
 	assert_int_equal(peer_new(&own, &peer), 0);

@@ -119,7 +119,7 @@ static void a_disconnect_at_any_byte_of_umls_order_leaves_nothing_behind(void **
 	const struct dut_config dut = {0};
 
 	/* That driver begins each ring at base 0, which a packed one does not have. */
-	rig_needs_split();
+	needs_split_rings();
 	cut_everywhere(&config, &dut, live_uml);
 }
 

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kit/variant.h"
+
 static uint32_t crew_invert(const struct vu_req *req)
 {
 	unsigned char bytes[256];
@@ -191,7 +193,7 @@ int crew_start(struct crew *crew, uint32_t flags)
 
 	memset(crew, 0, sizeof(*crew));
 	log_book_open(&crew->log);
-	crew->once = getenv("LIBVU_TEST_ONCE");
+	crew->once = processes_once();
 	pthread_mutex_init(&crew->lock, NULL);
 	pthread_cond_init(&crew->more, NULL);
 	err = pipe(crew->connections) < 0 ? -errno : 0;

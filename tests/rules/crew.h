@@ -34,7 +34,7 @@ struct crew {
 	pthread_t finisher;
 	int connections[2]; /* a pipe of descriptors for the control thread; -1: the end */
 	atomic_bool workers_end;
-	bool once;		     /* LIBVU_TEST_ONCE: loops that call once per wake */
+	bool once;		     /* loops that call once per wake */
 	uint32_t taken[CREW_QUEUES]; /* each the queue's thread's */
 	atomic_uint late, stops, sessions;
 	struct log_book log;

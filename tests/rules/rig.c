@@ -13,14 +13,6 @@
 
 enum { RIG_SECONDS = 60 };
 
-void rig_needs_split(void)
-{
-	if (getenv("LIBVU_TEST_PACKED")) {
-		print_message("[  SKIP  ] of split rings only\n");
-		skip();
-	}
-}
-
 void rig_expect_errors(struct rig *rig, const char *text, uint32_t n)
 {
 	if (rig_logged(rig, text) != n)
@@ -210,7 +202,7 @@ void rig_make_device(struct rig *rig, const struct rig_config *config)
 	struct vu_ops ops = rig_ops;
 
 	memset(rig, 0, sizeof(*rig));
-	rig->once = getenv("LIBVU_TEST_ONCE");
+	rig->once = processes_once();
 	rig->serve = rig_invert;
 	log_book_open(&rig->log);
 	info.size = sizeof(info);
@@ -246,6 +238,7 @@ void rig_make(struct rig *rig, const struct rig_config *config)
 	rig->fds = fds;
 	rig->mappings = mappings;
 	peer = config->peer;
+	peer.packed |= on_packed_rings();
 	peer.n_queues = rig->n_queues;
 	peer.pump = rig_pump;
 	peer.pump_opaque = rig;

@@ -21,6 +21,7 @@
 #include "kit/counts.h"
 #include "kit/log_book.h"
 #include "kit/test.h"
+#include "kit/variant.h"
 
 enum {
 	RIG_QUEUES = 4,
@@ -91,7 +92,7 @@ struct rig {
 	int features_acked_result;
 	int started_result;
 	int begin_result;
-	bool once; /* LIBVU_TEST_ONCE: call once per wake */
+	bool once; /* call once per wake */
 	uint32_t begun, ended, acked, started, stopped, resets, resets_before_stop, written;
 	int why;	    /* session_end's last reason */
 	uint32_t completed; /* requests, in all */
@@ -161,9 +162,6 @@ uint32_t rig_base(const struct rig *rig, uint32_t q, uint32_t n);
 /* GET_VRING_BASE, then all the messages that start a queue. */
 void rig_stop_queue(struct rig *rig, uint32_t q);
 void rig_start_queue(struct rig *rig, uint32_t q);
-
-/* Skips the test in a run on packed rings (LIBVU_TEST_PACKED). */
-void rig_needs_split(void);
 
 /* Wait until the kernel has closed what the device put aside.  How many stay open for want of
  * io_uring. */

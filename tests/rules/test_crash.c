@@ -212,7 +212,7 @@ static void stand_work(struct stand *s, uint32_t n)
 
 static void stand_start(struct stand *s)
 {
-	const struct peer_config config = {.n_queues = 1};
+	const struct peer_config config = {.n_queues = 1, .packed = on_packed_rings()};
 
 	alarm(SECONDS);
 	*s = (struct stand){.log = -1, .random = 20240607};

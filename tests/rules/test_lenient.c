@@ -93,7 +93,7 @@ static void a_table_that_was_offered_and_not_accepted_is_served_with_one_warning
 	struct rig rig;
 
 	(void)state;
-	rig_needs_split();
+	needs_split_rings();
 	rig_open(&rig, &config);
 	assert_int_equal(vu_device_features(rig.dev) >> VU_F_INDIRECT_DESC & 1, 0);
 	for (int i = 0; i < 3; i++) {

@@ -283,6 +283,7 @@ static void a_truncated_memory_file_ends_only_that_session(void **state)
 	/* The device serves the next front-end. */
 	peer_free(rig[0].peer);
 	again.n_queues = 2;
+	again.packed = on_packed_rings();
 	again.pump = rig_pump;
 	again.pump_opaque = &rig[0];
 	assert_ok(peer_new(&again, &rig[0].peer));

@@ -301,7 +301,7 @@ static void user_mode_linux_binds_anew_without_a_stop(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_needs_split();
+	needs_split_rings();
 	rig_make(&rig, &uml);
 	rig_connect(&rig);
 	for (int i = 0; i < 3; i++) {
@@ -346,7 +346,7 @@ static void notifications_go_in_band_from_bind_to_bind(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_needs_split();
+	needs_split_rings();
 	rig_make(&rig, &inband);
 	rig_connect(&rig);
 	for (int i = 0; i < 3; i++) {
@@ -369,7 +369,7 @@ static void an_in_band_ring_error_is_a_message(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_needs_split();
+	needs_split_rings();
 	rig_make(&rig, &inband);
 	rig_connect(&rig);
 	assert_ok(peer_start_uml(rig.peer));
@@ -387,7 +387,7 @@ static void an_in_band_call_is_not_lost_when_the_device_stops(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_needs_split();
+	needs_split_rings();
 	rig_make(&rig, &inband);
 	rig_connect(&rig);
 	assert_ok(peer_start_uml(rig.peer));
@@ -410,7 +410,7 @@ static void an_in_band_call_of_a_dead_session_is_not_sent_to_the_next(void **sta
 	struct rig rig;
 
 	(void)state;
-	rig_needs_split();
+	needs_split_rings();
 	rig_make(&rig, &inband);
 	rig_connect(&rig);
 	assert_ok(peer_start_uml(rig.peer));

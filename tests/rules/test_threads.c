@@ -15,6 +15,7 @@
 #include "frontend/peer.h"
 #include "kit/counts.h"
 #include "kit/test.h"
+#include "kit/variant.h"
 #include "rules/crew.h"
 
 enum {
@@ -237,7 +238,8 @@ static void act(struct load *l, enum action action)
 
 static void load_begin(struct load *l, uint32_t flags)
 {
-	const struct peer_config config = {.n_queues = CREW_QUEUES, .timeout_ms = PATIENCE_MS};
+	const struct peer_config config = {
+		.n_queues = CREW_QUEUES, .packed = on_packed_rings(), .timeout_ms = PATIENCE_MS};
 
 	memset(l, 0, sizeof(*l));
 	l->random = 2463534242;

@@ -3,15 +3,12 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "frontend/peer.h"
+#include "kit/test.h"
 
 /* Answers every message the simplest way, and remembers what came. */
 struct backend {
