@@ -25,36 +25,52 @@ int scmi_parse_u32(const char *text, uint64_t max, uint32_t *value)
 	return ret;
 }
 
-const char *scmi_list_next(const char *at, char *text, size_t max)
+int scmi_parse_list(const char *text, uint32_t max, int (*each)(void *to, uint32_t i, char *item),
+		    void *to)
 {
-	size_t len = strcspn(at, ",");
+	char item[SCMI_NAME];
 
-	if (!len || len >= max)
-		return NULL;
-	memcpy(text, at, len);
-	text[len] = '\0';
-	/* A comma at the end has nothing behind it: the next call says so. */
-	return at + len + (at[len] == ',' && at[len + 1]);
+	for (uint32_t n = 0; n < max; n++) {
+		size_t len = strcspn(text, ",");
+
+		if (!len || len >= sizeof(item))
+			return -EINVAL;
+		memcpy(item, text, len);
+		item[len] = '\0';
+		if (each(to, n, item))
+			return -EINVAL;
+		if (!text[len])
+			return (int)n + 1;
+		text += len + 1;
+	}
+	return -EINVAL;
+}
+
+static int value_parse(void *values, uint32_t i, char *item)
+{
+	bool negative = item[0] == '-';
+	uint64_t number;
+	int ret = vu_number_parse(item + negative, 0, INT64_MAX, &number);
+
+	if (!ret)
+		((int64_t *)values)[i] = negative ? -(int64_t)number : (int64_t)number;
+	return ret;
 }
 
 int scmi_parse_values(const char *text, int64_t *values, uint32_t max)
 {
-	char item[32];
-	uint64_t number;
-	uint32_t n = 0;
+	return scmi_parse_list(text, max, value_parse, values);
+}
 
-	while (*text) {
-		bool negative;
+int scmi_parse_ascending(const char *text, int64_t min, int64_t max, int64_t *values,
+			 uint32_t n_max)
+{
+	int n = scmi_parse_values(text, values, n_max);
 
-		text = scmi_list_next(text, item, sizeof(item));
-		if (!text || *text == ',' || n == max)
+	for (int i = 0; i < n; i++)
+		if (values[i] < min || values[i] > max || (i && values[i] <= values[i - 1]))
 			return -EINVAL;
-		negative = item[0] == '-';
-		if (vu_number_parse(item + negative, 0, INT64_MAX, &number))
-			return -EINVAL;
-		values[n++] = negative ? -(int64_t)number : (int64_t)number;
-	}
-	return n ? (int)n : -EINVAL;
+	return n;
 }
 
 static int set_name(char *name, const char *text)
@@ -76,6 +92,20 @@ int scmi_set_async(bool *async, uint32_t *delay_ms, const char *text)
 	return scmi_parse_u32(text, SCMI_MAX_DELAY_MS, delay_ms);
 }
 
+/* Whoever writes a line has no other list of them at hand. */
+static int unknown_keyword(struct vu_script *script, const struct scmi_keyword *keywords,
+			   const char *word)
+{
+	char reason[256];
+	size_t len =
+		(size_t)snprintf(reason, sizeof(reason), "unknown keyword '%.64s' (valid:", word);
+
+	for (const struct scmi_keyword *k = keywords; k->name && len < sizeof(reason); k++)
+		len += (size_t)snprintf(reason + len, sizeof(reason) - len, " %s%s", k->name,
+					k[1].name ? "," : ")");
+	return vu_script_fail(script, reason);
+}
+
 int scmi_run_keywords(struct vu_script *script, const struct scmi_keyword *keywords, uint32_t count,
 		      char *name, void *item, uint32_t n, const char *const *words)
 {
@@ -95,10 +125,9 @@ int scmi_run_keywords(struct vu_script *script, const struct scmi_keyword *keywo
 			;
 		if (k->name && n - i > k->n && !k->set(item, words + i + 1))
 			continue;
-		if (k->name)
-			snprintf(reason, sizeof(reason), "'%s' wants %s", k->name, k->wants);
-		else
-			snprintf(reason, sizeof(reason), "unknown keyword '%.64s'", words[i]);
+		if (!k->name)
+			return unknown_keyword(script, keywords, words[i]);
+		snprintf(reason, sizeof(reason), "'%s' wants %s", k->name, k->wants);
 		return vu_script_fail(script, reason);
 	}
 	return 0;
@@ -110,15 +139,12 @@ static int clock_rates(void *item, const char *const *args)
 {
 	struct scmi_clock *clock = item;
 	int64_t rates[SCMI_MAX_RATES];
-	int n = scmi_parse_values(args[0], rates, SCMI_MAX_RATES);
+	int n = scmi_parse_ascending(args[0], 1, INT64_MAX, rates, SCMI_MAX_RATES);
 
 	if (n < 0)
 		return n;
-	for (int i = 0; i < n; i++) {
-		if (rates[i] <= 0 || (i && rates[i] <= rates[i - 1]))
-			return -EINVAL;
+	for (int i = 0; i < n; i++)
 		clock->rates[i] = (uint64_t)rates[i];
-	}
 	clock->n_rates = (uint32_t)n;
 	clock->range = false;
 	return 0;
@@ -248,8 +274,9 @@ static int describe_reset(struct vu_script *script, uint32_t n, const char *cons
 /* --- performance domains --- */
 
 /* LEVEL[:MILLIWATTS[:MICROSECONDS]] */
-static int perf_level_parse(char *text, struct scmi_level *level)
+static int perf_level_parse(void *levels, uint32_t i, char *text)
 {
+	struct scmi_level *level = (struct scmi_level *)levels + i;
 	char *power = strchr(text, ':'), *latency = power ? strchr(power + 1, ':') : NULL;
 
 	if (power)
@@ -260,25 +287,16 @@ static int perf_level_parse(char *text, struct scmi_level *level)
 	    (power && scmi_parse_u32(power, UINT32_MAX, &level->power)) ||
 	    (latency && scmi_parse_u32(latency, UINT16_MAX, &level->latency_us)))
 		return -EINVAL;
-	return 0;
+	return i && level->level <= level[-1].level ? -EINVAL : 0;
 }
 
 static int perf_levels(void *item, const char *const *args)
 {
 	struct scmi_perf *perf = item;
-	const char *at = args[0];
-	char text[64];
+	int n = scmi_parse_list(args[0], SCMI_MAX_LEVELS, perf_level_parse, perf->levels);
 
-	for (perf->n_levels = 0; *at; perf->n_levels++) {
-		struct scmi_level *level = &perf->levels[perf->n_levels];
-
-		at = scmi_list_next(at, text, sizeof(text));
-		if (!at || *at == ',' || perf->n_levels == SCMI_MAX_LEVELS ||
-		    perf_level_parse(text, level) ||
-		    (perf->n_levels && level->level <= level[-1].level))
-			return -EINVAL;
-	}
-	return perf->n_levels ? 0 : -EINVAL;
+	perf->n_levels = n < 0 ? 0 : (uint32_t)n;
+	return n < 0 ? n : 0;
 }
 
 static int perf_level(void *item, const char *const *args)

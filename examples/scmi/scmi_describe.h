@@ -23,10 +23,14 @@ int scmi_run_keywords(struct vu_script *script, const struct scmi_keyword *keywo
 		      char *name, void *item, uint32_t n, const char *const *words);
 int scmi_parse_u32(const char *text, uint64_t max, uint32_t *value);
 /*
- * Copy the first of a list with commas into text.  Returns the rest, which begins with a comma if
- * nothing is behind that; NULL if the first is empty or too long.
+ * Call each for what is between the commas of a list: 1 to max items of less than SCMI_NAME
+ * characters.  Returns how many, or -EINVAL, also if each does not return 0.
  */
-const char *scmi_list_next(const char *at, char *text, size_t max);
+int scmi_parse_list(const char *text, uint32_t max, int (*each)(void *to, uint32_t i, char *item),
+		    void *to);
+/* A list of numbers from min to max, ascending: how many, or -EINVAL. */
+int scmi_parse_ascending(const char *text, int64_t min, int64_t max, int64_t *values,
+			 uint32_t n_max);
 int scmi_set_async(bool *async, uint32_t *delay_ms, const char *text);
 
 /* scmi_describe_sensor.c: run of struct vu_command */

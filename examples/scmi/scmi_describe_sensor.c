@@ -42,19 +42,19 @@ static int sensor_scale(void *item, const char *const *args)
 	return 0;
 }
 
+static int axis_name(void *sensor, uint32_t i, char *name)
+{
+	strcpy(((struct scmi_sensor *)sensor)->axes[i], name);
+	return 0;
+}
+
 static int sensor_axes(void *item, const char *const *args)
 {
 	struct scmi_sensor *sensor = item;
-	const char *at = args[0];
+	int n = scmi_parse_list(args[0], SCMI_MAX_AXES, axis_name, sensor);
 
-	for (sensor->n_axes = 0; *at; sensor->n_axes++) {
-		if (sensor->n_axes == SCMI_MAX_AXES)
-			return -EINVAL;
-		at = scmi_list_next(at, sensor->axes[sensor->n_axes], SCMI_NAME);
-		if (!at || *at == ',')
-			return -EINVAL;
-	}
-	return sensor->n_axes ? 0 : -EINVAL;
+	sensor->n_axes = n < 0 ? 0 : (uint32_t)n;
+	return n < 0 ? n : 0;
 }
 
 /* One value stands for all axes. */
@@ -88,13 +88,10 @@ static int sensor_intervals(void *item, const char *const *args)
 {
 	struct scmi_sensor *sensor = item;
 	int64_t ms[SCMI_MAX_INTERVALS];
-	int n = scmi_parse_values(args[0], ms, SCMI_MAX_INTERVALS);
+	int n = scmi_parse_ascending(args[0], 1, UINT16_MAX, ms, SCMI_MAX_INTERVALS);
 
-	for (int i = 0; i < n; i++) {
-		if (ms[i] < 1 || ms[i] > UINT16_MAX || (i && ms[i] <= ms[i - 1]))
-			return -EINVAL;
+	for (int i = 0; i < n; i++)
 		sensor->intervals_ms[i] = (uint16_t)ms[i];
-	}
 	sensor->n_intervals = n < 0 ? 0 : (uint32_t)n;
 	return n < 0 ? n : 0;
 }

@@ -24,7 +24,8 @@ enum vu_log_level { VU_LOG_ERROR, VU_LOG_WARNING, VU_LOG_INFO, VU_LOG_DEBUG };
  *
  * @opaque: log_opaque of the object the line is about.
  * @level: its level; lines above the configured level are not formatted at all.
- * @line: valid during the call; names the object first ("rng0: queue 0: ...").
+ * @line: valid during the call; names the object first ("rng0: queue 0: ...").  It is UTF-8
+ *	without control characters: those of files and peers are written as \x1b.
  *
  * Thread: any that uses the object, several at once.  Must not call back into the library.
  * Since: 0.1

@@ -20,8 +20,6 @@ struct vu_command; /* script.h */
  * @VU_STORE_CHOICE: the argument's index in vu_option.choices, in a uint32_t.
  * @VU_STORE_LIST: the argument, in a struct vu_option_list; may be given again.
  *
- * Strings, numbers and choices may be given once: twice is wrong usage.
- *
  * Since: 0.1
  */
 enum vu_option_store {
@@ -55,16 +53,18 @@ struct vu_option_list {
  * @required: non-zero: the program refuses to start without it.
  * @set: called for each occurrence, in order, before create; @value is NULL for a flag and stays
  *	valid for the program's life.  -EINVAL or -ERANGE, as of vu_number_parse() (after a message
- *	to stderr of its own, if it has more to say), -EEXIST, for an option that was given before
- *	and may not be repeated, and -E2BIG, for one that was given too often, make the program
- *	exit with status 2, another error with status 1.  NULL: the program stores the option by
- *itself, as @store says.
+ *	to stderr of its own, if it has more to say), -EEXIST, for what was given before and may
+ *	not be repeated, and -E2BIG, for one that was given too often, make the program exit with
+ *	status 2, another error with status 1.  NULL: the program stores the option by itself, as
+ *	@store says.
  * @store: enum vu_option_store; ignored with @set.
  * @offset: where to, in bytes from vu_program_info.settings: offsetof() in a struct.
  * @min, @max: bounds of a number; @max 0 means none.  Of a list, @max is how many there can be.
  * @choices: the words that may be chosen from, ended by NULL.
  * @valid: what is valid, for the message about a value that is not ("a power of two, 512 to
  *	4096"); NULL: what @min and @max or @choices say.
+ * @repeatable: non-zero: @set keeps what each occurrence says, so there may be several.  Without
+ *	it, an option with an argument that is given twice is wrong usage; flags may be repeated.
  *
  * A table of these ends with one whose name is NULL; vu_program_info.option_size is the size of
  * one.
@@ -83,6 +83,7 @@ struct vu_option {
 	uint64_t max;
 	const char *const *choices;
 	const char *valid;
+	int repeatable;
 };
 
 /**

@@ -311,6 +311,12 @@ VU_API VU_CHECK int vu_queue_configure(struct vu_queue *queue, const struct vu_q
  * @signals_suppressed: times the driver wanted none.
  * @polls: passes that looked at the ring.
  * @batches: passes in which queue_ready took requests.
+ * @outstanding: requests taken and not yet completed or put back.
+ * @outstanding_ns: for how long there have been some and none was completed; 0: there are none, or
+ *	it is busy completing them.
+ *
+ * The last two are as the queue's thread saw them when it last was about to sleep.  What a callback
+ * has that never returns is not seen.
  *
  * Since: 0.1
  */
@@ -324,6 +330,8 @@ struct vu_queue_counters {
 	uint64_t signals_suppressed;
 	uint64_t polls;
 	uint64_t batches;
+	uint64_t outstanding;
+	uint64_t outstanding_ns;
 };
 
 /**

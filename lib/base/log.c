@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/printable.h"
+
 enum { LINE_MAX_BYTES = 512, LEFT_OUT_BYTES = 40 };
 
 void log_init(struct log *log, const char *name, uint32_t level, vu_log_fn fn, void *opaque)
@@ -23,13 +25,13 @@ __attribute__((format(printf, 3, 0))) static void
 log_write(struct log *log, enum vu_log_level level, const char *fmt, va_list ap)
 {
 	uint32_t left_out = atomic_exchange_explicit(&log->left_out, 0, memory_order_relaxed);
-	char line[LINE_MAX_BYTES + LEFT_OUT_BYTES];
+	char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES + LEFT_OUT_BYTES];
 	size_t n;
 
-	snprintf(line, LINE_MAX_BYTES, "%s: ", log->name);
-	n = strlen(line);
-	vsnprintf(line + n, LINE_MAX_BYTES - n, fmt, ap);
-	n = strlen(line);
+	snprintf(text, sizeof(text), "%s: ", log->name);
+	n = strlen(text);
+	vsnprintf(text + n, sizeof(text) - n, fmt, ap);
+	n = printable(line, LINE_MAX_BYTES, text);
 	if (left_out)
 		snprintf(line + n, LEFT_OUT_BYTES, " (%u lines left out)", left_out);
 	log->fn(log->opaque, level, line);

@@ -57,6 +57,18 @@ const char *size_struct_why(char *buf, size_t len, const char *name, const void 
 	return buf;
 }
 
+int size_struct_take(struct log *log, void *dst, size_t dst_size, const void *src, size_t v1_size,
+		     const char *name)
+{
+	int err = size_struct_copy(dst, dst_size, src, v1_size);
+	char why[192];
+
+	if (err)
+		log_error(log, "%s",
+			  size_struct_why(why, sizeof(why), name, src, dst_size, v1_size));
+	return err;
+}
+
 int size_table_copy(void **dst, size_t dst_row, const void *src, size_t src_row, size_t v1_row)
 {
 	const unsigned char *from = src;

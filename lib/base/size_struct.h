@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "base/log.h"
+
 /* Bytes that none of our structs reaches: a size beyond is one that nobody set. */
 enum { SIZE_STRUCT_MAX = 4096 };
 
@@ -19,6 +21,10 @@ int size_struct_copy(void *dst, size_t dst_size, const void *src, size_t v1_size
 /* What to tell the caller about -EINVAL or -E2BIG: "struct vu_x ...".  Returns buf. */
 const char *size_struct_why(char *buf, size_t len, const char *name, const void *src,
 			    size_t dst_size, size_t v1_size);
+
+/* size_struct_copy(), with that line in the log if it fails. */
+int size_struct_take(struct log *log, void *dst, size_t dst_size, const void *src, size_t v1_size,
+		     const char *name);
 
 /*
  * The same for a table, whose rows (src_row bytes each) begin with a pointer, NULL in the last.

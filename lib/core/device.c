@@ -113,19 +113,6 @@ static void device_ignore_queue(struct vu_queue *q, void *opaque)
 	(void)opaque;
 }
 
-/* A struct of the caller's, or a line in the log that says what is wrong with it. */
-static int device_copy(struct vu_device *dev, void *to, size_t size, const void *from,
-		       size_t v1_size, const char *name)
-{
-	int err = size_struct_copy(to, size, from, v1_size);
-	char why[192];
-
-	if (err)
-		log_error(&dev->log, "%s",
-			  size_struct_why(why, sizeof(why), name, from, size, v1_size));
-	return err;
-}
-
 int vu_device_new(const struct vu_device_info *info, const struct vu_ops *ops, void *opaque,
 		  struct vu_device **out)
 {
@@ -145,11 +132,11 @@ int vu_device_new(const struct vu_device_info *info, const struct vu_ops *ops, v
 		device_log_init(dev, info);
 	else
 		log_init(&dev->log, "vu_device_new", VU_LOG_ERROR, NULL, NULL);
-	err = device_copy(dev, &dev->info, sizeof(dev->info), info, FIRST_DEVICE_INFO,
-			  "struct vu_device_info");
+	err = size_struct_take(&dev->log, &dev->info, sizeof(dev->info), info, FIRST_DEVICE_INFO,
+			       "struct vu_device_info");
 	if (!err && ops)
-		err = device_copy(dev, &dev->ops, sizeof(dev->ops), ops, FIRST_OPS,
-				  "struct vu_ops");
+		err = size_struct_take(&dev->log, &dev->ops, sizeof(dev->ops), ops, FIRST_OPS,
+				       "struct vu_ops");
 	if (!dev->ops.queue_ready)
 		dev->ops.queue_ready = device_ignore_queue;
 	if (!err)
@@ -285,8 +272,8 @@ void vu_device_log_peer(struct vu_device *dev, enum vu_log_level level, const ch
 int vu_queue_configure(struct vu_queue *q, const struct vu_queue_info *info)
 {
 	struct vu_queue_info in;
-	int err = device_copy(q->dev, &in, sizeof(in), info, FIRST_QUEUE_INFO,
-			      "struct vu_queue_info");
+	int err = size_struct_take(&q->dev->log, &in, sizeof(in), info, FIRST_QUEUE_INFO,
+				   "struct vu_queue_info");
 
 	if (err)
 		return err;

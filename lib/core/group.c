@@ -330,6 +330,7 @@ int vu_group_arm(struct vu_group *g)
 			more = true;
 			link = &q->next_active;
 		} else {
+			queue_note(q);
 			*link = q->next_active;
 			queue_set_active(q, false);
 		}

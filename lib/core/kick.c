@@ -16,17 +16,25 @@ enum { POLL_MIN_MS = 1, POLL_MAX_MS = 16 };
 /*
  * A kick, and the ring is as it was when it started: what the driver writes does not get here, or
  * it has nothing to say.  Front-ends kick by themselves when they start a queue: before they enable
- * it, QEMU 11 twice, or once afterwards.
+ * it, QEMU 11 twice, or once afterwards.  Where a whole guest has left no trace, one kick is
+ * enough.
  */
 static void kick_stands_still(struct vu_queue *q)
 {
-	if (q->ring->taken || ring_look(q->ring))
+	if (q->ring->taken || ring_look(q->ring)) {
 		q->still = 0;
-	else if (!--q->still)
+	} else if (table_is_blank(q->ring->table)) {
+		q->still = 0;
+		log_peer_warn(&q->dev->log,
+			      "queue %u: kicked, but its ring and the beginning of guest memory "
+			      "are empty: guest memory is not shared (share=on)",
+			      q->index);
+	} else if (!--q->still) {
 		log_peer_warn(&q->dev->log,
 			      "queue %u: kicked %u times, but its ring never moved: is guest "
 			      "memory shared (share=on)?",
 			      q->index, STILL_KICKS);
+	}
 }
 
 /* vhost-user "SET_VRING_KICK" without a descriptor: we look ourselves, less often while it is idle.

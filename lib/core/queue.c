@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/first_size.h"
 #include "base/size_struct.h"
@@ -324,6 +325,42 @@ int vu_req_leave(struct vu_req *pub)
 	return 0;
 }
 
+/* To a few milliseconds, for a fraction of what an exact one costs: it is read before sleeping. */
+static int64_t queue_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+void queue_note_outstanding(struct vu_queue *q)
+{
+	struct queue_counts *c = &q->counts;
+	uint32_t n = vu_queue_outstanding(q);
+	int64_t since = c->since;
+
+	if (!n)
+		since = 0;
+	else if (!since || c->ended != c->requests)
+		since = queue_clock();
+	__atomic_store_n(&c->ended, c->requests, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->outstanding, n, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->since, since, __ATOMIC_RELAXED);
+}
+
+/* Any thread. */
+static uint64_t queue_waited(const struct queue_counts *c)
+{
+	int64_t since = __atomic_load_n(&c->since, __ATOMIC_RELAXED), now;
+
+	/* A thread that has not slept for long has noted nothing for as long. */
+	if (!since || count_read(&c->ended) != count_read(&c->requests))
+		return 0;
+	now = queue_clock();
+	return now > since ? (uint64_t)(now - since) : 0;
+}
+
 int vu_queue_counters(const struct vu_queue *q, struct vu_queue_counters *out)
 {
 	const struct queue_counts *c = &q->counts;
@@ -338,6 +375,8 @@ int vu_queue_counters(const struct vu_queue *q, struct vu_queue_counters *out)
 		.signals_suppressed = count_read(&c->signals_suppressed),
 		.polls = count_read(&c->polls),
 		.batches = count_read(&c->batches),
+		.outstanding = __atomic_load_n(&c->outstanding, __ATOMIC_RELAXED),
+		.outstanding_ns = queue_waited(c),
 	};
 
 	if (size < FIRST_QUEUE_COUNTERS || size > SIZE_STRUCT_MAX)

@@ -77,6 +77,10 @@ struct queue_counts {
 	uint64_t signals_suppressed;
 	uint64_t polls;
 	uint64_t batches;
+	/* As the queue thread saw it last: queue_note_outstanding(). */
+	uint32_t outstanding;
+	int64_t since;	/* since when none of those was completed; 0: there are none */
+	uint64_t ended; /* requests when that was noted */
 };
 
 /* One writer: no read-modify-write needed. */
@@ -185,6 +189,15 @@ void queue_update_hold(struct vu_queue *q);
 void queue_set_state(struct vu_queue *q, enum queue_state state);
 void queue_broke(struct vu_queue *q); /* the ring broke: log, tell, hold */
 void queue_ring_drained(struct vu_queue *q, struct ring *ring);
+/* For vu_queue_counters(): what is outstanding now.  Mostly that is nothing, as the last time. */
+void queue_note_outstanding(struct vu_queue *q);
+static inline void queue_note(struct vu_queue *q)
+{
+	const struct ring *ring = q->ring;
+
+	if (unlikely((ring && ring->taken != ring->done) || q->counts.since))
+		queue_note_outstanding(q);
+}
 void queue_notify(struct vu_queue *q); /* pass.c: interrupt the driver */
 /* Signal a call or error descriptor; if that might block, the session ends. */
 void queue_ring_bell(struct vu_queue *q, enum queue_fd which);

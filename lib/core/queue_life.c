@@ -313,6 +313,7 @@ static void queue_abandon(struct vu_queue *q, uint32_t command)
 			ring_free(ring);
 		}
 	}
+	queue_note_outstanding(q);
 	q->result = 0;
 	queue_update_hold(q);
 	queue_answer(q, command);

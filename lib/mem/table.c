@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TABLE_BEGINNING = 2 << 20 }; /* of memory: table_is_blank() */
+
 struct table {
 	unsigned int refs;
 	uint32_t n;
@@ -116,6 +118,20 @@ void table_unref(struct table *table)
 uint32_t table_regions(const struct table *table)
 {
 	return table ? table->n : 0;
+}
+
+bool table_is_blank(const struct table *t)
+{
+	const struct span *first = t->spans[TABLE_GUEST];
+	uint64_t len = t->n ? first->size : 0;
+
+	if (len > TABLE_BEGINNING)
+		len = TABLE_BEGINNING;
+	for (uint64_t i = 0; i < len; i++)
+		/* The guest writes at the same time. */
+		if (__atomic_load_n(&first->host[i], __ATOMIC_RELAXED))
+			return false;
+	return true;
 }
 
 const struct span *table_find(const struct table *table, enum table_space space, uint64_t addr)

@@ -6,6 +6,7 @@
 #ifndef MEM_TABLE_H
 #define MEM_TABLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "mem/region.h"
@@ -34,6 +35,12 @@ int table_without(const struct table *old, const struct region_info *info, struc
 struct table *table_ref(struct table *table);
 void table_unref(struct table *table);
 uint32_t table_regions(const struct table *table);
+
+/*
+ * Is there nothing but zeros where memory begins, in the first 2 MiB of guest addresses?  Any guest
+ * that runs has left something there: vectors, firmware, a kernel and what it was told.
+ */
+bool table_is_blank(const struct table *table);
 
 /* The span that contains addr, or NULL. */
 const struct span *table_find(const struct table *table, enum table_space space, uint64_t addr);

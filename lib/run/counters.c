@@ -17,8 +17,9 @@ void counters_print(FILE *out, struct vu_device *dev)
 			"counters device=%s queue=%" PRIu32 " requests=%" PRIu64
 			" readable_bytes=%" PRIu64 " written_bytes=%" PRIu64 " kicks=%" PRIu64
 			" signals=%" PRIu64 " signals_suppressed=%" PRIu64 " polls=%" PRIu64
-			" batches=%" PRIu64 "\n",
+			" batches=%" PRIu64 " outstanding=%" PRIu64 " for_ms=%" PRIu64 "\n",
 			vu_device_name(dev), i, c.requests, c.readable_bytes, c.written_bytes,
-			c.kicks, c.signals, c.signals_suppressed, c.polls, c.batches);
+			c.kicks, c.signals, c.signals_suppressed, c.polls, c.batches, c.outstanding,
+			c.outstanding_ns / 1000000);
 	}
 }

@@ -70,8 +70,9 @@ int option_store(const struct vu_option *o, const char *value, void *opaque)
 
 int option_is_single(const struct vu_option *o)
 {
-	return !o->set && (o->store == VU_STORE_STRING || o->store == VU_STORE_NUMBER ||
-			   o->store == VU_STORE_CHOICE);
+	bool keeps_all = !o->set && o->store == VU_STORE_LIST;
+
+	return o->argument && !o->repeatable && !keeps_all;
 }
 
 /* As a person would write it: large round numbers with a unit. */

@@ -11,7 +11,7 @@ enum { OPTION_VALID_LEN = 256 };
 
 /* Keep the value as o->store says, at opaque + o->offset.  -EINVAL, -ERANGE. */
 int option_store(const struct vu_option *o, const char *value, void *opaque);
-/* Is the option set by its last occurrence alone, so that two of them contradict each other? */
+/* Would two occurrences contradict each other? */
 int option_is_single(const struct vu_option *o);
 /* Free what option_store() keeps in lists; options may be NULL. */
 void option_free_lists(const struct vu_option *options, void *settings);

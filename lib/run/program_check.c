@@ -32,6 +32,8 @@ static const char *check_option(const struct vu_option *o, const void *settings)
 		return NULL;
 	if (o->store > VU_STORE_LIST)
 		return "its store is unknown";
+	if (o->repeatable && o->store != VU_STORE_LIST)
+		return "it may be repeated, and has neither set nor a list to keep what each says";
 	if (o->store != VU_STORE_NOTHING && !settings)
 		return "it is to be stored in settings, which is NULL";
 	if (o->store > VU_STORE_FLAG && !o->argument)

@@ -58,8 +58,6 @@ static int set_socket_mode(const char *value, void *opaque)
 	uint64_t mode;
 	int ret = number_digits(&value, 8, &mode);
 
-	if (!ret && program->file.mode)
-		return -EEXIST;
 	if (ret || *value)
 		return ret ? ret : -EINVAL;
 	if (!mode || mode > 0777) /* nobody could ever connect with mode 0 */
@@ -75,8 +73,6 @@ static int set_socket_group(const char *value, void *opaque)
 	uint64_t gid = group ? group->gr_gid : 0;
 	int ret = group ? 0 : vu_number_parse(value, 0, UINT32_MAX - 1, &gid);
 
-	if (program->file.group)
-		return -EEXIST;
 	program->file.group = (uint32_t)gid;
 	return ret;
 }
@@ -192,17 +188,20 @@ const struct vu_option *program_options(void)
 		 .argument = "PATH",
 		 .help = "listen there; repeatable, one device each",
 		 .valid = a_path,
-		 .set = set_socket_path},
+		 .set = set_socket_path,
+		 .repeatable = 1},
 		{.name = "connect",
 		 .argument = "PATH",
 		 .help = "connect to a front-end that listens there; repeatable",
 		 .valid = a_path,
-		 .set = set_connect},
+		 .set = set_connect,
+		 .repeatable = 1},
 		{.name = "fd",
 		 .argument = "FDNUM",
 		 .help = "use this connected or listening socket; repeatable",
 		 .valid = "the number of an open file descriptor",
-		 .set = set_fd},
+		 .set = set_fd,
+		 .repeatable = 1},
 		{.name = "socket-mode",
 		 .argument = "OCTAL",
 		 .help = "permissions of the socket file (default 0600)",
@@ -224,9 +223,10 @@ const struct vu_option *program_options(void)
 		 .max = POLL_US_MAX},
 		{.name = "cpus",
 		 .argument = "LIST",
-		 .help = "CPUs for worker threads, given out in turn: 0,2-3",
+		 .help = "CPUs for worker threads, given out in turn: 0,2-3; repeatable",
 		 .valid = "numbers up to 8191 and ranges of them, as in 0,2-3",
-		 .set = set_cpus},
+		 .set = set_cpus,
+		 .repeatable = 1},
 		{.name = "allow-any-memory",
 		 .help = "take guest memory of every file system: FUSE, NFS and the like can stall",
 		 .set = set_any_memory},

@@ -17,6 +17,27 @@
 #include "run/endpoint.h"
 #include "run/worker.h"
 
+int runner_take(const struct vu_runner_info *settings, void *to, size_t size, const void *from,
+		size_t first_size, const char *name)
+{
+	static const struct vu_runner_info usual = {.size = sizeof(usual)};
+	struct log log;
+
+	if (!settings)
+		settings = &usual;
+	log_init(&log, "runner", settings->log_level, settings->log_fn, settings->log_opaque);
+	return size_struct_take(&log, to, size, from, first_size, name);
+}
+
+/* A size that says that these members are not there leaves only the usual log. */
+static int runner_take_info(struct vu_runner *runner, const struct vu_runner_info *info)
+{
+	bool has_log = info->size >= FIRST_RUNNER_INFO && info->size <= SIZE_STRUCT_MAX;
+
+	return runner_take(has_log ? info : NULL, &runner->info, sizeof(*info), info,
+			   FIRST_RUNNER_INFO, "struct vu_runner_info");
+}
+
 int vu_runner_new(const struct vu_runner_info *info, struct vu_runner **out)
 {
 	struct vu_runner *runner = calloc(1, sizeof(*runner));
@@ -25,8 +46,7 @@ int vu_runner_new(const struct vu_runner_info *info, struct vu_runner **out)
 	if (!runner)
 		return -ENOMEM;
 	if (info)
-		ret = size_struct_copy(&runner->info, sizeof(runner->info), info,
-				       FIRST_RUNNER_INFO);
+		ret = runner_take_info(runner, info);
 	if (!ret)
 		ret = loop_init(&runner->loop);
 	if (ret) {
@@ -87,7 +107,8 @@ int vu_runner_listen(struct vu_runner *runner, struct vu_device *dev, const char
 	int ret;
 
 	if (info) {
-		ret = size_struct_copy(&how, sizeof(how), info, FIRST_SOCKET_INFO);
+		ret = runner_take(&runner->info, &how, sizeof(how), info, FIRST_SOCKET_INFO,
+				  "struct vu_socket_info");
 		if (ret)
 			return ret;
 	}

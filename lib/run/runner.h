@@ -27,6 +27,13 @@ struct vu_runner {
 	bool running; /* workers that are added start at once */
 };
 
+/*
+ * Copy a struct of the caller's, with a line in the log of settings (NULL: the usual one) if its
+ * size is wrong.
+ */
+int runner_take(const struct vu_runner_info *settings, void *to, size_t size, const void *from,
+		size_t first_size, const char *name);
+
 /* End all sessions, and wait for the queue threads at most patience_ms. */
 void runner_end_sessions(struct vu_runner *runner, unsigned int patience_ms);
 

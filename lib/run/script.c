@@ -25,6 +25,12 @@ enum {
 
 /* --- the table --- */
 
+static int script_refuse(struct vu_script *script, int error, const char *what)
+{
+	log_error(&script->log, "struct vu_script_info: %s", what);
+	return error;
+}
+
 static int script_copy_commands(struct vu_script *script)
 {
 	const struct vu_script_info *info = &script->info;
@@ -32,16 +38,33 @@ static int script_copy_commands(struct vu_script *script)
 	int ret;
 
 	if (!info->commands)
-		return -EINVAL;
+		return script_refuse(script, -EINVAL, "commands is NULL");
 	ret = size_table_copy(&commands, sizeof(*script->commands), info->commands,
 			      info->command_size, FIRST_COMMAND);
+	if (ret == -EINVAL)
+		return script_refuse(script, ret, "command_size is not sizeof(struct vu_command)");
+	if (ret == -E2BIG)
+		return script_refuse(script, ret,
+				     "a command has something set that this library does not know: "
+				     "the program was built for a newer one");
 	if (ret)
 		return ret;
 	script->commands = commands;
 	for (const struct vu_command *c = commands; c->name; c++)
 		if (!c->run)
-			return -EINVAL;
+			return script_refuse(script, -EINVAL, "a command has no run");
 	return 0;
+}
+
+/* A size that says that these members are not there leaves only the usual log. */
+static void script_log_init(struct vu_script *script, const struct vu_script_info *info)
+{
+	static const struct vu_script_info usual = {.size = sizeof(usual)};
+
+	if (info->size < FIRST_SCRIPT_INFO || info->size > SIZE_STRUCT_MAX)
+		info = &usual;
+	log_init(&script->log, info->name ? info->name : "script", info->log_level, info->log_fn,
+		 info->log_opaque);
 }
 
 int script_init(struct vu_script *script, const struct vu_script_info *info)
@@ -49,11 +72,11 @@ int script_init(struct vu_script *script, const struct vu_script_info *info)
 	int ret;
 
 	memset(script, 0, sizeof(*script));
-	ret = size_struct_copy(&script->info, sizeof(script->info), info, FIRST_SCRIPT_INFO);
+	script_log_init(script, info);
+	ret = size_struct_take(&script->log, &script->info, sizeof(script->info), info,
+			       FIRST_SCRIPT_INFO, "struct vu_script_info");
 	if (!ret)
 		ret = script_copy_commands(script);
-	log_init(&script->log, ret || !script->info.name ? "script" : script->info.name,
-		 script->info.log_level, script->info.log_fn, script->info.log_opaque);
 	if (ret)
 		script_destroy(script);
 	return ret;

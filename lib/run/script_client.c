@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/printable.h"
 #include "base/quiet_write.h"
 
 void client_free(struct client *c)
@@ -117,19 +118,18 @@ static void client_flush(struct client *c)
 
 void client_send_line(struct client *c, const char *prefix, const char *text)
 {
-	size_t n = strlen(prefix), len = n + strlen(text) + 1, done = 0;
-	char *line = malloc(len);
+	size_t n = strlen(prefix), size = n + strlen(text) * PRINTABLE_LONGEST + 2, done = 0;
+	char *line = malloc(size);
 
 	if (!line) {
 		c->broken = "no memory for a client's line";
 	} else {
+		size_t len = n;
+
 		memcpy(line, prefix, n);
-		memcpy(line + n, text, len - n - 1);
 		/* A name from a guest shall not look like a line of ours. */
-		for (size_t i = 0; i < len - 1; i++)
-			if (line[i] == '\n')
-				line[i] = '?';
-		line[len - 1] = '\n';
+		len += printable(line + n, size - n, text);
+		line[len++] = '\n';
 		if (!c->n_kept)
 			done = client_write_some(c, line, len);
 		client_keep(c, line + done, len - done);

@@ -21,9 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/first_size.h"
-#include "base/size_struct.h"
+#include "base/log.h"
 #include "run/fault.h"
 
 enum { MAX_CPUS = 8192 };     /* more than Linux knows */
@@ -261,7 +260,8 @@ int vu_runner_add_worker(struct vu_runner *runner, struct vu_group *group,
 	w->group = group;
 	snprintf(w->name, sizeof(w->name), "vu-worker%u", runner->n_workers % 10000);
 	if (info)
-		ret = size_struct_copy(&w->info, sizeof(w->info), info, FIRST_WORKER_INFO);
+		ret = runner_take(&runner->info, &w->info, sizeof(w->info), info, FIRST_WORKER_INFO,
+				  "struct vu_worker_info");
 	if (!ret)
 		ret = runner->running ? worker_start(w) : worker_probe(w);
 	if (ret) {

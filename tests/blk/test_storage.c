@@ -350,11 +350,36 @@ static void wrong_options_are_refused_with_what_is_valid(void **state)
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		const char *argv[] = {getenv("VU_BLK"), "--socket-path", rig->base.socket,
-				      "--backend=null", wrong[i][0],	 NULL};
+				      wrong[i][0], NULL};
 
 		spawn_run(&s, argv);
 		if (s.status != 2 || !strstr(s.err, wrong[i][1]))
 			fail_msg("%s: status %d: %s", wrong[i][0], s.status, s.err);
+		spawn_free(&s);
+	}
+}
+
+static void settings_given_twice_are_refused(void **state)
+{
+	static const char *const twice[][2] = {
+		{"--backend=null", "--backend=memory"},
+		{"--serial=a", "--serial=b"},
+		{"--logical-block-size=512", "--logical-block-size=4096"},
+		{"--size=1G", "--size=2G"},
+	};
+	struct disk_rig *rig = *state;
+	struct spawned s;
+
+	for (size_t i = 0; i < sizeof(twice) / sizeof(twice[0]); i++) {
+		const char *argv[] = {getenv("VU_BLK"), "--socket-path", rig->base.socket,
+				      twice[i][0],	twice[i][1],	 NULL};
+		char line[80];
+
+		snprintf(line, sizeof(line), "vu-blk: option '%s' is given twice; try --help\n",
+			 twice[i][1]);
+		spawn_run(&s, argv);
+		assert_int_equal(s.status, 2);
+		assert_string_equal(s.err, line);
 		spawn_free(&s);
 	}
 }
@@ -376,6 +401,7 @@ int main(void)
 		DISK_TEST(a_size_that_is_no_multiple_of_a_block_is_told),
 		DISK_TEST(an_image_without_a_block_is_refused),
 		DISK_TEST(wrong_options_are_refused_with_what_is_valid),
+		DISK_TEST(settings_given_twice_are_refused),
 	};
 
 	io_uring_or_skip();

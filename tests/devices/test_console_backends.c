@@ -383,6 +383,29 @@ static void a_terminal_is_raw_until_the_end_and_gives_its_size(void **state)
 	close(master);
 }
 
+static void settings_given_twice_are_refused(void **state)
+{
+	static const char *const twice[][2] = {
+		{"--console=echo", "--console=pty"},
+		{"--size=80x25", "--size=100x40"},
+	};
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < sizeof(twice) / sizeof(twice[0]); i++) {
+		const char *argv[] = {getenv(rig_program), "--socket-path", rig->socket,
+				      twice[i][0],	   twice[i][1],	    NULL};
+		char line[80];
+		struct spawned s;
+
+		snprintf(line, sizeof(line), "vu-console: option '%s' is given twice; try --help\n",
+			 twice[i][1]);
+		spawn_run(&s, argv);
+		assert_int_equal(s.status, 2);
+		assert_string_equal(s.err, line);
+		spawn_free(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +420,7 @@ int main(void)
 		TEST(a_full_disk_leaves_output_in_the_ring_and_is_logged_once),
 		TEST(pipes_as_standard_input_and_output),
 		TEST(a_terminal_is_raw_until_the_end_and_gives_its_size),
+		TEST(settings_given_twice_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

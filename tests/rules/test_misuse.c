@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A program's mistakes: an error and one line that says which; and callbacks that come in pairs. */
+#include <libvu/unstable.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "rules/rig.h"
 
@@ -121,6 +123,81 @@ static void a_queue_is_configured_before_the_session_within_limits(void **state)
 	rig_expect_errors(&rig, "its size is 256, and 1 to 64 can be used", 1);
 	rig_roundtrip(&rig, 1, 1);
 	rig_close(&rig);
+}
+
+static int no_command(struct vu_script *script, uint32_t n, const char *const *words, void *opaque)
+{
+	(void)script;
+	(void)n;
+	(void)words;
+	(void)opaque;
+	return 0;
+}
+
+static void a_struct_of_a_wrong_size_around_devices_is_named(void **state)
+{
+	static const struct vu_command commands[] = {{.name = "x", .run = no_command}, {0}};
+	struct {
+		struct vu_runner_info info;
+		uint64_t future;
+	} newer_runner = {
+		{.size = sizeof(newer_runner), .log_fn = log_book_write, .log_opaque = &logged}, 1};
+	struct {
+		struct vu_script_info info;
+		uint64_t future;
+	} newer_script = {{.size = sizeof(newer_script),
+			   .commands = commands,
+			   .command_size = sizeof(commands[0]),
+			   .log_fn = log_book_write,
+			   .log_opaque = &logged},
+			  1};
+	struct vu_socket_info socket = {.mode = 0600};
+	struct vu_worker_info worker = {.size = 8};
+	struct vu_runner *runner;
+	struct vu_device *dev;
+
+	(void)state;
+	assert_int_equal(vu_runner_new(&newer_runner.info, &runner), -E2BIG);
+	assert_non_null(
+		strstr(logged.last, "runner: struct vu_runner_info has something set at byte"));
+	assert_int_equal(vu_script_run_file(&newer_script.info, "/dev/null"), -E2BIG);
+	assert_non_null(
+		strstr(logged.last, "script: struct vu_script_info has something set at byte"));
+	newer_runner.info.size = sizeof(newer_runner.info);
+	assert_ok(vu_runner_new(&newer_runner.info, &runner));
+	assert_ok(vu_device_new(&good, NULL, NULL, &dev));
+	assert_int_equal(vu_runner_listen(runner, dev, "/never-made", &socket), -EINVAL);
+	assert_non_null(strstr(logged.last, "runner: struct vu_socket_info says size 0, and has"));
+	assert_int_equal(vu_runner_add_worker(runner, vu_device_group(dev), &worker), -EINVAL);
+	assert_non_null(strstr(logged.last, "set .size = sizeof(struct vu_worker_info)"));
+	vu_device_free(dev);
+	vu_runner_free(runner);
+}
+
+/* The log of such a struct cannot be told: the line goes to standard error. */
+static void a_size_that_nobody_set_is_named_on_standard_error(void **state)
+{
+	struct vu_runner_info runner_info = {.log_fn = log_book_write, .log_opaque = &logged};
+	struct vu_script_info script_info = {
+		.size = 8, .log_fn = log_book_write, .log_opaque = &logged};
+	int file = memfd_create("stderr", MFD_CLOEXEC), saved = dup(STDERR_FILENO);
+	struct vu_runner *runner;
+	char text[512] = "";
+	int ret[2];
+
+	(void)state;
+	fflush(stderr);
+	dup2(file, STDERR_FILENO);
+	ret[0] = vu_runner_new(&runner_info, &runner);
+	ret[1] = vu_script_run_file(&script_info, "/dev/null");
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	assert_int_equal(ret[0], -EINVAL);
+	assert_int_equal(ret[1], -EINVAL);
+	assert_true(pread(file, text, sizeof(text) - 1, 0) > 0);
+	close(file);
+	assert_memory_equal(text, "error: runner: struct vu_runner_info says size 0, and has", 57);
+	assert_non_null(strstr(text, "\nerror: script: struct vu_script_info says size 8, and"));
 }
 
 static void a_configuration_without_a_size_is_refused(void **state)
@@ -269,6 +346,8 @@ int main(void)
 		cmocka_unit_test(a_struct_of_a_wrong_size_is_named),
 		cmocka_unit_test(a_device_that_cannot_be_is_refused_with_its_reason),
 		cmocka_unit_test(a_queue_is_configured_before_the_session_within_limits),
+		cmocka_unit_test(a_struct_of_a_wrong_size_around_devices_is_named),
+		cmocka_unit_test(a_size_that_nobody_set_is_named_on_standard_error),
 		cmocka_unit_test(a_configuration_without_a_size_is_refused),
 		cmocka_unit_test(counters_say_how_far_they_were_filled),
 		cmocka_unit_test(a_completion_that_is_too_long_is_told_of),

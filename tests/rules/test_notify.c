@@ -344,62 +344,6 @@ static int take_aio_away(void)
 	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-static void kick(struct rig *rig, uint32_t q)
-{
-	assert_ok(driver_kick_always(rig->peer->queues[q]));
-	rig_assert_idle(rig);
-}
-
-/* Memory that is not shared looks like that: what the driver writes does not get here. */
-static void kicks_of_a_ring_that_never_moves_are_told_once(void **state)
-{
-	struct rig rig;
-
-	(void)state;
-	rig_open(&rig, NULL);
-	kick(&rig, 0); /* front-ends do that when they start a queue */
-	assert_int_equal(rig_logged(&rig, "share=on"), 0);
-	for (int i = 0; i < 3; i++)
-		kick(&rig, 0);
-	assert_int_equal(rig_logged(&rig, "queue 0: kicked 2 times, but its ring never moved"), 1);
-	assert_int_equal(rig_logged(&rig, "share=on"), 1);
-	/* It was slow, no more. */
-	rig_roundtrip(&rig, 0, 1);
-	rig_stop_queue(&rig, 0);
-	rig_start_queue(&rig, 0);
-	rig_pump(&rig); /* the descriptor still has the kicks of before: one */
-	/* Not enabled: these are the front-end's. */
-	assert_ok(frontend_set_vring_enable(front(&rig), 0, 0));
-	rig_pump(&rig);
-	for (int i = 0; i < 3; i++)
-		kick(&rig, 0);
-	assert_int_equal(rig_logged(&rig, "share=on"), 1);
-	assert_ok(frontend_set_vring_enable(front(&rig), 0, 1));
-	rig_pump(&rig);
-	kick(&rig, 0);
-	assert_int_equal(rig_logged(&rig, "share=on"), 2);
-	rig_close(&rig);
-}
-
-static void kicks_without_news_of_a_ring_that_moved_are_nothing_to_tell(void **state)
-{
-	struct rig rig;
-
-	(void)state;
-	rig_open(&rig, NULL);
-	kick(&rig, 0);
-	rig_roundtrip(&rig, 0, 1);
-	for (int i = 0; i < 3; i++)
-		kick(&rig, 0);
-	/* Nor one whose requests the device leaves where they are. */
-	rig.mode = RIG_LEAVE;
-	rig_submit(&rig, 1, 1);
-	for (int i = 0; i < 3; i++)
-		kick(&rig, 1);
-	assert_int_equal(rig_logged(&rig, "share=on"), 0);
-	rig_close(&rig);
-}
-
 /* vhost-user, SET_VRING_KICK: "polling should be used instead of waiting for the kick". */
 static void a_ring_without_a_kick_descriptor_is_polled(void **state)
 {
@@ -460,8 +404,6 @@ int main(void)
 		 &makers[7]},
 		cmocka_unit_test(a_socket_is_no_kick),
 		cmocka_unit_test(one_descriptor_may_kick_two_queues),
-		cmocka_unit_test(kicks_of_a_ring_that_never_moves_are_told_once),
-		cmocka_unit_test(kicks_without_news_of_a_ring_that_moved_are_nothing_to_tell),
 	};
 
 	if (getenv("LIBVU_TEST_NO_AIO") && take_aio_away()) {

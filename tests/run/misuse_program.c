@@ -85,6 +85,8 @@ static int misuse(const char *how, struct later_info *later, struct vu_option *o
 		option->argument = NULL;
 	else if (!strcmp(how, "choices"))
 		option->store = VU_STORE_CHOICE;
+	else if (!strcmp(how, "repeatable"))
+		option->repeatable = 1;
 	else
 		return strcmp(how, "device");
 	return 0;

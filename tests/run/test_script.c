@@ -133,13 +133,25 @@ static void tables_of_other_versions_are_taken_if_they_say_nothing_new(void **st
 	assert_int_equal(run_file(rig, "say x\n"), -EINVAL);
 	longer[1].more = 1;
 	assert_int_equal(run_file(rig, "note a\n"), -E2BIG);
-	longer[1].more = 0;
-	longer[1].command.run = NULL;
-	assert_int_equal(run_file(rig, "note a\n"), -EINVAL);
-	rig->info.command_size = sizeof(longer[0].command) - 1;
+	assert_non_null(strstr(rig->log, "built for a newer one\n"));
+}
+
+static void an_authors_mistake_gets_a_line(void **state)
+{
+	struct script_rig *rig = *state;
+	struct vu_command commands[2] = {rig->info.commands[0]};
+
+	rig->info.commands = commands;
+	commands[0].run = NULL;
 	assert_int_equal(run_file(rig, ""), -EINVAL);
+	assert_string_equal(rig->log, "script: struct vu_script_info: a command has no run\n");
+	rig->info.command_size = sizeof(commands[0]) / 2;
+	assert_int_equal(run_file(rig, ""), -EINVAL);
+	assert_string_equal(rig->log, "script: struct vu_script_info: command_size is not "
+				      "sizeof(struct vu_command)\n");
 	rig->info.commands = NULL;
 	assert_int_equal(run_file(rig, ""), -EINVAL);
+	assert_string_equal(rig->log, "script: struct vu_script_info: commands is NULL\n");
 }
 
 int main(void)
@@ -152,6 +164,7 @@ int main(void)
 		TEST(a_command_may_take_the_rest_of_its_line_as_it_is),
 		TEST(files_that_cannot_be_read_are_named),
 		TEST(tables_of_other_versions_are_taken_if_they_say_nothing_new),
+		TEST(an_authors_mistake_gets_a_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

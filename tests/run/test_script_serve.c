@@ -111,11 +111,11 @@ static void what_is_said_goes_to_every_client_and_answers_to_one(void **state)
 	assert_string_equal(script_read(rig, b), "* line 3 is high\n");
 	assert_string_equal(script_ask(rig, b, "say y\n"), "* y\nok\n");
 	assert_string_equal(script_read(rig, a), "* y\n");
-	/* A name from elsewhere cannot pretend to be two lines. */
+	/* A name from elsewhere cannot pretend to be two lines, nor tell a terminal what to do. */
 	vu_script_say(rig->script, "port\nok");
-	assert_string_equal(script_read(rig, a), "* port?ok\n");
+	assert_string_equal(script_read(rig, a), "* port\\x0aok\n");
 	close(a);
-	assert_string_equal(script_ask(rig, b, "say z\n"), "* port?ok\n* z\nok\n");
+	assert_string_equal(script_ask(rig, b, "say z\n"), "* port\\x0aok\n* z\nok\n");
 	close(b);
 }
 

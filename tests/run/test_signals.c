@@ -117,7 +117,7 @@ static void wait_taken(struct fixture *f)
 	while (idle) {
 		char *text = report(f, "counters device=echo0 queue=3 ");
 
-		idle = strstr(text, "batches=0\n");
+		idle = strstr(text, "batches=0 ");
 		free(text);
 	}
 }
@@ -161,7 +161,7 @@ static void sigusr1_prints_the_counters_of_every_queue_of_every_device(void **st
 			sscanf(line,
 			       "counters device=echo%u queue=%u requests=%llu readable_bytes=%llu "
 			       "written_bytes=%llu kicks=%llu signals=%llu signals_suppressed=%llu "
-			       "polls=%llu batches=%llu%n",
+			       "polls=%llu batches=%llu outstanding=0 for_ms=0%n",
 			       &device, &queue, &requests, &readable, &written, &kicks, &sent,
 			       &unsent, &polls, &batches, &end),
 			10);
@@ -176,6 +176,45 @@ static void sigusr1_prints_the_counters_of_every_queue_of_every_device(void **st
 	}
 	assert_int_equal(lines, 2 * ECHO_QUEUES);
 	free(text);
+	load_end(&f->load);
+	stop(f);
+	spawn_free(&f->program);
+}
+
+/* Until the last queue has so many outstanding, for this long: until alarm(). */
+static unsigned long long wait_outstanding(struct fixture *f, unsigned int n,
+					   unsigned long long least_ms)
+{
+	unsigned long long ms = 0;
+	unsigned int seen = 0;
+
+	do {
+		char *text = report(f, "counters device=echo0 queue=3 ");
+		const char *at = strstr(strstr(text, " queue=3 "), " outstanding=");
+
+		assert_non_null(at);
+		assert_int_equal(sscanf(at, " outstanding=%u for_ms=%llu\n", &seen, &ms), 2);
+		free(text);
+	} while (seen != n || ms < least_ms);
+	return ms;
+}
+
+static void sigusr1_shows_what_is_outstanding_and_for_how_long(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t begin = now_ms();
+	unsigned long long ms;
+
+	start(f, getenv("ECHO_PROGRAM"), 1, "--hold");
+	load_start(&f->load, f->path[0]);
+	load_submit(&f->load, 3, 3);
+	ms = wait_outstanding(f, 3, 50);
+	assert_true(ms <= now_ms() - begin + 20); /* a tick of the coarse clock */
+	/* More of them are no progress. */
+	load_submit(&f->load, 3, 1);
+	wait_outstanding(f, 4, ms);
+	load_stop_queues(&f->load);
+	wait_outstanding(f, 0, 0);
 	load_end(&f->load);
 	stop(f);
 	spawn_free(&f->program);
@@ -422,6 +461,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(sigterm_with_requests_in_flight_ends_it_within_a_second),
 		TEST(sigusr1_prints_the_counters_of_every_queue_of_every_device),
+		TEST(sigusr1_shows_what_is_outstanding_and_for_how_long),
 		TEST(sighup_reloads_and_the_front_end_sees_the_change),
 		TEST(sighup_and_sigusr1_do_not_end_a_program_that_has_no_use_for_them),
 		TEST(a_signal_that_ends_the_program_leaves_no_socket_file),

@@ -36,7 +36,7 @@ static void expect(const char *const *argv, int status, const char *out, const c
 static void wrong_usage_exits_with_2_and_names_the_culprit(void **state)
 {
 	static const struct {
-		const char *arg[2];
+		const char *arg[3];
 		const char *err;
 	} rows[] = {
 		{{"--no-such-option=1"}, "unknown option '--no-such-option=1'; try --help"},
@@ -77,8 +77,12 @@ static void wrong_usage_exits_with_2_and_names_the_culprit(void **state)
 		{{"--socket-path=/x", "--socket-path=/x"}, "socket /x is given twice"},
 		{{"--max-bytes=1", "--max-bytes=1"}, "'--max-bytes=1' is given twice; try"},
 		{{"--source=/x", "--source=/y"}, "option '--source=/y' is given twice"},
-		{{"--socket-mode=600", "--socket-mode=660"}, "option 'socket-mode' is given twice"},
-		{{"--socket-group=1", "--socket-group=1"}, "option 'socket-group' is given twice"},
+		{{"--socket-mode=600", "--socket-mode=660"}, "'--socket-mode=660' is given twice"},
+		{{"--socket-group=1", "--socket-group=1"}, "'--socket-group=1' is given twice"},
+		{{"--socket-group=0", "--socket-group", "0"}, "'--socket-group' is given twice"},
+		{{"--max-memory=1G", "--max-memory=2G"}, "'--max-memory=2G' is given twice; try"},
+		{{"--message-timeout=0", "--message-timeout=1"},
+		 "'--message-timeout=1' is given twice"},
 		{{"--fd=3", "--fd=3"}, "--fd=3 is given twice"},
 		{{"--socket-paht=/x"}, "'--socket-paht=/x' (did you mean --socket-path?); try"},
 		{{"--sokcet-path=/x"}, "(did you mean --socket-path?)"},
@@ -90,7 +94,7 @@ static void wrong_usage_exits_with_2_and_names_the_culprit(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		expect(ARGV(rows[i].arg[0], rows[i].arg[1]), 2, "", rows[i].err);
+		expect(ARGV(rows[i].arg[0], rows[i].arg[1], rows[i].arg[2]), 2, "", rows[i].err);
 }
 
 static void a_name_unlike_any_option_gets_no_guess(void **state)
@@ -128,6 +132,7 @@ static void an_authors_mistake_gets_a_line_and_no_crash(void **state)
 		{"settings", "option value: it is to be stored in settings, which is NULL\n"},
 		{"argument", "option value: it stores its argument, and takes none\n"},
 		{"choices", "option value: it has no choices\n"},
+		{"repeatable", "option value: it may be repeated, and has neither set nor a list"},
 		{"device", "misuse: create() made no device, by vu_program_add_device()\n"},
 		{"twice", "misuse: the device could not be made: File exists\n"},
 		{"no-control", "misuse: create() takes no commands, by vu_program_add_control()\n"},

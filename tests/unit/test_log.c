@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/printable.h"
 #include "kit/log_book.h"
 #include "kit/test.h"
 
@@ -200,6 +201,78 @@ static void threads_share_one_burst(void **state)
 	assert_int_equal(passed, LIMIT_BURST);
 }
 
+static void what_a_terminal_would_obey_is_written_out(void **state)
+{
+	static const char *const rows[][2] = {
+		{"plain, \"quoted\", \\", "plain, \"quoted\", \\"},
+		{"\x1b[2Jgone", "\\x1b[2Jgone"},
+		{"two\nlines\r\t\a", "two\\x0alines\\x0d\\x09\\x07"},
+		{"\x7f", "\\x7f"},
+		/* UTF-8 stays: of 2, 3 and 4 bytes, the first and the last character of each. */
+		{"\xc2\xa0\xdf\xbf", "\xc2\xa0\xdf\xbf"},
+		{"\xe0\xa0\x80\xef\xbf\xbf", "\xe0\xa0\x80\xef\xbf\xbf"},
+		{"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"},
+		/* Control characters of it, what is cut, too long, a surrogate, too large, or none.
+		 */
+		{"\xc2\x9b"
+		 "2J",
+		 "\\xc2\\x9b"
+		 "2J"},
+		{"\x9b"
+		 "2J",
+		 "\\x9b"
+		 "2J"},
+		{"a\xe2\x82", "a\\xe2\\x82"},
+		{"\xe2\x82"
+		 "b",
+		 "\\xe2\\x82"
+		 "b"},
+		{"\xc0\x9b\xe0\x82\x9b", "\\xc0\\x9b\\xe0\\x82\\x9b"},
+		{"\xed\xa0\x80", "\\xed\\xa0\\x80"},
+		{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},
+		{"\xff\xfe", "\\xff\\xfe"},
+	};
+	struct book b;
+
+	(void)state;
+	book_open(&b, VU_LOG_INFO);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		log_info(&b.log, "%s", rows[i][0]);
+		assert_memory_equal(b.last, "dev0: ", 6);
+		assert_string_equal(b.last + 6, rows[i][1]);
+	}
+}
+
+static void a_line_that_is_written_out_ends_with_a_whole_character(void **state)
+{
+	char text[600] = "", to[8];
+	struct book b;
+
+	(void)state;
+	book_open(&b, VU_LOG_INFO);
+	memset(text, '\x1b', sizeof(text) - 1);
+	log_info(&b.log, "%s", text);
+	assert_in_range(strlen(b.last), 500, 511);
+	assert_string_equal(b.last + strlen(b.last) - 4, "\\x1b");
+	assert_int_equal(printable(to, sizeof(to),
+				   "abc\x1b"
+				   "d"),
+			 7);
+	assert_string_equal(to, "abc\\x1b");
+	assert_int_equal(printable(to, 7,
+				   "abc\x1b"
+				   "d"),
+			 3);
+	assert_string_equal(to, "abc");
+	assert_int_equal(printable(to, 3,
+				   "a\xc3\xa9"
+				   "b"),
+			 1);
+	assert_string_equal(to, "a");
+	assert_int_equal(printable(to, 1, "a"), 0);
+	assert_string_equal(to, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +286,8 @@ int main(void)
 		cmocka_unit_test(what_was_left_out_can_be_told_at_the_end_and_only_then),
 		cmocka_unit_test(a_long_line_still_tells_what_was_left_out),
 		cmocka_unit_test(threads_share_one_burst),
+		cmocka_unit_test(what_a_terminal_would_obey_is_written_out),
+		cmocka_unit_test(a_line_that_is_written_out_ends_with_a_whole_character),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
