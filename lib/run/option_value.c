@@ -70,7 +70,7 @@ int option_store(const struct vu_option *o, const char *value, void *opaque)
 
 int option_is_single(const struct vu_option *o)
 {
-	bool keeps_all = !o->set && o->store == VU_STORE_LIST;
+	int keeps_all = !o->set && o->store == VU_STORE_LIST;
 
 	return o->argument && !o->repeatable && !keeps_all;
 }
