@@ -12,7 +12,7 @@
 #include "vhost_user/messages.h"
 #include "vhost_user/session.h"
 
-/* A front-end that answers nothing is asked no more than this. */
+/* Of a front-end that answers nothing no more than this is remembered. */
 enum { REPLIES_PER_PASS = 64, UNANSWERED_MAX = 1024 };
 
 static void channel_ready(struct vu_source *source, int fd, uint32_t events, void *opaque);
@@ -96,7 +96,7 @@ bool channel_is_ready(const struct session *s)
 	const struct channel *c = &s->channel;
 
 	/* One that is not read gets no more: what is asked for meanwhile is remembered, once. */
-	return c->conn && !wire_conn_is_sending(c->conn) && c->n_sent < UNANSWERED_MAX;
+	return c->conn && !wire_conn_is_sending(c->conn);
 }
 
 int channel_send(struct session *s, struct channel_request *r)
@@ -155,9 +155,6 @@ static int channel_take_reply(struct session *s, struct wire_msg *msg, const cha
 		return -EPROTO;
 	}
 	r = channel_take_sent(c);
-	/* What waited for room among those not answered may go on. */
-	if (s->dev->untold)
-		device_wake(s->dev);
 	r->done(s, r, msg);
 	wire_msg_close_fds(msg);
 	return 0;
@@ -206,8 +203,10 @@ static void channel_notify(struct session *s, uint32_t id, const struct vu_queue
 {
 	const struct wire_vring_state state = {.index = q->index};
 	struct channel_request plain = {.id = id, .payload = &state, .size = sizeof(state)};
-	struct channel_request *r = malloc(sizeof(*r));
+	struct channel_request *r = NULL;
 
+	if (s->channel.n_sent < UNANSWERED_MAX)
+		r = malloc(sizeof(*r));
 	/* Better one that nothing is heard of than none. */
 	if (!r) {
 		channel_send(s, &plain);

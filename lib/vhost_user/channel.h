@@ -47,7 +47,7 @@ struct channel {
 /* Use this socket from now on; taken over in any case.  -errno. */
 int channel_open(struct session *s, int fd);
 void channel_close(struct session *s);
-/* Can a request be sent now: there is a channel, and the front-end reads it and answers. */
+/* Can a request be sent now: there is a channel, and the front-end reads it. */
 bool channel_is_ready(const struct session *s);
 /* Send a request.  -ENOTCONN: the channel is gone, and done() is not called. */
 int channel_send(struct session *s, struct channel_request *r);

@@ -363,6 +363,29 @@ static void notifications_go_in_band_from_bind_to_bind(void **state)
 	rig_close(&rig);
 }
 
+static void a_front_end_that_answers_no_call_is_called_all_the_same(void **state)
+{
+	enum { CALLS = 1030, REMEMBERED = 1024 };
+	struct frontend_msg msg;
+	struct rig rig;
+
+	(void)state;
+	needs_split_rings();
+	rig_make(&rig, &inband);
+	rig_connect(&rig);
+	assert_ok(peer_start_uml(rig.peer));
+	for (int i = 0; i < CALLS; i++) {
+		rig_submit(&rig, 0, 1);
+		assert_ok(frontend_vring_kick(front(&rig), 0));
+		rig_wait_used(&rig, 0, 1);
+		assert_ok(frontend_recv_backend(front(&rig), &msg, 1000));
+		assert_int_equal(msg.hdr.request, WIRE_BACKEND_VRING_CALL);
+		/* No more are remembered to be answered. */
+		assert_int_equal(!!(msg.hdr.flags & WIRE_NEED_REPLY), i < REMEMBERED);
+	}
+	rig_close(&rig);
+}
+
 static void an_in_band_ring_error_is_a_message(void **state)
 {
 	struct frontend_msg msg;
@@ -449,6 +472,7 @@ int main(void)
 		cmocka_unit_test(a_disabled_transmit_queue_discards_what_is_sent),
 		cmocka_unit_test(user_mode_linux_binds_anew_without_a_stop),
 		cmocka_unit_test(notifications_go_in_band_from_bind_to_bind),
+		cmocka_unit_test(a_front_end_that_answers_no_call_is_called_all_the_same),
 		cmocka_unit_test(an_in_band_ring_error_is_a_message),
 		cmocka_unit_test(an_in_band_call_is_not_lost_when_the_device_stops),
 		cmocka_unit_test(an_in_band_call_of_a_dead_session_is_not_sent_to_the_next),
