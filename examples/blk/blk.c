@@ -304,10 +304,7 @@ int main(int argc, char **argv)
 		.serial = "vu-blk",
 	};
 	const struct vu_program_info info = {
-		.size = sizeof(info),
-		.name = "vu-blk",
-		.type = "block",
-		.summary = "A vhost-user block device.",
+		VU_PROGRAM("vu-blk", "block", "A vhost-user block device."),
 		.features = features,
 		VU_PROGRAM_OPTIONS(options, &settings),
 		VU_PROGRAM_STATE(struct blk_disk, create, destroy),

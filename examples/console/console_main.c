@@ -102,10 +102,7 @@ int main(int argc, char **argv)
 {
 	struct console_settings settings = {.console = "echo", .cols = 80, .rows = 25};
 	const struct vu_program_info info = {
-		.size = sizeof(info),
-		.name = "vu-console",
-		.type = "console",
-		.summary = "A vhost-user console with named ports.",
+		VU_PROGRAM("vu-console", "console", "A vhost-user console with named ports."),
 		VU_PROGRAM_OPTIONS(options, &settings),
 		VU_PROGRAM_COMMANDS(console_commands),
 		VU_PROGRAM_STATE(struct console, create, destroy),

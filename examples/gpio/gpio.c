@@ -180,10 +180,7 @@ int main(int argc, char **argv)
 {
 	struct settings settings = {0};
 	const struct vu_program_info info = {
-		.size = sizeof(info),
-		.name = "vu-gpio",
-		.type = "gpio",
-		.summary = "A vhost-user GPIO controller.",
+		VU_PROGRAM("vu-gpio", "gpio", "A vhost-user GPIO controller."),
 		VU_PROGRAM_OPTIONS(options, &settings),
 		VU_PROGRAM_COMMANDS(gpio_commands),
 		VU_PROGRAM_STATE(struct port, create, destroy),

@@ -232,10 +232,7 @@ int main(int argc, char **argv)
 {
 	struct settings settings = {0};
 	const struct vu_program_info info = {
-		.size = sizeof(info),
-		.name = "vu-i2c",
-		.type = "i2c",
-		.summary = "A vhost-user I2C adapter.",
+		VU_PROGRAM("vu-i2c", "i2c", "A vhost-user I2C adapter."),
 		VU_PROGRAM_OPTIONS(options, &settings),
 		VU_PROGRAM_COMMANDS(i2c_commands),
 		VU_PROGRAM_STATE(struct i2c, create, destroy),

@@ -210,10 +210,8 @@ int main(int argc, char **argv)
 {
 	struct settings settings = {0};
 	const struct vu_program_info info = {
-		.size = sizeof(info),
-		.name = "vu-input",
-		.type = "input",
-		.summary = "A vhost-user input device, real or simulated (a keyboard by default).",
+		VU_PROGRAM("vu-input", "input",
+			   "A vhost-user input device, real or simulated (a keyboard by default)."),
 		.features = input_evdev_features,
 		VU_PROGRAM_OPTIONS(options, &settings),
 		VU_PROGRAM_COMMANDS(input_commands),

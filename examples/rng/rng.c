@@ -197,10 +197,7 @@ int main(int argc, char **argv)
 {
 	struct settings settings = {.max_bytes = REQUEST_MAX};
 	const struct vu_program_info info = {
-		.size = sizeof(info),
-		.name = "vu-rng",
-		.type = "rng",
-		.summary = "A vhost-user entropy device.",
+		VU_PROGRAM("vu-rng", "rng", "A vhost-user entropy device."),
 		VU_PROGRAM_OPTIONS(options, &settings),
 		VU_PROGRAM_STATE(struct rng, create, destroy),
 	};

@@ -237,10 +237,7 @@ int main(int argc, char **argv)
 {
 	struct settings settings = {.sysfs = "/sys"};
 	const struct vu_program_info info = {
-		.size = sizeof(info),
-		.name = "vu-scmi",
-		.type = "scmi",
-		.summary = "A vhost-user SCMI platform.",
+		VU_PROGRAM("vu-scmi", "scmi", "A vhost-user SCMI platform."),
 		VU_PROGRAM_OPTIONS(options, &settings),
 		VU_PROGRAM_COMMANDS(scmi_commands),
 		VU_PROGRAM_STATE(struct scmi_device, create, destroy),

@@ -38,6 +38,8 @@
 	.offset = VU_OPTION_OFFSET(type, member, struct vu_option_list), .max = most
 
 /* Initializers of struct vu_program_info: members that belong together. */
+#define VU_PROGRAM(called, kind, says)                                                             \
+	.size = sizeof(struct vu_program_info), .name = called, .type = kind, .summary = says
 #define VU_PROGRAM_OPTIONS(table, stored_in)                                                       \
 	.options = table, .option_size = sizeof((table)[0]), .settings = stored_in
 #define VU_PROGRAM_COMMANDS(table) .commands = table, .command_size = sizeof((table)[0])
