@@ -17,7 +17,7 @@ struct session;
  * A handler starts from valid input.  Returns
  *   MESSAGE_DONE      done; acked if the front-end asked for it (reply-ack)
  *   MESSAGE_REPLIED   it sent the message's own reply
- *   MESSAGE_LATER     the answer comes later (session_finish()); the socket is not read until then
+ *   MESSAGE_LATER     the answer comes later (session_wait()); the socket is not read until then
  *   -EPROTO           cannot go on: the session ends (it logged why)
  *   other -errno      refused (it logged why): a negative ack where one was asked for, else the
  *                     session ends
