@@ -11,18 +11,13 @@
 #ifndef DEVICES_RIG_H
 #define DEVICES_RIG_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <endian.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "frontend/peer.h"
+#include "kit/test.h"
 #include "run/spawn.h"
 
 enum {

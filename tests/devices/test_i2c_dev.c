@@ -3,17 +3,12 @@
  * vu-i2c's adapter of this machine (examples/i2c/i2c_dev.c), with ioctl() replaced: what it asks of
  * i2c-dev, and what it makes of the answers.  tests/guest/i2c.py has real ones.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <linux/i2c-dev.h>
 #include <linux/i2c.h>
 #include <string.h>
 
+#include "kit/test.h"
 #include "i2c.h"
 
 int __wrap_ioctl(int fd, unsigned long request, ...);

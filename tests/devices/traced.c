@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See traced.h. */
+#include "kit/test.h"
 #include "traced.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
 #include <errno.h>
 #include <signal.h>

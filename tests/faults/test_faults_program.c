@@ -4,10 +4,7 @@
  * library's failing each time: it ends by itself, and with a line if it did not serve.
  */
 #include <poll.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include <libvu/vu.h>
 
 #include "fault.h"
 #include "frontend/peer.h"
+#include "kit/test.h"
 
 enum { QUEUES = 2, PATIENCE_MS = 20000, ENOUGH = 2000 };
 

@@ -6,18 +6,15 @@
 #include <endian.h>
 #include <errno.h>
 #include <poll.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "frontend/peer.h"
+#include "kit/test.h"
 
 enum { EXIT_SKIP = 77, START_TRIES = 500, BLOCK = 4096, QUEUES = 2 };
 

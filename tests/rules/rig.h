@@ -131,6 +131,8 @@ uint32_t rig_collect(struct rig *rig, uint32_t q);
 void rig_wait_used(struct rig *rig, uint32_t q, uint32_t n);
 /* Submit and wait. */
 void rig_roundtrip(struct rig *rig, uint32_t q, uint32_t n);
+/* The device keeps these n, and what comes after them. */
+void rig_hold(struct rig *rig, uint32_t q, uint32_t n);
 /* Do what the device does, to a request that it held; the oldest. */
 uint32_t rig_invert(const struct vu_req *req);
 void rig_complete_held(struct rig *rig, uint32_t q);

@@ -75,6 +75,16 @@ void rig_roundtrip(struct rig *rig, uint32_t q, uint32_t n)
 	rig_wait_used(rig, q, n);
 }
 
+void rig_hold(struct rig *rig, uint32_t q, uint32_t n)
+{
+	uint32_t before = rig->queues[q].n_held;
+
+	rig->mode = RIG_HOLD;
+	rig_submit(rig, q, n);
+	rig_pump(rig);
+	assert_int_equal(rig->queues[q].n_held, before + n);
+}
+
 void rig_assert_no_reply(struct rig *rig)
 {
 	rig_pump(rig);

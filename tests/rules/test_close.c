@@ -60,8 +60,7 @@ static void a_close_that_takes_too_long_can_be_cut_short(void **state)
 
 	(void)state;
 	rig_open(&rig, NULL);
-	rig.mode = RIG_HOLD;
-	rig_submit(&rig, 0, 1);
+	rig_hold(&rig, 0, 1);
 	rig_assert_idle(&rig);
 	vu_device_drain(rig.dev);
 	rig_assert_idle(&rig);

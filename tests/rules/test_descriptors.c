@@ -306,10 +306,7 @@ static void what_outstanding_requests_use_counts_until_they_end(void **state)
 
 	(void)state;
 	rig_open(&rig, &config);
-	rig.mode = RIG_HOLD;
-	rig_submit(&rig, 0, 1);
-	rig_pump(&rig);
-	assert_int_equal(rig.queues[0].n_held, 1);
+	rig_hold(&rig, 0, 1);
 	peer_disconnect(rig.peer);
 	rig_pump(&rig);
 	rig_connect(&rig);

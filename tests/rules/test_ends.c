@@ -20,10 +20,7 @@ static void *complete_all(void *opaque)
 /* Queue 1's requests are outstanding, and their session is gone. */
 static void lose_session(struct rig *rig, uint32_t n)
 {
-	rig->mode = RIG_HOLD;
-	rig_submit(rig, 1, n);
-	rig_pump(rig);
-	assert_int_equal(rig->queues[1].n_held, n);
+	rig_hold(rig, 1, n);
 	peer_disconnect(rig->peer);
 	rig_pump(rig);
 	assert_int_equal(vu_device_is_attached(rig->dev), 0);
@@ -139,9 +136,7 @@ static void a_group_outlives_its_device(void **state)
 	group = rig.group;
 	assert_ok(vu_group_add_timer(group, expired, &calls, &timer));
 	if (*state) {
-		rig.mode = RIG_HOLD;
-		rig_submit(&rig, 1, REQUESTS);
-		rig_pump(&rig);
+		rig_hold(&rig, 1, REQUESTS);
 		/* A kick, a command and completions that nobody has seen yet. */
 		rig_submit(&rig, 1, 1);
 		rig_send_stop(&rig, 0);

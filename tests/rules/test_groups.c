@@ -11,9 +11,7 @@ static void a_request_cannot_be_completed_twice(void **state)
 
 	(void)state;
 	rig_open(&rig, &debug);
-	rig.mode = RIG_HOLD;
-	rig_submit(&rig, 0, 2);
-	rig_pump(&rig);
+	rig_hold(&rig, 0, 2);
 	req = rig.queues[0].held[0];
 	assert_int_equal(vu_req_complete(req, RIG_BYTES + 1), -ERANGE);
 	rig_expect_errors(&rig, "the request has room for 64", 1);
@@ -79,9 +77,7 @@ static void the_wrong_thread_is_told_so(void **state)
 
 	(void)state;
 	rig_open(&rig, &debug);
-	rig.mode = RIG_HOLD;
-	rig_submit(&rig, 0, 1);
-	rig_pump(&rig);
+	rig_hold(&rig, 0, 1);
 	assert_ok(pthread_create(&thread, NULL, misuse, &rig.queues[0]));
 	assert_ok(pthread_join(thread, &failed));
 	assert_null(failed);

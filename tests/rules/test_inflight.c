@@ -54,10 +54,7 @@ static void hold_and_lose(struct rig *rig, const struct rig_config *config, stru
 	rig_make(rig, config);
 	start_with_log(rig, log);
 	rig_roundtrip(rig, 0, 3);
-	rig->mode = RIG_HOLD;
-	rig_submit(rig, 0, n);
-	rig_pump(rig);
-	assert_int_equal(rig->queues[0].n_held, n);
+	rig_hold(rig, 0, n);
 	peer_disconnect(rig->peer);
 	rig_pump(rig);
 }
@@ -293,9 +290,7 @@ static void a_stopping_queue_may_leave_requests_in_the_log(void **state)
 	rig_make(&rig, &may_suspend);
 	start_with_log(&rig, &log);
 	rig_roundtrip(&rig, 0, 3);
-	rig.mode = RIG_HOLD;
-	rig_submit(&rig, 0, 4);
-	rig_pump(&rig);
+	rig_hold(&rig, 0, 4);
 	q = &rig.queues[0];
 	assert_int_equal(vu_req_leave(q->held[0]), -EBUSY);
 	rig_complete_held(&rig, 0);
@@ -327,9 +322,7 @@ static void without_that_feature_nothing_can_be_suspended(void **state)
 	(void)state;
 	rig_make(&rig, NULL);
 	start_with_log(&rig, &log);
-	rig.mode = RIG_HOLD;
-	rig_submit(&rig, 0, 1);
-	rig_pump(&rig);
+	rig_hold(&rig, 0, 1);
 	rig_send_stop(&rig, 0);
 	assert_int_equal(vu_req_leave(rig.queues[0].held[0]), -ENOTSUP);
 	rig_assert_no_reply(&rig);

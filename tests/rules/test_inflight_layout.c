@@ -182,9 +182,7 @@ static void a_broken_queue_leaves_nothing_in_its_log(void **state)
 	ask_for_log(&m);
 	for (int i = 0; i < 4; i++) {
 		driver_comes(&m);
-		m.rig.mode = RIG_HOLD;
-		rig_submit(&m.rig, 0, 2);
-		rig_pump(&m.rig);
+		rig_hold(&m.rig, 0, 2);
 		assert_true(driver_add(m.rings[m.packed][0], &nowhere, 1, NULL) >= 0);
 		driver_publish(m.rings[m.packed][0]);
 		assert_ok(driver_kick_always(m.rings[m.packed][0]));

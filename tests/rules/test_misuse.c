@@ -247,9 +247,7 @@ static void a_completion_that_is_too_long_is_told_of(void **state)
 
 	(void)state;
 	rig_open(&rig, &debug);
-	rig.mode = RIG_HOLD;
-	rig_submit(&rig, 0, 1);
-	rig_pump(&rig);
+	rig_hold(&rig, 0, 1);
 	assert_int_equal(vu_req_complete(rig.queues[0].held[0], RIG_BYTES + 1), -ERANGE);
 	rig_expect_errors(&rig,
 			  "queue 0: vu_req_complete() of 65 bytes, but the request has room "
@@ -323,9 +321,7 @@ static void a_fault_in_memory_of_an_old_session_does_not_end_the_next(void **sta
 
 	(void)state;
 	rig_open(&rig, NULL);
-	rig.mode = RIG_HOLD;
-	rig_submit(&rig, 0, 1);
-	rig_pump(&rig);
+	rig_hold(&rig, 0, 1);
 	peer_disconnect(rig.peer);
 	rig_pump(&rig);
 	assert_int_equal(vu_device_fault(rig.dev, rig.queues[0].held[0]->readable[0].iov_base), 1);

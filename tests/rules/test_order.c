@@ -13,10 +13,7 @@ static const struct rig_config in_order = {.device = {.features = RIG_BIT(VU_F_I
 static void open_with_held(struct rig *rig, const struct rig_config *config, uint32_t n)
 {
 	rig_open(rig, config);
-	rig->mode = RIG_HOLD;
-	rig_submit(rig, 0, n);
-	rig_pump(rig);
-	assert_int_equal(rig->queues[0].n_held, n);
+	rig_hold(rig, 0, n);
 	driver_take_calls(rig->peer->queues[0]);
 }
 

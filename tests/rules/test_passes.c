@@ -195,8 +195,7 @@ static void a_signal_that_the_device_forgets_is_sent_by_the_library(void **state
 	rig_pump(&rig);
 	assert_int_equal(driver_take_calls(rig.peer->queues[0]), 1);
 	assert_int_equal(rig_collect(&rig, 0), 1);
-	rig.mode = RIG_HOLD;
-	rig_submit(&rig, 0, 1);
+	rig_hold(&rig, 0, 1);
 	rig_assert_idle(&rig);
 	rig_complete_held(&rig, 0);
 	assert_int_equal(driver_take_calls(rig.peer->queues[0]), 0);
@@ -254,9 +253,7 @@ static void a_batch_is_one_signal_at_the_entry_the_driver_waits_for(void **state
 	rig_open(&rig, NULL);
 	ring = rig.peer->queues[0];
 	rig_roundtrip(&rig, 0, 1);
-	rig.mode = RIG_HOLD;
-	rig_submit(&rig, 0, 6);
-	rig_pump(&rig);
+	rig_hold(&rig, 0, 6);
 	driver_take_calls(ring);
 	driver_call_after(ring, 2, 2);
 	for (int i = 0; i < 6; i++) {

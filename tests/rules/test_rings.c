@@ -128,9 +128,7 @@ static void a_restart_waits_for_outstanding_requests(void **state)
 
 	(void)state;
 	rig_open(&rig, NULL);
-	rig.mode = RIG_HOLD;
-	rig_submit(&rig, 0, 2);
-	rig_pump(&rig);
+	rig_hold(&rig, 0, 2);
 	rig.mode = RIG_SERVE;
 	rig_add(&rig, 0);
 	driver_publish(rig.peer->queues[0]);
@@ -256,9 +254,7 @@ static void a_request_taken_before_the_ring_was_disabled_is_completed_as_usual(v
 
 	(void)state;
 	rig_open(&rig, NULL);
-	rig.mode = RIG_HOLD;
-	rig_submit(&rig, 0, 1);
-	rig_pump(&rig);
+	rig_hold(&rig, 0, 1);
 	assert_ok(frontend_set_vring_enable(front(&rig), 0, false));
 	rig_complete_held(&rig, 0);
 	rig_wait_used(&rig, 0, 1);

@@ -10,10 +10,7 @@
 static void open_and_lose(struct rig *rig, const struct rig_config *config, uint32_t q, uint32_t n)
 {
 	rig_open(rig, config);
-	rig->mode = RIG_HOLD;
-	rig_submit(rig, q, n);
-	rig_pump(rig);
-	assert_int_equal(rig->queues[q].n_held, n);
+	rig_hold(rig, q, n);
 	rig->mode = RIG_SERVE;
 	peer_disconnect(rig->peer);
 	rig_assert_idle(rig);

@@ -105,9 +105,7 @@ static void requests_of_an_old_session_that_keep_the_new_one_waiting_are_named(v
 
 	(void)state;
 	rig_open(&rig, NULL);
-	rig.mode = RIG_HOLD;
-	rig_submit(&rig, 0, 3);
-	rig_pump(&rig);
+	rig_hold(&rig, 0, 3);
 	peer_disconnect(rig.peer);
 	rig_assert_idle(&rig);
 	rig.mode = RIG_SERVE;

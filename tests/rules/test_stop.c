@@ -12,10 +12,7 @@
 static void open_with_held(struct rig *rig, uint32_t n)
 {
 	rig_open(rig, NULL);
-	rig->mode = RIG_HOLD;
-	rig_submit(rig, 0, n);
-	rig_pump(rig);
-	assert_int_equal(rig->queues[0].n_held, n);
+	rig_hold(rig, 0, n);
 	assert_int_equal(vu_queue_outstanding(rig->queues[0].queue), n);
 	rig->mode = RIG_SERVE;
 }
@@ -191,9 +188,7 @@ static void a_reset_waits_for_every_queue(void **state)
 	struct rig rig;
 
 	open_with_held(&rig, 1);
-	rig.mode = RIG_HOLD;
-	rig_submit(&rig, 1, 2);
-	rig_pump(&rig);
+	rig_hold(&rig, 1, 2);
 	rig_send(&rig, request, &zero, by_status ? sizeof(zero) : 0, NULL, 0);
 	for (int i = 0; i < 3; i++) {
 		rig_assert_no_reply(&rig);

@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The fixture of the runner's tests. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "kit/test.h"
 #include "fixture.h"
 
 static void quiet(void *opaque, enum vu_log_level level, const char *line)

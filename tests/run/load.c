@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The driver of load.h. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 
+#include "kit/test.h"
 #include "load.h"
 #include "spawn.h"
 

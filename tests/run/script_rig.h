@@ -3,18 +3,14 @@
 #ifndef RUN_SCRIPT_RIG_H
 #define RUN_SCRIPT_RIG_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <libvu/unstable.h>
+
+#include "kit/test.h"
 
 enum { SCRIPT_TEXT = 1 << 18 };
 

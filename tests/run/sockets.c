@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Socket files and connections for tests. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "kit/test.h"
 #include "sockets.h"
 #include "spawn.h"
 

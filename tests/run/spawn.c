@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Starting programs for tests.  Failures end the test through cmocka. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -24,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kit/test.h"
 #include "spawn.h"
 
 static void spawn_sleep_ms(long ms)

@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Worker threads of a runner: polling, CPUs, what is refused. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <errno.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -14,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "kit/test.h"
 #include "run/worker.h"
 #include "workers.h"
 

@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* vu_program from outside: real programs, started as management software starts them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kit/test.h"
 #include "sockets.h"
 #include "spawn.h"
 

@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The entropy devices, driven by the test peer through real rings in another process's memory. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,6 +11,7 @@
 #include <unistd.h>
 
 #include "frontend/peer.h"
+#include "kit/test.h"
 #include "spawn.h"
 
 enum { MAX_ARGS = 8, DRY_MS = 100 };

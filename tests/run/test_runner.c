@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* vu_runner: where front-ends come from, reconnection, many devices, starting and stopping. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -19,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kit/test.h"
 #include "fixture.h"
 #include "sockets.h"
 #include "spawn.h"

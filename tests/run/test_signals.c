@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* A program with workers from outside: SIGTERM, SIGUSR1, SIGHUP, SIGBUS, --cpus, many devices. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <dirent.h>
 #include <errno.h>
 #include <sched.h>
@@ -19,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kit/test.h"
 #include "load.h"
 #include "sockets.h"
 #include "spawn.h"

@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* vu_runner_listen(): what happens to files that are, or are not, another's. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -15,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kit/test.h"
 #include "fixture.h"
 #include "sockets.h"
 

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What users and authors of programs get wrong: one line that says what is right. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "kit/test.h"
 #include "spawn.h"
 
 #define VU_RNG getenv("VU_RNG")

@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Worker threads of a runner: load, stopping with requests in flight, starting anew. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kit/test.h"
 #include "sockets.h"
 #include "workers.h"
 

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The fixture of the workers' tests. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "kit/test.h"
 #include "workers.h"
 
 int workers_setup(void **state)

@@ -7,11 +7,6 @@
 #ifndef UNIT_CORE_RIG_H
 #define UNIT_CORE_RIG_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,6 +16,7 @@
 #include "core/transport.h"
 #include "frontend/driver.h"
 #include "frontend/guest.h"
+#include "kit/test.h"
 
 enum { CORE_QUEUES = 2, CORE_HELD = 8, CORE_SIZE = 16, CORE_BYTES = 8 };
 

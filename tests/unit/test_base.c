@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The mailbox, alone and between threads; structs that begin with their size. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -14,6 +9,7 @@
 
 #include "base/mailbox.h"
 #include "base/size_struct.h"
+#include "kit/test.h"
 
 static void mail_comes_oldest_first(void **state)
 {

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Descriptors that a worker of the kernel's closes. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/closer.h"
+#include "kit/test.h"
 
 enum { MANY = 64, ROUNDS = 20 };
 

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The validator against every row: good, wrong size, wrong fds, not negotiated; and its acks. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kit/test.h"
 #include "recorder.h"
 
 /* The message ends the session, no handler runs, and one line names message and reason. */

@@ -6,14 +6,10 @@
  * The device is the library's own functions, compiled with fences/base/atomics.h; the driver is
  * steps as Linux takes them.  fences/model.h says what one sees of the other.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-
 #include <string.h>
 
 #include "fences/model.h"
+#include "kit/test.h"
 #include "ring/hot.h"
 
 enum {

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* LISTEN_PID and LISTEN_FDS: which descriptors a service manager gave us, and what becomes of them.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -14,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "kit/test.h"
 #include "run/inherited.h"
 
 enum { FDS = 2, OURS = -1 };

@@ -3,11 +3,6 @@
  * The list of mappings changes at every moment while mappings_fault() reads it: the list is
  * compiled into this test with loads that call back.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +12,7 @@ static void about_to_load(void);
 #undef atomic_load_explicit
 #define atomic_load_explicit(p, order) (about_to_load(), *(p))
 
+#include "kit/test.h"
 #include "mem/mappings.c"
 
 static void (*change)(void);

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* A memory file that shrinks under its mapping: mappings_fault() in a SIGBUS handler. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,6 +12,7 @@
 #include <unistd.h>
 
 #include "frontend/guest.h"
+#include "kit/test.h"
 #include "mem/mappings.h"
 #include "mem/table.h"
 

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The message table against the specification's list, and how messages read in a log. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "kit/test.h"
 #include "recorder.h"
 
 static void assert_row(const struct message *m, uint32_t id, const struct expected *e)

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Receiving: what arrives in pieces, with fds, too large, or not to its end. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -16,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "kit/test.h"
 #include "wire_peer.h"
 
 static void assert_message(const struct wire_msg *msg, uint32_t request, uint32_t size,

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Payload layouts: which sizes are right, and how values read in a log. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "kit/test.h"
 #include "wire/layout.h"
 #include "wire/conn.h"
 

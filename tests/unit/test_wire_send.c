@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Sending: at once, in parts, later, in order, or not at all. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -14,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "kit/test.h"
 #include "wire_peer.h"
 
 static int send_numbered(struct fixture *f, uint32_t number, uint32_t size, const int *fds,

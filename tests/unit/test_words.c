@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* From bytes to lines, words and numbers. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <string.h>
 
 #include <libvu/vu.h>
 
+#include "kit/test.h"
 #include "run/number.h"
 #include "run/words.h"
 

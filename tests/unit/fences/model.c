@@ -2,14 +2,10 @@
 /* Two agents and their memory; see model.h. */
 #include "fences/model.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-
 #include <string.h>
 
 #include "base/atomics.h"
+#include "kit/test.h"
 
 enum { MAX_CHOICES = 64 };
 
