@@ -9,23 +9,25 @@
 #include "kit/test.h"
 #include "fixture.h"
 
-static void quiet(void *opaque, enum vu_log_level level, const char *line)
+struct vu_device *new_device(struct fixture *f)
 {
-}
-
-struct vu_device *new_device(void)
-{
-	const struct vu_device_info info = {
-		.size = sizeof(info), .device_id = 4, .n_queues = 1, .log_fn = quiet};
+	const struct vu_device_info info = {.size = sizeof(info),
+					    .device_id = 4,
+					    .n_queues = 1,
+					    .log_fn = log_book_write,
+					    .log_opaque = &f->log};
 	struct vu_device *dev = NULL;
 
 	assert_int_equal(vu_device_new(&info, NULL, NULL, &dev), 0);
 	return dev;
 }
 
-struct vu_runner *new_runner(uint32_t once)
+struct vu_runner *new_runner(struct fixture *f, uint32_t once)
 {
-	const struct vu_runner_info info = {.size = sizeof(info), .once = once, .log_fn = quiet};
+	const struct vu_runner_info info = {.size = sizeof(info),
+					    .once = once,
+					    .log_fn = log_book_write,
+					    .log_opaque = &f->log};
 	struct vu_runner *runner = NULL;
 
 	assert_int_equal(vu_runner_new(&info, &runner), 0);
@@ -36,11 +38,12 @@ int fixture_setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
+	log_book_open(&f->log);
 	snprintf(f->dir, sizeof(f->dir), "/tmp/vu-runner-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	snprintf(f->path, sizeof(f->path), "%s/sock", f->dir);
-	f->runner = new_runner(0);
-	f->dev = new_device();
+	f->runner = new_runner(f, 0);
+	f->dev = new_device(f);
 	*state = f;
 	return 0;
 }

@@ -8,6 +8,8 @@
 
 #include <libvu/vu.h>
 
+#include "kit/log_book.h"
+
 struct fixture {
 	char dir[32];
 	char path[64];
@@ -16,10 +18,12 @@ struct fixture {
 	pthread_t thread;
 	bool started; /* and not joined */
 	int run_result;
+	struct log_book log;
 };
 
-struct vu_device *new_device(void);
-struct vu_runner *new_runner(uint32_t once);
+/* They log to the fixture. */
+struct vu_device *new_device(struct fixture *f);
+struct vu_runner *new_runner(struct fixture *f, uint32_t once);
 
 /* What a failed test left running. */
 void fixture_end_run(struct fixture *f);

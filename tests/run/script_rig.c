@@ -2,7 +2,6 @@
 /* See script_rig.h. */
 #include "script_rig.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -10,15 +9,6 @@
 #include <sys/ioctl.h>
 
 #include "sockets.h"
-
-static void script_log(void *opaque, enum vu_log_level level, const char *line)
-{
-	struct script_rig *rig = opaque;
-	size_t len = strlen(rig->log);
-
-	(void)level;
-	snprintf(rig->log + len, sizeof(rig->log) - len, "%s\n", line);
-}
 
 /* note WORDS... */
 static int note(struct vu_script *script, uint32_t n, const char *const *words, void *opaque)
@@ -71,27 +61,16 @@ static const struct vu_command commands[] = {
 	{NULL, NULL, NULL, 0, 0, NULL},
 };
 
-static unsigned int count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 int script_setup(void **state)
 {
 	struct script_rig *rig = calloc(1, sizeof(*rig));
 	const struct vu_device_info info = {.size = sizeof(info),
 					    .device_id = 4,
 					    .n_queues = 1,
-					    .log_fn = script_log,
-					    .log_opaque = rig};
+					    .log_fn = log_book_write,
+					    .log_opaque = &rig->log};
 
+	log_book_open(&rig->log);
 	snprintf(rig->dir, sizeof(rig->dir), "/tmp/vu-script-XXXXXX");
 	assert_non_null(mkdtemp(rig->dir));
 	snprintf(rig->path, sizeof(rig->path), "%s/control", rig->dir);
@@ -102,8 +81,8 @@ int script_setup(void **state)
 					    .command_size = sizeof(commands[0]),
 					    .opaque = rig,
 					    .log_level = VU_LOG_INFO,
-					    .log_fn = script_log,
-					    .log_opaque = rig};
+					    .log_fn = log_book_write,
+					    .log_opaque = &rig->log};
 	*state = rig;
 	return 0;
 }
@@ -111,14 +90,14 @@ int script_setup(void **state)
 int script_teardown(void **state)
 {
 	struct script_rig *rig = *state;
-	unsigned int fds;
+	int fds;
 	int ret;
 
 	vu_script_free(rig->script);
 	vu_device_free(rig->dev);
 	fds = count_fds();
 	if (fds != rig->fds)
-		print_error("%u fds were open, now %u\n", rig->fds, fds);
+		print_error("%d fds were open, now %d\n", rig->fds, fds);
 	ret = rmdir(rig->dir);
 	if (ret)
 		print_error("%s: %s\n", rig->dir, strerror(errno));

@@ -10,6 +10,8 @@
 
 #include <libvu/unstable.h>
 
+#include "kit/counts.h"
+#include "kit/log_book.h"
 #include "kit/test.h"
 
 enum { SCRIPT_TEXT = 1 << 18 };
@@ -20,10 +22,10 @@ struct script_rig {
 	struct vu_device *dev;
 	struct vu_script_info info;
 	struct vu_script *script;
-	char log[4096];		/* lines, each with a newline */
+	struct log_book log;
 	char ran[4096];		/* what commands "note" noted: "a,b;c;" */
 	char text[SCRIPT_TEXT]; /* of script_read() */
-	unsigned int fds;	/* how many were open before */
+	int fds;		/* how many were open before */
 };
 
 int script_setup(void **state);

@@ -140,7 +140,7 @@ static void once_ends_with_the_first_session_and_a_silent_visitor_is_none(void *
 	int pair[2];
 
 	vu_runner_free(f->runner);
-	f->runner = new_runner(1);
+	f->runner = new_runner(f, 1);
 	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
 	fixture_start(f);
 	close(connect_to(f->path));
@@ -174,22 +174,15 @@ static void a_visitor_that_stays_and_says_nothing_makes_room(void **state)
 	fixture_stop(f);
 }
 
-static void count_silences(void *opaque, enum vu_log_level level, const char *line)
-{
-	(void)level;
-	*(unsigned int *)opaque += strstr(line, "sends nothing") != NULL;
-}
-
 /* Its time is over when it has spoken. */
 static void a_visitor_that_spoke_is_not_told_of_as_silent(void **state)
 {
 	enum { TIMEOUT_MS = 1000 };
 	struct fixture *f = *state;
-	unsigned int silences = 0;
 	const struct vu_runner_info info = {.size = sizeof(info),
 					    .log_level = VU_LOG_WARNING,
-					    .log_fn = count_silences,
-					    .log_opaque = &silences};
+					    .log_fn = log_book_write,
+					    .log_opaque = &f->log};
 	struct frontend fe;
 
 	vu_runner_free(f->runner);
@@ -200,7 +193,7 @@ static void a_visitor_that_spoke_is_not_told_of_as_silent(void **state)
 	ask(&fe, connect_to(f->path));
 	usleep((TIMEOUT_MS + 100) * 1000);
 	fixture_stop(f);
-	assert_int_equal(silences, 0);
+	assert_int_equal(log_book_count(&f->log, "sends nothing"), 0);
 	frontend_close(&fe);
 }
 
@@ -236,7 +229,7 @@ static void the_end_of_a_run_closes_its_sessions_and_the_devices_stay(void **sta
 	fixture_stop(f);
 	/* ... and the device for the next runner. */
 	vu_runner_free(f->runner);
-	f->runner = new_runner(0);
+	f->runner = new_runner(f, 0);
 	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
 	fixture_start(f);
 	ask_once(connect_to(f->path));
@@ -312,7 +305,7 @@ static void two_hundred_devices_are_served_at_once(void **state)
 	spawn_need_files(MANY_FILES);
 	fes = calloc(MANY, sizeof(*fes));
 	for (int i = 0; i < MANY; i++) {
-		devs[i] = new_device();
+		devs[i] = new_device(f);
 		snprintf(path, sizeof(path), "%s%d", f->path, i);
 		assert_int_equal(vu_runner_listen(f->runner, devs[i], path, NULL), 0);
 	}

@@ -16,7 +16,7 @@ static int run_file(struct script_rig *rig, const char *text)
 	assert_true(fd >= 0);
 	script_write(fd, text);
 	close(fd);
-	rig->log[0] = '\0';
+	log_book_open(&rig->log);
 	ret = vu_script_run_file(&rig->info, path);
 	unlink(path);
 	return ret;
@@ -27,7 +27,7 @@ static void expect_log(const struct script_rig *rig, const char *name, const cha
 	char line[256];
 
 	snprintf(line, sizeof(line), "%s: %s/%s\n", name, rig->dir, what);
-	assert_string_equal(rig->log, line);
+	assert_string_equal(rig->log.text, line);
 }
 
 static void the_lines_of_a_file_are_run_in_order(void **state)
@@ -36,11 +36,11 @@ static void the_lines_of_a_file_are_run_in_order(void **state)
 
 	assert_int_equal(run_file(rig, "# comment\n\nnote a b # c\n  note \"d e\"\nnote last"), 0);
 	assert_string_equal(rig->ran, "a,b;d e;last;");
-	assert_string_equal(rig->log, "");
+	assert_string_equal(rig->log.text, "");
 	assert_int_equal(run_file(rig, ""), 0);
 	/* Answers go nowhere; what is said, too. */
 	assert_int_equal(run_file(rig, "help\nrepeat 3 x\nsay y\n"), 0);
-	assert_string_equal(rig->log, "");
+	assert_string_equal(rig->log.text, "");
 }
 
 static void a_file_ends_at_its_first_error_with_file_and_line(void **state)
@@ -112,7 +112,7 @@ static void files_that_cannot_be_read_are_named(void **state)
 	snprintf(path, sizeof(path), "%s/none", rig->dir);
 	assert_int_equal(vu_script_run_file(&rig->info, path), -ENOENT);
 	expect_log(rig, "script", "none: No such file or directory");
-	rig->log[0] = '\0';
+	log_book_open(&rig->log);
 	snprintf(path, sizeof(path), "%s/", rig->dir);
 	assert_int_equal(vu_script_run_file(&rig->info, path), -EISDIR);
 	expect_log(rig, "script", ": Is a directory");

@@ -164,11 +164,11 @@ static void a_client_that_does_not_read_is_disconnected(void **state)
 	good = script_connect(rig);
 	assert_string_equal(script_ask(rig, slow, "note a\n"), "ok\n");
 	/* Far more than its socket and we hold. */
-	for (int i = 0; i < 2000 && !strstr(rig->log, "does not read"); i++) {
+	for (int i = 0; i < 2000 && !strstr(rig->log.text, "does not read"); i++) {
 		vu_script_say(rig->script, line);
 		assert_int_equal(strlen(script_read(rig, good)), 2 + sizeof(line));
 	}
-	assert_non_null(strstr(rig->log, "a client that does not read what it is told"));
+	assert_non_null(strstr(rig->log.text, "a client that does not read what it is told"));
 	assert_true(script_is_closed(rig, slow));
 	assert_string_equal(script_ask(rig, good, "note b\n"), "ok\n");
 	close(slow);
@@ -197,7 +197,7 @@ static void a_client_may_send_much_before_it_reads(void **state)
 		script_pass(rig);
 	}
 	assert_int_equal(got, sent * ANSWER);
-	assert_string_equal(rig->log, "");
+	assert_string_equal(rig->log.text, "");
 	close(fd);
 }
 
@@ -253,7 +253,7 @@ static void without_fds_clients_wait(void **state)
 	script_pass(rig);
 	script_pass(rig);
 	assert_return_code(setrlimit(RLIMIT_NOFILE, &old), errno);
-	assert_string_equal(rig->log,
+	assert_string_equal(rig->log.text,
 			    "script: client not accepted: Too many open files; trying again\n");
 	while (!strlen(script_read(rig, fd)))
 		poll(NULL, 0, 1);
@@ -277,7 +277,7 @@ static void a_stale_socket_is_replaced_and_a_live_one_is_not(void **state)
 
 	live = socket_at(rig->path, SOCK_STREAM, 1);
 	assert_int_equal(serve_at(rig, rig->path, 0), -EADDRINUSE);
-	assert_non_null(strstr(rig->log, "control: Address already in use\n"));
+	assert_non_null(strstr(rig->log.text, "control: Address already in use\n"));
 	close(live);
 	unlink(rig->path);
 	assert_return_code(mkdir(rig->path, 0700), errno);
@@ -409,7 +409,7 @@ static void standard_input_and_output_may_be_pipes(void **state)
 	assert_false(flags & O_NONBLOCK); /* they may be others', too */
 	assert_string_equal(rig->ran, "a;b;");
 	assert_int_equal(strlen(rig->text), 6 + 100 * (2 + sizeof(line)));
-	assert_string_equal(rig->log, "");
+	assert_string_equal(rig->log.text, "");
 	close(out[0]);
 }
 
@@ -431,7 +431,7 @@ static void a_closed_output_kills_nobody(void **state)
 	script_pass(rig);
 	restore(&s);
 	assert_int_equal(ret, 0);
-	assert_string_equal(rig->log, "script: a client has gone before it was answered\n");
+	assert_string_equal(rig->log.text, "script: a client has gone before it was answered\n");
 }
 
 static void only_the_first_device_has_standard_input(void **state)
@@ -439,7 +439,7 @@ static void only_the_first_device_has_standard_input(void **state)
 	struct script_rig *rig = *state;
 
 	assert_int_equal(serve_at(rig, "-", 1), -EINVAL);
-	assert_non_null(strstr(rig->log, "only one device can have standard input"));
+	assert_non_null(strstr(rig->log.text, "only one device can have standard input"));
 }
 
 /* The script goes with all that is going on. */

@@ -93,7 +93,7 @@ static void the_mode_is_exact_whatever_the_umask(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct vu_socket_info info = {
 			.size = sizeof(info), .mode = rows[i].mode, .group = (uint32_t)-1};
-		struct vu_runner *runner = new_runner(0);
+		struct vu_runner *runner = new_runner(f, 0);
 		mode_t old = umask(rows[i].umask);
 
 		assert_int_equal(vu_runner_listen(runner, f->dev, f->path, &info), 0);
@@ -118,10 +118,10 @@ static void paths_that_do_not_fit_are_refused(void **state)
 }
 
 /* One of those that start on one stale file at the same moment. */
-__attribute__((noreturn)) static void race(const struct fixture *f, int go, int done)
+__attribute__((noreturn)) static void race(struct fixture *f, int go, int done)
 {
-	struct vu_runner *runner = new_runner(0);
-	struct vu_device *dev = new_device();
+	struct vu_runner *runner = new_runner(f, 0);
+	struct vu_device *dev = new_device(f);
 	char byte;
 	int ret;
 
@@ -134,7 +134,7 @@ __attribute__((noreturn)) static void race(const struct fixture *f, int go, int 
 	_exit(ret == 0 ? 0 : ret == -EADDRINUSE ? 1 : 2);
 }
 
-static void race_once(const struct fixture *f)
+static void race_once(struct fixture *f)
 {
 	int go[2], done[2], won = 0;
 	char byte;

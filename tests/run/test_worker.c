@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Worker threads of a runner: load, stopping with requests in flight, starting anew. */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kit/counts.h"
 #include "kit/test.h"
 #include "sockets.h"
 #include "workers.h"
@@ -20,18 +20,6 @@ static uint64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-static unsigned int entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	unsigned int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 /* --- load --- */
@@ -117,7 +105,7 @@ static unsigned int fds_in_session(struct workers *f)
 	unsigned int n;
 
 	ask(&fe, connect_to(f->run->path));
-	n = entries("/proc/self/fd");
+	n = count_entries("/proc/self/fd");
 	frontend_close(&fe);
 	return n;
 }
@@ -131,7 +119,7 @@ static void ten_thousand_connects_leave_nothing_behind(void **state)
 	load_round(&f->load, 1);
 	load_end(&f->load);
 	fds = fds_in_session(f);
-	threads = entries("/proc/self/task");
+	threads = count_entries("/proc/self/task");
 	for (int i = 0; i < CONNECTS; i++) {
 		if (i % 500 == 0) {
 			load_start(&f->load, f->run->path);
@@ -144,7 +132,7 @@ static void ten_thousand_connects_leave_nothing_behind(void **state)
 		}
 	}
 	assert_int_equal(fds_in_session(f), fds);
-	assert_int_equal(entries("/proc/self/task"), threads);
+	assert_int_equal(count_entries("/proc/self/task"), threads);
 	fixture_stop(f->run);
 }
 
@@ -184,7 +172,7 @@ static void a_queue_that_stops_gets_its_requests_in_flight_finished(void **state
 static void a_run_ends_with_requests_in_flight_and_takes_its_threads_with_it(void **state)
 {
 	struct workers *f = *state;
-	unsigned int threads = entries("/proc/self/task");
+	int threads = count_entries("/proc/self/task");
 	uint64_t begin;
 
 	workers_start(f, NULL);
@@ -192,7 +180,7 @@ static void a_run_ends_with_requests_in_flight_and_takes_its_threads_with_it(voi
 	begin = now_ms();
 	fixture_stop(f->run);
 	assert_true(now_ms() - begin < 1000);
-	assert_int_equal(entries("/proc/self/task"), threads);
+	assert_int_equal(count_entries("/proc/self/task"), threads);
 	assert_int_equal(vu_device_is_attached(f->echo->dev), 0);
 	assert_int_equal(frontend_wait_closed(&f->load.peer->frontend), 0);
 	/* Still told on its own thread. */
@@ -224,7 +212,7 @@ static void once_is_true_with_workers(void **state)
 	struct workers *f = *state;
 
 	vu_runner_free(f->run->runner);
-	f->run->runner = new_runner(1);
+	f->run->runner = new_runner(f->run, 1);
 	assert_int_equal(vu_runner_listen(f->run->runner, f->echo->dev, f->run->path, NULL), 0);
 	workers_start(f, NULL);
 	load_round(&f->load, 1);
