@@ -371,11 +371,17 @@ int vu_group_new(struct vu_device *dev, struct vu_group **out)
 	return 0;
 }
 
+/* For a thread of its that has ended: what calls the device is a callback here, too. */
 void group_stand_in(struct vu_group *g)
 {
+	bool inside = device_enter(g->dev);
+
 	group_note_owner(g);
+	g->in_process = true;
 	group_take_commands(g);
 	group_take_remote(g);
+	g->in_process = false;
+	device_leave(g->dev, inside);
 }
 
 /* The queue may still be listed as busy in the group that it leaves. */
@@ -403,6 +409,8 @@ void group_orphan(struct vu_group *g)
 			group_move_queue(&dev->queues[i], &dev->own);
 	/* What was posted until just now. */
 	group_stand_in(g);
+	/* It was to look at queues that it has no more. */
+	atomic_store(&g->rescan, false);
 	g->dev = NULL;
 	group_update_every_pass(g);
 }

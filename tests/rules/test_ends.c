@@ -160,6 +160,66 @@ static void a_group_outlives_its_device(void **state)
 	rig_close(&rig);
 }
 
+static void a_group_whose_device_is_gone_looks_at_no_queue_of_it(void **state)
+{
+	struct vu_group *group;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, &(struct rig_config){.groups = true});
+	group = rig.group;
+	rig.mode = RIG_HOLD;
+	rig_submit(&rig, 0, 1);
+	rig_pump(&rig);
+	peer_disconnect(rig.peer);
+	rig_pump(&rig);
+	/* The last one of the old session: every group is to look what that held back. */
+	rig.group_stands = true;
+	rig_complete_held(&rig, 0);
+	rig_pump(&rig);
+	vu_device_free(rig.dev);
+	rig.dev = NULL;
+	rig.group = NULL;
+	assert_int_equal(vu_group_process(group, 0), 0);
+	vu_group_free(group);
+	rig_close(&rig);
+}
+
+static void misuse(struct rig *rig, enum rig_callback which, struct rig_queue *q)
+{
+	if (which != RIG_STOP || q != &rig->queues[1])
+		return;
+	assert_int_equal(vu_device_process(rig->dev), -EDEADLK);
+	assert_int_equal(vu_group_process(rig->group, 0), -EDEADLK);
+	assert_int_equal(vu_group_wait(rig->group, 0), -EDEADLK);
+	vu_group_free(rig->group);
+	vu_device_free(rig->dev);
+	vu_device_detach(rig->dev);
+}
+
+/* What a group's thread never got to is done where the group is freed, or (*state) its device. */
+static void callbacks_while_a_group_is_freed_are_callbacks(void **state)
+{
+	struct vu_group *group;
+	struct rig rig;
+
+	rig_open(&rig, &(struct rig_config){.groups = true});
+	group = rig.group;
+	rig.on_callback = misuse;
+	rig.group_stands = true;
+	vu_device_detach(rig.dev);
+	if (*state) {
+		vu_device_free(rig.dev);
+		rig.dev = NULL;
+	}
+	vu_group_free(group);
+	rig.group = NULL;
+	assert_int_equal(rig.queues[1].stops, 1);
+	rig_expect_errors(&rig, "vu_group_free()", 1);
+	rig_expect_errors(&rig, "vu_device_free() inside a callback", 1);
+	rig_close(&rig);
+}
+
 int main(void)
 {
 	static bool yes = true;
@@ -171,6 +231,11 @@ int main(void)
 		{"a_group_outlives_its_device", a_group_outlives_its_device, NULL, NULL, NULL},
 		{"a_group_outlives_its_device_that_has_a_session", a_group_outlives_its_device,
 		 NULL, NULL, &yes},
+		cmocka_unit_test(a_group_whose_device_is_gone_looks_at_no_queue_of_it),
+		{"callbacks_while_a_group_is_freed_are_callbacks",
+		 callbacks_while_a_group_is_freed_are_callbacks, NULL, NULL, NULL},
+		{"callbacks_while_a_device_with_a_group_is_freed_are_callbacks",
+		 callbacks_while_a_group_is_freed_are_callbacks, NULL, NULL, &yes},
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
