@@ -156,7 +156,9 @@ static int channel_take_reply(struct session *s, struct wire_msg *msg, const cha
 	}
 	r = channel_take_sent(c);
 	r->done(s, r, msg);
-	wire_msg_close_fds(msg);
+	/* It may have asked for more, and found the channel closed: the message is gone with it. */
+	if (c->conn)
+		wire_msg_close_fds(msg);
 	return 0;
 }
 

@@ -187,6 +187,40 @@ static void a_reply_to_nothing_ends_the_channel(void **state)
 	rig_close(&rig);
 }
 
+/* The answer has it ask once more. */
+static void question_goes_on(struct session *s, struct channel_request *r, struct wire_msg *reply)
+{
+	struct question *q = (struct question *)r;
+
+	q->answered += reply != NULL;
+	q->lost += reply == NULL;
+	if (reply && channel_send(s, r))
+		q->lost++;
+}
+
+static void a_channel_may_be_found_closed_by_who_hears_the_answer(void **state)
+{
+	struct frontend_msg msg;
+	struct question q;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, &with_config);
+	q = question(&rig);
+	q.request.done = question_goes_on;
+	ask(&q);
+	rig_pump(&rig);
+	assert_ok(frontend_recv_backend(&rig.peer->frontend, &msg, 1000));
+	assert_ok(frontend_answer_backend(&rig.peer->frontend, &msg, 0));
+	close(rig.peer->frontend.channel_fd);
+	rig.peer->frontend.channel_fd = -1;
+	rig_pump(&rig);
+	assert_int_equal(q.answered, 1);
+	assert_int_equal(q.lost, 1);
+	rig_roundtrip(&rig, 0, 1);
+	rig_close(&rig);
+}
+
 static void a_message_in_single_bytes_never_blocks_process(void **state)
 {
 	const struct {
@@ -277,6 +311,7 @@ int main(void)
 		cmocka_unit_test(a_channel_that_is_closed_ends_only_the_channel),
 		cmocka_unit_test(replies_find_the_requests_of_any_thread_in_order),
 		cmocka_unit_test(a_reply_to_nothing_ends_the_channel),
+		cmocka_unit_test(a_channel_may_be_found_closed_by_who_hears_the_answer),
 		cmocka_unit_test(a_message_in_single_bytes_never_blocks_process),
 		cmocka_unit_test(replies_that_do_not_fit_wait_and_nothing_is_read_meanwhile),
 		cmocka_unit_test(a_front_end_that_dies_with_replies_unread_is_noticed),
