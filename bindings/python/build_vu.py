@@ -102,11 +102,8 @@ def make_ffi():
     ffi = cffi.FFI()
     ffi.cdef("struct iovec { void *iov_base; size_t iov_len; ...; };\n" + text)
     ffi.cdef('extern "Python" {\n' + callbacks(text) + "\n}")
-    guard = (HERE / "pylibvu" / "guard.c").read_text()
-    ffi.cdef("\n".join(re.findall(r"^static (\w+ vupy_guard_\w+\([^)]*\))$", guard, re.M))
-             .replace(")", ");"))
     ffi.set_source(
-        "pylibvu._vu", "#include <libvu/unstable.h>\n" + guard,
+        "pylibvu._vu", "#include <libvu/unstable.h>\n",
         libraries=["vu"], library_dirs=[str(libvu.libdir)],
         include_dirs=[str(i) for i in libvu.includes],
         runtime_library_dirs=["$ORIGIN"] if bundle else libvu.rpath,

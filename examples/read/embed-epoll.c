@@ -91,6 +91,7 @@ int main(int argc, char **argv)
 	}
 	listener = listen_at(argv[1]);
 	if (listener < 0 || epoll < 0 || vu_device_new(&info, &ops, NULL, &dev) != 0 ||
+	    vu_device_guard(dev) != 0 || /* a front-end may truncate its memory */
 	    watch(epoll, listener) != 0 || watch(epoll, vu_device_fd(dev)) != 0) {
 		fprintf(stderr, "%s: cannot be served\n", argv[1]);
 		return 1;

@@ -292,6 +292,8 @@ VU_API int vu_device_process(struct vu_device *dev);
 /**
  * vu_device_fault() - a SIGBUS hit: was it in guest memory that the front-end truncated?
  *
+ * For programs with a handler of their own; vu_device_guard() has one.
+ *
  * If @addr lies in a mapping of this device, the mapping becomes zero pages, the session is marked
  * dead (it ends at the next vu_device_process()), and the faulting instruction may be resumed.
  *
@@ -299,6 +301,32 @@ VU_API int vu_device_process(struct vu_device *dev);
  * Since: 0.1
  */
 VU_API int vu_device_fault(struct vu_device *dev, const void *addr);
+
+/**
+ * vu_device_guard() - survive SIGBUS in the guest memory of this device.
+ *
+ * A front-end may truncate the file behind guest memory at any time; whoever touches the memory
+ * then, library or device, gets SIGBUS.  The first device that is guarded installs a handler for
+ * the process, which does vu_device_fault() for all that are, on every thread, and passes what is
+ * in none of them on to the handler that was there before.  vu_program_main() guards the devices
+ * that it serves.
+ *
+ * Return: 0, also if it is guarded already; -ENOMEM; what sigaction(2) returns.  Thread: any.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_device_guard(struct vu_device *dev);
+
+/**
+ * vu_device_unguard() - take that back; vu_device_free() does it, too.
+ *
+ * With the last device the handler of before is put back, unless another one was installed after
+ * ours: then ours stays in its chain and passes everything on.  Ignored for a device that is not
+ * guarded.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+VU_API void vu_device_unguard(struct vu_device *dev);
 
 /**
  * vu_device_queue() - the queue with this index, or NULL.  It lives as long as the device.

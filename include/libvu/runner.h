@@ -125,7 +125,7 @@ struct vu_worker_info {
  * vu_runner_add_worker() - serve a group on a thread of its own while vu_runner_run() runs.
  *
  * The thread starts with vu_runner_run() (at once, if that is running) and has ended when it
- * returns.  SIGBUS in guest memory is survived on it as on the main thread (vu_device_fault()).
+ * returns.
  *
  * @group: stays the caller's; freed after vu_runner_run() returned.
  * @info: NULL means defaults: no polling, any CPU.
@@ -141,14 +141,64 @@ VU_API VU_CHECK int vu_runner_add_worker(struct vu_runner *runner, struct vu_gro
 /**
  * vu_runner_run() - serve until vu_runner_stop(), or with nothing left to serve.
  *
- * Return: 0; -errno when the loop itself failed.  Thread: one at a time: it is the device thread of
- * every device served here.
- * Since: 0.1
+ * Return: 0; -errno when the loop itself failed; -EBUSY between calls of vu_runner_process().
+ * Thread: one at a time: it is the device thread of every device served here. Since: 0.1
  */
 VU_API int vu_runner_run(struct vu_runner *runner);
 
 /**
- * vu_runner_stop() - make vu_runner_run() return soon.  Thread: any; async-signal-safe.
+ * vu_runner_fd() - the one descriptor to wait for, in a loop of the program's own.
+ *
+ * It polls readable whenever vu_runner_process() has something to do, also when that has just
+ * returned VU_PROCESS_MORE: a loop may call once for each wake.  It stays the same for the runner's
+ * life; the runner owns it.
+ *
+ * Return: the descriptor; -EMFILE, -ENFILE, -ENOMEM.  Thread: the runner's, or any before it
+ * serves. Since: 0.1
+ */
+VU_API VU_CHECK int vu_runner_fd(struct vu_runner *runner);
+
+/**
+ * vu_runner_process() - a turn of vu_runner_run(), which does not wait.
+ *
+ * Devices, sockets and times are all seen to, one after the other, so nothing of the runner's needs
+ * a thread.  The first call begins serving, and starts the workers.  Call it once before the first
+ * wait.
+ *
+ * Return: bits of enum vu_process: VU_PROCESS_MORE, and VU_PROCESS_ENDED after vu_runner_stop() or
+ * when nothing is left to serve: sessions and workers have ended as at the end of vu_runner_run(),
+ * and the next call begins anew.  -errno when the loop itself failed, and it has ended; -EDEADLK
+ * inside a callback. Thread: one at a time, as vu_runner_run(). Since: 0.1
+ */
+VU_API VU_CHECK int vu_runner_process(struct vu_runner *runner);
+
+/**
+ * vu_runner_remove() - serve a device no more, while others go on.
+ *
+ * Its socket is closed and its file unlinked.  Its session ends as at the end of a run: requests
+ * have a moment to finish, then it is detached.  The device is not freed, and may be given to a
+ * runner again. When the last one goes, the run ends.  Workers of its groups stay:
+ * vu_runner_remove_worker().
+ *
+ * Return: 0; -ENOENT when the runner does not serve it; -EDEADLK inside a callback of the device;
+ * -EBUSY while a run ends. Thread: the runner's, or any while it does not run. Since: 0.1
+ */
+VU_API int vu_runner_remove(struct vu_runner *runner, struct vu_device *dev);
+
+/**
+ * vu_runner_remove_worker() - end the thread that serves a group, and wait until it has ended.
+ *
+ * Then the group may be freed, or served by another thread.
+ *
+ * Return: 0; -ENOENT if the group has no worker here; -EDEADLK on that very thread.
+ * Thread: the runner's, or any while it does not run.
+ * Since: 0.1
+ */
+VU_API int vu_runner_remove_worker(struct vu_runner *runner, struct vu_group *group);
+
+/**
+ * vu_runner_stop() - make vu_runner_run() return soon, or vu_runner_process() say that it ended.
+ * Thread: any; async-signal-safe.
  *
  * In a child of fork(), whose parent is in vu_runner_run(), it does nothing.
  *

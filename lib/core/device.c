@@ -10,6 +10,7 @@
 
 #include "base/first_size.h"
 #include "base/size_struct.h"
+#include "core/guard.h"
 #include "core/patience.h"
 #include "mem/mappings.h"
 
@@ -174,6 +175,7 @@ void vu_device_free(struct vu_device *dev)
 	}
 	dev->running.beginning = true;
 	vu_device_detach(dev);
+	guard_forget(dev);
 	device_enter(dev);
 	/* No other thread uses the device any more: this one is every queue's, and does what a
 	 * group's thread was told and never got to. */

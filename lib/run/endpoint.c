@@ -189,7 +189,7 @@ static void endpoint_on_retry(struct timer *timer)
 
 void endpoint_wait(struct endpoint *ep)
 {
-	if (vu_device_is_attached(ep->dev))
+	if (ep->done || vu_device_is_attached(ep->dev))
 		return; /* by somebody else, or adopted: its session comes first */
 	switch (ep->kind) {
 	case ENDPOINT_LISTEN:
@@ -341,7 +341,9 @@ int endpoint_new(struct vu_runner *runner, struct vu_device *dev, enum endpoint_
 	timer_init(&ep->retry, endpoint_on_retry);
 	timer_init(&ep->greeting_end, endpoint_on_greeting_end);
 
-	ret = loop_watch(&runner->loop, &ep->device, vu_device_fd(dev));
+	ret = runner->guards ? vu_device_guard(dev) : 0;
+	if (!ret)
+		ret = loop_watch(&runner->loop, &ep->device, vu_device_fd(dev));
 	if (ret) {
 		free(ep);
 		return ret;

@@ -15,7 +15,7 @@ enum endpoint_kind {
 };
 
 struct endpoint {
-	_Atomic(struct endpoint *) next;
+	struct endpoint *next;
 	struct vu_runner *runner;
 	struct vu_device *dev;
 	struct log log;
@@ -24,8 +24,8 @@ struct endpoint {
 	bool ending; /* its session's end is waited for: endpoint_await_end() */
 
 	struct watch device;
-	struct watch listener; /* not watched while a front-end is attached: others wait */
-	struct watch greeting; /* accepted, has not said anything yet */
+	struct watch listener;	   /* not watched while a front-end is attached: others wait */
+	struct watch greeting;	   /* accepted, has not said anything yet */
 	struct timer greeting_end; /* ... and never will */
 	struct timer retry;
 	uint64_t retry_delay;

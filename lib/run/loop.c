@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -121,10 +122,10 @@ static int loop_timeout_ms(struct loop *loop)
 	return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-static int loop_wait(struct loop *loop)
+static int loop_wait(struct loop *loop, int timeout_ms)
 {
 	struct epoll_event events[EVENTS_AT_ONCE];
-	int n = epoll_wait(loop->epoll_fd, events, EVENTS_AT_ONCE, loop_timeout_ms(loop));
+	int n = epoll_wait(loop->epoll_fd, events, EVENTS_AT_ONCE, timeout_ms);
 
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
@@ -163,30 +164,118 @@ static void loop_serve(struct loop *loop)
 	}
 }
 
-static void loop_drain_stop(struct loop *loop)
+/* An eventfd or timerfd. */
+static void loop_drain(const struct watch *watch)
 {
 	uint64_t count;
 
 	/* Non-blocking: fails when nobody has written, and then there is nothing to drain. */
-	if (read(loop->stop.fd, &count, sizeof(count)) < 0)
+	if (read(watch->fd, &count, sizeof(count)) < 0)
 		return;
+}
+
+void loop_begin(struct loop *loop)
+{
+	loop->quit = false;
+	atomic_store(&loop->runs, getpid());
+}
+
+void loop_end(struct loop *loop)
+{
+	atomic_store(&loop->runs, 0);
+	/* A stop meant for this run must not end the next one. */
+	loop_drain(&loop->stop);
+}
+
+bool loop_is_over(const struct loop *loop)
+{
+	return loop->quit;
 }
 
 int loop_run(struct loop *loop)
 {
 	int ret = 0;
 
-	loop->quit = false;
-	atomic_store(&loop->runs, getpid());
+	loop_begin(loop);
 	while (!loop->quit && !ret) {
-		ret = loop_wait(loop);
+		ret = loop_wait(loop, loop_timeout_ms(loop));
 		loop_expire(loop);
 		loop_serve(loop);
 	}
-	atomic_store(&loop->runs, 0);
-	/* A stop meant for this run must not end the next one. */
-	loop_drain_stop(loop);
+	loop_end(loop);
 	return ret;
+}
+
+/* The descriptor of the whole loop tells of deadlines, and of those that are on the queue. */
+void loop_announce(struct loop *loop)
+{
+	struct timer *timer = loop_next_timer(loop);
+	uint64_t at = timer ? timer->deadline : 0, one = 1;
+	struct itimerspec spec = {.it_value = {(time_t)(at / 1000000000), (long)(at % 1000000000)}};
+
+	if (loop->alarm.fd >= 0 && at != loop->alarm_at &&
+	    timerfd_settime(loop->alarm.fd, TFD_TIMER_ABSTIME, &spec, NULL) == 0)
+		loop->alarm_at = at;
+	if (loop->again.fd < 0 || loop->again_set == (loop->n_queue > 0))
+		return;
+	loop->again_set = loop->n_queue > 0;
+	if (!loop->again_set)
+		loop_drain(&loop->again);
+	else if (write(loop->again.fd, &one, sizeof(one)) < 0)
+		loop->again_set = false;
+}
+
+int loop_turn(struct loop *loop)
+{
+	int ret = loop_wait(loop, 0);
+
+	loop_expire(loop);
+	loop_serve(loop);
+	loop_announce(loop);
+	return ret ? ret : loop->n_queue > 0;
+}
+
+/* The deadline itself is seen to by loop_expire(). */
+static int loop_on_alarm(struct watch *watch, uint32_t events)
+{
+	struct loop *loop = (struct loop *)((char *)watch - offsetof(struct loop, alarm));
+
+	(void)events;
+	loop_drain(watch);
+	loop->alarm_at = 0;
+	return 0;
+}
+
+/* loop_announce() drains it when the queue is empty. */
+static int loop_on_again(struct watch *watch, uint32_t events)
+{
+	(void)watch;
+	(void)events;
+	return 0;
+}
+
+static int loop_add_fd(struct loop *loop, struct watch *watch, int fd)
+{
+	int ret = fd < 0 ? -errno : loop_watch(loop, watch, fd);
+
+	if (ret && fd >= 0)
+		close(fd);
+	return ret;
+}
+
+int loop_fd(struct loop *loop)
+{
+	int ret = 0;
+
+	if (loop->alarm.fd < 0)
+		ret = loop_add_fd(loop, &loop->alarm,
+				  timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+	if (!ret && loop->again.fd < 0)
+		ret = loop_add_fd(loop, &loop->again, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	if (ret)
+		return ret;
+	loop_announce(loop);
+	return loop->epoll_fd;
 }
 
 void loop_quit(struct loop *loop)
@@ -226,6 +315,10 @@ int loop_init(struct loop *loop)
 	loop->n_queue = 0;
 	loop->quit = false;
 	watch_init(&loop->stop, loop_on_stop);
+	watch_init(&loop->alarm, loop_on_alarm);
+	watch_init(&loop->again, loop_on_again);
+	loop->alarm_at = 0;
+	loop->again_set = false;
 
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll_fd < 0)
@@ -249,9 +342,14 @@ err_epoll:
 
 void loop_destroy(struct loop *loop)
 {
-	int fd = loop->stop.fd;
+	struct watch *const own[] = {&loop->stop, &loop->alarm, &loop->again};
 
-	loop_unwatch(loop, &loop->stop);
-	close(fd);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		int fd = own[i]->fd;
+
+		loop_unwatch(loop, own[i]);
+		if (fd >= 0)
+			close(fd);
+	}
 	close(loop->epoll_fd);
 }

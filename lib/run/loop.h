@@ -44,6 +44,10 @@ struct loop {
 	struct watch stop;		     /* an eventfd, written by loop_stop() */
 	TAILQ_HEAD(loop_queue, watch) queue; /* whose turn it is */
 	unsigned int n_queue;
+	struct watch alarm; /* a timerfd for the first deadline; only of a loop in another one */
+	uint64_t alarm_at;  /* what it is set to; 0: nothing */
+	struct watch again; /* an eventfd: somebody is on the queue */
+	bool again_set;
 	LIST_HEAD(loop_timers, timer) timers; /* the armed ones: a handful, so unsorted */
 };
 
@@ -59,6 +63,20 @@ int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 /* The loop's thread only. */
 void loop_quit(struct loop *loop);
+
+/*
+ * For a loop inside of another one: a descriptor that polls readable when loop_turn() has something
+ * to do, or -errno.
+ */
+int loop_fd(struct loop *loop);
+/* As loop_run(), turn by turn: begin, turns until it is over, end. */
+void loop_begin(struct loop *loop);
+/* Do what is there, without waiting.  1: there is more; 0; -errno. */
+int loop_turn(struct loop *loop);
+/* The descriptor tells of a timer or watch that was added between turns. */
+void loop_announce(struct loop *loop);
+bool loop_is_over(const struct loop *loop);
+void loop_end(struct loop *loop);
 
 void watch_init(struct watch *watch, watch_fn *ready);
 /* Watch fd for EPOLLIN: 0 or epoll_ctl(2)'s -errno. */

@@ -15,7 +15,6 @@
 
 #include "run/capabilities.h"
 #include "run/counters.h"
-#include "run/fault.h"
 #include "run/inherited.h"
 #include "run/option_value.h"
 #include "run/runner.h"
@@ -212,22 +211,6 @@ static int program_run(struct vu_program *program)
 	return ret < 0 ? program_fail(program, "serving", ret) : PROGRAM_OK;
 }
 
-/* Everything that needs signals in place; the runner goes before they are given back. */
-static int program_guarded_run(struct vu_program *program)
-{
-	struct fault fault;
-	int status, ret;
-
-	ret = fault_enter(&fault, program->runner);
-	if (ret)
-		return program_fail(program, "SIGBUS handler", ret);
-	status = program_run(program);
-	/* The last writes to guest memory, while a fault in it can still be caught. */
-	runner_end_sessions(program->runner, RUNNER_PATIENCE_MS);
-	fault_leave(&fault);
-	return status;
-}
-
 /* Two hundred devices have some two thousand descriptors; the usual soft limit is for select(2). */
 static void program_raise_fd_limit(void)
 {
@@ -252,8 +235,9 @@ static int program_serve(struct vu_program *program)
 	ret = vu_runner_new(&info, &program->runner);
 	if (ret)
 		return program_fail(program, "the runner could not be made", ret);
+	program->runner->guards = true;
 	ret = signals_enter(&signals, program->runner, program_on_request, program);
-	status = ret ? program_fail(program, "signals", ret) : program_guarded_run(program);
+	status = ret ? program_fail(program, "signals", ret) : program_run(program);
 	vu_runner_free(program->runner);
 	program_destroy_devices(program);
 	if (!ret)

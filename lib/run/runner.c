@@ -3,7 +3,7 @@
  * The runner: a loop and its endpoints, one per device.  Uses the public headers of the core only.
  *
  * Owns the loop, the endpoints, the sockets and the workers; devices and groups stay the caller's.
- * Thread: the one that calls vu_runner_run(); vu_runner_stop() and runner_fault() any.
+ * Thread: the one that calls vu_runner_run() or vu_runner_process(); vu_runner_stop() any.
  */
 #include "run/runner.h"
 
@@ -58,38 +58,22 @@ int vu_runner_new(const struct vu_runner_info *info, struct vu_runner **out)
 	return 0;
 }
 
-void vu_runner_free(struct vu_runner *runner)
-{
-	struct endpoint *ep, *next;
-
-	if (!runner)
-		return;
-	runner_end_sessions(runner, RUNNER_PATIENCE_MS);
-	worker_forget_all(runner);
-	for (ep = atomic_load(&runner->endpoints); ep; ep = next) {
-		next = atomic_load(&ep->next);
-		endpoint_free(ep);
-	}
-	loop_destroy(&runner->loop);
-	free(runner);
-}
-
 static struct endpoint *runner_find(struct vu_runner *runner, const struct vu_device *dev)
 {
-	struct endpoint *ep = atomic_load(&runner->endpoints);
+	struct endpoint *ep = runner->endpoints;
 
 	while (ep && ep->dev != dev)
-		ep = atomic_load(&ep->next);
+		ep = ep->next;
 	return ep;
 }
 
 static void runner_publish(struct vu_runner *runner, struct endpoint *ep)
 {
-	/* Pairs with the acquire in runner_fault(), which may interrupt any thread. */
-	atomic_store_explicit(runner->last, ep, memory_order_release);
+	*runner->last = ep;
 	runner->last = &ep->next;
 	runner->n_serving++;
 	endpoint_wait(ep);
+	loop_announce(&runner->loop);
 }
 
 /* A device has one source of front-ends. */
@@ -220,20 +204,22 @@ int vu_runner_adopt(struct vu_runner *runner, struct vu_device *dev, int fd)
 
 void runner_end_sessions(struct vu_runner *runner, unsigned int patience_ms)
 {
-	struct endpoint *ep, *first = atomic_load(&runner->endpoints);
+	struct endpoint *ep, *first = runner->endpoints;
 	uint64_t patience = patience_ms * UINT64_C(1000000), deadline = loop_now() + patience;
 
+	runner->ending = true;
 	/* First let requests finish: not every front-end can have them run again. */
-	for (ep = first; ep && patience_ms; ep = atomic_load(&ep->next))
+	for (ep = first; ep && patience_ms; ep = ep->next)
 		endpoint_close_session(ep);
-	for (ep = first; ep && patience_ms; ep = atomic_load(&ep->next))
+	for (ep = first; ep && patience_ms; ep = ep->next)
 		endpoint_await_end(ep, deadline);
 	deadline = loop_now() + patience;
-	for (ep = first; ep; ep = atomic_load(&ep->next))
+	for (ep = first; ep; ep = ep->next)
 		endpoint_end_session(ep);
-	for (ep = first; ep; ep = atomic_load(&ep->next))
+	for (ep = first; ep; ep = ep->next)
 		if (!endpoint_await_end(ep, deadline))
 			log_warn(&ep->log, "a queue thread does not let go of the front-end");
+	runner->ending = false;
 }
 
 /*
@@ -248,20 +234,106 @@ static void runner_wind_up(struct vu_runner *runner)
 	runner_end_sessions(runner, 0);
 }
 
+static int runner_begin(struct vu_runner *runner)
+{
+	runner->running = true;
+	return worker_start_all(runner);
+}
+
+static void runner_end(struct vu_runner *runner)
+{
+	runner->running = false;
+	runner_wind_up(runner);
+	worker_forget_all(runner);
+}
+
+void vu_runner_free(struct vu_runner *runner)
+{
+	struct endpoint *ep, *next;
+
+	if (!runner)
+		return;
+	if (runner->running)
+		runner_end(runner);
+	runner_end_sessions(runner, RUNNER_PATIENCE_MS);
+	worker_forget_all(runner);
+	for (ep = runner->endpoints; ep; ep = next) {
+		next = ep->next;
+		endpoint_free(ep);
+	}
+	loop_destroy(&runner->loop);
+	free(runner);
+}
+
 int vu_runner_run(struct vu_runner *runner)
 {
 	int ret = 0;
 
-	if (runner->n_serving) {
-		runner->running = true;
-		ret = worker_start_all(runner);
-		if (!ret)
-			ret = loop_run(&runner->loop);
-		runner->running = false;
-		runner_wind_up(runner);
+	if (runner->running)
+		return -EBUSY;
+	if (!runner->n_serving) {
+		worker_forget_all(runner);
+		return 0;
 	}
-	worker_forget_all(runner);
+	ret = runner_begin(runner);
+	if (!ret)
+		ret = loop_run(&runner->loop);
+	runner_end(runner);
 	return ret;
+}
+
+int vu_runner_fd(struct vu_runner *runner)
+{
+	return loop_fd(&runner->loop);
+}
+
+int vu_runner_process(struct vu_runner *runner)
+{
+	int ret = 0;
+
+	if (runner->in_process)
+		return -EDEADLK;
+	runner->in_process = true;
+	if (!runner->running && runner->n_serving) {
+		ret = runner_begin(runner);
+		loop_begin(&runner->loop);
+	}
+	if (!ret && runner->running)
+		ret = loop_turn(&runner->loop);
+	if (runner->running && (ret < 0 || loop_is_over(&runner->loop))) {
+		loop_end(&runner->loop);
+		runner_end(runner);
+	}
+	if (ret >= 0 && !runner->running)
+		ret = VU_PROCESS_ENDED;
+	runner->in_process = false;
+	return ret;
+}
+
+int vu_runner_remove(struct vu_runner *runner, struct vu_device *dev)
+{
+	struct endpoint **link = &runner->endpoints, *ep;
+
+	while ((ep = *link) && ep->dev != dev)
+		link = &ep->next;
+	if (!ep)
+		return -ENOENT;
+	if (runner->ending)
+		return -EBUSY;
+	/* Inside a callback of the device its session cannot end. */
+	if (vu_device_process(dev) == -EDEADLK)
+		return -EDEADLK;
+	endpoint_finish(ep);
+	endpoint_close_session(ep);
+	endpoint_await_end(ep, loop_now() + RUNNER_PATIENCE_MS * UINT64_C(1000000));
+	endpoint_end_session(ep);
+	if (!endpoint_await_end(ep, loop_now() + RUNNER_PATIENCE_MS * UINT64_C(1000000)))
+		log_warn(&ep->log, "a queue thread does not let go of the front-end");
+	*link = ep->next;
+	if (runner->last == &ep->next)
+		runner->last = link;
+	endpoint_free(ep);
+	return 0;
 }
 
 void vu_runner_stop(struct vu_runner *runner)
@@ -271,16 +343,6 @@ void vu_runner_stop(struct vu_runner *runner)
 
 struct vu_device *runner_next_device(struct vu_runner *runner, struct endpoint **position)
 {
-	*position = atomic_load(*position ? &(*position)->next : &runner->endpoints);
+	*position = *position ? (*position)->next : runner->endpoints;
 	return *position ? (*position)->dev : NULL;
-}
-
-int runner_fault(struct vu_runner *runner, const void *addr)
-{
-	struct endpoint *ep = atomic_load_explicit(&runner->endpoints, memory_order_acquire);
-
-	for (; ep; ep = atomic_load_explicit(&ep->next, memory_order_acquire))
-		if (vu_device_fault(ep->dev, addr))
-			return 1;
-	return 0;
 }

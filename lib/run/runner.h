@@ -5,7 +5,7 @@
 
 #include <libvu/vu.h>
 
-#include <stdatomic.h>
+#include <stdbool.h>
 
 #include "run/loop.h"
 
@@ -18,13 +18,15 @@ enum { RUNNER_PATIENCE_MS = 350 };
 struct vu_runner {
 	struct vu_runner_info info;
 	struct loop loop;
-	/* Only grows until vu_runner_free(), so that a signal handler may walk it at any time. */
-	_Atomic(struct endpoint *) endpoints;
-	_Atomic(struct endpoint *) *last; /* where the next one goes */
-	unsigned int n_serving;		  /* endpoints that may still get a front-end or have one */
+	struct endpoint *endpoints;
+	struct endpoint **last; /* where the next one goes */
+	unsigned int n_serving; /* endpoints that may still get a front-end or have one */
 	struct worker *workers;
 	unsigned int n_workers;
-	bool running; /* workers that are added start at once */
+	bool running;	 /* workers that are added start at once */
+	bool ending;	 /* sessions end: the endpoints stay */
+	bool in_process; /* of vu_runner_process() */
+	bool guards;	 /* every device is protected from SIGBUS */
 };
 
 /*
@@ -39,8 +41,5 @@ void runner_end_sessions(struct vu_runner *runner, unsigned int patience_ms);
 
 /* Device by device: *position starts as NULL; NULL after the last. */
 struct vu_device *runner_next_device(struct vu_runner *runner, struct endpoint **position);
-
-/* Was this SIGBUS in one of our devices' guest memory?  Any thread; async-signal-safe. */
-int runner_fault(struct vu_runner *runner, const void *addr);
 
 #endif

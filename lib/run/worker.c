@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,6 @@
 
 #include "base/first_size.h"
 #include "base/log.h"
-#include "run/fault.h"
 
 enum { MAX_CPUS = 8192 };     /* more than Linux knows */
 enum { WINDOW_FLOOR = 4000 }; /* ns; below, a look at the clock costs more than it saves */
@@ -108,24 +108,12 @@ static void worker_serve_polling(struct worker *w)
 static void *worker_main(void *opaque)
 {
 	struct worker *w = opaque;
-	struct fault_stack stack;
-	int ret = fault_stack_enter(&stack, w->runner);
 
 	pthread_setname_np(pthread_self(), w->name);
-	if (ret) {
-		struct log log;
-
-		log_init(&log, w->name, w->runner->info.log_level, w->runner->info.log_fn,
-			 w->runner->info.log_opaque);
-		log_warn(&log, "no stack for SIGBUS: %s; truncated guest memory would be fatal",
-			 strerror(-ret));
-	}
 	if (w->info.poll_ns)
 		worker_serve_polling(w);
 	else
 		worker_serve(w);
-	if (!ret)
-		fault_stack_leave(&stack);
 	return NULL;
 }
 
@@ -193,22 +181,30 @@ int worker_start_all(struct vu_runner *runner)
 	return ret;
 }
 
+static void worker_tell(struct worker *w)
+{
+	atomic_store_explicit(&w->stop, true, memory_order_release);
+	vu_group_wake(w->group);
+}
+
+static void worker_join(struct worker *w)
+{
+	if (w->running)
+		pthread_join(w->thread, NULL);
+	w->running = false;
+}
+
 void worker_stop_all(struct vu_runner *runner)
 {
 	struct worker *w;
 
 	/* All are told before the first is waited for. */
 	for (w = runner->workers; w; w = w->next) {
-		if (!w->running)
-			continue;
-		atomic_store_explicit(&w->stop, true, memory_order_release);
-		vu_group_wake(w->group);
-	}
-	for (w = runner->workers; w; w = w->next) {
 		if (w->running)
-			pthread_join(w->thread, NULL);
-		w->running = false;
+			worker_tell(w);
 	}
+	for (w = runner->workers; w; w = w->next)
+		worker_join(w);
 }
 
 void worker_forget_all(struct vu_runner *runner)
@@ -271,5 +267,23 @@ int vu_runner_add_worker(struct vu_runner *runner, struct vu_group *group,
 	w->next = runner->workers;
 	runner->workers = w;
 	runner->n_workers++;
+	return 0;
+}
+
+int vu_runner_remove_worker(struct vu_runner *runner, struct vu_group *group)
+{
+	struct worker **link = &runner->workers, *w;
+
+	while ((w = *link) && w->group != group)
+		link = &w->next;
+	if (!w)
+		return -ENOENT;
+	if (w->running && pthread_equal(w->thread, pthread_self()))
+		return -EDEADLK;
+	if (w->running)
+		worker_tell(w);
+	worker_join(w);
+	*link = w->next;
+	free(w);
 	return 0;
 }

@@ -8,6 +8,8 @@ import sys
 
 # The compiler's own, in every shared object.
 TOOLCHAIN = {'completed.0', '__dso_handle', '__TMC_END__', '__bss_start', '_edata', '_end'}
+# What a signal handler is led by: it gets no argument of ours (lib/core/guard.c).
+NEEDED = {'guard_state'}
 WRITABLE = {'.data', '.bss', '.tdata', '.tbss', '.data1', '.sdata', '.sbss'}
 
 
@@ -81,13 +83,13 @@ def check_globals(lib, root, version_h):
     ok = True
     for line in run('objdump', '-t', lib).splitlines():
         m = re.match(r'[0-9a-f]+ .{7} (\S+)\s+[0-9a-f]+\s+(?:\.\w+ )?(\S+)$', line)
-        if m and m[1] in WRITABLE and m[2] not in TOOLCHAIN | WRITABLE:
+        if m and m[1] in WRITABLE and m[2] not in TOOLCHAIN | WRITABLE | NEEDED:
             print(f'{m[2]}: writable, in {m[1]}')
             ok = False
-    # A stripped library has no such symbols; the sections tell all the same: one pointer, one byte.
+    # A stripped library has no such symbols; the sections tell all the same: two pointers, one byte.
     for line in run('objdump', '-h', lib).splitlines():
         field = line.split()
-        if len(field) == 7 and field[1] in WRITABLE and int(field[2], 16) > 8:
+        if len(field) == 7 and field[1] in WRITABLE and int(field[2], 16) > 16:
             print(f'{field[1]}: {int(field[2], 16)} bytes')
             ok = False
     return ok

@@ -180,8 +180,8 @@ class Core(Handle):
         if result < 0:
             raise OSError(-result, f"{self.name}: no device could be made")
         self.ptr = out[0]
-        if lib.vupy_guard_add(self.ptr) < 0:
-            log.warning("%s: too many devices: truncated guest memory would be fatal", self.name)
+        if lib.vu_device_guard(self.ptr) < 0:
+            log.warning("%s: no handler for SIGBUS: truncated guest memory would be fatal", self.name)
 
     def log_peer(self, level: int, text: str, error: Optional[BaseException] = None) -> None:
         """A line that a guest or front-end can cause, with the traceback of `error`.
@@ -243,7 +243,6 @@ class Core(Handle):
         self.ptr = None
         for group in self.groups:
             group.free()
-        lib.vupy_guard_remove(ptr)
         lib.vu_device_free(ptr)
         for group in self.groups:
             group.forget()

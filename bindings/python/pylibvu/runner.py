@@ -108,6 +108,34 @@ class Runner(Handle):
         if not isinstance(sock, int):
             sock.detach()
 
+    def remove(self, device: Device) -> None:
+        """Serves a device no more, while others go on: its session ends, its socket is closed.
+
+        ValueError if it is not served here; WrongThread; OSError (EDEADLK) in a callback of its own.
+        """
+        core = device.core
+        with self._guard:
+            if self._ptr is None or core not in self._cores:
+                raise ValueError(f"{core.name} is not served by this runner")
+            if self._thread not in (0, get_ident()):
+                raise WrongThread("the runner runs on another thread")
+            if core not in self._held:
+                if not claim(core.owners()):
+                    raise WrongThread(f"{core.name} is served by another thread")
+                self._held[core] = core.owners()
+            try:
+                check(lib.vu_runner_remove(self._ptr, core.ptr), "remove")
+                for group in core.groups:
+                    if not group._own:  # it may have no worker yet
+                        lib.vu_runner_remove_worker(self._ptr, group._ptr)
+                core.runner = None
+                at = self._cores.index(core)
+                del self._cores[at], self._devices[at]
+            finally:
+                if core.runner is None or not self._thread:
+                    for owner in self._held.pop(core):
+                        owner.lock.release()
+
     def run(self, *, signals: bool = True) -> None:
         """Serves until stop(), or until nothing is left to serve.
 

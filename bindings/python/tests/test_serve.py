@@ -110,6 +110,31 @@ time.sleep(0.3)
     assert child.returncode == 0 and not os.path.exists(path)
 
 
+def test_a_device_is_removed_while_the_runner_runs(tmp_path):
+    first, second = Echo(), Echo()
+    paths = [str(tmp_path / name) for name in ("first", "second")]
+    with pylibvu.Runner() as runner:
+        runner.listen(first, paths[0])
+        runner.listen(second, paths[1])
+        second.group([1])
+        thread = threading.Thread(target=runner.run)
+        thread.start()
+        try:
+            with testing.connect(paths[1]) as peer:
+                assert peer.queue(0).request(b"two", 3) == b"two"
+                first.call(runner.remove, second)
+                while os.path.exists(paths[1]):
+                    pass
+            with testing.connect(paths[0]) as peer:
+                assert peer.queue(0).request(b"one", 3) == b"one"
+        finally:
+            runner.stop()
+            thread.join()
+        with pytest.raises(ValueError):
+            runner.remove(second)
+        second.close()
+
+
 def test_a_device_is_added_while_the_runner_runs(tmp_path):
     first, second = Echo(), Echo()
     with pylibvu.Runner() as runner:
