@@ -6,6 +6,7 @@
 #include "blk.h"
 
 #include <liburing.h>
+#include <libvu/unstable.h>
 
 /* How a transfer may be tried at once, on the queue's thread. */
 enum blk_now {

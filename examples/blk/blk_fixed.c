@@ -11,7 +11,6 @@
 #include "blk_file.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,19 +32,19 @@ struct fixed {
 	bool told;
 };
 
-/* Where the mapping begins and ends that has an address.  False: there is none. */
-static bool fixed_find_mapping(uintptr_t addr, uintptr_t *start, uintptr_t *end)
+/* Where the region begins and ends that has an address of ours.  False: there is none. */
+static bool fixed_find_region(const struct fixed *f, uintptr_t addr, uintptr_t *start,
+			      uintptr_t *end)
 {
-	FILE *maps = fopen("/proc/self/maps", "re");
-	bool found = false;
-	char line[512];
+	struct vu_region region = {.size = sizeof(region)};
 
-	while (maps && !found && fgets(line, sizeof(line), maps))
-		found = sscanf(line, "%" SCNxPTR "-%" SCNxPTR, start, end) == 2 && *start <= addr &&
-			addr < *end;
-	if (maps)
-		fclose(maps);
-	return found;
+	for (uint32_t i = 0; !vu_memory_region(f->memory, i, &region); i++) {
+		*start = (uintptr_t)region.host;
+		*end = *start + region.len;
+		if (addr >= *start && addr < *end)
+			return true;
+	}
+	return false;
 }
 
 static void fixed_tell(struct fixed *f, int error)
@@ -65,7 +64,7 @@ static const struct fixed_piece *fixed_learn(struct fixed *f, uintptr_t addr)
 	__u64 tag = 0;
 	int ret;
 
-	if (f->n == FIXED_PIECES || !fixed_find_mapping(addr, &piece->start, &piece->end))
+	if (f->n == FIXED_PIECES || !fixed_find_region(f, addr, &piece->start, &piece->end))
 		return NULL;
 	piece->start += (addr - piece->start) & ~(FIXED_PIECE - 1);
 	if (piece->end - piece->start > FIXED_PIECE)

@@ -34,6 +34,8 @@ int control_set_memory(struct vu_device *dev, struct table *table, struct waiter
 		if (q->want.started)
 			queue_give(q, QUEUE_CONFIGURE, w);
 	}
+	if (dev->memory_changed)
+		dev->memory_changed(dev, dev->memory_opaque);
 	rc = waiter_settle(w);
 	/* The rings have references of their own until they switch. */
 	table_unref(old);

@@ -74,6 +74,10 @@ struct vu_device {
 	struct table *table; /* guest memory, or NULL */
 	struct kept kept;
 
+	/* vu_device_watch_memory(). */
+	void (*memory_changed)(struct vu_device *dev, void *opaque);
+	void *memory_opaque;
+
 	struct patience patience;
 	uint64_t message_timeout_ns; /* 0: none */
 };

@@ -134,6 +134,11 @@ bool table_is_blank(const struct table *t)
 	return true;
 }
 
+const struct span *table_span(const struct table *table, enum table_space space, uint32_t index)
+{
+	return &table->spans[space][index];
+}
+
 const struct span *table_find(const struct table *table, enum table_space space, uint64_t addr)
 {
 	uint32_t low = 0, high = table_regions(table);

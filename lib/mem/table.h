@@ -42,6 +42,9 @@ uint32_t table_regions(const struct table *table);
  */
 bool table_is_blank(const struct table *table);
 
+/* The spans in their order, from 0; index is below table_regions(). */
+const struct span *table_span(const struct table *table, enum table_space space, uint32_t index);
+
 /* The span that contains addr, or NULL. */
 const struct span *table_find(const struct table *table, enum table_space space, uint64_t addr);
 

@@ -23,7 +23,6 @@
 #include <string.h>
 
 #include "base/first_size.h"
-#include "base/log.h"
 
 enum { MAX_CPUS = 8192 };     /* more than Linux knows */
 enum { WINDOW_FLOOR = 4000 }; /* ns; below, a look at the clock costs more than it saves */

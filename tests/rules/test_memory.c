@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <libvu/unstable.h>
+
 #include "rules/rig.h"
 
 enum { RINGS, BUFFERS }; /* regions */
@@ -57,6 +59,95 @@ static void adding_memory_never_stops_a_queue(void **state)
 	rig_complete_held(&rig, 0);
 	rig_complete_held(&rig, 0);
 	rig_wait_used(&rig, 0, 2);
+	rig_close(&rig);
+}
+
+static void on_memory(struct vu_device *dev, void *opaque)
+{
+	struct vu_memory **memory = opaque;
+
+	vu_memory_release(*memory);
+	*memory = vu_device_memory(dev);
+}
+
+static uint32_t count_regions(const struct vu_memory *memory)
+{
+	struct vu_region region = {.size = sizeof(region)};
+	uint32_t n = 0;
+
+	while (memory && !vu_memory_region(memory, n, &region))
+		n++;
+	return n;
+}
+
+static void a_device_sees_guest_memory_and_its_changes(void **state)
+{
+	struct vu_region region = {.size = sizeof(region)};
+	struct vu_memory *memory = NULL, *old;
+	struct iovec iov[2];
+	struct rig rig;
+
+	(void)state;
+	rig_make(&rig, &config);
+	assert_null(vu_device_memory(rig.dev));
+	vu_device_watch_memory(rig.dev, on_memory, &memory);
+	rig_connect(&rig);
+	assert_ok(peer_start(rig.peer));
+	assert_int_equal(count_regions(memory), 2);
+	assert_ok(vu_memory_region(memory, BUFFERS, &region));
+	assert_true(region.guest_addr == two_regions[BUFFERS].gpa);
+	assert_true(region.len == two_regions[BUFFERS].size);
+	assert_int_equal(vu_memory_region(memory, 2, &region), -ENOENT);
+	region.size = 8;
+	assert_int_equal(vu_memory_region(memory, 0, &region), -EINVAL);
+
+	old = vu_device_memory(rig.dev);
+	assert_int_equal(guest_add(rig.peer->guest, &third_region), 2);
+	assert_ok(frontend_add_mem_reg(&rig.peer->frontend, &rig.peer->guest->regions[2]));
+	assert_int_equal(count_regions(memory), 3);
+	assert_int_equal(count_regions(old), 2);
+	assert_int_equal(vu_memory_map(memory, third_region.gpa, 4, iov, 2), 1);
+	assert_int_equal(vu_memory_map(old, third_region.gpa, 4, iov, 2), -EFAULT);
+	/* What is removed stays there for who has a reference. */
+	assert_ok(frontend_rem_mem_reg(&rig.peer->frontend, &rig.peer->guest->regions[BUFFERS]));
+	assert_int_equal(count_regions(memory), 2);
+	assert_int_equal(vu_memory_map(memory, two_regions[BUFFERS].gpa, 4, iov, 2), -EFAULT);
+	assert_int_equal(vu_memory_map(old, two_regions[BUFFERS].gpa + 8, 4, iov, 2), 1);
+	memcpy(guest_ptr(rig.peer->guest, two_regions[BUFFERS].gpa + 8, 4), "kept", 4);
+	assert_memory_equal(iov[0].iov_base, "kept", 4);
+	vu_memory_release(old);
+	vu_memory_release(memory);
+	vu_device_watch_memory(rig.dev, NULL, NULL);
+	rig_close(&rig);
+}
+
+static const struct guest_region neighbours[] = {
+	{.gpa = 0, .size = 4 << 20, .uva = UINT64_C(0x7f0000000000)},
+	{.gpa = 4 << 20, .size = 1 << 20, .uva = UINT64_C(0x7e0000000000)},
+};
+
+static void a_range_of_guest_memory_may_span_regions(void **state)
+{
+	const struct rig_config next_to_each_other = {
+		.peer = {.n_regions = 2, .regions = neighbours}};
+	struct vu_memory *memory;
+	struct iovec iov[2];
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, &next_to_each_other);
+	memory = vu_device_memory(rig.dev);
+	assert_int_equal(vu_memory_map(memory, (4 << 20) - 16, 48, iov, 2), 2);
+	assert_int_equal(iov[0].iov_len, 16);
+	assert_int_equal(iov[1].iov_len, 32);
+	memcpy(guest_ptr(rig.peer->guest, 4 << 20, 4), "here", 4);
+	assert_memory_equal(iov[1].iov_base, "here", 4);
+	assert_int_equal(vu_memory_map(memory, (4 << 20) - 16, 48, iov, 1), -ENOSPC);
+	assert_int_equal(vu_memory_map(memory, (5 << 20) - 16, 16, iov, 2), 1);
+	assert_int_equal(vu_memory_map(memory, (5 << 20) - 16, 17, iov, 2), -EFAULT);
+	assert_int_equal(vu_memory_map(memory, UINT64_MAX, 2, iov, 2), -EFAULT);
+	assert_int_equal(vu_memory_map(memory, 0, 0, iov, 0), 0);
+	vu_memory_release(memory);
 	rig_close(&rig);
 }
 
@@ -349,6 +440,8 @@ int main(void)
 	static bool by_table = true;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(more_memory_than_there_are_slots_is_refused_alone),
+		cmocka_unit_test(a_device_sees_guest_memory_and_its_changes),
+		cmocka_unit_test(a_range_of_guest_memory_may_span_regions),
 		cmocka_unit_test(adding_memory_never_stops_a_queue),
 		cmocka_unit_test(memory_is_removed_while_requests_in_it_are_outstanding),
 		cmocka_unit_test(a_whole_new_table_is_taken_while_requests_are_outstanding),

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest memory by address: its regions, their changes, and what lies where.
+ *
+ * Unstable, see unstable.h.
+ */
+#ifndef LIBVU_REGIONS_H
+#define LIBVU_REGIONS_H
+
+#include <libvu/memory.h>
+#include <libvu/types.h>
+
+VU_BEGIN_DECLS
+
+/**
+ * struct vu_region - a run of guest memory, as vu_memory_region() describes it.
+ *
+ * @size: sizeof(struct vu_region).
+ * @guest_addr: where it begins for the guest.
+ * @len: its bytes.
+ * @host: where it begins in this process.
+ *
+ * Since: 0.1
+ */
+struct vu_region {
+	size_t size;
+	uint64_t guest_addr;
+	uint64_t len;
+	void *host;
+};
+
+/**
+ * vu_device_memory() - a reference on guest memory as it is now.
+ *
+ * What it describes does not change, and stays mapped until vu_memory_release(), also when the
+ * front-end removes or replaces it: let go of it when vu_memory_fn is called, for the guest may
+ * have taken the memory away.  Most devices need none: requests come with their segments.
+ *
+ * Return: the reference; NULL while there is no guest memory.  Thread: device thread.
+ * Since: 0.1
+ */
+VU_API struct vu_memory *vu_device_memory(struct vu_device *dev);
+
+/**
+ * typedef vu_memory_fn - guest memory is another one now: see vu_device_memory().
+ *
+ * Called before the front-end hears that the change is done, but for the end of a session, which
+ * session_end tells.  Requests that were handed out keep what they point into.
+ *
+ * Thread: device thread.
+ * Since: 0.1
+ */
+typedef void (*vu_memory_fn)(struct vu_device *dev, void *opaque);
+
+/**
+ * vu_device_watch_memory() - have a function called for each change of guest memory.
+ *
+ * @fn: takes the place of the one before; NULL: none.
+ *
+ * Thread: device thread.
+ * Since: 0.1
+ */
+VU_API void vu_device_watch_memory(struct vu_device *dev, vu_memory_fn fn, void *opaque);
+
+/**
+ * vu_memory_region() - describe one of the regions, which are in the order of their guest
+ *addresses.
+ *
+ * @index: from 0.
+ * @region: size must be set; filled as far as that reaches, the rest with 0; size is set to what
+ *was filled.
+ *
+ * Return: 0; -ENOENT for an index behind the last one; -EINVAL for a size that cannot be.
+ * Thread: any that has a reference.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_memory_region(const struct vu_memory *memory, uint32_t index,
+				     struct vu_region *region);
+
+/**
+ * vu_memory_map() - where a range of guest addresses is in this process.
+ *
+ * The pointers are good as long as the reference is held.  The guest can change what they point to
+ * at any time, and its front-end may truncate it: vu_device_guard().
+ *
+ * @iov, @max: receives at most @max segments, one for each region that the range touches.
+ *
+ * Return: segments stored (0 for @len 0); -EFAULT if a part of it is no guest memory; -ENOSPC if
+ * @max is too small.  Thread: any that has a reference. Since: 0.1
+ */
+VU_API VU_CHECK int vu_memory_map(const struct vu_memory *memory, uint64_t guest_addr, uint64_t len,
+				  struct iovec *iov, uint32_t max);
+
+VU_END_DECLS
+
+#endif
