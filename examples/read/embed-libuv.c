@@ -122,6 +122,9 @@ int main(int argc, char **argv)
 	}
 	if (vu_device_new(&info, &ops, NULL, &dev) != 0)
 		return 1;
+	/* A front-end may truncate its memory at any time. */
+	if (vu_device_guard(dev) != 0)
+		fprintf(stderr, "no handler for SIGBUS\n");
 	ret = watch(loop, &handles, dev, argv[1]);
 	if (ret)
 		fprintf(stderr, "%s: %s\n", argv[1], uv_strerror(ret));

@@ -10,6 +10,7 @@
 #define LIBVU_UNSTABLE_H
 
 #include <libvu/vu.h>
+#include <libvu/post.h>
 #include <libvu/regions.h>
 #include <libvu/script.h>
 #include <libvu/shorthand_script.h>

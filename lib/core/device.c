@@ -177,6 +177,7 @@ void vu_device_free(struct vu_device *dev)
 	vu_device_detach(dev);
 	guard_forget(dev);
 	device_enter(dev);
+	group_run_last_posts(&dev->own);
 	/* No other thread uses the device any more: this one is every queue's, and does what a
 	 * group's thread was told and never got to. */
 	for (struct vu_group *g = dev->groups; g; g = g->next)

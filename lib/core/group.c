@@ -245,6 +245,7 @@ static void group_take_mail(struct vu_group *g)
 	group_take_commands(g);
 	group_take_remote(g);
 	group_rescan(g);
+	group_run_posts(g);
 }
 
 static int group_take_events(struct vu_group *g, int timeout_ms)
@@ -429,6 +430,7 @@ void vu_group_free(struct vu_group *g)
 				"of the group, is ignored");
 		return;
 	}
+	group_run_last_posts(g);
 	if (g->dev) {
 		/* Its thread may have ended before it saw that the session did. */
 		group_stand_in(g);

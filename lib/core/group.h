@@ -32,8 +32,9 @@ struct vu_group {
 	struct source again;
 	struct mailbox commands;      /* from the control thread: queues' command mails */
 	_Atomic(struct req *) remote; /* completed by other threads, newest first */
+	_Atomic(struct post *) posts; /* vu_group_post(), newest first */
 	atomic_bool rescan;	      /* what held queues back may be gone */
-	atomic_bool attention;	      /* one of the three above has something */
+	atomic_bool attention;	      /* one of the four above has something */
 	struct vu_queue *active;      /* queues that are being served: not armed */
 	uint32_t until_look;	      /* passes until the kernel is asked for events */
 	bool every_pass;	      /* ... and group_look() has something to do in each */
@@ -50,6 +51,8 @@ struct vu_group {
 	struct vu_source *removed; /* to be freed when no event can name them any more */
 	struct vu_group *next;	   /* of the device */
 };
+
+struct post;
 
 int group_init(struct vu_group *group, struct vu_device *dev);
 void group_fini(struct vu_group *group);
@@ -82,6 +85,11 @@ void group_stand_in(struct vu_group *group);
 void group_orphan(struct vu_group *group);
 /* Any thread: a request completed elsewhere. */
 void group_post_remote(struct vu_group *group, struct req *req);
+
+/* post.c, queue thread: run what was posted until now. */
+void group_run_posts(struct vu_group *group);
+/* The group is about to be freed: run all that is posted. */
+void group_run_last_posts(struct vu_group *group);
 
 /* source.c: call what is to be polled; true if there was something. */
 bool group_poll_sources(struct vu_group *group);
