@@ -97,7 +97,7 @@ static void nothing_left_to_serve_is_told(void **state)
 static void a_device_is_removed_while_others_are_served(void **state)
 {
 	struct fixture *f = *state;
-	struct vu_device *other = new_device();
+	struct vu_device *other = new_device(f);
 	char path[80];
 
 	snprintf(path, sizeof(path), "%s/other", f->dir);
