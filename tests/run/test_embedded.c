@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* A runner inside of another loop, and devices that come and go while it runs. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -14,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "kit/test.h"
 #include "fixture.h"
 #include "sockets.h"
 

@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SIGBUS in guest memory, for programs that have a loop and perhaps handlers of their own. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <errno.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -18,6 +12,7 @@
 #include <libvu/vu.h>
 
 #include "frontend/peer.h"
+#include "kit/test.h"
 
 static void echo_ready(struct vu_queue *queue, void *opaque)
 {
