@@ -133,6 +133,8 @@ void rig_wait_used(struct rig *rig, uint32_t q, uint32_t n);
 void rig_roundtrip(struct rig *rig, uint32_t q, uint32_t n);
 /* The device keeps these n, and what comes after them. */
 void rig_hold(struct rig *rig, uint32_t q, uint32_t n);
+/* They stay in the ring, though the device was told. */
+void rig_leave(struct rig *rig, uint32_t q, uint32_t n);
 /* Do what the device does, to a request that it held; the oldest. */
 uint32_t rig_invert(const struct vu_req *req);
 void rig_complete_held(struct rig *rig, uint32_t q);

@@ -85,6 +85,13 @@ void rig_hold(struct rig *rig, uint32_t q, uint32_t n)
 	assert_int_equal(rig->queues[q].n_held, before + n);
 }
 
+void rig_leave(struct rig *rig, uint32_t q, uint32_t n)
+{
+	rig->mode = RIG_LEAVE;
+	rig_submit(rig, q, n);
+	rig_pump(rig);
+}
+
 void rig_assert_no_reply(struct rig *rig)
 {
 	rig_pump(rig);

@@ -164,8 +164,7 @@ static void what_a_budget_leaves_is_come_back_for_without_a_kick(void **state)
 	(void)state;
 	rig_open(&rig, &big);
 	rig_assert_idle(&rig);
-	rig.mode = RIG_LEAVE;
-	rig_submit(&rig, 0, MANY);
+	rig_leave(&rig, 0, MANY);
 	rig_assert_idle(&rig);
 	rig.mode = RIG_SERVE;
 	/* Outside of a pass, and until it says that there is nothing now. */

@@ -33,9 +33,7 @@ static void a_batch_says_how_many_are_finished(void **state)
 
 	(void)state;
 	rig_open(&rig, NULL);
-	rig.mode = RIG_LEAVE;
-	rig_submit(&rig, 0, 3);
-	rig_pump(&rig);
+	rig_leave(&rig, 0, 3);
 	assert_int_equal(vu_queue_next_batch(rig.queues[0].queue, reqs, 3), 3);
 	for (int i = 0; i < 3; i++)
 		rig_invert(reqs[i]);

@@ -169,9 +169,7 @@ static void a_request_put_back_is_there_again_and_keeps_nobody_busy(void **state
 
 	(void)state;
 	rig_open(&rig, NULL);
-	rig.mode = RIG_LEAVE;
-	rig_submit(&rig, 0, 1);
-	rig_pump(&rig);
+	rig_leave(&rig, 0, 1);
 	for (int i = 0; i < 5; i++) {
 		assert_int_equal(vu_queue_next(rig.queues[0].queue, &req), 1);
 		assert_ok(vu_req_put_back(req));

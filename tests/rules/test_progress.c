@@ -18,9 +18,7 @@ static void finish(struct vu_req *req)
 static void open_with(struct rig *rig, uint32_t n)
 {
 	rig_open(rig, NULL);
-	rig->mode = RIG_LEAVE;
-	rig_submit(rig, 0, n);
-	rig_pump(rig);
+	rig_leave(rig, 0, n);
 }
 
 static void progress_survives_a_put_back(void **state)

@@ -73,8 +73,7 @@ static void a_ring_error_found_by_the_device_is_told_too(void **state)
 
 	(void)state;
 	rig_open(&rig, NULL);
-	rig.mode = RIG_LEAVE;
-	rig_submit(&rig, 0, 1);
+	rig_leave(&rig, 0, 1);
 	rig_assert_idle(&rig);
 	offer_nowhere(rig.peer->queues[0]);
 	assert_int_equal(vu_queue_next(rig.queues[0].queue, &req), 1);

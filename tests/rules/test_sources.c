@@ -41,8 +41,7 @@ static void a_request_is_taken_when_a_descriptor_is_ready(void **state)
 
 	(void)state;
 	rig_open(&rig, NULL);
-	rig.mode = RIG_LEAVE;
-	rig_submit(&rig, 0, 3);
+	rig_leave(&rig, 0, 3);
 	rig_assert_idle(&rig);
 	assert_int_equal(vu_group_add_fd(vu_device_group(rig.dev), fd, EPOLLIN, NULL, &e, &source),
 			 -EINVAL);
@@ -80,8 +79,7 @@ static void a_request_is_taken_when_a_timer_expires(void **state)
 
 	(void)state;
 	rig_open(&rig, NULL);
-	rig.mode = RIG_LEAVE;
-	rig_submit(&rig, 0, 1);
+	rig_leave(&rig, 0, 1);
 	rig_assert_idle(&rig);
 	assert_ok(vu_group_add_timer(vu_device_group(rig.dev), on_event, &e, &timer));
 	assert_int_equal(vu_source_set_events(timer, EPOLLIN), -EINVAL);

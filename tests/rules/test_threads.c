@@ -19,9 +19,9 @@
 #include "rules/crew.h"
 
 enum {
-	BYTES = 64,	/* to read, and as many to write */
-	SLOTS = 100,	/* chains of two descriptors in a ring of 256 */
-	TIMES = 30,	/* of each action */
+	BYTES = 64,  /* to read, and as many to write */
+	SLOTS = 100, /* chains of two descriptors in a ring of 256 */
+	TIMES = 30,  /* of each action */
 	PATIENCE_MS = 20000,
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kit/folder.h"
 #include "kit/test.h"
 #include "fixture.h"
 
@@ -39,8 +40,7 @@ int fixture_setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	log_book_open(&f->log);
-	snprintf(f->dir, sizeof(f->dir), "/tmp/vu-runner-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	folder_make(f->dir, "vu-runner");
 	snprintf(f->path, sizeof(f->path), "%s/sock", f->dir);
 	f->runner = new_runner(f, 0);
 	f->dev = new_device(f);
@@ -65,9 +65,7 @@ int fixture_teardown(void **state)
 	fixture_end_run(f);
 	vu_runner_free(f->runner);
 	vu_device_free(f->dev);
-	ret = rmdir(f->dir);
-	if (ret)
-		print_error("%s: %s\n", f->dir, strerror(errno));
+	ret = folder_remove(f->dir);
 	free(f);
 	return ret;
 }

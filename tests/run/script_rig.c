@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
+#include "kit/folder.h"
 #include "sockets.h"
 
 /* note WORDS... */
@@ -71,8 +72,7 @@ int script_setup(void **state)
 					    .log_opaque = &rig->log};
 
 	log_book_open(&rig->log);
-	snprintf(rig->dir, sizeof(rig->dir), "/tmp/vu-script-XXXXXX");
-	assert_non_null(mkdtemp(rig->dir));
+	folder_make(rig->dir, "vu-script");
 	snprintf(rig->path, sizeof(rig->path), "%s/control", rig->dir);
 	rig->fds = count_fds();
 	assert_int_equal(vu_device_new(&info, NULL, NULL, &rig->dev), 0);
@@ -98,9 +98,7 @@ int script_teardown(void **state)
 	fds = count_fds();
 	if (fds != rig->fds)
 		print_error("%d fds were open, now %d\n", rig->fds, fds);
-	ret = rmdir(rig->dir);
-	if (ret)
-		print_error("%s: %s\n", rig->dir, strerror(errno));
+	ret = folder_remove(rig->dir);
 	ret |= fds != rig->fds;
 	free(rig);
 	return ret;

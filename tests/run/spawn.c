@@ -180,3 +180,16 @@ void spawn_need_files(unsigned int n)
 	limit.rlim_cur = n;
 	assert_return_code(setrlimit(RLIMIT_NOFILE, &limit), errno);
 }
+
+void spawn_expect(const char *const *argv, int status, const char *out, const char *err)
+{
+	struct spawned s;
+
+	spawn_run(&s, argv);
+	if (s.status != status)
+		print_error("%s", s.err);
+	assert_int_equal(s.status, status);
+	assert_non_null(strstr(s.out, out));
+	assert_non_null(strstr(s.err, err));
+	spawn_free(&s);
+}

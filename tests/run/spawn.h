@@ -33,6 +33,9 @@ void spawn_free(struct spawned *s);
 /* Start and wait. */
 void spawn_run(struct spawned *s, const char *const *argv);
 
+/* Run to the end, and compare status and what must be part of its messages. */
+void spawn_expect(const char *const *argv, int status, const char *out, const char *err);
+
 /* Wait until something listens at the path. */
 void spawn_wait_listening(const char *path);
 /* The same of this program; the test fails with its log if it ends before. */

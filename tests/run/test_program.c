@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kit/folder.h"
 #include "kit/test.h"
 #include "sockets.h"
 #include "spawn.h"
@@ -33,8 +34,7 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	snprintf(f->dir, sizeof(f->dir), "/tmp/vu-program-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	folder_make(f->dir, "vu-program");
 	snprintf(f->path, sizeof(f->path), "%s/sock", f->dir);
 	snprintf(f->option, sizeof(f->option), "--socket-path=%s", f->path);
 	*state = f;
@@ -44,10 +44,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
-	int ret = rmdir(f->dir);
+	int ret = folder_remove(f->dir);
 
-	if (ret)
-		print_error("%s: %s\n", f->dir, strerror(errno));
 	free(f);
 	return ret;
 }
@@ -55,20 +53,6 @@ static int teardown(void **state)
 static void ask_path(struct frontend *f, const char *path)
 {
 	ask(f, connect_to(path));
-}
-
-/* Run to the end, and compare status and what must be part of its messages. */
-static void expect(const char *const *argv, int status, const char *out, const char *err)
-{
-	struct spawned s;
-
-	spawn_run(&s, argv);
-	if (s.status != status)
-		print_error("%s", s.err);
-	assert_int_equal(s.status, status);
-	assert_non_null(strstr(s.out, out));
-	assert_non_null(strstr(s.err, err));
-	spawn_free(&s);
 }
 
 static void capabilities_are_printed_whatever_else_is_on_the_command_line(void **state)
@@ -84,12 +68,12 @@ static void capabilities_are_printed_whatever_else_is_on_the_command_line(void *
 
 static void help_lists_the_devices_options_and_everybodys(void **state)
 {
-	expect(ARGV("-h"), 0, "--source=PATH", "");
-	expect(ARGV("--help"), 0, "--source=PATH", "");
-	expect(ARGV("--help"), 0, "--socket-path=PATH", "");
-	expect(ARGV("--help"), 0, "--connect=PATH", "");
-	expect(ARGV("--help"), 0, "--print-capabilities", "");
-	expect(ARGV("--version"), 0, "vu-rng (libvu ", "");
+	spawn_expect(ARGV("-h"), 0, "--source=PATH", "");
+	spawn_expect(ARGV("--help"), 0, "--source=PATH", "");
+	spawn_expect(ARGV("--help"), 0, "--socket-path=PATH", "");
+	spawn_expect(ARGV("--help"), 0, "--connect=PATH", "");
+	spawn_expect(ARGV("--help"), 0, "--print-capabilities", "");
+	spawn_expect(ARGV("--version"), 0, "vu-rng (libvu ", "");
 }
 
 static void options_for_workers_say_when_they_have_no_effect(void **state)
@@ -113,14 +97,15 @@ static void what_cannot_be_served_exits_with_1(void **state)
 	memset(longer, 'x', sizeof(longer));
 	memcpy(longer, "--socket-path=/tmp/", 19);
 	longer[sizeof(longer) - 1] = '\0';
-	expect(ARGV(longer), 1, "", "File name too long (a socket's path has at most 107");
-	expect(ARGV("--socket-path=/no/such/directory/x"), 1, "",
-	       "No such file or directory (its folder");
-	expect(ARGV("--fd=77"), 1, "", "file descriptor 77: Bad file descriptor");
-	expect(ARGV("--fd=1"), 1, "", "file descriptor 1: Socket operation on non-socket");
+	spawn_expect(ARGV(longer), 1, "", "File name too long (a socket's path has at most 107");
+	spawn_expect(ARGV("--socket-path=/no/such/directory/x"), 1, "",
+		     "No such file or directory (its folder");
+	spawn_expect(ARGV("--fd=77"), 1, "", "file descriptor 77: Bad file descriptor");
+	spawn_expect(ARGV("--fd=1"), 1, "", "file descriptor 1: Socket operation on non-socket");
 	/* The device comes first: no socket file shows up that nobody will serve. */
-	expect(ARGV(f->option, "--source=/no/such/file"), 1, "", "/no/such/file: No such file");
-	expect(ARGV(f->option, "--source=/"), 1, "", "Is a directory");
+	spawn_expect(ARGV(f->option, "--source=/no/such/file"), 1, "",
+		     "/no/such/file: No such file");
+	spawn_expect(ARGV(f->option, "--source=/"), 1, "", "Is a directory");
 }
 
 static void sigterm_ends_it_with_0_and_without_a_socket_file(void **state)
@@ -165,7 +150,8 @@ static void a_second_program_on_the_socket_is_refused_and_the_first_goes_on(void
 	/* Even one that would end after its first session: a look is not a session. */
 	spawn_start(&s, ARGV(f->option, "--once"), NULL);
 	spawn_wait_listening(f->path);
-	expect(ARGV(f->option), 1, "", "Address already in use (another program is listening");
+	spawn_expect(ARGV(f->option), 1, "",
+		     "Address already in use (another program is listening");
 	ask_path(&fe, f->path);
 	frontend_close(&fe);
 	spawn_wait(&s);
@@ -203,7 +189,7 @@ static void a_file_that_is_no_socket_is_left_alone(void **state)
 
 	assert_true(fd >= 0);
 	close(fd);
-	expect(ARGV(f->option), 1, "", "it is not a socket");
+	spawn_expect(ARGV(f->option), 1, "", "it is not a socket");
 	assert_return_code(unlink(f->path), errno);
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "frontend/peer.h"
+#include "kit/folder.h"
 #include "kit/test.h"
 #include "spawn.h"
 
@@ -29,8 +30,7 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	snprintf(f->dir, sizeof(f->dir), "/tmp/vu-rng-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	folder_make(f->dir, "vu-rng");
 	snprintf(f->path, sizeof(f->path), "%s/sock", f->dir);
 	snprintf(f->source, sizeof(f->source), "%s/source", f->dir);
 	*state = f;
@@ -40,13 +40,14 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
+	int ret;
 
 	peer_free(f->peer);
 	unlink(f->source);
 	unlink(f->path);
-	rmdir(f->dir);
+	ret = folder_remove(f->dir);
 	free(f);
-	return 0;
+	return ret;
 }
 
 static void check(struct fixture *f, int ret)

@@ -148,7 +148,7 @@ static void an_authors_mistake_gets_a_line(void **state)
 	rig->info.command_size = sizeof(commands[0]) / 2;
 	assert_int_equal(run_file(rig, ""), -EINVAL);
 	assert_string_equal(rig->log.text, "script: struct vu_script_info: command_size is not "
-				      "sizeof(struct vu_command)\n");
+					   "sizeof(struct vu_command)\n");
 	rig->info.commands = NULL;
 	assert_int_equal(run_file(rig, ""), -EINVAL);
 	assert_string_equal(rig->log.text, "script: struct vu_script_info: commands is NULL\n");

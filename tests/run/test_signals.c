@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kit/folder.h"
 #include "kit/test.h"
 #include "load.h"
 #include "sockets.h"
@@ -32,8 +33,7 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	alarm(120);
-	snprintf(f->dir, sizeof(f->dir), "/tmp/vu-signals-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	folder_make(f->dir, "vu-signals");
 	for (int i = 0; i < MANY; i++) {
 		snprintf(f->path[i], sizeof(f->path[i]), "%s/%d", f->dir, i);
 		snprintf(f->option[i], sizeof(f->option[i]), "--socket-path=%s", f->path[i]);
@@ -45,10 +45,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
-	int ret = rmdir(f->dir);
+	int ret = folder_remove(f->dir);
 
-	if (ret)
-		print_error("%s: %s\n", f->dir, strerror(errno));
 	free(f);
 	return ret;
 }

@@ -13,20 +13,6 @@
 		VU_RNG, __VA_ARGS__, NULL                                                          \
 	}
 
-/* Run to the end, and compare status and what must be part of its messages. */
-static void expect(const char *const *argv, int status, const char *out, const char *err)
-{
-	struct spawned s;
-
-	spawn_run(&s, argv);
-	if (s.status != status)
-		print_error("%s", s.err);
-	assert_int_equal(s.status, status);
-	assert_non_null(strstr(s.out, out));
-	assert_non_null(strstr(s.err, err));
-	spawn_free(&s);
-}
-
 static void wrong_usage_exits_with_2_and_names_the_culprit(void **state)
 {
 	static const struct {
@@ -88,7 +74,8 @@ static void wrong_usage_exits_with_2_and_names_the_culprit(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		expect(ARGV(rows[i].arg[0], rows[i].arg[1], rows[i].arg[2]), 2, "", rows[i].err);
+		spawn_expect(ARGV(rows[i].arg[0], rows[i].arg[1], rows[i].arg[2]), 2, "",
+			     rows[i].err);
 }
 
 static void a_name_unlike_any_option_gets_no_guess(void **state)
@@ -134,10 +121,10 @@ static void an_authors_mistake_gets_a_line_and_no_crash(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		expect((const char *[]){getenv("MISUSE_PROGRAM"), rows[i].how,
-					"--socket-path=/tmp/never-made", "--value=1", "--control=-",
-					NULL},
-		       1, "", rows[i].err);
+		spawn_expect((const char *[]){getenv("MISUSE_PROGRAM"), rows[i].how,
+					      "--socket-path=/tmp/never-made", "--value=1",
+					      "--control=-", NULL},
+			     1, "", rows[i].err);
 }
 
 int main(void)
