@@ -14,14 +14,6 @@ static void start(struct rig *rig, const struct rig_options *options)
 	rig_start(rig, options);
 }
 
-static void pass_byte(struct rig *rig)
-{
-	uint32_t id = rig_offer_byte(rig);
-
-	rig_finish(rig, rig_take(rig), 0);
-	rig_expect_used(rig, id, 0);
-}
-
 static uint16_t flags_at(const struct rig *rig, uint32_t slot)
 {
 	return le16toh(rig->drv->packed.desc[slot].flags);
@@ -79,7 +71,7 @@ static void a_size_need_not_be_a_power_of_two(void **state)
 			for (uint32_t i = 0; i < size; i++)
 				rig_finish(&rig, (struct req *)reqs[size - 1 - i], 0);
 			assert_int_equal(driver_collect(rig.drv, used, size), size);
-			pass_byte(&rig);
+			rig_pass_byte(&rig);
 		}
 		rig_stop(&rig);
 		free(reqs);

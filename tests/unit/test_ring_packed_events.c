@@ -12,14 +12,6 @@ static void start(struct rig *rig, const struct rig_options *options)
 	rig_start(rig, options);
 }
 
-static void pass_byte(struct rig *rig)
-{
-	uint32_t id = rig_offer_byte(rig);
-
-	rig_finish(rig, rig_take(rig), 0);
-	rig_expect_used(rig, id, 0);
-}
-
 /* A slot and its wrap counter n entries after the first half of a base. */
 static uint16_t half_after(uint32_t base, uint32_t size, uint32_t n)
 {
@@ -52,12 +44,12 @@ static void without_event_idx_flags_say_who_wants_to_know(void **state)
 	assert_int_equal(le16toh(p->device->flags), DRIVER_EVENT_DISABLE);
 	assert_false(ring_arm(rig.ring));
 	assert_int_equal(le16toh(p->device->flags), DRIVER_EVENT_ENABLE);
-	pass_byte(&rig);
+	rig_pass_byte(&rig);
 	ring_wants_signal(rig.ring);
 	for (int i = 0; i < 4; i++) {
 		/* DESC means nothing here: better a signal too many. */
 		p->driver->flags = htole16((uint16_t)i);
-		pass_byte(&rig);
+		rig_pass_byte(&rig);
 		assert_int_equal(ring_wants_signal(rig.ring), i != DRIVER_EVENT_DISABLE);
 	}
 	rig_stop(&rig);
@@ -69,7 +61,7 @@ static void with_event_idx_all_or_nothing_can_be_asked_for_too(void **state)
 
 	(void)state;
 	start(&rig, &(struct rig_options){.size = 16, .event_idx = true});
-	pass_byte(&rig);
+	rig_pass_byte(&rig);
 	ring_wants_signal(rig.ring);
 	for (int i = 0; i < 4; i++) {
 		driver_set_interrupts(rig.drv, i % 2);
@@ -129,7 +121,7 @@ static void the_driver_event_decides_about_signals(void **state)
 		uint32_t size = sizes[s], at = 1;
 
 		start(&rig, &(struct rig_options){.size = size, .event_idx = true});
-		pass_byte(&rig);
+		rig_pass_byte(&rig);
 		assert_true(ring_wants_signal(rig.ring));
 		for (uint32_t n = 1; n < 6; n++) {
 			for (uint32_t event = 0; event < 11; event++) {
@@ -138,7 +130,7 @@ static void the_driver_event_decides_about_signals(void **state)
 				uint32_t half = half_after(WRAP, size, at + event + 2 * size - 4);
 
 				for (uint32_t i = 0; i < n; i++)
-					pass_byte(&rig);
+					rig_pass_byte(&rig);
 				rig.drv->packed.driver->off_wrap = htole16((uint16_t)half);
 				rig.drv->packed.driver->flags = htole16(DRIVER_EVENT_DESC);
 				assert_int_equal(ring_wants_signal(rig.ring),
@@ -168,7 +160,7 @@ static void the_device_event_decides_about_kicks(void **state)
 				rig.drv->packed.device->off_wrap = htole16((uint16_t)half);
 				rig.drv->packed.device->flags = htole16(DRIVER_EVENT_DESC);
 				for (uint32_t i = 0; i < n; i++)
-					pass_byte(&rig);
+					rig_pass_byte(&rig);
 				assert_int_equal(driver_wants_kick(rig.drv),
 						 event >= 4 && event < n + 4);
 				at += n;
@@ -186,13 +178,13 @@ static void a_whole_ring_between_two_decisions_is_signalled(void **state)
 	(void)state;
 	for (uint32_t n = 5; n <= 15; n++) {
 		start(&rig, &(struct rig_options){.size = 5, .event_idx = true});
-		pass_byte(&rig);
+		rig_pass_byte(&rig);
 		assert_true(ring_wants_signal(rig.ring));
 		assert_false(driver_set_interrupts(rig.drv, true));
 		/* It polls and does not say so. */
 		rig.drv->interrupts = false;
 		for (uint32_t i = 0; i < n; i++)
-			pass_byte(&rig);
+			rig_pass_byte(&rig);
 		assert_true(ring_wants_signal(rig.ring));
 		rig_stop(&rig);
 	}

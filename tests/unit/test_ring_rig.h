@@ -129,6 +129,9 @@ uint32_t rig_entries(const struct rig *rig, const struct rig_chain *chain, enum 
 /* A chain of one readable byte, published. */
 uint32_t rig_offer_byte(struct rig *rig);
 
+/* The same, and its whole way. */
+void rig_pass_byte(struct rig *rig);
+
 /* The next request, which must be there. */
 struct req *rig_take(struct rig *rig);
 /* What ring_take() says for one request that is not handed out. */

@@ -11,14 +11,6 @@ static void start(struct rig *rig, const struct rig_options *options)
 	rig_start(rig, options);
 }
 
-static void pass_byte(struct rig *rig)
-{
-	uint32_t id = rig_offer_byte(rig);
-
-	rig_finish(rig, rig_take(rig), 0);
-	rig_expect_used(rig, id, 0);
-}
-
 static void a_size_that_is_no_power_of_two_breaks_the_ring(void **state)
 {
 	static const uint32_t sizes[] = {3, 24, 255, 32767};
@@ -93,11 +85,11 @@ static void without_event_idx_flags_say_who_wants_to_know(void **state)
 	assert_int_equal(le16toh(s->used->flags), DRIVER_USED_NO_NOTIFY);
 	assert_false(ring_arm(rig.ring));
 	assert_int_equal(le16toh(s->used->flags), 0);
-	pass_byte(&rig);
+	rig_pass_byte(&rig);
 	ring_wants_signal(rig.ring);
 	for (int i = 0; i < 4; i++) {
 		s->avail->flags = htole16(i % 2 ? DRIVER_AVAIL_NO_INTERRUPT : 0xfffe);
-		pass_byte(&rig);
+		rig_pass_byte(&rig);
 		assert_int_equal(ring_wants_signal(rig.ring), i % 2 == 0);
 	}
 	rig_stop(&rig);
@@ -113,7 +105,7 @@ static void with_event_idx_flags_mean_nothing(void **state)
 	s = &rig.drv->split;
 	ring_disarm(rig.ring);
 	assert_int_equal(s->used->flags, 0);
-	pass_byte(&rig);
+	rig_pass_byte(&rig);
 	ring_wants_signal(rig.ring);
 	s->avail->flags = htole16(DRIVER_AVAIL_NO_INTERRUPT);
 	rig_offer_byte(&rig);
@@ -156,13 +148,13 @@ static void the_used_event_decides_about_signals(void **state)
 		uint16_t used = bases[b];
 
 		start(&rig, &(struct rig_options){.size = 16, .base = used, .event_idx = true});
-		pass_byte(&rig);
+		rig_pass_byte(&rig);
 		assert_true(ring_wants_signal(rig.ring));
 		used++;
 		for (int n = 1; n < 6; n++) {
 			for (int event = -4; event < 10; event++) {
 				for (int i = 0; i < n; i++)
-					pass_byte(&rig);
+					rig_pass_byte(&rig);
 				*driver_split_used_event(rig.drv) =
 					htole16((uint16_t)(used + event));
 				assert_int_equal(ring_wants_signal(rig.ring),
@@ -189,7 +181,7 @@ static void used_entries_are_where_the_used_ring_says(void **state)
 	rig.config.base = 65535;
 	assert_int_equal(rig_new_ring(&rig, &why), 0);
 	for (int i = 0; i < 5; i++)
-		pass_byte(&rig);
+		rig_pass_byte(&rig);
 	assert_int_equal(le16toh(rig.drv->split.used->idx), (uint16_t)(65533 + 5));
 	assert_int_equal(ring_base(rig.ring), (uint16_t)(65535 + 5));
 	rig_stop(&rig);
