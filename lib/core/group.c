@@ -157,6 +157,18 @@ void group_activate(struct vu_group *g, struct vu_queue *q)
 		vu_group_wake(g);
 }
 
+void group_deactivate(struct vu_queue *q)
+{
+	struct vu_queue **link = &q->group->active;
+
+	if (!queue_is_active(q))
+		return;
+	while (*link != q)
+		link = &(*link)->next_active;
+	*link = q->next_active;
+	queue_set_active(q, false);
+}
+
 /* Any thread. */
 void group_post_remote(struct vu_group *g, struct req *req)
 {
@@ -385,16 +397,10 @@ void group_stand_in(struct vu_group *g)
 	device_leave(g->dev, inside);
 }
 
-/* The queue may still be listed as busy in the group that it leaves. */
+/* It is active only if its group is freed in a session: see queue_abandon(). */
 static void group_move_queue(struct vu_queue *q, struct vu_group *to)
 {
-	struct vu_queue **link = &q->group->active;
-
-	while (queue_is_active(q) && *link != q)
-		link = &(*link)->next_active;
-	if (queue_is_active(q))
-		*link = q->next_active;
-	queue_set_active(q, false);
+	group_deactivate(q);
 	/* Pairs with vu_req_complete_remote(): it sees the new group, or is waited for. */
 	__atomic_store_n(&q->group, to, __ATOMIC_SEQ_CST);
 	while (atomic_load(&q->posting))

@@ -75,6 +75,8 @@ void group_update_every_pass(struct vu_group *group);
 
 /* Queue thread: have the queue looked at in this pass, or in the next one. */
 void group_activate(struct vu_group *group, struct vu_queue *queue);
+/* Queue thread: it has nothing to be looked at. */
+void group_deactivate(struct vu_queue *queue);
 /* Any thread: commands, remote or rescan has something for the queue thread. */
 void group_attend(struct vu_group *group);
 /* Any thread: let the queue thread see what held its queues back. */

@@ -128,7 +128,9 @@ static inline int req_check(const struct req *req, const char *function)
 /* After a request's end: the queue is to be looked at, and somebody may wait for the last one. */
 static inline void queue_completed(struct vu_queue *q, struct ring *ring)
 {
-	if (unlikely(!queue_is_active(q)))
+	/* Of a ring that is gone nothing is to be seen, and the queue may be about to change its
+	 * group. */
+	if (unlikely(!queue_is_active(q)) && !ring->dead)
 		group_activate(q->group, q);
 	if (unlikely(ring->watched))
 		queue_ring_drained(q, ring);

@@ -280,6 +280,7 @@ void queue_ring_drained(struct vu_queue *q, struct ring *ring)
 			link = &(*link)->next;
 		*link = ring->next;
 		ring_free(ring);
+		queue_note_outstanding(q);
 		device_release_stale(q->dev);
 	} else {
 		queue_stopped(q, q->stop_command);
@@ -316,6 +317,8 @@ static void queue_abandon(struct vu_queue *q, uint32_t command)
 	queue_note_outstanding(q);
 	q->result = 0;
 	queue_update_hold(q);
+	/* From the answer on the device thread may give it to another group. */
+	group_deactivate(q);
 	queue_answer(q, command);
 }
 

@@ -273,6 +273,33 @@ static void what_has_no_descriptor_is_told_by_the_transport(void **state)
 	core_free(&rig);
 }
 
+/* Its group's thread may be anywhere in a pass when the device thread gives the queue away. */
+static void a_queue_that_let_go_is_in_no_list_of_its_group(void **state)
+{
+	struct core_rig rig;
+
+	core_make(&rig, true);
+	core_begin(&rig);
+	rig.holds = true;
+	start(&rig, 1);
+	core_offer(&rig, 1);
+	assert_int_equal(driver_kick_always(rig.driver[1]), 0);
+	core_pump(&rig);
+	assert_int_equal(rig.n_held, 1);
+	control_end(rig.dev, 0);
+	/* No arming, which ends a pass. */
+	vu_group_process(rig.group, 0);
+	vu_device_process(rig.dev);
+	assert_int_equal(vu_device_is_attached(rig.dev), 0);
+	assert_null(rig.group->active);
+	assert_int_equal(vu_queue_set_group(queue(&rig, 1), NULL), -EBUSY);
+	assert_int_equal(vu_req_complete(rig.held[0], 0), 0);
+	assert_null(rig.group->active);
+	assert_int_equal(vu_queue_set_group(queue(&rig, 1), NULL), 0);
+	assert_int_equal(vu_queue_outstanding(queue(&rig, 1)), 0);
+	core_free(&rig);
+}
+
 #define BOTH(fn)                                                                                   \
 	{#fn, fn, NULL, NULL, NULL},                                                               \
 	{                                                                                          \
@@ -292,6 +319,7 @@ int main(void)
 		BOTH(every_ring_that_ends_is_told_to_stop_once_whatever_ends_it),
 		BOTH(what_no_ring_can_start_with_leaves_the_device_suspended),
 		BOTH(what_has_no_descriptor_is_told_by_the_transport),
+		cmocka_unit_test(a_queue_that_let_go_is_in_no_list_of_its_group),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
