@@ -73,6 +73,14 @@ void patience_stale(struct vu_device *dev)
 	patience_arm(dev);
 }
 
+/* As far away as there is time, if it is further. */
+static int64_t patience_after(uint64_t ns)
+{
+	int64_t now = patience_now();
+
+	return ns > (uint64_t)(INT64_MAX - now) ? INT64_MAX : now + (int64_t)ns;
+}
+
 void patience_silence(struct vu_device *dev, bool silent)
 {
 	struct patience *p = &dev->patience;
@@ -81,7 +89,7 @@ void patience_silence(struct vu_device *dev, bool silent)
 		/* The timer is left alone: mostly the next message has come before it expires. */
 		p->silence_end = 0;
 	} else if (!p->silence_end && dev->message_timeout_ns) {
-		p->silence_end = patience_now() + (int64_t)dev->message_timeout_ns;
+		p->silence_end = patience_after(dev->message_timeout_ns);
 		patience_arm(dev);
 	}
 }

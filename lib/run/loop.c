@@ -82,8 +82,10 @@ void timer_init(struct timer *timer, timer_fn *expired)
 
 void loop_timer_start(struct loop *loop, struct timer *timer, uint64_t ns)
 {
+	uint64_t now = loop_now();
+
 	loop_timer_stop(timer);
-	timer->deadline = loop_now() + ns;
+	timer->deadline = ns > UINT64_MAX - now ? UINT64_MAX : now + ns;
 	timer->armed = true;
 	LIST_INSERT_HEAD(&loop->timers, timer, link);
 }

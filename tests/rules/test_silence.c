@@ -82,6 +82,23 @@ static void between_messages_a_front_end_may_be_silent(void **state)
 	rig_close(&rig);
 }
 
+static void a_limit_beyond_all_time_is_no_limit(void **state)
+{
+	static const uint64_t limits[] = {UINT64_MAX, INT64_MAX, UINT64_MAX - 1000};
+	struct rig rig;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		rig_make(&rig, NULL);
+		vu_device_set_message_timeout(rig.dev, limits[i]);
+		rig_connect(&rig);
+		rig_assert_idle(&rig);
+		assert_int_equal(vu_device_is_attached(rig.dev), 1);
+		assert_ok(peer_start(rig.peer));
+		rig_close(&rig);
+	}
+}
+
 static void without_a_limit_nobody_is_disconnected(void **state)
 {
 	struct rig rig;
@@ -144,6 +161,7 @@ int main(void)
 		{"a_front_end_that_stops_in_a_later_message_is_disconnected",
 		 a_front_end_that_stops_in_a_message_is_disconnected, NULL, NULL, &yes},
 		cmocka_unit_test(between_messages_a_front_end_may_be_silent),
+		cmocka_unit_test(a_limit_beyond_all_time_is_no_limit),
 		cmocka_unit_test(without_a_limit_nobody_is_disconnected),
 		cmocka_unit_test(
 			requests_of_an_old_session_that_keep_the_new_one_waiting_are_named),

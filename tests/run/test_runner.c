@@ -174,6 +174,17 @@ static void a_visitor_that_stays_and_says_nothing_makes_room(void **state)
 	fixture_stop(f);
 }
 
+static void a_visitor_has_all_the_time_that_there_is(void **state)
+{
+	struct fixture *f = *state;
+
+	vu_device_set_message_timeout(f->dev, UINT64_MAX);
+	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
+	fixture_start(f);
+	ask_once(connect_to(f->path));
+	fixture_stop(f);
+}
+
 /* Its time is over when it has spoken. */
 static void a_visitor_that_spoke_is_not_told_of_as_silent(void **state)
 {
@@ -363,6 +374,7 @@ int main(void)
 		TEST(a_device_has_one_source_of_front_ends),
 		TEST(once_ends_with_the_first_session_and_a_silent_visitor_is_none),
 		TEST(a_visitor_that_stays_and_says_nothing_makes_room),
+		TEST(a_visitor_has_all_the_time_that_there_is),
 		TEST(a_visitor_that_spoke_is_not_told_of_as_silent),
 		TEST(a_stop_before_the_run_ends_it_and_only_that_one),
 		TEST(the_end_of_a_run_closes_its_sessions_and_the_devices_stay),
