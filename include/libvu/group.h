@@ -54,7 +54,7 @@ VU_API struct vu_group *vu_device_group(struct vu_device *dev);
  * @group: a group of its device; NULL means the device's own.
  *
  * Return: 0; -EINVAL for a group of another device; -EBUSY while a front-end is
- * attached or requests are outstanding.
+ * attached, requests are outstanding, or a thread is about to look at the queue for the last time.
  * Thread: device thread.
  * Since: 0.1
  */

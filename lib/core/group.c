@@ -228,19 +228,22 @@ static void group_take_commands(struct vu_group *g)
 
 void group_rescan_soon(struct vu_group *g)
 {
-	atomic_store(&g->rescan, true);
+	atomic_store(&g->rescan, RESCAN_ASKED);
 	group_attend(g);
 }
 
 /* What held queues back may be gone. */
 static void group_rescan(struct vu_group *g)
 {
-	if (!atomic_exchange(&g->rescan, false))
+	int state = RESCAN_ASKED;
+
+	if (!atomic_compare_exchange_strong(&g->rescan, &state, RESCAN_UNDERWAY))
 		return;
 	for (uint32_t i = 0; i < g->dev->info.n_queues; i++) {
 		struct vu_queue *q = &g->dev->queues[i];
 
-		if (q->group != g)
+		/* Others' may be moved meanwhile. */
+		if (__atomic_load_n(&q->group, __ATOMIC_ACQUIRE) != g)
 			continue;
 		queue_update_hold(q);
 		if (q->ring) {
@@ -248,6 +251,9 @@ static void group_rescan(struct vu_group *g)
 			group_activate(g, q);
 		}
 	}
+	/* Unless it was asked for anew. */
+	state = RESCAN_UNDERWAY;
+	atomic_compare_exchange_strong(&g->rescan, &state, RESCAN_NONE);
 }
 
 static void group_take_mail(struct vu_group *g)
@@ -417,7 +423,7 @@ void group_orphan(struct vu_group *g)
 	/* What was posted until just now. */
 	group_stand_in(g);
 	/* It was to look at queues that it has no more. */
-	atomic_store(&g->rescan, false);
+	atomic_store(&g->rescan, RESCAN_NONE);
 	g->dev = NULL;
 	group_update_every_pass(g);
 }
@@ -463,6 +469,11 @@ int vu_queue_set_group(struct vu_queue *q, struct vu_group *g)
 		return -EINVAL;
 	/* stale counts the rings of earlier sessions that have requests outstanding. */
 	if (vu_device_is_attached(dev) || dev->waiting || atomic_load(&dev->stale))
+		return -EBUSY;
+	/* Its group's thread may come to it once more, for what was told before the session ended.
+	 */
+	if (q->group != &dev->own &&
+	    (atomic_load(&q->command_mail.posted) || atomic_load(&q->group->rescan) != RESCAN_NONE))
 		return -EBUSY;
 	group_move_queue(q, g ? g : &dev->own);
 	return 0;

@@ -23,6 +23,8 @@ struct source {
 	void (*ready)(struct source *source, uint32_t events);
 };
 
+enum rescan { RESCAN_NONE, RESCAN_ASKED, RESCAN_UNDERWAY };
+
 struct vu_group {
 	struct vu_device *dev; /* NULL: it was freed before the group */
 	int epoll_fd;
@@ -33,7 +35,7 @@ struct vu_group {
 	struct mailbox commands;      /* from the control thread: queues' command mails */
 	_Atomic(struct req *) remote; /* completed by other threads, newest first */
 	_Atomic(struct post *) posts; /* vu_group_post(), newest first */
-	atomic_bool rescan;	      /* what held queues back may be gone */
+	atomic_int rescan;	      /* enum rescan: what held queues back may be gone */
 	atomic_bool attention;	      /* one of the four above has something */
 	struct vu_queue *active;      /* queues that are being served: not armed */
 	uint32_t until_look;	      /* passes until the kernel is asked for events */

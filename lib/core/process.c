@@ -123,7 +123,8 @@ void device_release_stale(struct vu_device *dev)
 
 static void device_tell_groups(struct vu_device *dev)
 {
-	if (!atomic_exchange(&dev->stale_over, false))
+	/* Without a session there is no ring that was held back. */
+	if (!atomic_exchange(&dev->stale_over, false) || !running_has_session(dev))
 		return;
 	group_rescan_soon(&dev->own);
 	for (struct vu_group *g = dev->groups; g; g = g->next)
