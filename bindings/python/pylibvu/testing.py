@@ -132,6 +132,7 @@ class Virtqueue(Handle):
         self._seen = 0
         self._free = list(range(size))
         self._inflight: dict[int, Added] = {}
+        self._completed: list[Added] = []  # and not yet told
         self.kick_fd, self.call_fd = _eventfd(), _eventfd()
         self.start(0)
 
@@ -189,8 +190,12 @@ class Virtqueue(Handle):
         os.write(self.kick_fd, struct.pack("=Q", 1))
 
     def used(self) -> list[Added]:
-        """Requests that were completed since the last look; does not wait."""
-        found: list[Added] = []
+        """Requests that were completed and neither waited for nor returned yet; does not wait."""
+        self._look()
+        found, self._completed = self._completed, []
+        return found
+
+    def _look(self) -> None:
         memory = self.peer.memory
         while self._seen != self._used_index[0]:
             with self._fence:  # the index before the entry
@@ -209,18 +214,18 @@ class Virtqueue(Handle):
                 raise PeerError(f"queue {self.index}: {written} bytes are more than there is room")
             self._free.extend(added.descriptors)
             self._seen = (self._seen + 1) & 0xffff
-            found.append(added)
-        return found
+            self._completed.append(added)
 
     def wait(self, added: Optional[Added] = None, timeout: float = 5) -> Added:
         """Waits for a request's completion (the next of any without one)."""
         end = time.monotonic() + timeout
         while True:
-            found = self.used()
+            self._look()
+            if added is None and self._completed:
+                return self._completed.pop(0)
             if added is not None and added.written is not None:
+                self._completed = [other for other in self._completed if other is not added]
                 return added
-            if added is None and found:
-                return found[0]
             left = end - time.monotonic()
             if left <= 0:
                 raise PeerError(f"queue {self.index}: nothing was completed in {timeout} s")

@@ -59,3 +59,17 @@ def test_our_rng_in_c(start):
     with testing.connect(start(str(program), "--socket-path={socket}")) as peer:
         data = peer.queue(0).request(writable=64)
     assert len(data) == 64 and len(set(data)) > 20
+
+
+def test_requests_that_are_completed_together_are_waited_for_one_by_one(start):
+    program = pathlib.Path(BUILD) / "examples" / "vu-rng"
+    if not program.exists():
+        pytest.skip(f"{program}: not built")
+    with testing.connect(start(str(program), "--socket-path={socket}")) as peer:
+        vq = peer.queue(0)
+        added = [vq.add(writable=8) for _ in range(4)]
+        vq.kick()
+        assert vq.wait(added[3]) is added[3]
+        assert [vq.wait() for _ in range(2)] == added[:2]
+        assert vq.used() == [added[2]]
+        assert vq.used() == []
