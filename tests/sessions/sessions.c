@@ -2,11 +2,12 @@
 /*
  * Plays hostile sessions against a program:
  *
- *	sessions [--seed=N] [--sessions=N] [--seconds=N] [--tell] PROGRAM [ARGUMENT...]
+ *	sessions [--seed=N] [--sessions=N] [--seconds=N] [--tell] [--io-uring] PROGRAM [ARGUMENT...]
  *
  * Options in VU_SESSIONS, in the environment, have the last word.  Session i has the seed N + i.
- *After each the program must live, serve a front-end that does nothing wrong, and have nothing left
- *of the session.
+ * After each the program must live, serve a front-end that does nothing wrong, and have nothing
+ * left of the session.  --io-uring: the program needs one, so there are none where that is not
+ * allowed.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -15,17 +16,18 @@
 #include <time.h>
 
 #include "attack.h"
+#include "run/forbid.h"
 #include "target.h"
 
 struct options {
 	uint64_t seed, sessions, seconds;
-	bool is_told;
+	bool is_told, needs_io_uring;
 };
 
 static int usage(void)
 {
 	fprintf(stderr, "usage: sessions [--seed=N] [--sessions=N] [--seconds=N] [--tell] "
-			"PROGRAM [ARGUMENT...]\n");
+			"[--io-uring] PROGRAM [ARGUMENT...]\n");
 	return 2;
 }
 
@@ -37,6 +39,8 @@ static bool parse_option(const char *word, struct options *o)
 
 	if (!strcmp(word, "--tell"))
 		o->is_told = true;
+	else if (!strcmp(word, "--io-uring"))
+		o->needs_io_uring = true;
 	else if (!end || *end)
 		return false;
 	else if (!strncmp(word, "--seed=", 7))
@@ -77,8 +81,10 @@ int main(int argc, char **argv)
 		return usage();
 #ifdef __SANITIZE_THREAD__
 	puts("not under TSan: our own second thread races with the first on purpose");
-	return 77;
+	return SKIPPED;
 #endif
+	if (o.needs_io_uring)
+		io_uring_or_skip();
 	signal(SIGPIPE, SIG_IGN);
 	if (target_start(&target, argv + first)) {
 		fprintf(stderr, "%s: %s\n", argv[first], target.fault);
