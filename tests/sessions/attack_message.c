@@ -55,11 +55,12 @@ int attack_odd_fd(struct attack *a)
 	case 3:
 		return open("/dev/null", O_RDWR | O_CLOEXEC);
 	case 4:
-		return open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		/* Where / is an overlay, it would be put aside, as those below. */
+		return open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	case 5:
 		return epoll_create1(EPOLL_CLOEXEC);
 	case 6:
-		return open("/", O_PATH | O_CLOEXEC);
+		return open("/proc", O_PATH | O_CLOEXEC);
 	case 7:
 		/* Of another family they stay open for good (decision 0007): target_check() counts.
 		 */
