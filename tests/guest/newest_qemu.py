@@ -6,9 +6,11 @@ A live migration with a copy of memory needs a dirty log, which libvu does not h
 moves to another QEMU on the same host, with the same memory, and to other back-ends.
 """
 
+import contextlib
 import functools
 import os
 import re
+import tempfile
 import time
 
 from blk import disk, file_system
@@ -47,16 +49,15 @@ def features(backend):
     return int(re.search(r" SET_PROTOCOL_FEATURES\(u64 0x([0-9a-f]+)\)", log(backend))[1], 16)
 
 
+@contextlib.contextmanager
 def machines(t, backends, **options):
     """A guest and the QEMU that waits for it."""
-    boot = functools.partial(t.qemu, qemu=t.newest_qemu, ram=t.path("ram"), **options)
     devices = [VhostUser("blk", b, num_queues=1, inflight_migration="on") for b in backends]
-    first = boot(devices[0])
-    try:
-        return first, boot(devices[1], successor=True)
-    except BaseException:
-        first.close()
-        raise
+    # Not in the scratch folder, which may be on an overlay: back-ends do not map files of those.
+    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="libvu-ram-") as ram:
+        boot = functools.partial(t.qemu, qemu=t.newest_qemu, ram=ram.name, **options)
+        with boot(devices[0]) as first, boot(devices[1], successor=True) as second:
+            yield first, second
 
 
 def test_qemu11(t):
@@ -69,8 +70,7 @@ def test_qemu11_handed_over(t):
     # The second program of a migration does not mind that the first one has locked the image.
     with disk(t, image, "--verbose") as here, \
             disk(t, image, "--verbose", "--locking=off") as there:
-        first, second = machines(t, (here, there), **verifier(t))
-        with first, second:
+        with machines(t, (here, there), **verifier(t)) as (first, second):
             with t.check("qemu11_chooses_to_leave_requests_in_flight"):
                 assert features(here) & GET_VRING_BASE_INFLIGHT, f"{features(here):#x}"
             with t.check("qemu11_guest_verifies_while_it_is_handed_over_to_another_back_end"):
@@ -90,8 +90,7 @@ def test_qemu11_left_behind(t):
     runs = [t.peer(verb, *python(t), program, "{socket}", image.path, verb)
             for verb in ("hold", "serve")]
     with runs[0] as hold, runs[1] as serve:
-        first, second = machines(t, (hold, serve))
-        with first, second:
+        with machines(t, (hold, serve)) as (first, second):
             with t.check("qemu11_guest_waits_for_writes_that_nobody_answers"):
                 first.run(WRITES)
                 wait_log(hold, "holding 8\n")

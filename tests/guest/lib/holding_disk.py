@@ -2,7 +2,7 @@
 """A disk that keeps requests and leaves them behind: holding_disk.py SOCKET IMAGE hold|serve
 
 With "hold" it answers until the first write comes; that one and what follows it stay unanswered, and
-are suspended when the queue stops.  With "serve" it answers all, and tells what it was left.
+are left when the queue stops.  With "serve" it answers all, and tells what it was left.
 """
 
 import mmap
@@ -47,7 +47,7 @@ class HoldingDisk(pylibvu.Device):
 
     def queue_stop(self, queue):
         for req in self.held:
-            if not req.suspend():
+            if not req.leave():
                 sys.exit("the front-end takes no requests back")
         tell(f"left behind {len(self.held)}")
         self.held = []
