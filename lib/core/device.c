@@ -10,7 +10,6 @@
 
 #include "base/first_size.h"
 #include "base/size_struct.h"
-#include "core/guard.h"
 #include "core/patience.h"
 #include "mem/mappings.h"
 
@@ -175,7 +174,7 @@ void vu_device_free(struct vu_device *dev)
 	}
 	dev->running.beginning = true;
 	vu_device_detach(dev);
-	guard_forget(dev);
+	vu_device_unguard(dev);
 	device_enter(dev);
 	group_run_last_posts(&dev->own);
 	/* No other thread uses the device any more: this one is every queue's, and does what a

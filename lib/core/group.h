@@ -34,7 +34,7 @@ struct vu_group {
 	struct source again;
 	struct mailbox commands;      /* from the control thread: queues' command mails */
 	_Atomic(struct req *) remote; /* completed by other threads, newest first */
-	_Atomic(struct post *) posts; /* vu_group_post(), newest first */
+	struct mailbox posts;	      /* vu_group_post() */
 	atomic_int rescan;	      /* enum rescan: what held queues back may be gone */
 	atomic_bool attention;	      /* one of the four above has something */
 	struct vu_queue *active;      /* queues that are being served: not armed */
@@ -53,8 +53,6 @@ struct vu_group {
 	struct vu_source *removed; /* to be freed when no event can name them any more */
 	struct vu_group *next;	   /* of the device */
 };
-
-struct post;
 
 int group_init(struct vu_group *group, struct vu_device *dev);
 void group_fini(struct vu_group *group);

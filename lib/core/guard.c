@@ -7,8 +7,6 @@
  * Devices are in slots of blocks that are never freed either.  Who takes a device out waits until
  * no handler that may have seen it is running: so it can be freed then.
  */
-#include "core/guard.h"
-
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -167,7 +165,7 @@ int vu_device_guard(struct vu_device *dev)
 	return err;
 }
 
-void guard_forget(struct vu_device *dev)
+void vu_device_unguard(struct vu_device *dev)
 {
 	struct guard *g = atomic_load(&guard_state);
 	_Atomic(struct vu_device *) *slot;
@@ -184,9 +182,4 @@ void guard_forget(struct vu_device *dev)
 			guard_take_back(g);
 	}
 	pthread_mutex_unlock(&g->lock);
-}
-
-void vu_device_unguard(struct vu_device *dev)
-{
-	guard_forget(dev);
 }

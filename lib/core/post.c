@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Functions to be run on a group's thread.  Any thread puts them on a stack; the group's takes all
- * at once, and runs them oldest first.
- */
+/* Functions to be run on a group's thread: each is a mail that is freed when it was read. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include <libvu/unstable.h>
@@ -11,48 +9,36 @@
 #include "core/group.h"
 
 struct post {
-	struct post *next;
+	struct mail mail;
 	vu_post_fn fn;
 	void *opaque;
 };
 
 int vu_group_post(struct vu_group *g, vu_post_fn fn, void *opaque)
 {
-	struct post *post, *head;
+	struct post *post;
 
 	if (!fn)
 		return -EINVAL;
-	post = malloc(sizeof(*post));
+	post = calloc(1, sizeof(*post));
 	if (!post)
 		return -ENOMEM;
 	post->fn = fn;
 	post->opaque = opaque;
-	head = atomic_load_explicit(&g->posts, memory_order_relaxed);
-	do {
-		post->next = head;
-		/* Release pairs with the acquire in group_run_posts(). */
-	} while (!atomic_compare_exchange_weak_explicit(
-		&g->posts, &head, post, memory_order_release, memory_order_relaxed));
-	if (!head)
+	if (mailbox_post(&g->posts, &post->mail))
 		group_attend(g);
 	return 0;
 }
 
 void group_run_posts(struct vu_group *g)
 {
-	struct post *post, *oldest = NULL;
+	struct mail *mail = mailbox_take(&g->posts);
 
-	post = atomic_exchange_explicit(&g->posts, NULL, memory_order_acquire);
-	while (post) {
-		struct post *next = post->next;
+	while (mail) {
+		struct post *post =
+			(struct post *)(void *)((char *)mail - offsetof(struct post, mail));
 
-		post->next = oldest;
-		oldest = post;
-		post = next;
-	}
-	while (oldest) {
-		post = oldest;
-		oldest = post->next;
+		mail = mail->next;
 		post->fn(post->opaque);
 		free(post);
 	}
@@ -63,7 +49,7 @@ void group_run_last_posts(struct vu_group *g)
 	bool was_inside = g->in_process;
 
 	g->in_process = true;
-	while (atomic_load_explicit(&g->posts, memory_order_relaxed))
+	while (atomic_load_explicit(&g->posts.newest, memory_order_relaxed))
 		group_run_posts(g);
 	g->in_process = was_inside;
 }

@@ -203,8 +203,10 @@ static void ordinary_files_are_memory(void **state)
 		close(fd);
 		tried++;
 	}
-	if (!tried)
+	if (!tried) {
+		print_message("[  SKIP  ] no folder for files here is of a usual kind\n");
 		skip();
+	}
 }
 
 static int make_device(void)
@@ -337,7 +339,8 @@ static void sparse_files_do_not_use_up_the_addresses(void **state)
 
 	(void)state;
 #ifdef __SANITIZE_THREAD__
-	skip(); /* it has the addresses for itself */
+	print_message("[  SKIP  ] ThreadSanitizer has the addresses for itself\n");
+	skip();
 #endif
 	if (sizeof(void *) < 8 || !has_addresses((size_t)8 << 40)) {
 		print_message("[  SKIP  ] not 8 TiB of addresses here\n");
