@@ -114,5 +114,11 @@ int main(void)
 	       "Implemented does not mean offered: a device offers what it needs.\n"
 	       "\n");
 	print_features();
+	printf("\n"
+	       "XEN_MMAP stays out. With it every memory region comes as grants or foreign pages "
+	       "that\n"
+	       "only Xen's own devices can map, often piece by piece and only while they are "
+	       "used: another kind of\n"
+	       "guest memory throughout, for a hypervisor that none of the tests can run.\n");
 	return 0;
 }

@@ -39,6 +39,7 @@ static void device_forget(struct vu_device *dev)
 	dev->acked_any = dev->acked_ok = false;
 	table_unref(dev->table);
 	dev->table = NULL;
+	dev->guest_addresses = false;
 	kept_set(&dev->kept, NULL, 0, 0);
 	dev->kept.may_leave = false;
 }

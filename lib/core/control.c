@@ -84,6 +84,11 @@ uint32_t control_base(const struct vu_queue *q)
 	return q->want.ring.base;
 }
 
+void control_set_guest_addresses(struct vu_device *dev, bool guest)
+{
+	dev->guest_addresses = guest;
+}
+
 void control_set_inband(struct vu_device *dev, bool inband)
 {
 	for (uint32_t i = 0; i < dev->info.n_queues; i++)
@@ -192,7 +197,7 @@ static void control_fill(struct vu_queue *q)
 	struct vu_device *dev = q->dev;
 
 	features_use(dev, c);
-	c->space = TABLE_USER;
+	c->space = dev->guest_addresses ? TABLE_GUEST : TABLE_USER;
 	c->debug = dev->info.flags & VU_DEVICE_DEBUG;
 	c->max_size = q->info.max_size;
 	c->max_segs = q->info.max_segs;

@@ -48,6 +48,8 @@ void control_set_logged(struct vu_queue *q, bool is_logged, uint64_t at);
 void control_set_base(struct vu_queue *q, uint32_t base);
 /* Where it goes on: after a stop, what GET_VRING_BASE answers. */
 uint32_t control_base(const struct vu_queue *q);
+/* The areas of rings started from now on are guest addresses, not the front-end's own. */
+void control_set_guest_addresses(struct vu_device *dev, bool guest);
 /* Notifications that have no descriptor are told by the transport. */
 void control_set_inband(struct vu_device *dev, bool inband);
 

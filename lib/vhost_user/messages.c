@@ -137,10 +137,11 @@ static void row_sort_bit(const struct message *m, bool is_done, uint64_t *done, 
 
 uint64_t message_protocol_features(void)
 {
-	/* Without a message of their own: message_dispatch() serves REPLY_ACK, and the other
-	 * changes what GET_VRING_BASE means. */
-	uint64_t done =
-		UINT64_C(1) << WIRE_PF_REPLY_ACK | UINT64_C(1) << WIRE_PF_GET_VRING_BASE_INFLIGHT;
+	/* Without a message of their own: message_dispatch() serves REPLY_ACK, the others change
+	 * what GET_VRING_BASE and addresses mean. */
+	uint64_t done = UINT64_C(1) << WIRE_PF_REPLY_ACK |
+			UINT64_C(1) << WIRE_PF_GET_VRING_BASE_INFLIGHT |
+			UINT64_C(1) << WIRE_PF_GPA_ADDRESSES;
 	uint64_t missing = 0;
 	uint32_t id;
 

@@ -69,6 +69,7 @@ int on_set_protocol_features(struct session *s, struct wire_msg *msg)
 		s->protocol &= ~BIT(WIRE_PF_GET_VRING_BASE_INFLIGHT);
 	}
 	control_leave_inflight(s->dev, session_has(s, WIRE_PF_GET_VRING_BASE_INFLIGHT));
+	control_set_guest_addresses(s->dev, session_has(s, WIRE_PF_GPA_ADDRESSES));
 	control_set_inband(s->dev, session_has(s, WIRE_PF_INBAND_NOTIFICATIONS));
 	return MESSAGE_DONE;
 }

@@ -48,7 +48,7 @@ uint64_t session_offered_protocol(const struct session *s)
 	uint64_t bits = BIT(WIRE_PF_MQ) | BIT(WIRE_PF_REPLY_ACK) | BIT(WIRE_PF_BACKEND_REQ) |
 			BIT(WIRE_PF_RESET_DEVICE) | BIT(WIRE_PF_CONFIGURE_MEM_SLOTS) |
 			BIT(WIRE_PF_STATUS) | BIT(WIRE_PF_INFLIGHT_SHMFD) |
-			BIT(WIRE_PF_GET_VRING_BASE_INFLIGHT);
+			BIT(WIRE_PF_GET_VRING_BASE_INFLIGHT) | BIT(WIRE_PF_GPA_ADDRESSES);
 
 	if (dev->info.config_size || dev->ops.config_read)
 		bits |= BIT(WIRE_PF_CONFIG);

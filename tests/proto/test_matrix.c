@@ -59,7 +59,8 @@ static void open_session(struct session_of_test *s, const struct message *row, e
 		.n_regions = 2,
 		.regions = regions,
 		.no_acks = true,
-		.protocol_features = ~UINT64_C(0),
+		/* The samples have user addresses. */
+		.protocol_features = ~(UINT64_C(1) << WIRE_PF_GPA_ADDRESSES),
 	};
 	bool left_out = flaw == UNNEGOTIATED;
 
