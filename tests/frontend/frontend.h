@@ -26,7 +26,7 @@ struct guest_region;
 struct driver_ring;
 
 enum {
-	FRONTEND_TIMEOUT_MS = 2000,
+	FRONTEND_TIMEOUT_MS = 30000,
 	FRONTEND_MAX_FDS = 32,
 	FRONTEND_MAX_PAYLOAD = 4608,
 };

@@ -62,20 +62,36 @@ static void a_front_end_that_stops_in_a_message_is_disconnected(void **state)
 	rig_close(&rig);
 }
 
+/* Start within a limit in ns: the shortest that is not too short for this machine today. */
+static uint64_t start_in_time(struct rig *rig)
+{
+	for (uint64_t limit = 5000000;; limit *= 4) {
+		vu_device_set_message_timeout(rig->dev, limit);
+		rig_connect(rig);
+		if (!peer_start(rig->peer))
+			return limit;
+		rig_pump(rig);
+		assert_int_equal(rig->why, -ETIMEDOUT);
+		assert_int_equal(rig_logged(rig, "sends no whole message"), rig->ended);
+		rig->errors_expected = rig->ended;
+		rig->reported = 0;
+		peer_disconnect(rig->peer);
+	}
+}
+
 static void between_messages_a_front_end_may_be_silent(void **state)
 {
 	struct pollfd pfd;
+	uint64_t limit;
 	struct rig rig;
 
 	(void)state;
 	rig_make(&rig, NULL);
-	vu_device_set_message_timeout(rig.dev, 5000000);
-	rig_connect(&rig);
-	assert_ok(peer_start(rig.peer));
+	limit = start_in_time(&rig);
 	rig_assert_idle(&rig);
 	/* The timer expires, and nothing comes of it. */
 	pfd = (struct pollfd){vu_device_fd(rig.dev), POLLIN, 0};
-	poll(&pfd, 1, 50);
+	poll(&pfd, 1, (int)(limit / 100000));
 	rig_assert_idle(&rig);
 	assert_int_equal(rig.reported, 0);
 	rig_roundtrip(&rig, 0, 1);

@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-enum { SPAWN_TIMEOUT_MS = 10000 };
+enum { SPAWN_TIMEOUT_MS = 60000 };
 
 struct spawned {
 	pid_t pid;
