@@ -34,21 +34,37 @@ int channel_open(struct session *s, int fd)
 		return err;
 	}
 	c->conn = conn;
-	c->last = &c->sent;
+	c->waiting.end = &c->waiting.first;
+	c->sent.end = &c->sent.first;
 	/* A change of the configuration may wait for a channel. */
 	device_wake(s->dev);
 	return 0;
 }
 
-static struct channel_request *channel_take_sent(struct channel *c)
+static void list_add(struct channel_list *list, struct channel_request *r)
 {
-	struct channel_request *r = c->sent;
+	r->next = NULL;
+	*list->end = r;
+	list->end = &r->next;
+}
 
-	c->sent = r->next;
-	if (!c->sent)
-		c->last = &c->sent;
-	c->n_sent--;
+static struct channel_request *list_take(struct channel_list *list)
+{
+	struct channel_request *r = list->first;
+
+	list->first = r->next;
+	if (!list->first)
+		list->end = &list->first;
 	return r;
+}
+
+static void list_lose(struct channel_list *list, struct session *s)
+{
+	while (list->first) {
+		struct channel_request *r = list_take(list);
+
+		r->done(s, r, NULL);
+	}
 }
 
 void channel_close(struct session *s)
@@ -60,11 +76,9 @@ void channel_close(struct session *s)
 	vu_source_remove(c->source);
 	wire_conn_free(c->conn);
 	c->conn = NULL;
-	while (c->sent) {
-		struct channel_request *r = channel_take_sent(c);
-
-		r->done(s, r, NULL);
-	}
+	c->n_sent = 0;
+	list_lose(&c->sent, s);
+	list_lose(&c->waiting, s);
 }
 
 static void channel_lost(struct session *s, const char *why)
@@ -117,13 +131,22 @@ int channel_send(struct session *s, struct channel_request *r)
 	if (err < 0)
 		return -ENOTCONN;
 	if (r->done) {
-		r->next = NULL;
-		*c->last = r;
-		c->last = &r->next;
+		list_add(&c->sent, r);
 		c->n_sent++;
 	}
 	channel_watch(s);
 	return 0;
+}
+
+/* Send what was posted, as far as the front-end reads. */
+static void channel_go_on(struct session *s)
+{
+	while (channel_is_ready(s) && s->channel.waiting.first) {
+		struct channel_request *r = list_take(&s->channel.waiting);
+
+		if ((r->may_go && !r->may_go(s, r)) || channel_send(s, r))
+			r->done(s, r, NULL);
+	}
 }
 
 static void channel_posted(struct errand *errand, struct vu_device *dev)
@@ -133,8 +156,12 @@ static void channel_posted(struct errand *errand, struct vu_device *dev)
 						   offsetof(struct channel_request, errand));
 	struct session *s = session_of_device(dev);
 
-	if (!s || channel_send(s, r))
+	if (!s || !s->channel.conn) {
 		r->done(s, r, NULL);
+		return;
+	}
+	list_add(&s->channel.waiting, r);
+	channel_go_on(s);
 }
 
 void channel_post(struct vu_device *dev, struct channel_request *r)
@@ -143,18 +170,42 @@ void channel_post(struct vu_device *dev, struct channel_request *r)
 	device_send(dev, &r->errand);
 }
 
+/* An ack is a 64-bit integer; others have a layout of their own. */
+static bool channel_reply_fits(const struct channel_request *r, const struct wire_msg *msg)
+{
+	const struct message *m = message_find_backend(r->id);
+	const char *want;
+
+	return wire_layout_fits(m->reply == REPLY_OWN ? m->reply_layout : WIRE_L_U64, msg->payload,
+				msg->hdr.size, &want) &&
+	       msg->n_fds <= m->reply_fds;
+}
+
+uint64_t channel_answer(const struct wire_msg *reply)
+{
+	uint64_t value;
+
+	memcpy(&value, reply->payload, sizeof(value));
+	return value;
+}
+
 /* 0, or -EPROTO: it answers nothing that was asked. */
 static int channel_take_reply(struct session *s, struct wire_msg *msg, const char **why)
 {
 	struct channel *c = &s->channel;
 	struct channel_request *r;
 
-	if (!c->sent || c->sent->id != msg->hdr.request || !(msg->hdr.flags & WIRE_REPLY)) {
+	r = c->sent.first;
+	if (!r || r->id != msg->hdr.request || !(msg->hdr.flags & WIRE_REPLY))
 		*why = "brought what is no reply to the oldest request";
+	else if (!channel_reply_fits(r, msg))
+		*why = "brought a reply of another size than the request has";
+	if (*why) {
 		wire_msg_close_fds(msg);
 		return -EPROTO;
 	}
-	r = channel_take_sent(c);
+	list_take(&c->sent);
+	c->n_sent--;
 	r->done(s, r, msg);
 	/* It may have asked for more, and found the channel closed: the message is gone with it. */
 	if (c->conn)
@@ -174,6 +225,10 @@ static void channel_ready(struct vu_source *source, int fd, uint32_t events, voi
 	if (events & EPOLLOUT) {
 		n = wire_conn_flush(s->channel.conn);
 		device_wake(s->dev); /* for channel_tell() */
+		if (n >= 0)
+			channel_go_on(s);
+		if (!s->channel.conn)
+			return;
 	}
 	for (int i = 0; i < REPLIES_PER_PASS && n >= 0; i++) {
 		n = wire_conn_recv(s->channel.conn, &msg, &why);

@@ -32,15 +32,26 @@ struct channel_request {
 	 * for, and the request is not needed any more when it is sent.
 	 */
 	void (*done)(struct session *s, struct channel_request *r, struct wire_msg *reply);
-	struct channel_request *next; /* of those that are not answered */
+	/*
+	 * Of channel_post(): asked just before it is sent, which may be late; false: it is not, and
+	 * done() is called without a reply.  NULL: it may be.
+	 */
+	bool (*may_go)(struct session *s, struct channel_request *r);
+	struct channel_request *next; /* of those that wait to be sent, or are not answered */
 	struct errand errand;	      /* channel_post() */
+};
+
+/* Oldest first. */
+struct channel_list {
+	struct channel_request *first, **end;
 };
 
 /* A part of the session. */
 struct channel {
 	struct wire_conn *conn; /* NULL: none */
 	struct vu_source *source;
-	struct channel_request *sent, **last; /* not answered, oldest first */
+	struct channel_list waiting; /* posted, until the front-end reads */
+	struct channel_list sent;    /* not answered */
 	uint32_t n_sent;
 };
 
@@ -52,10 +63,13 @@ bool channel_is_ready(const struct session *s);
 /* Send a request.  -ENOTCONN: the channel is gone, and done() is not called. */
 int channel_send(struct session *s, struct channel_request *r);
 /*
- * Any thread: send a request in the device's next pass.  done() is called in any case, also without
+ * Any thread: send a request in the device's next pass, or when the front-end has read what was
+ * sent before; what it points to is needed until then.  done() is called in any case, also without
  * a session.
  */
 void channel_post(struct vu_device *dev, struct channel_request *r);
+/* What the front-end answered to a request without a reply of its own; 0 is good. */
+uint64_t channel_answer(const struct wire_msg *reply);
 /* Tell what other threads noted: a changed configuration, in-band notifications. */
 void channel_tell(struct session *s);
 

@@ -2,6 +2,7 @@
 /* Rules: back-end requests are never waited for; process() never blocks. */
 #include <poll.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -172,6 +173,56 @@ static void replies_find_the_requests_of_any_thread_in_order(void **state)
 	rig_close(&rig);
 }
 
+static void what_is_posted_waits_until_the_front_end_reads(void **state)
+{
+	enum { QUESTIONS = 5000 }; /* more than a socket and what waits behind it */
+	struct question *q = calloc(QUESTIONS, sizeof(*q));
+	struct frontend_msg msg;
+	struct rig rig;
+
+	(void)state;
+	assert_non_null(q);
+	rig_open(&rig, &with_config);
+	for (int i = 0; i < QUESTIONS; i++) {
+		q[i] = question(&rig);
+		ask(&q[i]);
+	}
+	rig_pump(&rig);
+	for (int i = 0; i < QUESTIONS; i++) {
+		assert_int_equal(q[i].answered + q[i].lost, 0);
+		assert_ok(frontend_recv_backend(&rig.peer->frontend, &msg, 1000));
+		assert_ok(frontend_answer_backend(&rig.peer->frontend, &msg, (uint64_t)i));
+		rig_pump(&rig);
+		assert_int_equal(q[i].answered, 1);
+		assert_true(q[i].answer == (uint64_t)i);
+	}
+	rig_close(&rig);
+	free(q);
+}
+
+static void a_reply_of_another_size_ends_the_channel(void **state)
+{
+	const struct wire_header empty = {.request = WIRE_BACKEND_CONFIG_CHANGE_MSG,
+					  .flags = WIRE_VERSION | WIRE_REPLY};
+	struct frontend_msg msg;
+	struct question q;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, &with_config);
+	q = question(&rig);
+	ask(&q);
+	rig_pump(&rig);
+	assert_ok(frontend_recv_backend(&rig.peer->frontend, &msg, 1000));
+	assert_int_equal(write(rig.peer->frontend.channel_fd, &empty, sizeof(empty)),
+			 sizeof(empty));
+	rig_pump(&rig);
+	assert_int_equal(q.lost, 1);
+	assert_int_equal(rig_logged(&rig, "a reply of another size"), 1);
+	rig_roundtrip(&rig, 0, 1);
+	rig_close(&rig);
+}
+
 static void a_reply_to_nothing_ends_the_channel(void **state)
 {
 	const struct frontend_msg none = {.hdr = {.request = WIRE_BACKEND_VRING_CALL}};
@@ -310,6 +361,8 @@ int main(void)
 		cmocka_unit_test(a_channel_that_is_read_late_still_tells_of_the_last_change),
 		cmocka_unit_test(a_channel_that_is_closed_ends_only_the_channel),
 		cmocka_unit_test(replies_find_the_requests_of_any_thread_in_order),
+		cmocka_unit_test(what_is_posted_waits_until_the_front_end_reads),
+		cmocka_unit_test(a_reply_of_another_size_ends_the_channel),
 		cmocka_unit_test(a_reply_to_nothing_ends_the_channel),
 		cmocka_unit_test(a_channel_may_be_found_closed_by_who_hears_the_answer),
 		cmocka_unit_test(a_message_in_single_bytes_never_blocks_process),
