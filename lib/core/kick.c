@@ -91,8 +91,8 @@ void kick_watch(struct vu_queue *q)
 		return;
 	group_unwatch(q->group, kick->fd);
 	if (group_watch(q->group, kick->fd, &q->kick, EPOLLIN | EPOLLET))
-		log_peer_error(&q->dev->log, "queue %u: the kick descriptor cannot be watched",
-			       q->index);
+		ring_lose(q->ring, "its kick descriptor cannot be watched (no memory, or too many "
+				   "are: fs.epoll.max_user_watches)");
 	if (kick->kind == NOTIFIER_TIMER) {
 		q->poll_ms = POLL_MIN_MS;
 		notifier_set_timer(kick, q->poll_ms);

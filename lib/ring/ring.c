@@ -41,8 +41,7 @@ int ring_break(struct ring *r, const char *why)
 	return -EIO;
 }
 
-/* Break it for something that is not in the ring. */
-static int ring_lose(struct ring *r, const char *why)
+int ring_lose(struct ring *r, const char *why)
 {
 	r->blameless |= !r->why;
 	return ring_break(r, why);

@@ -305,5 +305,7 @@ void ring_warn(struct ring *ring, enum ring_warning warning, const char *what);
 
 /* Break the ring; always returns -EIO. */
 int ring_break(struct ring *ring, const char *why);
+/* The same, for something that the driver did not write there. */
+int ring_lose(struct ring *ring, const char *why);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 static struct {
+	const char *name; /* NULL: any */
 	uint32_t nth;
 	bool all;
 	atomic_uint calls;
@@ -30,10 +32,17 @@ static struct {
 
 void fault_order(uint32_t nth, bool all)
 {
+	order.name = NULL;
 	order.nth = nth;
 	order.all = all;
 	order.calls = 0;
 	order.failed = NULL;
+}
+
+void fault_order_of(const char *name, uint32_t nth)
+{
+	fault_order(nth, false);
+	order.name = name;
 }
 
 void fault_on(void)
@@ -60,7 +69,7 @@ static bool fault_now(const char *name, int error)
 {
 	uint32_t call;
 
-	if (!order.on)
+	if (!order.on || (order.name && strcmp(name, order.name)))
 		return false;
 	call = ++order.calls;
 	if (!order.nth || (order.all ? call < order.nth : call != order.nth))

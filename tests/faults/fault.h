@@ -13,6 +13,8 @@
 
 /* Call number nth (from 1) fails; with all, those after it, too.  0: none. */
 void fault_order(uint32_t nth, bool all);
+/* The same, of the calls of one function: those of others neither count nor fail. */
+void fault_order_of(const char *name, uint32_t nth);
 void fault_on(void);
 void fault_off(void);
 /* Calls counted since the order. */

@@ -7,6 +7,7 @@
  * the log.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -128,6 +129,14 @@ static bool life_inflight(struct life *l)
 	return !err;
 }
 
+/* The error descriptor of a queue was signalled. */
+static bool life_is_broken(struct life *l, uint32_t q)
+{
+	struct pollfd pfd = {.fd = l->peer->queues[q]->err.driver, .events = POLLIN};
+
+	return poll(&pfd, 1, 0) == 1;
+}
+
 /* What a front-end does with a device that works. */
 static bool life_session(struct life *l)
 {
@@ -162,8 +171,7 @@ static void life_end(struct life *l)
 	fault_off();
 }
 
-/* One life; how many calls it took. */
-static uint32_t life_live(struct life *l, uint32_t nth, bool all)
+static void life_open(struct life *l)
 {
 	static const struct guest_region regions[] = {
 		{.gpa = 0, .size = 4 << 20, .uva = 0x7f0000000000},
@@ -180,7 +188,14 @@ static uint32_t life_live(struct life *l, uint32_t nth, bool all)
 
 	memset(l, 0, sizeof(*l));
 	log_book_open(&l->log);
+	fault_order(0, false);
 	assert_ok(peer_new(&config, &l->peer));
+}
+
+/* One life; how many calls it took. */
+static uint32_t life_live(struct life *l, uint32_t nth, bool all)
+{
+	life_open(l);
 	fault_order(nth, all);
 	l->went_through = life_make(l) && life_attach(l) && life_session(l);
 	life_end(l);
@@ -227,11 +242,56 @@ static void all_calls_may_fail_from_any_on(void **state)
 	live_with_each(true);
 }
 
+/* One line says so; a stop and a start mend it. */
+static void assert_mended(struct life *l, uint32_t q)
+{
+	struct vu_req *req;
+	uint32_t base;
+
+	assert_int_equal(log_book_complaints(&l->log), 1);
+	assert_int_equal(log_book_count(&l->log, "broken: its kick descriptor"), 1);
+	assert_int_equal(vu_queue_next(vu_device_queue(l->dev, q), &req), -EIO);
+	assert_ok(frontend_get_vring_base(&l->peer->frontend, q, &base));
+	assert_ok(peer_start_queue(l->peer, q));
+}
+
+/* Its driver would wait for ever.  Each call of a start fails in its turn; some end the session. */
+static void a_queue_whose_kick_cannot_be_watched_is_broken(void **state)
+{
+	uint32_t broken = 0, calls = 1;
+	struct life l;
+
+	(void)state;
+	for (uint32_t nth = 1; nth <= calls; nth++) {
+		bool started;
+
+		life_open(&l);
+		assert_true(life_make(&l) && life_attach(&l));
+		assert_ok(peer_negotiate(l.peer));
+		assert_ok(peer_set_driver(l.peer));
+		fault_order_of("epoll_ctl", nth);
+		started = !peer_start_rings(l.peer);
+		calls = fault_calls();
+		fault_order(0, false);
+		for (uint32_t q = 0; started && q < QUEUES; q++) {
+			if (life_is_broken(&l, q)) {
+				broken++;
+				assert_mended(&l, q);
+			}
+		}
+		assert_true(started ? life_requests(&l) : log_book_complaints(&l.log) > 0);
+		life_end(&l);
+		peer_free(l.peer);
+	}
+	assert_int_equal(broken, QUEUES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_one_call_may_fail),
 		cmocka_unit_test(all_calls_may_fail_from_any_on),
+		cmocka_unit_test(a_queue_whose_kick_cannot_be_watched_is_broken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
