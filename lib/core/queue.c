@@ -56,9 +56,11 @@ static uint32_t queue_extend(struct vu_queue *q, uint32_t max)
 	if (!q->bytes_end)
 		q->bytes_end = bytes + QUEUE_BYTES;
 	if (bytes < q->bytes_end) {
-		uint32_t chunk = max > QUEUE_CHUNK ? max : QUEUE_CHUNK;
+		uint32_t chunk = q->chunk == QUEUE_CHUNK && max > QUEUE_CHUNK ? max : q->chunk;
 
 		q->limit = taken + (left < chunk ? left : chunk);
+		/* Unless more large ones are completed. */
+		q->chunk = q->chunk < QUEUE_CHUNK / 2 ? q->chunk * 2 : QUEUE_CHUNK;
 	}
 	left = q->limit - taken;
 	return max < left ? max : left;
@@ -136,9 +138,19 @@ static inline void queue_completed(struct vu_queue *q, struct ring *ring)
 		queue_ring_drained(q, ring);
 }
 
-static inline void queue_count(struct vu_queue *q, uint64_t requests, uint64_t readable,
+/* Large requests use the bytes of a budget up before QUEUE_CHUNK of them are taken. */
+static __attribute__((noinline)) void queue_note_large(struct vu_queue *q, uint64_t bytes)
+{
+	q->chunk = bytes < QUEUE_BYTES ? (uint32_t)(QUEUE_BYTES / bytes) : 1;
+	if (q->ring)
+		q->limit = q->ring->taken;
+}
+
+static inline void queue_count(struct vu_queue *q, uint32_t requests, uint64_t readable,
 			       uint64_t written)
 {
+	if (unlikely(readable + written > (uint64_t)requests * QUEUE_LARGE))
+		queue_note_large(q, (readable + written) / requests);
 	count_add(&q->counts.requests, requests);
 	count_add(&q->counts.readable_bytes, readable);
 	count_add(&q->counts.written_bytes, written);

@@ -104,6 +104,7 @@ struct vu_queue {
 	struct ring *ring;  /* NULL while stopped */
 	uint32_t hold;	    /* enum queue_hold bits */
 	uint32_t limit;	    /* the ring's taken at which the budget is looked at */
+	uint32_t chunk;	    /* how many may be taken until then, as large as they are */
 	uint32_t turn_end;  /* ... and at which no more is handed out before its next turn */
 	uint64_t bytes_end; /* the same for bytes served; 0: not looked at in this turn */
 	bool pending;	    /* queue_ready is to be called */
@@ -173,15 +174,20 @@ bool queue_arm(struct vu_queue *q); /* pass.c; true: there is more to do */
 /*
  * A budget lasts from one turn of the queue to the next, whoever takes its requests: its own
  * queue_ready, another queue's, a timer or an fd.  Every QUEUE_CHUNK requests somebody looks
- * whether it is used up: see queue_extend().
+ * whether it is used up, and after each that is larger than QUEUE_LARGE: see queue_extend().
  */
-enum { QUEUE_BUDGET = 1024, QUEUE_CHUNK = 64, QUEUE_BYTES = 1 << 20 };
+enum {
+	QUEUE_BUDGET = 1024,
+	QUEUE_CHUNK = 64,
+	QUEUE_BYTES = 1 << 20,
+	QUEUE_LARGE = QUEUE_BYTES / QUEUE_CHUNK,
+};
 
 static inline void queue_set_budget(struct vu_queue *q, uint32_t budget)
 {
 	uint32_t taken = q->ring->taken;
 
-	q->limit = taken + (budget < QUEUE_CHUNK ? budget : QUEUE_CHUNK);
+	q->limit = taken + (budget < q->chunk ? budget : q->chunk);
 	q->turn_end = taken + budget;
 	q->bytes_end = 0;
 }

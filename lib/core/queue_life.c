@@ -64,6 +64,7 @@ void queue_init(struct vu_queue *q, struct vu_device *dev, uint32_t index)
 	q->dev = dev;
 	q->index = index;
 	q->group = &dev->own;
+	q->chunk = QUEUE_CHUNK;
 	q->hold = HOLD_STATE | HOLD_DISABLED | HOLD_IDLE;
 	kick_init(q);
 	queue_own(q);
@@ -222,6 +223,7 @@ static void queue_finish_again(struct vu_queue *q)
 	    q->ring->config.suspend)
 		return;
 	queue_set_budget(q, ring_waiting_again(q->ring));
+	q->bytes_end = UINT64_MAX;
 	q->dev->ops.queue_ready(q, q->dev->opaque);
 	if (!q->ring)
 		return;

@@ -13,8 +13,10 @@
 enum {
 	MANY = 8192,
 	PASS_REQUESTS = 2 * 1024 + 64,
-	PASS_BYTES = 32 << 20,
-	BIG = 65536,
+	LARGE = 32 << 10,
+	LARGEST = 2 << 20,
+	TURN_BYTES = 1 << 20, /* and what is under way when that is used up */
+	BATCH = 64,
 	WAIT_MS = 10000
 };
 
@@ -179,35 +181,51 @@ static void what_a_budget_leaves_is_come_back_for_without_a_kick(void **state)
 	rig_close(&rig);
 }
 
-static void large_requests(bool writable)
+/* Bytes that requests had and got. */
+static uint64_t moved(const struct rig *rig)
 {
-	struct rig rig;
-	struct pump p = {.rig = &rig};
 	struct vu_queue_counters c = {.size = sizeof(c)};
-	uint64_t at, bytes = 0, most = 0;
 
-	rig_open(&rig, &big);
-	rig.mode = RIG_LEAVE;
-	at = guest_alloc_in(rig.peer->guest, 0, BIG, 64);
+	assert_ok(vu_queue_counters(rig->queues[0].queue, &c));
+	return c.readable_bytes + c.written_bytes;
+}
+
+/* MANY requests of one buffer; the most that a pass moved, from pass number first on. */
+static uint64_t most_moved(struct rig *rig, uint32_t size, bool writable, uint32_t first)
+{
+	uint64_t at = guest_alloc_in(rig->peer->guest, 0, size, 64), bytes = 0, most = 0;
+
 	assert_true(at != GUEST_NONE);
 	for (uint32_t i = 0; i < MANY; i++)
-		assert_true(driver_add(rig.peer->queues[0], &(struct driver_seg){at, BIG, writable},
-				       1, &rig) >= 0);
-	assert_ok(vu_group_add_poll(vu_device_group(rig.dev), on_poll, &p, &p.source));
-	assert_true(driver_kick(rig.peer->queues[0]) >= 0);
-	for (uint32_t pass = 0; pass < RIG_PASSES && bytes < (uint64_t)MANY * BIG; pass++) {
+		assert_true(driver_add(rig->peer->queues[0],
+				       &(struct driver_seg){at, size, writable}, 1, rig) >= 0);
+	assert_true(driver_kick(rig->peer->queues[0]) >= 0);
+	for (uint32_t pass = 0; pass < 2 * MANY && bytes < (uint64_t)MANY * size; pass++) {
 		uint64_t before = bytes;
 
-		vu_device_process(rig.dev);
-		assert_ok(vu_queue_counters(rig.queues[0].queue, &c));
-		bytes = c.readable_bytes + c.written_bytes;
-		if (bytes - before > most)
+		vu_device_process(rig->dev);
+		bytes = moved(rig);
+		if (pass >= first && bytes - before > most)
 			most = bytes - before;
 	}
-	assert_true(bytes == (uint64_t)MANY * BIG);
-	assert_in_range(most, 1, PASS_BYTES);
-	vu_source_remove(p.source);
-	rig_close(&rig);
+	assert_true(bytes == (uint64_t)MANY * size);
+	return most;
+}
+
+/* No more than the bytes of a turn, the request before the first look, and that they end in. */
+static void large_requests(bool writable)
+{
+	for (uint32_t size = LARGE; size <= LARGEST; size *= 4) {
+		struct rig rig;
+		struct pump p = {.rig = &rig};
+
+		rig_open(&rig, &big);
+		rig.mode = RIG_LEAVE;
+		assert_ok(vu_group_add_poll(vu_device_group(rig.dev), on_poll, &p, &p.source));
+		assert_in_range(most_moved(&rig, size, writable, 0), 1, TURN_BYTES + 2 * size);
+		vu_source_remove(p.source);
+		rig_close(&rig);
+	}
 }
 
 static void bytes_that_are_written_count_as_well_as_requests(void **state)
@@ -220,6 +238,38 @@ static void bytes_that_are_read_count_as_well_as_requests(void **state)
 {
 	(void)state;
 	large_requests(false);
+}
+
+/* In queue_ready, BATCH at a time. */
+static void serve_batches(struct rig *rig, enum rig_callback which, struct rig_queue *q)
+{
+	struct vu_req *reqs[BATCH];
+	uint64_t written[BATCH];
+	int n;
+
+	if (which != RIG_READY)
+		return;
+	while ((n = vu_queue_next_batch(q->queue, reqs, BATCH)) > 0) {
+		for (int i = 0; i < n; i++)
+			written[i] = reqs[i]->writable_len;
+		assert_int_equal(vu_queue_complete_batch(q->queue, reqs, written, (uint32_t)n), n);
+	}
+}
+
+/* Nobody knows before the first of them. */
+static void batches_of_large_requests_are_cut_to_the_bytes_of_a_turn_after_the_first(void **state)
+{
+	(void)state;
+	for (uint32_t size = LARGE; size <= LARGEST; size *= 4) {
+		struct rig rig;
+
+		rig_open(&rig, &big);
+		rig.mode = RIG_LEAVE;
+		rig.on_callback = serve_batches;
+		assert_in_range(most_moved(&rig, size, true, 1), 1, TURN_BYTES + size);
+		rig.on_callback = NULL;
+		rig_close(&rig);
+	}
 }
 
 /* Of a batch larger than what budgets are handed out in. */
@@ -252,6 +302,8 @@ int main(void)
 		cmocka_unit_test(what_a_budget_leaves_is_come_back_for_without_a_kick),
 		cmocka_unit_test(bytes_that_are_written_count_as_well_as_requests),
 		cmocka_unit_test(bytes_that_are_read_count_as_well_as_requests),
+		cmocka_unit_test(
+			batches_of_large_requests_are_cut_to_the_bytes_of_a_turn_after_the_first),
 		cmocka_unit_test(a_batch_is_not_cut_short_before_the_budget_is_used_up),
 	};
 

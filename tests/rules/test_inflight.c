@@ -273,6 +273,45 @@ static void a_stop_hands_out_what_is_to_be_run_again_and_waits_for_it(void **sta
 	close_with_log(&rig, &log);
 }
 
+static uint32_t fill(const struct vu_req *req)
+{
+	return (uint32_t)req->writable_len;
+}
+
+/* No budget cuts that short: what it would leave for another turn, nobody would come back for. */
+static void a_stop_hands_out_all_that_is_to_be_run_again_however_large(void **state)
+{
+	enum { SIZE = 64 << 10, N = 100 };
+	struct log log = NO_LOG;
+	struct driver_seg segs[] = {{.len = RIG_BYTES}, {.len = SIZE, .write = true}};
+	struct rig rig;
+
+	(void)state;
+	rig_make(&rig, NULL);
+	rig.serve = fill;
+	start_with_log(&rig, &log);
+	segs[0].gpa = segs[1].gpa = guest_alloc(rig.peer->guest, SIZE, 64);
+	assert_true(segs[0].gpa != GUEST_NONE);
+	rig.mode = RIG_HOLD;
+	for (int i = 0; i < N; i++)
+		assert_true(driver_add(rig.peer->queues[0], segs, 2, &rig) >= 0);
+	assert_true(driver_kick(rig.peer->queues[0]) >= 0);
+	rig_pump(&rig);
+	assert_int_equal(rig.queues[0].n_held, N);
+	peer_disconnect(rig.peer);
+	rig_pump(&rig);
+	while (rig.queues[0].n_held)
+		rig_complete_held(&rig, 0);
+	rig.mode = RIG_LEAVE;
+	start_with_log(&rig, &log);
+	rig.mode = RIG_SERVE;
+	rig_send_stop(&rig, 0);
+	assert_int_equal(rig_recv_stop(&rig, 0), rig_base(&rig, 0, N));
+	assert_int_equal(rig.queues[0].served, N);
+	assert_int_equal(rig_logged(&rig, "left in the in-flight log"), 0);
+	close_with_log(&rig, &log);
+}
+
 static void suspend_all(struct rig *rig, struct rig_queue *q)
 {
 	(void)rig;
@@ -381,6 +420,7 @@ int main(void)
 		cmocka_unit_test(requests_of_a_lost_session_are_run_again),
 		cmocka_unit_test(a_late_write_of_the_old_session_does_not_land_on_a_new_one),
 		cmocka_unit_test(the_driver_is_called_for_what_was_finished_before_the_crash),
+		cmocka_unit_test(a_stop_hands_out_all_that_is_to_be_run_again_however_large),
 		cmocka_unit_test(a_stop_hands_out_what_is_to_be_run_again_and_waits_for_it),
 		cmocka_unit_test(a_stopping_queue_may_leave_requests_in_the_log),
 		cmocka_unit_test(without_that_feature_nothing_can_be_suspended),
