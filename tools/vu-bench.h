@@ -5,7 +5,7 @@
  *   vu-bench.c            options, connecting, the order of things
  *   vu-bench-run.c        keeping queues full, one phase at a time
  *   vu-bench-verify.c     which block next; stamps in blocks
- *   vu-bench-histogram.c  latencies, percentiles
+ *   vu-histogram.c        latencies, percentiles
  *   vu-bench-report.c     text, JSON, SVG
  *
  * One thread does everything.
@@ -17,14 +17,13 @@
 #include <stdint.h>
 
 #include "frontend/peer.h"
+#include "vu-histogram.h"
 
 enum {
 	BENCH_SECTOR = 512,
 	BENCH_MAX_QD = 4096,
 	BENCH_SEGS = 3,
 	BENCH_WINDOW_MS = 5,
-	HISTOGRAM_SUB = 64,		     /* steps in each power of two: 1.6 % */
-	HISTOGRAM_SIZE = 36 * HISTOGRAM_SUB, /* up to 2^41 ns */
 };
 
 enum bench_rw { BENCH_READ, BENCH_WRITE, BENCH_MIX };
@@ -41,12 +40,6 @@ struct bench_settings {
 	uint64_t seed;
 	int cpu; /* to run on, or -1 */
 	bool json, blocking, packed, indirect, verify;
-};
-
-/* Log-linear: exact below HISTOGRAM_SUB ns, then HISTOGRAM_SUB steps for each power of two. */
-struct histogram {
-	uint64_t counts[HISTOGRAM_SIZE];
-	uint64_t n, sum, min, max;
 };
 
 /* A request with its places in guest memory; one of qd in each queue. */
@@ -107,14 +100,6 @@ int verify_init(struct bench *b);
 bool verify_pick(struct bench *b, struct bench_io *io);
 /* io ended well, or did not. */
 void verify_done(struct bench *b, struct bench_io *io, bool ok);
-
-/* vu-bench-histogram.c */
-void histogram_reset(struct histogram *h);
-void histogram_add(struct histogram *h, uint64_t ns);
-/* The latency that this share (0 to 1) of all did not exceed. */
-uint64_t histogram_percentile(const struct histogram *h, double share);
-/* First value of a bucket; that of HISTOGRAM_SIZE is the end of the last. */
-uint64_t histogram_value(unsigned int bucket);
 
 /* vu-bench-report.c */
 void report_text(const struct bench *b);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vu-bench: a log-linear histogram of latencies. */
-#include "vu-bench.h"
+/* A log-linear histogram of latencies. */
+#include "vu-histogram.h"
 
 #include <string.h>
 
