@@ -6,6 +6,7 @@
 #include "core/device.h"
 #include "core/patience.h"
 #include "core/transport.h"
+#include "mem/region.h"
 #include "mem/table.h"
 
 int control_begin(struct vu_device *dev, struct transport *t)
@@ -40,6 +41,9 @@ static void device_forget(struct vu_device *dev)
 	table_unref(dev->table);
 	dev->table = NULL;
 	dev->guest_addresses = false;
+	region_unref(dev->dirty_log);
+	dev->dirty_log = NULL;
+	dev->was_logging = false;
 	kept_set(&dev->kept, NULL, 0, 0);
 	dev->kept.may_leave = false;
 }

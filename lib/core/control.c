@@ -67,12 +67,6 @@ void control_set_areas(struct vu_queue *q, uint64_t desc, uint64_t driver, uint6
 	q->want.has_addr = true;
 }
 
-void control_set_logged(struct vu_queue *q, bool is_logged, uint64_t at)
-{
-	q->want.ring.is_logged = is_logged;
-	q->want.ring.logged_at = at;
-}
-
 void control_set_base(struct vu_queue *q, uint32_t base)
 {
 	q->want.ring.base = base;
@@ -95,7 +89,7 @@ void control_set_inband(struct vu_device *dev, bool inband)
 		dev->queues[i].want.inband = inband;
 }
 
-static const char *const fd_names[QUEUE_FDS] = {"kick", "call", "error"};
+static const char *const fd_names[QUEUE_FDS] = {"kick", "call", "error", "dirty log's"};
 
 /* Take over fd; -EINVAL if it is of no use as what it is to be. */
 static int control_open_fd(struct vu_device *dev, struct notifier *n, enum queue_fd which, int fd)
@@ -159,20 +153,6 @@ bool control_is_started(const struct vu_queue *q)
 	return q->want.started;
 }
 
-int control_enable_all(struct vu_device *dev, struct waiter *w)
-{
-	waiter_begin(w, dev, NULL, NULL);
-	for (uint32_t i = 0; i < dev->info.n_queues; i++) {
-		struct vu_queue *q = &dev->queues[i];
-
-		if (q->want.enabled)
-			continue;
-		q->want.enabled = true;
-		queue_give(q, QUEUE_CONFIGURE, w);
-	}
-	return waiter_settle(w);
-}
-
 bool control_is_anew(const struct vu_queue *q)
 {
 	return q->want.has_addr && (!q->want.started || q->want.base_set);
@@ -203,6 +183,7 @@ static void control_fill(struct vu_queue *q)
 	c->max_segs = q->info.max_segs;
 	c->priv_size = q->info.priv_size;
 	kept_use(q, c);
+	control_fill_marks(q);
 	q->want.table = dev->table;
 }
 

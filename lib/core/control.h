@@ -34,6 +34,14 @@ int control_set_memory(struct vu_device *dev, struct table *table, struct waiter
 /* The session's memory, or NULL. */
 struct table *control_memory(const struct vu_device *dev);
 
+/* The dirty log from now on; taken over as memory is.  Done when every started ring uses it. */
+int control_set_log(struct vu_device *dev, struct region *log, struct waiter *w);
+/* An eventfd that is signalled after marks; taken over in any case.  -EPROTO, -EMFILE. */
+int control_set_log_fd(struct vu_device *dev, int fd, struct waiter *w);
+
+/* Within core: what a queue's ring is to mark, but for its own areas. */
+void control_fill_marks(struct vu_queue *q);
+
 /* The in-flight log, used from the next start of a ring on; taken over as memory is. */
 void control_set_inflight(struct vu_device *dev, struct region *region, uint16_t n_queues,
 			  uint16_t entries);
@@ -43,8 +51,11 @@ void control_leave_inflight(struct vu_device *dev, bool may_leave);
 /* What a queue's next start uses; values that cannot be make a ring that is broken. */
 void control_set_size(struct vu_queue *q, uint32_t size);
 void control_set_areas(struct vu_queue *q, uint64_t desc, uint64_t driver, uint64_t device);
-/* Are writes to the device area to be marked in the dirty log, and as being where. */
-void control_set_logged(struct vu_queue *q, bool is_logged, uint64_t at);
+/*
+ * Are writes to the device area to be marked in the dirty log, and as being where.  True: its ring,
+ * which runs, has to be told by control_configure().
+ */
+bool control_set_logged(struct vu_queue *q, bool is_logged, uint64_t at);
 void control_set_base(struct vu_queue *q, uint32_t base);
 /* Where it goes on: after a stop, what GET_VRING_BASE answers. */
 uint32_t control_base(const struct vu_queue *q);
@@ -67,7 +78,11 @@ bool control_is_anew(const struct vu_queue *q);
 
 /* Use what was set, and look at the ring once. */
 int control_configure(struct vu_queue *q, struct waiter *w);
-int control_enable_all(struct vu_device *dev, struct waiter *w);
+/*
+ * What the features say of rings that may run already: all are enabled without PROTOCOL_FEATURES,
+ * and mark what they write with LOG_ALL.  Without LOG_ALL there is no dirty log any more.
+ */
+int control_use_features(struct vu_device *dev, struct waiter *w);
 /* Start the ring; one that runs is stopped first. */
 int control_start(struct vu_queue *q, struct waiter *w);
 /* Stop it once nothing is outstanding; nothing happens to one that is not started. */

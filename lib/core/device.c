@@ -23,7 +23,7 @@ enum { MAX_QUEUES = 256, MAX_PRIV = 65536, DEFAULT_SEGS = 1024, MAX_SEGS = 65536
 /* The bits that belong to the ring and the transport: the library's, not the device's. */
 static const uint64_t ring_bits = BIT(VU_F_VERSION_1) | BIT(VU_F_INDIRECT_DESC) |
 				  BIT(VU_F_EVENT_IDX) | BIT(VU_F_RING_PACKED) |
-				  BIT(VU_F_PROTOCOL_FEATURES);
+				  BIT(VU_F_PROTOCOL_FEATURES) | BIT(VU_F_LOG_ALL);
 static const uint64_t reserved_bits =
 	BIT(VU_F_LOG_ALL) | BIT(VU_F_PROTOCOL_FEATURES) |
 	((BIT(VU_F_RING_RESET + 1) - BIT(VU_F_NOTIFY_ON_EMPTY)) & ~BIT(VU_F_IN_ORDER));

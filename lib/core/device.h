@@ -68,11 +68,13 @@ struct vu_device {
 	bool ended;		     /* to be reported by vu_device_process() */
 
 	/* What the front-end gave, until the session ends. */
-	uint64_t acked;	      /* feature bits, offered or not */
-	bool acked_any;	      /* ... there was a choice */
-	bool acked_ok;	      /* ... and we can run with it */
-	struct table *table;  /* guest memory, or NULL */
-	bool guest_addresses; /* rings are at guest addresses, not at user addresses */
+	uint64_t acked;		  /* feature bits, offered or not */
+	bool acked_any;		  /* ... there was a choice */
+	bool acked_ok;		  /* ... and we can run with it */
+	struct table *table;	  /* guest memory, or NULL */
+	bool guest_addresses;	  /* rings are at guest addresses, not at user addresses */
+	struct region *dirty_log; /* or NULL */
+	bool was_logging;	  /* LOG_ALL was acked, the last time */
 	struct kept kept;
 
 	/* vu_device_watch_memory(). */

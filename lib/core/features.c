@@ -8,6 +8,9 @@
 
 #define BIT(n) (UINT64_C(1) << (n))
 
+/* vhost's own bits, which are none of the device's. */
+static const uint64_t vhost_bits = BIT(VU_F_PROTOCOL_FEATURES) | BIT(VU_F_LOG_ALL);
+
 /*
  * What is required and not acked.  A driver without VERSION_1 is a legacy one (virtio 1.3 §2.2.3);
  * it cannot ack bits above 31, and its rings and fields are in the guest's byte order.  Where that
@@ -62,7 +65,7 @@ static int features_check(struct vu_device *dev, uint64_t acked)
 			      (unsigned long long)unoffered);
 	dev->acked = acked;
 	dev->acked_any = true;
-	atomic_store(&dev->features, acked & dev->offered & ~BIT(VU_F_PROTOCOL_FEATURES));
+	atomic_store(&dev->features, acked & dev->offered & ~vhost_bits);
 	if (missing) {
 		/* Fatal only if it starts like this: QEMU also sends features before the guest's
 		 * driver chose any. */
@@ -77,7 +80,14 @@ static int features_check(struct vu_device *dev, uint64_t acked)
 
 int features_accept(struct vu_device *dev, uint64_t acked)
 {
-	int err = features_check(dev, acked);
+	int err;
+
+	/* A migration begins or ends: nothing that a device that runs has to hear of. */
+	if (dev->running.n_rings && !((acked ^ dev->acked) & ~BIT(VU_F_LOG_ALL))) {
+		dev->acked = acked;
+		return dev->acked_ok ? 0 : -EINVAL;
+	}
+	err = features_check(dev, acked);
 
 	dev->acked_ok = !err;
 	return err;

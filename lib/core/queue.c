@@ -127,6 +127,14 @@ static inline int req_check(const struct req *req, const char *function)
 	return 0;
 }
 
+/* Something was marked: whoever keeps the dirty log may want to know. */
+static __attribute__((noinline)) void queue_tell_marks(struct vu_queue *q, struct ring *ring)
+{
+	ring->marks.has_news = false;
+	if (q->fds[QUEUE_LOG].kind != NOTIFIER_NONE)
+		queue_ring_bell(q, QUEUE_LOG);
+}
+
 /* After a request's end: the queue is to be looked at, and somebody may wait for the last one. */
 static inline void queue_completed(struct vu_queue *q, struct ring *ring)
 {
@@ -134,6 +142,8 @@ static inline void queue_completed(struct vu_queue *q, struct ring *ring)
 	 * group. */
 	if (unlikely(!queue_is_active(q)) && !ring->dead)
 		group_activate(q->group, q);
+	if (unlikely(ring->marks.has_news))
+		queue_tell_marks(q, ring);
 	if (unlikely(ring->watched))
 		queue_ring_drained(q, ring);
 }

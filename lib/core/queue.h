@@ -51,7 +51,8 @@ enum queue_news {
 	NEWS_TOLD = NEWS_CALL | NEWS_ERR,
 };
 
-enum queue_fd { QUEUE_KICK, QUEUE_CALL, QUEUE_ERR, QUEUE_FDS };
+/* QUEUE_LOG: to be told of marks in the dirty log. */
+enum queue_fd { QUEUE_KICK, QUEUE_CALL, QUEUE_ERR, QUEUE_LOG, QUEUE_FDS };
 
 /* The device thread's wishes and view. */
 struct queue_want {
@@ -61,7 +62,8 @@ struct queue_want {
 	bool changed[QUEUE_FDS];
 	struct notifier fds[QUEUE_FDS]; /* new ones, where changed */
 	struct ring_config ring;
-	struct table *table; /* the session's, not a reference of its own */
+	struct marks_config marks; /* its log is the session's, not a reference of its own */
+	struct table *table;	   /* the session's, not a reference of its own */
 	bool has_size, has_addr;
 	bool base_set; /* SET_VRING_BASE came since the last start */
 	int64_t since; /* when the command was given, for the log (monotonic ns) */

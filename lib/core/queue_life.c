@@ -52,11 +52,24 @@ static void queue_warn(void *queue, const char *what)
 	log_peer_warn(&q->dev->log, "queue %u: the driver gives %s", q->index, what);
 }
 
+/* struct ring_config.unmarked */
+static void queue_unmarked(void *queue, uint64_t addr, uint64_t len)
+{
+	const struct vu_queue *q = queue;
+
+	log_peer_error(
+		&q->dev->log,
+		"queue %u: %llu bytes written at guest address %#llx are past the end of the "
+		"dirty log: a migration does not copy them",
+		q->index, (unsigned long long)len, (unsigned long long)addr);
+}
+
 /* What its rings have to know of it. */
 static void queue_own(struct vu_queue *q)
 {
 	q->want.ring.queue = q;
 	q->want.ring.warn = queue_warn;
+	q->want.ring.unmarked = queue_unmarked;
 }
 
 void queue_init(struct vu_queue *q, struct vu_device *dev, uint32_t index)
@@ -108,7 +121,21 @@ void queue_forget(struct vu_queue *q)
 		notifier_init(&w->fds[i]);
 }
 
-/* Take over new descriptors, the enabled bit, the memory. */
+/* What is marked in the dirty log from now on. */
+static void queue_set_marks(struct vu_queue *q)
+{
+	const struct ring_config *next = &q->want.ring, *now = &q->ring->config;
+	struct marks_config marks = q->want.marks;
+
+	/* Addresses of its next start come with how that one is logged. */
+	if (next->desc != now->desc || next->driver != now->driver || next->device != now->device) {
+		marks.is_used_on = q->ring->marks.config.is_used_on;
+		marks.used_at = q->ring->marks.config.used_at;
+	}
+	marks_set(q->ring, &marks);
+}
+
+/* Take over new descriptors, the enabled bit, the memory, the dirty log. */
 static void queue_configure(struct vu_queue *q)
 {
 	struct queue_want *w = &q->want;
@@ -137,6 +164,8 @@ static void queue_configure(struct vu_queue *q)
 	queue_update_hold(q);
 	if (q->ring && w->table && ring_set_table(q->ring, w->table) && q->state == QUEUE_RUNNING)
 		queue_broke(q);
+	if (q->ring)
+		queue_set_marks(q);
 	/* Enabling scans the ring once (vhost-user "Ring states"). */
 	if (q->ring) {
 		q->pending = true;
@@ -173,6 +202,7 @@ static void queue_start(struct vu_queue *q, uint32_t command)
 				      "queue %u: %u requests of a crashed back-end are run again",
 				      q->index, ring_waiting_again(q->ring));
 		ring_signal_again(q->ring);
+		marks_set(q->ring, &w->marks);
 		queue_set_budget(q, QUEUE_BUDGET);
 		kick_begin(q);
 		queue_set_state(q, QUEUE_RUNNING);

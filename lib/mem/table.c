@@ -11,8 +11,8 @@ enum { TABLE_BEGINNING = 2 << 20 }; /* of memory: table_is_blank() */
 struct table {
 	unsigned int refs;
 	uint32_t n;
-	struct span *spans[2]; /* by enum table_space */
-	struct region **regions;
+	struct span *spans[2];	 /* by enum table_space */
+	struct region **regions; /* in the order of their host addresses */
 };
 
 static int span_compare(const void *a, const void *b)
@@ -20,6 +20,13 @@ static int span_compare(const void *a, const void *b)
 	const struct span *x = a, *y = b;
 
 	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static int region_compare(const void *a, const void *b)
+{
+	const struct region *const *x = a, *const *y = b;
+
+	return (*x)->host < (*y)->host ? -1 : (*x)->host > (*y)->host;
 }
 
 /* Sorted spans of one address space; -EEXIST if two of them share an address. */
@@ -58,6 +65,7 @@ int table_new(struct region *const *regions, uint32_t n, struct table **out)
 	t->regions = (struct region **)(t->spans[TABLE_USER] + n);
 	for (uint32_t i = 0; i < n; i++)
 		t->regions[i] = region_ref(regions[i]);
+	qsort(t->regions, n, sizeof(struct region *), region_compare);
 	err = table_sort(t, TABLE_GUEST);
 	if (!err)
 		err = table_sort(t, TABLE_USER);
@@ -157,6 +165,29 @@ const struct span *table_find(const struct table *table, enum table_space space,
 		return NULL;
 	span = &table->spans[space][low - 1];
 	return addr - span->start < span->size ? span : NULL;
+}
+
+bool table_guest_addr(const struct table *table, const void *host, uint64_t *addr)
+{
+	uint32_t low = 0, high = table_regions(table);
+	const struct region *region;
+	uint64_t offset;
+
+	/* The last region that is mapped at or below it. */
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if ((uintptr_t)table->regions[mid]->host <= (uintptr_t)host)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (!low)
+		return false;
+	region = table->regions[low - 1];
+	offset = (uintptr_t)host - (uintptr_t)region->host;
+	*addr = region->info.guest_addr + offset;
+	return offset < region->info.size;
 }
 
 void *table_translate(const struct table *table, enum table_space space, uint64_t addr,

@@ -48,6 +48,9 @@ const struct span *table_span(const struct table *table, enum table_space space,
 /* The span that contains addr, or NULL. */
 const struct span *table_find(const struct table *table, enum table_space space, uint64_t addr);
 
+/* The guest address of what is mapped there; false: it is none of this table's memory. */
+bool table_guest_addr(const struct table *table, const void *host, uint64_t *addr);
+
 /* Where len bytes at addr are mapped in one piece, or NULL. */
 void *table_translate(const struct table *table, enum table_space space, uint64_t addr,
 		      uint64_t len);

@@ -12,6 +12,9 @@
 #include "ring/ring.h"
 #include "ring/split.h"
 
+/* ring.c: what follows if there is no short way. */
+bool ring_arm_slow(struct ring *ring);
+void ring_disarm_slow(struct ring *ring);
 /* ring.c: give back what a request held besides itself. */
 void ring_drop_odd(struct ring *ring, struct req *req);
 /* order.c: finish a request, or hold it until those before it are finished. */
@@ -69,6 +72,8 @@ static inline int ring_complete(struct ring *ring, struct req *req, uint64_t wri
 
 	if (unlikely(written > req->pub.writable_len))
 		return -ERANGE;
+	if (unlikely(ring->marks.config.is_on))
+		marks_request(ring, req, written);
 	if (unlikely(req->pub.flags & VU_REQ_TOO_LONG))
 		len = 0;
 	if (likely(ring->is_live)) {
@@ -191,10 +196,14 @@ static inline void ring_publish(struct ring *ring)
 {
 	if (unlikely(!ring->is_live))
 		return;
+	if (unlikely(ring->marks.config.is_on))
+		marks_pushed(ring);
 	if (ring->packed)
 		packed_publish(ring);
 	else
 		split_publish(ring);
+	if (unlikely(ring->marks.config.is_on))
+		marks_published(ring);
 	if (unlikely(ring->log))
 		inflight_published(ring);
 }
@@ -230,18 +239,20 @@ static inline bool ring_wants_signal(struct ring *ring)
  */
 static inline bool ring_arm(struct ring *ring)
 {
-	return !ring->is_live || (ring->packed ? packed_arm(ring) : split_arm(ring));
+	if (likely(ring->way == RING_SPLIT))
+		return split_arm(ring);
+	return ring->way == RING_PACKED ? packed_arm(ring) : ring_arm_slow(ring);
 }
 
 /* Notifications are not needed for now. */
 static inline void ring_disarm(struct ring *ring)
 {
-	if (unlikely(!ring->is_live))
-		return;
-	if (ring->packed)
+	if (likely(ring->way == RING_SPLIT))
+		split_disarm(ring);
+	else if (ring->way == RING_PACKED)
 		packed_disarm(ring);
 	else
-		split_disarm(ring);
+		ring_disarm_slow(ring);
 }
 
 #endif

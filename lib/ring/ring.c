@@ -19,7 +19,7 @@ void ring_choose_way(struct ring *r)
 	const struct ring_config *c = &r->config;
 	/* Completions of a request that is too long have to look at its flag. */
 	bool is_plain = r->is_live && !r->watched && !c->debug && !c->in_order && !c->log &&
-			!(r->warned & RING_WARN_LONG);
+			!r->marks.config.is_on && !(r->warned & RING_WARN_LONG);
 
 	r->way = !is_plain ? RING_SLOW : r->packed ? RING_PACKED : RING_SPLIT;
 }
@@ -220,6 +220,7 @@ void ring_free(struct ring *r)
 		free(old);
 	}
 	inflight_close(r);
+	region_unref(r->marks.config.log);
 	table_unref(r->table);
 	arena_fini(&r->arena);
 	free(r->scratch);
@@ -320,6 +321,7 @@ void ring_stop(struct ring *r)
 void ring_kill(struct ring *r)
 {
 	r->dead = true;
+	marks_end(r);
 	ring_end(r);
 }
 
@@ -346,6 +348,13 @@ uint32_t ring_waiting_again(const struct ring *r)
 	return r->log ? inflight_waiting(r) : 0;
 }
 
+/* It ends without a word about what was written for it. */
+static void ring_gave_up(struct ring *r, const struct req *req)
+{
+	if (r->marks.config.is_on)
+		marks_request(r, req, req->pub.writable_len);
+}
+
 int ring_put_back(struct ring *r, struct req *req)
 {
 	bool again = req->again_at;
@@ -368,6 +377,7 @@ int ring_put_back(struct ring *r, struct req *req)
 	if (!r->is_live)
 		ring_end(r);
 	progress_put_back(r, req);
+	ring_gave_up(r, req);
 	ring_drop(r, req);
 	r->taken--;
 	r->done--;
@@ -379,6 +389,7 @@ int ring_suspend(struct ring *r, struct req *req)
 	if (!r->log || !r->config.suspend)
 		return -ENOTSUP;
 	r->log->is_kept = true;
+	ring_gave_up(r, req);
 	if (r->order)
 		order_suspend(r, req);
 	else
@@ -392,6 +403,30 @@ void ring_signal_again(struct ring *r)
 		return;
 	r->signal_valid = false;
 	r->signal_pos = r->used_pos - 1;
+}
+
+bool ring_arm_slow(struct ring *r)
+{
+	bool is_news;
+
+	if (!r->is_live)
+		return true;
+	is_news = r->packed ? packed_arm(r) : split_arm(r);
+	if (r->marks.config.is_on)
+		marks_armed(r);
+	return is_news;
+}
+
+void ring_disarm_slow(struct ring *r)
+{
+	if (!r->is_live)
+		return;
+	if (r->packed)
+		packed_disarm(r);
+	else
+		split_disarm(r);
+	if (r->marks.config.is_on)
+		marks_armed(r);
 }
 
 bool ring_is_available(struct ring *r)

@@ -20,6 +20,7 @@
 #include "mem/space.h"
 #include "mem/table.h"
 #include "ring/arena.h"
+#include "ring/marks.h"
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -44,8 +45,6 @@ struct ring_config {
 	bool in_order;
 	enum table_space space;	       /* what the three addresses are */
 	uint64_t desc, driver, device; /* virtio 1.3 §2.6: the three areas */
-	bool is_logged;		       /* writes to the device area go to the dirty log */
-	uint64_t logged_at;	       /* ... as if to this guest address */
 	uint32_t base;		       /* SET_VRING_BASE */
 	uint32_t max_segs;
 	uint32_t priv_size;
@@ -58,6 +57,8 @@ struct ring_config {
 	void *queue;  /* the owner */
 	/* The driver gives `what`; may be NULL.  Queue thread, within a take. */
 	void (*warn)(void *queue, const char *what);
+	/* These written bytes are past the dirty log's end.  May be NULL.  Queue thread. */
+	void (*unmarked)(void *queue, uint64_t addr, uint64_t len);
 };
 
 struct ring;
@@ -175,6 +176,7 @@ struct ring {
 	bool unstarved;	    /* ... and one came free */
 	bool waits;	    /* for memory: an address is not known yet, and was asked for */
 	uint8_t warned;	    /* enum ring_warning */
+	struct marks marks; /* in the dirty log */
 	uint32_t long_left; /* segments that a chain that is too long may still have */
 	const char *why;    /* not NULL: broken */
 

@@ -49,9 +49,9 @@ static const struct message rows[] = {
 	ROW(RESET_OWNER, NEED_NOTHING, NONE, 0, 0, ACK, on_reset_owner),
 	/* An fd for each region. */
 	ROW(SET_MEM_TABLE, NEED_NOTHING, MEM_TABLE, 0, 8, ACK, on_set_mem_table),
-	/* The fd comes and the reply is due if LOG_SHMFD was negotiated. */
-	ROW(SET_LOG_BASE, NEED_NOTHING, LOG, 0, 1, OWN(U64), NULL),
-	ROW(SET_LOG_FD, NEED_NOTHING, NONE, 1, 1, ACK, NULL),
+	/* Without LOG_SHMFD it names memory that only the front-end has. */
+	ROW(SET_LOG_BASE, BIT_OF(LOG_SHMFD), LOG, 1, 1, OWN(U64), on_set_log_base),
+	ROW(SET_LOG_FD, NEED_NOTHING, NONE, 1, 1, ACK, on_set_log_fd),
 	ROW(SET_VRING_NUM, NEED_NOTHING, VRING_STATE, 0, 0, ACK, on_set_vring_num),
 	ROW(SET_VRING_ADDR, NEED_NOTHING, VRING_ADDR, 0, 0, ACK, on_set_vring_addr),
 	ROW(SET_VRING_BASE, NEED_NOTHING, VRING_STATE, 0, 0, ACK, on_set_vring_base),

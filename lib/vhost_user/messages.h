@@ -74,13 +74,14 @@ int message_dispatch(struct session *s, struct wire_msg *msg);
 int message_finish(struct session *s, struct wire_msg *msg, int result);
 
 /* The handlers, by theme: on_features.c, on_memory.c, on_vring.c, on_config.c,
- * on_inflight.c, on_status.c. */
+ * on_inflight.c, on_log.c, on_status.c. */
 message_handler on_get_features, on_set_features, on_get_protocol_features,
 	on_set_protocol_features, on_set_owner, on_reset_owner, on_get_queue_num;
 message_handler on_set_mem_table, on_get_max_mem_slots, on_add_mem_reg, on_rem_mem_reg;
 message_handler on_set_vring_num, on_set_vring_addr, on_set_vring_base, on_get_vring_base,
 	on_set_vring_kick, on_set_vring_call, on_set_vring_err, on_set_vring_enable, on_vring_kick;
 message_handler on_get_config, on_set_config, on_set_backend_req_fd;
+message_handler on_set_log_base, on_set_log_fd;
 message_handler on_get_inflight_fd, on_set_inflight_fd;
 message_handler on_reset_device, on_set_status, on_get_status;
 

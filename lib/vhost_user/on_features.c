@@ -31,10 +31,7 @@ int on_set_features(struct session *s, struct wire_msg *msg)
 
 	/* Only a start with what cannot be is an error. */
 	(void)control_set_features(s->dev, acked);
-	if (acked & BIT(VU_F_PROTOCOL_FEATURES))
-		return MESSAGE_DONE;
-	/* vhost-user "Ring states": without that bit all rings are enabled at once. */
-	return session_wait(s, msg, control_enable_all(s->dev, &s->wait.waiter), NULL);
+	return session_wait(s, msg, control_use_features(s->dev, &s->wait.waiter), NULL);
 }
 
 int on_get_protocol_features(struct session *s, struct wire_msg *msg)

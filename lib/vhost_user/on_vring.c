@@ -30,6 +30,11 @@ static struct vu_queue *named_queue(struct session *s, uint32_t index)
 	return NULL;
 }
 
+static int vring_configure(struct session *s, struct wire_msg *msg, struct vu_queue *q)
+{
+	return session_wait(s, msg, control_configure(q, &s->wait.waiter), NULL);
+}
+
 int on_set_vring_num(struct session *s, struct wire_msg *msg)
 {
 	struct wire_vring_state state = payload_state(msg);
@@ -52,7 +57,9 @@ int on_set_vring_addr(struct session *s, struct wire_msg *msg)
 	if (!q)
 		return -EPROTO;
 	control_set_areas(q, addr.desc, addr.avail, addr.used);
-	control_set_logged(q, addr.flags & WIRE_VRING_F_LOG, addr.log);
+	/* A ring that runs goes on: that takes effect at once, new addresses at its next start. */
+	if (control_set_logged(q, addr.flags & WIRE_VRING_F_LOG, addr.log))
+		return vring_configure(s, msg, q);
 	return MESSAGE_DONE;
 }
 
@@ -71,11 +78,6 @@ int on_set_vring_base(struct session *s, struct wire_msg *msg)
 static int vring_start(struct session *s, struct wire_msg *msg, struct vu_queue *q)
 {
 	return session_wait(s, msg, control_start(q, &s->wait.waiter), NULL);
-}
-
-static int vring_configure(struct session *s, struct wire_msg *msg, struct vu_queue *q)
-{
-	return session_wait(s, msg, control_configure(q, &s->wait.waiter), NULL);
 }
 
 static int vring_stopped(struct session *s, struct wire_msg *msg)

@@ -50,6 +50,8 @@ uint64_t session_offered_protocol(const struct session *s)
 			BIT(WIRE_PF_STATUS) | BIT(WIRE_PF_INFLIGHT_SHMFD) |
 			BIT(WIRE_PF_GET_VRING_BASE_INFLIGHT) | BIT(WIRE_PF_GPA_ADDRESSES);
 
+	if (dev->offered & BIT(VU_F_LOG_ALL))
+		bits |= BIT(WIRE_PF_LOG_SHMFD);
 	if (dev->info.config_size || dev->ops.config_read)
 		bits |= BIT(WIRE_PF_CONFIG);
 	if (dev->info.flags & VU_DEVICE_INBAND)

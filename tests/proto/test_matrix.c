@@ -95,7 +95,7 @@ static void sample_layout(struct sample *sample, enum wire_layout layout)
 		[WIRE_L_VRING_ADDR] = sizeof(struct wire_vring_addr),
 		[WIRE_L_VRING_FD] = 8,
 		[WIRE_L_MEM_REG] = sizeof(struct wire_mem_reg),
-		[WIRE_L_LOG] = 8,
+		[WIRE_L_LOG] = sizeof(struct wire_log),
 		[WIRE_L_IOTLB] = sizeof(struct wire_iotlb),
 		[WIRE_L_INFLIGHT] = sizeof(struct wire_inflight),
 		[WIRE_L_VRING_AREA] = sizeof(struct wire_vring_area),
@@ -160,6 +160,17 @@ static void sample_inflight(struct sample *sample, const struct message *row)
 	sample_put(sample, &info, sizeof(info));
 }
 
+static void sample_log(struct sample *sample)
+{
+	/* Of 32768 pages, which is more than there are. */
+	const struct wire_log log = {.size = 4096};
+	int fd = memfd_create("dirty log", MFD_CLOEXEC);
+
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	sample->fds[sample->n_fds++] = fd;
+	sample_put(sample, &log, sizeof(log));
+}
+
 static void sample_fill(struct sample *sample, const struct message *row, struct peer *peer)
 {
 	const struct {
@@ -183,6 +194,8 @@ static void sample_fill(struct sample *sample, const struct message *row, struct
 		sample_ring(sample, row, peer);
 	if (row->request == WIRE_L_INFLIGHT)
 		sample_inflight(sample, row);
+	if (row->request == WIRE_L_LOG)
+		sample_log(sample);
 	if (row->request == WIRE_L_CONFIG)
 		sample_put(sample, &config, sizeof(config));
 	if (row->id == WIRE_SET_BACKEND_REQ_FD || row->id == WIRE_GPU_SET_SOCKET) {

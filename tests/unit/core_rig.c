@@ -191,7 +191,7 @@ void core_begin(struct core_rig *rig)
 {
 	assert_int_equal(control_begin(rig->dev, &rig->transport), 0);
 	assert_int_equal(control_set_features(rig->dev, UINT64_C(1) << VU_F_VERSION_1), 0);
-	assert_int_equal(core_wait(rig, control_enable_all(rig->dev, &rig->waiter)), 0);
+	assert_int_equal(core_wait(rig, control_use_features(rig->dev, &rig->waiter)), 0);
 	assert_int_equal(core_wait(rig, control_set_memory(rig->dev, core_map(rig), &rig->waiter)),
 			 0);
 }

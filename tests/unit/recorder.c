@@ -83,6 +83,8 @@ STUB(on_set_config)
 STUB(on_set_backend_req_fd)
 STUB(on_get_inflight_fd)
 STUB(on_set_inflight_fd)
+STUB(on_set_log_base)
+STUB(on_set_log_fd)
 STUB(on_reset_device)
 STUB(on_set_status)
 STUB(on_get_status)
@@ -95,8 +97,8 @@ const struct expected front_end[N_FRONT_END] = {
 	{"SET_OWNER", PLAIN, 0, 0, 0, REPLY_ACK, 0, H("set_owner")},
 	{"RESET_OWNER", PLAIN, 0, 0, 0, REPLY_ACK, 0, H("reset_owner")},
 	{"SET_MEM_TABLE", PLAIN, 8 + 2 * 32, 2, 2, REPLY_ACK, 0, H("set_mem_table")},
-	{"SET_LOG_BASE", PLAIN, 16, 0, 1, REPLY_OWN, 8, NULL},
-	{"SET_LOG_FD", PLAIN, 0, 1, 1, REPLY_ACK, 0, NULL},
+	{"SET_LOG_BASE", 1, 16, 1, 1, REPLY_OWN, 8, H("set_log_base")},
+	{"SET_LOG_FD", PLAIN, 0, 1, 1, REPLY_ACK, 0, H("set_log_fd")},
 	{"SET_VRING_NUM", PLAIN, 8, 0, 0, REPLY_ACK, 0, H("set_vring_num")},
 	{"SET_VRING_ADDR", PLAIN, 40, 0, 0, REPLY_ACK, 0, H("set_vring_addr")},
 	{"SET_VRING_BASE", PLAIN, 8, 0, 0, REPLY_ACK, 0, H("set_vring_base")},
