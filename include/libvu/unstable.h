@@ -10,9 +10,13 @@
 #define LIBVU_UNSTABLE_H
 
 #include <libvu/vu.h>
+#include <libvu/answer.h>
+#include <libvu/gpu.h>
+#include <libvu/net.h>
 #include <libvu/post.h>
 #include <libvu/regions.h>
 #include <libvu/script.h>
 #include <libvu/shorthand_script.h>
+#include <libvu/state.h>
 
 #endif

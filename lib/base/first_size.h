@@ -25,6 +25,9 @@ enum {
 	FIRST_PROGRAM_INFO = FIRST_SIZE(vu_program_info, ops),
 	FIRST_OPTION = FIRST_SIZE(vu_option, valid),
 	/* Not promised, but as careful. */
+	FIRST_STATE_OPS = FIRST_SIZE(vu_state_ops, load),
+	FIRST_NET_OPS = FIRST_SIZE(vu_net_ops, send_rarp),
+	FIRST_GPU_OPS = FIRST_SIZE(vu_gpu_ops, set_socket),
 	FIRST_REGION = FIRST_SIZE(vu_region, host),
 	FIRST_SCRIPT_INFO = FIRST_SIZE(vu_script_info, log_opaque),
 	FIRST_COMMAND = FIRST_SIZE(vu_command, run),

@@ -76,6 +76,8 @@ void control_end(struct vu_device *dev, int why)
 	dev->transport->ops->disconnect(dev->transport);
 	patience_silence(dev, false);
 	waiters_forget(dev);
+	answers_abandon(dev);
+	patience_awaits(dev, NULL);
 	running_step(dev, RUNNING_END);
 	dev->ending.done = device_let_go;
 	waiter_begin(&dev->ending, dev, NULL, NULL);

@@ -84,6 +84,8 @@ static int device_setup(struct vu_device *dev)
 		dev->offered |= BIT(VU_F_ANY_LAYOUT);
 	dev->offered &= ~info->forbidden;
 	err = config_init(&dev->config, info);
+	if (!err)
+		err = answers_init(dev);
 	if (err)
 		return err;
 	dev->mappings = mappings_new();
@@ -181,6 +183,7 @@ void vu_device_free(struct vu_device *dev)
 	 * group's thread was told and never got to. */
 	for (struct vu_group *g = dev->groups; g; g = g->next)
 		group_stand_in(g);
+	answers_fini(dev);
 	device_take_last(dev);
 	while (dev->groups) {
 		struct vu_group *g = dev->groups;

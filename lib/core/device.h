@@ -12,7 +12,9 @@
 #include "base/closer.h"
 #include "base/log.h"
 #include "base/mailbox.h"
+#include "core/answer.h"
 #include "core/bell.h"
+#include "core/class_ops.h"
 #include "core/config.h"
 #include "core/group.h"
 #include "core/kept.h"
@@ -35,6 +37,7 @@ struct errand {
 struct vu_device {
 	struct vu_device_info info; /* pointers in it are not kept */
 	struct vu_ops ops;
+	struct class_ops class;
 	void *opaque;
 	struct log log;
 	uint64_t offered;	   /* feature bits */
@@ -81,6 +84,7 @@ struct vu_device {
 	void (*memory_changed)(struct vu_device *dev, void *opaque);
 	void *memory_opaque;
 
+	struct answers answers;
 	struct patience patience;
 	uint64_t message_timeout_ns; /* 0: none */
 };

@@ -65,6 +65,17 @@ void patience_stops(struct vu_device *dev, bool on)
 	patience_arm(dev);
 }
 
+void patience_awaits(struct vu_device *dev, const char *what)
+{
+	struct patience *p = &dev->patience;
+
+	if (!what && !p->awaited)
+		return;
+	p->awaited = what;
+	p->awaited_since = patience_now();
+	patience_stops(dev, what != NULL);
+}
+
 void patience_stale(struct vu_device *dev)
 {
 	if (dev->patience.stale_line || !atomic_load(&dev->stale))
@@ -109,6 +120,14 @@ static void tell_stops(struct vu_device *dev, int64_t now)
 	}
 }
 
+static void tell_awaited(struct vu_device *dev, int64_t now)
+{
+	const struct patience *p = &dev->patience;
+
+	log_peer_warn(&dev->log, "waiting for %s for %.1f s: no other message is served meanwhile",
+		      p->awaited, (double)(now - p->awaited_since) / 1e9);
+}
+
 static void tell_stale(struct vu_device *dev, int64_t now)
 {
 	for (uint32_t i = 0; i < dev->info.n_queues; i++) {
@@ -140,6 +159,8 @@ static void patience_expired(struct source *source, uint32_t events)
 	if (p->stop_line && now >= p->stop_line) {
 		if (dev->waiting)
 			tell_stops(dev, now);
+		if (p->awaited)
+			tell_awaited(dev, now);
 		p->stop_line = now + MORE_LINES * second;
 	}
 	if (p->stale_line && now >= p->stale_line) {

@@ -17,6 +17,8 @@ struct patience {
 	struct source source;
 	int fd; /* -1 until it is needed */
 	int64_t stop_line, stale_line, silence_end;
+	const char *awaited; /* besides queues; NULL: nothing */
+	int64_t awaited_since;
 };
 
 void patience_init(struct patience *patience);
@@ -25,6 +27,11 @@ int64_t patience_now(void);
 
 /* Commands to queues are waited for, or not any more: a line after 1 s and every 10 s. */
 void patience_stops(struct vu_device *dev, bool on);
+/*
+ * Something else is waited for, with the same lines: a constant that goes on "waiting for ...";
+ * NULL: not any more.
+ */
+void patience_awaits(struct vu_device *dev, const char *what);
 /* A ring has started; if requests of an earlier session hold it back: lines like those. */
 void patience_stale(struct vu_device *dev);
 /* A first message, or the rest of one, is waited for; or not. */

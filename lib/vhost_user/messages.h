@@ -73,8 +73,7 @@ int message_dispatch(struct session *s, struct wire_msg *msg);
  */
 int message_finish(struct session *s, struct wire_msg *msg, int result);
 
-/* The handlers, by theme: on_features.c, on_memory.c, on_vring.c, on_config.c,
- * on_inflight.c, on_log.c, on_status.c. */
+/* The handlers, by theme: on_*.c, device_state.c. */
 message_handler on_get_features, on_set_features, on_get_protocol_features,
 	on_set_protocol_features, on_set_owner, on_reset_owner, on_get_queue_num;
 message_handler on_set_mem_table, on_get_max_mem_slots, on_add_mem_reg, on_rem_mem_reg;
@@ -84,5 +83,7 @@ message_handler on_get_config, on_set_config, on_set_backend_req_fd;
 message_handler on_set_log_base, on_set_log_fd;
 message_handler on_get_inflight_fd, on_set_inflight_fd;
 message_handler on_reset_device, on_set_status, on_get_status;
+message_handler on_net_set_mtu, on_send_rarp, on_gpu_set_socket;
+message_handler on_set_device_state_fd, on_check_device_state;
 
 #endif

@@ -14,6 +14,7 @@
 #include "core/control.h"
 #include "core/device.h"
 #include "core/patience.h"
+#include "vhost_user/class_ops.h"
 #include "vhost_user/messages.h"
 
 enum { MESSAGES_PER_PASS = 64 };
@@ -42,6 +43,11 @@ bool session_has_access_platform(const struct session *s)
 	return s->dev->acked >> VU_F_ACCESS_PLATFORM & 1;
 }
 
+bool session_has_gpu(const struct session *s)
+{
+	return s->dev->class.gpu.size;
+}
+
 uint64_t session_offered_protocol(const struct session *s)
 {
 	const struct vu_device *dev = s->dev;
@@ -56,7 +62,7 @@ uint64_t session_offered_protocol(const struct session *s)
 		bits |= BIT(WIRE_PF_CONFIG);
 	if (dev->info.flags & VU_DEVICE_INBAND)
 		bits |= BIT(WIRE_PF_INBAND_NOTIFICATIONS);
-	return bits;
+	return bits | class_ops_protocol(dev);
 }
 
 int session_reply(struct session *s, const struct wire_msg *msg, const void *payload, uint32_t size,
@@ -127,6 +133,40 @@ int session_wait(struct session *s, struct wire_msg *msg, int rc, session_resume
 	return MESSAGE_LATER;
 }
 
+int session_answer(struct session *s, struct wire_msg *msg, struct vu_answer *answer, int64_t said,
+		   session_resume_fn *resume)
+{
+	int rc = answer_wait(answer, said, &s->wait.waiter, &s->wait.answer);
+
+	return session_wait(s, msg, rc, resume);
+}
+
+int session_said(const struct session *s)
+{
+	int64_t said = s->wait.answer;
+
+	if (said >= 0)
+		return 0;
+	/* Which would end the session: that is not for the device to say. */
+	return said == -EPROTO || said < -4095 ? -EIO : (int)said;
+}
+
+int session_refuse(struct session *s, const struct wire_msg *msg, int err)
+{
+	const char *name = message_find(msg->hdr.request)->name;
+
+	log_peer_warn(&s->dev->log, "the device refused %s: %s", name, strerror(-err));
+	return msg->hdr.flags & WIRE_NEED_REPLY && session_has(s, WIRE_PF_REPLY_ACK) ? err
+										     : MESSAGE_DONE;
+}
+
+int session_ack(struct session *s, struct wire_msg *msg)
+{
+	int said = session_said(s);
+
+	return said ? session_refuse(s, msg, said) : MESSAGE_DONE;
+}
+
 /* As message_dispatch() does it after a handler. */
 static void session_go_on(struct waiter *w)
 {
@@ -136,7 +176,10 @@ static void session_go_on(struct waiter *w)
 	int err;
 
 	s->wait.msg = NULL;
-	err = message_finish(s, msg, session_result(s, msg, s->wait.resume));
+	err = session_result(s, msg, s->wait.resume);
+	if (err == MESSAGE_LATER)
+		return;
+	err = message_finish(s, msg, err);
 	if (err < 0)
 		session_fail(s, err);
 }
@@ -223,6 +266,7 @@ static void session_disconnect(struct transport *t)
 	struct session *s = session_of(t);
 
 	vu_source_remove(s->socket);
+	device_state_end(s);
 	channel_close(s);
 	wire_conn_free(s->conn);
 	s->conn = NULL;

@@ -17,13 +17,14 @@
 #include "core/transport.h"
 #include "core/waiter.h"
 #include "vhost_user/channel.h"
+#include "vhost_user/device_state.h"
 #include "wire/conn.h"
 
 struct vu_device;
 struct session;
 struct log;
 
-/* Runs when the verb is done; returns what a handler returns, but never MESSAGE_LATER. */
+/* Runs when the verb is done; returns what a handler returns. */
 typedef int session_resume_fn(struct session *s, struct wire_msg *msg);
 
 /* The message that cannot be answered yet: what it waits for, and how it goes on. */
@@ -31,6 +32,7 @@ struct session_wait {
 	struct waiter waiter;	   /* for the verb that its handler used */
 	struct wire_msg *msg;	   /* NULL: none waits */
 	session_resume_fn *resume; /* NULL: it is done when the verb is */
+	int64_t answer;		   /* session_answer(): what the device said */
 };
 
 struct session {
@@ -41,6 +43,7 @@ struct session {
 	uint32_t events;	  /* ... for these */
 	struct channel channel;	  /* the back-end channel */
 	struct session_wait wait;
+	struct device_state device_state;
 	uint64_t protocol; /* acked protocol features */
 	uint8_t status;	   /* virtio device status (virtio 1.3 §2.1) */
 	bool heard;	   /* a whole message came */
@@ -57,6 +60,8 @@ bool session_has(const struct session *s, unsigned int protocol_feature);
 bool session_has_protocol_features(const struct session *s);
 /* VIRTIO_F_ACCESS_PLATFORM was acked. */
 bool session_has_access_platform(const struct session *s);
+/* It is a graphics device. */
+bool session_has_gpu(const struct session *s);
 /* The protocol features that the device offers. */
 uint64_t session_offered_protocol(const struct session *s);
 
@@ -72,5 +77,21 @@ int session_reply_u64(struct session *s, const struct wire_msg *msg, uint64_t va
  * the handler is to return.
  */
 int session_wait(struct session *s, struct wire_msg *msg, int rc, session_resume_fn *resume);
+
+/*
+ * The same for a callback of the device, which said this, or will say it by the answer that it was
+ * given: resume finds it by session_said().
+ */
+int session_answer(struct session *s, struct wire_msg *msg, struct vu_answer *answer, int64_t said,
+		   session_resume_fn *resume);
+/* ... 0 for a value that is no error, or a -errno that may be a handler's result. */
+int session_said(const struct session *s);
+/* A resume for messages that are only acked. */
+session_resume_fn session_ack;
+/*
+ * For a message that is only acked, refused for a reason of the device's; logs it.  Without an ack
+ * it is left at that: the guest's doing is no reason to end the session.
+ */
+int session_refuse(struct session *s, const struct wire_msg *msg, int err);
 
 #endif

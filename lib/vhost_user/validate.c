@@ -23,7 +23,7 @@ static bool is_negotiated(const struct session *s, int need)
 	case NEED_ACCESS_PLATFORM:
 		return session_has_access_platform(s);
 	case NEED_GPU:
-		return false; /* no device can have gpu ops yet */
+		return session_has_gpu(s);
 	default:
 		return session_has(s, (unsigned int)need);
 	}

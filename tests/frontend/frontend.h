@@ -154,6 +154,20 @@ int frontend_get_inflight_fd(struct frontend *f, struct wire_inflight *inflight,
 int frontend_set_inflight_fd(struct frontend *f, const struct wire_inflight *inflight, int fd);
 int frontend_set_log_base(struct frontend *f, uint64_t size, uint64_t offset, int fd);
 
+/* A device's state (frontend_state.c). */
+
+/*
+ * One message: fd stays the caller's; *value is the reply's, *own (or -1) came with it and is the
+ * caller's.  -EREMOTEIO: the back-end says no.
+ */
+int frontend_set_device_state_fd(struct frontend *f, uint32_t direction, uint32_t phase, int fd,
+				 uint64_t *value, int *own);
+/* -EREMOTEIO: something was wrong with the state. */
+int frontend_check_device_state(struct frontend *f);
+/* All of it, with the check; *bytes are to be freed.  Writing may raise SIGPIPE. */
+int frontend_save_state(struct frontend *f, void **bytes, size_t *len);
+int frontend_load_state(struct frontend *f, const void *bytes, size_t len);
+
 /* The back-end channel (frontend_channel.c). */
 
 /* Make a socketpair and send one end. */

@@ -24,6 +24,8 @@ struct dut_config {
 
 void dut_new(struct rig *dut, const struct dut_config *config);
 void dut_free(struct rig *dut);
+/* Callbacks of every class, or of all but gpu, that accept everything; before there is a peer. */
+void dut_set_class(struct vu_device *dev, bool no_gpu);
 /* Complete everything held. */
 void dut_finish(struct rig *dut);
 /* For on_stop: what is held is completed when a queue stops. */

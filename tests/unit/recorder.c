@@ -29,6 +29,11 @@ bool session_has_access_platform(const struct session *s)
 	return ((const struct recorder *)s)->has_access_platform;
 }
 
+bool session_has_gpu(const struct session *s)
+{
+	return ((const struct recorder *)s)->has_gpu;
+}
+
 int session_reply_u64(struct session *s, const struct wire_msg *msg, uint64_t value)
 {
 	struct recorder *r = (struct recorder *)s;
@@ -88,6 +93,11 @@ STUB(on_set_log_fd)
 STUB(on_reset_device)
 STUB(on_set_status)
 STUB(on_get_status)
+STUB(on_net_set_mtu)
+STUB(on_send_rarp)
+STUB(on_gpu_set_socket)
+STUB(on_set_device_state_fd)
+STUB(on_check_device_state)
 
 #define H(name) "on_" name
 
@@ -110,8 +120,8 @@ const struct expected front_end[N_FRONT_END] = {
 	{"SET_PROTOCOL_FEATURES", PROTO, 8, 0, 0, REPLY_ACK, 0, H("set_protocol_features")},
 	{"GET_QUEUE_NUM", 0, 0, 0, 0, REPLY_OWN, 8, H("get_queue_num")},
 	{"SET_VRING_ENABLE", PROTO, 8, 0, 0, REPLY_ACK, 0, H("set_vring_enable")},
-	{"SEND_RARP", 2, 8, 0, 0, REPLY_ACK, 0, NULL},
-	{"NET_SET_MTU", 4, 8, 0, 0, REPLY_ACK, 0, NULL},
+	{"SEND_RARP", 2, 8, 0, 0, REPLY_ACK, 0, H("send_rarp")},
+	{"NET_SET_MTU", 4, 8, 0, 0, REPLY_ACK, 0, H("net_set_mtu")},
 	{"SET_BACKEND_REQ_FD", 5, 0, 1, 1, REPLY_ACK, 0, H("set_backend_req_fd")},
 	{"IOTLB_MSG", IOMMU, 32, 0, 0, REPLY_ALWAYS_ACK, 0, NULL},
 	{"SET_VRING_ENDIAN", 6, 8, 0, 0, REPLY_ACK, 0, NULL},
@@ -124,7 +134,7 @@ const struct expected front_end[N_FRONT_END] = {
 	{"POSTCOPY_END", 8, 0, 0, 0, REPLY_OWN, 8, NULL},
 	{"GET_INFLIGHT_FD", 12, 24, 0, 0, REPLY_OWN, 24, H("get_inflight_fd")},
 	{"SET_INFLIGHT_FD", 12, 20, 1, 1, REPLY_ACK, 0, H("set_inflight_fd")},
-	{"GPU_SET_SOCKET", NEED_GPU, 0, 1, 1, REPLY_ACK, 0, NULL},
+	{"GPU_SET_SOCKET", NEED_GPU, 0, 1, 1, REPLY_ACK, 0, H("gpu_set_socket")},
 	{"RESET_DEVICE", 13, 0, 0, 0, REPLY_ACK, 0, H("reset_device")},
 	{"VRING_KICK", 14, 8, 0, 0, REPLY_ACK, 0, H("vring_kick")},
 	{"GET_MAX_MEM_SLOTS", 15, 0, 0, 0, REPLY_OWN, 8, H("get_max_mem_slots")},
@@ -133,8 +143,8 @@ const struct expected front_end[N_FRONT_END] = {
 	{"SET_STATUS", 16, 8, 0, 0, REPLY_ACK, 0, H("set_status")},
 	{"GET_STATUS", 16, 0, 0, 0, REPLY_OWN, 8, H("get_status")},
 	{"GET_SHARED_OBJECT", 18, 16, 0, 0, REPLY_OWN, 0, NULL},
-	{"SET_DEVICE_STATE_FD", 19, 8, 1, 1, REPLY_OWN, 8, NULL},
-	{"CHECK_DEVICE_STATE", 19, 0, 0, 0, REPLY_OWN, 8, NULL},
+	{"SET_DEVICE_STATE_FD", 19, 8, 1, 1, REPLY_OWN, 8, H("set_device_state_fd")},
+	{"CHECK_DEVICE_STATE", 19, 0, 0, 0, REPLY_OWN, 8, H("check_device_state")},
 	{"GET_SHMEM_CONFIG", 22, 0, 0, 0, REPLY_OWN, 2056, NULL},
 };
 
@@ -160,6 +170,7 @@ struct recorder *recorder_new(void)
 	s->protocol_features = (UINT64_C(1) << WIRE_PF_END) - 1;
 	s->has_protocol_features = true;
 	s->has_access_platform = true;
+	s->has_gpu = true;
 	return s;
 }
 

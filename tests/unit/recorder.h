@@ -21,6 +21,7 @@ struct recorder {
 	uint64_t protocol_features;
 	bool has_protocol_features;
 	bool has_access_platform;
+	bool has_gpu;
 
 	int result;		 /* what the handlers return */
 	uint64_t acks_while_run; /* protocol features that a handler negotiates */

@@ -114,6 +114,8 @@ static void a_message_that_was_not_negotiated_ends_the_session(void **state)
 
 		if (e->need == PROTO)
 			s->has_protocol_features = false;
+		else if (e->need == NEED_GPU)
+			s->has_gpu = false;
 		else if (e->need >= 0 && e->need < WIRE_PF_END)
 			s->protocol_features &= ~(UINT64_C(1) << e->need);
 		else

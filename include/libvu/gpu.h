@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The socket that a graphics device talks to its front-end on.
+ *
+ * Unstable, see unstable.h.
+ */
+#ifndef LIBVU_GPU_H
+#define LIBVU_GPU_H
+
+#include <libvu/answer.h>
+#include <libvu/types.h>
+
+VU_BEGIN_DECLS
+
+/**
+ * struct vu_gpu_ops - for a graphics device; see vu_device_set_gpu_ops().
+ *
+ * @size: sizeof(struct vu_gpu_ops).
+ * @set_socket: the front-end's socket for the vhost-user-gpu protocol, in which this side asks.
+ *	@fd is the device's from now on, whatever it returns: a stream socket of AF_UNIX,
+ *close-on-exec. Each takes the place of the one before.  It knows no session: close it in
+ *session_end.  Use MSG_DONTWAIT and MSG_NOSIGNAL, as the front-end shares the flags of its
+ *description.  0, -errno or VU_LATER.  Device thread.
+ *
+ * The last argument is the opaque pointer of vu_device_new(); the one before is for VU_LATER.
+ *
+ * vhost-user GPU_SET_SOCKET.
+ * Since: 0.1
+ */
+struct vu_gpu_ops {
+	size_t size;
+	int (*set_socket)(struct vu_device *dev, int fd, struct vu_answer *answer, void *opaque);
+};
+
+/**
+ * vu_device_set_gpu_ops() - make it a graphics device, for which GPU_SET_SOCKET may come.
+ *
+ * @ops: copied; the callback is needed.  NULL: it is none any more.
+ *
+ * Return: as vu_device_set_state_ops().  Thread: device thread.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_device_set_gpu_ops(struct vu_device *dev, const struct vu_gpu_ops *ops);
+
+VU_END_DECLS
+
+#endif
