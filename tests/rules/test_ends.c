@@ -185,6 +185,26 @@ static void a_group_whose_device_is_gone_looks_at_no_queue_of_it(void **state)
 	rig_close(&rig);
 }
 
+/* Told once for each, and of the one that has begun since then nothing is to be told. */
+static void an_end_that_nobody_was_told_of_is_none_of_the_next_session(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, NULL);
+	vu_device_detach(rig.dev);
+	assert_int_equal(vu_device_is_attached(rig.dev), 0);
+	rig_connect(&rig);
+	assert_int_equal(vu_device_process(rig.dev) & VU_PROCESS_ENDED, 0);
+	assert_ok(peer_start(rig.peer));
+	rig_roundtrip(&rig, 0, 1);
+	assert_int_equal(rig.reported, 0);
+	vu_device_detach(rig.dev);
+	assert_int_equal(vu_device_process(rig.dev) & VU_PROCESS_ENDED, VU_PROCESS_ENDED);
+	assert_int_equal(vu_device_process(rig.dev) & VU_PROCESS_ENDED, 0);
+	rig_close(&rig);
+}
+
 static void misuse(struct rig *rig, enum rig_callback which, struct rig_queue *q)
 {
 	if (which != RIG_STOP || q != &rig->queues[1])
@@ -231,6 +251,7 @@ int main(void)
 		{"a_group_outlives_its_device", a_group_outlives_its_device, NULL, NULL, NULL},
 		{"a_group_outlives_its_device_that_has_a_session", a_group_outlives_its_device,
 		 NULL, NULL, &yes},
+		cmocka_unit_test(an_end_that_nobody_was_told_of_is_none_of_the_next_session),
 		cmocka_unit_test(a_group_whose_device_is_gone_looks_at_no_queue_of_it),
 		{"callbacks_while_a_group_is_freed_are_callbacks",
 		 callbacks_while_a_group_is_freed_are_callbacks, NULL, NULL, NULL},

@@ -5,8 +5,10 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <libvu/vu.h>
@@ -81,6 +83,17 @@ static struct sigaction present(void)
 	return now;
 }
 
+static void assert_present(const struct sigaction *before)
+{
+	const struct sigaction now = present();
+
+	assert_ptr_equal(now.sa_sigaction, before->sa_sigaction);
+	assert_int_equal(now.sa_flags, before->sa_flags);
+	for (int number = 1; number < SIGRTMAX; number++)
+		assert_int_equal(sigismember(&now.sa_mask, number),
+				 sigismember(&before->sa_mask, number));
+}
+
 static void a_guarded_device_survives_truncated_memory(void **state)
 {
 	struct stand s[2];
@@ -111,12 +124,12 @@ static void the_last_one_takes_the_handler_back(void **state)
 	assert_true(present().sa_sigaction != before.sa_sigaction);
 	stand_truncate(&s[1]);
 	stand_close(&s[1]);
-	assert_ptr_equal(present().sa_sigaction, before.sa_sigaction);
+	assert_present(&before);
 	/* And once more. */
 	assert_int_equal(vu_device_guard(s[0].dev), 0);
 	stand_truncate(&s[0]);
 	vu_device_unguard(s[0].dev);
-	assert_ptr_equal(present().sa_sigaction, before.sa_sigaction);
+	assert_present(&before);
 	stand_close(&s[0]);
 }
 
@@ -139,7 +152,9 @@ static void what_is_not_ours_goes_to_the_handler_of_before(void **state)
 	int fd;
 
 	own.sa_sigaction = own_handler;
+	sigaddset(&own.sa_mask, SIGUSR2);
 	assert_return_code(sigaction(SIGBUS, &own, &old), errno);
+	own = present();
 	stand_open(&s);
 	assert_int_equal(vu_device_guard(s.dev), 0);
 	seen = 0;
@@ -157,7 +172,7 @@ static void what_is_not_ours_goes_to_the_handler_of_before(void **state)
 	stand_truncate(&s);
 	assert_int_equal(seen, 2);
 	stand_close(&s);
-	assert_ptr_equal(present().sa_sigaction, own_handler);
+	assert_present(&own);
 	assert_return_code(sigaction(SIGBUS, &old, NULL), errno);
 }
 
@@ -180,7 +195,7 @@ static void a_handler_that_came_later_stays(void **state)
 	assert_int_equal(vu_device_guard(s.dev), 0);
 	stand_truncate(&s);
 	stand_close(&s);
-	assert_ptr_equal(present().sa_sigaction, before.sa_sigaction);
+	assert_present(&before);
 }
 
 enum { MANY = 200 };
@@ -205,7 +220,37 @@ static void as_many_devices_are_guarded_as_there_are(void **state)
 	for (int i = 1; i < MANY; i += 2)
 		vu_device_free(devs[i]);
 	stand_close(&s);
-	assert_ptr_equal(present().sa_sigaction, before.sa_sigaction);
+	assert_present(&before);
+}
+
+static struct sigaction during; /* a program's session */
+
+static int note_handler(struct vu_device *dev, void *opaque)
+{
+	during = present();
+	return 0;
+}
+
+static void a_program_leaves_no_handler_behind(void **state)
+{
+	const struct vu_ops ops = {.size = sizeof(ops), .session_begin = note_handler};
+	const struct vu_device_info device = {
+		.size = sizeof(device), .device_id = 4, .n_queues = 1, .log_fn = quiet};
+	const struct vu_program_info info = {.size = sizeof(info),
+					     .name = "program",
+					     .type = "rng",
+					     .device = &device,
+					     .ops = &ops};
+	const struct sigaction before = present();
+	char name[] = "program", option[20], *argv[] = {name, option, NULL};
+	int pair[2];
+
+	assert_return_code(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), errno);
+	snprintf(option, sizeof(option), "--fd=%d", pair[1]);
+	close(pair[0]);
+	assert_int_equal(vu_program_main(&info, 2, argv), 0);
+	assert_true(during.sa_sigaction != before.sa_sigaction);
+	assert_present(&before);
 }
 
 int main(void)
@@ -215,6 +260,7 @@ int main(void)
 		cmocka_unit_test(the_last_one_takes_the_handler_back),
 		cmocka_unit_test(what_is_not_ours_goes_to_the_handler_of_before),
 		cmocka_unit_test(a_handler_that_came_later_stays),
+		cmocka_unit_test(a_program_leaves_no_handler_behind),
 		cmocka_unit_test(as_many_devices_are_guarded_as_there_are),
 	};
 
