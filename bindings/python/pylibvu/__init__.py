@@ -22,6 +22,7 @@ from .device import Device, queue
 from .errors import (DeviceClosed, Error, LongRequest, QueueBroken, Refused, RequestDone,
                      ShortRequest, WrongThread)
 from .group import Group, Timer, Watch
+from .memory import GuestMemory, Region
 from .queue import Queue
 from .request import Request
 from .runner import Runner, serve
@@ -44,6 +45,7 @@ def library_version() -> str:
 
 __all__ = [
     "Bytes", "ConfigSpace", "Device", "DeviceClosed", "Error", "EVENT_IDX", "Feature", "Field",
-    "Group", "IN_ORDER", "INDIRECT_DESC", "LongRequest", "Queue", "QueueBroken", "RING_PACKED",
-    "Refused", "Request", "RequestDone", "Runner", "ShortRequest", "Timer", "U16", "U32", "U64", "U8",
-    "VERSION_1", "Watch", "WrongThread", "library_version", "queue", "serve"]
+    "Group", "GuestMemory", "IN_ORDER", "INDIRECT_DESC", "LongRequest", "Queue", "QueueBroken",
+    "RING_PACKED", "Refused", "Region", "Request", "RequestDone", "Runner", "ShortRequest", "Timer",
+    "U16", "U32", "U64", "U8", "VERSION_1", "Watch", "WrongThread", "library_version", "queue",
+    "serve"]

@@ -183,6 +183,10 @@ class Core(Handle):
         if lib.vu_device_guard(self.ptr) < 0:
             log.warning("%s: no handler for SIGBUS: truncated guest memory would be fatal", self.name)
 
+    def watch_memory(self) -> None:
+        """Has Device.memory_changed() called."""
+        lib.vu_device_watch_memory(self.ptr, lib.vupy_memory, self._keep[0])
+
     def log_peer(self, level: int, text: str, error: Optional[BaseException] = None) -> None:
         """A line that a guest or front-end can cause, with the traceback of `error`.
 
@@ -308,9 +312,9 @@ def _log(_opaque: Any, level: int, line: Any) -> None:
             exc_info=error)
 
 
-def _control(name: str) -> None:
-    """Device-thread callbacks that are a method of the same name on Device."""
-    @export(name, -errno.EIO)
+def _control(name: str, c_name: str = "") -> None:
+    """Device-thread callbacks that are a method on Device, mostly of the same name."""
+    @export(c_name or name, -errno.EIO)
     def callback(_dev: Any, *args: Any) -> Optional[int]:
         core = owner_of(args[-1])
         device = core.device() if core is not None else None
@@ -319,11 +323,12 @@ def _control(name: str) -> None:
             result = run_callback(core, core.owner, name, getattr(device, name), *args[:-1])
         return result if returns else None
 
-    returns = returns_value(name)
+    returns = returns_value(c_name or name)
 
 
 for _name in ("session_begin", "session_end", "started", "stopped", "reset"):
     _control(_name)
+_control("memory_changed", "memory")
 
 
 @export("features_acked", -errno.EIO)

@@ -16,6 +16,7 @@ from .errors import DeviceClosed, WrongThread, check
 from .group import Group, Timer, Watch
 from .handle import Handle
 from .loop import processing
+from .memory import GuestMemory
 from .queue import Handler, Queue
 from .request import Request
 
@@ -81,6 +82,8 @@ class Device(Handle):
     any_memory: bool = False
     #: Most bytes of guest memory that may be mapped; 0: libvu's limit.
     max_memory: int = 0
+    #: Seconds that a front-end has for its first message, or the rest of one; 0: for ever.
+    message_timeout: Optional[float] = None
 
     _fields: list[_config.Field[Any]] = []
 
@@ -154,6 +157,13 @@ class Device(Handle):
     def reset(self) -> None:
         """Back to the initial state.  Device thread."""
 
+    def memory_changed(self) -> None:
+        """Guest memory is another one now; memory() has it.  Let go of the old one.  Device thread.
+
+        Called before the front-end hears that the change is done.  For the end of a session there
+        is session_end().
+        """
+
     def queue_stop(self, queue: Queue) -> None:
         """Finish, fail or put back this queue's requests soon: the guest stands still meanwhile."""
 
@@ -198,6 +208,20 @@ class Device(Handle):
         """The feature bits that the driver accepted, of those offered; 0 before it did."""
         return int(lib.vu_device_features(self.core.check()))
 
+    def memory(self) -> Optional[GuestMemory]:
+        """Guest memory as it is now, by address; None while there is none.  Device thread.
+
+        Few devices need it: requests come with their views.
+        """
+        core = self.core
+        owned = core.owner.enter()
+        try:
+            ptr = lib.vu_device_memory(core.check())
+            return GuestMemory(ptr) if ptr else None
+        finally:
+            if owned:
+                core.owner.leave()
+
     def _create(self) -> Core:
         if self._closed:
             raise DeviceClosed(f"{self.name} is closed")
@@ -216,6 +240,10 @@ class Device(Handle):
                      (lib.VU_DEVICE_LEGACY if self.legacy else 0) |
                      (lib.VU_DEVICE_ANY_MEMORY if self.any_memory else 0),
             "max_memory": self.max_memory}, dynamic)
+        if type(self).memory_changed is not Device.memory_changed:
+            core.watch_memory()
+        if self.message_timeout is not None:
+            lib.vu_device_set_message_timeout(core.ptr, int(self.message_timeout * 1e9))
         count = self.n_queues or max(self._handlers, default=0) + 1
         if any(i >= count or i < 0 for i in self._handlers):
             raise ValueError(f"{self.name}: a handler for a queue beyond n_queues")

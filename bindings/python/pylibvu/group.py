@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 import threading
 import weakref
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Iterator, Optional, Union
 
 from ._vu import ffi, lib
-from .core import Core, Owner, export, interrupts, run_callback
+from .core import Core, Owner, export, run_callback
 from .errors import DeviceClosed, check
 from .handle import Handle
 
@@ -94,6 +93,14 @@ def _fd(_source: Any, fd: int, events: int, opaque: Any) -> None:
         run_callback(core, source._group.owner, "timer or watch", source._fire, fd, events)
 
 
+@export("post")
+def _post(opaque: Any) -> None:
+    group: Group = ffi.from_handle(opaque)
+    core = group._weak_core()
+    if core is not None and not core.closed:  # else: what is left when it is freed is not run
+        run_callback(core, group.owner, "call()", group._called)
+
+
 class Group(Handle):
     """Queues that one thread serves, in parallel with the device and other groups.
 
@@ -112,7 +119,7 @@ class Group(Handle):
         self._own = own
         self._sources: set[_Source] = set()
         self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
-        self._bell: tuple[int, int] = (-1, -1)
+        self._handle = ffi.new_handle(self)
         self._poll_ns = int(poll * 1e9)
         self._cpu = cpu
         #: Which thread may use it.
@@ -123,10 +130,6 @@ class Group(Handle):
             out = ffi.new("struct vu_group **")
             check(lib.vu_group_new(core.ptr, out), "vu_group_new")
             self._ptr = out[0]
-        self._bell = os.pipe()
-        for fd in self._bell:
-            os.set_blocking(fd, False)
-        self.watch(self._bell[0], select.EPOLLIN, self._rung)
 
     def _alive(self) -> Core:
         """What must be kept while C code uses the group."""
@@ -172,28 +175,17 @@ class Group(Handle):
 
     def call(self, function: Callable[..., Any], *args: Any) -> None:
         """Calls function(*args) on this group's thread, soon.  From any thread."""
-        core = self._alive()  # keeps the pipe, too
+        core = self._alive()  # keeps the group
         self._calls.append((function, args))
-        try:
-            os.write(self._bell[1], b"!")
-        except BlockingIOError:
-            pass  # it is full: it will be heard
+        result = lib.vu_group_post(self._ptr, lib.vupy_post, self._handle)
         del core
+        if result < 0:
+            self._calls.remove((function, args))
+        check(result, "call")
 
-    def _rung(self, _events: int) -> None:
-        try:
-            os.read(self._bell[0], 4096)
-        except BlockingIOError:
-            pass
-        core = self._alive()
-        for _ in range(len(self._calls)):
-            function, args = self._calls.popleft()
-            try:
-                function(*args)
-            except Exception as error:
-                if core.ptr is None or interrupts(error):
-                    raise
-                core.log_peer(lib.VU_LOG_ERROR, "call()", error)
+    def _called(self) -> None:
+        function, args = self._calls.popleft()
+        function(*args)
 
     # The loop of a thread
 
@@ -242,7 +234,6 @@ class Group(Handle):
         """In a child of fork(): see Core.lose()."""
         self._ptr = None
         self.owner.__init__()  # type: ignore[misc]
-        self._calls.clear()
         self.forget()
 
     def free(self) -> None:
@@ -256,10 +247,7 @@ class Group(Handle):
         for source in self._sources:
             source._ptr = None
         self._sources.clear()
-        bell, self._bell = self._bell, (-1, -1)
-        for fd in bell:
-            if fd >= 0:
-                os.close(fd)
+        self._calls.clear()
 
 
 class GroupThread:

@@ -12,7 +12,6 @@ import struct
 import threading
 import warnings
 import weakref
-from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -20,6 +19,7 @@ from ._vu import ffi, lib
 from .core import abort, interrupts
 from .errors import RequestDone, ShortRequest, check
 from .handle import Handle
+from .memory import buffer_of, own
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from .queue import Queue
 
 Data = Union[bytes, bytearray, memoryview]
-
-
-def _keep(_owner: Any, _pointer: Any) -> None:
-    """Bound to a reference on guest memory: that lives as long as the pointer."""
 
 
 class Request(Handle):
@@ -158,12 +154,10 @@ class Request(Handle):
 
     def _view(self, segment: Any, writable: bool) -> memoryview:
         if self._memory is None:
-            self._memory = ffi.gc(lib.vu_req_memory(self._ptr), lib.vu_memory_release)
+            self._memory = own(lib.vu_req_memory(self._ptr))
         if self._views is None:
             self._views = []
-        # The buffer owns the pointer, and that a reference on the mapping: so does every view.
-        pointer = ffi.gc(segment.iov_base, partial(_keep, self._memory))
-        buffer = ffi.buffer(pointer, segment.iov_len)
+        buffer = buffer_of(self._memory, segment)
         view = memoryview(buffer)
         if not writable:
             view = view.toreadonly()

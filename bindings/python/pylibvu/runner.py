@@ -30,6 +30,8 @@ def _stop_all() -> None:
     runners = list(_running)
     for runner in runners:
         runner.stop()
+        if runner._began and not runner._thread:
+            runner.close()  # nobody will come for its last turn
     end = time.monotonic() + 2
     while _running and time.monotonic() < end:
         time.sleep(0.001)
@@ -55,39 +57,47 @@ class Runner(Handle):
         check(lib.vu_runner_new(info, out), "vu_runner_new")
         self._ptr: Any = out[0]
         self._guard = threading.RLock()  # held where the runner could be freed under a stop()
-        self._thread = 0
+        self._thread = 0  # of who is in run() or process()
+        self._began = False  # process() did, and has not told the end
         self._devices: list[Device] = []
         self._cores: list[Core] = []
         self._held: dict[Core, list[Owner]] = {}  # whose locks this run has
         self._undo: list[Callable[[], Any]] = []  # what this run changed for signals
         share(self)
 
-    def _give(self, device: Device, what: str, give: Callable[[Any], int]) -> None:
-        """Runs give(C device), while nobody else uses the device; keeps it from then on."""
-        core = device.core
+    @contextmanager
+    def _reach(self, core: Core) -> Iterator[list[Owner]]:
+        """While nobody else uses the device; yields whose locks that takes."""
         with self._guard:
             if self._ptr is None:
                 raise DeviceClosed("the runner is closed")
-            if self._thread not in (0, get_ident()):
+            inside = self._thread == get_ident()
+            if self._thread and not inside:
                 raise WrongThread("the runner runs on another thread")
-            new = core not in self._held
-            if new and not claim(core.owners()):
+            held = core in self._held
+            taken = core.owners() if not held else [] if inside else [core.owner]
+            if not claim(taken):
                 raise WrongThread(f"{core.name} is served by another thread")
-            keep = False
             try:
-                check(give(core.ptr), what)
-                if core not in self._cores:
-                    self._devices.append(device)
-                    self._cores.append(core)
-                    core.runner = self
-                if new and self._thread:
-                    keep = True
-                    self._held[core] = core.owners()
-                    self._add_workers(core)
+                yield taken
             finally:
-                if new and not keep:
-                    for owner in core.owners():
+                kept = self._held.get(core, [])
+                for owner in taken:
+                    if owner not in kept or (owner is core.owner and not inside):
                         owner.lock.release()
+
+    def _give(self, device: Device, what: str, give: Callable[[Any], int]) -> None:
+        """Runs give(C device), while nobody else uses the device; keeps it from then on."""
+        core = device.core
+        with self._reach(core):
+            check(give(core.ptr), what)
+            if core not in self._cores:
+                self._devices.append(device)
+                self._cores.append(core)
+                core.runner = self
+            if (self._thread or self._began) and core not in self._held:
+                self._held[core] = core.owners()
+                self._add_workers(core)
 
     def listen(self, device: Device, path: str, *, mode: int = 0, group: int = 0) -> None:
         """Serves a device on a socket file; `mode` and `group` as for chmod and chown."""
@@ -114,27 +124,19 @@ class Runner(Handle):
         ValueError if it is not served here; WrongThread; OSError (EDEADLK) in a callback of its own.
         """
         core = device.core
-        with self._guard:
-            if self._ptr is None or core not in self._cores:
-                raise ValueError(f"{core.name} is not served by this runner")
-            if self._thread not in (0, get_ident()):
-                raise WrongThread("the runner runs on another thread")
-            if core not in self._held:
-                if not claim(core.owners()):
-                    raise WrongThread(f"{core.name} is served by another thread")
-                self._held[core] = core.owners()
-            try:
-                check(lib.vu_runner_remove(self._ptr, core.ptr), "remove")
-                for group in core.groups:
-                    if not group._own:  # it may have no worker yet
-                        lib.vu_runner_remove_worker(self._ptr, group._ptr)
-                core.runner = None
-                at = self._cores.index(core)
-                del self._cores[at], self._devices[at]
-            finally:
-                if core.runner is None or not self._thread:
-                    for owner in self._held.pop(core):
-                        owner.lock.release()
+        if self._ptr is None or core not in self._cores:
+            raise ValueError(f"{core.name} is not served by this runner")
+        with self._reach(core) as taken:
+            check(lib.vu_runner_remove(self._ptr, core.ptr), "remove")
+            for group in core.groups:
+                if not group._own:  # it may have no worker yet
+                    lib.vu_runner_remove_worker(self._ptr, group._ptr)
+            core.runner = None
+            at = self._cores.index(core)
+            del self._cores[at], self._devices[at]
+            for owner in self._held.pop(core, []):
+                if owner not in taken:
+                    owner.lock.release()
 
     def run(self, *, signals: bool = True) -> None:
         """Serves until stop(), or until nothing is left to serve.
@@ -146,14 +148,10 @@ class Runner(Handle):
             with self._guard:
                 if self._ptr is None:
                     raise DeviceClosed("the runner is closed")
-                if self._thread:
+                if self._thread or self._began:
                     raise WrongThread("the runner runs already")
                 stack.callback(self._stopped)
-                for core in self._cores:
-                    if not claim(core.owners()):
-                        raise WrongThread(f"{core.name} is served by another thread")
-                    self._held[core] = core.owners()
-                self._thread = get_ident()
+                self._enter(Core.owners)
             if threading.current_thread() is threading.main_thread() and self._devices:
                 stack.enter_context(self._signals(signals))
             for core in self._cores:
@@ -167,13 +165,81 @@ class Runner(Handle):
         raise_pending()
         check(result, "vu_runner_run")
 
+    def _enter(self, owners_of: Callable[[Core], list[Owner]]) -> None:
+        """This thread is in the library from now on; on an error, no more than before."""
+        taken: list[Owner] = []
+        for core in self._cores:
+            owners = owners_of(core)
+            if not claim(owners):
+                for owner in taken:
+                    owner.lock.release()
+                raise WrongThread(f"{core.name} is served by another thread")
+            taken += owners
+        for core in self._cores:
+            self._held.setdefault(core, core.owners())
+        self._thread = get_ident()
+
     def _stopped(self) -> None:
         _running.discard(self)
         held, self._held = self._held, {}
-        self._thread = 0
-        for owners in held.values():
+        inside, self._thread, self._began = self._thread != 0, 0, False
+        for core, owners in held.items():
             for owner in owners:
-                owner.lock.release()
+                if inside or owner is not core.owner:
+                    owner.lock.release()
+
+    # In a loop of your own
+
+    def fileno(self) -> int:
+        """Readable when process() has something to do; the same for the runner's life."""
+        with self._guard:
+            if self._ptr is None:
+                raise DeviceClosed("the runner is closed")
+            return check(int(lib.vu_runner_fd(self._ptr)), "vu_runner_fd")
+
+    @property
+    def serving(self) -> bool:
+        """From the first process() until one that found it stopped, or with nothing to serve."""
+        return self._began
+
+    def process(self) -> bool:
+        """A turn of run() that does not wait; True when there is more to do at once.
+
+        Call it once before the first wait, then once for each wake, while `serving`.  WrongThread
+        while another thread is in it, RuntimeError from a callback.
+        """
+        with self._guard:
+            if self._ptr is None:
+                raise DeviceClosed("the runner is closed")
+            if self._thread == get_ident():
+                raise RuntimeError("process() from a callback of what it serves")
+            if self._thread:
+                raise WrongThread("the runner runs on another thread")
+            self._enter((lambda core: [core.owner]) if self._began else Core.owners)
+        outer, thread.stop = thread.stop, lambda: None
+        result = lib.VU_PROCESS_ENDED
+        try:
+            if not self._began:
+                self._began = True
+                _running.add(self)
+                for core in self._cores:
+                    self._add_workers(core)
+            result = lib.vu_runner_process(self._ptr)
+        finally:
+            thread.stop = outer
+            self._left(result)
+        if outer is None:
+            raise_pending()
+        return bool(check(result, "vu_runner_process") & lib.VU_PROCESS_MORE)
+
+    def _left(self, result: int) -> None:
+        with self._guard:
+            if result < 0 or result & lib.VU_PROCESS_ENDED:
+                self._stopped()
+                return
+            self._thread = 0
+            for core in self._held:
+                core.owner.lock.release()
 
     def _add_workers(self, core: Core) -> None:
         for group in core.groups:
@@ -234,6 +300,7 @@ class Runner(Handle):
         ptr, self._ptr = self._ptr, None
         if ptr is not None:
             lib.vu_runner_free(ptr)
+        self._stopped()
         for core in self._cores:
             core.runner = None
         self._cores.clear()
@@ -242,6 +309,7 @@ class Runner(Handle):
     def lose(self) -> None:
         """In a child of fork(): the sockets and the signals' way to the loop are the parent's."""
         self._ptr, self._thread, self._guard = None, 0, threading.RLock()
+        self._began = False
         self._held.clear()
         self._cores.clear()
         self._devices.clear()

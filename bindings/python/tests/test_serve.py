@@ -110,50 +110,6 @@ time.sleep(0.3)
     assert child.returncode == 0 and not os.path.exists(path)
 
 
-def test_a_device_is_removed_while_the_runner_runs(tmp_path):
-    first, second = Echo(), Echo()
-    paths = [str(tmp_path / name) for name in ("first", "second")]
-    with pylibvu.Runner() as runner:
-        runner.listen(first, paths[0])
-        runner.listen(second, paths[1])
-        second.group([1])
-        thread = threading.Thread(target=runner.run)
-        thread.start()
-        try:
-            with testing.connect(paths[1]) as peer:
-                assert peer.queue(0).request(b"two", 3) == b"two"
-                first.call(runner.remove, second)
-                while os.path.exists(paths[1]):
-                    pass
-            with testing.connect(paths[0]) as peer:
-                assert peer.queue(0).request(b"one", 3) == b"one"
-        finally:
-            runner.stop()
-            thread.join()
-        with pytest.raises(ValueError):
-            runner.remove(second)
-        second.close()
-
-
-def test_a_device_is_added_while_the_runner_runs(tmp_path):
-    first, second = Echo(), Echo()
-    with pylibvu.Runner() as runner:
-        runner.listen(first, str(tmp_path / "one"))
-        thread = threading.Thread(target=runner.run)
-        thread.start()
-        try:
-            second.group([1])
-            first.call(runner.listen, second, str(tmp_path / "two"))
-            with testing.connect(str(tmp_path / "two")) as peer:
-                assert peer.queue(0).request(b"2", 1) == b"2"
-                with pytest.raises(pylibvu.WrongThread):
-                    second.process()
-        finally:
-            runner.stop()
-            thread.join()
-    assert second.process() in (True, False)
-
-
 def test_a_live_socket_is_not_taken_and_a_stale_one_is(tmp_path, echo):
     path = str(tmp_path / "sock")
     with socket.socket(socket.AF_UNIX) as live:
@@ -167,31 +123,6 @@ def test_a_live_socket_is_not_taken_and_a_stale_one_is(tmp_path, echo):
     runner.listen(echo, path)
     runner.close()
     assert not os.path.exists(path)
-
-
-def test_a_runner_serves_several_devices_and_connects_by_itself(tmp_path):
-    path = str(tmp_path / "front-end")
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen()
-        one, two = Echo(), Echo()
-        with pylibvu.Runner() as runner:
-            runner.listen(one, str(tmp_path / "one"), mode=0o660)
-            runner.connect(two, path)
-            thread = threading.Thread(target=runner.run)
-            thread.start()
-            try:
-                assert os.stat(tmp_path / "one").st_mode & 0o777 == 0o660
-                with testing.connect(str(tmp_path / "one")) as peer:
-                    assert peer.queue(0).request(b"1", 1) == b"1"
-                with testing.Peer(listener.accept()[0]) as peer:
-                    assert peer.queue(0).request(b"2", 1) == b"2"
-            finally:
-                runner.stop()
-                thread.join()
-
-
-# asyncio
 
 
 def run_async(device, path, use):
