@@ -184,11 +184,9 @@ static void destroy(void *state)
 static const struct vu_option options[] = {
 	{VU_OPTION_STRING("source", "PATH", "file or device to read (default: getrandom)",
 			  struct settings, source)},
-	{VU_OPTION_NUMBER("max-bytes", "N",
-			  "most bytes per period; without --period, per request (at most 65536)",
+	{VU_OPTION_NUMBER("max-bytes", "N", "most bytes per period, else per request (up to 65536)",
 			  struct settings, max_bytes, 1, INT64_MAX)},
-	{VU_OPTION_NUMBER("period", "MS",
-			  "milliseconds in which the guest gets --max-bytes at most",
+	{VU_OPTION_NUMBER("period", "MS", "time in which the guest gets --max-bytes at most",
 			  struct settings, period_ms, 1, UINT32_MAX)},
 	{.name = NULL},
 };

@@ -383,24 +383,37 @@ static void expect_embedded(struct fixture *f, const char *program, int end)
 	}
 	spawn_stop(&s);
 	assert_int_equal(s.status, end);
-	unlink(f->path);
 	spawn_free(&s);
 }
 
 static void a_device_in_a_loop_of_epoll_serves_one_front_end_after_another(void **state)
 {
-	expect_embedded(*state, getenv("EMBED_EPOLL"), 1000 + SIGTERM);
+	struct fixture *f = *state;
+
+	expect_embedded(f, getenv("EMBED_EPOLL"), 1000 + SIGTERM);
+	assert_return_code(unlink(f->path), errno);
 }
 
 static void a_device_in_a_loop_of_libuv_serves_one_front_end_after_another(void **state)
 {
-	const char *program = getenv("EMBED_LIBUV");
-
-	if (!program) {
+	if (!getenv("EMBED_LIBUV")) {
 		print_message("embed-libuv is not built: libuv was not found (libuv1-dev)\n");
 		skip();
 	}
-	expect_embedded(*state, program, 0);
+	expect_embedded(*state, getenv("EMBED_LIBUV"), 0);
+}
+
+/* Its runner takes the socket file away. */
+static void a_runner_in_a_loop_of_glib_serves_one_front_end_after_another(void **state)
+{
+	struct fixture *f = *state;
+
+	if (!getenv("EMBED_GLIB")) {
+		print_message("embed-glib is not built: GLib was not found (libglib2.0-dev)\n");
+		skip();
+	}
+	expect_embedded(f, getenv("EMBED_GLIB"), 0);
+	assert_int_equal(access(f->path, F_OK), -1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -427,6 +440,7 @@ int main(void)
 		TEST(a_gone_reader_of_the_log_does_not_kill_it),
 		TEST(a_device_in_a_loop_of_epoll_serves_one_front_end_after_another),
 		TEST(a_device_in_a_loop_of_libuv_serves_one_front_end_after_another),
+		TEST(a_runner_in_a_loop_of_glib_serves_one_front_end_after_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
