@@ -13,6 +13,7 @@
 
 #include "run.h"
 #include "stats.h"
+#include "types.h"
 
 enum { PATIENCE_MS = 1000, PROGRAM_PATIENCE_MS = 10000, STATUS_VIOLATION = 3 };
 
@@ -27,9 +28,10 @@ static const char help[] =
 	"  --back-end-connects  the other way round: the back-end connects, the front-end listens\n"
 	"  --socket=PATH        what to look for in the back-end's arguments instead of\n"
 	"                       --socket-path; may be repeated\n"
-	"  --type=TYPE          of the device\n"
+	"  --requests           a line for each request on the rings, too: costs a wake-up a kick\n"
+	"  --type=TYPE          of the device, to put requests into words: %s\n"
 	"  --json               one JSON object a line\n"
-	"  --output=FILE        write there instead of standard output\n"
+	"  -o, --output=FILE    write there instead of standard output\n"
 	"  --clock              the time of day instead of seconds since the start\n"
 	"  --summary            counts and latencies at the end, and on SIGUSR1\n"
 	"  --stats              a line about each second on standard error\n"
@@ -47,8 +49,8 @@ struct options {
 	struct stats stats;
 	const char *listen[RUN_GATES], *connect[RUN_GATES], *sockets[RUN_GATES];
 	uint32_t n_listen, n_connect, n_sockets;
-	const char *output, *type;
-	int json, clock, summary, live, quiet, strict, reversed;
+	const char *output, *type, *type_by;
+	int json, clock, summary, live, quiet, strict, reversed, requests;
 };
 
 __attribute__((noreturn, format(printf, 1, 2))) static void usage_error(const char *fmt, ...)
@@ -74,6 +76,8 @@ static void add_path(const char **list, uint32_t *n, const char *option, const c
 
 static void parse_option(struct options *o, int opt, const char *value)
 {
+	char types[128];
+
 	switch (opt) {
 	case 'l':
 		add_path(o->listen, &o->n_listen, "listen", value);
@@ -85,13 +89,17 @@ static void parse_option(struct options *o, int opt, const char *value)
 		add_path(o->sockets, &o->n_sockets, "socket", value);
 		break;
 	case 't':
+		type_list(types, sizeof(types));
+		if (!type_find(value))
+			usage_error("--type: '%s' is none of %s", value, types);
 		o->type = value;
 		break;
 	case 'o':
 		o->output = value;
 		break;
 	case 'h':
-		fputs(help, stdout);
+		type_list(types, sizeof(types));
+		printf(help, types);
 		exit(0);
 	case 'V':
 		printf("vu-trace %s\n", VU_VERSION);
@@ -110,6 +118,7 @@ static void parse(struct options *o, int argc, char **argv)
 		{"connect", required_argument, NULL, 'c'},
 		{"back-end-connects", no_argument, &o->reversed, 1},
 		{"socket", required_argument, NULL, 's'},
+		{"requests", no_argument, &o->requests, 1},
 		{"type", required_argument, NULL, 't'},
 		{"json", no_argument, &o->json, 1},
 		{"output", required_argument, NULL, 'o'},
@@ -125,7 +134,7 @@ static void parse(struct options *o, int argc, char **argv)
 	int opt;
 
 	/* "+": what follows the first other argument belongs to the program. */
-	while ((opt = getopt_long(argc, argv, "+", table, NULL)) != -1)
+	while ((opt = getopt_long(argc, argv, "+o:", table, NULL)) != -1)
 		parse_option(o, opt, optarg);
 	if (optind < argc && (o->n_listen || o->n_connect))
 		usage_error("either --listen and --connect, or a program");
@@ -146,13 +155,21 @@ static void add_gate(struct options *o, const char *listen, const char *connect,
 			   .connect = connect,
 			   .patience_ms = patience,
 			   .reversed = o->reversed,
-			   .type = o->type},
+			   .requests = o->requests,
+			   .type = o->type,
+			   .type_by = o->type_by},
 	};
 }
 
 static int set_program(struct options *o, char **argv)
 {
+	const struct type *type = type_of_program(argv);
 	int ret = program_init(&o->program, argv);
+
+	if (!o->type && type) {
+		o->type = type->name;
+		o->type_by = "the program's name";
+	}
 
 	for (uint32_t i = 0; ret == 0 && i < o->n_sockets; i++)
 		ret = program_add_socket(&o->program, o->sockets[i]);

@@ -30,6 +30,8 @@ struct proxy *proxy_new(const struct proxy_config *config, struct report *report
 	proxy->since = trace_now();
 	dialog_init(&proxy->dialog, report, number);
 	proxy->dialog.type = config->type;
+	if (config->requests)
+		proxy->watch = watch_new(&proxy->dialog, config->type);
 	return proxy;
 }
 
@@ -40,6 +42,7 @@ void proxy_free(struct proxy *proxy)
 	link_free(proxy->main);
 	for (uint32_t i = 0; i < PROXY_CHANNELS; i++)
 		link_free(proxy->channels[i]);
+	watch_free(proxy->watch);
 	free(proxy);
 }
 
@@ -75,7 +78,11 @@ static void proxy_open_channel(struct proxy *proxy, int *fd)
 
 static void proxy_message(struct proxy *proxy, struct relay *relay, const struct passing *msg)
 {
+	if (proxy->watch)
+		watch_before(proxy->watch);
 	dialog_message(&proxy->dialog, msg);
+	if (proxy->watch)
+		watch_message(proxy->watch, msg, relay->fds);
 	if (!msg->channel && msg->from == FRONT_END &&
 	    msg->hdr->request == WIRE_SET_BACKEND_REQ_FD && relay->n_fds)
 		proxy_open_channel(proxy, &relay->fds[0]);
@@ -151,6 +158,9 @@ static void proxy_start(struct proxy *proxy)
 	}
 	proxy->accepted = -1;
 	report_session(s->report, s->number, "connected with %s", proxy->config->name);
+	if (proxy->watch && proxy->config->type_by)
+		report_session(s->report, s->number, "device type %s, by %s (--type overrides)",
+			       proxy->config->type, proxy->config->type_by);
 }
 
 static void proxy_ended(struct proxy *proxy)
@@ -158,6 +168,8 @@ static void proxy_ended(struct proxy *proxy)
 	struct dialog *s = &proxy->dialog;
 	const struct link *link = proxy->main;
 
+	if (proxy->watch)
+		watch_end(proxy->watch);
 	dialog_end(s);
 	if (link->error)
 		report_session(s->report, s->number, "cut: %s",
@@ -175,6 +187,8 @@ void proxy_poll(struct proxy *proxy, struct poller *p)
 		poller_in(p, CONNECT_STEP_MS);
 	else
 		link_poll(proxy->main, p);
+	if (proxy->watch)
+		watch_poll(proxy->watch, p);
 	for (uint32_t i = 0; i < PROXY_CHANNELS; i++)
 		if (proxy->channels[i])
 			link_poll(proxy->channels[i], p);
@@ -196,6 +210,8 @@ void proxy_tick(struct proxy *proxy)
 	if (!proxy->main)
 		return;
 	link_tick(proxy->main);
+	if (proxy->watch)
+		watch_tick(proxy->watch);
 	for (uint32_t i = 0; i < PROXY_CHANNELS; i++) {
 		struct link **channel = &proxy->channels[i];
 

@@ -5,6 +5,7 @@
 
 #include "link.h"
 #include "dialog.h"
+#include "watch.h"
 
 enum { PROXY_CHANNELS = 16 };
 
@@ -15,12 +16,14 @@ struct proxy_config {
 	bool reversed;	      /* the back-end connects, and the front-end listens */
 	bool requests;	      /* watch rings */
 	const char *type;     /* of the device, or NULL */
+	const char *type_by;  /* how that is known, or NULL: it was said */
 };
 
 struct proxy {
 	const struct proxy_config *config;
 	struct dialog dialog;
-	int accepted; /* until the other side is there; -1 then */
+	struct watch *watch; /* NULL: rings are not watched */
+	int accepted;	     /* until the other side is there; -1 then */
 	uint64_t since;
 	struct link *main;
 	struct link *channels[PROXY_CHANNELS];
