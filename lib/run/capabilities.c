@@ -7,29 +7,12 @@
 
 #include <errno.h>
 
-static void capabilities_string(FILE *out, const char *s)
-{
-	fputc('"', out);
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			fprintf(out, "\\%c", *s);
-		else if ((unsigned char)*s < 0x20)
-			fprintf(out, "\\u%04x", (unsigned int)(unsigned char)*s);
-		else
-			fputc(*s, out);
-	}
-	fputc('"', out);
-}
-
+/* Names of types and features are the program's own, and plain words: nothing is to be escaped. */
 int capabilities_print(FILE *out, const char *type, const char *const *features)
 {
-	fprintf(out, "{\n  \"type\": ");
-	capabilities_string(out, type);
-	fprintf(out, ",\n  \"features\": [");
-	for (int i = 0; features && features[i]; i++) {
-		fprintf(out, "%s\n    ", i ? "," : "");
-		capabilities_string(out, features[i]);
-	}
+	fprintf(out, "{\n  \"type\": \"%s\",\n  \"features\": [", type);
+	for (int i = 0; features && features[i]; i++)
+		fprintf(out, "%s\n    \"%s\"", i ? "," : "", features[i]);
 	fprintf(out, "%s]\n}\n", features && features[0] ? "\n  " : "");
 	return fflush(out) || ferror(out) ? -EIO : 0;
 }

@@ -174,14 +174,14 @@ static int rig_config_read(struct vu_device *dev, uint32_t offset, void *buf, ui
 			   void *opaque)
 {
 	rig_in(opaque, RIG_CONFIG_READ, NULL);
-	return 0;
+	return ((struct rig *)opaque)->config_result;
 }
 
 static int rig_config_written(struct vu_device *dev, uint32_t offset, uint32_t len, void *opaque)
 {
 	((struct rig *)opaque)->written++;
 	rig_in(opaque, RIG_CONFIG_WRITTEN, NULL);
-	return 0;
+	return ((struct rig *)opaque)->config_result;
 }
 
 static const struct vu_ops rig_ops = {
@@ -216,6 +216,7 @@ void rig_make_device(struct rig *rig, const struct rig_config *config)
 	if (config->config_callbacks || config->config_written)
 		ops.config_written = rig_config_written;
 	assert_ok(vu_device_new(&info, &ops, rig, &rig->dev));
+	assert_ptr_equal(vu_device_opaque(rig->dev), rig);
 	assert_true(info.n_queues <= RIG_QUEUES);
 	rig->n_queues = info.n_queues;
 	for (uint32_t i = 0; i < info.n_queues; i++)

@@ -92,6 +92,7 @@ struct rig {
 	int features_acked_result;
 	int started_result;
 	int begin_result;
+	int config_result; /* of both that have to do with it */
 	bool once; /* call once per wake */
 	uint32_t begun, ended, acked, started, stopped, resets, resets_before_stop, written;
 	int why;	    /* session_end's last reason */

@@ -54,10 +54,36 @@ static void values_that_cannot_be_end_the_session_with_a_line(void **state)
 		expect_refused(&rows[i]);
 }
 
+/* The driver can have it done at will: that is no reason to end the session. */
+static void a_device_refuses_to_have_its_configuration_read_or_written(void **state)
+{
+	static const unsigned char writable[8] = {0xff, 0xff};
+	const struct rig_config config = {
+		.config_callbacks = true,
+		.device = {.config_size = sizeof(writable), .config_writable = writable}};
+	struct frontend *f;
+	char data[8] = "";
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, &config);
+	f = &rig.peer->frontend;
+	rig.config_result = -EIO;
+	assert_int_equal(frontend_get_config(f, 0, data, sizeof(data)), -EREMOTEIO);
+	assert_int_equal(rig_logged(&rig, "refused to read 8 bytes of its configuration"), 1);
+	assert_true(frontend_set_config(f, 0, "ab", 2, 0) < 0);
+	assert_int_equal(rig_logged(&rig, "refused"), 2);
+	rig.config_result = 0;
+	assert_ok(frontend_get_config(f, 0, data, sizeof(data)));
+	rig_roundtrip(&rig, 0, 1);
+	rig_close(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_that_cannot_be_end_the_session_with_a_line),
+		cmocka_unit_test(a_device_refuses_to_have_its_configuration_read_or_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <libvu/unstable.h>
+
 #include "kit/test.h"
 #include "fixture.h"
 #include "sockets.h"
@@ -155,6 +157,34 @@ static void a_worker_is_removed_while_the_runner_runs(void **state)
 	/* Freed between two turns: as good as a stop. */
 }
 
+static void misuse(void *opaque)
+{
+	struct fixture *f = opaque;
+
+	assert_int_equal(vu_runner_process(f->runner), -EDEADLK);
+	assert_int_equal(vu_runner_remove(f->runner, f->dev), -EDEADLK);
+	assert_int_equal(vu_runner_run(f->runner), -EBUSY);
+	f->run_result = 1;
+}
+
+static void a_turn_inside_of_a_turn_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
+	assert_int_equal(vu_runner_process(f->runner) & VU_PROCESS_ENDED, 0);
+	assert_int_equal(vu_group_post(vu_device_group(f->dev), misuse, f), 0);
+	for (int i = 0; i < TURNS && !f->run_result; i++)
+		assert_true(vu_runner_process(f->runner) >= 0);
+	assert_int_equal(f->run_result, 1);
+	/* Nor is there a whole run between two turns. */
+	assert_int_equal(vu_runner_run(f->runner), -EBUSY);
+	embed(f);
+	ask_once(connect_to(f->path));
+	vu_runner_stop(f->runner);
+	expect_end(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +194,7 @@ int main(void)
 		TEST(a_device_is_removed_while_others_are_served),
 		TEST(removing_a_device_ends_its_session),
 		TEST(a_worker_is_removed_while_the_runner_runs),
+		TEST(a_turn_inside_of_a_turn_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

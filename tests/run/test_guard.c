@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <libvu/vu.h>
@@ -176,6 +177,49 @@ static void what_is_not_ours_goes_to_the_handler_of_before(void **state)
 	assert_return_code(sigaction(SIGBUS, &old, NULL), errno);
 }
 
+static void plain_handler(int number)
+{
+	seen = number;
+}
+
+/* In a child: a guarded device, a handler of before, and a SIGBUS that is none of the device's. */
+static int status_of_child(void (*before)(int), bool is_fault)
+{
+	int status, fd = memfd_create("of the program's own", MFD_CLOEXEC);
+	pid_t pid = fork();
+
+	if (!pid) {
+		struct stand s;
+
+		signal(SIGBUS, before);
+		stand_open(&s);
+		seen = 0;
+		if (vu_device_guard(s.dev))
+			_exit(99);
+		if (is_fault)
+			(void)*(volatile char *)mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+		else
+			kill(getpid(), SIGBUS);
+		stand_truncate(&s);
+		_exit((int)seen);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(fd);
+	return WIFSIGNALED(status) ? 1000 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Ignored or not handled at all, a fault ends the program, as it does without us. */
+static void what_is_not_ours_does_what_it_did_before(void **state)
+{
+	const int dead = 1000 + SIGBUS;
+
+	assert_int_equal(status_of_child(plain_handler, false), SIGBUS);
+	assert_int_equal(status_of_child(SIG_IGN, false), 0);
+	assert_int_equal(status_of_child(SIG_IGN, true), dead);
+	assert_int_equal(status_of_child(SIG_DFL, false), dead);
+	assert_int_equal(status_of_child(SIG_DFL, true), dead);
+}
+
 /* A handler that came after ours may lead to it, so ours must not put an older one into its place.
  */
 static void a_handler_that_came_later_stays(void **state)
@@ -259,6 +303,7 @@ int main(void)
 		cmocka_unit_test(a_guarded_device_survives_truncated_memory),
 		cmocka_unit_test(the_last_one_takes_the_handler_back),
 		cmocka_unit_test(what_is_not_ours_goes_to_the_handler_of_before),
+		cmocka_unit_test(what_is_not_ours_does_what_it_did_before),
 		cmocka_unit_test(a_handler_that_came_later_stays),
 		cmocka_unit_test(a_program_leaves_no_handler_behind),
 		cmocka_unit_test(as_many_devices_are_guarded_as_there_are),
