@@ -171,7 +171,11 @@ static int socket_file_make(struct socket_file *file, uint32_t mode, uint32_t gr
 	return fd;
 
 err_unlink:
-	socket_file_remove(file);
+	/* Without a descriptor to look at it we only know that bind() made it just now. */
+	if (!file->ino && ret != -EEXIST)
+		unlink(file->address.sun_path);
+	else
+		socket_file_remove(file);
 err_close:
 	close(fd);
 	return ret;

@@ -92,11 +92,11 @@ static bool fault_now(const char *name, int error)
 FAULT(void *, malloc, (size_t size), (size), ENOMEM, NULL)
 FAULT(void *, calloc, (size_t n, size_t size), (n, size), ENOMEM, NULL)
 FAULT(void *, realloc, (void *p, size_t size), (p, size), ENOMEM, NULL)
-FAULT(void *, aligned_alloc, (size_t align, size_t size), (align, size), ENOMEM, NULL)
-FAULT(void *, mmap, (void *at, size_t len, int prot, int flags, int fd, off_t offset),
+FAULT(void *, reallocarray, (void *p, size_t n, size_t size), (p, n, size), ENOMEM, NULL)
+FAULT(void *, mmap64, (void *at, size_t len, int prot, int flags, int fd, off_t offset),
       (at, len, prot, flags, fd, offset), ENOMEM, MAP_FAILED)
 FAULT(int, memfd_create, (const char *name, unsigned int flags), (name, flags), EMFILE, -1)
-FAULT(int, ftruncate, (int fd, off_t size), (fd, size), EINVAL, -1)
+FAULT(int, ftruncate64, (int fd, off_t size), (fd, size), EINVAL, -1)
 FAULT(int, epoll_create1, (int flags), (flags), EMFILE, -1)
 FAULT(int, epoll_ctl, (int epoll, int op, int fd, struct epoll_event *event),
       (epoll, op, fd, event), ENOMEM, -1)
@@ -110,28 +110,28 @@ FAULT(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags),
 FAULT(int, socket, (int domain, int type, int protocol), (domain, type, protocol), EMFILE, -1)
 FAULT(int, bind, (int fd, const struct sockaddr *addr, socklen_t len), (fd, addr, len), ENOSPC, -1)
 FAULT(int, listen, (int fd, int backlog), (fd, backlog), ENOBUFS, -1)
+FAULT(int, connect, (int fd, const struct sockaddr *addr, socklen_t len), (fd, addr, len), EAGAIN,
+      -1)
 FAULT(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *len),
       (fd, level, name, value, len), ENOBUFS, -1)
 FAULT(int, getsockname, (int fd, struct sockaddr *addr, socklen_t *len), (fd, addr, len), ENOBUFS,
       -1)
-FAULT(int, fstat, (int fd, struct stat *st), (fd, st), ENOMEM, -1)
-FAULT(int, fstatfs, (int fd, struct statfs *st), (fd, st), ENOMEM, -1)
+FAULT(int, fstat64, (int fd, struct stat *st), (fd, st), ENOMEM, -1)
+FAULT(int, fstatfs64, (int fd, struct statfs *st), (fd, st), ENOMEM, -1)
 FAULT(ssize_t, readlink, (const char *path, char *buf, size_t size), (path, buf, size), ENOMEM, -1)
-FAULT(int, lstat, (const char *path, struct stat *st), (path, st), ENOMEM, -1)
 FAULT(int, chmod, (const char *path, mode_t mode), (path, mode), EPERM, -1)
 FAULT(int, fchmod, (int fd, mode_t mode), (fd, mode), EPERM, -1)
 FAULT(int, flock, (int fd, int op), (fd, op), ENOLCK, -1)
 FAULT(int, signalfd, (int fd, const sigset_t *set, int flags), (fd, set, flags), EMFILE, -1)
-FAULT(int, sigaltstack, (const stack_t *new, stack_t *old), (new, old), ENOMEM, -1)
 FAULT(int, sigaction, (int sig, const struct sigaction *new, struct sigaction *old),
       (sig, new, old), EINVAL, -1)
 FAULT(int, pthread_create,
       (pthread_t * thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg),
       (thread, attr, fn, arg), EAGAIN, EAGAIN)
 
-int __real_fcntl(int fd, int op, ...);
-int __wrap_fcntl(int fd, int op, ...);
-int __wrap_fcntl(int fd, int op, ...)
+int __real_fcntl64(int fd, int op, ...);
+int __wrap_fcntl64(int fd, int op, ...);
+int __wrap_fcntl64(int fd, int op, ...)
 {
 	va_list args;
 	long value;
@@ -139,5 +139,5 @@ int __wrap_fcntl(int fd, int op, ...)
 	va_start(args, op);
 	value = va_arg(args, long);
 	va_end(args);
-	return fault_now("fcntl", EINVAL) ? -1 : __real_fcntl(fd, op, value);
+	return fault_now("fcntl64", EINVAL) ? -1 : __real_fcntl64(fd, op, value);
 }
