@@ -11,11 +11,13 @@
 
 #include <libvu/vu.h>
 #include <libvu/answer.h>
+#include <libvu/ask.h>
 #include <libvu/gpu.h>
 #include <libvu/net.h>
 #include <libvu/post.h>
 #include <libvu/regions.h>
 #include <libvu/script.h>
+#include <libvu/shmem.h>
 #include <libvu/shorthand_script.h>
 #include <libvu/state.h>
 

@@ -29,6 +29,8 @@ enum {
 	FIRST_NET_OPS = FIRST_SIZE(vu_net_ops, send_rarp),
 	FIRST_GPU_OPS = FIRST_SIZE(vu_gpu_ops, set_socket),
 	FIRST_REGION = FIRST_SIZE(vu_region, host),
+	FIRST_SHMEM_INFO = FIRST_SIZE(vu_shmem_info, lost),
+	FIRST_SHMEM_PIECE = FIRST_SIZE(vu_shmem_piece, fd),
 	FIRST_SCRIPT_INFO = FIRST_SIZE(vu_script_info, log_opaque),
 	FIRST_COMMAND = FIRST_SIZE(vu_command, run),
 };

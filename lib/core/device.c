@@ -191,6 +191,12 @@ void vu_device_free(struct vu_device *dev)
 		dev->groups = g->next;
 		group_orphan(g);
 	}
+	while (dev->parts) {
+		struct part *part = dev->parts;
+
+		dev->parts = part->next;
+		part->ops->free(part);
+	}
 	log_tell_left_out(&dev->log);
 	for (uint32_t i = 0; dev->queues && i < dev->info.n_queues; i++)
 		queue_fini(&dev->queues[i]);

@@ -18,12 +18,14 @@
 #include "core/config.h"
 #include "core/group.h"
 #include "core/kept.h"
+#include "core/part.h"
 #include "core/patience.h"
 #include "core/queue.h"
 #include "core/running.h"
 #include "core/waiter.h"
 
 struct mappings;
+struct shmem;
 struct vu_device;
 struct table;
 struct transport;
@@ -48,6 +50,8 @@ struct vu_device {
 	struct vu_queue *queues;
 	struct config config;
 	struct mappings *mappings;
+	struct part *parts;
+	struct shmem *shmem;  /* one of them; NULL: no shared memory regions */
 	struct closer closer; /* of descriptors that came */
 	struct bell bell;     /* signals the queues' eventfds */
 

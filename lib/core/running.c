@@ -108,6 +108,9 @@ static int call_before(struct vu_device *dev, enum running_call call)
 
 static void call_after(struct vu_device *dev, enum running_call call)
 {
+	if (call == CALL_STOPPED)
+		for (struct part *part = dev->parts; part; part = part->next)
+			part->ops->stopped(part, dev);
 	if (call == CALL_STOPPED && dev->ops.stopped)
 		dev->ops.stopped(dev, dev->opaque);
 	if (call == CALL_END && dev->ops.session_end)

@@ -94,7 +94,8 @@ static const struct message rows[] = {
 	ROW(GET_SHARED_OBJECT, BIT_OF(SHARED_OBJECT), SHARED_OBJECT, 0, 0, OWN_FD(NONE), NULL),
 	ROW(SET_DEVICE_STATE_FD, BIT_OF(DEVICE_STATE), DEVICE_STATE, 1, 1, OWN_FD(U64), on_set_device_state_fd),
 	ROW(CHECK_DEVICE_STATE, BIT_OF(DEVICE_STATE), NONE, 0, 0, OWN(U64), on_check_device_state),
-	ROW(GET_SHMEM_CONFIG, BIT_OF(SHMEM_MAP), NONE, 0, 0, OWN(SHMEM_CONFIG), NULL),
+	ROW(GET_SHMEM_CONFIG, BIT_OF(SHMEM_MAP), NONE, 0, 0, OWN(SHMEM_CONFIG),
+	    on_get_shmem_config),
 };
 
 static const struct message backend_rows[] = {
@@ -108,8 +109,8 @@ static const struct message backend_rows[] = {
 	BACKEND_ROW(SHARED_OBJECT_REMOVE, BIT_OF(SHARED_OBJECT), SHARED_OBJECT, 0, 0, ACK, false),
 	BACKEND_ROW(SHARED_OBJECT_LOOKUP, BIT_OF(SHARED_OBJECT), SHARED_OBJECT, 0, 0, OWN_FD(U64),
 		    false),
-	BACKEND_ROW(SHMEM_MAP, BIT_OF(SHMEM_MAP), MMAP, 1, 1, ACK, false),
-	BACKEND_ROW(SHMEM_UNMAP, BIT_OF(SHMEM_MAP), MMAP, 0, 0, ACK, false),
+	BACKEND_ROW(SHMEM_MAP, BIT_OF(SHMEM_MAP), MMAP, 1, 1, ACK, true),
+	BACKEND_ROW(SHMEM_UNMAP, BIT_OF(SHMEM_MAP), MMAP, 0, 0, ACK, true),
 };
 /* clang-format on */
 
@@ -137,11 +138,11 @@ static void row_sort_bit(const struct message *m, bool is_done, uint64_t *done, 
 
 uint64_t message_protocol_features(void)
 {
-	/* Without a message of their own: message_dispatch() serves REPLY_ACK, the others change
-	 * what GET_VRING_BASE and addresses mean. */
-	uint64_t done = UINT64_C(1) << WIRE_PF_REPLY_ACK |
-			UINT64_C(1) << WIRE_PF_GET_VRING_BASE_INFLIGHT |
-			UINT64_C(1) << WIRE_PF_GPA_ADDRESSES;
+	/* Without a message of their own: message_dispatch() serves REPLY_ACK, fds go with
+	 * SHMEM_MAP, the others change what GET_VRING_BASE and addresses mean. */
+	uint64_t done =
+		UINT64_C(1) << WIRE_PF_REPLY_ACK | UINT64_C(1) << WIRE_PF_GET_VRING_BASE_INFLIGHT |
+		UINT64_C(1) << WIRE_PF_GPA_ADDRESSES | UINT64_C(1) << WIRE_PF_BACKEND_SEND_FD;
 	uint64_t missing = 0;
 	uint32_t id;
 

@@ -62,6 +62,8 @@ uint64_t session_offered_protocol(const struct session *s)
 		bits |= BIT(WIRE_PF_CONFIG);
 	if (dev->info.flags & VU_DEVICE_INBAND)
 		bits |= BIT(WIRE_PF_INBAND_NOTIFICATIONS);
+	if (dev->shmem)
+		bits |= BIT(WIRE_PF_SHMEM_MAP) | BIT(WIRE_PF_BACKEND_SEND_FD);
 	return bits | class_ops_protocol(dev);
 }
 

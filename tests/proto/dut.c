@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include <libvu/unstable.h>
+
 static uint32_t dut_fill(const struct vu_req *req)
 {
 	for (uint32_t i = 0; i < req->n_writable; i++)
@@ -59,6 +61,14 @@ void dut_new(struct rig *dut, const struct dut_config *config)
 	}
 	rig_make_device(dut, &rig_config);
 	dut->serve = dut_fill;
+}
+
+void dut_give_shmem(struct rig *dut)
+{
+	static const uint64_t len = 1 << 20;
+	const struct vu_shmem_info info = {.size = sizeof(info), .lens = &len, .n_lens = 1};
+
+	assert_ok(vu_device_set_shmem(dut->dev, &info));
 }
 
 void dut_free(struct rig *dut)

@@ -23,6 +23,8 @@ struct dut_config {
 };
 
 void dut_new(struct rig *dut, const struct dut_config *config);
+/* A shared memory region, before a peer comes. */
+void dut_give_shmem(struct rig *dut);
 void dut_free(struct rig *dut);
 /* Callbacks of every class, or of all but gpu, that accept everything; before there is a peer. */
 void dut_set_class(struct vu_device *dev, bool no_gpu);

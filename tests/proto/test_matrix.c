@@ -72,6 +72,8 @@ static void open_session(struct session_of_test *s, const struct message *row, e
 		dut_config.forbidden = UINT64_C(1) << VU_F_PROTOCOL_FEATURES;
 	dut_new(&s->dut, &dut_config);
 	dut_set_class(s->dut.dev, left_out && row->need == NEED_GPU);
+	if (row->need == WIRE_PF_SHMEM_MAP)
+		dut_give_shmem(&s->dut);
 	s->peer = dut_peer(&s->dut, &config);
 	dut_ok(s->peer, peer_negotiate(s->peer));
 	dut_ok(s->peer, peer_set_driver(s->peer));

@@ -86,6 +86,7 @@ STUB(on_vring_kick)
 STUB(on_get_config)
 STUB(on_set_config)
 STUB(on_set_backend_req_fd)
+STUB(on_get_shmem_config)
 STUB(on_get_inflight_fd)
 STUB(on_set_inflight_fd)
 STUB(on_set_log_base)
@@ -145,7 +146,7 @@ const struct expected front_end[N_FRONT_END] = {
 	{"GET_SHARED_OBJECT", 18, 16, 0, 0, REPLY_OWN, 0, NULL},
 	{"SET_DEVICE_STATE_FD", 19, 8, 1, 1, REPLY_OWN, 8, H("set_device_state_fd")},
 	{"CHECK_DEVICE_STATE", 19, 0, 0, 0, REPLY_OWN, 8, H("check_device_state")},
-	{"GET_SHMEM_CONFIG", 22, 0, 0, 0, REPLY_OWN, 2056, NULL},
+	{"GET_SHMEM_CONFIG", 22, 0, 0, 0, REPLY_OWN, 2056, H("get_shmem_config")},
 };
 
 const struct expected back_end[N_BACK_END] = {

@@ -7,8 +7,9 @@ import asyncio
 import socket
 from dataclasses import replace
 from threading import get_ident
-from typing import Any, Callable, Iterable, Optional, TypeVar, Union
+from typing import Any, Callable, Iterable, Mapping, Optional, TypeVar, Union
 
+from . import ask as _ask
 from . import config as _config
 from ._vu import lib
 from .core import Core, claim, interrupts
@@ -84,6 +85,9 @@ class Device(Handle):
     max_memory: int = 0
     #: Seconds that a front-end has for its first message, or the rest of one; 0: for ever.
     message_timeout: Optional[float] = None
+
+    #: Shared memory regions that the guest sees, bytes by id.  Their sum must be a power of two.
+    shmem: Mapping[int, int] = {}
 
     _fields: list[_config.Field[Any]] = []
 
@@ -181,6 +185,9 @@ class Device(Handle):
         """Ends a request whose handler raised, or that was forgotten; complete it as the device
         type says errors.  What this leaves open is completed with 0 bytes written."""
 
+    def shmem_lost(self) -> None:
+        """The driver stopped or reset the device: count with nothing of shmem being mapped."""
+
     # Its parts
 
     @property
@@ -244,6 +251,8 @@ class Device(Handle):
             core.watch_memory()
         if self.message_timeout is not None:
             lib.vu_device_set_message_timeout(core.ptr, int(self.message_timeout * 1e9))
+        if self.shmem:
+            _ask.declare(core, dict(self.shmem))
         count = self.n_queues or max(self._handlers, default=0) + 1
         if any(i >= count or i < 0 for i in self._handlers):
             raise ValueError(f"{self.name}: a handler for a queue beyond n_queues")
@@ -290,6 +299,21 @@ class Device(Handle):
     def call(self, function: Callable[..., Any], *args: Any) -> None:
         """Calls function(*args) on the device thread, soon.  From any thread."""
         self.own_group.call(function, *args)
+
+    def map_shmem(self, region: int, offset: int, file: Union[int, Any], length: int, *,
+                  fd_offset: int = 0, writable: bool = True, done: _ask.Done = None) -> None:
+        """Lets the guest see a piece of a file, which is open for both, in a region of shmem.
+
+        Between started() and stopped(); from any thread.  The file is shared, not copied, and
+        may be closed.  done(None) is called on the device thread when the guest sees it, done(error)
+        when it never will.  OSError for what cannot be; the log says why.
+        """
+        fd = file if isinstance(file, int) else file.fileno()
+        _ask.map_piece(self.core, region, offset, fd, length, fd_offset, writable, done)
+
+    def unmap_shmem(self, region: int, offset: int, *, done: _ask.Done = None) -> None:
+        """Takes the piece away that begins there; from any thread.  done() as for map_shmem()."""
+        _ask.unmap_piece(self.core, region, offset, done)
 
     def log(self, text: str, level: str = "info", *, peer: bool = True) -> None:
         """Writes a line to the device's log: "error", "warning", "info" or "debug".

@@ -32,11 +32,14 @@ SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE, GET_VRING_BASE = 8, 9, 10, 11
 SET_VRING_KICK, SET_VRING_CALL = 12, 13
 GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, GET_QUEUE_NUM, SET_VRING_ENABLE = 15, 16, 17, 18
 SET_BACKEND_REQ_FD, GET_CONFIG, SET_CONFIG, SET_STATUS, GET_STATUS = 21, 24, 25, 39, 40
+GET_SHMEM_CONFIG = 44
 BACKEND_CONFIG_CHANGE = 2
+BACKEND_SHMEM_MAP, BACKEND_SHMEM_UNMAP = 9, 10
 
 VERSION, REPLY, NEED_REPLY = 1, 4, 8
 F_PROTOCOL_FEATURES, F_VERSION_1 = 30, 32
 PF_MQ, PF_REPLY_ACK, PF_BACKEND_REQ, PF_CONFIG, PF_STATUS = 0, 3, 5, 9, 16
+PF_BACKEND_SEND_FD, PF_SHMEM_MAP = 10, 22
 RING_BITS = {24, 26, 27, 28, 29, 33, 34, 35, 36, 37, 38, 39, 40}  # that this driver does without
 STATUS_ACKNOWLEDGE, STATUS_DRIVER, STATUS_DRIVER_OK, STATUS_FEATURES_OK = 1, 2, 4, 8
 
@@ -97,6 +100,17 @@ class Memory(Handle):
         """Views of the caller's, if any, keep the mapping."""
         self.view.release()
         os.close(self.fd)
+
+
+class Asked:
+    """A request that the back-end made; its descriptors are the test's."""
+
+    def __init__(self, request: int, payload: bytes, fds: list[int]) -> None:
+        self.request, self.payload, self.fds = request, payload, fds
+
+    def mapping(self) -> tuple[int, int, int, int, int]:
+        """Of BACKEND_SHMEM_MAP and _UNMAP: region, offset in the file and there, length, flags."""
+        return struct.unpack("<B7xQQQQ", self.payload)
 
 
 class Added:
@@ -289,7 +303,8 @@ class Peer(Handle):
         self.features = default if wanted is None else wanted
         self.protocol = 0
         if self.offered >> F_PROTOCOL_FEATURES & 1:
-            ours = sum(1 << b for b in (PF_MQ, PF_REPLY_ACK, PF_BACKEND_REQ, PF_CONFIG, PF_STATUS))
+            ours = sum(1 << b for b in (PF_MQ, PF_REPLY_ACK, PF_BACKEND_REQ, PF_CONFIG, PF_STATUS,
+                                          PF_BACKEND_SEND_FD, PF_SHMEM_MAP))
             self.protocol = self._ask_u64(GET_PROTOCOL_FEATURES) & ours
             self.send(SET_PROTOCOL_FEATURES, struct.pack("<Q", self.protocol))
             self._reply_ack = bool(self.protocol >> PF_REPLY_ACK & 1)
@@ -386,15 +401,31 @@ class Peer(Handle):
         """Waits for a notification that the configuration space changed."""
         if self._channel is None:
             raise PeerError("the back-end has no channel for requests")
+        asked = self.asked(timeout)
+        return asked is not None and asked.request == BACKEND_CONFIG_CHANGE
+
+    # Requests of the back-end
+
+    def asked(self, timeout: float = 5, answer: int = 0) -> Optional[Asked]:
+        """The next request of the back-end, answered if it wants that; None if none comes."""
+        if self._channel is None:
+            raise PeerError("the back-end has no channel for requests")
         ready, _, _ = select.select([self._channel], [], [], timeout)
         if not ready:
-            return False
-        request, flags, size = struct.unpack("<III", self._channel.recv(12, socket.MSG_WAITALL))
-        if size:
-            self._channel.recv(size, socket.MSG_WAITALL)
+            return None
+        header, fds, _, _ = socket.recv_fds(self._channel, 12, 8, socket.MSG_WAITALL)
+        if len(header) < 12:
+            raise PeerError("the back-end closed its channel")
+        request, flags, size = struct.unpack("<III", header)
+        payload = self._channel.recv(size, socket.MSG_WAITALL) if size else b""
         if flags & NEED_REPLY:
-            self._channel.sendall(struct.pack("<IIIQ", request, VERSION | REPLY, 8, 0))
-        return bool(request == BACKEND_CONFIG_CHANGE)
+            self._channel.sendall(struct.pack("<IIIQ", request, VERSION | REPLY, 8, answer))
+        return Asked(request, payload, list(fds))
+
+    def shmem_regions(self) -> dict[int, int]:
+        """The back-end's shared memory regions, bytes by id."""
+        sizes = struct.unpack("<II256Q", self.ask(GET_SHMEM_CONFIG))[2:]
+        return {i: size for i, size in enumerate(sizes) if size}
 
     # Queues
 

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""Shared memory regions: a device in Python maps, the test peer is the front-end."""
+
+import errno
+import mmap
+import os
+import queue
+
+import pytest
+
+from pylibvu import Device, testing
+
+PAGE = mmap.PAGESIZE
+
+
+class Window(Device):
+    device_id = 42
+    n_queues = 1
+    shmem = {0: 16 * PAGE, 3: 16 * PAGE}
+
+    def __init__(self):
+        super().__init__()
+        self.events = queue.Queue()
+
+    def started(self):
+        self.events.put("started")
+
+    def shmem_lost(self):
+        self.events.put("lost")
+
+
+@pytest.fixture
+def file():
+    fd = os.memfd_create("window")
+    os.ftruncate(fd, 8 * PAGE)
+    yield fd
+    os.close(fd)
+
+
+def test_the_guest_sees_what_is_mapped(file):
+    device = Window()
+    with testing.served(device) as peer:
+        assert peer.shmem_regions() == {0: 16 * PAGE, 3: 16 * PAGE}
+        peer.queue(0)
+        assert device.events.get(timeout=5) == "started"
+        device.map_shmem(3, 2 * PAGE, file, 4 * PAGE, fd_offset=PAGE, done=device.events.put)
+        asked = peer.asked()
+        assert asked.request == testing.BACKEND_SHMEM_MAP
+        assert asked.mapping() == (3, PAGE, 2 * PAGE, 4 * PAGE, 1)
+        assert device.events.get(timeout=5) is None
+        os.pwrite(file, b"hello", PAGE)
+        with mmap.mmap(asked.fds[0], 4 * PAGE, offset=PAGE) as window:
+            assert window[:5] == b"hello"
+        os.close(asked.fds[0])
+        with pytest.raises(FileExistsError):
+            device.map_shmem(3, 5 * PAGE, file, PAGE)
+        device.unmap_shmem(3, 2 * PAGE, done=device.events.put)
+        assert peer.asked(answer=1).request == testing.BACKEND_SHMEM_UNMAP
+        assert device.events.get(timeout=5).errno == errno.EREMOTEIO
+        device.map_shmem(0, 0, file, PAGE)
+        os.close(peer.asked().fds[0])
+    assert device.events.get(timeout=5) == "lost"
+    device.close()
+
+
+def test_what_cannot_be_mapped_is_an_error(file):
+    device = Window()
+    with pytest.raises(OSError):
+        device.map_shmem(1, 0, file, PAGE)
+    with pytest.raises(OSError):
+        device.map_shmem(0, 0, file, 9 * PAGE)
+    with pytest.raises(FileNotFoundError):
+        device.unmap_shmem(0, 0)
+    device.map_shmem(0, 0, file, PAGE, done=device.events.put)
+    device.process()
+    assert device.events.get(timeout=5).errno == errno.ENOTCONN
+    device.close()
+
+
+def test_regions_that_are_no_power_of_two_are_refused():
+    class Bad(Device):
+        device_id = 42
+        n_queues = 1
+        shmem = {0: 3 * PAGE}
+
+    with pytest.raises(ValueError, match="shared memory"):
+        Bad().core
