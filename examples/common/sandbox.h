@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A program that gives up what it does not need: the rest of the file system, the network,
+ * capabilities, system calls.
+ *
+ * All of it on the main thread while there is no other one: threads that come later have the same.
+ */
+#ifndef COMMON_SANDBOX_H
+#define COMMON_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * SANDBOX_AUTO: namespaces, or where these cannot be had, Landlock.
+ * SANDBOX_NAMESPACE: mount, network, IPC and host name namespaces of its own (and a user namespace
+ *	for those without privileges); the directory is all there is.
+ * SANDBOX_CHROOT: the directory is the root; needs CAP_SYS_CHROOT.
+ * SANDBOX_LANDLOCK: nothing outside the directory can be opened, made or removed.
+ * SANDBOX_NONE: the file system stays as it is.
+ */
+enum sandbox_kind {
+	SANDBOX_AUTO,
+	SANDBOX_NAMESPACE,
+	SANDBOX_CHROOT,
+	SANDBOX_LANDLOCK,
+	SANDBOX_NONE,
+};
+
+/* For a table of options; in the order of the enum. */
+extern const char *const sandbox_names[];
+
+struct sandbox {
+	enum sandbox_kind kind; /* in: what is wanted; out: what it is */
+	const char *dir;	/* in: the directory; out: what it is called from now on */
+	int proc_fd;		/* out: /proc/self/fd and nothing else of /proc; the caller's */
+	const char *failed;	/* out: what could not be done */
+};
+
+/* Shut in the file system.  -errno: failed says what. */
+int sandbox_enter(struct sandbox *sandbox);
+
+/* Keep these capabilities (a mask by number) at most, and no way to others.  -errno. */
+int sandbox_keep_capabilities(uint64_t mask);
+
+/*
+ * Allow only the system calls that libc and libvu use, and n of the program's own; others fail
+ * with ENOSYS.  network: connecting to sockets is allowed, too.  -ENOTSUP: this machine's
+ * architecture is not known here.
+ */
+int sandbox_filter_calls(const int *calls, size_t n, bool network);
+
+#endif

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vu-fs: a directory of the host's (virtio 1.3 §5.11).
+ *
+ * The sockets are opened first, and then the program shuts itself in, while it has one thread; the
+ * queues' threads come after that.  This file: the device, its queues, groups and workers.  Device
+ * thread.
+ */
+#include "fs.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../common/sandbox.h"
+
+enum { FS_ID = 26, SPARE_FILES = 64 };
+
+#define CAPABILITY(name) (UINT64_C(1) << CAP_##name)
+#define CAPABILITIES                                                                               \
+	(CAPABILITY(CHOWN) | CAPABILITY(DAC_OVERRIDE) | CAPABILITY(DAC_READ_SEARCH) |              \
+	 CAPABILITY(FOWNER) | CAPABILITY(FSETID) | CAPABILITY(SETGID) | CAPABILITY(SETUID) |       \
+	 CAPABILITY(MKNOD) | CAPABILITY(SETFCAP))
+
+/* virtio 1.3 §5.11.4 */
+struct fs_config {
+	char tag[FS_TAG_LEN];
+	uint32_t num_request_queues;
+};
+
+static const int fs_calls[] = {SYS_openat,
+			       SYS_open_by_handle_at,
+			       SYS_name_to_handle_at,
+			       SYS_statx,
+			       SYS_getdents64,
+			       SYS_preadv,
+			       SYS_pwritev,
+			       SYS_preadv2,
+			       SYS_pwritev2,
+			       SYS_flock,
+			       SYS_fsync,
+			       SYS_fdatasync,
+			       SYS_syncfs,
+			       SYS_fallocate,
+			       SYS_copy_file_range,
+			       SYS_fchmodat,
+			       SYS_fchownat,
+			       SYS_utimensat,
+			       SYS_mknodat,
+			       SYS_mkdirat,
+			       SYS_symlinkat,
+			       SYS_linkat,
+			       SYS_renameat2,
+			       SYS_readlinkat,
+			       SYS_setxattr,
+			       SYS_getxattr,
+			       SYS_listxattr,
+			       SYS_removexattr,
+			       SYS_umask,
+			       SYS_setfsuid,
+			       SYS_setfsgid,
+			       SYS_setgroups,
+			       SYS_capget,
+			       SYS_capset};
+
+static void queue_ready(struct vu_queue *vq, void *opaque)
+{
+	struct fs *fs = opaque;
+	struct fs_queue *q = &fs->queues[vu_queue_index(vq)];
+	struct vu_req *req;
+
+	while (vu_queue_next(vq, &req) > 0)
+		fs_call_run(q, q->scratch, req);
+}
+
+static void queue_stop(struct vu_queue *vq, void *opaque)
+{
+	struct fs *fs = opaque;
+
+	fs_locks_end(&fs->queues[vu_queue_index(vq)]);
+}
+
+/* --- once the sockets are there --- */
+
+static int fs_shut_in(struct fs_settings *settings, struct sandbox *sandbox)
+{
+	int ret = sandbox_enter(sandbox);
+
+	if (ret || settings->sandbox == SANDBOX_NONE)
+		return ret;
+	/* Where names of descriptors lead to them: fs_xattr.c. */
+	settings->inside_proc = !strcmp(sandbox->dir, "/");
+	if (settings->inside_proc && fchdir(sandbox->proc_fd) < 0)
+		return -errno;
+	sandbox->failed = "dropping capabilities";
+	if (!geteuid() && syscall(SYS_setgroups, 0, NULL) < 0 && errno != EPERM)
+		return -errno;
+	ret = sandbox_keep_capabilities(CAPABILITIES);
+	if (ret)
+		return ret;
+	sandbox->failed = "the filter for system calls";
+	ret = sandbox_filter_calls(fs_calls, sizeof(fs_calls) / sizeof(fs_calls[0]),
+				   settings->connects);
+	return ret == -ENOTSUP ? 0 : ret;
+}
+
+/* May it act as any user?  Asked after all was given up that is not needed. */
+static bool fs_is_privileged(void)
+{
+	const uint64_t needed = CAPABILITY(SETUID) | CAPABILITY(SETGID) | CAPABILITY(CHOWN);
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct data[2];
+
+	return !geteuid() && !syscall(SYS_capget, &header, data) &&
+	       (data[0].effective & needed) == needed;
+}
+
+static uint32_t fs_open_limit(const struct fs_settings *settings)
+{
+	struct rlimit limit = {1024, 1024};
+
+	if (settings->max_open_inodes)
+		return (uint32_t)settings->max_open_inodes;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur > 1 << 20)
+		limit.rlim_cur = 1 << 20;
+	return limit.rlim_cur > 2 * SPARE_FILES ? (uint32_t)limit.rlim_cur / 2 : SPARE_FILES;
+}
+
+/* The process's: several sockets share one sandbox. */
+static int fs_enter(struct fs *fs, struct fs_settings *settings)
+{
+	struct sandbox sandbox = {.kind = settings->sandbox, .dir = settings->shared_dir};
+	int ret;
+
+	if (settings->entered) {
+		fs->proc_fd = dup(settings->proc_fd);
+		return fs->proc_fd < 0 ? -errno : 0;
+	}
+	ret = fs_shut_in(settings, &sandbox);
+	fs->proc_fd = sandbox.proc_fd;
+	if (ret) {
+		vu_device_logf(fs->dev, VU_LOG_ERROR,
+			       "sandbox: %s: %s; --sandbox=none does without", sandbox.failed,
+			       strerror(-ret));
+		return ret;
+	}
+	settings->entered = true;
+	settings->proc_fd = fs->proc_fd;
+	settings->inside = sandbox.dir;
+	umask(0);
+	vu_device_logf(fs->dev, VU_LOG_INFO, "%s is shared; sandbox: %s", settings->shared_dir,
+		       sandbox_names[sandbox.kind]);
+	return 0;
+}
+
+static int fs_begin(struct fs *fs, struct fs_settings *settings)
+{
+	int ret = fs_enter(fs, settings);
+
+	if (ret)
+		return ret;
+	fs->privileged = fs_is_privileged();
+	fs->max_open_nodes = fs_open_limit(settings);
+	ret = fs_nodes_init(fs, settings->inside);
+	if (ret) {
+		vu_device_logf(fs->dev, VU_LOG_ERROR, "%s: %s", settings->shared_dir,
+			       ret == -EOPNOTSUPP ? "its file system has no file handles, or this "
+						    "process may not use them"
+						  : strerror(-ret));
+		return ret;
+	}
+	for (uint32_t i = 0; i < fs->n_queues && !ret; i++)
+		ret = vu_program_add_worker(fs->program, fs->queues[i].group);
+	return ret;
+}
+
+static void begin(struct vu_source *source, int fd, uint32_t events, void *opaque)
+{
+	struct fs *fs = opaque;
+	struct fs_settings *settings = vu_program_settings(fs->program);
+	int ret = fs_begin(fs, settings);
+
+	(void)fd;
+	(void)events;
+	vu_source_set_timer(source, 0, 0);
+	if (ret) {
+		settings->failed = 1;
+		vu_runner_stop(vu_program_runner(fs->program));
+	}
+}
+
+/* --- the device --- */
+
+static void fs_set_cache(struct fs *fs)
+{
+	switch (fs->settings->cache) {
+	case FS_CACHE_ALWAYS:
+		fs->entry_sec = fs->attr_sec = 86400;
+		break;
+	case FS_CACHE_METADATA:
+		fs->entry_sec = fs->attr_sec = 86400;
+		break;
+	case FS_CACHE_AUTO:
+		fs->entry_sec = fs->attr_sec = 1;
+		break;
+	default:
+		break;
+	}
+}
+
+static int fs_make_queue(struct fs *fs, uint32_t index)
+{
+	struct fs_queue *q = &fs->queues[index];
+	int ret;
+
+	q->fs = fs;
+	q->vq = vu_device_queue(fs->dev, index);
+	q->scratch = calloc(1, sizeof(*q->scratch));
+	if (!q->scratch)
+		return -ENOMEM;
+	ret = vu_group_new(fs->dev, &q->group);
+	if (!ret)
+		ret = vu_queue_set_group(q->vq, q->group);
+	return ret ? ret : vu_group_add_timer(q->group, fs_locks_retry, q, &q->retry);
+}
+
+static int fs_make_device(struct fs *fs)
+{
+	const struct vu_ops ops = {
+		.size = sizeof(ops), .queue_ready = queue_ready, .queue_stop = queue_stop};
+	struct fs_config config = {.num_request_queues = htole32(fs->n_queues - 1)};
+	const struct vu_device_info info = {
+		.size = sizeof(info),
+		.device_id = FS_ID,
+		.n_queues = fs->n_queues,
+		/* QEMU has a configuration space of its own, and warns of another. */
+		.config = fs->settings->tag ? &config : NULL,
+		.config_size = fs->settings->tag ? sizeof(config) : 0,
+		.max_queue_size = (uint32_t)fs->settings->queue_size,
+		.max_segs = FS_MAX_SEGS,
+	};
+	int ret;
+
+	if (fs->settings->tag)
+		memcpy(config.tag, fs->settings->tag, strlen(fs->settings->tag));
+	ret = vu_program_add_device(fs->program, &info, &ops, fs, &fs->dev);
+	for (uint32_t i = 0; i < fs->n_queues && !ret; i++)
+		ret = fs_make_queue(fs, i);
+	if (!ret)
+		ret = vu_group_add_timer(vu_device_group(fs->dev), begin, fs, &fs->begin);
+	return ret ? ret : vu_source_set_timer(fs->begin, 1, 0);
+}
+
+static int create(struct vu_program *program, uint32_t index, void *state)
+{
+	struct fs_settings *settings = vu_program_settings(program);
+	struct fs *fs = state;
+
+	(void)index;
+	settings->xattr |= settings->posix_acl;
+	settings->killpriv_v2 &= !settings->no_killpriv_v2;
+	fs->program = program;
+	fs->settings = settings;
+	fs->proc_fd = fs->mount_fd = -1;
+	fs->n_queues = 1 + (uint32_t)fs->settings->n_queues;
+	if (access(fs->settings->shared_dir, X_OK) < 0) {
+		fprintf(stderr, "vu-fs: %s: %s\n", fs->settings->shared_dir, strerror(errno));
+		return -errno;
+	}
+	fs->queues = calloc(fs->n_queues, sizeof(*fs->queues));
+	if (!fs->queues || pthread_mutex_init(&fs->lock_table, NULL) || fs_files_init(fs))
+		return -ENOMEM;
+	fs_set_cache(fs);
+	return fs_make_device(fs);
+}
+
+static void destroy(void *state)
+{
+	struct fs *fs = state;
+
+	for (uint32_t i = 0; i < fs->n_queues && fs->queues; i++) {
+		vu_group_free(fs->queues[i].group);
+		free(fs->queues[i].scratch);
+	}
+	free(fs->queues);
+	fs_files_fini(fs);
+	fs_nodes_fini(fs);
+	if (fs->proc_fd >= 0)
+		close(fs->proc_fd);
+}
+
+int main(int argc, char **argv)
+{
+	struct fs_settings settings = fs_defaults;
+	const struct vu_program_info info = {
+		VU_PROGRAM("vu-fs", "fs", "A vhost-user file system device: shares a directory."),
+		.options = fs_options,
+		.option_size = sizeof(fs_options[0]),
+		.settings = &settings,
+		VU_PROGRAM_STATE(struct fs, create, destroy),
+	};
+	char **expanded = fs_options_expand(&argc, argv, &settings);
+	int status;
+
+	if (!expanded)
+		return 2;
+	status = vu_program_main(&info, argc, expanded);
+	free(expanded);
+	return status ? status : settings.failed;
+}

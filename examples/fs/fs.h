@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vu-fs: what its files share.
+ *
+ *   fs.c          the device, its queues, groups and workers
+ *   fs_options.c  the command line
+ *   fs_opcodes.c  the table: one row an opcode
+ *   fs_call.c     from a virtio request to a checked struct fs_call, and its reply
+ *   fs_init.c     INIT and DESTROY: what the two sides agree on
+ *   fs_slots.c    numbers that the guest knows things by
+ *   fs_node.c     inodes: found by what they are
+ *   fs_node_fd.c  their descriptors, opened on demand
+ *   fs_lookup.c   LOOKUP, FORGET, and the entry that other replies have, too
+ *   fs_attr.c     attributes            fs_names.c  making, linking, renaming, removing
+ *   fs_file.c     open files            fs_data.c   their contents
+ *   fs_dir.c      directories           fs_xattr.c  extended attributes
+ *   fs_lock.c     POSIX and BSD locks   fs_creds.c  acting as the guest's user
+ *
+ * Each request queue has a thread.  Handlers run on any of them, several at once; what they share
+ * is in the tables, which are safe for that.  A handler never waits for another request.
+ */
+#ifndef FS_H
+#define FS_H
+
+#include <libvu/vu.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "fs_fuse.h"
+#include "fs_slots.h"
+
+enum {
+	FS_BATCH = 32,
+	FS_MAX_SEGS = 1024,
+	FS_MAX_QUEUES = 128,	       /* of requests */
+	FS_IN_MAX = (128 << 10),       /* bytes of a request beside a WRITE's data */
+	FS_OUT_MAX = (128 << 10) + 64, /* bytes of a reply beside a READ's data */
+	FS_MAX_WRITE = 1 << 20,
+	FS_MAX_PAGES = 256,
+	FS_LATER = 1 << 30, /* a handler's result: it replies by itself, later */
+	FS_TAG_LEN = 36,
+};
+
+enum fs_cache { FS_CACHE_AUTO, FS_CACHE_ALWAYS, FS_CACHE_NEVER, FS_CACHE_METADATA };
+enum fs_handles { FS_HANDLES_PREFER, FS_HANDLES_MANDATORY, FS_HANDLES_NEVER };
+
+struct fs_settings {
+	const char *shared_dir;
+	const char *tag;
+	uint64_t n_queues;
+	uint64_t queue_size;
+	uint64_t max_open_inodes; /* 0: half of what the process may have */
+	uint32_t cache;		  /* enum fs_cache */
+	uint32_t handles;	  /* enum fs_handles */
+	uint32_t sandbox;	  /* enum sandbox_kind */
+	int read_only;
+	int xattr;
+	int posix_acl;
+	int writeback;
+	int allow_mmap;
+	int announce_submounts;
+	int killpriv_v2, no_killpriv_v2;
+	int no_readdirplus;
+	int preserve_noatime;
+	int allow_direct_io;
+	int posix_lock, flock;
+	bool connects;	    /* --connect: sockets are made later, too */
+	bool entered;	    /* the process is in its sandbox, and there is */
+	int proc_fd;	    /* /proc/self/fd, */
+	const char *inside; /* and the directory */
+	bool inside_proc;   /* the working directory is proc_fd: there is no /proc any more */
+	int failed;	    /* the sandbox could not be entered */
+};
+
+struct fs_handle;
+struct fs_lock_owner;
+
+/* An inode that the guest knows. */
+struct fs_node {
+	struct slot slot;
+	uint64_t dev, ino;
+	int64_t born_sec; /* with the two above: what file it is, also when numbers are used anew */
+	uint32_t born_nsec;
+	uint32_t type;	 /* S_IFMT */
+	_Atomic int fd;	 /* O_PATH; -1: to be opened on demand */
+	atomic_bool hot; /* used since the clock's hand was here */
+	bool hashed;	 /* under the shard's lock, as next */
+	struct fs_node *next;
+	struct fs_handle *handle; /* set before fd is closed for the first time */
+	_Atomic(struct fs_lock_owner *) locks;
+};
+
+/* An open file or directory. */
+struct fs_file {
+	struct slot slot;
+	int fd;
+	bool is_dir, append;
+	struct fs_dir *dir;
+};
+
+struct fs_shard {
+	pthread_mutex_t lock;
+	struct fs_node **buckets;
+	uint32_t n_buckets, n;
+};
+
+enum { FS_SHARDS = 64 };
+
+/* Scratch memory of one thread. */
+struct fs_scratch {
+	_Alignas(16) unsigned char in[FS_IN_MAX + 16];
+	_Alignas(16) unsigned char out[FS_OUT_MAX];
+	struct iovec iov[FS_MAX_SEGS + 1];
+	bool own_umask; /* this thread's file system context is its own */
+};
+
+struct fs_queue {
+	struct fs *fs;
+	struct vu_queue *vq;
+	struct vu_group *group;
+	struct fs_scratch *scratch;
+	struct vu_source *retry;    /* timer: locks that are waited for */
+	struct fs_waiting *waiting; /* oldest first */
+};
+
+struct fs {
+	const struct fs_settings *settings;
+	struct vu_device *dev;
+	struct vu_program *program;
+	struct fs_queue *queues;
+	uint32_t n_queues; /* that of forgets counted */
+	struct vu_source *begin;
+
+	struct slots nodes, files;
+	struct fs_shard shards[FS_SHARDS];
+	struct fs_node *root;
+	int proc_fd;  /* /proc/self/fd, and nothing else of /proc */
+	int mount_fd; /* for handles; -1: there are none */
+	int mount_id;
+	uint64_t root_mnt_id; /* statx's */
+	_Atomic uint32_t open_nodes;
+	_Atomic uint32_t clock_hand;
+	uint32_t max_open_nodes;
+	bool privileged; /* may act as any user */
+
+	_Atomic uint64_t flags; /* INIT's answer; 0: there was none */
+	pthread_mutex_t lock_table;
+	_Atomic uint32_t n_waiting;
+	uint64_t entry_sec, attr_sec; /* how long the guest may believe them */
+	uint32_t entry_nsec, attr_nsec;
+};
+
+/* One request, out of the guest's reach. */
+struct fs_call {
+	struct fs *fs;
+	struct fs_queue *queue;
+	struct fs_scratch *scratch;
+	struct vu_req *req;
+	struct fuse_in_header hdr;
+	const void *args;	   /* as many bytes as the row says */
+	const char *name;	   /* checked: a single component */
+	const char *name2;	   /* the second, or a symbolic link's target */
+	const unsigned char *rest; /* what follows them */
+	uint32_t rest_len;
+	const unsigned char *ext; /* extensions */
+	uint32_t ext_len;
+	struct fs_node *node; /* hdr.nodeid's, pinned; NULL without FS_NODE */
+	void *out;	      /* room for a reply */
+	uint32_t out_room;
+	bool direct; /* the reply lies in the guest's memory already */
+};
+
+enum fs_row_flags {
+	FS_NODE = 1,	/* hdr.nodeid must be a known inode */
+	FS_NAME = 2,	/* a name follows the arguments */
+	FS_NAME2 = 4,	/* and another one */
+	FS_TARGET = 8,	/* and a symbolic link's target */
+	FS_XNAME = 16,	/* an extended attribute's name follows */
+	FS_WRITES = 32, /* refused on a read-only share */
+	FS_NO_REPLY = 64,
+	FS_DATA = 128,	/* what follows the arguments stays where it is */
+	FS_EARLY = 256, /* also before INIT */
+	FS_DOTS = 512,	/* "." and ".." are allowed */
+	FS_DIR = 1024,	/* the inode must be a directory */
+};
+
+struct fs_row {
+	const char *name;
+	uint16_t args; /* least bytes behind the header */
+	uint16_t flags;
+	int (*run)(struct fs_call *c); /* bytes of the reply in out, -errno, or FS_LATER */
+};
+
+/* NULL: not known. */
+const struct fs_row *fs_row(uint32_t opcode);
+extern const struct vu_option fs_options[];
+extern const struct fs_settings fs_defaults;
+/* Expand virtiofsd's -o a,b=c into options; a new argv, or NULL after a message. */
+char **fs_options_expand(int *argc, char **argv, struct fs_settings *settings);
+
+/* fs_call.c */
+void fs_call_run(struct fs_queue *q, struct fs_scratch *scratch, struct vu_req *req);
+/* The end of one that said FS_LATER; on its queue's thread. */
+void fs_call_finish(struct vu_req *req, uint64_t unique, int error);
+
+/* fs_node.c.  A node that is handed out is pinned: node_put(). */
+int fs_nodes_init(struct fs *fs, const char *dir);
+void fs_nodes_fini(struct fs *fs);
+struct fs_node *fs_node_get(struct fs *fs, uint64_t id);
+void fs_node_put(struct fs *fs, struct fs_node *node);
+/* Its O_PATH descriptor, valid while it is pinned; -errno. */
+int fs_node_fd(struct fs *fs, struct fs_node *node);
+/* A new descriptor on a regular file or directory. */
+int fs_node_open(struct fs *fs, struct fs_node *node, int flags);
+/* Find a name, and count one reference of the guest's more if ref; stx receives its attributes. */
+int fs_node_find(struct fs *fs, int dir_fd, const char *name, uint64_t refs, struct statx *stx,
+		 struct fs_node **node);
+/* The same of an open file that may have no name. */
+int fs_node_of_fd(struct fs *fs, int opened, uint64_t refs, struct statx *stx,
+		  struct fs_node **node);
+void fs_node_forget(struct fs *fs, uint64_t id, uint64_t refs);
+/* All of them: a new guest. */
+void fs_nodes_forget_all(struct fs *fs);
+/* Close up to n descriptors of inodes that nobody works with. */
+void fs_nodes_trim(struct fs *fs, uint32_t n);
+
+/* fs_file.c */
+int fs_files_init(struct fs *fs);
+void fs_files_fini(struct fs *fs);
+struct fs_file *fs_file_get(struct fs *fs, uint64_t fh, bool is_dir);
+void fs_file_put(struct fs *fs, struct fs_file *file);
+void fs_files_close_all(struct fs *fs);
+/* Owns fd; its number, or 0 (the fd is closed): out of memory. */
+uint64_t fs_file_new(struct fs *fs, int fd, bool is_dir, bool append);
+void fs_dir_free(struct fs_dir *dir);
+
+/* fs_lookup.c: an entry for the guest. */
+void fs_fill_entry(struct fs_call *c, const struct fs_node *node, const struct statx *stx,
+		   struct fuse_entry_out *entry);
+int fs_reply_entry(struct fs_call *c, const char *name);
+int fs_make_entry_of_fd(struct fs_call *c, int fd, struct fuse_entry_out *entry);
+/* The same into entry. */
+int fs_make_entry(struct fs_call *c, int dir_fd, const char *name, struct fuse_entry_out *entry);
+
+/* fs_attr.c */
+void fs_fill_attr(const struct fs *fs, const struct stat *st, struct fuse_attr *attr);
+void fs_stat_from_statx(const struct statx *stx, struct stat *st);
+
+/* fs_creds.c */
+struct fs_creds {
+	bool changed, raised;
+};
+int fs_creds_enter(struct fs_call *c, struct fs_creds *creds);
+void fs_creds_leave(struct fs_call *c, const struct fs_creds *creds);
+/* Without CAP_FSETID the kernel takes set-user-ID bits away, as for any user. */
+int fs_fsetid_drop(struct fs *fs);
+void fs_fsetid_restore(struct fs *fs);
+
+/* fs_lock.c */
+void fs_locks_forget(struct fs *fs, struct fs_node *node, uint64_t owner);
+void fs_locks_free(struct fs *fs, struct fs_node *node);
+void fs_locks_retry(struct vu_source *source, int fd, uint32_t events, void *opaque);
+void fs_locks_end(struct fs_queue *q);
+
+#define FS_HANDLER(name) int fs_##name(struct fs_call *c)
+FS_HANDLER(init);
+FS_HANDLER(destroy);
+FS_HANDLER(lookup);
+FS_HANDLER(forget);
+FS_HANDLER(batch_forget);
+FS_HANDLER(getattr);
+FS_HANDLER(setattr);
+FS_HANDLER(statx);
+FS_HANDLER(access);
+FS_HANDLER(readlink);
+FS_HANDLER(symlink);
+FS_HANDLER(mknod);
+FS_HANDLER(mkdir);
+FS_HANDLER(unlink);
+FS_HANDLER(rmdir);
+FS_HANDLER(rename);
+FS_HANDLER(rename2);
+FS_HANDLER(link);
+FS_HANDLER(open);
+FS_HANDLER(create);
+FS_HANDLER(tmpfile);
+FS_HANDLER(release);
+FS_HANDLER(flush);
+FS_HANDLER(fsync);
+FS_HANDLER(read);
+FS_HANDLER(write);
+FS_HANDLER(fallocate);
+FS_HANDLER(lseek);
+FS_HANDLER(copy_file_range);
+FS_HANDLER(copy_file_range_64);
+FS_HANDLER(opendir);
+FS_HANDLER(readdir);
+FS_HANDLER(readdirplus);
+FS_HANDLER(releasedir);
+FS_HANDLER(fsyncdir);
+FS_HANDLER(setxattr);
+FS_HANDLER(getxattr);
+FS_HANDLER(listxattr);
+FS_HANDLER(removexattr);
+FS_HANDLER(getlk);
+FS_HANDLER(setlk);
+FS_HANDLER(setlkw);
+FS_HANDLER(statfs);
+FS_HANDLER(syncfs);
+FS_HANDLER(unsupported);
+
+#endif

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inodes: known by device, number and time of birth, so that a name that the guest asks for again
+ * is the same inode, and a number that the file system uses anew is not.
+ *
+ * Each keeps an O_PATH descriptor while there are few enough of them.  Then those that were not
+ * used for a while are closed, and a file handle is kept instead, by which they are opened again.
+ * Where the file system has no handles, or the process may not use them, descriptors stay.
+ */
+#include "fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	TRIM = 16,
+	FIRST_BUCKETS = 64,
+	STATX_WANTED = STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID
+};
+
+/* --- the hash --- */
+
+static uint64_t fs_hash(uint64_t dev, uint64_t ino)
+{
+	return (ino ^ dev << 40) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static struct fs_shard *fs_shard_of(struct fs *fs, uint64_t hash)
+{
+	return &fs->shards[hash >> 58];
+}
+
+static struct fs_node **fs_bucket(const struct fs_shard *shard, uint64_t hash)
+{
+	return &shard->buckets[(hash >> 20) & (shard->n_buckets - 1)];
+}
+
+static void fs_shard_grow(struct fs_shard *shard)
+{
+	uint32_t n = shard->n_buckets ? shard->n_buckets * 2 : FIRST_BUCKETS;
+	struct fs_shard larger = {.buckets = calloc(n, sizeof(*larger.buckets)), .n_buckets = n};
+
+	if (!larger.buckets)
+		return; /* longer chains, then */
+	for (uint32_t i = 0; i < shard->n_buckets; i++)
+		for (struct fs_node *node = shard->buckets[i], *next; node; node = next) {
+			struct fs_node **to = fs_bucket(&larger, fs_hash(node->dev, node->ino));
+
+			next = node->next;
+			node->next = *to;
+			*to = node;
+		}
+	free(shard->buckets);
+	shard->buckets = larger.buckets;
+	shard->n_buckets = n;
+}
+
+static void fs_unhash(struct fs_shard *shard, struct fs_node *node)
+{
+	struct fs_node **at = fs_bucket(shard, fs_hash(node->dev, node->ino));
+
+	if (!node->hashed)
+		return;
+	while (*at != node)
+		at = &(*at)->next;
+	*at = node->next;
+	node->hashed = false;
+	shard->n--;
+}
+
+static bool fs_is(const struct fs_node *node, const struct fs_node *key)
+{
+	return node->ino == key->ino && node->dev == key->dev && node->type == key->type &&
+	       node->born_sec == key->born_sec && node->born_nsec == key->born_nsec;
+}
+
+static struct fs_node *fs_find_hashed(struct fs_shard *shard, const struct fs_node *key)
+{
+	struct fs_node *node;
+
+	if (!shard->n_buckets)
+		return NULL;
+	node = *fs_bucket(shard, fs_hash(key->dev, key->ino));
+	while (node && !fs_is(node, key))
+		node = node->next;
+	return node;
+}
+
+/* --- references and pins --- */
+
+/* Nobody had it any more; somebody may have found it in the hash since. */
+static void fs_node_end(struct fs *fs, struct fs_node *node, uint64_t id, uint64_t hash)
+{
+	struct fs_shard *shard = fs_shard_of(fs, hash);
+
+	pthread_mutex_lock(&shard->lock);
+	if (slots_id(&node->slot) != id || !slots_unused(&node->slot)) {
+		pthread_mutex_unlock(&shard->lock);
+		return;
+	}
+	fs_unhash(shard, node);
+	fs_node_close(fs, node);
+	fs_locks_free(fs, node);
+	free(node->handle);
+	node->handle = NULL;
+	slots_free(&fs->nodes, &node->slot);
+	pthread_mutex_unlock(&shard->lock);
+}
+
+void fs_node_put(struct fs *fs, struct fs_node *node)
+{
+	/* What can be read only as long as it is pinned. */
+	uint64_t id = slots_id(&node->slot), hash = fs_hash(node->dev, node->ino);
+
+	if (slots_put(&node->slot))
+		fs_node_end(fs, node, id, hash);
+}
+
+struct fs_node *fs_node_get(struct fs *fs, uint64_t id)
+{
+	struct fs_node *node = slots_get(&fs->nodes, id);
+
+	if (node && slots_id(&node->slot) != id) {
+		fs_node_put(fs, node);
+		return NULL;
+	}
+	if (node && !atomic_load_explicit(&node->hot, memory_order_relaxed))
+		atomic_store_explicit(&node->hot, true, memory_order_relaxed);
+	return node;
+}
+
+void fs_node_forget(struct fs *fs, uint64_t id, uint64_t refs)
+{
+	struct fs_node *node = fs_node_get(fs, id);
+
+	if (!node)
+		return;
+	if (node != fs->root)
+		slots_drop(&node->slot, refs);
+	fs_node_put(fs, node);
+}
+
+void fs_nodes_forget_all(struct fs *fs)
+{
+	struct fs_node *node;
+
+	for (uint32_t i = 1; (node = slots_at(&fs->nodes, i)); i++)
+		if (node != fs->root && slots_pin(&node->slot)) {
+			slots_drop(&node->slot, UINT64_MAX);
+			fs_node_put(fs, node);
+		}
+}
+
+/* --- finding --- */
+
+static void fs_key(const struct statx *stx, struct fs_node *key)
+{
+	key->dev = (uint64_t)stx->stx_dev_major << 32 | stx->stx_dev_minor;
+	key->ino = stx->stx_ino;
+	key->type = stx->stx_mode & S_IFMT;
+	if (stx->stx_mask & STATX_BTIME) {
+		key->born_sec = stx->stx_btime.tv_sec;
+		key->born_nsec = stx->stx_btime.tv_nsec;
+	}
+}
+
+/* Known already, and certainly the same file: its descriptor is open, or has just become so. */
+static struct fs_node *fs_find_known(struct fs *fs, const struct fs_node *key, uint64_t refs)
+{
+	struct fs_shard *shard = fs_shard_of(fs, fs_hash(key->dev, key->ino));
+	struct fs_node *node;
+
+	pthread_mutex_lock(&shard->lock);
+	node = fs_find_hashed(shard, key);
+	if (node)
+		slots_hold(&node->slot, refs);
+	pthread_mutex_unlock(&shard->lock);
+	if (!node)
+		return NULL;
+	atomic_store_explicit(&node->hot, true, memory_order_relaxed);
+	if (fs_node_fd(fs, node) != -ESTALE)
+		return node;
+	/* It was removed, and what is there now was born in the same tick of the clock. */
+	pthread_mutex_lock(&shard->lock);
+	fs_unhash(shard, node);
+	pthread_mutex_unlock(&shard->lock);
+	slots_drop(&node->slot, refs);
+	fs_node_put(fs, node);
+	return NULL;
+}
+
+static struct fs_node *fs_node_new(struct fs *fs, const struct fs_node *key, int fd, uint64_t refs)
+{
+	struct fs_node *node = slots_new(&fs->nodes);
+
+	if (!node)
+		return NULL;
+	node->dev = key->dev;
+	node->ino = key->ino;
+	node->type = key->type;
+	node->born_sec = key->born_sec;
+	node->born_nsec = key->born_nsec;
+	atomic_init(&node->fd, fd);
+	atomic_init(&node->hot, true);
+	slots_publish(&node->slot, refs);
+	return node;
+}
+
+/* The node of an open O_PATH descriptor, which is owned from now on. */
+static int fs_find_opened(struct fs *fs, const struct fs_node *key, int fd, uint64_t refs,
+			  struct fs_node **node)
+{
+	uint64_t hash = fs_hash(key->dev, key->ino);
+	struct fs_shard *shard = fs_shard_of(fs, hash);
+	struct fs_node **bucket;
+
+	pthread_mutex_lock(&shard->lock);
+	*node = fs_find_hashed(shard, key);
+	if (*node) {
+		slots_hold(&(*node)->slot, refs);
+		pthread_mutex_unlock(&shard->lock);
+		close(fd);
+		return 0;
+	}
+	if (shard->n >= shard->n_buckets)
+		fs_shard_grow(shard);
+	*node = shard->n_buckets ? fs_node_new(fs, key, fd, refs) : NULL;
+	if (*node) {
+		bucket = fs_bucket(shard, hash);
+		(*node)->next = *bucket;
+		*bucket = *node;
+		(*node)->hashed = true;
+		shard->n++;
+	}
+	pthread_mutex_unlock(&shard->lock);
+	if (!*node) {
+		close(fd);
+		return -ENOMEM;
+	}
+	fs_opened(fs);
+	return 0;
+}
+
+/* fd is O_PATH, and owned from now on. */
+static int fs_find_path(struct fs *fs, int fd, uint64_t refs, struct statx *stx,
+			struct fs_node **node)
+{
+	struct fs_node key = {0};
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_WANTED, stx) < 0) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	fs_key(stx, &key);
+	return fs_find_opened(fs, &key, fd, refs, node);
+}
+
+int fs_node_of_fd(struct fs *fs, int opened, uint64_t refs, struct statx *stx,
+		  struct fs_node **node)
+{
+	char name[16];
+	int fd;
+
+	snprintf(name, sizeof(name), "%d", opened);
+	fd = openat(fs->proc_fd, name, O_PATH | O_CLOEXEC);
+	return fd < 0 ? -errno : fs_find_path(fs, fd, refs, stx, node);
+}
+
+int fs_node_find(struct fs *fs, int dir_fd, const char *name, uint64_t refs, struct statx *stx,
+		 struct fs_node **node)
+{
+	struct fs_node key = {0};
+	int fd;
+
+	if (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_WANTED, stx) < 0)
+		return -errno;
+	fs_key(stx, &key);
+	*node = fs_find_known(fs, &key, refs);
+	if (*node)
+		return 0;
+	fd = fs_open_name(fs, dir_fd, name);
+	if (fd < 0)
+		return fd;
+	/* Attributes once more: the name may lead elsewhere by now. */
+	return fs_find_path(fs, fd, refs, stx, node);
+}
+
+/* --- begin and end --- */
+
+int fs_nodes_init(struct fs *fs, const char *dir)
+{
+	struct statx stx;
+	int fd, ret;
+
+	for (uint32_t i = 0; i < FS_SHARDS; i++)
+		pthread_mutex_init(&fs->shards[i].lock, NULL);
+	ret = slots_init(&fs->nodes, sizeof(struct fs_node));
+	if (ret)
+		return ret;
+	atomic_store(&fs->clock_hand, 1);
+	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	fs_probe_handles(fs, fd);
+	if (fs->settings->handles == FS_HANDLES_MANDATORY && fs->mount_fd < 0) {
+		close(fd);
+		return -EOPNOTSUPP;
+	}
+	/* The first inode: index 1, and so FUSE_ROOT_ID. */
+	ret = fs_node_find(fs, fd, ".", 1, &stx, &fs->root);
+	close(fd);
+	if (!ret)
+		fs->root_mnt_id = stx.stx_mnt_id;
+	return ret;
+}
+
+void fs_nodes_fini(struct fs *fs)
+{
+	if (!fs->nodes.item_size)
+		return;
+	if (fs->root) {
+		fs_nodes_forget_all(fs);
+		slots_drop(&fs->root->slot, UINT64_MAX);
+		fs_node_put(fs, fs->root);
+	}
+	if (fs->mount_fd >= 0)
+		close(fs->mount_fd);
+	for (uint32_t i = 0; i < FS_SHARDS; i++) {
+		free(fs->shards[i].buckets);
+		pthread_mutex_destroy(&fs->shards[i].lock);
+	}
+	slots_fini(&fs->nodes);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptors of inodes.
+ *
+ * Each keeps an O_PATH descriptor while there are few enough of them.  Then those that were not
+ * used for a while are closed, and a file handle is kept instead, by which they are opened again.
+ * Where the file system has no handles, or the process may not use them, descriptors stay.
+ */
+#include "fs_node.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TRIM = 16 };
+
+/* What name_to_handle_at(2) gives. */
+struct fs_handle {
+	struct file_handle raw;
+};
+
+void fs_node_close(struct fs *fs, struct fs_node *node)
+{
+	int fd = atomic_exchange(&node->fd, -1);
+
+	if (fd >= 0) {
+		close(fd);
+		atomic_fetch_sub(&fs->open_nodes, 1);
+	}
+}
+
+/* For when it is closed; false: it has to stay open. */
+static bool fs_node_keep_handle(struct fs *fs, struct fs_node *node, int fd)
+{
+	struct {
+		struct file_handle head;
+		unsigned char bytes[MAX_HANDLE_SZ];
+	} buffer = {.head.handle_bytes = MAX_HANDLE_SZ};
+	int mount_id;
+
+	if (node->handle)
+		return true;
+	if (fs->mount_fd < 0 ||
+	    name_to_handle_at(fd, "", &buffer.head, &mount_id, AT_EMPTY_PATH) < 0 ||
+	    mount_id != fs->mount_id)
+		return false;
+	node->handle = malloc(sizeof(buffer.head) + buffer.head.handle_bytes);
+	if (node->handle)
+		memcpy(node->handle, &buffer, sizeof(buffer.head) + buffer.head.handle_bytes);
+	return node->handle;
+}
+
+/* True: it was closed. */
+static bool fs_node_trim(struct fs *fs, struct fs_node *node)
+{
+	bool closed = false;
+	int fd;
+
+	if (node == fs->root || atomic_load(&node->fd) < 0)
+		return false;
+	if (atomic_exchange(&node->hot, false) || !slots_close(&node->slot))
+		return false;
+	fd = atomic_load(&node->fd);
+	if (fd >= 0 && fs_node_keep_handle(fs, node, fd)) {
+		fs_node_close(fs, node);
+		closed = true;
+	}
+	slots_open(&node->slot);
+	return closed;
+}
+
+void fs_nodes_trim(struct fs *fs, uint32_t n)
+{
+	uint32_t steps = 2 * atomic_load(&fs->nodes.used) + SLOTS_PAGE;
+
+	if (fs->mount_fd < 0)
+		return;
+	/* A bounded part of a round: what cannot be closed is not looked for again and again. */
+	steps = steps < TRIM * 64 ? steps : TRIM * 64;
+	while (n && steps--) {
+		struct fs_node *node = slots_at(&fs->nodes, atomic_fetch_add(&fs->clock_hand, 1));
+
+		if (!node)
+			atomic_store(&fs->clock_hand, 1);
+		else if (fs_node_trim(fs, node))
+			n--;
+	}
+}
+
+void fs_opened(struct fs *fs)
+{
+	if (atomic_fetch_add(&fs->open_nodes, 1) + 1 > fs->max_open_nodes)
+		fs_nodes_trim(fs, TRIM);
+}
+
+static bool fs_no_descriptors(int error)
+{
+	return error == EMFILE || error == ENFILE;
+}
+
+int fs_open_name(struct fs *fs, int dir_fd, const char *name)
+{
+	int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 && fs_no_descriptors(errno)) {
+		fs_nodes_trim(fs, TRIM * 4);
+		fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+static int fs_open_handle(struct fs *fs, struct fs_node *node, int flags)
+{
+	int fd = open_by_handle_at(fs->mount_fd, &node->handle->raw, flags);
+
+	if (fd < 0 && fs_no_descriptors(errno)) {
+		fs_nodes_trim(fs, TRIM * 4);
+		fd = open_by_handle_at(fs->mount_fd, &node->handle->raw, flags);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+int fs_node_fd(struct fs *fs, struct fs_node *node)
+{
+	int fd = atomic_load_explicit(&node->fd, memory_order_acquire), none = -1;
+
+	if (fd >= 0)
+		return fd;
+	fd = fs_open_handle(fs, node, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	if (atomic_compare_exchange_strong(&node->fd, &none, fd)) {
+		fs_opened(fs);
+		return fd;
+	}
+	close(fd); /* another thread was faster */
+	return none;
+}
+
+int fs_node_open(struct fs *fs, struct fs_node *node, int flags)
+{
+	char name[16];
+	int fd;
+
+	/* Opening a FIFO waits, opening a device does who knows what: only the guest may do either.
+	 */
+	if (node->type != S_IFREG && node->type != S_IFDIR)
+		return node->type == S_IFLNK ? -ELOOP : -ENXIO;
+	fd = fs_node_fd(fs, node);
+	if (fd < 0)
+		return fd;
+	snprintf(name, sizeof(name), "%d", fd);
+	flags = (flags & ~(O_NOFOLLOW | O_CREAT | O_EXCL | O_NOCTTY)) | O_CLOEXEC | O_NOCTTY;
+	fd = openat(fs->proc_fd, name, flags);
+	if (fd < 0 && fs_no_descriptors(errno)) {
+		fs_nodes_trim(fs, TRIM * 4);
+		fd = openat(fs->proc_fd, name, flags);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+void fs_probe_handles(struct fs *fs, int root_fd)
+{
+	struct {
+		struct file_handle head;
+		unsigned char bytes[MAX_HANDLE_SZ];
+	} buffer = {.head.handle_bytes = MAX_HANDLE_SZ};
+	int fd = -1;
+
+	fs->mount_fd = -1;
+	if (fs->settings->handles == FS_HANDLES_NEVER)
+		return;
+	fs->mount_fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fs->mount_fd >= 0 &&
+	    !name_to_handle_at(root_fd, "", &buffer.head, &fs->mount_id, AT_EMPTY_PATH))
+		fd = open_by_handle_at(fs->mount_fd, &buffer.head, O_PATH | O_CLOEXEC);
+	if (fd >= 0) {
+		close(fd);
+	} else if (fs->mount_fd >= 0) {
+		close(fs->mount_fd);
+		fs->mount_fd = -1;
+	}
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line: virtiofsd's names, and its -o forms, which libvirt uses. */
+#include "fs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/sandbox.h"
+
+enum { MAX_EXPANDED = 256 };
+
+const struct fs_settings fs_defaults = {.n_queues = 1, .queue_size = 1024};
+
+static const char *const cache_choices[] = {"auto", "always", "never", "metadata", NULL};
+static const char *const handle_choices[] = {"prefer", "mandatory", "never", NULL};
+
+static int set_tag(const char *value, void *opaque)
+{
+	struct fs_settings *settings = opaque;
+
+	if (!*value || strlen(value) > FS_TAG_LEN)
+		return -EINVAL;
+	settings->tag = value;
+	return 0;
+}
+
+static int ignore(const char *value, void *opaque)
+{
+	(void)value;
+	(void)opaque;
+	return 0;
+}
+
+#define FLAG(name, says, member)                                                                   \
+	{                                                                                          \
+		VU_OPTION_FLAG(name, says, struct fs_settings, member)                             \
+	}
+#define IGNORED(option, takes, says)                                                               \
+	{                                                                                          \
+		.name = option, .argument = takes, .help = says, .set = ignore                     \
+	}
+
+const struct vu_option fs_options[] = {
+	{VU_OPTION_STRING("shared-dir", "PATH", "the directory to share", struct fs_settings,
+			  shared_dir),
+	 .required = 1},
+	{.name = "tag",
+	 .argument = "NAME",
+	 .help = "what guests mount, for front-ends that ask the back-end: 36 bytes at most",
+	 .valid = "1 to 36 bytes",
+	 .set = set_tag},
+	{VU_OPTION_NUMBER("num-request-queues", "N", "request queues, with a thread for each (1)",
+			  struct fs_settings, n_queues, 1, FS_MAX_QUEUES)},
+	{VU_OPTION_NUMBER("queue-size", "N", "longest ring taken, in entries (default 1024)",
+			  struct fs_settings, queue_size, 4, 32768)},
+	{VU_OPTION_CHOICE("cache", "POLICY",
+			  "what guests may remember: auto (default), always, metadata or never",
+			  struct fs_settings, cache, cache_choices)},
+	{VU_OPTION_CHOICE("sandbox", "KIND",
+			  "auto (default: namespace, else landlock), namespace, chroot, landlock, "
+			  "none",
+			  struct fs_settings, sandbox, sandbox_names)},
+	{VU_OPTION_CHOICE("inode-file-handles", "WHEN",
+			  "keep handles for descriptors: prefer (default), mandatory or never",
+			  struct fs_settings, handles, handle_choices)},
+	{VU_OPTION_NUMBER("max-open-inodes", "N",
+			  "inodes whose descriptors stay open (default: half of the limit)",
+			  struct fs_settings, max_open_inodes, 16, 1 << 20)},
+	FLAG("readonly", "refuse what would change it", read_only),
+	FLAG("xattr", "extended attributes", xattr),
+	FLAG("posix-acl", "POSIX ACLs; implies --xattr", posix_acl),
+	FLAG("writeback", "guests may keep what was written for a while", writeback),
+	FLAG("announce-submounts", "mount points are mount points for guests, too",
+	     announce_submounts),
+	FLAG("killpriv-v2", "set-user-ID bits are cleared here, not by the guest", killpriv_v2),
+	FLAG("no-killpriv-v2", "they are not (default)", no_killpriv_v2),
+	FLAG("no-readdirplus", "listings without attributes", no_readdirplus),
+	FLAG("preserve-noatime", "obey O_NOATIME", preserve_noatime),
+	FLAG("allow-direct-io", "obey O_DIRECT", allow_direct_io),
+	FLAG("allow-mmap", "files may be mapped with --cache=never and metadata", allow_mmap),
+	FLAG("posix-lock", "fcntl(2) locks are the host's, too", posix_lock),
+	FLAG("flock", "flock(2) locks are the host's, too", flock),
+	IGNORED("thread-pool-size", "N", "taken for virtiofsd's sake: each queue has one thread"),
+	IGNORED("syslog", NULL, "taken for virtiofsd's sake: the log goes to standard error"),
+	IGNORED("rlimit-nofile", "N", "taken for virtiofsd's sake: the limit is raised anyway"),
+	{.name = NULL},
+};
+
+/* --- -o a,b=c --- */
+
+/* A word of -o, and the option it is; "": it asks for what is so anyway. */
+static const struct {
+	const char *word, *option;
+} words[] = {
+	{"source=", "--shared-dir="},
+	{"cache=", "--cache="},
+	{"sandbox=", "--sandbox="},
+	{"xattr", "--xattr"},
+	{"no_xattr", ""},
+	{"writeback", "--writeback"},
+	{"no_writeback", ""},
+	{"posix_lock", "--posix-lock"},
+	{"no_posix_lock", ""},
+	{"flock", "--flock"},
+	{"no_flock", ""},
+	{"readdirplus", ""},
+	{"no_readdirplus", "--no-readdirplus"},
+	{"posix_acl", "--posix-acl"},
+	{"no_posix_acl", ""},
+	{"killpriv_v2", "--killpriv-v2"},
+	{"no_killpriv_v2", ""},
+	{"announce_submounts", "--announce-submounts"},
+	{"no_announce_submounts", ""},
+	{"allow_direct_io", "--allow-direct-io"},
+	{"no_allow_direct_io", ""},
+};
+
+/* The argument for one word, on the heap; NULL after a message. */
+static char *fs_option_of(const char *word, size_t len)
+{
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		size_t n = strlen(words[i].word);
+		bool value = words[i].word[n - 1] == '=';
+		char *option;
+
+		if (value ? len <= n || strncmp(word, words[i].word, n)
+			  : len != n || strncmp(word, words[i].word, n))
+			continue;
+		option = malloc(strlen(words[i].option) + len + 1);
+		if (option)
+			sprintf(option, "%s%.*s", words[i].option, value ? (int)(len - n) : 0,
+				word + (value ? n : 0));
+		return option;
+	}
+	fprintf(stderr, "vu-fs: -o %.*s: no such option; docs/devices/fs.md has those there are\n",
+		(int)len, word);
+	return NULL;
+}
+
+/* Into out, from at on; the number behind it, -1 after a message. */
+static int fs_expand_words(const char *list, char **out, int at)
+{
+	while (*list) {
+		size_t len = strcspn(list, ",");
+		char *option = len ? fs_option_of(list, len) : NULL;
+
+		if (len && !option)
+			return -1;
+		if (option && *option && at < MAX_EXPANDED)
+			out[at++] = option;
+		list += len;
+		list += *list == ',';
+	}
+	return at;
+}
+
+char **fs_options_expand(int *argc, char **argv, struct fs_settings *settings)
+{
+	char **out = calloc(MAX_EXPANDED + (size_t)*argc + 1, sizeof(*out));
+	int n = 0;
+
+	for (int i = 0; i < *argc && out; i++) {
+		const char *list = NULL;
+
+		if (!strcmp(argv[i], "-o"))
+			list = i + 1 < *argc ? argv[++i] : "";
+		else if (!strncmp(argv[i], "-o", 2) && argv[i][1] == 'o')
+			list = argv[i] + 2;
+		settings->connects |= !strncmp(argv[i], "--connect", 9);
+		if (!list)
+			out[n++] = argv[i];
+		else if ((n = fs_expand_words(list, out, n)) < 0)
+			return NULL;
+	}
+	*argc = n;
+	return out;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* See client.h. */
+#include "client.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { SEGS = 4 };
+
+const char *const rig_program = "VU_FS";
+
+void client_open(struct client *c, const char *where)
+{
+	assert_int_equal(rig_open(&c->rig, where), 0);
+	snprintf(c->share, sizeof(c->share), "%s/share", c->rig.dir);
+	assert_int_equal(mkdir(c->share, 0755), 0);
+}
+
+int client_setup(void **state)
+{
+	struct client *c = calloc(1, sizeof(*c));
+	const char *where = getenv("VU_FS_DIR");
+
+	client_open(c, where ? where : "/dev/shm");
+	*state = c;
+	return 0;
+}
+
+static int client_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+void client_close(struct client *c)
+{
+	nftw(c->share, client_remove, 16, FTW_DEPTH | FTW_PHYS);
+	/* From its sandbox the program cannot remove the socket's file. */
+	unlink(c->rig.socket);
+}
+
+int client_teardown(void **state)
+{
+	struct client *c = *state;
+	int ret;
+
+	client_close(c);
+	ret = rig_close(&c->rig);
+	free(c);
+	return ret;
+}
+
+void client_spawn(struct client *c, const char *const *args)
+{
+	const char *all[RIG_MAX_ARGS + 1] = {"--shared-dir", c->share};
+
+	for (int i = 0; args && args[i]; i++)
+		all[i + 2] = args[i];
+	rig_spawn(&c->rig, all);
+}
+
+void client_connect(struct client *c, uint32_t request_queues)
+{
+	c->memory = (struct guest_region){.size = CLIENT_MEMORY};
+	c->rig.config.n_queues = 1 + request_queues;
+	c->rig.config.n_regions = 1;
+	c->rig.config.regions = &c->memory;
+	rig_connect(&c->rig);
+	for (uint32_t i = 0; i < 4; i++) {
+		struct rig_buffer out, in;
+
+		rig_buffer(&c->rig, &out, CLIENT_HEAD + CLIENT_DATA);
+		rig_buffer(&c->rig, &in, CLIENT_HEAD + CLIENT_DATA);
+		c->io[i] = (struct client_io){out.data, in.data, out.gpa, in.gpa, 0};
+	}
+}
+
+int client_init(struct client *c, uint64_t flags)
+{
+	struct fuse_init_in in = {
+		.major = 7,
+		.minor = 45,
+		.max_readahead = 128 << 10,
+		.flags = (uint32_t)flags,
+		.flags2 = (uint32_t)(flags >> 32),
+	};
+
+	return client_ask(c, FUSE_INIT, 0, &in, sizeof(in), NULL, 0, &c->init, sizeof(c->init));
+}
+
+void client_start(struct client *c, const char *const *args)
+{
+	client_spawn(c, args);
+	client_connect(c, 1);
+	assert_int_equal(client_init(c, CLIENT_ALL_FLAGS), sizeof(c->init));
+}
+
+void client_stop(struct client *c)
+{
+	rig_stop(&c->rig);
+}
+
+/* --- requests --- */
+
+/* The segments of a request whose bytes are in place: in two parts each, as Linux has them. */
+static uint32_t client_segs(const struct client_io *io, uint32_t out_len, uint32_t in_len,
+			    struct driver_seg segs[SEGS])
+{
+	uint32_t head =
+		out_len < sizeof(struct fuse_in_header) ? out_len : sizeof(struct fuse_in_header);
+	uint32_t in_head =
+		in_len < sizeof(struct fuse_out_header) ? in_len : sizeof(struct fuse_out_header);
+	uint32_t n = 0;
+
+	if (head)
+		segs[n++] = (struct driver_seg){.gpa = io->out_gpa, .len = head};
+	if (out_len > head)
+		segs[n++] = (struct driver_seg){.gpa = io->out_gpa + head, .len = out_len - head};
+	if (in_head)
+		segs[n++] = (struct driver_seg){.gpa = io->in_gpa, .len = in_head, .write = true};
+	if (in_len > in_head)
+		segs[n++] = (struct driver_seg){
+			.gpa = io->in_gpa + in_head, .len = in_len - in_head, .write = true};
+	return n;
+}
+
+uint32_t client_raw(struct client *c, uint32_t queue, const void *out, uint32_t out_len,
+		    uint32_t in_len)
+{
+	struct client_io *io = &c->io[queue];
+	struct driver_seg segs[SEGS];
+
+	memcpy(io->out, out, out_len);
+	memset(io->in, RIG_UNTOUCHED, 64);
+	return rig_do(&c->rig, queue, segs, client_segs(io, out_len, in_len, segs));
+}
+
+static uint32_t client_fill(struct client *c, struct client_io *io, uint32_t opcode,
+			    uint64_t nodeid, const void *args, uint32_t args_len, const void *more,
+			    uint32_t more_len)
+{
+	struct fuse_in_header hdr = {
+		.len = (uint32_t)sizeof(hdr) + args_len + more_len,
+		.opcode = opcode,
+		.unique = ++c->unique,
+		.nodeid = nodeid,
+		.uid = c->uid,
+		.gid = c->gid,
+		.pid = 1,
+	};
+
+	assert_true(hdr.len <= CLIENT_HEAD + CLIENT_DATA);
+	io->unique = hdr.unique;
+	memcpy(io->out, &hdr, sizeof(hdr));
+	if (args_len)
+		memcpy(io->out + sizeof(hdr), args, args_len);
+	if (more_len)
+		memcpy(io->out + sizeof(hdr) + args_len, more, more_len);
+	return hdr.len;
+}
+
+int client_ask_on(struct client *c, uint32_t queue, uint32_t opcode, uint64_t nodeid,
+		  const void *args, uint32_t args_len, const void *more, uint32_t more_len,
+		  void *in, uint32_t in_len)
+{
+	struct client_io *io = &c->io[queue];
+	struct fuse_out_header hdr;
+	struct driver_seg segs[SEGS];
+	uint32_t len = client_fill(c, io, opcode, nodeid, args, args_len, more, more_len);
+
+	len = client_segs(io, len, (uint32_t)sizeof(hdr) + in_len, segs);
+	c->used_len = rig_do(&c->rig, queue, segs, len);
+	assert_true(c->used_len >= sizeof(hdr));
+	memcpy(&hdr, io->in, sizeof(hdr));
+	assert_int_equal(hdr.unique, io->unique);
+	assert_int_equal(hdr.len, c->used_len);
+	if (hdr.error) {
+		assert_int_equal(hdr.len, sizeof(hdr));
+		assert_true(hdr.error < 0 && hdr.error > -512);
+		return hdr.error;
+	}
+	assert_true(hdr.len - sizeof(hdr) <= in_len);
+	if (in)
+		memcpy(in, io->in + sizeof(hdr), hdr.len - sizeof(hdr));
+	return (int)(hdr.len - sizeof(hdr));
+}
+
+int client_ask(struct client *c, uint32_t opcode, uint64_t nodeid, const void *args,
+	       uint32_t args_len, const void *more, uint32_t more_len, void *in, uint32_t in_len)
+{
+	return client_ask_on(c, 1, opcode, nodeid, args, args_len, more, more_len, in, in_len);
+}
+
+void client_tell(struct client *c, uint32_t opcode, uint64_t nodeid, const void *args,
+		 uint32_t args_len)
+{
+	struct driver_seg segs[SEGS];
+	uint32_t len = client_fill(c, &c->io[0], opcode, nodeid, args, args_len, NULL, 0);
+
+	len = client_segs(&c->io[0], len, 0, segs);
+	assert_int_equal(rig_do(&c->rig, 0, segs, len), 0);
+}

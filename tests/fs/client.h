@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A FUSE driver on the test peer: vu-fs in a process of its own, a directory that it shares, and
+ * requests as Linux sends them.
+ *
+ * The share is in /dev/shm, or in the folder that VU_FS_DIR names.  Functions that return an int
+ * give a negative errno of the reply's, or what it says.
+ */
+#ifndef FS_CLIENT_H
+#define FS_CLIENT_H
+
+#include "devices/rig.h"
+
+#include <linux/fuse.h>
+#include <sys/stat.h>
+
+enum {
+	CLIENT_MEMORY = 48 << 20,
+	CLIENT_DATA = 1 << 20, /* largest payload */
+	CLIENT_HEAD = 4096,    /* headers and arguments */
+	CLIENT_DEPTH = 16,     /* requests at once on a queue */
+	ROOT = FUSE_ROOT_ID,
+};
+
+/* Flags and opcodes beyond Debian 12's header. */
+#define CLIENT_ALL_FLAGS UINT64_C(0x1fb7bfffffb)
+enum { CLIENT_STATX = 52, CLIENT_COPY_FILE_RANGE_64 = 53 };
+
+/* The place of one request in guest memory. */
+struct client_io {
+	unsigned char *out, *in;
+	uint64_t out_gpa, in_gpa;
+	uint64_t unique;
+};
+
+struct client {
+	struct rig rig;
+	char share[RIG_PATH + 8];
+	struct guest_region memory;
+	struct client_io io[4];
+	uint64_t unique;
+	struct fuse_init_out init;
+	uint32_t uid, gid;
+	uint32_t used_len; /* of the last request */
+};
+
+int client_setup(void **state);
+int client_teardown(void **state);
+/* The same, without cmocka: for programs. */
+void client_open(struct client *c, const char *where);
+void client_close(struct client *c);
+
+/* Spawn with --shared-dir and args, connect with so many request queues. */
+void client_spawn(struct client *c, const char *const *args);
+void client_connect(struct client *c, uint32_t request_queues);
+/* Both, and INIT with every flag. */
+void client_start(struct client *c, const char *const *args);
+/* INIT; the reply is in c->init. */
+int client_init(struct client *c, uint64_t flags);
+void client_stop(struct client *c);
+
+/*
+ * A request on a queue: header, args, then more (may be NULL), until the reply: in's first bytes
+ * receive what is behind its header, at most in_len.
+ */
+int client_ask_on(struct client *c, uint32_t queue, uint32_t opcode, uint64_t nodeid,
+		  const void *args, uint32_t args_len, const void *more, uint32_t more_len,
+		  void *in, uint32_t in_len);
+int client_ask(struct client *c, uint32_t opcode, uint64_t nodeid, const void *args,
+	       uint32_t args_len, const void *more, uint32_t more_len, void *in, uint32_t in_len);
+/* Bytes as they are, with this room for a reply; the used length. */
+uint32_t client_raw(struct client *c, uint32_t queue, const void *out, uint32_t out_len,
+		    uint32_t in_len);
+/* A request without a reply, on queue 0. */
+void client_tell(struct client *c, uint32_t opcode, uint64_t nodeid, const void *args,
+		 uint32_t args_len);
+
+/* One function an operation; names are single components. */
+int client_lookup(struct client *c, uint64_t dir, const char *name, struct fuse_entry_out *entry);
+/* lookup() of a/b/c from the root; fails the test where it is not there. */
+uint64_t client_walk(struct client *c, const char *path);
+void client_forget(struct client *c, uint64_t node, uint64_t n);
+int client_getattr(struct client *c, uint64_t node, struct fuse_attr *attr);
+int client_setattr(struct client *c, uint64_t node, const struct fuse_setattr_in *in,
+		   struct fuse_attr *attr);
+int client_open_file(struct client *c, uint64_t node, uint32_t flags, uint64_t *fh);
+int client_create(struct client *c, uint64_t dir, const char *name, uint32_t flags, uint32_t mode,
+		  struct fuse_entry_out *entry, uint64_t *fh);
+int client_release(struct client *c, uint64_t node, uint64_t fh);
+int client_read(struct client *c, uint64_t node, uint64_t fh, uint64_t offset, void *data,
+		uint32_t len);
+int client_write(struct client *c, uint64_t node, uint64_t fh, uint64_t offset, const void *data,
+		 uint32_t len);
+int client_mkdir(struct client *c, uint64_t dir, const char *name, uint32_t mode,
+		 struct fuse_entry_out *entry);
+int client_name(struct client *c, uint32_t opcode, uint64_t dir, const char *name);
+int client_rename(struct client *c, uint64_t from, const char *name, uint64_t to, const char *name2,
+		  uint32_t flags);
+int client_symlink(struct client *c, uint64_t dir, const char *name, const char *target,
+		   struct fuse_entry_out *entry);
+int client_link(struct client *c, uint64_t node, uint64_t dir, const char *name,
+		struct fuse_entry_out *entry);
+int client_readlink(struct client *c, uint64_t node, char target[4097]);
+int client_opendir(struct client *c, uint64_t node, uint64_t *fh);
+int client_releasedir(struct client *c, uint64_t node, uint64_t fh);
+/* Bytes of entries; plus: with look-ups. */
+int client_readdir(struct client *c, uint64_t node, uint64_t fh, uint64_t offset, bool plus,
+		   void *data, uint32_t len);
+
+/* A file or directory of the share, from the host's side. */
+const char *client_path(const struct client *c, const char *name);
+void client_make_file(const struct client *c, const char *name, const char *text);
+void client_make_dir(const struct client *c, const char *name);
+
+#define CLIENT_TEST(name) cmocka_unit_test_setup_teardown(name, client_setup, client_teardown)
+
+#endif

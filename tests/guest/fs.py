@@ -1,0 +1,81 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""vu-fs under unmodified kernels: what a share says is what a file system in memory says, and the
+host and the guest see the same files."""
+
+import hashlib
+import os
+
+from lib import VhostUser, main
+
+OPERATIONS = 4000
+SEED = 7
+# Both lists, and whether they say the same.
+COMPARE = f"""
+mkdir -p /mnt/ops /tmp/memory && mount -t tmpfs tmpfs /tmp/memory
+guest-fsops /mnt/ops {SEED} {OPERATIONS} >/tmp/share.out
+guest-fsops /tmp/memory {SEED} {OPERATIONS} >/tmp/memory.out
+umount /tmp/memory
+wc -l </tmp/share.out
+cmp /tmp/share.out /tmp/memory.out && echo same
+diff /tmp/share.out /tmp/memory.out | head -n 6"""
+
+
+def share(t):
+    path = t.path("share")
+    os.mkdir(path)
+    return path
+
+
+def program(t):
+    return {"programs": [t.program("guest-fsops")]}
+
+
+def operations(t, guest, name):
+    with t.check(f"{name}_guest_has_the_same_answers_from_a_share_as_from_memory"):
+        said = guest.run(COMPARE, timeout=120).text.split("\n")
+        assert said[0] == str(OPERATIONS) and said[1] == "same", "\n".join(said)
+
+
+def both_sides(t, guest, name, path):
+    with t.check(f"{name}_host_reads_what_the_guest_wrote_and_the_other_way_round"):
+        digest = guest.run("dd if=/dev/urandom of=/mnt/file bs=1M count=8 2>/dev/null; sync; "
+                           "sha256sum </mnt/file").text.split()[0]
+        with open(os.path.join(path, "file"), "rb") as file:
+            on_host = hashlib.sha256(file.read()).hexdigest()
+        assert on_host == digest, f"{on_host} on the host, {digest} in the guest"
+        with open(os.path.join(path, "hosts"), "w", encoding="ascii") as file:
+            file.write("from the host\n")
+        assert guest.run("cat /mnt/hosts").text == "from the host"
+
+
+def all_of_it(t, boot, name, **props):
+    path = share(t)
+    with t.backend("vu-fs", f"--shared-dir={path}", "--num-request-queues=4", "--tag=fs") as fs, \
+         boot(VhostUser("fs", fs, **props), cpus=props.get("num_request_queues", 2),
+              **program(t)) as guest:
+        guest.run("mount -t virtiofs fs /mnt")
+        operations(t, guest, name)
+        both_sides(t, guest, name, path)
+        with t.check(f"{name}_guest_reboots_and_mounts_the_share_again"):
+            guest.run("umount /mnt")
+            guest.reboot()
+            said = guest.run("mount -t virtiofs fs /mnt && cat /mnt/hosts && umount /mnt").text
+            assert said == "from the host", said
+
+
+def test_qemu(t):
+    all_of_it(t, t.qemu, t.name, tag="fs", num_request_queues=4, queue_size=1024)
+
+
+def test_uml7(t):
+    linux = t.newer_uml
+
+    def boot(device, cpus, **kw):
+        return t.uml(device, linux=linux, **kw)
+
+    all_of_it(t, boot, t.name)
+
+
+if __name__ == "__main__":
+    main()
