@@ -140,7 +140,9 @@ int frontend_set_vring_call(struct frontend *f, uint32_t index, int fd);
 int frontend_set_vring_err(struct frontend *f, uint32_t index, int fd);
 int frontend_set_vring_enable(struct frontend *f, uint32_t index, bool enable);
 int frontend_vring_kick(struct frontend *f, uint32_t index);
-/* NUM, BASE and ADDR of a driver ring; ADDR in the address space that was negotiated. */
+/* ADDR of a driver ring, in the address space that was negotiated; and NUM, BASE and ADDR. */
+int frontend_set_ring_addr(struct frontend *f, const struct driver_ring *ring,
+			   uint32_t vring_flags);
 int frontend_setup_ring(struct frontend *f, const struct driver_ring *ring, uint32_t vring_flags);
 
 /* size bytes at offset; -EREMOTEIO if the back-end answers with none. */
@@ -152,6 +154,7 @@ int frontend_set_status(struct frontend *f, uint64_t status);
 /* *inflight gives n_queues and queue_size and receives the rest; *fd is the caller's. */
 int frontend_get_inflight_fd(struct frontend *f, struct wire_inflight *inflight, int *fd);
 int frontend_set_inflight_fd(struct frontend *f, const struct wire_inflight *inflight, int fd);
+int frontend_set_log_fd(struct frontend *f, int fd);
 int frontend_set_log_base(struct frontend *f, uint64_t size, uint64_t offset, int fd);
 
 /* A device's state (frontend_state.c). */

@@ -204,7 +204,7 @@ int frontend_vring_kick(struct frontend *f, uint32_t index)
 	return tell_state(f, WIRE_VRING_KICK, index, 0);
 }
 
-int frontend_setup_ring(struct frontend *f, const struct driver_ring *ring, uint32_t vring_flags)
+int frontend_set_ring_addr(struct frontend *f, const struct driver_ring *ring, uint32_t vring_flags)
 {
 	bool gpa = uses_gpa(f);
 	struct wire_vring_addr addr = {
@@ -215,12 +215,18 @@ int frontend_setup_ring(struct frontend *f, const struct driver_ring *ring, uint
 		.avail = gpa ? ring->avail_gpa : guest_uva(ring->guest, ring->avail_gpa),
 		.log = ring->used_gpa,
 	};
+
+	return frontend_set_vring_addr(f, &addr);
+}
+
+int frontend_setup_ring(struct frontend *f, const struct driver_ring *ring, uint32_t vring_flags)
+{
 	int ret = frontend_set_vring_num(f, ring->index, ring->size);
 
 	if (ret == 0)
 		ret = frontend_set_vring_base(f, ring->index, ring->base);
 	if (ret == 0)
-		ret = frontend_set_vring_addr(f, &addr);
+		ret = frontend_set_ring_addr(f, ring, vring_flags);
 	return ret;
 }
 
@@ -297,6 +303,11 @@ int frontend_get_inflight_fd(struct frontend *f, struct wire_inflight *inflight,
 int frontend_set_inflight_fd(struct frontend *f, const struct wire_inflight *inflight, int fd)
 {
 	return frontend_tell(f, WIRE_SET_INFLIGHT_FD, inflight, sizeof(*inflight), &fd, 1);
+}
+
+int frontend_set_log_fd(struct frontend *f, int fd)
+{
+	return frontend_tell(f, WIRE_SET_LOG_FD, NULL, 0, &fd, 1);
 }
 
 int frontend_set_log_base(struct frontend *f, uint64_t size, uint64_t offset, int fd)

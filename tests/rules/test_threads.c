@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "frontend/peer.h"
+#include "frontend/peer_log.h"
 #include "kit/counts.h"
 #include "kit/test.h"
 #include "kit/variant.h"
@@ -25,7 +25,8 @@ enum {
 	PATIENCE_MS = 20000,
 };
 
-enum action { STOP_AND_START, RESTART, DISABLE, MEMORY, TABLE, DROP, ACTIONS };
+/* In this order: what is between the beginning of a migration and its end happens during it. */
+enum action { MIGRATE, STOP_AND_START, RESTART, DISABLE, TABLE, CALL_OFF, MEMORY, DROP, ACTIONS };
 
 struct slot {
 	bool used;
@@ -36,6 +37,8 @@ struct slot {
 struct load {
 	struct crew crew;
 	struct peer *peer;
+	struct peer_log log;
+	bool migrates;
 	struct slot slots[CREW_QUEUES][SLOTS];
 	uint32_t in_flight[CREW_QUEUES];
 	uint64_t n_done;
@@ -191,10 +194,33 @@ static void open_session(struct load *l)
 	check(l, peer_start(l->peer));
 }
 
-/* The front-end dies in the middle of it, and another one starts with empty rings. */
+static void begin_migration(struct load *l)
+{
+	check(l, peer_log_begin(l->peer, &l->log));
+	peer_log_copy_all(&l->log);
+	l->migrates = true;
+}
+
+/* What the device wrote since it began was copied as the log said, while it wrote more. */
+static void end_migration(struct load *l)
+{
+	collect_all(l);
+	peer_log_copy_marked(&l->log);
+	for (uint32_t q = 0; l->migrates && q < CREW_QUEUES; q++)
+		for (int i = 0; i < SLOTS; i++)
+			if (!peer_log_is_same(&l->log, l->slots[q][i].gpa + BYTES, BYTES))
+				fail_msg("queue %u: what was written to slot %d was not copied", q,
+					 i);
+	check(l, peer_log_end(l->peer));
+	l->migrates = false;
+}
+
+/* The front-end dies in the middle of a migration, and another one starts with empty rings. */
 static void drop_session(struct load *l)
 {
+	begin_migration(l);
 	frontend_close(&l->peer->frontend);
+	l->migrates = false;
 	for (uint32_t q = 0; q < CREW_QUEUES; q++) {
 		/* Not before the device has let go of the rings: they are the same memory. */
 		while (atomic_load(&l->crew.sessions) == l->n_actions[DROP])
@@ -229,6 +255,12 @@ static void act(struct load *l, enum action action)
 	case TABLE:
 		check(l, frontend_set_mem_table(&l->peer->frontend, l->peer->guest));
 		break;
+	case MIGRATE:
+		begin_migration(l);
+		break;
+	case CALL_OFF:
+		end_migration(l);
+		break;
 	default:
 		drop_session(l);
 		break;
@@ -245,6 +277,7 @@ static void load_begin(struct load *l, uint32_t flags)
 	l->random = 2463534242;
 	assert_int_equal(crew_start(&l->crew, flags), 0);
 	assert_int_equal(peer_new(&config, &l->peer), 0);
+	assert_int_equal(peer_log_new(&l->log, l->peer->guest), 0);
 	for (int q = 0; q < CREW_QUEUES; q++) {
 		for (int i = 0; i < SLOTS; i++) {
 			struct slot *s = &l->slots[q][i];
@@ -260,6 +293,7 @@ static void load_end(struct load *l)
 {
 	collect_all(l);
 	check(l, peer_stop(l->peer));
+	peer_log_free(&l->log);
 	peer_free(l->peer);
 	crew_end(&l->crew);
 	if (l->crew.log.lines[VU_LOG_ERROR])
@@ -278,6 +312,8 @@ static void every_byte_is_right_while_everything_changes(void **state)
 			collect(l, q);
 			submit(l, q, draw(l, 40));
 		}
+		if (l->migrates)
+			peer_log_copy_marked(&l->log);
 		if (round % 16 == 15)
 			act(l, round / 16 % ACTIONS);
 	}

@@ -105,16 +105,45 @@ class Qemu(Machine):
                         capabilities=[{"capability": "x-ignore-shared", "state": True}])
             machine.qmp("migrate-set-parameters", mode="cpr-reboot")
         self.qmp("migrate", uri=f"unix:{successor._gate}")
+        state = self.wait_migration(timeout=timeout)
+        successor.wait_event("RESUME", timeout)
+        self.say(f"{self.name}: handed over to {successor.name} in {state['downtime']} ms")
+
+    def migrate(self, successor, bandwidth=0):
+        """Begins a live migration that copies memory, `bandwidth` bytes a second (0: no limit)."""
+        self.set_bandwidth(bandwidth)
+        successor.qmp("query-status")  # once it answers it listens
+        self.qmp("migrate", uri=f"unix:{successor._gate}")
+
+    def set_bandwidth(self, bandwidth):
+        """Also of a migration that is going on: with a limit it does not end by itself.
+
+        A guest that writes all the time has to be stopped for what it wrote last.
+        """
+        self.qmp("migrate-set-parameters", max_bandwidth=bandwidth,
+                 downtime_limit=1 if bandwidth else 2000)
+
+    def migrated(self, successor, timeout=60):
+        """Waits for its end; from then on the guest runs at the successor.  What QEMU tells of it."""
+        state = self.wait_migration(timeout=timeout)
+        successor.wait_event("RESUME", timeout)
+        return state
+
+    def wait_migration(self, rounds=None, timeout=30):
+        """Waits until memory was gone over so often, or until the end; what QEMU tells of it."""
         limit = time.monotonic() + timeout * FACTOR
         while (state := self.qmp("query-migrate"))["status"] != "completed":
             if state["status"] in ("failed", "cancelled"):
                 raise GuestError(f"{self.name}: migration {state['status']}: "
                                  f"{state.get('error-desc', 'no reason')}")
+            if rounds and state.get("ram", {}).get("dirty-sync-count", 0) >= rounds:
+                return state
             if time.monotonic() > limit:
                 raise GuestTimeout(f"{self.name}: the migration does not end: {state}")
             time.sleep(0.02)
-        successor.wait_event("RESUME", timeout)
-        self.say(f"{self.name}: handed over to {successor.name} in {state['downtime']} ms")
+        if rounds:
+            raise GuestError(f"{self.name}: the migration ended too early: {state}")
+        return state
 
     def qmp(self, command, **arguments):
         """Runs a QMP command ("device-add" or "device_add", as QEMU spells it); its result."""
