@@ -19,6 +19,7 @@ from lib.errors import GuestDied, GuestError
 from lib.machine import FACTOR
 
 QUEUES, CACHED = 4, 24  # MiB
+SIZE = 1024  # of the queues: their used rings have pages of their own
 LONG_TIMES = 20
 SLOW = 24 << 20  # bytes a second: a round of this guest's memory takes seconds
 VERIFY = """rm -f /tmp/status
@@ -49,7 +50,7 @@ class Moving:
             self.digest = hashlib.sha256(file.read()).hexdigest()
         # The second program of a migration does not mind that the first one has locked the image.
         self.backends = [[stack.enter_context(disk(t, i, *a, "--locking=off"))
-                          for i, a in ((image, [f"--num-queues={QUEUES}"]),
+                          for i, a in ((image, [f"--num-queues={QUEUES}", f"--queue-size={SIZE}"]),
                                        (cached, ["--read-only"]))] for _ in range(2)]
         self.place, self.guest, self.reads = 0, self._boot(0), None
         # With its last user a disk's cache would go.
@@ -58,9 +59,10 @@ class Moving:
     def _boot(self, place, **more):
         work, read = self.backends[place]
         return self.stack.enter_context(self.t.qemu(
-            Disk("blk", work, reconnect=1, num_queues=QUEUES, **self.props),
+            Disk("blk", work, reconnect=1, num_queues=QUEUES, queue_size=SIZE, **self.props),
             Disk("blk", read, num_queues=1, **self.props), qemu=self.qemu, cpus=4,
-            **self.options, **more))
+            # The kernel would clear pages before the device writes them: QEMU sees that by itself.
+            cmdline="init_on_alloc=0", **self.options, **more))
 
     def successor(self):
         """A QEMU that waits for the guest at the other place."""
@@ -160,7 +162,7 @@ def test_qemu11(t):
             m.verify(12)
             successor = m.successor()
             m.copy_twice(successor)
-            m.guest.qmp("migrate-cancel")
+            m.guest.qmp("migrate_cancel")
             wait_cancelled(m.guest)
             successor.close()
             m.fill_cache()

@@ -7,42 +7,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "frontend/peer_log.h"
-#include "rules/rig.h"
+#include "rules/moving.h"
 
 #define LOG_ALL RIG_BIT(VU_F_LOG_ALL)
-
-enum { RINGS, BUFFERS }; /* regions */
-
-static const struct guest_region two_regions[] = {
-	[RINGS] = {.gpa = 0, .size = 4 << 20, .uva = UINT64_C(0x7f0000000000)},
-	[BUFFERS] = {.gpa = 1 << 30, .size = 1 << 20, .uva = UINT64_C(0x7e0000000000)},
-};
-static const struct rig_config config = {.peer = {.n_regions = 2, .regions = two_regions}};
-static const struct rig_config grouped = {.peer = {.n_regions = 2, .regions = two_regions},
-					  .groups = true};
-
-static void open_with_log(struct rig *rig, struct peer_log *log, const struct rig_config *how)
-{
-	rig_open(rig, how);
-	for (int i = 0; i < RIG_QUEUES; i++)
-		rig->queues[i].region = BUFFERS;
-	assert_ok(peer_log_new(log, rig->peer->guest));
-}
-
-static void close_with_log(struct rig *rig, struct peer_log *log)
-{
-	peer_log_free(log);
-	rig_close(rig);
-}
-
-static void expect_same(const struct peer_log *log)
-{
-	uint64_t gpa = peer_log_differs(log);
-
-	if (gpa != GUEST_NONE)
-		fail_msg("what was written at %#llx was not copied", (unsigned long long)gpa);
-}
 
 /* What the driver does is copied as it is; what the device does, as the log says. */
 static void serve_and_copy(struct rig *rig, struct peer_log *log, uint32_t q, uint32_t n)
@@ -51,7 +18,7 @@ static void serve_and_copy(struct rig *rig, struct peer_log *log, uint32_t q, ui
 	peer_log_copy_all(log);
 	rig_pump(rig);
 	assert_true(peer_log_copy_marked(log) > 0);
-	expect_same(log);
+	moving_expect_same(log);
 	assert_int_equal(rig_collect(rig, q), n);
 }
 
@@ -61,14 +28,14 @@ static void a_copy_that_follows_the_log_is_as_the_memory(void **state)
 	struct rig rig;
 
 	(void)state;
-	open_with_log(&rig, &log, &grouped);
+	moving_open(&rig, &log, &moving_grouped);
 	rig_roundtrip(&rig, 0, 3);
 	assert_ok(peer_log_begin(rig.peer, &log));
 	for (uint32_t i = 0; i < 300; i++)
 		serve_and_copy(&rig, &log, i % 2, 1 + i % 7);
 	assert_int_equal(rig_stops(&rig), 0);
 	assert_int_equal(rig.started, 1);
-	close_with_log(&rig, &log);
+	moving_close(&rig, &log);
 }
 
 static void a_running_device_is_not_told_that_its_guest_moves(void **state)
@@ -78,7 +45,7 @@ static void a_running_device_is_not_told_that_its_guest_moves(void **state)
 	uint32_t acked;
 
 	(void)state;
-	open_with_log(&rig, &log, &config);
+	moving_open(&rig, &log, &moving_config);
 	acked = rig.acked;
 	for (int i = 0; i < 3; i++) {
 		assert_ok(peer_log_begin(rig.peer, &log));
@@ -89,7 +56,7 @@ static void a_running_device_is_not_told_that_its_guest_moves(void **state)
 	}
 	assert_int_equal(rig.acked, acked);
 	assert_int_equal(rig_stops(&rig), 0);
-	close_with_log(&rig, &log);
+	moving_close(&rig, &log);
 }
 
 static void nothing_is_marked_before_a_migration_or_after_one_that_was_called_off(void **state)
@@ -99,7 +66,7 @@ static void nothing_is_marked_before_a_migration_or_after_one_that_was_called_of
 	int mappings;
 
 	(void)state;
-	open_with_log(&rig, &log, &config);
+	moving_open(&rig, &log, &moving_config);
 	mappings = count_mappings_of("dirty log");
 	assert_ok(frontend_set_log_base(&rig.peer->frontend, log.bytes, 0, log.fd));
 	assert_int_equal(count_mappings_of("dirty log"), mappings + 1);
@@ -118,7 +85,7 @@ static void nothing_is_marked_before_a_migration_or_after_one_that_was_called_of
 	/* And once more. */
 	assert_ok(peer_log_begin(rig.peer, &log));
 	serve_and_copy(&rig, &log, 0, 3);
-	close_with_log(&rig, &log);
+	moving_close(&rig, &log);
 }
 
 static void requests_taken_before_a_migration_began_are_marked(void **state)
@@ -127,16 +94,16 @@ static void requests_taken_before_a_migration_began_are_marked(void **state)
 	struct rig rig;
 
 	(void)state;
-	open_with_log(&rig, &log, &config);
+	moving_open(&rig, &log, &moving_config);
 	rig_hold(&rig, 0, 3);
 	assert_ok(peer_log_begin(rig.peer, &log));
 	peer_log_copy_all(&log);
 	while (rig.queues[0].n_held)
 		rig_complete_held(&rig, 0);
 	assert_true(peer_log_copy_marked(&log) > 0);
-	expect_same(&log);
+	moving_expect_same(&log);
 	rig_wait_used(&rig, 0, 3);
-	close_with_log(&rig, &log);
+	moving_close(&rig, &log);
 }
 
 static void requests_that_another_thread_completes_are_marked(void **state)
@@ -145,7 +112,7 @@ static void requests_that_another_thread_completes_are_marked(void **state)
 	struct rig rig;
 
 	(void)state;
-	open_with_log(&rig, &log, &config);
+	moving_open(&rig, &log, &moving_config);
 	assert_ok(peer_log_begin(rig.peer, &log));
 	rig_hold(&rig, 0, 1);
 	peer_log_copy_all(&log);
@@ -154,9 +121,9 @@ static void requests_that_another_thread_completes_are_marked(void **state)
 	rig.queues[0].n_held = 0;
 	rig_pump(&rig);
 	assert_true(peer_log_copy_marked(&log) > 0);
-	expect_same(&log);
+	moving_expect_same(&log);
 	rig_wait_used(&rig, 0, 1);
-	close_with_log(&rig, &log);
+	moving_close(&rig, &log);
 }
 
 static void a_log_may_be_replaced_under_running_rings(void **state)
@@ -166,7 +133,7 @@ static void a_log_may_be_replaced_under_running_rings(void **state)
 	int mappings;
 
 	(void)state;
-	open_with_log(&rig, &log, &grouped);
+	moving_open(&rig, &log, &moving_grouped);
 	assert_ok(peer_log_new(&other, rig.peer->guest));
 	assert_ok(peer_log_begin(rig.peer, &log));
 	mappings = count_mappings_of("dirty log");
@@ -181,7 +148,7 @@ static void a_log_may_be_replaced_under_running_rings(void **state)
 		assert_int_equal(peer_log_count(old), 0);
 	}
 	peer_log_free(&other);
-	close_with_log(&rig, &log);
+	moving_close(&rig, &log);
 }
 
 static void a_log_is_used_by_every_ring_when_it_is_acked(void **state)
@@ -192,7 +159,7 @@ static void a_log_is_used_by_every_ring_when_it_is_acked(void **state)
 	struct rig rig;
 
 	(void)state;
-	open_with_log(&rig, &log, &grouped);
+	moving_open(&rig, &log, &moving_grouped);
 	wire.size = log.bytes;
 	rig.group_stands = true;
 	assert_ok(frontend_send(&rig.peer->frontend, WIRE_SET_LOG_BASE, 0, &wire, sizeof(wire),
@@ -202,7 +169,7 @@ static void a_log_is_used_by_every_ring_when_it_is_acked(void **state)
 	rig.group_stands = false;
 	assert_ok(frontend_recv(&rig.peer->frontend, &reply));
 	assert_int_equal(reply.hdr.size, 8);
-	close_with_log(&rig, &log);
+	moving_close(&rig, &log);
 }
 
 /* QEMU's order where a guest boots while it moves: LOG_ALL, the rings, KICK, SET_LOG_BASE, ENABLE.
@@ -214,7 +181,7 @@ static void a_device_that_starts_during_a_migration_misses_nothing(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_make(&rig, &config);
+	rig_make(&rig, &moving_config);
 	rig_connect(&rig);
 	f = &rig.peer->frontend;
 	assert_ok(peer_negotiate(rig.peer));
@@ -223,7 +190,7 @@ static void a_device_that_starts_during_a_migration_misses_nothing(void **state)
 	assert_ok(frontend_set_memory(f, rig.peer->guest));
 	assert_ok(peer_log_new(&log, rig.peer->guest));
 	for (uint32_t q = 0; q < 2; q++) {
-		rig.queues[q].region = BUFFERS;
+		rig.queues[q].region = MOVING_BUFFERS;
 		rig_add(&rig, q);
 		driver_publish(rig.peer->queues[q]);
 	}
@@ -240,11 +207,11 @@ static void a_device_that_starts_during_a_migration_misses_nothing(void **state)
 		assert_ok(frontend_set_vring_enable(f, q, true));
 	rig_pump(&rig);
 	peer_log_copy_marked(&log);
-	expect_same(&log);
+	moving_expect_same(&log);
 	rig_wait_used(&rig, 0, 1);
 	rig_wait_used(&rig, 1, 1);
 	serve_and_copy(&rig, &log, 0, 3);
-	close_with_log(&rig, &log);
+	moving_close(&rig, &log);
 }
 
 static void what_was_served_before_the_log_came_is_marked_when_it_comes(void **state)
@@ -254,7 +221,7 @@ static void what_was_served_before_the_log_came_is_marked_when_it_comes(void **s
 	struct rig rig;
 
 	(void)state;
-	open_with_log(&rig, &log, &config);
+	moving_open(&rig, &log, &moving_config);
 	f = &rig.peer->frontend;
 	peer_log_copy_all(&log);
 	assert_ok(frontend_set_features(f, f->features | LOG_ALL));
@@ -263,8 +230,8 @@ static void what_was_served_before_the_log_came_is_marked_when_it_comes(void **s
 	rig_roundtrip(&rig, 0, 3);
 	assert_ok(frontend_set_log_base(f, log.bytes, 0, log.fd));
 	peer_log_copy_marked(&log);
-	expect_same(&log);
-	close_with_log(&rig, &log);
+	moving_expect_same(&log);
+	moving_close(&rig, &log);
 }
 
 /* New addresses are the next start's, and where they are logged goes with them. */
@@ -276,17 +243,17 @@ static void addresses_of_the_next_start_do_not_move_the_marks_of_this_ring(void 
 	struct rig rig;
 
 	(void)state;
-	open_with_log(&rig, &log, &config);
+	moving_open(&rig, &log, &moving_config);
 	assert_ok(peer_log_begin(rig.peer, &log));
 	ring = rig.peer->queues[0];
 	used = ring->used_gpa;
-	ring->used_gpa = guest_alloc_in(rig.peer->guest, RINGS, 1 << 16, 4096);
+	ring->used_gpa = guest_alloc_in(rig.peer->guest, MOVING_RINGS, 1 << 16, 4096);
 	assert_ok(peer_log_ring(rig.peer, 0, WIRE_VRING_F_LOG));
 	ring->used_gpa = used;
 	serve_and_copy(&rig, &log, 0, 3);
 	assert_ok(peer_log_ring(rig.peer, 0, WIRE_VRING_F_LOG));
 	serve_and_copy(&rig, &log, 0, 3);
-	close_with_log(&rig, &log);
+	moving_close(&rig, &log);
 }
 
 static void without_f_log_the_ring_itself_is_not_marked(void **state)
@@ -295,7 +262,7 @@ static void without_f_log_the_ring_itself_is_not_marked(void **state)
 	struct rig rig;
 
 	(void)state;
-	open_with_log(&rig, &log, &config);
+	moving_open(&rig, &log, &moving_config);
 	assert_ok(peer_log_begin(rig.peer, &log));
 	assert_ok(peer_log_ring(rig.peer, 0, 0));
 	rig_submit(&rig, 0, 1);
@@ -303,7 +270,7 @@ static void without_f_log_the_ring_itself_is_not_marked(void **state)
 	rig_wait_used(&rig, 0, 1);
 	assert_int_equal(peer_log_count(&log), 1);
 	assert_true(peer_log_has(&log, rig.queues[0].buffers));
-	close_with_log(&rig, &log);
+	moving_close(&rig, &log);
 }
 
 static void a_stop_is_answered_when_all_is_marked(void **state)
@@ -312,7 +279,7 @@ static void a_stop_is_answered_when_all_is_marked(void **state)
 	struct rig rig;
 
 	(void)state;
-	open_with_log(&rig, &log, &config);
+	moving_open(&rig, &log, &moving_config);
 	assert_ok(peer_log_begin(rig.peer, &log));
 	rig_hold(&rig, 0, 2);
 	peer_log_copy_all(&log);
@@ -322,7 +289,7 @@ static void a_stop_is_answered_when_all_is_marked(void **state)
 	rig_complete_held(&rig, 0);
 	rig_recv_stop(&rig, 0);
 	peer_log_copy_marked(&log);
-	expect_same(&log);
+	moving_expect_same(&log);
 	/* It starts again while it moves, as after a failure at the other side. */
 	rig.mode = RIG_SERVE;
 	rig_collect(&rig, 0);
@@ -330,7 +297,7 @@ static void a_stop_is_answered_when_all_is_marked(void **state)
 	rig_start_queue(&rig, 0);
 	assert_ok(peer_log_ring(rig.peer, 0, WIRE_VRING_F_LOG));
 	serve_and_copy(&rig, &log, 0, 3);
-	close_with_log(&rig, &log);
+	moving_close(&rig, &log);
 }
 
 static void an_eventfd_says_that_something_was_marked(void **state)
@@ -341,7 +308,7 @@ static void an_eventfd_says_that_something_was_marked(void **state)
 	uint64_t n;
 
 	(void)state;
-	open_with_log(&rig, &log, &grouped);
+	moving_open(&rig, &log, &moving_grouped);
 	assert_ok(frontend_set_log_fd(&rig.peer->frontend, fd));
 	rig_roundtrip(&rig, 0, 1);
 	assert_int_equal(read(fd, &n, sizeof(n)), -1);
@@ -356,118 +323,8 @@ static void an_eventfd_says_that_something_was_marked(void **state)
 	(void)!read(fd, &n, sizeof(n));
 	rig_roundtrip(&rig, 0, 1);
 	assert_int_equal(read(fd, &n, sizeof(n)), -1);
-	close_with_log(&rig, &log);
+	moving_close(&rig, &log);
 	close(fd);
-}
-
-static void a_descriptor_for_the_log_that_is_no_eventfd_ends_the_session(void **state)
-{
-	int fds[2];
-	struct rig rig;
-
-	(void)state;
-	rig_open(&rig, &config);
-	rig.peer->frontend.need_reply = false;
-	assert_int_equal(pipe(fds), 0);
-	(void)frontend_set_log_fd(&rig.peer->frontend, fds[1]);
-	assert_ok(frontend_wait_closed(&rig.peer->frontend));
-	rig_expect_errors(&rig, "descriptor is no eventfd", 1);
-	close(fds[0]);
-	close(fds[1]);
-	rig_close(&rig);
-}
-
-/* Nobody looks at the reply, so a log that cannot be ends the session. */
-static void refuse_log(uint64_t size, uint64_t offset, int fd, const char *why)
-{
-	struct rig rig;
-
-	rig_open(&rig, &config);
-	assert_int_equal(frontend_set_log_base(&rig.peer->frontend, size, offset, fd), -ECONNRESET);
-	rig_expect_errors(&rig, why, 1);
-	rig_close(&rig);
-	close(fd);
-}
-
-static int file_of(off_t bytes)
-{
-	int fd = memfd_create("dirty log", MFD_CLOEXEC);
-
-	assert_int_equal(ftruncate(fd, bytes), 0);
-	return fd;
-}
-
-static void a_log_that_cannot_be_ends_the_session_with_a_line(void **state)
-{
-	(void)state;
-	refuse_log(0, 0, file_of(4096), "its size is 0");
-	refuse_log(8192, 0, file_of(4096), "beyond the end of its file");
-	refuse_log(4096, 4096, file_of(4096), "beyond the end of its file");
-	refuse_log(1, UINT64_MAX, file_of(4096), "offset");
-	refuse_log(UINT64_MAX, 0, file_of(4096), "SET_LOG_BASE");
-	refuse_log(4096, 0, eventfd(0, EFD_CLOEXEC), "no memory");
-}
-
-static void a_log_without_its_size_ends_the_session(void **state)
-{
-	const uint64_t address = 0x1000;
-	int fd = file_of(4096);
-	struct rig rig;
-
-	(void)state;
-	rig_open(&rig, &config);
-	assert_ok(frontend_send(&rig.peer->frontend, WIRE_SET_LOG_BASE, 0, &address,
-				sizeof(address), &fd, 1));
-	assert_ok(frontend_wait_closed(&rig.peer->frontend));
-	rig_expect_errors(&rig, "without size and offset", 1);
-	rig_close(&rig);
-	close(fd);
-}
-
-static void pages_past_the_logs_end_are_told_once_and_never_written(void **state)
-{
-	struct peer_log log;
-	struct rig rig;
-
-	(void)state;
-	open_with_log(&rig, &log, &config);
-	/* Enough for the rings alone; what follows in the file is not ours. */
-	log.bytes = 4096;
-	assert_ok(peer_log_begin(rig.peer, &log));
-	rig_roundtrip(&rig, 0, 20);
-	rig_expect_errors(&rig, "past the end of the dirty log", 1);
-	log.bytes = (two_regions[BUFFERS].gpa >> 15) + 4096;
-	assert_false(peer_log_has(&log, rig.queues[0].buffers));
-	assert_true(peer_log_has(&log, rig.peer->queues[0]->used_gpa));
-	/* A log that is long enough is told nothing of. */
-	assert_ok(peer_log_begin(rig.peer, &log));
-	rig_roundtrip(&rig, 0, 20);
-	assert_true(peer_log_has(&log, rig.queues[0].buffers));
-	close_with_log(&rig, &log);
-}
-
-static void a_log_that_is_truncated_ends_only_its_session(void **state)
-{
-	struct peer_log log;
-	struct rig rig;
-
-	(void)state;
-	open_with_log(&rig, &log, &config);
-	assert_ok(vu_device_guard(rig.dev));
-	assert_ok(peer_log_begin(rig.peer, &log));
-	rig_roundtrip(&rig, 0, 2);
-	assert_int_equal(ftruncate(log.fd, 0), 0);
-	rig_submit(&rig, 0, 1);
-	assert_ok(frontend_wait_closed(&rig.peer->frontend));
-	rig_expect_errors(&rig, "truncated", 1);
-	peer_log_free(&log);
-	/* The next front-end is served. */
-	rig_connect(&rig);
-	driver_reset(rig.peer->queues[0]);
-	driver_reset(rig.peer->queues[1]);
-	assert_ok(peer_start(rig.peer));
-	rig_roundtrip(&rig, 0, 3);
-	rig_close(&rig);
 }
 
 static void the_next_session_knows_nothing_of_the_last_ones_log(void **state)
@@ -477,7 +334,7 @@ static void the_next_session_knows_nothing_of_the_last_ones_log(void **state)
 	int mappings;
 
 	(void)state;
-	open_with_log(&rig, &log, &config);
+	moving_open(&rig, &log, &moving_config);
 	mappings = count_mappings_of("dirty log");
 	assert_ok(peer_log_begin(rig.peer, &log));
 	rig_hold(&rig, 0, 1);
@@ -494,24 +351,7 @@ static void the_next_session_knows_nothing_of_the_last_ones_log(void **state)
 	assert_ok(peer_start(rig.peer));
 	rig_roundtrip(&rig, 0, 3);
 	assert_int_equal(peer_log_count(&log), 0);
-	close_with_log(&rig, &log);
-}
-
-static void a_device_may_refuse_to_be_moved(void **state)
-{
-	struct rig_config never = config;
-	int fd = file_of(4096);
-	struct rig rig;
-
-	(void)state;
-	never.device.forbidden = LOG_ALL;
-	rig_open(&rig, &never);
-	assert_false(rig.peer->frontend.offered_features & LOG_ALL);
-	assert_false(rig.peer->frontend.offered_protocol_features & RIG_BIT(WIRE_PF_LOG_SHMFD));
-	assert_int_equal(frontend_set_log_base(&rig.peer->frontend, 4096, 0, fd), -ECONNRESET);
-	rig_expect_errors(&rig, "needs LOG_SHMFD", 1);
-	rig_close(&rig);
-	close(fd);
+	moving_close(&rig, &log);
 }
 
 static void a_request_that_is_put_back_is_marked_whole(void **state)
@@ -521,7 +361,7 @@ static void a_request_that_is_put_back_is_marked_whole(void **state)
 	struct rig rig;
 
 	(void)state;
-	open_with_log(&rig, &log, &config);
+	moving_open(&rig, &log, &moving_config);
 	assert_ok(peer_log_begin(rig.peer, &log));
 	rig_hold(&rig, 0, 1);
 	req = rig.queues[0].held[0];
@@ -530,8 +370,8 @@ static void a_request_that_is_put_back_is_marked_whole(void **state)
 	assert_ok(vu_req_put_back(req));
 	rig.queues[0].n_held = 0;
 	peer_log_copy_marked(&log);
-	expect_same(&log);
-	close_with_log(&rig, &log);
+	moving_expect_same(&log);
+	moving_close(&rig, &log);
 }
 
 int main(void)
@@ -551,13 +391,7 @@ int main(void)
 		cmocka_unit_test(without_f_log_the_ring_itself_is_not_marked),
 		cmocka_unit_test(a_stop_is_answered_when_all_is_marked),
 		cmocka_unit_test(an_eventfd_says_that_something_was_marked),
-		cmocka_unit_test(a_descriptor_for_the_log_that_is_no_eventfd_ends_the_session),
-		cmocka_unit_test(a_log_that_cannot_be_ends_the_session_with_a_line),
-		cmocka_unit_test(a_log_without_its_size_ends_the_session),
-		cmocka_unit_test(pages_past_the_logs_end_are_told_once_and_never_written),
-		cmocka_unit_test(a_log_that_is_truncated_ends_only_its_session),
 		cmocka_unit_test(the_next_session_knows_nothing_of_the_last_ones_log),
-		cmocka_unit_test(a_device_may_refuse_to_be_moved),
 		cmocka_unit_test(a_request_that_is_put_back_is_marked_whole),
 	};
 
