@@ -254,12 +254,17 @@ void rig_connect(struct rig *rig)
 	assert_ok(vu_device_attach(rig->dev, fd));
 }
 
-void rig_open(struct rig *rig, const struct rig_config *config)
+void rig_start(struct rig *rig)
 {
-	rig_make(rig, config);
 	rig_connect(rig);
 	if (peer_start(rig->peer))
 		fail_msg("%s\n%s", rig->peer->frontend.error, rig->log.text);
+}
+
+void rig_open(struct rig *rig, const struct rig_config *config)
+{
+	rig_make(rig, config);
+	rig_start(rig);
 }
 
 void rig_open_grouped(struct rig *rig)

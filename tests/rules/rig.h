@@ -93,7 +93,7 @@ struct rig {
 	int started_result;
 	int begin_result;
 	int config_result; /* of both that have to do with it */
-	bool once; /* call once per wake */
+	bool once;	   /* call once per wake */
 	uint32_t begun, ended, acked, started, stopped, resets, resets_before_stop, written;
 	int why;	    /* session_end's last reason */
 	uint32_t completed; /* requests, in all */
@@ -110,8 +110,9 @@ struct rig {
 void rig_make_device(struct rig *rig, const struct rig_config *config);
 /* The device and the peer; not yet connected.  NULL: 2 queues, and all that is usual. */
 void rig_make(struct rig *rig, const struct rig_config *config);
-/* Connect; and negotiate and start. */
+/* Connect; and negotiate and start; and make all that first. */
 void rig_connect(struct rig *rig);
+void rig_start(struct rig *rig);
 void rig_open(struct rig *rig, const struct rig_config *config);
 /* Started, with both queues in one group. */
 void rig_open_grouped(struct rig *rig);
@@ -142,6 +143,11 @@ void rig_complete_held(struct rig *rig, uint32_t q);
 /* Of all queues: what it holds, and what each was told of its stops. */
 uint32_t rig_held(const struct rig *rig);
 uint32_t rig_stops(const struct rig *rig);
+
+static inline struct frontend *rig_front(const struct rig *rig)
+{
+	return &rig->peer->frontend;
+}
 
 /* How many log lines have this text? */
 uint32_t rig_logged(struct rig *rig, const char *text);

@@ -16,11 +16,6 @@
 
 enum { FDS_OF_A_MESSAGE = 8, FDS_MOST = 32 };
 
-static struct frontend *front(struct rig *rig)
-{
-	return &rig->peer->frontend;
-}
-
 /* The session and its device go, and what waits is let go after that. */
 static void close_all(struct rig *rig, int peer)
 {
@@ -45,8 +40,8 @@ static void a_socket_after_more_descriptors_than_a_message_has(void **state)
 		for (uint32_t k = 0; k < places[i]; k++)
 			fds[k] = event;
 		fds[places[i]] = lingering_socket(&peer);
-		assert_ok(
-			frontend_send(front(&rig), WIRE_SET_OWNER, 0, NULL, 0, fds, places[i] + 1));
+		assert_ok(frontend_send(rig_front(&rig), WIRE_SET_OWNER, 0, NULL, 0, fds,
+					places[i] + 1));
 		close(fds[places[i]]);
 		rig_pump(&rig);
 		assert_int_equal(rig.ended, 1);
@@ -141,8 +136,8 @@ static void a_socket_inside_a_socket(void **state)
 
 		rig_open(&rig, NULL);
 		fd = makes[i % 4].make(makes[i % 4].type, &peer);
-		assert_ok(frontend_send(front(&rig), uses[i / 4].request, 0, uses[i / 4].payload,
-					uses[i / 4].size, &fd, 1));
+		assert_ok(frontend_send(rig_front(&rig), uses[i / 4].request, 0,
+					uses[i / 4].payload, uses[i / 4].size, &fd, 1));
 		/* Before the device does: it is the last one to hold it. */
 		close(fd);
 		rig_pump(&rig);
@@ -163,7 +158,7 @@ static void nothing_can_be_sent_to_a_call_socket(void **state)
 	(void)state;
 	assert_ok(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
 	rig_open(&rig, NULL);
-	assert_ok(frontend_set_vring_call(front(&rig), 0, pair[1]));
+	assert_ok(frontend_set_vring_call(rig_front(&rig), 0, pair[1]));
 	assert_int_equal(send(pair[0], "", 1, MSG_NOSIGNAL), -1);
 	rig_close(&rig);
 	close(pair[0]);
@@ -180,9 +175,9 @@ static void a_socket_in_a_message_that_nobody_reads(void **state)
 	(void)state;
 	rig_open(&rig, NULL);
 	fd = lingering_socket(&peer);
-	assert_ok(frontend_send_raw(front(&rig), &wrong, NULL, 0, NULL, 0));
-	assert_ok(frontend_send(front(&rig), WIRE_SET_OWNER, 0, NULL, 0, NULL, 0));
-	assert_ok(frontend_send(front(&rig), WIRE_SET_OWNER, 0, NULL, 0, &fd, 1));
+	assert_ok(frontend_send_raw(rig_front(&rig), &wrong, NULL, 0, NULL, 0));
+	assert_ok(frontend_send(rig_front(&rig), WIRE_SET_OWNER, 0, NULL, 0, NULL, 0));
+	assert_ok(frontend_send(rig_front(&rig), WIRE_SET_OWNER, 0, NULL, 0, &fd, 1));
 	close(fd);
 	vu_device_detach(rig.dev);
 	rig_pump(&rig);

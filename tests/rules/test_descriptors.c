@@ -19,11 +19,6 @@
 
 enum { SLOW_BYTES = 1 << 20, KEPT_MOST = 16 };
 
-static struct frontend *front(struct rig *rig)
-{
-	return &rig->peer->frontend;
-}
-
 static void slow_file_or_skip(struct slow_file *slow)
 {
 	const char *why;
@@ -37,17 +32,17 @@ static void slow_file_or_skip(struct slow_file *slow)
 
 static int as_kick(struct rig *rig, int fd)
 {
-	return frontend_set_vring_kick(front(rig), 0, fd);
+	return frontend_set_vring_kick(rig_front(rig), 0, fd);
 }
 
 static int as_call(struct rig *rig, int fd)
 {
-	return frontend_set_vring_call(front(rig), 0, fd);
+	return frontend_set_vring_call(rig_front(rig), 0, fd);
 }
 
 static int as_error(struct rig *rig, int fd)
 {
-	return frontend_set_vring_err(front(rig), 0, fd);
+	return frontend_set_vring_err(rig_front(rig), 0, fd);
 }
 
 static int as_memory(struct rig *rig, int fd)
@@ -55,7 +50,7 @@ static int as_memory(struct rig *rig, int fd)
 	const struct guest_region region = {
 		.gpa = 1 << 30, .size = SLOW_BYTES, .uva = UINT64_C(0x7e0000000000), .fd = fd};
 
-	return frontend_add_mem_reg(front(rig), &region);
+	return frontend_add_mem_reg(rig_front(rig), &region);
 }
 
 static int as_inflight_log(struct rig *rig, int fd)
@@ -63,18 +58,18 @@ static int as_inflight_log(struct rig *rig, int fd)
 	const struct wire_inflight info = {
 		.mmap_size = SLOW_BYTES, .n_queues = 2, .queue_size = 64};
 
-	return frontend_set_inflight_fd(front(rig), &info, fd);
+	return frontend_set_inflight_fd(rig_front(rig), &info, fd);
 }
 
 static int as_channel(struct rig *rig, int fd)
 {
-	return frontend_tell(front(rig), WIRE_SET_BACKEND_REQ_FD, NULL, 0, &fd, 1);
+	return frontend_tell(rig_front(rig), WIRE_SET_BACKEND_REQ_FD, NULL, 0, &fd, 1);
 }
 
 /* With a message that takes none. */
 static int as_ballast(struct rig *rig, int fd)
 {
-	return frontend_tell(front(rig), WIRE_SET_OWNER, NULL, 0, &fd, 1);
+	return frontend_tell(rig_front(rig), WIRE_SET_OWNER, NULL, 0, &fd, 1);
 }
 
 static int (*const uses[])(struct rig *rig, int fd) = {
@@ -152,7 +147,7 @@ static void who_sends_too_many_of_them_gets_no_device_any_more(void **state)
 	for (int i = 0; i < KEPT_MOST; i++) {
 		rig_connect(&rig);
 		(void)as_ballast(&rig, fd);
-		assert_ok(frontend_wait_closed(front(&rig)));
+		assert_ok(frontend_wait_closed(rig_front(&rig)));
 		rig_pump(&rig);
 	}
 	rig_expect_errors(&rig, "has a network socket", KEPT_MOST);
@@ -265,7 +260,7 @@ static int add_sparse(struct rig *rig, uint32_t i, uint64_t size)
 					    .fd = fd};
 
 	assert_ok(ftruncate(fd, (off_t)size));
-	ret = frontend_add_mem_reg(front(rig), &region);
+	ret = frontend_add_mem_reg(rig_front(rig), &region);
 	close(fd);
 	return ret;
 }
@@ -295,8 +290,7 @@ static void one_device_maps_no_more_than_its_limit(void **state)
 	/* What a session mapped is free with its end. */
 	peer_disconnect(rig.peer);
 	rig_pump(&rig);
-	rig_connect(&rig);
-	assert_ok(peer_start(rig.peer));
+	rig_start(&rig);
 	assert_ok(add_sparse(&rig, 0, 4 * mebi));
 	rig_close(&rig);
 }
@@ -318,8 +312,7 @@ static void what_outstanding_requests_use_counts_until_they_end(void **state)
 	rig_complete_held(&rig, 0);
 	peer_disconnect(rig.peer);
 	rig_pump(&rig);
-	rig_connect(&rig);
-	assert_ok(peer_start(rig.peer));
+	rig_start(&rig);
 	rig_close(&rig);
 }
 
@@ -364,13 +357,13 @@ static void the_front_ends_own_end_is_refused(void **state)
 		struct rig rig;
 
 		rig_open(&rig, NULL);
-		(void)uses[i](&rig, front(&rig)->fd);
+		(void)uses[i](&rig, rig_front(&rig)->fd);
 		rig_pump(&rig);
 		if (!rig_logged(&rig, "own end of this connection")) {
 			print_message("[  SKIP  ] no unix_diag in this kernel\n");
 			skip();
 		}
-		assert_ok(frontend_wait_closed(front(&rig)));
+		assert_ok(frontend_wait_closed(rig_front(&rig)));
 		rig_expect_errors(&rig, "own end of this connection", 1);
 		rig_close(&rig);
 	}
@@ -398,7 +391,7 @@ static void the_end_of_an_accepted_connection_is_known_by_its_name(void **state)
 	assert_ok(vu_device_attach(rig.dev, theirs));
 	assert_ok(peer_adopt(rig.peer, ours));
 	(void)as_ballast(&rig, ours);
-	assert_ok(frontend_wait_closed(front(&rig)));
+	assert_ok(frontend_wait_closed(rig_front(&rig)));
 	rig_pump(&rig);
 	rig_expect_errors(&rig, "own end of this connection", 1);
 	rig_close(&rig);
@@ -420,7 +413,7 @@ static void the_front_end_hears_of_the_end_while_a_forked_child_lives(void **sta
 		_exit(read(hold[0], &byte, 1) != 0);
 	}
 	vu_device_detach(rig.dev);
-	assert_ok(frontend_wait_closed(front(&rig)));
+	assert_ok(frontend_wait_closed(rig_front(&rig)));
 	rig_pump(&rig);
 	rig_close(&rig);
 	close(hold[0]);
@@ -443,7 +436,7 @@ static void a_forked_child_does_not_end_its_parents_session(void **state)
 		_exit(0);
 	}
 	assert_int_equal(waitpid(child, NULL, 0), child);
-	assert_int_equal(recv(front(&rig)->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK), -1);
+	assert_int_equal(recv(rig_front(&rig)->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK), -1);
 	/* The epoll set is one with the child's: the socket is not watched any more. */
 	vu_device_detach(rig.dev);
 	rig_close(&rig);

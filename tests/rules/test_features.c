@@ -8,11 +8,6 @@
 enum { STATUS_FEATURES_OK = 8, STATUS_DRIVER_OK = 4 };
 enum { OWN_BIT = 3, STRANGE_BIT = 5 };
 
-static struct frontend *front(struct rig *rig)
-{
-	return &rig->peer->frontend;
-}
-
 /* Up to where the driver would choose its features. */
 static void negotiate(struct rig *rig, const struct rig_config *config)
 {
@@ -32,7 +27,7 @@ static void without_protocol_features_every_ring_is_enabled(void **state)
 	(void)state;
 	/* The peer sends no SET_VRING_ENABLE then. */
 	rig_open(&rig, &plain);
-	assert_true(front(&rig)->features == plain.peer.features);
+	assert_true(rig_front(&rig)->features == plain.peer.features);
 	rig_roundtrip(&rig, 0, 2);
 	rig_roundtrip(&rig, 1, 2);
 	rig_close(&rig);
@@ -45,12 +40,12 @@ static void with_protocol_features_no_ring_is_enabled_by_itself(void **state)
 	(void)state;
 	negotiate(&rig, NULL);
 	assert_ok(peer_set_driver(rig.peer));
-	assert_ok(frontend_set_memory(front(&rig), rig.peer->guest));
+	assert_ok(frontend_set_memory(rig_front(&rig), rig.peer->guest));
 	assert_ok(peer_start_queue(rig.peer, 0));
 	rig_submit(&rig, 0, 2);
 	rig_assert_idle(&rig);
 	assert_int_equal(rig_collect(&rig, 0), 0);
-	assert_ok(frontend_set_vring_enable(front(&rig), 0, true));
+	assert_ok(frontend_set_vring_enable(rig_front(&rig), 0, true));
 	rig_wait_used(&rig, 0, 2);
 	rig_close(&rig);
 }
@@ -65,7 +60,7 @@ static void device_bits_that_were_not_offered_are_logged_once_and_not_reported(v
 	(void)state;
 	negotiate(&rig, &config);
 	for (int i = 0; i < 3; i++)
-		assert_ok(frontend_set_features(front(&rig), acked));
+		assert_ok(frontend_set_features(rig_front(&rig), acked));
 	assert_int_equal(rig_logged(&rig, "not offered: 0x20"), 1);
 	assert_true(vu_device_features(rig.dev) == (RIG_BIT(VU_F_VERSION_1) | RIG_BIT(OWN_BIT)));
 	assert_int_equal(vu_device_has_feature(rig.dev, OWN_BIT), 1);
@@ -91,10 +86,10 @@ static void ring_bits_that_were_not_offered_are_obeyed(void **state)
 
 	(void)state;
 	negotiate(&rig, &config);
-	assert_false(front(&rig)->offered_features & config.device.forbidden);
+	assert_false(rig_front(&rig)->offered_features & config.device.forbidden);
 	assert_ok(frontend_set_features(
-		front(&rig), (front(&rig)->offered_features & ~RIG_BIT(VU_F_RING_PACKED)) |
-				     config.device.forbidden));
+		rig_front(&rig), (rig_front(&rig)->offered_features & ~RIG_BIT(VU_F_RING_PACKED)) |
+					 config.device.forbidden));
 	ring = rig.peer->queues[0];
 	ring->event_idx = rig.peer->queues[1]->event_idx = true;
 	assert_ok(peer_start_rings(rig.peer));
@@ -125,12 +120,13 @@ static void a_driver_without_version_1_ends_the_session_at_the_start(void **stat
 	negotiate(&rig, NULL);
 	rig.peer->config.features = ~(RIG_BIT(VU_F_VERSION_1) | RIG_BIT(VU_F_RING_PACKED));
 	/* Not before: QEMU sends features before a driver has chosen. */
-	assert_ok(frontend_set_features(front(&rig), RIG_BIT(VU_F_PROTOCOL_FEATURES)));
-	assert_ok(frontend_set_memory(front(&rig), rig.peer->guest));
-	assert_ok(frontend_setup_ring(front(&rig), rig.peer->queues[0], 0));
+	assert_ok(frontend_set_features(rig_front(&rig), RIG_BIT(VU_F_PROTOCOL_FEATURES)));
+	assert_ok(frontend_set_memory(rig_front(&rig), rig.peer->guest));
+	assert_ok(frontend_setup_ring(rig_front(&rig), rig.peer->queues[0], 0));
 	rig_assert_idle(&rig);
-	assert_int_equal(frontend_set_vring_kick(front(&rig), 0, rig.peer->queues[0]->kick.device),
-			 -ECONNRESET);
+	assert_int_equal(
+		frontend_set_vring_kick(rig_front(&rig), 0, rig.peer->queues[0]->kick.device),
+		-ECONNRESET);
 	rig_expect_errors(&rig, "cannot start", 1);
 	assert_int_equal(rig.ended, 1);
 	assert_int_equal(rig.started, 0);
@@ -143,7 +139,7 @@ static void a_driver_that_chooses_again_can_start(void **state)
 
 	(void)state;
 	negotiate(&rig, NULL);
-	assert_ok(frontend_set_features(front(&rig), RIG_BIT(VU_F_PROTOCOL_FEATURES)));
+	assert_ok(frontend_set_features(rig_front(&rig), RIG_BIT(VU_F_PROTOCOL_FEATURES)));
 	assert_ok(peer_set_driver(rig.peer));
 	assert_ok(peer_start_rings(rig.peer));
 	rig_roundtrip(&rig, 0, 1);
@@ -162,10 +158,10 @@ static void a_veto_leaves_features_ok_clear_and_ends_the_session_at_a_start(void
 	assert_ok(peer_negotiate(rig.peer));
 	assert_int_equal(peer_set_driver(rig.peer), -EREMOTEIO);
 	rig_expect_errors(&rig, "FEATURES_OK stays clear", 1);
-	assert_ok(frontend_get_status(front(&rig), &status));
+	assert_ok(frontend_get_status(rig_front(&rig), &status));
 	assert_int_equal(status, 1 | 2);
 	assert_int_equal(vu_device_is_attached(rig.dev), 1);
-	assert_ok(frontend_set_memory(front(&rig), rig.peer->guest));
+	assert_ok(frontend_set_memory(rig_front(&rig), rig.peer->guest));
 	assert_int_equal(peer_start_queue(rig.peer, 0), -ECONNRESET);
 	rig_expect_errors(&rig, "cannot start", 1);
 	rig_close(&rig);
@@ -215,14 +211,14 @@ static void a_reset_stops_and_disables_all_and_the_session_stays(void **state)
 	rig_open(&rig, NULL);
 	rig_roundtrip(&rig, 0, 3);
 	if (*state)
-		assert_ok(frontend_set_status(front(&rig), 0));
+		assert_ok(frontend_set_status(rig_front(&rig), 0));
 	else
-		assert_ok(frontend_reset_device(front(&rig)));
+		assert_ok(frontend_reset_device(rig_front(&rig)));
 	assert_int_equal(rig.resets, 1);
 	assert_int_equal(rig.stopped, 1);
 	assert_int_equal(rig.queues[0].stops, 1);
 	assert_int_equal(rig.queues[1].stops, 1);
-	assert_ok(frontend_get_status(front(&rig), &status));
+	assert_ok(frontend_get_status(rig_front(&rig), &status));
 	assert_int_equal(status, 0);
 	assert_int_equal(vu_queue_next(rig.queues[0].queue, &req), -ESHUTDOWN);
 	rig_submit(&rig, 0, 1);
@@ -237,7 +233,7 @@ static void a_reset_stops_and_disables_all_and_the_session_stays(void **state)
 	rig_submit(&rig, 0, 2);
 	rig_assert_idle(&rig);
 	assert_int_equal(rig_collect(&rig, 0), 0);
-	assert_ok(frontend_set_vring_enable(front(&rig), 0, true));
+	assert_ok(frontend_set_vring_enable(rig_front(&rig), 0, true));
 	rig_wait_used(&rig, 0, 2);
 	assert_int_equal(rig.started, 2);
 	rig_close(&rig);
@@ -249,8 +245,8 @@ static void a_reset_of_a_device_that_never_started_is_a_reset(void **state)
 
 	(void)state;
 	negotiate(&rig, NULL);
-	assert_ok(frontend_reset_device(front(&rig)));
-	assert_ok(frontend_set_status(front(&rig), 0));
+	assert_ok(frontend_reset_device(rig_front(&rig)));
+	assert_ok(frontend_set_status(rig_front(&rig), 0));
 	assert_int_equal(rig.resets, 2);
 	assert_int_equal(rig.stopped, 0);
 	assert_int_equal(rig.queues[0].stops, 0);
@@ -271,7 +267,7 @@ static void a_suspended_device_tells_of_changes_when_it_starts(void **state)
 
 			assert_ok(vu_config_set(rig.dev, 0, &value, sizeof(value)));
 			rig_assert_idle(&rig);
-			assert_int_equal(frontend_recv_backend(front(&rig), &msg, 0), -EAGAIN);
+			assert_int_equal(frontend_recv_backend(rig_front(&rig), &msg, 0), -EAGAIN);
 		}
 		if (!round) {
 			assert_ok(peer_set_driver(rig.peer));
@@ -279,14 +275,14 @@ static void a_suspended_device_tells_of_changes_when_it_starts(void **state)
 		} else {
 			rig_start_queue(&rig, 1);
 		}
-		assert_ok(
-			frontend_expect_backend(front(&rig), WIRE_BACKEND_CONFIG_CHANGE_MSG, &msg));
+		assert_ok(frontend_expect_backend(rig_front(&rig), WIRE_BACKEND_CONFIG_CHANGE_MSG,
+						  &msg));
 		rig_pump(&rig);
 		/* One for all of them; none where nothing changes. */
 		assert_ok(vu_config_get(rig.dev, 0, msg.payload, 4));
 		assert_ok(vu_config_set(rig.dev, 0, msg.payload, 4));
 		rig_assert_idle(&rig);
-		assert_int_equal(frontend_recv_backend(front(&rig), &msg, 0), -EAGAIN);
+		assert_int_equal(frontend_recv_backend(rig_front(&rig), &msg, 0), -EAGAIN);
 		assert_ok(peer_stop(rig.peer));
 	}
 	rig_close(&rig);

@@ -178,8 +178,7 @@ static void the_end_of_the_session_is_its_end(void **state)
 	assert_int_equal(rig.queues[1].stops, 1);
 	for (uint32_t q = 0; q < 2; q++)
 		driver_reset(rig.peer->queues[q]);
-	rig_connect(&rig);
-	assert_ok(peer_start(rig.peer));
+	rig_start(&rig);
 	rig_roundtrip(&rig, 0, 3);
 	rig_close(&rig);
 }

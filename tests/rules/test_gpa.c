@@ -119,8 +119,7 @@ static void the_next_front_end_has_addresses_of_its_own_choice(void **state)
 	peer_disconnect(rig.peer);
 	rig_pump(&rig);
 	rig.peer->config.protocol_features &= ~RIG_BIT(WIRE_PF_GPA_ADDRESSES);
-	rig_connect(&rig);
-	assert_ok(peer_start(rig.peer));
+	rig_start(&rig);
 	assert_false(frontend_has(&rig.peer->frontend, WIRE_PF_GPA_ADDRESSES));
 	rig_roundtrip(&rig, 0, 3);
 	rig_close(&rig);

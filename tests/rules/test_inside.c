@@ -142,8 +142,7 @@ static void each(enum act what, void (*check)(struct rig *rig))
 		assert_int_equal(rig.begun, rig.ended);
 		assert_int_equal(vu_device_features(rig.dev), 0);
 		/* Nothing is left behind: the next one is served. */
-		rig_connect(&rig);
-		assert_ok(peer_start(rig.peer));
+		rig_start(&rig);
 		rig_pump(&rig);
 		for (uint32_t q = 0; q < 2; q++) {
 			/* What the one before left in the ring. */

@@ -9,11 +9,6 @@ enum { OWN_BIT = 3 };
 /* All that a legacy driver can accept: it sees 32 bits. */
 static const uint64_t low_bits = UINT32_MAX & ~RIG_BIT(VU_F_LOG_ALL);
 
-static struct frontend *front(struct rig *rig)
-{
-	return &rig->peer->frontend;
-}
-
 static struct rig_config legacy_config(void)
 {
 	return (struct rig_config){
@@ -70,11 +65,11 @@ static void a_legacy_driver_is_told_apart_in_one_line_where_the_device_cannot(vo
 	rig_make(&rig, NULL);
 	rig_connect(&rig);
 	assert_ok(peer_negotiate(rig.peer));
-	assert_false(front(&rig)->offered_features & RIG_BIT(VU_F_ANY_LAYOUT));
+	assert_false(rig_front(&rig)->offered_features & RIG_BIT(VU_F_ANY_LAYOUT));
 	rig.peer->config.features = low_bits;
 	/* QEMU sets FEATURES_OK in the driver's name. */
 	assert_int_equal(peer_set_driver(rig.peer), -EREMOTEIO);
-	assert_ok(frontend_set_memory(front(&rig), rig.peer->guest));
+	assert_ok(frontend_set_memory(rig_front(&rig), rig.peer->guest));
 	assert_int_equal(peer_start_queue(rig.peer, 0), -ECONNRESET);
 	rig_expect_errors(&rig, "VERSION_1", 1);
 	assert_int_equal(rig_logged(&rig, "legacy driver"), 1);
@@ -92,8 +87,8 @@ static void expect_refusal(const struct rig_config *config, uint64_t acked, cons
 	rig_make(&rig, config);
 	rig_connect(&rig);
 	assert_ok(peer_negotiate(rig.peer));
-	assert_ok(frontend_set_features(front(&rig), acked));
-	assert_ok(frontend_set_memory(front(&rig), rig.peer->guest));
+	assert_ok(frontend_set_features(rig_front(&rig), acked));
+	assert_ok(frontend_set_memory(rig_front(&rig), rig.peer->guest));
 	assert_int_equal(peer_start_queue(rig.peer, 0), -ECONNRESET);
 	rig_expect_errors(&rig, line, 1);
 	rig_close(&rig);
@@ -136,7 +131,7 @@ static void legacy_and_modern_drivers_take_turns_in_one_session(void **state)
 		rig_roundtrip(&rig, 1, 3);
 		assert_ok(peer_stop(rig.peer));
 		if (!*state)
-			assert_ok(frontend_reset_device(front(&rig)));
+			assert_ok(frontend_reset_device(rig_front(&rig)));
 		rig.peer->config.features = modern ? low_bits : ~RIG_BIT(VU_F_LOG_ALL);
 		assert_ok(peer_set_driver(rig.peer));
 		for (uint32_t q = 0; q < 2; q++) {

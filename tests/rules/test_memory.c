@@ -91,8 +91,7 @@ static void a_device_sees_guest_memory_and_its_changes(void **state)
 	rig_make(&rig, &config);
 	assert_null(vu_device_memory(rig.dev));
 	vu_device_watch_memory(rig.dev, on_memory, &memory);
-	rig_connect(&rig);
-	assert_ok(peer_start(rig.peer));
+	rig_start(&rig);
 	assert_int_equal(count_regions(memory), 2);
 	assert_ok(vu_memory_region(memory, BUFFERS, &region));
 	assert_true(region.guest_addr == two_regions[BUFFERS].gpa);
@@ -376,8 +375,7 @@ static void a_truncated_memory_file_ends_only_that_session(void **state)
 	again.pump_opaque = &rig[0];
 	assert_ok(peer_new(&again, &rig[0].peer));
 	rig[0].queues[0].buffers = 0;
-	rig_connect(&rig[0]);
-	assert_ok(peer_start(rig[0].peer));
+	rig_start(&rig[0]);
 	rig_roundtrip(&rig[0], 0, 2);
 	rig_close(&rig[1]);
 	rig_close(&rig[0]);

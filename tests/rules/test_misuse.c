@@ -279,8 +279,7 @@ static void a_device_that_refuses_to_start_is_not_stopped(void **state)
 	assert_int_equal(rig.stopped, 0);
 	assert_int_equal(rig.ended, 1);
 	rig.started = rig.started_result = 0;
-	rig_connect(&rig);
-	assert_ok(peer_start(rig.peer));
+	rig_start(&rig);
 	rig_roundtrip(&rig, 0, 1);
 	rig_close(&rig);
 }

@@ -19,16 +19,11 @@
 
 #include "rules/rig.h"
 
-static struct frontend *front(struct rig *rig)
-{
-	return &rig->peer->frontend;
-}
-
 /* The call descriptor of queue 0 is fd; a request's end is told by it, or not at all. */
 static void call_by(struct rig *rig, int fd)
 {
 	rig_open(rig, NULL);
-	assert_ok(frontend_set_vring_call(front(rig), 0, fd));
+	assert_ok(frontend_set_vring_call(rig_front(rig), 0, fd));
 	for (int i = 0; i < 5; i++)
 		rig_roundtrip(rig, 0, 1);
 	rig_assert_idle(rig);
@@ -62,7 +57,7 @@ static void a_full_eventfd_made_blocking_does_not_block(void **state)
 
 	(void)state;
 	rig_open(&rig, NULL);
-	assert_ok(frontend_set_vring_call(front(&rig), 0, fd));
+	assert_ok(frontend_set_vring_call(rig_front(&rig), 0, fd));
 	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	rig_roundtrip(&rig, 0, 1);
 	assert_int_equal(read(fd, &value, sizeof(value)), sizeof(value));
@@ -93,7 +88,7 @@ static void a_blocking_descriptor_of_an_old_session_does_not_end_the_next(void *
 
 	(void)state;
 	rig_open(&rig, NULL);
-	assert_ok(frontend_set_vring_call(front(&rig), 0, fd));
+	assert_ok(frontend_set_vring_call(rig_front(&rig), 0, fd));
 	rig_hold(&rig, 0, 1);
 	assert_int_equal(write(fd, &most, sizeof(most)), sizeof(most));
 	assert_ok(fcntl(fd, F_SETFL, 0));
@@ -103,8 +98,7 @@ static void a_blocking_descriptor_of_an_old_session_does_not_end_the_next(void *
 	rig_pump(&rig);
 	assert_int_equal(rig.ended, 1);
 	rig.mode = RIG_SERVE;
-	rig_connect(&rig);
-	assert_ok(peer_start(rig.peer));
+	rig_start(&rig);
 	rig_roundtrip(&rig, 1, 1);
 	assert_int_equal(rig.ended, 1);
 	rig_close(&rig);
@@ -120,7 +114,7 @@ static void every_one_of_many_calls_counts(void **state)
 
 	(void)state;
 	rig_open(&rig, NULL);
-	assert_ok(frontend_set_vring_call(front(&rig), 0, fd));
+	assert_ok(frontend_set_vring_call(rig_front(&rig), 0, fd));
 	rig_roundtrip(&rig, 0, 1);
 	assert_int_equal(read(fd, &value, sizeof(value)), sizeof(value));
 	for (uint64_t i = 1; i <= 5000; i++)
@@ -183,7 +177,7 @@ static void without_a_call_descriptor_nobody_is_told(void **state)
 
 	(void)state;
 	rig_open(&rig, NULL);
-	assert_ok(frontend_set_vring_call(front(&rig), 0, -1));
+	assert_ok(frontend_set_vring_call(rig_front(&rig), 0, -1));
 	driver_take_calls(rig.peer->queues[0]);
 	rig_roundtrip(&rig, 0, 3);
 	assert_int_equal(driver_take_calls(rig.peer->queues[0]), 0);
@@ -204,7 +198,7 @@ static void a_new_call_descriptor_hears_of_the_next_one_unasked(void **state)
 	driver_take_calls(rig.peer->queues[0]);
 	rig_roundtrip(&rig, 0, 1);
 	assert_int_equal(driver_take_calls(rig.peer->queues[0]), 0);
-	assert_ok(frontend_set_vring_call(front(&rig), 0, fd));
+	assert_ok(frontend_set_vring_call(rig_front(&rig), 0, fd));
 	rig_pump(&rig);
 	assert_int_equal(read(fd, &value, sizeof(value)), -1);
 	rig_roundtrip(&rig, 0, 1);
@@ -283,7 +277,7 @@ static void other_descriptors_are_refused(void **state)
 		struct rig rig;
 
 		rig_open(&rig, NULL);
-		assert_int_equal(set[i](front(&rig), 0, fd), -ECONNRESET);
+		assert_int_equal(set[i](rig_front(&rig), 0, fd), -ECONNRESET);
 		rig_expect_errors(&rig, "descriptor is no eventfd", 1);
 		assert_int_equal(rig.ended, 1);
 		rig_close(&rig);
@@ -300,7 +294,7 @@ static void a_socket_is_no_kick(void **state)
 	(void)state;
 	assert_ok(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
 	rig_open(&rig, NULL);
-	assert_int_equal(frontend_set_vring_kick(front(&rig), 0, pair[0]), -ECONNRESET);
+	assert_int_equal(frontend_set_vring_kick(rig_front(&rig), 0, pair[0]), -ECONNRESET);
 	rig_expect_errors(&rig, "queue 0: the kick descriptor is no eventfd", 1);
 	rig_close(&rig);
 	close(pair[0]);
@@ -313,7 +307,7 @@ static void one_descriptor_may_kick_two_queues(void **state)
 
 	(void)state;
 	rig_open(&rig, NULL);
-	assert_ok(frontend_set_vring_kick(front(&rig), 1, rig.peer->queues[0]->kick.device));
+	assert_ok(frontend_set_vring_kick(rig_front(&rig), 1, rig.peer->queues[0]->kick.device));
 	rig_pump(&rig);
 	for (int i = 0; i < 3; i++) {
 		for (uint32_t q = 0; q < 2; q++) {
@@ -351,7 +345,7 @@ static void a_ring_without_a_kick_descriptor_is_polled(void **state)
 	(void)state;
 	rig_open(&rig, &config);
 	for (uint32_t q = 0; q < 2; q++) {
-		assert_ok(frontend_set_vring_kick(front(&rig), q, -1));
+		assert_ok(frontend_set_vring_kick(rig_front(&rig), q, -1));
 		for (int round = 0; round < 3; round++) {
 			uint32_t done = 0;
 

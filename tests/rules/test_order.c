@@ -204,8 +204,7 @@ static void a_lost_session_lets_go_of_what_is_held(void **state)
 	rig_assert_idle(&rig);
 	assert_int_equal(vu_queue_outstanding(rig.queues[0].queue), 2);
 	expect_used_in_order(&rig, 0);
-	rig_connect(&rig);
-	assert_ok(peer_start(rig.peer));
+	rig_start(&rig);
 	complete(&rig, 1);
 	complete(&rig, 0);
 	rig_pump(&rig);

@@ -27,8 +27,7 @@ static void expect_refused(const struct refused *row)
 		fail_msg("the session goes on: %s", row->line);
 	rig_expect_errors(&rig, row->line, 1);
 	peer_disconnect(rig.peer);
-	rig_connect(&rig);
-	assert_ok(peer_start(rig.peer));
+	rig_start(&rig);
 	rig_roundtrip(&rig, 0, 1);
 	rig_close(&rig);
 }

@@ -4,11 +4,6 @@
 
 #include "rules/rig.h"
 
-static struct frontend *front(struct rig *rig)
-{
-	return &rig->peer->frontend;
-}
-
 /* The driver offers a buffer that does not exist. */
 static void offer_nowhere(struct driver_ring *ring)
 {
@@ -93,7 +88,7 @@ static void a_kick_descriptor_for_a_started_ring_restarts_it(void **state)
 	rig_open(&rig, NULL);
 	rig_roundtrip(&rig, 0, 3);
 	/* Disabled, it is not looked at: the driver may do with it what it wants. */
-	assert_ok(frontend_set_vring_enable(front(&rig), 0, false));
+	assert_ok(frontend_set_vring_enable(rig_front(&rig), 0, false));
 	driver_reset(rig.peer->queues[0]);
 	rig_submit(&rig, 0, 2);
 	rig_start_queue(&rig, 0);
@@ -112,7 +107,7 @@ static void a_restart_without_a_base_goes_on_where_the_ring_was(void **state)
 	(void)state;
 	rig_open(&rig, NULL);
 	rig_roundtrip(&rig, 0, 3);
-	assert_ok(frontend_set_vring_kick(front(&rig), 0, rig.peer->queues[0]->kick.device));
+	assert_ok(frontend_set_vring_kick(rig_front(&rig), 0, rig.peer->queues[0]->kick.device));
 	rig_roundtrip(&rig, 0, 3);
 	assert_int_equal(rig.queues[0].served, 6);
 	rig_close(&rig);
@@ -176,11 +171,11 @@ static void size_base_and_addresses_take_effect_at_the_next_start(void **state)
 	rig_roundtrip(&rig, 0, 2);
 	first = rig.peer->queues[0];
 	second = another_ring(&rig);
-	assert_ok(frontend_setup_ring(front(&rig), second, 0));
+	assert_ok(frontend_setup_ring(rig_front(&rig), second, 0));
 	/* Kick and call are the first one's, for both. */
 	rig_roundtrip(&rig, 0, 3);
 	assert_int_equal(rig.queues[0].stops, 0);
-	assert_ok(frontend_set_vring_kick(front(&rig), 0, first->kick.device));
+	assert_ok(frontend_set_vring_kick(rig_front(&rig), 0, first->kick.device));
 	assert_int_equal(rig.queues[0].stops, 1);
 	rig.peer->queues[0] = second;
 	own = second->kick;
@@ -224,7 +219,7 @@ static void a_disabled_ring_hands_out_nothing_and_is_scanned_when_enabled(void *
 
 	(void)state;
 	rig_open(&rig, NULL);
-	assert_ok(frontend_set_vring_enable(front(&rig), 0, false));
+	assert_ok(frontend_set_vring_enable(rig_front(&rig), 0, false));
 	/* Published without a kick first, and then with one. */
 	for (int kick = 0; kick < 2; kick++) {
 		rig.queues[0].ready = 0;
@@ -238,9 +233,9 @@ static void a_disabled_ring_hands_out_nothing_and_is_scanned_when_enabled(void *
 		assert_int_equal(rig.queues[0].ready, 0);
 		assert_int_equal(rig_collect(&rig, 0), 0);
 		rig_roundtrip(&rig, 1, 2);
-		assert_ok(frontend_set_vring_enable(front(&rig), 0, true));
+		assert_ok(frontend_set_vring_enable(rig_front(&rig), 0, true));
 		rig_wait_used(&rig, 0, 1);
-		assert_ok(frontend_set_vring_enable(front(&rig), 0, false));
+		assert_ok(frontend_set_vring_enable(rig_front(&rig), 0, false));
 	}
 	/* Neither is a stop. */
 	assert_int_equal(rig.queues[0].stops, 0);
@@ -254,7 +249,7 @@ static void a_request_taken_before_the_ring_was_disabled_is_completed_as_usual(v
 	(void)state;
 	rig_open(&rig, NULL);
 	rig_hold(&rig, 0, 1);
-	assert_ok(frontend_set_vring_enable(front(&rig), 0, false));
+	assert_ok(frontend_set_vring_enable(rig_front(&rig), 0, false));
 	rig_complete_held(&rig, 0);
 	rig_wait_used(&rig, 0, 1);
 	assert_ok(peer_wait_call(rig.peer, 0));
@@ -270,11 +265,10 @@ static void a_disabled_transmit_queue_discards_what_is_sent(void **state)
 	(void)state;
 	rig_make(&rig, NULL);
 	assert_ok(vu_queue_configure(rig.queues[0].queue, &discard));
-	rig_connect(&rig);
-	assert_ok(peer_start(rig.peer));
+	rig_start(&rig);
 	assert_int_equal(vu_queue_configure(rig.queues[0].queue, &discard), -EBUSY);
 	rig_roundtrip(&rig, 0, 1);
-	assert_ok(frontend_set_vring_enable(front(&rig), 0, false));
+	assert_ok(frontend_set_vring_enable(rig_front(&rig), 0, false));
 	rig.queues[0].ready = 0;
 	driver_take_calls(rig.peer->queues[0]);
 	for (int i = 0; i < 3; i++) {
@@ -285,7 +279,7 @@ static void a_disabled_transmit_queue_discards_what_is_sent(void **state)
 		assert_true(driver_take_calls(rig.peer->queues[0]) > 0);
 	}
 	assert_int_equal(rig.queues[0].ready, 0);
-	assert_ok(frontend_set_vring_enable(front(&rig), 0, true));
+	assert_ok(frontend_set_vring_enable(rig_front(&rig), 0, true));
 	rig_roundtrip(&rig, 0, 2);
 	rig_close(&rig);
 }
@@ -326,9 +320,9 @@ static void inband_roundtrip(struct rig *rig, uint32_t q, uint32_t n)
 	rig_assert_idle(rig);
 	assert_int_equal(rig_collect(rig, q), 0);
 	/* Asks for a reply by itself: REPLY_ACK is negotiated. */
-	assert_ok(frontend_vring_kick(front(rig), q));
+	assert_ok(frontend_vring_kick(rig_front(rig), q));
 	rig_wait_used(rig, q, n);
-	assert_ok(frontend_expect_backend(front(rig), WIRE_BACKEND_VRING_CALL, &msg));
+	assert_ok(frontend_expect_backend(rig_front(rig), WIRE_BACKEND_VRING_CALL, &msg));
 	assert_true(msg.hdr.flags & WIRE_NEED_REPLY);
 	memcpy(&state, msg.payload, sizeof(state));
 	assert_int_equal(state.index, q);
@@ -371,9 +365,9 @@ static void a_front_end_that_answers_no_call_is_called_all_the_same(void **state
 	assert_ok(peer_start_uml(rig.peer));
 	for (int i = 0; i < CALLS; i++) {
 		rig_submit(&rig, 0, 1);
-		assert_ok(frontend_vring_kick(front(&rig), 0));
+		assert_ok(frontend_vring_kick(rig_front(&rig), 0));
 		rig_wait_used(&rig, 0, 1);
-		assert_ok(frontend_recv_backend(front(&rig), &msg, 1000));
+		assert_ok(frontend_recv_backend(rig_front(&rig), &msg, 1000));
 		assert_int_equal(msg.hdr.request, WIRE_BACKEND_VRING_CALL);
 		/* No more are remembered to be answered. */
 		assert_int_equal(!!(msg.hdr.flags & WIRE_NEED_REPLY), i < REMEMBERED);
@@ -392,8 +386,8 @@ static void an_in_band_ring_error_is_a_message(void **state)
 	rig_connect(&rig);
 	assert_ok(peer_start_uml(rig.peer));
 	offer_nowhere(rig.peer->queues[0]);
-	assert_ok(frontend_vring_kick(front(&rig), 0));
-	assert_ok(frontend_expect_backend(front(&rig), WIRE_BACKEND_VRING_ERR, &msg));
+	assert_ok(frontend_vring_kick(rig_front(&rig), 0));
+	assert_ok(frontend_expect_backend(rig_front(&rig), WIRE_BACKEND_VRING_ERR, &msg));
 	rig_expect_errors(&rig, "queue 0: broken", 1);
 	inband_roundtrip(&rig, 1, 2);
 	rig_close(&rig);
@@ -412,13 +406,13 @@ static void an_in_band_call_is_not_lost_when_the_device_stops(void **state)
 	rig_stop_queue(&rig, 1);
 	rig.mode = RIG_HOLD;
 	rig_submit(&rig, 0, 1);
-	assert_ok(frontend_vring_kick(front(&rig), 0));
+	assert_ok(frontend_vring_kick(rig_front(&rig), 0));
 	rig_send_stop(&rig, 0);
 	rig_complete_held(&rig, 0);
 	rig_recv_stop(&rig, 0);
 	assert_int_equal(rig.stopped, 1);
 	assert_int_equal(rig_collect(&rig, 0), 1);
-	assert_ok(frontend_expect_backend(front(&rig), WIRE_BACKEND_VRING_CALL, &msg));
+	assert_ok(frontend_expect_backend(rig_front(&rig), WIRE_BACKEND_VRING_CALL, &msg));
 	rig_close(&rig);
 }
 
@@ -434,7 +428,7 @@ static void an_in_band_call_of_a_dead_session_is_not_sent_to_the_next(void **sta
 	assert_ok(peer_start_uml(rig.peer));
 	rig.mode = RIG_HOLD;
 	rig_submit(&rig, 0, 1);
-	assert_ok(frontend_vring_kick(front(&rig), 0));
+	assert_ok(frontend_vring_kick(rig_front(&rig), 0));
 	rig.mode = RIG_SERVE;
 	rig_complete_held(&rig, 0);
 	vu_queue_signal(rig.queues[0].queue);
@@ -446,7 +440,7 @@ static void an_in_band_call_of_a_dead_session_is_not_sent_to_the_next(void **sta
 	rig.peer->config.protocol_features = ~RIG_BIT(WIRE_PF_INBAND_NOTIFICATIONS);
 	assert_ok(peer_start(rig.peer));
 	rig_pump(&rig);
-	assert_int_equal(frontend_recv_backend(front(&rig), &msg, 0), -EAGAIN);
+	assert_int_equal(frontend_recv_backend(rig_front(&rig), &msg, 0), -EAGAIN);
 	rig_close(&rig);
 }
 

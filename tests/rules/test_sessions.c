@@ -19,12 +19,6 @@ static void open_and_lose(struct rig *rig, const struct rig_config *config, uint
 	assert_int_equal(vu_device_is_attached(rig->dev), 0);
 }
 
-static void reopen(struct rig *rig)
-{
-	rig_connect(rig);
-	assert_ok(peer_start(rig->peer));
-}
-
 /* The memory of queue q's ring, and its call fd. */
 static uint32_t ring_state(struct rig *rig, uint32_t q)
 {
@@ -48,7 +42,7 @@ static void a_new_session_waits_for_requests_of_the_old_one(void **state)
 
 	(void)state;
 	open_and_lose(&rig, NULL, 0, 3);
-	reopen(&rig);
+	rig_start(&rig);
 	rig_submit(&rig, 1, 2);
 	rig_submit(&rig, 0, 1);
 	assert_ok(driver_kick_always(rig.peer->queues[0]));
@@ -87,7 +81,7 @@ static void a_request_of_a_dead_session_touches_neither_ring_nor_call(void **sta
 	assert_int_equal(ring_state(&rig, 0), before);
 	assert_int_equal(vu_queue_outstanding(rig.queues[0].queue), 0);
 	rig.queues[0].n_held = 0;
-	reopen(&rig);
+	rig_start(&rig);
 	rig_wait_used(&rig, 0, 3);
 	rig_close(&rig);
 }
@@ -108,7 +102,7 @@ static void a_slow_thread_lets_the_new_session_go_on(void **state)
 
 	(void)state;
 	open_and_lose(&rig, NULL, 0, 1);
-	reopen(&rig);
+	rig_start(&rig);
 	assert_ok(pthread_create(&thread, NULL, complete_late, &rig.queues[0]));
 	rig_wait_used(&rig, 0, 1);
 	assert_ok(pthread_join(thread, &failed));
@@ -124,14 +118,14 @@ static void sessions_that_come_and_go_meanwhile_wait_too(void **state)
 	(void)state;
 	open_and_lose(&rig, NULL, 0, 2);
 	for (int i = 0; i < 3; i++) {
-		reopen(&rig);
+		rig_start(&rig);
 		rig_assert_idle(&rig);
 		peer_disconnect(rig.peer);
 		rig_assert_idle(&rig);
 	}
 	rig_complete_held(&rig, 0);
 	rig_assert_idle(&rig);
-	reopen(&rig);
+	rig_start(&rig);
 	rig_assert_idle(&rig);
 	assert_int_equal(rig.queues[0].served, 0);
 	rig_complete_held(&rig, 0);
@@ -145,7 +139,7 @@ static void a_stop_does_not_wait_for_requests_of_an_old_session(void **state)
 
 	(void)state;
 	open_and_lose(&rig, NULL, 0, 1);
-	reopen(&rig);
+	rig_start(&rig);
 	assert_ok(peer_stop(rig.peer));
 	assert_int_equal(rig.peer->queues[0]->base, rig_base(&rig, 0, 0));
 	assert_int_equal(rig.queues[0].n_held, 1);
@@ -166,7 +160,7 @@ static void a_queue_of_another_group_waits_and_goes_on_too(void **state)
 	/* Outstanding on the device's thread; waiting on the other. */
 	open_and_lose(&rig, &grouped, 0, 1);
 	assert_int_equal(vu_queue_set_group(vu_device_queue(rig.dev, 1), NULL), -EBUSY);
-	reopen(&rig);
+	rig_start(&rig);
 	rig_submit(&rig, 1, 2);
 	rig_assert_idle(&rig);
 	assert_int_equal(rig.queues[1].served, 0);
@@ -213,7 +207,7 @@ static void a_device_is_freed_with_requests_of_two_sessions_outstanding(void **s
 
 	(void)state;
 	open_and_lose(&rig, NULL, 0, 2);
-	reopen(&rig);
+	rig_start(&rig);
 	rig_close(&rig);
 }
 

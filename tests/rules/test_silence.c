@@ -31,8 +31,7 @@ static void a_front_end_that_says_nothing_is_disconnected(void **state)
 	rig_expect_errors(&rig, "sends no whole message for 0.005 s", 1);
 	/* The next one is heard. */
 	vu_device_set_message_timeout(rig.dev, UINT64_C(30000000000));
-	rig_connect(&rig);
-	assert_ok(peer_start(rig.peer));
+	rig_start(&rig);
 	rig_roundtrip(&rig, 0, 1);
 	rig_close(&rig);
 }
@@ -143,8 +142,7 @@ static void requests_of_an_old_session_that_keep_the_new_one_waiting_are_named(v
 	rig_assert_idle(&rig);
 	rig.mode = RIG_SERVE;
 	rig_complete_held(&rig, 0);
-	rig_connect(&rig);
-	assert_ok(peer_start(rig.peer));
+	rig_start(&rig);
 	rig_submit(&rig, 1, 1);
 	while (!rig_logged(&rig, "of an earlier session outstanding")) {
 		poll(&(struct pollfd){vu_device_fd(rig.dev), POLLIN, 0}, 1, -1);

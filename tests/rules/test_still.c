@@ -4,11 +4,6 @@
 
 enum { BEGINNING = 2 << 20 }; /* of guest memory: where any guest leaves something */
 
-static struct frontend *front(struct rig *rig)
-{
-	return &rig->peer->frontend;
-}
-
 static void kick(struct rig *rig, uint32_t q)
 {
 	assert_ok(driver_kick_always(rig->peer->queues[q]));
@@ -40,12 +35,12 @@ static void kicks_of_a_ring_that_never_moves_are_told_once(void **state)
 	rig_start_queue(&rig, 0);
 	rig_pump(&rig); /* the descriptor still has the kicks of before: one */
 	/* Not enabled: these are the front-end's. */
-	assert_ok(frontend_set_vring_enable(front(&rig), 0, 0));
+	assert_ok(frontend_set_vring_enable(rig_front(&rig), 0, 0));
 	rig_pump(&rig);
 	for (int i = 0; i < 3; i++)
 		kick(&rig, 0);
 	assert_int_equal(rig_logged(&rig, "share=on"), 1);
-	assert_ok(frontend_set_vring_enable(front(&rig), 0, 1));
+	assert_ok(frontend_set_vring_enable(rig_front(&rig), 0, 1));
 	rig_pump(&rig);
 	kick(&rig, 0);
 	assert_int_equal(rig_logged(&rig, "share=on"), 2);
