@@ -11,17 +11,19 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <libvu/vu.h>
+#include <libvu/unstable.h>
 
 #include "fault.h"
 #include "frontend/peer.h"
 #include "kit/test.h"
 
-enum { QUEUES = 2, PATIENCE_MS = 20000, ENOUGH = 2000 };
+enum { QUEUES = 2, PATIENCE_MS = 20000, GRACE_MS = 200, ENOUGH = 2000 };
 
 /* Shared with the child, which says here how far it came. */
 struct report {
@@ -30,12 +32,13 @@ struct report {
 };
 
 struct trial {
-	char folder[32], socket[64];
+	char folder[32], socket[64], control[64];
 	struct report *report;
 	pid_t pid;
 	int log_fd;
 	bool served;
-	int status; /* of waitpid(); -1: it runs */
+	bool answered; /* a control line */
+	int status;    /* of waitpid(); -1: it runs */
 };
 
 static void trial_ready(struct vu_queue *queue, void *opaque)
@@ -50,7 +53,17 @@ static void trial_ready(struct vu_queue *queue, void *opaque)
 struct trial_state {
 	struct vu_device *dev;
 	struct vu_group *group;
+	struct vu_script *control;
 };
+
+static int trial_hello(struct vu_script *script, uint32_t n, const char *const *words, void *opaque)
+{
+	(void)n;
+	(void)words;
+	(void)opaque;
+	vu_script_answer(script, "hello to you");
+	return 0;
+}
 
 static int trial_create(struct vu_program *program, uint32_t index, void *opaque)
 {
@@ -69,7 +82,9 @@ static int trial_create(struct vu_program *program, uint32_t index, void *opaque
 		err = vu_group_new(state->dev, &state->group);
 	if (!err)
 		err = vu_queue_set_group(vu_device_queue(state->dev, 1), state->group);
-	return err ? err : vu_program_add_worker(program, state->group);
+	if (!err)
+		err = vu_program_add_worker(program, state->group);
+	return err ? err : vu_program_add_control(program, NULL, state, &state->control);
 }
 
 static void trial_destroy(void *opaque)
@@ -81,21 +96,27 @@ static void trial_destroy(void *opaque)
 
 __attribute__((noreturn)) static void trial_child(const struct trial *t, uint32_t nth, bool all)
 {
+	static const struct vu_command commands[] = {
+		{"hello", NULL, "is answered", 0, 0, trial_hello},
+		{NULL, NULL, NULL, 0, 0, NULL},
+	};
 	const struct vu_program_info info = {
 		.size = sizeof(info),
 		.name = "trial",
 		.type = "rng",
+		VU_PROGRAM_COMMANDS(commands),
 		VU_PROGRAM_STATE(struct trial_state, trial_create, trial_destroy),
 	};
-	char option[96], name[] = "trial", *argv[] = {name, option, NULL};
+	char option[96], control[96], name[] = "trial", *argv[] = {name, option, control, NULL};
 	int status;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(t->log_fd, STDERR_FILENO);
 	snprintf(option, sizeof(option), "--socket-path=%s", t->socket);
+	snprintf(control, sizeof(control), "--control=%s", t->control);
 	fault_order(nth, all);
 	fault_on();
-	status = vu_program_main(&info, 2, argv);
+	status = vu_program_main(&info, 3, argv);
 	fault_off();
 	t->report->calls = fault_calls();
 	if (fault_failed())
@@ -125,6 +146,36 @@ static bool trial_session(struct peer *peer)
 	return !peer_stop(peer);
 }
 
+static off_t trial_said(const struct trial *t)
+{
+	struct stat st;
+
+	return fstat(t->log_fd, &st) ? 0 : st.st_size;
+}
+
+/* A control line; until it is answered, or something is said and it is not. */
+static bool trial_control(struct trial *t)
+{
+	static const char line[] = "hello\n", answer[] = "hello to you\n";
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	char text[64] = "";
+	bool heard = false;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", t->control);
+	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)) &&
+	    send(fd, line, strlen(line), MSG_NOSIGNAL) > 0)
+		for (int waited = 0; waited < PATIENCE_MS && !heard; waited += GRACE_MS) {
+			if (poll(&pfd, 1, GRACE_MS) == 1)
+				heard = read(fd, text, sizeof(text) - 1) > 0;
+			if (!heard && (pfd.revents || trial_said(t) || !trial_lives(t)))
+				break;
+		}
+	close(fd);
+	return heard && strstr(text, answer);
+}
+
 static void trial_use(struct trial *t)
 {
 	const struct peer_config config = {.n_queues = QUEUES, .timeout_ms = 1000};
@@ -134,6 +185,7 @@ static void trial_use(struct trial *t)
 	assert_int_equal(peer_new(&config, &peer), 0);
 	while ((err = peer_connect(peer, t->socket)) && trial_lives(t))
 		poll(NULL, 0, 1);
+	t->answered = !err && trial_control(t);
 	t->served = !err && trial_session(peer);
 	peer_free(peer);
 }
@@ -152,17 +204,10 @@ static void trial_end(struct trial *t)
 	}
 }
 
-static off_t trial_said(const struct trial *t)
-{
-	struct stat st;
-
-	return fstat(t->log_fd, &st) ? 0 : st.st_size;
-}
-
 static void trial_run(struct trial *t, uint32_t nth, bool all)
 {
 	memset(t->report, 0, sizeof(*t->report));
-	t->served = false;
+	t->served = t->answered = false;
 	t->status = -1;
 	t->log_fd = memfd_create("log", MFD_CLOEXEC);
 	assert_true(t->log_fd >= 0);
@@ -182,9 +227,9 @@ static void trial_check(const struct trial *t, uint32_t nth)
 	if (!WIFEXITED(t->status) || WEXITSTATUS(t->status) > 1)
 		fail_msg("call %u, %s(), failed: wait status %#x\n%s", nth, t->report->failed,
 			 (unsigned int)t->status, text);
-	if ((!t->served || t->status) && !trial_said(t))
+	if ((!t->served || !t->answered || t->status) && !trial_said(t))
 		fail_msg("call %u, %s(), failed, and nothing was said", nth, t->report->failed);
-	if (access(t->socket, F_OK) == 0)
+	if (access(t->socket, F_OK) == 0 || access(t->control, F_OK) == 0)
 		fail_msg("call %u, %s(), failed: the socket is left", nth, t->report->failed);
 }
 
@@ -198,8 +243,9 @@ static void run_with_each(bool all)
 	assert_ptr_not_equal(t.report, MAP_FAILED);
 	assert_non_null(mkdtemp(t.folder));
 	snprintf(t.socket, sizeof(t.socket), "%s/s", t.folder);
+	snprintf(t.control, sizeof(t.control), "%s/c", t.folder);
 	trial_run(&t, 0, false);
-	assert_true(t.served);
+	assert_true(t.served && t.answered);
 	assert_int_equal(t.status, 0);
 	close(t.log_fd);
 	calls = t.report->calls;
