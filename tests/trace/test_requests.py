@@ -174,6 +174,13 @@ def a_ring_that_goes_on_after_a_stop_is_seen_from_its_base(program):
             assert len(finish(t, ring)) == NUM + 4
 
 
+def a_packed_ring_that_begins_at_0_is_a_new_one(program):
+    with trace(program, "--type=rng") as t:
+        ring = Ring(t, packed=True, base=0)
+        ring.do(b"", bytes(8))
+        assert [r["result"] for r in finish(t, ring)] == ["8 bytes"]
+
+
 def what_is_not_completed_is_noted_at_the_end(program):
     for packed in LAYOUTS:
         with trace(program, "--type=rng") as t:
@@ -373,7 +380,7 @@ run([each_type_is_put_into_words, every_request_of_a_ring_is_seen_once_and_in_or
      requests_that_are_completed_in_another_order_are_matched,
      requests_without_a_kick_or_a_call_are_seen_too,
      a_ring_that_goes_on_after_a_stop_is_seen_from_its_base,
-     what_is_not_completed_is_noted_at_the_end, addresses_go_through_the_iommu,
+     a_packed_ring_that_begins_at_0_is_a_new_one, what_is_not_completed_is_noted_at_the_end, addresses_go_through_the_iommu,
      kicks_that_the_back_end_did_not_take_are_the_front_ends_again,
      a_call_to_the_descriptor_before_arrives, a_call_may_be_a_socket,
      without_it_descriptors_stay_the_same, bad_chains_are_named,

@@ -29,12 +29,10 @@ struct vring *vring_new(const struct memory *memory, const struct vring_user *us
 	v->desc = addr->desc;
 	v->used = addr->used;
 	v->avail = addr->avail;
-	/* vhost-user "Vring descriptor indices for packed virtqueues" */
+	/* vhost-user "A vring descriptor index for split virtqueues", "... packed virtqueues" */
 	v->next_avail = v->next_used = (uint16_t)base;
-	v->avail_at = (base & 0x7fff) % num;
-	v->avail_wrap = base >> 15 & 1;
-	v->used_at = (base >> 16 & 0x7fff) % num;
-	v->used_wrap = base >> 31;
+	if (packed)
+		vring_packed_begin(v, base);
 	return v;
 }
 

@@ -62,6 +62,7 @@ void vring_completed(struct vring *v, uint32_t id, uint32_t len);
 void vring_stuck(struct vring *v);
 
 bool vring_split_look(struct vring *v);
+void vring_packed_begin(struct vring *v, uint32_t base);
 bool vring_packed_look(struct vring *v);
 
 #endif

@@ -9,7 +9,7 @@
 
 #include "vring.h"
 
-enum { AVAIL = 1 << 7, USED = 1 << 15 };
+enum { AVAIL = 1 << 7, USED = 1 << 15, SLOT_MASK = 0x7fff, WRAP_SHIFT = 15 };
 
 static bool packed_read(struct vring *v, uint32_t at, struct seen_desc *d)
 {
@@ -35,6 +35,26 @@ static bool packed_is(struct vring *v, uint32_t at, bool wrap, bool used, struct
 			return false;
 	}
 	return true;
+}
+
+/*
+ * User-mode Linux says 0 of a ring that was never used, though wrap counters begin with 1 (§2.8.1).
+ * A ring that did get there has descriptors of the lap before, which have the USED flag.
+ */
+void vring_packed_begin(struct vring *v, uint32_t base)
+{
+	struct seen_desc d;
+
+	v->avail_at = (base & SLOT_MASK) % v->num;
+	v->avail_wrap = base >> WRAP_SHIFT & 1;
+	v->used_at = (base >> 16 & SLOT_MASK) % v->num;
+	v->used_wrap = base >> 16 >> WRAP_SHIFT & 1;
+	for (uint32_t i = 0; !base && i < v->num; i++)
+		if (!memory_read(v->memory, MEMORY_USER, v->desc + i * sizeof(d), &d, sizeof(d)) ||
+		    le16toh(d.second) & USED)
+			return;
+	if (!base)
+		v->avail_wrap = v->used_wrap = true;
 }
 
 static void packed_advance(const struct vring *v, uint32_t *at, bool *wrap, uint32_t n)
