@@ -3,6 +3,7 @@
 """vu-trace between real front-ends and back-ends: all that passes is understood, nothing changes."""
 
 import json
+import os
 import shutil
 
 from lib import Image, Skip, VhostUser, main
@@ -72,6 +73,32 @@ def test_qemu_storage_daemon(t):
     with t.check("qemu_storage_daemon_messages_are_known"):
         unknown = [m for m in events(out, "message") if m["name"] is None]
         assert not unknown, unknown
+
+
+def test_virtiofsd(t):
+    """QEMU 7.2's own, in C: later ones come without it."""
+    program = "/usr/lib/qemu/virtiofsd"
+    if not os.access(program, os.X_OK):
+        raise Skip(f"no {program} (Debian 12: qemu-system-common)")
+    shared = t.path("shared")
+    os.mkdir(shared)
+    with open(os.path.join(shared, "file"), "w", encoding="ascii") as file:
+        file.write("from the host\n")
+    out, backend = trace(t, "trace", program, "--socket-path={socket}", "-o", f"source={shared}",
+                         "-o", "sandbox=chroot", "-o", "cache=none")
+    with backend, t.qemu(VhostUser("fs", backend, tag="fs")) as guest:
+        with t.check("a_guest_uses_virtiofsd_behind_vu_trace"):
+            said = guest.run("mount -t virtiofs fs /mnt && cat /mnt/file && echo back >/mnt/new; umount /mnt").text
+            assert "from the host" in said, said
+            with open(os.path.join(shared, "new"), encoding="ascii") as file:
+                assert file.read() == "back\n"
+        with t.check("virtiofsd_requests_are_put_into_words"):
+            found = events(out, "request")
+            said = {(r["name"], r["text"].split("name ")[-1]) for r in found}
+            assert ("LOOKUP", '"file"') in said and ("CREATE", '"new"') in said, said
+            assert {"INIT", "READ", "WRITE"} <= {r["name"] for r in found}, said
+            missed = [r for r in found if r["name"] == "LOOKUP" and r["failed"]]
+            assert any(r["result"] == "No such file or directory" for r in missed), missed
 
 
 def test_qemu_killed(t):

@@ -42,8 +42,10 @@ void program_fini(struct program *p)
 	for (char **arg = p->argv; arg && *arg; arg++)
 		free(*arg);
 	free(p->argv);
-	for (uint32_t i = 0; i < p->n_sockets; i++)
+	for (uint32_t i = 0; i < p->n_sockets; i++) {
 		unlink(p->connect[i]);
+		free(p->listen[i]);
+	}
 	if (p->dir[0])
 		rmdir(p->dir);
 }

@@ -17,7 +17,7 @@ struct program {
 	char **argv;  /* owned, and what is in it */
 	char dir[32]; /* where its sockets are; empty: not made */
 	uint32_t n_sockets;
-	const char *listen[PROGRAM_SOCKETS];	     /* what the front-end connects to */
+	char *listen[PROGRAM_SOCKETS];		     /* what the front-end connects to */
 	char connect[PROGRAM_SOCKETS][PROGRAM_PATH]; /* where the program listens */
 	pid_t pid;				     /* 0: not running */
 	int status;				     /* of wait(2), once it ended */

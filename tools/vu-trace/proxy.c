@@ -134,6 +134,27 @@ static int proxy_connect(const struct proxy *proxy)
 	return ret;
 }
 
+bool proxy_join(struct proxy *proxy, int other)
+{
+	struct dialog *s = &proxy->dialog;
+
+	if (proxy->config->reversed)
+		proxy->main = link_new(other, proxy->accepted, false, proxy_passes, proxy);
+	else
+		proxy->main = link_new(proxy->accepted, other, false, proxy_passes, proxy);
+	if (!proxy->main) {
+		close(other);
+		proxy->ended = true;
+		return false;
+	}
+	proxy->accepted = -1;
+	report_session(s->report, s->number, "connected with %s", proxy->config->name);
+	if (proxy->watch && proxy->config->type_by)
+		report_session(s->report, s->number, "device type %s, by %s (--type overrides)",
+			       proxy->config->type, proxy->config->type_by);
+	return true;
+}
+
 static void proxy_start(struct proxy *proxy)
 {
 	struct dialog *s = &proxy->dialog;
@@ -147,20 +168,7 @@ static void proxy_start(struct proxy *proxy)
 		proxy->ended = true;
 		return;
 	}
-	if (proxy->config->reversed)
-		proxy->main = link_new(fd, proxy->accepted, false, proxy_passes, proxy);
-	else
-		proxy->main = link_new(proxy->accepted, fd, false, proxy_passes, proxy);
-	if (!proxy->main) {
-		close(fd);
-		proxy->ended = true;
-		return;
-	}
-	proxy->accepted = -1;
-	report_session(s->report, s->number, "connected with %s", proxy->config->name);
-	if (proxy->watch && proxy->config->type_by)
-		report_session(s->report, s->number, "device type %s, by %s (--type overrides)",
-			       proxy->config->type, proxy->config->type_by);
+	proxy_join(proxy, fd);
 }
 
 static void proxy_ended(struct proxy *proxy)

@@ -34,6 +34,8 @@ struct proxy {
 /* Takes over accepted. */
 struct proxy *proxy_new(const struct proxy_config *config, struct report *report, uint32_t number,
 			int accepted);
+/* The other side is there: its socket, which is taken over.  False: it ended. */
+bool proxy_join(struct proxy *proxy, int other);
 void proxy_free(struct proxy *proxy);
 void proxy_poll(struct proxy *proxy, struct poller *p);
 /* After each wait. */

@@ -4,7 +4,7 @@
 #define TRACE_STATS_H
 
 #include "report.h"
-#include "vu-histogram.h"
+#include "../vu-histogram.h"
 
 enum { STATS_ROWS = 256, STATS_NAME = 48 };
 
