@@ -44,8 +44,9 @@ enum vu_device_flags {
  * @device_id: virtio device id (virtio 1.3 §5), for logs and descriptions.
  * @n_queues: virtqueues, 1 to 256.
  * @features: the device type's own feature bits to offer.  Ring bits, VERSION_1 and vhost's
- *	bits are added by the library, but for VU_F_IN_ORDER, which is offered only if it is set
- *	here: completions out of order then wait for those before them.
+ *	bits are added by the library, but for two, which are offered only if they are set here:
+ *	VU_F_IN_ORDER, completions out of order then wait for those before them; and
+ *	VU_F_ACCESS_PLATFORM, see vu_device_offer_iommu().
  * @required: bits the driver must accept (subset of what is offered); without them the device
  *	does not start.
  * @forbidden: bits never offered, of the library's own (for example 1 << VU_F_EVENT_IDX).
@@ -196,6 +197,20 @@ VU_API void vu_device_free(struct vu_device *dev);
  * Since: 0.1
  */
 VU_API int vu_device_limit_memory(struct vu_device *dev, uint64_t max_memory, int any);
+
+/**
+ * vu_device_offer_iommu() - offer VIRTIO_F_ACCESS_PLATFORM, so that the device works behind an
+ * IOMMU of the virtual machine's.
+ *
+ * As VU_F_ACCESS_PLATFORM in vu_device_info.features; vu_program_main() does it for --iommu.  Not
+ * for front-ends that pass the bit on to the driver and then translate nothing, as User-mode Linux
+ * does: their queues break.  See docs/iommu.md.
+ *
+ * Return: 0; -ENOTSUP if the bit is forbidden; -EBUSY while a front-end is attached.
+ * Thread: device thread.
+ * Since: 0.1
+ */
+VU_API int vu_device_offer_iommu(struct vu_device *dev);
 
 /**
  * vu_device_attach() - give the device a connected front-end.

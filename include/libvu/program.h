@@ -145,8 +145,8 @@ struct vu_program_info {
  * (repeatable), --fd=FDNUM (connected or listening; repeatable), --connect=PATH (the front-end
  * listens; repeatable), --print-capabilities, --help, --version,
  * --verbose (repeatable), --once, --socket-mode=OCTAL, --socket-group=NAME, --poll-us=N,
- * --cpus=LIST, --control=PATH (for devices with commands), --allow-any-memory, --max-memory=SIZE
- * (vu_device_limit_memory()) and
+ * --cpus=LIST, --control=PATH (for devices with commands), --iommu (vu_device_offer_iommu()),
+ * --allow-any-memory, --max-memory=SIZE (vu_device_limit_memory()) and
  * --message-timeout=SECONDS (vu_device_set_message_timeout()).  Without a socket option, sockets
  * passed by LISTEN_FDS are used.  SIGTERM and SIGINT end it cleanly, and so do SIGQUIT and SIGUSR2
  * unless they were ignored or had a handler before; SIGBUS in truncated guest memory ends only the

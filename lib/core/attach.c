@@ -5,6 +5,7 @@
 #include "core/control.h"
 #include "core/device.h"
 #include "core/patience.h"
+#include "core/translations.h"
 #include "core/transport.h"
 #include "mem/region.h"
 #include "mem/table.h"
@@ -38,6 +39,7 @@ static void device_forget(struct vu_device *dev)
 	atomic_store(&dev->features, 0);
 	dev->acked = 0;
 	dev->acked_any = dev->acked_ok = false;
+	translations_forget(dev);
 	table_unref(dev->table);
 	dev->table = NULL;
 	dev->guest_addresses = false;

@@ -9,6 +9,7 @@
 #include "core/features.h"
 #include "core/kept.h"
 #include "core/patience.h"
+#include "core/translations.h"
 
 int control_set_features(struct vu_device *dev, uint64_t acked)
 {
@@ -81,6 +82,11 @@ uint32_t control_base(const struct vu_queue *q)
 void control_set_guest_addresses(struct vu_device *dev, bool guest)
 {
 	dev->guest_addresses = guest;
+}
+
+enum table_space control_space(const struct vu_device *dev)
+{
+	return dev->guest_addresses ? TABLE_GUEST : TABLE_USER;
 }
 
 void control_set_inband(struct vu_device *dev, bool inband)
@@ -177,7 +183,7 @@ static void control_fill(struct vu_queue *q)
 	struct vu_device *dev = q->dev;
 
 	features_use(dev, c);
-	c->space = dev->guest_addresses ? TABLE_GUEST : TABLE_USER;
+	c->space = control_space(dev);
 	c->debug = dev->info.flags & VU_DEVICE_DEBUG;
 	c->max_size = q->info.max_size;
 	c->max_segs = q->info.max_segs;
@@ -185,6 +191,7 @@ static void control_fill(struct vu_queue *q)
 	kept_use(q, c);
 	control_fill_marks(q);
 	q->want.table = dev->table;
+	translations_give(q);
 }
 
 int control_start(struct vu_queue *q, struct waiter *w)
@@ -227,6 +234,7 @@ static void reset_finish(struct waiter *w)
 	struct vu_device *dev = w->dev;
 
 	running_step(dev, RUNNING_SETTLE);
+	translations_forget(dev);
 	if (dev->ops.reset)
 		dev->ops.reset(dev, dev->opaque);
 }

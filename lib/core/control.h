@@ -15,6 +15,7 @@
 #include "core/queue.h"
 #include "core/waiter.h"
 
+struct iotlb_range;
 struct region;
 struct table;
 struct transport;
@@ -41,6 +42,24 @@ int control_set_log_fd(struct vu_device *dev, int fd, struct waiter *w);
 
 /* Within core: what a queue's ring is to mark, but for its own areas. */
 void control_fill_marks(struct vu_queue *q);
+/*
+ * Where ACCESS_PLATFORM was accepted: what an IOMMU translates, to addresses as rings have them
+ * without it.  Replaces what is there.  Done when no queue uses what it replaced.  -EFAULT: to what
+ * is no memory; -EINVAL; -ENOMEM.
+ */
+int control_translate(struct vu_device *dev, const struct iotlb_range *range, struct waiter *w);
+/* ... and what it does not any more: done when no queue uses it. */
+int control_untranslate(struct vu_device *dev, uint64_t first, uint64_t last, struct waiter *w);
+/* A queue that misses an address that nobody was asked for; NULL: there is none. */
+struct vu_queue *control_next_miss(struct vu_device *dev, uint64_t *addr,
+				   enum space_access *access);
+/* It was asked for now; or somebody was asked for the same page before, and has not answered. */
+void control_miss_asked(struct vu_queue *q, bool by_another);
+/* Whoever was asked says that it translated it, or that there is no such thing, or will not answer.
+ */
+enum miss_answer { MISS_TRANSLATED, MISS_REFUSED, MISS_LOST };
+void control_miss_answered(struct vu_device *dev, uint64_t addr, enum space_access access,
+			   enum miss_answer answer);
 
 /* The in-flight log, used from the next start of a ring on; taken over as memory is. */
 void control_set_inflight(struct vu_device *dev, struct region *region, uint16_t n_queues,
@@ -61,6 +80,8 @@ void control_set_base(struct vu_queue *q, uint32_t base);
 uint32_t control_base(const struct vu_queue *q);
 /* The areas of rings started from now on are guest addresses, not the front-end's own. */
 void control_set_guest_addresses(struct vu_device *dev, bool guest);
+/* Within core: which of the table's addresses the front-end names. */
+enum table_space control_space(const struct vu_device *dev);
 /* Notifications that have no descriptor are told by the transport. */
 void control_set_inband(struct vu_device *dev, bool inband);
 

@@ -24,9 +24,9 @@ enum { MAX_QUEUES = 256, MAX_PRIV = 65536, DEFAULT_SEGS = 1024, MAX_SEGS = 65536
 static const uint64_t ring_bits = BIT(VU_F_VERSION_1) | BIT(VU_F_INDIRECT_DESC) |
 				  BIT(VU_F_EVENT_IDX) | BIT(VU_F_RING_PACKED) |
 				  BIT(VU_F_PROTOCOL_FEATURES) | BIT(VU_F_LOG_ALL);
-static const uint64_t reserved_bits =
-	BIT(VU_F_LOG_ALL) | BIT(VU_F_PROTOCOL_FEATURES) |
-	((BIT(VU_F_RING_RESET + 1) - BIT(VU_F_NOTIFY_ON_EMPTY)) & ~BIT(VU_F_IN_ORDER));
+static const uint64_t reserved_bits = BIT(VU_F_LOG_ALL) | BIT(VU_F_PROTOCOL_FEATURES) |
+				      ((BIT(VU_F_RING_RESET + 1) - BIT(VU_F_NOTIFY_ON_EMPTY)) &
+				       ~BIT(VU_F_IN_ORDER) & ~BIT(VU_F_ACCESS_PLATFORM));
 
 static const char *device_check(const struct vu_device_info *info)
 {
@@ -218,6 +218,16 @@ int vu_device_limit_memory(struct vu_device *dev, uint64_t max_memory, int any)
 		mappings_set_limit(dev->mappings, max_memory);
 	if (any)
 		dev->info.flags |= VU_DEVICE_ANY_MEMORY;
+	return 0;
+}
+
+int vu_device_offer_iommu(struct vu_device *dev)
+{
+	if (vu_device_is_attached(dev))
+		return -EBUSY;
+	if (dev->info.forbidden & BIT(VU_F_ACCESS_PLATFORM))
+		return -ENOTSUP;
+	dev->offered |= BIT(VU_F_ACCESS_PLATFORM);
 	return 0;
 }
 

@@ -24,6 +24,7 @@
 #include "core/running.h"
 #include "core/waiter.h"
 
+struct iotlb;
 struct mappings;
 struct shmem;
 struct vu_device;
@@ -82,6 +83,8 @@ struct vu_device {
 	bool guest_addresses;	  /* rings are at guest addresses, not at user addresses */
 	struct region *dirty_log; /* or NULL */
 	bool was_logging;	  /* LOG_ALL was acked, the last time */
+	struct iotlb *iotlb;	  /* translations to it */
+	uint32_t to_ask;	  /* queues that miss one that nobody was asked for */
 	struct kept kept;
 
 	/* vu_device_watch_memory(). */

@@ -95,6 +95,7 @@ int features_accept(struct vu_device *dev, uint64_t acked)
 
 void features_use(const struct vu_device *dev, struct ring_config *c)
 {
+	c->is_translated = dev->acked >> VU_F_ACCESS_PLATFORM & 1;
 	c->packed = dev->acked >> VU_F_RING_PACKED & 1;
 	c->in_order = dev->acked >> VU_F_IN_ORDER & 1;
 	c->event_idx = dev->acked >> VU_F_EVENT_IDX & 1;

@@ -64,7 +64,8 @@ static void kick_ready(struct source *source, uint32_t events)
 		return;
 	}
 	count_add(&q->counts.kicks, 1);
-	if (q->ring) {
+	/* While it is not known where its ring is, what ends that looks at it. */
+	if (q->ring && !ring_seeks_areas(q->ring)) {
 		if (unlikely(q->still) && q->enabled)
 			kick_stands_still(q);
 		ring_disarm(q->ring);

@@ -68,7 +68,7 @@ static __attribute__((noinline)) void queue_serve_held(struct vu_queue *q, uint3
 	q->pending = false;
 	if (queue_discards(q))
 		queue_discard(q, budget);
-	if (q->ring && !q->ring->is_live)
+	if (q->ring && q->ring->why)
 		queue_broke(q);
 	vu_queue_signal(q);
 }

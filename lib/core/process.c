@@ -9,6 +9,7 @@
 #include "core/control.h"
 #include "core/device.h"
 #include "core/patience.h"
+#include "core/translations.h"
 #include "core/transport.h"
 
 void device_answered(struct vu_device *dev, struct vu_queue *q)
@@ -63,6 +64,8 @@ static void device_take_news(struct vu_device *dev)
 		news = atomic_exchange(&q->news, 0);
 		if (news & NEWS_TOLD)
 			device_note_untold(dev, q, news & NEWS_TOLD);
+		if (news & NEWS_MISS)
+			translations_missed(q);
 		if (news & NEWS_ANSWERED)
 			device_answered(dev, q);
 	}

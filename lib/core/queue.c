@@ -44,7 +44,7 @@ static int queue_held(const struct vu_queue *q)
 		return -EIO;
 	if (q->hold & (HOLD_STATE | HOLD_DISABLED))
 		return -ESHUTDOWN;
-	return !(q->hold & HOLD_STALE);
+	return !(q->hold & (HOLD_STALE | HOLD_AREAS));
 }
 
 /* Up to max more requests may be taken, or what is left of the budget. */

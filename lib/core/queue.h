@@ -19,6 +19,7 @@
 #include "core/notifier.h"
 #include "ring/ring.h"
 
+struct iotlb;
 struct waiter;
 
 enum queue_state { QUEUE_STOPPED, QUEUE_RUNNING, QUEUE_DRAINING, QUEUE_BROKEN, QUEUE_STATES };
@@ -28,6 +29,7 @@ enum queue_hold {
 	HOLD_STATE = 1,	   /* not running */
 	HOLD_DISABLED = 2, /* SET_VRING_ENABLE 0 */
 	HOLD_STALE = 4,	   /* requests of an earlier session are outstanding */
+	HOLD_AREAS = 32,   /* it is not known where its ring is: ring_seeks_areas() */
 	/* These hold nothing back, they only ask for the slow way: */
 	HOLD_DEBUG = 8, /* VU_DEVICE_DEBUG wants the thread checked */
 	HOLD_IDLE = 16, /* it is not in its group's list: neither served nor to be armed */
@@ -48,6 +50,7 @@ enum queue_news {
 	NEWS_ANSWERED = 1, /* the command is carried out */
 	NEWS_CALL = 2,	   /* the driver is to be interrupted, and there is no descriptor for it */
 	NEWS_ERR = 4,	   /* the ring broke; likewise */
+	NEWS_MISS = 8,	   /* an address is not translated */
 	NEWS_TOLD = NEWS_CALL | NEWS_ERR,
 };
 
@@ -67,6 +70,29 @@ struct queue_want {
 	bool has_size, has_addr;
 	bool base_set; /* SET_VRING_BASE came since the last start */
 	int64_t since; /* when the command was given, for the log (monotonic ns) */
+};
+
+/* What a queue misses; its thread writes, but for refused. */
+struct queue_miss {
+	_Atomic uint32_t number; /* of the last one; not 0 */
+	_Atomic uint32_t access; /* enum space_access */
+	_Atomic uint64_t addr;
+	_Atomic uint32_t refused; /* the one that there is no translation of */
+};
+
+/* The same, as the device thread sees it. */
+enum missing_state {
+	MISSING_NOTHING,
+	MISSING_NEW, /* nobody was asked */
+	MISSING_ASKED,
+	MISSING_SHARED, /* somebody was asked for another queue */
+};
+
+struct missing {
+	enum missing_state state;
+	uint32_t number;
+	uint64_t addr;
+	enum space_access access;
 };
 
 /* vu_queue_counters(): written by the queue thread alone, read by any. */
@@ -126,24 +152,28 @@ struct vu_queue {
 	uint8_t still; /* kicks until a ring that never moved is told about; 0: it did, or was */
 	uint32_t index;
 	struct source kick;
+	struct iotlb *iotlb;   /* translations that its ring looks up in */
 	struct ring *dead;     /* rings of ended sessions that have requests outstanding */
 	uint32_t stop_command; /* the one to be answered when the ring has drained */
 
 	/* Between the threads. */
-	struct mail command_mail;    /* in the group's mailbox */
-	struct mail news_mail;	     /* in the device's */
-	_Atomic uint32_t news;	     /* enum queue_news: what it announces */
-	_Atomic uint32_t command;    /* number << 8 | enum queue_command */
-	_Atomic uint32_t done;	     /* the command that was last answered */
-	_Atomic uint32_t draining;   /* requests waited for, for the log */
-	_Atomic uint32_t n_stale;    /* requests of ended sessions outstanding, for the log */
-	_Atomic int64_t stale_since; /* the first of them, monotonic ns */
-	_Atomic uint32_t posting;    /* calls of vu_req_complete_remote() under way */
-	int result;		     /* START: 0 or -errno, of the command answered */
-	const char *why;	     /* ... and its reason */
+	struct mail command_mail;	/* in the group's mailbox */
+	struct mail news_mail;		/* in the device's */
+	_Atomic uint32_t news;		/* enum queue_news: what it announces */
+	_Atomic uint32_t command;	/* number << 8 | enum queue_command */
+	_Atomic uint32_t done;		/* the command that was last answered */
+	_Atomic uint32_t draining;	/* requests waited for, for the log */
+	_Atomic uint32_t n_stale;	/* requests of ended sessions outstanding, for the log */
+	_Atomic int64_t stale_since;	/* the first of them, monotonic ns */
+	_Atomic uint32_t posting;	/* calls of vu_req_complete_remote() under way */
+	_Atomic(struct iotlb *) handed; /* for its thread to take: translations.h */
+	struct queue_miss miss;
+	int result;	 /* START: 0 or -errno, of the command answered */
+	const char *why; /* ... and its reason */
 
 	/* Device thread. */
 	struct queue_want want;
+	struct missing missing;
 	uint32_t given;		      /* number of the last command */
 	struct waiter *asked;	      /* who waits for its answer; NULL: it is answered */
 	uint32_t untold;	      /* bits of NEWS_TOLD that the driver is to be told */
@@ -196,6 +226,8 @@ static inline void queue_set_budget(struct vu_queue *q, uint32_t budget)
 void queue_update_hold(struct vu_queue *q);
 void queue_set_state(struct vu_queue *q, enum queue_state state);
 void queue_broke(struct vu_queue *q); /* the ring broke: log, tell, hold */
+/* Its ring's memory is another one: it may have got its areas, lost them, or be broken. */
+void queue_see_areas(struct vu_queue *q);
 void queue_ring_drained(struct vu_queue *q, struct ring *ring);
 /* For vu_queue_counters(): what is outstanding now.  Mostly that is nothing, as the last time. */
 void queue_note_outstanding(struct vu_queue *q);

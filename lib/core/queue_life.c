@@ -14,6 +14,7 @@
 
 #include "core/device.h"
 #include "core/kick.h"
+#include "core/translations.h"
 #include "ring/hot.h"
 
 static const char *const state_names[QUEUE_STATES] = {"stopped", "running", "draining", "broken"};
@@ -41,6 +42,7 @@ void queue_update_hold(struct vu_queue *q)
 {
 	q->hold = (q->state == QUEUE_RUNNING ? 0 : HOLD_STATE) | (q->enabled ? 0 : HOLD_DISABLED) |
 		  (q->hold & HOLD_IDLE) | (atomic_load(&q->dev->stale) ? HOLD_STALE : 0) |
+		  (q->ring && ring_seeks_areas(q->ring) ? HOLD_AREAS : 0) |
 		  (q->dev->info.flags & VU_DEVICE_DEBUG ? HOLD_DEBUG : 0);
 }
 
@@ -70,6 +72,7 @@ static void queue_own(struct vu_queue *q)
 	q->want.ring.queue = q;
 	q->want.ring.warn = queue_warn;
 	q->want.ring.unmarked = queue_unmarked;
+	q->want.ring.miss = queue_miss;
 }
 
 void queue_init(struct vu_queue *q, struct vu_device *dev, uint32_t index)
@@ -97,6 +100,7 @@ static void queue_close_fd(struct vu_queue *q, enum queue_fd which)
 void queue_fini(struct vu_queue *q)
 {
 	queue_forget(q);
+	queue_drop_translations(q);
 	for (int i = 0; i < QUEUE_FDS; i++)
 		queue_close_fd(q, i);
 	ring_free(q->ring);
@@ -115,6 +119,7 @@ void queue_forget(struct vu_queue *q)
 	for (int i = 0; i < QUEUE_FDS; i++)
 		notifier_close(&w->fds[i]);
 	memset(w, 0, sizeof(*w));
+	memset(&q->missing, 0, sizeof(q->missing));
 	q->untold = 0;
 	queue_own(q);
 	for (int i = 0; i < QUEUE_FDS; i++)
@@ -133,6 +138,32 @@ static void queue_set_marks(struct vu_queue *q)
 		marks.used_at = q->ring->marks.config.used_at;
 	}
 	marks_set(q->ring, &marks);
+}
+
+/* The ring has its areas: what a crashed back-end left there is known. */
+static void queue_run_again(struct vu_queue *q)
+{
+	if (ring_waiting_again(q->ring))
+		log_peer_info(&q->dev->log,
+			      "queue %u: %u requests of a crashed back-end are run again", q->index,
+			      ring_waiting_again(q->ring));
+	ring_signal_again(q->ring);
+}
+
+void queue_see_areas(struct vu_queue *q)
+{
+	bool sought = q->hold & HOLD_AREAS;
+
+	queue_update_hold(q);
+	if (q->ring->why) {
+		queue_broke(q);
+		return;
+	}
+	if (sought && !(q->hold & HOLD_AREAS))
+		queue_run_again(q);
+	/* As after a start: whatever came meanwhile is looked at. */
+	q->pending = true;
+	group_activate(q->group, q);
 }
 
 /* Take over new descriptors, the enabled bit, the memory, the dirty log. */
@@ -161,16 +192,15 @@ static void queue_configure(struct vu_queue *q)
 		log_debug(&q->dev->log, "queue %u: %s", q->index,
 			  q->enabled ? "enabled" : "disabled");
 	}
-	queue_update_hold(q);
-	if (q->ring && w->table && ring_set_table(q->ring, w->table) && q->state == QUEUE_RUNNING)
-		queue_broke(q);
+	if (q->ring && w->table)
+		(void)ring_set_table(q->ring, w->table);
 	if (q->ring)
 		queue_set_marks(q);
 	/* Enabling scans the ring once (vhost-user "Ring states"). */
-	if (q->ring) {
-		q->pending = true;
-		group_activate(q->group, q);
-	}
+	if (q->ring)
+		queue_see_areas(q);
+	else
+		queue_update_hold(q);
 }
 
 void queue_post(struct vu_queue *q, uint32_t news)
@@ -194,20 +224,17 @@ static void queue_start(struct vu_queue *q, uint32_t command)
 {
 	struct queue_want *w = &q->want;
 
+	w->ring.iotlb = q->iotlb;
 	q->result = ring_new(&w->ring, w->table, &q->ring, &q->why);
 	w->base_set = false;
 	if (!q->result) {
-		if (ring_waiting_again(q->ring))
-			log_peer_info(&q->dev->log,
-				      "queue %u: %u requests of a crashed back-end are run again",
-				      q->index, ring_waiting_again(q->ring));
-		ring_signal_again(q->ring);
+		queue_run_again(q);
 		marks_set(q->ring, &w->marks);
 		queue_set_budget(q, QUEUE_BUDGET);
 		kick_begin(q);
 		queue_set_state(q, QUEUE_RUNNING);
 		kick_watch(q);
-		if (!q->ring->is_live)
+		if (q->ring->why)
 			queue_broke(q);
 		ring_disarm(q->ring);
 		q->pending = true;
@@ -230,6 +257,8 @@ static void queue_stopped(struct vu_queue *q, uint32_t command)
 		q->ring = NULL;
 		queue_set_state(q, QUEUE_STOPPED);
 	}
+	if ((command & 0xff) == QUEUE_STOP)
+		queue_drop_translations(q);
 	q->result = 0;
 	if ((command & 0xff) == QUEUE_START)
 		queue_start(q, command);
@@ -330,6 +359,7 @@ static void queue_abandon(struct vu_queue *q, uint32_t command)
 	atomic_fetch_and(&q->news, ~(uint32_t)NEWS_TOLD);
 	q->enabled = false;
 	q->pending = false;
+	queue_drop_translations(q);
 	if (ring) {
 		ring_kill(ring);
 		queue_set_state(q, QUEUE_STOPPED);
@@ -360,12 +390,14 @@ void queue_execute(struct vu_queue *q)
 	uint32_t command =
 		atomic_exchange_explicit(&q->command, QUEUE_NO_COMMAND, memory_order_acquire);
 
-	if (command == QUEUE_NO_COMMAND)
-		return;
 	if ((command & 0xff) == QUEUE_ABANDON) {
 		queue_abandon(q, command);
 		return;
 	}
+	/* After the command was taken: what belongs to it was handed over before. */
+	queue_see_translations(q);
+	if (command == QUEUE_NO_COMMAND)
+		return;
 	queue_configure(q);
 	if ((command & 0xff) == QUEUE_CONFIGURE) {
 		q->result = 0;

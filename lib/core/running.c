@@ -7,6 +7,7 @@
 
 #include "core/device.h"
 #include "core/features.h"
+#include "core/translations.h"
 
 enum running_call { CALL_NOTHING, CALL_BEGIN, CALL_STARTED, CALL_STOPPED, CALL_END };
 
@@ -108,9 +109,11 @@ static int call_before(struct vu_device *dev, enum running_call call)
 
 static void call_after(struct vu_device *dev, enum running_call call)
 {
-	if (call == CALL_STOPPED)
+	if (call == CALL_STOPPED) {
+		translations_forget(dev);
 		for (struct part *part = dev->parts; part; part = part->next)
 			part->ops->stopped(part, dev);
+	}
 	if (call == CALL_STOPPED && dev->ops.stopped)
 		dev->ops.stopped(dev, dev->opaque);
 	if (call == CALL_END && dev->ops.session_end)

@@ -11,6 +11,8 @@
 
 #include "mem/table.h"
 
+struct iotlb;
+
 /* What the device shall do there. */
 enum space_access { SPACE_READ = 1, SPACE_WRITE = 2, SPACE_BOTH = SPACE_READ | SPACE_WRITE };
 
@@ -28,14 +30,22 @@ struct space {
 	int (*find)(const struct space *space, uint64_t addr, enum space_access access,
 		    struct space_run *run);
 	const struct table *table; /* not a reference of its own */
-	enum table_space kind;	   /* which of the table's addresses these are */
+	enum table_space kind;	   /* which of the table's addresses these are, or are made of */
+	const struct iotlb *iotlb; /* translations; not a reference of its own */
 };
 
 /* The table itself: everything is known, and allowed. */
 void space_init(struct space *space, const struct table *table, enum table_space kind);
 
-/* Where len bytes at addr are in one piece.  0; SPACE_MISS; -EFAULT: they are not. */
+/* Addresses that an IOMMU translates to the table's. */
+void space_init_translated(struct space *space, const struct table *table, enum table_space kind,
+			   const struct iotlb *iotlb);
+
+/*
+ * Where len bytes at addr are in one piece.  0; SPACE_MISS: *missed is the first address that is
+ * not known; -EFAULT: they are not in one piece.
+ */
 int space_translate(const struct space *space, uint64_t addr, uint64_t len,
-		    enum space_access access, void **host);
+		    enum space_access access, void **host, uint64_t *missed);
 
 #endif

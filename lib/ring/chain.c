@@ -134,7 +134,7 @@ static int ring_look_up(struct ring *r, uint64_t addr, uint64_t len, bool writab
 		int err = r->space.find(&r->space, addr, writable ? SPACE_WRITE : SPACE_READ, &run);
 
 		if (err == SPACE_MISS) {
-			r->waits = true;
+			ring_miss(r, addr, writable ? SPACE_WRITE : SPACE_READ);
 			return CHAIN_WAITS;
 		}
 		if (err)

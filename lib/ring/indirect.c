@@ -8,7 +8,7 @@
 #include "ring/chain.h"
 
 /* Collect a table that lies in several regions, or at an odd address.  As space_translate(). */
-static int indirect_copy(struct ring *r, uint64_t addr, uint32_t len)
+static int indirect_copy(struct ring *r, uint64_t addr, uint32_t len, uint64_t *missed)
 {
 	unsigned char *to = r->scratch;
 
@@ -20,6 +20,7 @@ static int indirect_copy(struct ring *r, uint64_t addr, uint32_t len)
 		int err = r->space.find(&r->space, addr, SPACE_READ, &run);
 		uint64_t piece;
 
+		*missed = addr;
 		if (err)
 			return err;
 		piece = run.span.size - (addr - run.span.start);
@@ -34,16 +35,17 @@ static int indirect_copy(struct ring *r, uint64_t addr, uint32_t len)
 }
 
 /* A look-up's answer that is none. */
-static int indirect_fail(struct ring *r, int err)
+static int indirect_fail(struct ring *r, int err, uint64_t missed)
 {
 	if (err != SPACE_MISS)
 		return ring_break(r, "an indirect table outside guest memory");
-	r->waits = true;
+	ring_miss(r, missed, SPACE_READ);
 	return CHAIN_WAITS;
 }
 
 int indirect_open_slow(struct ring *r, uint64_t addr, uint32_t len, const void **table, uint32_t *n)
 {
+	uint64_t missed = 0;
 	void *host = NULL;
 	int err;
 
@@ -60,9 +62,9 @@ int indirect_open_slow(struct ring *r, uint64_t addr, uint32_t len, const void *
 	if (unlikely(!len || len % DESC_BYTES))
 		return ring_break(r, "an indirect table whose length is not a multiple of 16");
 	*n = len / DESC_BYTES;
-	err = space_translate(&r->space, addr, len, SPACE_READ, &host);
+	err = space_translate(&r->space, addr, len, SPACE_READ, &host, &missed);
 	if (err == SPACE_MISS)
-		return indirect_fail(r, err);
+		return indirect_fail(r, err, missed);
 	*table = host;
 	if (likely(!err && (uintptr_t)host % sizeof(uint64_t) == 0))
 		return 0;
@@ -70,6 +72,6 @@ int indirect_open_slow(struct ring *r, uint64_t addr, uint32_t len, const void *
 	if (*n > ring_walk_limit(r))
 		return ring_break(r, "an indirect table across regions, far longer than max_segs");
 	*table = r->scratch;
-	err = indirect_copy(r, addr, len);
-	return err ? indirect_fail(r, err) : 0;
+	err = indirect_copy(r, addr, len, &missed);
+	return err ? indirect_fail(r, err, missed) : 0;
 }

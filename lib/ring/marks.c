@@ -34,7 +34,7 @@ static void marks_device(struct ring *r, uint64_t offset, uint64_t len)
 	uint64_t at;
 
 	if (c->is_in_place)
-		marks_host(r, r->table, (const unsigned char *)r->device + offset, len);
+		marks_host(r, r->areas_table, (const unsigned char *)r->device + offset, len);
 	else if (!__builtin_add_overflow(c->used_at, offset, &at))
 		marks_guest(r, at, len);
 }
@@ -43,7 +43,8 @@ static void marks_device(struct ring *r, uint64_t offset, uint64_t len)
 static void marks_entries(struct ring *r, uint32_t first, uint32_t n)
 {
 	if (r->packed)
-		marks_host(r, r->table, packed_ring(r) + first, n * sizeof(struct packed_desc));
+		marks_host(r, r->areas_table, packed_ring(r) + first,
+			   n * sizeof(struct packed_desc));
 	else
 		marks_device(r, SPLIT_RING * sizeof(uint16_t) + first * sizeof(struct split_used),
 			     n * sizeof(struct split_used));
@@ -55,7 +56,7 @@ static bool marks_used(const struct ring *r)
 	return r->marks.config.log && r->marks.config.is_used_on && r->device;
 }
 
-static void marks_whole_area(struct ring *r)
+void marks_whole_area(struct ring *r)
 {
 	uint64_t bytes = r->packed ? packed_event_bytes() : split_device_bytes(r->size);
 

@@ -47,6 +47,8 @@ struct marks {
 
 /* From now on.  What may have been written while nobody marked is marked at once. */
 void marks_set(struct ring *ring, const struct marks_config *config);
+/* Its areas are where they were not before: all of the device area may have been written to. */
+void marks_whole_area(struct ring *ring);
 /* No more; the reference goes. */
 void marks_end(struct ring *ring);
 

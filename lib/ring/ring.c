@@ -56,36 +56,8 @@ void ring_warn(struct ring *r, enum ring_warning warning, const char *what)
 		r->config.warn(r->config.queue, what);
 }
 
-/* Find the three areas in a table (virtio 1.3 §2.6): NULL, or why that cannot be. */
-static const char *ring_resolve(struct ring *r, const struct table *table)
-{
-	const struct ring_config *c = &r->config;
-	uint64_t desc_bytes = c->packed ? packed_desc_bytes(c->size) : split_desc_bytes(c->size);
-	uint64_t driver_bytes = c->packed ? packed_event_bytes() : split_driver_bytes(c->size);
-	uint64_t device_bytes = c->packed ? packed_event_bytes() : split_device_bytes(c->size);
-	void *desc, *driver, *device;
-	struct space areas;
-
-	space_init(&areas, table, c->space);
-	/* A packed ring's descriptors are written, too. */
-	if (space_translate(&areas, c->desc, desc_bytes, c->packed ? SPACE_BOTH : SPACE_READ,
-			    &desc))
-		return "its descriptors are outside guest memory";
-	if (space_translate(&areas, c->driver, driver_bytes, SPACE_READ, &driver))
-		return "its driver area (available ring) is outside guest memory";
-	if (space_translate(&areas, c->device, device_bytes, SPACE_BOTH, &device))
-		return "its device area (used ring) is outside guest memory";
-	/* What the accesses need of the host's addresses; the guest's are aligned to more. */
-	if ((uintptr_t)desc % 8 || (uintptr_t)driver % 2 || (uintptr_t)device % 4)
-		return "its areas are not aligned";
-	r->desc = desc;
-	r->driver = driver;
-	r->device = device;
-	return NULL;
-}
-
 /* Front-ends pass on what the driver chose; what of it cannot be breaks the ring, and no more. */
-static const char *ring_find_flaw(struct ring *r, const struct table *table)
+static const char *ring_find_flaw(struct ring *r)
 {
 	const struct ring_config *c = &r->config;
 	uint32_t max = c->max_size ? c->max_size : RING_MAX_SIZE;
@@ -110,7 +82,7 @@ static const char *ring_find_flaw(struct ring *r, const struct table *table)
 		return "its base is beyond its size";
 	if (!c->packed && c->base > UINT16_MAX)
 		return "its base does not fit into 16 bits";
-	return ring_resolve(r, table);
+	return ring_resolve(r);
 }
 
 /* Nothing of it is written here: a start costs what is used, whatever there is room for. */
@@ -146,8 +118,7 @@ bool ring_needs_extras(const struct ring *r)
 	return r->config.in_order || r->config.log || r->config.priv_size || r->n_kept;
 }
 
-/* With its three areas, or without if it is broken. */
-static int ring_begin(struct ring *r, const char **why)
+int ring_begin(struct ring *r, const char **why)
 {
 	const struct ring_config *c = &r->config;
 	int err;
@@ -158,7 +129,7 @@ static int ring_begin(struct ring *r, const char **why)
 		packed_begin(r);
 	else
 		split_begin(r);
-	if (!c->log)
+	if (!c->log || r->seeks_areas)
 		return 0;
 	err = inflight_open(r, why);
 	r->has_again = inflight_waiting(r);
@@ -191,9 +162,12 @@ int ring_new(const struct ring_config *config, struct table *table, struct ring 
 	r->event_idx = config->event_idx;
 	r->indirect = config->indirect;
 	r->table = table_ref(table);
-	space_init(&r->space, table, TABLE_GUEST);
-	flaw = ring_find_flaw(r, table);
-	r->is_live = !flaw;
+	if (config->is_translated)
+		space_init_translated(&r->space, table, config->space, config->iotlb);
+	else
+		space_init(&r->space, table, TABLE_GUEST);
+	flaw = ring_find_flaw(r);
+	r->is_live = !flaw && !r->seeks_areas;
 	err = flaw ? 0 : ring_alloc(r);
 	if (!err)
 		err = ring_begin(r, why);
@@ -221,6 +195,7 @@ void ring_free(struct ring *r)
 	}
 	inflight_close(r);
 	region_unref(r->marks.config.log);
+	table_unref(r->areas_table);
 	table_unref(r->table);
 	arena_fini(&r->arena);
 	free(r->scratch);
@@ -228,76 +203,6 @@ void ring_free(struct ring *r)
 	free(r->kept);
 	pool_free(r);
 	free(r);
-}
-
-/* Keep the present table for the requests that point into it. */
-static int ring_retire_table(struct ring *r)
-{
-	struct ring_old_table *old = NULL;
-	uint32_t users = 0;
-
-	/* First: a request that is marked needs its table in the list. */
-	if (ring_outstanding(r)) {
-		old = malloc(sizeof(*old));
-		if (!old)
-			return -ENOMEM;
-	}
-	for (uint32_t at = ring_outstanding(r) ? r->begun : 0; at;) {
-		struct req *req = ring_req(r, at - 1);
-
-		at = req->begun_before;
-		if (req->state == REQ_FREE || req->table != r->table)
-			continue;
-		req->odd |= REQ_ODD;
-		users++;
-	}
-	if (!users) {
-		free(old);
-		table_unref(r->table);
-		return 0;
-	}
-	*old = (struct ring_old_table){r->old_tables, r->table, users};
-	r->old_tables = old;
-	return 0;
-}
-
-int ring_set_table(struct ring *r, struct table *table)
-{
-	if (table == r->table)
-		return 0;
-	if (ring_retire_table(r))
-		return ring_lose(r, "no memory to remember where its requests are");
-	r->table = table_ref(table);
-	r->space.table = table;
-	ring_memory_came(r);
-	memset(&r->window, 0, sizeof(r->window));
-	/* Once broken it touches nothing shared: the old pointers may stay. */
-	if (!r->dead && ring_resolve(r, table))
-		return ring_lose(r, "the memory it lies in was removed");
-	return 0;
-}
-
-bool ring_memory_came(struct ring *r)
-{
-	bool waited = r->waits;
-
-	r->waits = false;
-	return waited;
-}
-
-/* A request of an earlier table is finished. */
-static void ring_release_old_table(struct ring *r, const struct table *table)
-{
-	struct ring_old_table **link = &r->old_tables, *old;
-
-	while ((*link)->table != table)
-		link = &(*link)->next;
-	old = *link;
-	if (--old->users)
-		return;
-	*link = old->next;
-	table_unref(old->table);
-	free(old);
 }
 
 void ring_drop_odd(struct ring *r, struct req *req)

@@ -44,6 +44,8 @@ struct ring_config {
 	bool indirect_offered; /* ... though maybe not accepted */
 	bool in_order;
 	enum table_space space;	       /* what the three addresses are */
+	bool is_translated;	       /* all addresses are an IOMMU's, which */
+	const struct iotlb *iotlb;     /* ... translates them; see ring_set_translations() */
 	uint64_t desc, driver, device; /* virtio 1.3 §2.6: the three areas */
 	uint32_t base;		       /* SET_VRING_BASE */
 	uint32_t max_segs;
@@ -59,6 +61,11 @@ struct ring_config {
 	void (*warn)(void *queue, const char *what);
 	/* These written bytes are past the dirty log's end.  May be NULL.  Queue thread. */
 	void (*unmarked)(void *queue, uint64_t addr, uint64_t len);
+	/*
+	 * An address that is not translated yet: to be asked for, and ring_set_translations() or
+	 * ring_refuse() tells.  May be NULL.  Queue thread.
+	 */
+	void (*miss)(void *queue, uint64_t addr, enum space_access access);
 };
 
 struct ring;
@@ -162,8 +169,10 @@ struct ring {
 	uint32_t begun;	     /* 1 + the place of the request begun last; 0: none is */
 	uint32_t inline_end; /* where a request's own segments end, from its start; bytes */
 	struct table *table; /* requests refer to it */
-	struct space space;  /* ... and this finds their buffers in it */
-	bool has_extras;     /* ring_took() for each request */
+	struct table
+		*areas_table; /* the areas are in this one: an older one while they are sought */
+	struct space space;   /* ... and this finds their buffers in it */
+	bool has_extras;      /* ring_took() for each request */
 	bool packed;
 	bool event_idx;
 	bool indirect;
@@ -175,6 +184,7 @@ struct ring {
 	bool starved;	    /* waited for a block of segments */
 	bool unstarved;	    /* ... and one came free */
 	bool waits;	    /* for memory: an address is not known yet, and was asked for */
+	bool seeks_areas;   /* ... of its areas: nothing is taken from them */
 	uint8_t warned;	    /* enum ring_warning */
 	struct marks marks; /* in the dirty log */
 	uint32_t long_left; /* segments that a chain that is too long may still have */
@@ -206,13 +216,16 @@ struct ring {
 	uint32_t order_first, order_n;
 	bool order_is_cut; /* what is not in there any more will not be used */
 	struct ring_config config;
-	char flaw[80];	   /* what why may point to */
-	struct ring *next; /* for the owner's list of rings whose session is gone */
+	uint64_t missed;		 /* what it waits for */
+	enum space_access missed_access; /* ... to do there */
+	char flaw[100];			 /* what why may point to */
+	struct ring *next;		 /* for the owner's list of rings whose session is gone */
 };
 
 /*
  * Start.  The table's reference is taken.  What the driver may have chosen wrong (size, position,
  * areas) makes a ring that is broken already: it has stopped before anything was taken from it.
+ * Areas that are not translated yet make one that seeks them, and begins when it has them.
  * Error, with *why: -EINVAL for a limit or an in-flight log that cannot be, -EFAULT for a table
  * without any memory, -ENOMEM.
  */
@@ -230,8 +243,26 @@ void ring_choose_way(struct ring *ring);
  */
 int ring_set_table(struct ring *ring, struct table *table);
 
+/*
+ * Use other translations from now on, which stay the caller's.  If they lack its areas it takes
+ * nothing until they have them: see ring_seeks_areas().  -EIO: it is broken.
+ */
+int ring_set_translations(struct ring *ring, const struct iotlb *iotlb);
+/* What it waits for is not to be had: it is broken.  Nothing happens if it does not wait. */
+void ring_refuse(struct ring *ring);
+/*
+ * Its areas are not known, or not any more.  What is outstanding is completed where they were
+ * last: a driver that has not got its buffers back has not taken the ring away either.
+ */
+static inline bool ring_seeks_areas(const struct ring *ring)
+{
+	return ring->seeks_areas;
+}
+
 /* What was asked for may be known now: false if nothing waited for it. */
 bool ring_memory_came(struct ring *ring);
+/* For who walks: this is not known. */
+void ring_miss(struct ring *ring, uint64_t addr, enum space_access access);
 
 /*
  * It has stopped: nothing is outstanding, and ring_base() says where it goes on.  Its in-flight log
@@ -307,7 +338,20 @@ void ring_warn(struct ring *ring, enum ring_warning warning, const char *what);
 
 /* Break the ring; always returns -EIO. */
 int ring_break(struct ring *ring, const char *why);
-/* The same, for something that the driver did not write there. */
+/* ... for something that is not in the ring. */
 int ring_lose(struct ring *ring, const char *why);
+
+/*
+ * memory.c: find the three areas (virtio 1.3 §2.6): NULL, or why that cannot be.  Where they were
+ * stays until all three are known.
+ */
+const char *ring_resolve(struct ring *ring);
+/* A request of an earlier table is finished. */
+void ring_release_old_table(struct ring *ring, const struct table *table);
+/*
+ * With its three areas; without if it is broken, or seeks them: then once more when it has them.
+ * As ring_new().
+ */
+int ring_begin(struct ring *ring, const char **why);
 
 #endif

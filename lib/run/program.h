@@ -33,6 +33,7 @@ struct vu_program {
 	uint32_t log_level;
 	bool once;
 	bool any_memory;
+	bool iommu;
 	bool has_message_timeout;
 	uint64_t message_timeout; /* seconds, 0: none */
 	uint64_t max_memory;	  /* 0: as the device says */

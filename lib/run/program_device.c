@@ -182,6 +182,11 @@ int program_create_device(struct vu_program *program, uint32_t index)
 	}
 	/* Fails only with a front-end attached, which nobody can have done. */
 	(void)vu_device_limit_memory(socket->dev, program->max_memory, program->any_memory);
+	if (program->iommu && vu_device_offer_iommu(socket->dev)) {
+		fprintf(stderr, "%s: --iommu: this device does not work behind an IOMMU\n",
+			program->info.name);
+		return -ENOTSUP;
+	}
 	if (program->has_message_timeout)
 		vu_device_set_message_timeout(socket->dev,
 					      program->message_timeout * UINT64_C(1000000000));

@@ -142,6 +142,15 @@ static int set_any_memory(const char *value, void *opaque)
 	return 0;
 }
 
+static int set_iommu(const char *value, void *opaque)
+{
+	struct vu_program *program = opaque;
+
+	(void)value;
+	program->iommu = true;
+	return 0;
+}
+
 static int set_max_memory(const char *value, void *opaque)
 {
 	struct vu_program *program = opaque;
@@ -230,6 +239,9 @@ const struct vu_option *program_options(void)
 		{.name = "allow-any-memory",
 		 .help = "take guest memory of every file system: FUSE, NFS and the like can stall",
 		 .set = set_any_memory},
+		{.name = "iommu",
+		 .help = "work behind an IOMMU of the virtual machine's (iommu_platform=on)",
+		 .set = set_iommu},
 		{.name = "max-memory",
 		 .argument = "SIZE",
 		 .help = "most guest memory that a device maps (default 8T)",

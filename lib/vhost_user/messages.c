@@ -69,7 +69,7 @@ static const struct message rows[] = {
 	ROW(SEND_RARP, BIT_OF(RARP), U64, 0, 0, ACK, on_send_rarp),
 	ROW(NET_SET_MTU, BIT_OF(MTU), U64, 0, 0, ACK, on_net_set_mtu),
 	ROW(SET_BACKEND_REQ_FD, BIT_OF(BACKEND_REQ), NONE, 1, 1, ACK, on_set_backend_req_fd),
-	ROW(IOTLB_MSG, NEED_ACCESS_PLATFORM, IOTLB, 0, 0, ALWAYS_ACK, NULL),
+	ROW(IOTLB_MSG, NEED_ACCESS_PLATFORM, IOTLB, 0, 0, ALWAYS_ACK, on_iotlb_msg),
 	ROW(SET_VRING_ENDIAN, BIT_OF(CROSS_ENDIAN), VRING_STATE, 0, 0, ACK, NULL),
 	ROW(GET_CONFIG, BIT_OF(CONFIG), CONFIG, 0, 0, OWN(CONFIG), on_get_config),
 	ROW(SET_CONFIG, BIT_OF(CONFIG), CONFIG, 0, 0, ACK, on_set_config),
@@ -99,7 +99,7 @@ static const struct message rows[] = {
 };
 
 static const struct message backend_rows[] = {
-	BACKEND_ROW(IOTLB_MSG, NEED_ACCESS_PLATFORM, IOTLB, 0, 0, ACK, false),
+	BACKEND_ROW(IOTLB_MSG, NEED_ACCESS_PLATFORM, IOTLB, 0, 0, ACK, true),
 	BACKEND_ROW(CONFIG_CHANGE_MSG, BIT_OF(CONFIG), NONE, 0, 0, ACK, true),
 	/* Without an fd the queue's notifier is taken back. */
 	BACKEND_ROW(VRING_HOST_NOTIFIER_MSG, BIT_OF(HOST_NOTIFIER), VRING_AREA, 0, 1, ACK, false),

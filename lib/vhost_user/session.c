@@ -16,6 +16,7 @@
 #include "core/patience.h"
 #include "vhost_user/class_ops.h"
 #include "vhost_user/messages.h"
+#include "vhost_user/on_iotlb.h"
 
 enum { MESSAGES_PER_PASS = 64 };
 enum { MAX_OPEN_FDS = 16 };
@@ -250,6 +251,7 @@ static void session_proceed(struct transport *t)
 static void session_tell(struct transport *t)
 {
 	channel_tell(session_of(t));
+	iotlb_tell(session_of(t));
 }
 
 static void session_silent(struct transport *t)

@@ -23,6 +23,7 @@
 struct vu_device;
 struct session;
 struct log;
+struct miss;
 
 /* Runs when the verb is done; returns what a handler returns. */
 typedef int session_resume_fn(struct session *s, struct wire_msg *msg);
@@ -44,9 +45,12 @@ struct session {
 	struct channel channel;	  /* the back-end channel */
 	struct session_wait wait;
 	struct device_state device_state;
-	uint64_t protocol; /* acked protocol features */
-	uint8_t status;	   /* virtio device status (virtio 1.3 §2.1) */
-	bool heard;	   /* a whole message came */
+	uint64_t protocol;   /* acked protocol features */
+	uint8_t status;	     /* virtio device status (virtio 1.3 §2.1) */
+	bool heard;	     /* a whole message came */
+	struct miss *misses; /* on_iotlb.c: translations that the front-end was asked for */
+	uint32_t n_misses;
+	bool told_no_channel; /* ... and could not be */
 };
 
 /* The device's session; NULL: it has none, or a transport of another kind. */

@@ -156,6 +156,14 @@ struct wire_log {
 	uint64_t offset;
 };
 
+/* struct wire_iotlb.type */
+enum wire_iotlb_type {
+	WIRE_IOTLB_MISS = 1,
+	WIRE_IOTLB_UPDATE,
+	WIRE_IOTLB_INVALIDATE,
+	WIRE_IOTLB_ACCESS_FAIL,
+};
+
 struct wire_iotlb {
 	uint64_t iova;
 	uint64_t size;

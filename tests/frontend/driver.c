@@ -132,7 +132,7 @@ int driver_add_indirect(struct driver_ring *r, const struct driver_seg *segs, ui
 	if (!r->n_free)
 		return -ENOSPC;
 	/* The table of the slot that the descriptor will take. */
-	r->layout->write_table(r->tables + offset, segs, n);
+	r->layout->write_table(r, r->tables + offset, segs, n);
 	return r->layout->add_table(r, NULL, 0, r->tables_gpa + offset * sizeof(*r->tables),
 				    n * (uint32_t)sizeof(*r->tables), cookie);
 }
@@ -144,7 +144,7 @@ int driver_write_table(struct driver_ring *r, uint64_t gpa, const struct driver_
 
 	if (!table)
 		return -EFAULT;
-	r->layout->write_table(table, segs, n);
+	r->layout->write_table(r, table, segs, n);
 	return 0;
 }
 

@@ -145,7 +145,8 @@ struct driver_ring {
 	bool interrupts; /* the driver wants to be called */
 	/* SET_VRING_ADDR's desc, avail and used; packed: ring, driver and device event area. */
 	uint64_t desc_gpa, avail_gpa, used_gpa;
-	uint32_t base; /* what to start from: SET_VRING_BASE */
+	uint64_t iova_offset; /* added to every address that the device is given */
+	uint32_t base;	      /* what to start from: SET_VRING_BASE */
 	uint32_t free_head;
 	uint32_t n_free;
 	struct driver_slot *slots;
@@ -163,8 +164,8 @@ struct driver_layout {
 	int (*add)(struct driver_ring *r, const struct driver_seg *segs, uint32_t n, void *cookie);
 	int (*add_table)(struct driver_ring *r, const struct driver_seg *segs, uint32_t n,
 			 uint64_t table, uint32_t table_bytes, void *cookie);
-	void (*write_table)(struct driver_split_desc *table, const struct driver_seg *segs,
-			    uint32_t n);
+	void (*write_table)(const struct driver_ring *r, struct driver_split_desc *table,
+			    const struct driver_seg *segs, uint32_t n);
 	void (*publish)(struct driver_ring *r);
 	bool (*wants_kick)(struct driver_ring *r);
 	int (*collect)(struct driver_ring *r, struct driver_used *used, uint32_t max);

@@ -96,7 +96,7 @@ static void packed_fill(struct driver_ring *r, uint64_t addr, uint32_t len, uint
 	struct driver_packed *p = &r->packed;
 	struct driver_packed_desc *d = &p->desc[p->at.slot];
 
-	d->addr = htole64(addr);
+	d->addr = htole64(addr + r->iova_offset);
 	d->len = htole32(len);
 	d->id = htole16(id);
 	flags = htole16(flags | packed_avail_flags(p->at));
@@ -116,14 +116,14 @@ static uint16_t packed_direction(const struct driver_seg *seg)
 }
 
 /* Only address, length and WRITE mean something in a table (§2.8.7). */
-static void packed_write_table(struct driver_split_desc *table, const struct driver_seg *segs,
-			       uint32_t n)
+static void packed_write_table(const struct driver_ring *r, struct driver_split_desc *table,
+			       const struct driver_seg *segs, uint32_t n)
 {
 	struct driver_packed_desc *d = (struct driver_packed_desc *)(void *)table;
 
 	for (uint32_t i = 0; i < n; i++)
 		d[i] = (struct driver_packed_desc){
-			.addr = htole64(segs[i].gpa),
+			.addr = htole64(segs[i].gpa + r->iova_offset),
 			.len = htole32(segs[i].len),
 			.flags = htole16(packed_direction(&segs[i])),
 		};

@@ -55,24 +55,24 @@ static void split_reset(struct driver_ring *r)
 	s->avail_idx = s->kicked = s->last_used = 0;
 }
 
-static void split_fill(struct driver_split_desc *d, const struct driver_seg *seg, uint16_t flags,
-		       uint32_t next)
+static void split_fill(const struct driver_ring *r, struct driver_split_desc *d,
+		       const struct driver_seg *seg, uint16_t flags, uint32_t next)
 {
-	d->addr = htole64(seg->gpa);
+	d->addr = htole64(seg->gpa + r->iova_offset);
 	d->len = htole32(seg->len);
 	d->flags = htole16(flags | (seg->write ? DRIVER_DESC_WRITE : 0));
 	d->next = htole16((uint16_t)next);
 }
 
-static void split_write_table(struct driver_split_desc *table, const struct driver_seg *segs,
-			      uint32_t n)
+static void split_write_table(const struct driver_ring *r, struct driver_split_desc *table,
+			      const struct driver_seg *segs, uint32_t n)
 {
 	uint32_t i;
 
 	for (i = 0; i + 1 < n; i++)
-		split_fill(&table[i], &segs[i], DRIVER_DESC_NEXT, i + 1);
+		split_fill(r, &table[i], &segs[i], DRIVER_DESC_NEXT, i + 1);
 	if (n)
-		split_fill(&table[i], &segs[i], 0, 0);
+		split_fill(r, &table[i], &segs[i], 0, 0);
 }
 
 /* The chain at head, of n slots up to last, is off the free list and goes into the avail ring. */
@@ -97,10 +97,11 @@ static int split_add(struct driver_ring *r, const struct driver_seg *segs, uint3
 	if (n > r->n_free)
 		return -ENOSPC;
 	for (i = 0; i + 1 < n; i++) {
-		split_fill(&r->split.desc[slot], &segs[i], DRIVER_DESC_NEXT, r->slots[slot].next);
+		split_fill(r, &r->split.desc[slot], &segs[i], DRIVER_DESC_NEXT,
+			   r->slots[slot].next);
 		slot = r->slots[slot].next;
 	}
-	split_fill(&r->split.desc[slot], &segs[i], 0, 0);
+	split_fill(r, &r->split.desc[slot], &segs[i], 0, 0);
 	return split_take(r, slot, n, cookie);
 }
 
@@ -113,10 +114,11 @@ static int split_add_table(struct driver_ring *r, const struct driver_seg *segs,
 	if (n >= r->n_free)
 		return -ENOSPC;
 	for (i = 0; i < n; i++) {
-		split_fill(&r->split.desc[slot], &segs[i], DRIVER_DESC_NEXT, r->slots[slot].next);
+		split_fill(r, &r->split.desc[slot], &segs[i], DRIVER_DESC_NEXT,
+			   r->slots[slot].next);
 		slot = r->slots[slot].next;
 	}
-	split_fill(&r->split.desc[slot], &indirect, DRIVER_DESC_INDIRECT, 0);
+	split_fill(r, &r->split.desc[slot], &indirect, DRIVER_DESC_INDIRECT, 0);
 	return split_take(r, slot, n + 1, cookie);
 }
 

@@ -204,16 +204,24 @@ int frontend_vring_kick(struct frontend *f, uint32_t index)
 	return tell_state(f, WIRE_VRING_KICK, index, 0);
 }
 
+/* Where the driver says that it is, as the front-end passes it on. */
+static uint64_t area_addr(const struct frontend *f, const struct driver_ring *ring, uint64_t gpa)
+{
+	/* VIRTIO_F_ACCESS_PLATFORM: the driver's own address, which an IOMMU translates. */
+	if (f->features >> 33 & 1)
+		return gpa + ring->iova_offset;
+	return uses_gpa(f) ? gpa : guest_uva(ring->guest, gpa);
+}
+
 int frontend_set_ring_addr(struct frontend *f, const struct driver_ring *ring, uint32_t vring_flags)
 {
-	bool gpa = uses_gpa(f);
 	struct wire_vring_addr addr = {
 		.index = ring->index,
 		.flags = vring_flags,
-		.desc = gpa ? ring->desc_gpa : guest_uva(ring->guest, ring->desc_gpa),
-		.used = gpa ? ring->used_gpa : guest_uva(ring->guest, ring->used_gpa),
-		.avail = gpa ? ring->avail_gpa : guest_uva(ring->guest, ring->avail_gpa),
-		.log = ring->used_gpa,
+		.desc = area_addr(f, ring, ring->desc_gpa),
+		.used = area_addr(f, ring, ring->used_gpa),
+		.avail = area_addr(f, ring, ring->avail_gpa),
+		.log = ring->used_gpa + ring->iova_offset,
 	};
 
 	return frontend_set_vring_addr(f, &addr);

@@ -64,6 +64,12 @@ static void open_session(struct session_of_test *s, const struct message *row, e
 	};
 	bool left_out = flaw == UNNEGOTIATED;
 
+	if (row->need == NEED_ACCESS_PLATFORM) {
+		dut_config.features = UINT64_C(1) << VU_F_ACCESS_PLATFORM;
+		config.features = ~(UINT64_C(1) << VU_F_LOG_ALL);
+		if (left_out)
+			config.features &= ~(UINT64_C(1) << VU_F_ACCESS_PLATFORM);
+	}
 	if (row->need == WIRE_PF_INBAND_NOTIFICATIONS)
 		dut_config.flags = VU_DEVICE_INBAND;
 	if (left_out && row->need >= 0 && row->need < WIRE_PF_END)
@@ -180,6 +186,7 @@ static void sample_fill(struct sample *sample, const struct message *row, struct
 		struct wire_config config;
 		unsigned char data[DUT_CONFIG_WRITABLE];
 	} config = {.config = {.size = DUT_CONFIG_WRITABLE}};
+	const struct wire_iotlb iotlb = {.size = 4096, .type = WIRE_IOTLB_INVALIDATE};
 	uint64_t value = 0;
 	int pair[2];
 
@@ -199,6 +206,8 @@ static void sample_fill(struct sample *sample, const struct message *row, struct
 		sample_inflight(sample, row);
 	if (row->request == WIRE_L_LOG)
 		sample_log(sample);
+	if (row->request == WIRE_L_IOTLB)
+		sample_put(sample, &iotlb, sizeof(iotlb));
 	if (row->request == WIRE_L_CONFIG)
 		sample_put(sample, &config, sizeof(config));
 	if (row->id == WIRE_SET_BACKEND_REQ_FD || row->id == WIRE_GPU_SET_SOCKET) {
@@ -250,7 +259,7 @@ static void expect_own_reply(const struct message *row, struct peer *peer)
 static void expect_outcome(struct session_of_test *s, const struct message *row, enum flaw flaw)
 {
 	if (flaw == GOOD && row->handler) {
-		if (row->reply == REPLY_OWN)
+		if (row->reply == REPLY_OWN || row->reply == REPLY_ALWAYS_ACK)
 			expect_own_reply(row, s->peer);
 		dut_expect_alive(&s->dut, s->peer);
 		dut_hang_up(&s->dut, s->peer);

@@ -87,6 +87,7 @@ STUB(on_get_config)
 STUB(on_set_config)
 STUB(on_set_backend_req_fd)
 STUB(on_get_shmem_config)
+STUB(on_iotlb_msg)
 STUB(on_get_inflight_fd)
 STUB(on_set_inflight_fd)
 STUB(on_set_log_base)
@@ -124,7 +125,7 @@ const struct expected front_end[N_FRONT_END] = {
 	{"SEND_RARP", 2, 8, 0, 0, REPLY_ACK, 0, H("send_rarp")},
 	{"NET_SET_MTU", 4, 8, 0, 0, REPLY_ACK, 0, H("net_set_mtu")},
 	{"SET_BACKEND_REQ_FD", 5, 0, 1, 1, REPLY_ACK, 0, H("set_backend_req_fd")},
-	{"IOTLB_MSG", IOMMU, 32, 0, 0, REPLY_ALWAYS_ACK, 0, NULL},
+	{"IOTLB_MSG", IOMMU, 32, 0, 0, REPLY_ALWAYS_ACK, 0, H("iotlb_msg")},
 	{"SET_VRING_ENDIAN", 6, 8, 0, 0, REPLY_ACK, 0, NULL},
 	{"GET_CONFIG", 9, 12, 0, 0, REPLY_OWN, 12, H("get_config")},
 	{"SET_CONFIG", 9, 12, 0, 0, REPLY_ACK, 0, H("set_config")},

@@ -220,7 +220,7 @@ static void pass_table_at(struct rig *rig, uint64_t table, uint32_t n)
 	int id;
 
 	rig_make_chain(rig, &chain, n / 2, n - n / 2);
-	rig->drv->layout->write_table(copy, chain.segs, n);
+	rig->drv->layout->write_table(rig->drv, copy, chain.segs, n);
 	for (uint32_t i = 0; i < n * sizeof(*copy); i++)
 		*(unsigned char *)guest_ptr(rig->guest, table + i, 1) = ((unsigned char *)copy)[i];
 	free(copy);

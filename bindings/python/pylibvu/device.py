@@ -81,6 +81,8 @@ class Device(Handle):
     legacy: bool = False
     #: Take guest memory of every file system: page faults on FUSE, NFS and the like may stall.
     any_memory: bool = False
+    #: Offer ACCESS_PLATFORM: work behind an IOMMU of the virtual machine's.
+    iommu: bool = False
     #: Most bytes of guest memory that may be mapped; 0: libvu's limit.
     max_memory: int = 0
     #: Seconds that a front-end has for its first message, or the rest of one; 0: for ever.
@@ -238,7 +240,8 @@ class Device(Handle):
         core.create({
             "name": self.name.encode(), "device_id": self.device_id,
             "n_queues": self.n_queues or max(self._handlers, default=0) + 1,
-            **_masks("features", self._offered), **_masks("required", self._required),
+            **_masks("features", self._offered | (1 << 33 if self.iommu else 0)),
+            **_masks("required", self._required),
             **_masks("forbidden", sum({1 << b for b in self.forbidden})),
             "config": bytes(self.config._image), "config_writable": self.config.writable,
             "config_size": len(self.config), "max_queue_size": self.max_queue_size,

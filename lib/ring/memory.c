@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a ring's memory is: its areas, other tables and translations under a ring that runs, and
+ * what it waits for.  Queue thread.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ring/packed.h"
+#include "ring/ring.h"
+#include "ring/split.h"
+
+void ring_miss(struct ring *r, uint64_t addr, enum space_access access)
+{
+	/* Once: what is missed meanwhile is missed again when that is known. */
+	if (r->waits)
+		return;
+	r->waits = true;
+	r->missed = addr;
+	r->missed_access = access;
+	if (r->config.miss)
+		r->config.miss(r->config.queue, addr, access);
+}
+
+/* Find an area: 0; SPACE_MISS, and it was asked for; -EFAULT. */
+static int ring_find_area(struct ring *r, const struct space *areas, uint64_t addr, uint64_t len,
+			  enum space_access access, void **host)
+{
+	uint64_t missed;
+	int err = space_translate(areas, addr, len, access, host, &missed);
+
+	if (err == SPACE_MISS)
+		ring_miss(r, missed, access);
+	return err;
+}
+
+/* Where the three areas' addresses are looked up. */
+static struct space ring_areas_space(const struct ring *r)
+{
+	struct space areas = r->space;
+
+	if (!r->config.is_translated)
+		areas.kind = r->config.space;
+	return areas;
+}
+
+const char *ring_resolve(struct ring *r)
+{
+	const struct ring_config *c = &r->config;
+	const struct space areas = ring_areas_space(r);
+	const struct area {
+		uint64_t addr, bytes;
+		enum space_access access;
+		const char *outside;
+	} area[] = {
+		/* A packed ring's descriptors are written, too. */
+		{c->desc, c->packed ? packed_desc_bytes(c->size) : split_desc_bytes(c->size),
+		 c->packed ? SPACE_BOTH : SPACE_READ, "its descriptors are outside guest memory"},
+		{c->driver, c->packed ? packed_event_bytes() : split_driver_bytes(c->size),
+		 SPACE_READ, "its driver area (available ring) is outside guest memory"},
+		{c->device, c->packed ? packed_event_bytes() : split_device_bytes(c->size),
+		 SPACE_BOTH, "its device area (used ring) is outside guest memory"},
+	};
+	bool is_elsewhere;
+	void *host[3];
+
+	r->seeks_areas = false;
+	for (int i = 0; i < 3; i++) {
+		int err = ring_find_area(r, &areas, area[i].addr, area[i].bytes, area[i].access,
+					 &host[i]);
+
+		if (err == SPACE_MISS)
+			r->seeks_areas = true;
+		if (err)
+			return err == SPACE_MISS ? NULL : area[i].outside;
+	}
+	/* What the accesses need of the host's addresses; the guest's are aligned to more. */
+	if ((uintptr_t)host[0] % 8 || (uintptr_t)host[1] % 2 || (uintptr_t)host[2] % 4)
+		return "its areas are not aligned";
+	is_elsewhere = r->desc != host[0] || r->device != host[2];
+	r->desc = host[0];
+	r->driver = host[1];
+	r->device = host[2];
+	if (r->areas_table != r->table) {
+		table_unref(r->areas_table);
+		r->areas_table = table_ref(r->table);
+	}
+	if (is_elsewhere)
+		marks_whole_area(r);
+	return NULL;
+}
+
+bool ring_memory_came(struct ring *r)
+{
+	bool waited = r->waits;
+
+	r->waits = false;
+	return waited;
+}
+
+/* Keep the present table for the requests that point into it. */
+static int ring_retire_table(struct ring *r)
+{
+	struct ring_old_table *old = NULL;
+	uint32_t users = 0;
+
+	/* First: a request that is marked needs its table in the list. */
+	if (ring_outstanding(r)) {
+		old = malloc(sizeof(*old));
+		if (!old)
+			return -ENOMEM;
+	}
+	for (uint32_t at = ring_outstanding(r) ? r->begun : 0; at;) {
+		struct req *req = ring_req(r, at - 1);
+
+		at = req->begun_before;
+		if (req->state == REQ_FREE || req->table != r->table)
+			continue;
+		req->odd |= REQ_ODD;
+		users++;
+	}
+	if (!users) {
+		free(old);
+		table_unref(r->table);
+		return 0;
+	}
+	*old = (struct ring_old_table){r->old_tables, r->table, users};
+	r->old_tables = old;
+	return 0;
+}
+
+/* What it looked up may be elsewhere now.  NULL, or why its areas cannot be where they are. */
+static const char *ring_look_anew(struct ring *r)
+{
+	const char *flaw;
+
+	ring_memory_came(r);
+	memset(&r->window, 0, sizeof(r->window));
+	/* Once broken it touches nothing shared: the old pointers may stay. */
+	if (r->dead || r->why)
+		return NULL;
+	flaw = ring_resolve(r);
+	if (flaw || r->is_live || r->seeks_areas)
+		return flaw;
+	/* It has been waiting for them since it was made. */
+	r->is_live = true;
+	return ring_begin(r, &flaw) ? flaw : NULL;
+}
+
+int ring_set_table(struct ring *r, struct table *table)
+{
+	if (table == r->table)
+		return 0;
+	if (ring_retire_table(r))
+		return ring_lose(r, "no memory to remember where its requests are");
+	r->table = table_ref(table);
+	r->space.table = table;
+	if (!ring_look_anew(r))
+		return 0;
+	/* Nothing of it is touched any more. */
+	table_unref(r->areas_table);
+	r->areas_table = NULL;
+	return ring_lose(r, "the memory it lies in was removed");
+}
+
+int ring_set_translations(struct ring *r, const struct iotlb *iotlb)
+{
+	const char *flaw;
+
+	if (!r->config.is_translated)
+		return 0;
+	r->space.iotlb = iotlb;
+	flaw = ring_look_anew(r);
+	return flaw ? ring_lose(r, flaw) : 0;
+}
+
+void ring_refuse(struct ring *r)
+{
+	if (!r->waits || r->why)
+		return;
+	snprintf(r->flaw, sizeof(r->flaw), "%s%#llx, which the IOMMU does not let the device %s",
+		 r->seeks_areas ? "its areas are at " : "the address ",
+		 (unsigned long long)r->missed,
+		 r->missed_access == SPACE_READ	   ? "read"
+		 : r->missed_access == SPACE_WRITE ? "write"
+						   : "read and write");
+	if (r->seeks_areas)
+		ring_lose(r, r->flaw);
+	else
+		ring_break(r, r->flaw);
+}
+
+void ring_release_old_table(struct ring *r, const struct table *table)
+{
+	struct ring_old_table **link = &r->old_tables, *old;
+
+	while ((*link)->table != table)
+		link = &(*link)->next;
+	old = *link;
+	if (--old->users)
+		return;
+	*link = old->next;
+	table_unref(old->table);
+	free(old);
+}

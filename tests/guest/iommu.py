@@ -1,0 +1,87 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""vu-blk behind an IOMMU of the guest's, under a verifying writer: requests mapped and unmapped one
+by one, or lazily, or not at all."""
+
+from blk import disk
+from blk_verify import DISK, requests, verified, verifier, verify
+from lib import Image, VhostUser, main
+
+
+class Iommu:
+    """Comes before the devices that are behind it."""
+
+    def __init__(self, model, modules=()):
+        self.model, self.modules = model, list(modules)
+
+    def qemu_args(self, _):
+        return ["-device", self.model]
+
+
+INTEL = ("intel-iommu,intremap=on,device-iotlb=on", (), "intel_iommu=on")
+VIRTIO = ("virtio-iommu-pci", ("virtio_iommu",), "")
+
+# How the guest uses it: kernel parameters, and how its disk's device is seen then.
+WAYS = {
+    "strict": ("iommu.strict=1", "DMA"),
+    "lazily": ("iommu.strict=0", "DMA-FQ"),
+    "passed_through": ("iommu.passthrough=1", "identity"),
+}
+
+
+def behind(t, kind, way, qemu=None, reboots=True, **props):
+    seconds = 60 if t.long else 3
+    model, modules, parameter = kind
+    more, domain = WAYS[way]
+    image = Image(t.path(f"image-{way}"), DISK)
+    with disk(t, image, "--num-queues=4", "--iommu") as blk, \
+         t.qemu(Iommu(model, modules),
+                VhostUser("blk", blk, num_queues=4, iommu_platform="on", ats="on",
+                          disable_legacy="on", **props),
+                qemu=qemu, cpus=4, cmdline=f"{parameter} {more}", **verifier(t)) as guest:
+        with t.check(f"{t.name}_guest_verifies_on_four_queues_{way}"):
+            found = guest.run("cat $(readlink -f /sys/block/vda/device/..)/iommu_group/type").text
+            assert found.strip() == domain, f"the domain is {found}, not {domain}"
+            verified(t, verify(t, guest, seconds, threads=8), seconds)
+            counts = requests(blk)
+            t.say(f"requests on each queue: {list(counts.values())}")
+            assert len(counts) == 4 and min(counts.values()) > 10, counts
+        if not reboots:
+            return
+        with t.check(f"{t.name}_guest_reboots_and_verifies_again_{way}"):
+            guest.reboot()
+            verified(t, verify(t, guest, 2), 2)
+
+
+def test_intel(t):
+    """QEMU 7.2 does not tell back-ends what a lazy guest invalidates: so not "lazily"."""
+    behind(t, INTEL, "strict")
+
+
+def test_intel_lazily(t):
+    behind(t, INTEL, "lazily", t.newer_qemu)
+
+
+def test_intel_passed_through(t):
+    behind(t, INTEL, "passed_through", t.newer_qemu)
+
+
+def test_intel_packed(t):
+    """At a reboot QEMU 10 gives up the device by itself ("vhost start failed")."""
+    behind(t, INTEL, "strict", t.newer_qemu, reboots=False, packed="on")
+
+
+def test_virtio(t):
+    behind(t, VIRTIO, "strict", t.newer_qemu)
+
+
+def test_newest(t):
+    behind(t, INTEL, "strict", t.newest_qemu)
+
+
+def test_newest_virtio(t):
+    behind(t, VIRTIO, "lazily", t.newest_qemu)
+
+
+if __name__ == "__main__":
+    main()
