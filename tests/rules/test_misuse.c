@@ -3,6 +3,7 @@
 #include <libvu/unstable.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -334,6 +335,40 @@ static void a_fault_in_memory_of_an_old_session_does_not_end_the_next(void **sta
 	rig_close(&rig);
 }
 
+static void calls_that_cannot_be_are_refused_and_change_nothing(void **state)
+{
+	const struct rig_config config = {.device = {.config_size = 4, .config = "abcd"}};
+	char bytes[4] = "";
+	struct iovec two[2] = {{bytes, 2}, {bytes + 2, 2}}, out[2];
+	struct vu_source *source = NULL;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, &config);
+	assert_int_equal(vu_config_get(rig.dev, 2, bytes, 3), -ERANGE);
+	assert_int_equal(vu_config_set(rig.dev, 5, "", 0), -ERANGE);
+	assert_ok(vu_config_set(rig.dev, 4, "", 0));
+	assert_ok(vu_config_get(rig.dev, 0, bytes, 4));
+	assert_memory_equal(bytes, "abcd", 4);
+	assert_int_equal(vu_iov_slice(two, 2, 1, 3, out, 1), -ENOSPC);
+	assert_int_equal(vu_iov_slice(two, 2, 1, 3, out, 2), 2);
+	assert_int_equal(vu_iov_slice(two, 2, 1, 4, out, 2), -ERANGE);
+	assert_int_equal(vu_group_add_timer(vu_device_group(rig.dev), NULL, &rig, &source),
+			 -EINVAL);
+	assert_int_equal(vu_group_add_fd(vu_device_group(rig.dev), 0, EPOLLIN, NULL, &rig, &source),
+			 -EINVAL);
+	assert_int_equal(vu_group_add_poll(vu_device_group(rig.dev), NULL, &rig, &source), -EINVAL);
+	assert_null(source);
+	rig_hold(&rig, 0, 1);
+	assert_ok(vu_req_complete_remote(rig.queues[0].held[0], RIG_BYTES));
+	assert_int_equal(vu_req_complete_remote(rig.queues[0].held[0], RIG_BYTES), -EINVAL);
+	rig_expect_errors(&rig, "vu_req_complete_remote() twice on one request", 1);
+	rig.queues[0].n_held = 0;
+	rig_pump(&rig);
+	assert_int_equal(vu_queue_outstanding(rig.queues[0].queue), 0);
+	rig_close(&rig);
+}
+
 int main(void)
 {
 	static bool yes = true;
@@ -352,6 +387,7 @@ int main(void)
 		{"each_ring_of_a_lost_session_is_told_so_once", each_ring_that_ends_is_told_so_once,
 		 NULL, NULL, &yes},
 		cmocka_unit_test(a_session_that_has_ended_has_no_features),
+		cmocka_unit_test(calls_that_cannot_be_are_refused_and_change_nothing),
 		cmocka_unit_test(a_fault_in_memory_of_an_old_session_does_not_end_the_next),
 	};
 

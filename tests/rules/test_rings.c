@@ -284,6 +284,30 @@ static void a_disabled_transmit_queue_discards_what_is_sent(void **state)
 	rig_close(&rig);
 }
 
+/* More than one turn's worth: nobody has to kick for the rest. */
+static void what_is_discarded_is_discarded_to_the_end(void **state)
+{
+	enum { MANY = 3000 };
+	const struct vu_queue_info discard = {.size = sizeof(discard), .discard_when_disabled = 1};
+	const struct rig_config config = {.peer = {.queue_size = 8192}};
+	struct driver_used used;
+	struct rig rig;
+	int n = 0;
+
+	(void)state;
+	rig_make(&rig, &config);
+	assert_ok(vu_queue_configure(rig.queues[0].queue, &discard));
+	rig_start(&rig);
+	assert_ok(frontend_set_vring_enable(rig_front(&rig), 0, false));
+	rig_submit(&rig, 0, MANY);
+	rig_pump(&rig);
+	while (driver_collect(rig.peer->queues[0], &used, 1) == 1)
+		n += used.len == 0;
+	assert_int_equal(n, MANY);
+	assert_int_equal(rig.completed, 0);
+	rig_close(&rig);
+}
+
 static void user_mode_linux_binds_anew_without_a_stop(void **state)
 {
 	const struct rig_config uml = {.peer = {.notifier = DRIVER_SOCKET}};
@@ -459,6 +483,7 @@ int main(void)
 		cmocka_unit_test(
 			a_request_taken_before_the_ring_was_disabled_is_completed_as_usual),
 		cmocka_unit_test(a_disabled_transmit_queue_discards_what_is_sent),
+		cmocka_unit_test(what_is_discarded_is_discarded_to_the_end),
 		cmocka_unit_test(user_mode_linux_binds_anew_without_a_stop),
 		cmocka_unit_test(notifications_go_in_band_from_bind_to_bind),
 		cmocka_unit_test(a_front_end_that_answers_no_call_is_called_all_the_same),

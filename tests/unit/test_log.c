@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/printable.h"
@@ -273,6 +274,31 @@ static void a_line_that_is_written_out_ends_with_a_whole_character(void **state)
 	assert_string_equal(to, "");
 }
 
+/* For who gives no function: one line, whole or cut, whatever it has. */
+static void standard_error_gets_one_line_for_each(void **state)
+{
+	static char expected[] = "warning: short\ndebug: of a level to come\n", text[8192],
+		    longest[4096];
+	int saved = dup(STDERR_FILENO), pipes[2];
+	ssize_t n;
+
+	memset(longest, 'x', sizeof(longest) - 1);
+	assert_int_equal(pipe(pipes), 0);
+	dup2(pipes[1], STDERR_FILENO);
+	vu_log_stderr(NULL, VU_LOG_WARNING, "short");
+	vu_log_stderr(NULL, (enum vu_log_level)9, "of a level to come");
+	vu_log_stderr(NULL, VU_LOG_ERROR, longest);
+	dup2(saved, STDERR_FILENO);
+	n = read(pipes[0], text, sizeof(text) - 1);
+	assert_true(n > (ssize_t)sizeof(expected));
+	assert_memory_equal(text, expected, sizeof(expected) - 1);
+	assert_memory_equal(text + sizeof(expected) - 1, "error: xxxx", 11);
+	assert_ptr_equal(strchr(text + sizeof(expected) - 1, '\n'), text + n - 1);
+	close(saved);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +311,7 @@ int main(void)
 		cmocka_unit_test(lines_that_nobody_wants_are_not_left_out),
 		cmocka_unit_test(what_was_left_out_can_be_told_at_the_end_and_only_then),
 		cmocka_unit_test(a_long_line_still_tells_what_was_left_out),
+		cmocka_unit_test(standard_error_gets_one_line_for_each),
 		cmocka_unit_test(threads_share_one_burst),
 		cmocka_unit_test(what_a_terminal_would_obey_is_written_out),
 		cmocka_unit_test(a_line_that_is_written_out_ends_with_a_whole_character),
