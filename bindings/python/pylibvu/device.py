@@ -451,6 +451,8 @@ class Device(Handle):
     def close(self) -> None:
         """Ends the session; the device cannot be used any more.  WrongThread while it is served.
 
+        A runner that is not in run() or process() just now serves it no more.
+
         Outstanding requests may still be completed, and views stay valid.  What remains of the
         device goes with the last object that refers to it.
         """
@@ -461,6 +463,8 @@ class Device(Handle):
         owners = core.owners()
         if get_ident() in [owner.ident for owner in owners]:
             raise RuntimeError("close() from a callback")
+        if core.runner is not None:
+            core.runner.remove(self)  # between two turns, say
         if not claim(owners):
             raise WrongThread(f"{self.name} is served by another thread")
         try:

@@ -153,6 +153,28 @@ def test_a_runner_is_closed_between_two_turns(tmp_path, echo):
         runner.fileno()
 
 
+def test_a_device_is_closed_between_two_turns(tmp_path, echo):
+    """It is gone from the runner, as is its socket; the others are served."""
+    other = Echo(name="other")
+    other.group([1])
+    with pylibvu.Runner() as runner:
+        runner.listen(other, str(tmp_path / "other"))
+        runner.listen(echo, str(tmp_path / "echo"))
+        runner.process()
+        other.close()
+        assert os.listdir(tmp_path) == ["echo"]
+
+        def front_end():
+            with testing.connect(str(tmp_path / "echo")) as peer:
+                assert peer.queue(0).request(b"echo", 4) == b"echo"
+            runner.stop()
+
+        thread = threading.Thread(target=front_end)
+        thread.start()
+        turns(runner)
+        thread.join()
+
+
 def test_what_interrupts_a_callback_comes_out_of_process(tmp_path, echo):
     with pylibvu.Runner() as runner:
         runner.listen(echo, str(tmp_path / "echo"))
