@@ -157,6 +157,79 @@ static void a_worker_is_removed_while_the_runner_runs(void **state)
 	/* Freed between two turns: as good as a stop. */
 }
 
+struct farewell {
+	struct fixture *f;
+	struct vu_group *group;
+	_Atomic int result;
+};
+
+static void remove_own_worker(void *opaque)
+{
+	struct farewell *w = opaque;
+
+	w->result = vu_runner_remove_worker(w->f->runner, w->group);
+}
+
+static void a_worker_does_not_remove_itself_but_each_one_can_be(void **state)
+{
+	struct fixture *f = *state;
+	struct farewell w[2] = {{.f = f, .result = 1}, {.f = f, .result = 1}};
+
+	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(vu_group_new(f->dev, &w[i].group), 0);
+		assert_int_equal(vu_runner_add_worker(f->runner, w[i].group, NULL), 0);
+	}
+	assert_int_equal(vu_runner_process(f->runner) & VU_PROCESS_ENDED, 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(vu_group_post(w[i].group, remove_own_worker, &w[i]), 0);
+		/* Whatever was posted has run when it is removed, or the group freed. */
+		for (int n = 0; n < TURNS && w[i].result > 0; n++)
+			usleep(1000);
+		assert_int_equal(w[i].result, -EDEADLK);
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(vu_runner_remove_worker(f->runner, w[i].group), 0);
+		assert_int_equal(vu_runner_remove_worker(f->runner, w[i].group), -ENOENT);
+		vu_group_free(w[i].group);
+	}
+}
+
+struct countdown {
+	struct vu_group *group;
+	int left;
+};
+
+/* In the next pass once more. */
+static void count_down(void *opaque)
+{
+	struct countdown *c = opaque;
+
+	if (--c->left)
+		assert_int_equal(vu_group_post(c->group, count_down, c), 0);
+}
+
+/* A loop that calls once for each wake has to hear of it. */
+static void more_to_do_keeps_its_descriptor_readable(void **state)
+{
+	struct fixture *f = *state;
+	struct pollfd pfd = {.fd = vu_runner_fd(f->runner), .events = POLLIN};
+	struct countdown c = {vu_device_group(f->dev), 20};
+
+	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
+	assert_int_equal(vu_runner_process(f->runner), 0);
+	assert_int_equal(vu_group_post(c.group, count_down, &c), 0);
+	for (int i = 0; c.left && i < TURNS; i++) {
+		assert_int_equal(poll(&pfd, 1, WAIT_MS), 1);
+		assert_true(vu_runner_process(f->runner) >= 0);
+	}
+	assert_int_equal(c.left, 0);
+	/* And then it sleeps. */
+	for (int i = 0; i < TURNS && poll(&pfd, 1, 0) == 1; i++)
+		assert_true(vu_runner_process(f->runner) >= 0);
+	assert_int_equal(poll(&pfd, 1, 0), 0);
+}
+
 static void misuse(void *opaque)
 {
 	struct fixture *f = opaque;
@@ -194,6 +267,8 @@ int main(void)
 		TEST(a_device_is_removed_while_others_are_served),
 		TEST(removing_a_device_ends_its_session),
 		TEST(a_worker_is_removed_while_the_runner_runs),
+		TEST(a_worker_does_not_remove_itself_but_each_one_can_be),
+		TEST(more_to_do_keeps_its_descriptor_readable),
 		TEST(a_turn_inside_of_a_turn_is_refused),
 	};
 

@@ -136,6 +136,21 @@ static void tables_of_other_versions_are_taken_if_they_say_nothing_new(void **st
 	assert_non_null(strstr(rig->log.text, "built for a newer one\n"));
 }
 
+static void more_commands_than_a_line_has_room_for_are_cut(void **state)
+{
+	enum { MANY = 60 };
+	struct script_rig *rig = *state;
+	struct vu_command commands[MANY + 1] = {0};
+
+	for (int i = 0; i < MANY; i++)
+		commands[i] = rig->info.commands[0];
+	rig->info.commands = commands;
+	rig->info.command_size = sizeof(commands[0]);
+	assert_int_equal(run_file(rig, "other a\n"), -EINVAL);
+	assert_non_null(strstr(rig->log.text, "no command 'other' (valid: note, note,"));
+	assert_non_null(strstr(rig->log.text, "...)\n"));
+}
+
 static void an_authors_mistake_gets_a_line(void **state)
 {
 	struct script_rig *rig = *state;
@@ -164,6 +179,7 @@ int main(void)
 		TEST(a_command_may_take_the_rest_of_its_line_as_it_is),
 		TEST(files_that_cannot_be_read_are_named),
 		TEST(tables_of_other_versions_are_taken_if_they_say_nothing_new),
+		TEST(more_commands_than_a_line_has_room_for_are_cut),
 		TEST(an_authors_mistake_gets_a_line),
 	};
 
