@@ -208,23 +208,16 @@ int loop_run(struct loop *loop)
 	return ret;
 }
 
-/* The descriptor of the whole loop tells of deadlines, and of those that are on the queue. */
+/* The descriptor of the whole loop tells of deadlines. */
 void loop_announce(struct loop *loop)
 {
 	struct timer *timer = loop_next_timer(loop);
-	uint64_t at = timer ? timer->deadline : 0, one = 1;
+	uint64_t at = timer ? timer->deadline : 0;
 	struct itimerspec spec = {.it_value = {(time_t)(at / 1000000000), (long)(at % 1000000000)}};
 
 	if (loop->alarm.fd >= 0 && at != loop->alarm_at &&
 	    timerfd_settime(loop->alarm.fd, TFD_TIMER_ABSTIME, &spec, NULL) == 0)
 		loop->alarm_at = at;
-	if (loop->again.fd < 0 || loop->again_set == (loop->n_queue > 0))
-		return;
-	loop->again_set = loop->n_queue > 0;
-	if (!loop->again_set)
-		loop_drain(&loop->again);
-	else if (write(loop->again.fd, &one, sizeof(one)) < 0)
-		loop->again_set = false;
 }
 
 int loop_turn(struct loop *loop)
@@ -248,14 +241,6 @@ static int loop_on_alarm(struct watch *watch, uint32_t events)
 	return 0;
 }
 
-/* loop_announce() drains it when the queue is empty. */
-static int loop_on_again(struct watch *watch, uint32_t events)
-{
-	(void)watch;
-	(void)events;
-	return 0;
-}
-
 static int loop_add_fd(struct loop *loop, struct watch *watch, int fd)
 {
 	int ret = fd < 0 ? -errno : loop_watch(loop, watch, fd);
@@ -272,8 +257,6 @@ int loop_fd(struct loop *loop)
 	if (loop->alarm.fd < 0)
 		ret = loop_add_fd(loop, &loop->alarm,
 				  timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-	if (!ret && loop->again.fd < 0)
-		ret = loop_add_fd(loop, &loop->again, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (ret)
 		return ret;
 	loop_announce(loop);
@@ -318,9 +301,7 @@ int loop_init(struct loop *loop)
 	loop->quit = false;
 	watch_init(&loop->stop, loop_on_stop);
 	watch_init(&loop->alarm, loop_on_alarm);
-	watch_init(&loop->again, loop_on_again);
 	loop->alarm_at = 0;
-	loop->again_set = false;
 
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll_fd < 0)
@@ -344,7 +325,7 @@ err_epoll:
 
 void loop_destroy(struct loop *loop)
 {
-	struct watch *const own[] = {&loop->stop, &loop->alarm, &loop->again};
+	struct watch *const own[] = {&loop->stop, &loop->alarm};
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
 		int fd = own[i]->fd;

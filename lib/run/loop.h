@@ -18,6 +18,7 @@ struct timer;
 /*
  * The fd has events (EPOLL* bits; 0 when it is called again because it asked to be).
  * Returns > 0 when it has more to do at once: it is called again after everyone else had a turn.
+ * Its fd is readable until then, so that a loop around this one wakes.
  */
 typedef int watch_fn(struct watch *watch, uint32_t events);
 typedef void timer_fn(struct timer *timer);
@@ -46,8 +47,6 @@ struct loop {
 	unsigned int n_queue;
 	struct watch alarm; /* a timerfd for the first deadline; only of a loop in another one */
 	uint64_t alarm_at;  /* what it is set to; 0: nothing */
-	struct watch again; /* an eventfd: somebody is on the queue */
-	bool again_set;
 	LIST_HEAD(loop_timers, timer) timers; /* the armed ones: a handful, so unsorted */
 };
 
