@@ -128,6 +128,30 @@ def test_a_runner_in_a_loop_of_ones_own(tmp_path, echo):
     late.close()
 
 
+def test_one_call_for_each_wake_serves_more_than_a_turn_has(tmp_path, echo):
+    """What a budget leaves keeps the descriptor readable: nobody kicks for it."""
+    more = []
+
+    def front_end():
+        with testing.connect(str(tmp_path / "echo")) as peer:
+            vq = peer.queue(0, size=4096)
+            added = [vq.add(b"x", 1) for _ in range(2000)]
+            vq.kick()
+            assert all(vq.wait(one, timeout=60).data == b"x" for one in added)
+        runner.stop()
+
+    with pylibvu.Runner() as runner:
+        runner.listen(echo, str(tmp_path / "echo"))
+        more.append(runner.process())
+        thread = threading.Thread(target=front_end)
+        thread.start()
+        while runner.serving:
+            assert select.select([runner], [], [], 60)[0]
+            more.append(runner.process())
+        thread.join()
+    assert any(more)
+
+
 def test_a_runner_ends_when_nothing_is_left_to_serve(echo):
     ours, theirs = socket.socketpair()
     with pylibvu.Runner() as runner:
