@@ -4,6 +4,7 @@
 
 import os
 import pathlib
+import resource
 import signal
 import socket
 import struct
@@ -114,10 +115,10 @@ class Program:
         self.process.stderr.close()
         self.folder.cleanup()
 
-    def connect(self):
+    def connect(self, more=""):
         sock = socket.socket(socket.AF_UNIX)
         limit = time.monotonic() + DEADLINE
-        while sock.connect_ex(self.path):
+        while sock.connect_ex(self.path + more):
             assert self.process.poll() is None and time.monotonic() < limit
             time.sleep(0.01)
         return End(sock)
@@ -134,6 +135,33 @@ def a_program_is_run_behind_it(program, vu_rng):
             assert p.process.wait(DEADLINE) == 0
             text = p.out.read_text()
             assert "← GET_FEATURES(" in text and not os.path.exists(p.path), text
+
+
+def a_program_may_have_several_sockets(program, vu_rng):
+    with Program(program, vu_rng, "--socket-path=SOCKET", "--socket-path=SOCKET2") as p:
+        fronts = [p.connect(), p.connect("2")]
+        for front in fronts:
+            front.send(message(GET_FEATURES))
+        for front in fronts:
+            assert front.recv_message()[0] == GET_FEATURES
+            front.close()
+
+
+def the_program_keeps_its_limits_and_signals(program, _):
+    script = "ulimit -S -n >&2; grep -E 'Sig(Blk|Ign)' /proc/self/status >&2"
+    with Program(program, "/bin/sh", "-c", script, "sh", "--socket-path=SOCKET") as p:
+        said = p.process.stderr.read().split()
+        assert said[0] == str(resource.getrlimit(resource.RLIMIT_NOFILE)[0]), said
+        assert int(said[2], 16) == 0 and int(said[4], 16) & 1 << signal.SIGPIPE - 1 == 0, said
+
+
+def live_statistics_are_a_line_each_second(program, vu_rng):
+    with Program(program, vu_rng, "--socket-path=SOCKET", options=("--stats",)) as p:
+        front = p.connect()
+        front.send(message(GET_FEATURES))
+        while "messages/s, " not in p.process.stderr.readline():
+            pass
+        front.close()
 
 
 def its_status_is_the_programs(program, _):
@@ -184,6 +212,8 @@ def wrong_usage_ends_with_2(program, _):
 
 
 run([a_line_a_message_with_its_values, json_has_an_object_a_line, what_others_name_is_made_printable,
-     a_summary_comes_on_sigusr1, a_program_is_run_behind_it, its_status_is_the_programs,
+     a_summary_comes_on_sigusr1, a_program_is_run_behind_it,
+     a_program_may_have_several_sockets, the_program_keeps_its_limits_and_signals,
+     live_statistics_are_a_line_each_second, its_status_is_the_programs,
      signals_are_passed_on, the_program_ends_with_it, paths_elsewhere_are_named,
      wrong_usage_ends_with_2], *sys.argv[1:])

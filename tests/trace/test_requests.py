@@ -8,6 +8,7 @@ import select
 import socket
 import struct
 import sys
+import threading
 import time
 
 from harness import (DEADLINE, REPLY, SET_MEM_TABLE, SET_OWNER, SET_VRING_CALL, SET_VRING_KICK,
@@ -322,6 +323,30 @@ def anything_in_guest_memory_does_it_no_harm(program):
             lives(t, ring)
 
 
+def a_second_thread_that_writes_while_it_looks_does_it_no_harm(program):
+    for packed in LAYOUTS:
+        with trace(program, "--type=fs", "--quiet") as t:
+            ring = Ring(t, 1, packed=packed, num=64)
+            ends = threading.Event()
+
+            def scribble(memory, seed):
+                rng = random.Random(seed)
+                while not ends.is_set():
+                    at = rng.randrange(BUFFERS - 16)
+                    memory[at:at + 8] = rng.choice((rng.randbytes(8), bytes(8), b"\1\0\2\0\3\0\4\0"))
+
+            thread = threading.Thread(target=scribble, args=(ring.memory, packed))
+            thread.start()
+            try:
+                for _ in range(300):
+                    ring.kick_and_wait()
+                    ring.call_and_wait()
+                lives(t, ring)
+            finally:
+                ends.set()
+                thread.join()
+
+
 def memory_that_is_not_there_any_more_does_it_no_harm(program):
     for packed in LAYOUTS:
         with trace(program, "--type=blk") as t:
@@ -356,10 +381,12 @@ def odd_rings_and_regions_do_it_no_harm(program):
             t.tell(SET_VRING_NUM, bytes(size))
             t.tell(SET_MEM_TABLE, bytes(size))
         lives(t, ring)
+        t.tell(23, struct.pack("=II", 0, 1))
         for _ in range(50):  # more than it keeps
             t.tell(SET_VRING_CALL, u64(0), [ring.call])
         ring.back_call = t.back.held[-1]
         lives(t, ring)
+        t.wait_text("big-endian rings are not understood")
 
 
 def the_type_is_guessed_and_says_how(program):
@@ -383,5 +410,6 @@ run([each_type_is_put_into_words, every_request_of_a_ring_is_seen_once_and_in_or
      kicks_that_the_back_end_did_not_take_are_the_front_ends_again,
      a_call_to_the_descriptor_before_arrives, a_call_may_be_a_socket,
      without_it_descriptors_stay_the_same, bad_chains_are_named,
-     anything_in_guest_memory_does_it_no_harm, memory_that_is_not_there_any_more_does_it_no_harm,
+     anything_in_guest_memory_does_it_no_harm,
+     a_second_thread_that_writes_while_it_looks_does_it_no_harm, memory_that_is_not_there_any_more_does_it_no_harm,
      odd_rings_and_regions_do_it_no_harm, the_type_is_guessed_and_says_how], sys.argv[1])

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include <libvu/version.h>
@@ -211,17 +210,6 @@ static int set_report(struct options *o)
 	return r->out ? 0 : -errno;
 }
 
-/* Each connection holds some, and what passes may hold many. */
-static void raise_limit(void)
-{
-	struct rlimit limit;
-
-	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	struct options *o = calloc(1, sizeof(*o));
@@ -235,7 +223,6 @@ int main(int argc, char **argv)
 		add_gate(o, o->listen[i], o->connect[i], o->connect[i], PATIENCE_MS);
 	if (ret == 0 && optind < argc)
 		ret = set_program(o, argv + optind);
-	raise_limit();
 	if (ret == 0)
 		ret = run(&o->run);
 	status = ret < 0 ? 1 : o->strict && o->report.violations ? STATUS_VIOLATION : 0;

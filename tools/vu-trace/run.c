@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -59,8 +60,11 @@ static void run_accept(struct run *run, struct gate *gate)
 	int fd = accept4(gate->fd, NULL, NULL, SOCK_CLOEXEC);
 	struct proxy *proxy;
 
-	if (fd < 0)
+	if (fd < 0) {
+		/* Out of descriptors: later. */
+		run->accept_at = trace_now() + SECOND_MS / 10 * UINT64_C(1000000);
 		return;
+	}
 	proxy = proxy_new(&gate->config, run->report, ++run->n_sessions, fd);
 	if (proxy)
 		run->proxies[run->n_proxies++] = proxy;
@@ -121,15 +125,24 @@ static void run_live(struct run *run)
 	poller_in(&run->poller, (int)(SECOND_MS - since));
 }
 
+static void run_poll_gates(struct run *run)
+{
+	if (trace_now() < run->accept_at) {
+		poller_in(&run->poller, SECOND_MS / 10);
+		return;
+	}
+	for (uint32_t i = 0; i < run->n_gates && run->n_proxies < RUN_PROXIES; i++)
+		if (run->gates[i].fd >= 0)
+			poller_add(&run->poller, run->gates[i].fd, POLLIN, run_gate_ready, run);
+}
+
 static void run_wait(struct run *run)
 {
 	struct poller *p = &run->poller;
 
 	poller_reset(p);
 	poller_add(p, run->signals, POLLIN, run_signals_ready, run);
-	for (uint32_t i = 0; i < run->n_gates && run->n_proxies < RUN_PROXIES; i++)
-		if (run->gates[i].fd >= 0)
-			poller_add(p, run->gates[i].fd, POLLIN, run_gate_ready, run);
+	run_poll_gates(run);
 	for (uint32_t i = 0; i < run->n_proxies; i++)
 		proxy_poll(run->proxies[i], p);
 	run_live(run);
@@ -163,6 +176,17 @@ static bool run_is_over(const struct run *run)
 	       trace_now() - run->quit_at > LINGER_MS * UINT64_C(1000000);
 }
 
+/* Each connection holds some, and what passes may hold many. */
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static int run_start(struct run *run)
 {
 	sigset_t set, before;
@@ -183,6 +207,8 @@ static int run_start(struct run *run)
 			fprintf(stderr, "vu-trace: cannot run %s: %s\n", run->program->argv[0],
 				strerror(-ret));
 	}
+	/* The program keeps its own limits. */
+	raise_limit();
 	return ret;
 }
 

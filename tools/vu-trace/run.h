@@ -29,6 +29,7 @@ struct run {
 	int signals;
 	bool quit;
 	uint64_t quit_at;
+	uint64_t accept_at; /* not before */
 	struct poller poller;
 };
 

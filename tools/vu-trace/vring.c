@@ -48,8 +48,10 @@ void vring_free(struct vring *v)
 
 void vring_available(struct vring *v, uint32_t id, const struct seen *seen)
 {
-	struct seen *s = v->seen[id] ? v->seen[id] : malloc(sizeof(*s));
+	struct seen *s = v->seen[id];
 
+	if (!s && v->n_seen < VRING_SEEN)
+		s = malloc(sizeof(*s));
 	if (!s)
 		return;
 	/* The driver has it back and offers it again: when it was used we did not look. */

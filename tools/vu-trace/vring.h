@@ -11,6 +11,7 @@
 
 enum {
 	VRING_MOST = 32768,
+	VRING_SEEN = 8192, /* requests that are kept in mind; of others only their end is seen */
 	VRING_BUDGET =
 		64
 		<< 10, /* descriptors that one look reads: whoever makes loops does not stop us */

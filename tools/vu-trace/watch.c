@@ -140,6 +140,18 @@ static void watch_state(struct watch *w, const struct passing *msg)
 	}
 }
 
+static void watch_endian(const struct watch *w, const struct passing *msg)
+{
+	struct wire_vring_state state;
+
+	if (msg->hdr->size < sizeof(state))
+		return;
+	memcpy(&state, msg->payload, sizeof(state));
+	if (state.num)
+		report_note(w->dialog->report, w->dialog->number, NULL,
+			    "queue %u: big-endian rings are not understood here", state.index);
+}
+
 static void watch_addr(struct watch *w, const struct passing *msg)
 {
 	struct wire_vring_addr addr;
@@ -250,6 +262,9 @@ static void watch_request(struct watch *w, const struct passing *msg, int *fds)
 	case WIRE_RESET_DEVICE:
 	case WIRE_RESET_OWNER:
 		watch_stop_all(w);
+		break;
+	case WIRE_SET_VRING_ENDIAN:
+		watch_endian(w, msg);
 		break;
 	case WIRE_SET_VRING_NUM:
 	case WIRE_SET_VRING_BASE:
