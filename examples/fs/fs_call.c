@@ -120,7 +120,9 @@ static void fs_reply(struct fs_call *c, int ret)
 		memcpy(c->scratch->out, &out, OUT_HEADER);
 		vu_req_write(c->req, 0, c->scratch->out, out.len);
 	}
-	vu_req_complete(c->req, out.len);
+	/* A read that fails may have written all the same: that is to be told, too
+	 * (vu_req_complete()).  Drivers go by the length in the header. */
+	vu_req_complete(c->req, c->direct && ret < 0 ? c->req->writable_len : out.len);
 }
 
 void fs_call_finish(struct vu_req *req, uint64_t unique, int error)

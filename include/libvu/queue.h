@@ -124,6 +124,8 @@ VU_API int vu_req_complete_remote(struct vu_req *req, uint64_t written);
 /**
  * vu_req_put_back() - un-take the newest request: the driver sees it as never taken.
  *
+ * It may have been written to: where a virtual machine is moved, all that is writable is copied.
+ *
  * What vu_req_set_progress() said of it is there again when it is taken again.
  *
  * Return: 0; -EINVAL if a newer request was taken and is still outstanding or completed: this one

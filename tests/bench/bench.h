@@ -34,6 +34,7 @@ struct way {
 	bool no_event_idx;
 	bool block;    /* with a kick and an interrupt for each batch, instead of polling */
 	bool two_cpus; /* the library polls on a thread of its own */
+	bool log;      /* it marks what it writes in a dirty log */
 };
 
 /* A library under test. */
@@ -41,7 +42,7 @@ struct target {
 	const char *name;
 	/* Functions that callgrind counts: the whole of them, with what they call. */
 	const char *process_symbol, *block_symbol;
-	bool packed, blocks; /* can it? */
+	bool packed, blocks, logs; /* can it? */
 	/* Connect the peer to a new device with one queue. */
 	int (*open)(struct peer *peer, const struct way *way, void **state);
 	/* Handle messages, without waiting; NULL if a thread does. */

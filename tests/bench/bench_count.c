@@ -29,18 +29,26 @@ static const struct way count_ways[] = {
 	{.batch = 1, .packed = true},
 	{.batch = 32, .block = true},
 	{.batch = 1, .block = true},
+	{.batch = 32, .log = true},
+	{.batch = 1, .log = true},
+	{.batch = 32, .packed = true, .log = true},
+	{.batch = 1, .packed = true, .log = true},
 };
 enum { N_WAYS = sizeof(count_ways) / sizeof(count_ways[0]) };
 
 static bool count_can(const struct target *target, const struct way *way)
 {
-	return (!way->packed || target->packed) && (!way->block || target->blocks);
+	return (!way->packed || target->packed) && (!way->block || target->blocks) &&
+	       (!way->log || target->logs);
 }
 
 static void count_name(char *name, const struct shape *shape, const struct way *way)
 {
 	snprintf(name, NAME_MAX_LEN, "%s %s %s %u", shape->name, way->packed ? "packed" : "split",
-		 way->block ? "blocking" : "polling", way->batch);
+		 way->block ? "blocking"
+		 : way->log ? "logging"
+			    : "polling",
+		 way->batch);
 }
 
 int count_cases(const struct target *target, bool block)

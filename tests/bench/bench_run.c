@@ -17,6 +17,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "frontend/peer_log.h"
+
 #define BIT(n) (UINT64_C(1) << (n))
 
 enum { F_EVENT_IDX = 29, F_LOG_ALL = 26, F_IOMMU = 33, CHUNK = 2048 };
@@ -27,6 +29,7 @@ struct run {
 	struct way way;
 	void *state;
 	struct peer *peer;
+	struct peer_log log;
 	struct driver_ring *ring;
 	struct driver_seg segs[BATCH_MAX][SEGS_MAX];
 	/* one CPU */
@@ -134,6 +137,14 @@ static void run_place(struct run *r, struct driver_seg *segs)
 	}
 }
 
+/* Nobody clears it: a mark costs the same, whether it is there already or not. */
+static int run_begin_log(struct run *r)
+{
+	int err = peer_log_new(&r->log, r->peer->guest);
+
+	return err ? err : peer_log_begin(r->peer, &r->log);
+}
+
 static void run_connect(struct run *r)
 {
 	/* The ring is big enough for a batch of the longest shape. */
@@ -149,11 +160,15 @@ static void run_connect(struct run *r)
 	};
 	int err;
 
+	if (r->way.log)
+		config.protocol_features |= BIT(WIRE_PF_LOG_SHMFD);
 	if (r->way.no_event_idx)
 		config.features &= ~BIT(F_EVENT_IDX);
 	err = peer_new(&config, &r->peer);
 	err = err ? err : r->target->open(r->peer, &r->way, &r->state);
 	err = err ? err : peer_start(r->peer);
+	if (!err && r->way.log)
+		err = run_begin_log(r);
 	err = err ? err : r->target->start(r->state);
 	if (err) {
 		fprintf(stderr, "bench: %s\n", r->peer ? r->peer->frontend.error : "");
@@ -292,6 +307,8 @@ void run_stop(struct run *r)
 		pthread_join(r->thread, NULL);
 	}
 	pthread_setaffinity_np(pthread_self(), sizeof(r->allowed), &r->allowed);
+	if (r->way.log)
+		peer_log_free(&r->log);
 	peer_free(r->peer);
 	r->target->close(r->state);
 	free(r);

@@ -98,6 +98,7 @@ static const struct target target = {
 	.block_symbol = "vu_device_process",
 	.packed = true,
 	.blocks = true,
+	.logs = true,
 	.open = ring_open,
 	.pump = ring_pump,
 	.start = ring_start,

@@ -130,7 +130,7 @@ class Qemu(Machine):
         return state
 
     def wait_migration(self, rounds=None, timeout=30):
-        """Waits until memory was gone over so often, or until the end; what QEMU tells of it."""
+        """Waits until memory was gone over so often, and at most until the end; what QEMU tells of it."""
         limit = time.monotonic() + timeout * FACTOR
         while (state := self.qmp("query-migrate"))["status"] != "completed":
             if state["status"] in ("failed", "cancelled"):
@@ -141,8 +141,6 @@ class Qemu(Machine):
             if time.monotonic() > limit:
                 raise GuestTimeout(f"{self.name}: the migration does not end: {state}")
             time.sleep(0.02)
-        if rounds:
-            raise GuestError(f"{self.name}: the migration ended too early: {state}")
         return state
 
     def qmp(self, command, **arguments):
