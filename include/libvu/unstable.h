@@ -15,6 +15,7 @@
 #include <libvu/gpu.h>
 #include <libvu/net.h>
 #include <libvu/post.h>
+#include <libvu/postcopy.h>
 #include <libvu/regions.h>
 #include <libvu/script.h>
 #include <libvu/shmem.h>

@@ -52,6 +52,7 @@ struct vu_device {
 	struct config config;
 	struct mappings *mappings;
 	struct part *parts;
+	bool postcopy;	      /* vu_device_allow_postcopy() */
 	struct shmem *shmem;  /* one of them; NULL: no shared memory regions */
 	struct closer closer; /* of descriptors that came */
 	struct bell bell;     /* signals the queues' eventfds */

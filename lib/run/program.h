@@ -34,6 +34,7 @@ struct vu_program {
 	bool once;
 	bool any_memory;
 	bool iommu;
+	bool postcopy;
 	bool has_message_timeout;
 	uint64_t message_timeout; /* seconds, 0: none */
 	uint64_t max_memory;	  /* 0: as the device says */

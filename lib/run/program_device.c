@@ -190,7 +190,8 @@ int program_create_device(struct vu_program *program, uint32_t index)
 	if (program->has_message_timeout)
 		vu_device_set_message_timeout(socket->dev,
 					      program->message_timeout * UINT64_C(1000000000));
-	return 0;
+	/* The device says why not. */
+	return program->postcopy ? vu_device_allow_postcopy(socket->dev) : 0;
 }
 
 void program_destroy_device(struct vu_program *program, uint32_t index)

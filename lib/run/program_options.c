@@ -151,6 +151,15 @@ static int set_iommu(const char *value, void *opaque)
 	return 0;
 }
 
+static int set_postcopy(const char *value, void *opaque)
+{
+	struct vu_program *program = opaque;
+
+	(void)value;
+	program->postcopy = true;
+	return 0;
+}
+
 static int set_max_memory(const char *value, void *opaque)
 {
 	struct vu_program *program = opaque;
@@ -242,6 +251,9 @@ const struct vu_option *program_options(void)
 		{.name = "iommu",
 		 .help = "work behind an IOMMU of the virtual machine's (iommu_platform=on)",
 		 .set = set_iommu},
+		{.name = "postcopy",
+		 .help = "let guests migrate to here by postcopy; needs root or userfaultfd",
+		 .set = set_postcopy},
 		{.name = "max-memory",
 		 .argument = "SIZE",
 		 .help = "most guest memory that a device maps (default 8T)",

@@ -45,6 +45,24 @@ static int memory_use(struct session *s, struct wire_msg *msg, struct table *tab
 	return session_wait(s, msg, control_set_memory(s->dev, table, &s->wait.waiter), NULL);
 }
 
+/* The acknowledgement itself has none. */
+static int memory_accepted(struct session *s, struct wire_msg *msg)
+{
+	(void)msg;
+	return s->wait.waiter.result < 0 ? s->wait.waiter.result : MESSAGE_REPLIED;
+}
+
+/* Postcopy's second half: it knows where all is mapped. */
+static int memory_accept(struct session *s, struct wire_msg *msg)
+{
+	struct table *table = postcopy_accept(s);
+
+	if (!table)
+		return -EPROTO;
+	return session_wait(s, msg, control_set_memory(s->dev, table, &s->wait.waiter),
+			    memory_accepted);
+}
+
 static void memory_log(const struct session *s, int err)
 {
 	if (err == -EEXIST)
@@ -55,6 +73,14 @@ static void memory_log(const struct session *s, int err)
 		log_peer_error(&s->dev->log, "out of memory for the memory table");
 }
 
+/* A table with these n new regions, which are in the payload from `at` on. */
+static int memory_take(struct session *s, struct wire_msg *msg, struct table *table,
+		       struct region *const *regions, uint32_t n, uint32_t at)
+{
+	return s->postcopy.listening ? postcopy_propose(s, msg, table, regions, n, at)
+				     : memory_use(s, msg, table);
+}
+
 int on_set_mem_table(struct session *s, struct wire_msg *msg)
 {
 	struct region *regions[WIRE_TABLE_REGIONS] = {0};
@@ -62,6 +88,8 @@ int on_set_mem_table(struct session *s, struct wire_msg *msg)
 	uint32_t n, mapped;
 	int err = 0;
 
+	if (s->postcopy.awaited)
+		return memory_accept(s, msg);
 	memcpy(&n, msg->payload, sizeof(n));
 	for (mapped = 0; mapped < n; mapped++) {
 		struct wire_region r;
@@ -79,9 +107,12 @@ int on_set_mem_table(struct session *s, struct wire_msg *msg)
 		err = table_new(regions, n, &table);
 		memory_log(s, err);
 	}
+	if (!err)
+		err = memory_take(s, msg, table, regions, n,
+				  offsetof(struct wire_mem_table, regions));
 	while (mapped)
 		region_unref(regions[--mapped]);
-	return err ? err : memory_use(s, msg, table);
+	return err;
 }
 
 int on_get_max_mem_slots(struct session *s, struct wire_msg *msg)
@@ -99,15 +130,19 @@ int on_add_mem_reg(struct session *s, struct wire_msg *msg)
 	struct table *table;
 	int err;
 
+	if (s->postcopy.awaited)
+		return memory_accept(s, msg);
 	memcpy(&reg, msg->payload, sizeof(reg));
 	info = region_info(&reg.region);
 	err = memory_map(s, &info, msg->fds[0], &region);
 	if (err)
 		return err;
 	err = table_with(control_memory(s->dev), region, &table);
-	region_unref(region);
 	memory_log(s, err);
-	return err ? err : memory_use(s, msg, table);
+	if (!err)
+		err = memory_take(s, msg, table, &region, 1, offsetof(struct wire_mem_reg, region));
+	region_unref(region);
+	return err;
 }
 
 /* An fd may come with it; the validator closes it (vhost-user REM_MEM_REG). */

@@ -77,6 +77,7 @@ int on_set_vring_base(struct session *s, struct wire_msg *msg)
 
 static int vring_start(struct session *s, struct wire_msg *msg, struct vu_queue *q)
 {
+	postcopy_ring_starts(s);
 	return session_wait(s, msg, control_start(q, &s->wait.waiter), NULL);
 }
 

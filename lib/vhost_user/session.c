@@ -49,6 +49,16 @@ bool session_has_gpu(const struct session *s)
 	return s->dev->class.gpu.size;
 }
 
+uint32_t session_awaited(const struct session *s)
+{
+	return s->postcopy.awaited;
+}
+
+bool session_is_awaited(const struct session *s, const struct wire_msg *msg)
+{
+	return postcopy_is_ack(&s->postcopy, msg);
+}
+
 uint64_t session_offered_protocol(const struct session *s)
 {
 	const struct vu_device *dev = s->dev;
@@ -63,6 +73,8 @@ uint64_t session_offered_protocol(const struct session *s)
 		bits |= BIT(WIRE_PF_CONFIG);
 	if (dev->info.flags & VU_DEVICE_INBAND)
 		bits |= BIT(WIRE_PF_INBAND_NOTIFICATIONS);
+	if (dev->postcopy)
+		bits |= BIT(WIRE_PF_PAGEFAULT);
 	if (dev->shmem)
 		bits |= BIT(WIRE_PF_SHMEM_MAP) | BIT(WIRE_PF_BACKEND_SEND_FD);
 	return bits | class_ops_protocol(dev);
@@ -272,6 +284,7 @@ static void session_disconnect(struct transport *t)
 	vu_source_remove(s->socket);
 	device_state_end(s);
 	channel_close(s);
+	postcopy_fini(&s->postcopy);
 	wire_conn_free(s->conn);
 	s->conn = NULL;
 }
@@ -345,6 +358,7 @@ int vu_device_attach(struct vu_device *dev, int fd)
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
+	postcopy_init(&s->postcopy);
 	s->transport.ops = &session_ops;
 	s->dev = dev;
 	s->wait.waiter.done = session_go_on;

@@ -17,6 +17,7 @@
 #include "core/transport.h"
 #include "core/waiter.h"
 #include "vhost_user/channel.h"
+#include "vhost_user/postcopy.h"
 #include "vhost_user/device_state.h"
 #include "wire/conn.h"
 
@@ -45,6 +46,7 @@ struct session {
 	struct channel channel;	  /* the back-end channel */
 	struct session_wait wait;
 	struct device_state device_state;
+	struct postcopy postcopy;
 	uint64_t protocol;   /* acked protocol features */
 	uint8_t status;	     /* virtio device status (virtio 1.3 §2.1) */
 	bool heard;	     /* a whole message came */
@@ -66,6 +68,9 @@ bool session_has_protocol_features(const struct session *s);
 bool session_has_access_platform(const struct session *s);
 /* It is a graphics device. */
 bool session_has_gpu(const struct session *s);
+/* The message whose acknowledgement is due, and nothing else (postcopy); 0: none. */
+uint32_t session_awaited(const struct session *s);
+bool session_is_awaited(const struct session *s, const struct wire_msg *msg);
 /* The protocol features that the device offers. */
 uint64_t session_offered_protocol(const struct session *s);
 

@@ -80,6 +80,11 @@ static int message_check(struct session *s, const struct message *m, const struc
 		log_peer_error(log, "%s is not known", describe(msg, text));
 	else if (msg->hdr.flags & WIRE_REPLY)
 		log_peer_error(log, "%s is a reply, but nothing was asked", describe(msg, text));
+	else if (session_awaited(s) && session_is_awaited(s, msg))
+		return 0;
+	else if (session_awaited(s))
+		log_peer_error(log, "%s came, but 8 zero bytes that acknowledge %s were due",
+			       describe(msg, text), message_find(session_awaited(s))->name);
 	else if (!m->handler)
 		log_peer_error(log, "%s is not implemented and was not offered", m->name);
 	else if (!is_negotiated(s, m->need))

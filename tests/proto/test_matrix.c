@@ -11,6 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <libvu/unstable.h>
+
+#include "mem/userfault.h"
 #include "vhost_user/messages.h"
 #include "proto/dut.h"
 
@@ -44,6 +47,26 @@ static bool has_flaw(const struct message *row, enum flaw flaw, const struct sam
 	default:
 		return true;
 	}
+}
+
+static void advise(struct peer *peer)
+{
+	struct frontend_msg reply;
+
+	dut_ok(peer,
+	       frontend_ask_msg(&peer->frontend, WIRE_POSTCOPY_ADVISE, NULL, 0, NULL, 0, &reply));
+	assert_int_equal(reply.n_fds, 1);
+	frontend_msg_close_fds(&reply);
+}
+
+/* Most machines let only root have the kernel's faults. */
+static bool can_run(const struct message *row)
+{
+	int fd = row->need == WIRE_PF_PAGEFAULT ? userfault_open() : -ENOSYS;
+
+	if (fd >= 0)
+		close(fd);
+	return row->need != WIRE_PF_PAGEFAULT || fd >= 0;
 }
 
 /* Everything negotiated that is offered, except what this test leaves out. */
@@ -80,9 +103,16 @@ static void open_session(struct session_of_test *s, const struct message *row, e
 	dut_set_class(s->dut.dev, left_out && row->need == NEED_GPU);
 	if (row->need == WIRE_PF_SHMEM_MAP)
 		dut_give_shmem(&s->dut);
+	if (row->need == WIRE_PF_PAGEFAULT)
+		assert_ok(vu_device_allow_postcopy(s->dut.dev));
 	s->peer = dut_peer(&s->dut, &config);
 	dut_ok(s->peer, peer_negotiate(s->peer));
 	dut_ok(s->peer, peer_set_driver(s->peer));
+	/* These come between others, and before memory. */
+	if (!left_out && (row->id == WIRE_POSTCOPY_LISTEN || row->id == WIRE_POSTCOPY_END))
+		advise(s->peer);
+	if (row->id == WIRE_POSTCOPY_LISTEN)
+		return;
 	/* One region, so that the other can be added, and a ring that could be started. */
 	s->peer->guest->n_regions = 1;
 	dut_ok(s->peer, frontend_set_memory(&s->peer->frontend, s->peer->guest));
@@ -301,7 +331,7 @@ static void try_all(enum flaw flaw)
 	for (id = 0; id < WIRE_REQUEST_END; id++) {
 		const struct message *row = message_find(id);
 
-		if (!row)
+		if (!row || !can_run(row))
 			continue;
 		print_message("%s: %s\n", flaw_names[flaw], row->name);
 		tried += try_message(row, flaw);

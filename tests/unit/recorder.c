@@ -34,6 +34,19 @@ bool session_has_gpu(const struct session *s)
 	return ((const struct recorder *)s)->has_gpu;
 }
 
+uint32_t session_awaited(const struct session *s)
+{
+	(void)s;
+	return 0;
+}
+
+bool session_is_awaited(const struct session *s, const struct wire_msg *msg)
+{
+	(void)s;
+	(void)msg;
+	return false;
+}
+
 int session_reply_u64(struct session *s, const struct wire_msg *msg, uint64_t value)
 {
 	struct recorder *r = (struct recorder *)s;
@@ -88,6 +101,9 @@ STUB(on_set_config)
 STUB(on_set_backend_req_fd)
 STUB(on_get_shmem_config)
 STUB(on_iotlb_msg)
+STUB(on_postcopy_advise)
+STUB(on_postcopy_listen)
+STUB(on_postcopy_end)
 STUB(on_get_inflight_fd)
 STUB(on_set_inflight_fd)
 STUB(on_set_log_base)
@@ -131,9 +147,9 @@ const struct expected front_end[N_FRONT_END] = {
 	{"SET_CONFIG", 9, 12, 0, 0, REPLY_ACK, 0, H("set_config")},
 	{"CREATE_CRYPTO_SESSION", 7, 1024, 0, 0, REPLY_OWN, 1024, NULL},
 	{"CLOSE_CRYPTO_SESSION", 7, 8, 0, 0, REPLY_ACK, 0, NULL},
-	{"POSTCOPY_ADVISE", 8, 0, 0, 0, REPLY_OWN, 0, NULL},
-	{"POSTCOPY_LISTEN", 8, 0, 0, 0, REPLY_ACK, 0, NULL},
-	{"POSTCOPY_END", 8, 0, 0, 0, REPLY_OWN, 8, NULL},
+	{"POSTCOPY_ADVISE", 8, 0, 0, 0, REPLY_OWN, 0, H("postcopy_advise")},
+	{"POSTCOPY_LISTEN", 8, 0, 0, 0, REPLY_ACK, 0, H("postcopy_listen")},
+	{"POSTCOPY_END", 8, 0, 0, 0, REPLY_OWN, 8, H("postcopy_end")},
 	{"GET_INFLIGHT_FD", 12, 24, 0, 0, REPLY_OWN, 24, H("get_inflight_fd")},
 	{"SET_INFLIGHT_FD", 12, 20, 1, 1, REPLY_ACK, 0, H("set_inflight_fd")},
 	{"GPU_SET_SOCKET", NEED_GPU, 0, 1, 1, REPLY_ACK, 0, H("gpu_set_socket")},

@@ -88,6 +88,8 @@ class Device(Handle):
     #: Seconds that a front-end has for its first message, or the rest of one; 0: for ever.
     message_timeout: Optional[float] = None
 
+    #: Let guests come by postcopy migration (userfaultfd: needs root, or a sysctl).
+    postcopy: bool = False
     #: Shared memory regions that the guest sees, bytes by id.  Their sum must be a power of two.
     shmem: Mapping[int, int] = {}
 
@@ -254,6 +256,8 @@ class Device(Handle):
             core.watch_memory()
         if self.message_timeout is not None:
             lib.vu_device_set_message_timeout(core.ptr, int(self.message_timeout * 1e9))
+        if self.postcopy:
+            check(lib.vu_device_allow_postcopy(core.ptr), "postcopy")
         if self.shmem:
             _ask.declare(core, dict(self.shmem))
         count = self.n_queues or max(self._handlers, default=0) + 1

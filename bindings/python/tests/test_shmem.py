@@ -5,6 +5,7 @@ import errno
 import mmap
 import os
 import queue
+import struct
 
 import pytest
 
@@ -74,6 +75,23 @@ def test_what_cannot_be_mapped_is_an_error(file):
     device.map_shmem(0, 0, file, PAGE, done=device.events.put)
     device.process()
     assert device.events.get(timeout=5).errno == errno.ENOTCONN
+    device.close()
+
+
+def test_postcopy_is_offered_if_the_kernel_allows():
+    class Movable(Device):
+        device_id = 42
+        n_queues = 1
+        postcopy = True
+
+    try:
+        device = Movable()
+        device.core
+    except PermissionError as error:
+        pytest.skip(str(error))
+    with testing.served(device) as peer:
+        features = struct.unpack("<Q", peer.ask(testing.GET_PROTOCOL_FEATURES))[0]
+        assert features >> 8 & 1
     device.close()
 
 
