@@ -2,12 +2,8 @@
 /*
  * Inodes: known by device, number and time of birth, so that a name that the guest asks for again
  * is the same inode, and a number that the file system uses anew is not.
- *
- * Each keeps an O_PATH descriptor while there are few enough of them.  Then those that were not
- * used for a while are closed, and a file handle is kept instead, by which they are opened again.
- * Where the file system has no handles, or the process may not use them, descriptors stay.
  */
-#include "fs.h"
+#include "fs_node.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,11 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-	TRIM = 16,
-	FIRST_BUCKETS = 64,
-	STATX_WANTED = STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID
-};
+enum { FIRST_BUCKETS = 64, STATX_WANTED = STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID };
 
 /* --- the hash --- */
 

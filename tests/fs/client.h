@@ -18,7 +18,7 @@ enum {
 	CLIENT_MEMORY = 48 << 20,
 	CLIENT_DATA = 1 << 20, /* largest payload */
 	CLIENT_HEAD = 4096,    /* headers and arguments */
-	CLIENT_DEPTH = 16,     /* requests at once on a queue */
+	CLIENT_QUEUES = 4,     /* at most, that of forgets included */
 	ROOT = FUSE_ROOT_ID,
 };
 
@@ -37,7 +37,7 @@ struct client {
 	struct rig rig;
 	char share[RIG_PATH + 8];
 	struct guest_region memory;
-	struct client_io io[4];
+	struct client_io io[CLIENT_QUEUES];
 	uint64_t unique;
 	struct fuse_init_out init;
 	uint32_t uid, gid;
@@ -68,6 +68,11 @@ int client_ask_on(struct client *c, uint32_t queue, uint32_t opcode, uint64_t no
 		  void *in, uint32_t in_len);
 int client_ask(struct client *c, uint32_t opcode, uint64_t nodeid, const void *args,
 	       uint32_t args_len, const void *more, uint32_t more_len, void *in, uint32_t in_len);
+/* The two halves of it: one request of each queue may be out. */
+void client_offer(struct client *c, uint32_t queue, uint32_t opcode, uint64_t nodeid,
+		  const void *args, uint32_t args_len, const void *more, uint32_t more_len,
+		  uint32_t in_len);
+int client_wait(struct client *c, uint32_t queue, void *in, uint32_t in_len);
 /* Bytes as they are, with this room for a reply; the used length. */
 uint32_t client_raw(struct client *c, uint32_t queue, const void *out, uint32_t out_len,
 		    uint32_t in_len);

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/* See cases.h. */
+#include "cases.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void *args_of(struct slot *slot)
+{
+	return slot->out + sizeof(struct fuse_in_header);
+}
+
+static uint64_t random_offset(struct slot *slot, uint32_t size)
+{
+	slot->seed = slot->seed * 1103515245 + 12345;
+	return (uint64_t)(slot->seed >> 8) % (FILE_BYTES / size) * size;
+}
+
+static bool ask_getattr(struct slot *slot, const struct targets *t, struct request *r)
+{
+	if (slot->step++)
+		return false;
+	memset(args_of(slot), 0, sizeof(struct fuse_getattr_in));
+	*r = (struct request){FUSE_GETATTR, t->file, sizeof(struct fuse_getattr_in),
+			      sizeof(struct fuse_attr_out), false};
+	return true;
+}
+
+static bool ask_lookup(struct slot *slot, const struct targets *t, struct request *r)
+{
+	(void)t;
+	if (slot->step++)
+		return false;
+	memcpy(args_of(slot), "file", 5);
+	*r = (struct request){FUSE_LOOKUP, FUSE_ROOT_ID, 5, sizeof(struct fuse_entry_out), false};
+	return true;
+}
+
+static void ask_to_release(struct slot *slot, uint32_t opcode, uint64_t node, struct request *r)
+{
+	struct fuse_release_in in = {.fh = slot->fh};
+
+	memcpy(args_of(slot), &in, sizeof(in));
+	*r = (struct request){opcode, node, sizeof(in), 0, false};
+}
+
+static bool ask_open(struct slot *slot, const struct targets *t, struct request *r)
+{
+	struct fuse_open_in in = {.flags = O_RDWR};
+
+	switch (slot->step++) {
+	case 0:
+		memcpy(args_of(slot), &in, sizeof(in));
+		*r = (struct request){FUSE_OPEN, t->file, sizeof(in), sizeof(struct fuse_open_out),
+				      false};
+		return true;
+	case 1:
+		ask_to_release(slot, FUSE_RELEASE, t->file, r);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void take_open(struct slot *slot, const void *reply, uint32_t len)
+{
+	struct fuse_open_out out;
+
+	if (slot->step == 1 && len == sizeof(out)) {
+		memcpy(&out, reply, sizeof(out));
+		slot->fh = out.fh;
+	}
+}
+
+static uint32_t put_name(struct slot *slot, uint32_t at)
+{
+	return at + 1 +
+	       (uint32_t)sprintf((char *)args_of(slot) + at, "new-%u-%u", slot->index, slot->queue);
+}
+
+static bool ask_create(struct slot *slot, const struct targets *t, struct request *r)
+{
+	struct fuse_create_in in = {.flags = O_RDWR | O_CREAT | O_EXCL, .mode = S_IFREG | 0600};
+	struct fuse_forget_in forget = {.nlookup = 1};
+
+	switch (slot->step++) {
+	case 0:
+		memcpy(args_of(slot), &in, sizeof(in));
+		*r = (struct request){FUSE_CREATE, t->dir, put_name(slot, sizeof(in)),
+				      sizeof(struct fuse_entry_out) + sizeof(struct fuse_open_out),
+				      false};
+		return true;
+	case 1:
+		ask_to_release(slot, FUSE_RELEASE, slot->node, r);
+		return true;
+	case 2:
+		*r = (struct request){FUSE_UNLINK, t->dir, put_name(slot, 0), 0, false};
+		return true;
+	case 3:
+		memcpy(args_of(slot), &forget, sizeof(forget));
+		*r = (struct request){FUSE_FORGET, slot->node, sizeof(forget), 0, true};
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void take_create(struct slot *slot, const void *reply, uint32_t len)
+{
+	struct {
+		struct fuse_entry_out entry;
+		struct fuse_open_out open;
+	} out;
+
+	if (slot->step == 1 && len == sizeof(out)) {
+		memcpy(&out, reply, sizeof(out));
+		slot->node = out.entry.nodeid;
+		slot->fh = out.open.fh;
+	}
+}
+
+static bool ask_read(struct slot *slot, const struct targets *t, struct request *r, uint32_t size)
+{
+	struct fuse_read_in in = {
+		.fh = t->file_fh, .offset = random_offset(slot, size), .size = size};
+
+	if (slot->step++)
+		return false;
+	memcpy(args_of(slot), &in, sizeof(in));
+	*r = (struct request){FUSE_READ, t->file, sizeof(in), size, false};
+	return true;
+}
+
+static bool ask_write(struct slot *slot, const struct targets *t, struct request *r, uint32_t size)
+{
+	struct fuse_write_in in = {
+		.fh = t->file_fh, .offset = random_offset(slot, size), .size = size};
+
+	if (slot->step++)
+		return false;
+	memcpy(args_of(slot), &in, sizeof(in));
+	*r = (struct request){FUSE_WRITE, t->file, (uint32_t)sizeof(in) + size,
+			      sizeof(struct fuse_write_out), false};
+	return true;
+}
+
+static bool ask_read_4k(struct slot *slot, const struct targets *t, struct request *r)
+{
+	return ask_read(slot, t, r, 4096);
+}
+
+static bool ask_write_4k(struct slot *slot, const struct targets *t, struct request *r)
+{
+	return ask_write(slot, t, r, 4096);
+}
+
+static bool ask_read_1m(struct slot *slot, const struct targets *t, struct request *r)
+{
+	return ask_read(slot, t, r, DATA);
+}
+
+static bool ask_write_1m(struct slot *slot, const struct targets *t, struct request *r)
+{
+	return ask_write(slot, t, r, DATA);
+}
+
+/* The whole of a directory, 32 KiB at a time. */
+static bool ask_list(struct slot *slot, const struct targets *t, struct request *r)
+{
+	struct fuse_open_in open = {.flags = O_DIRECTORY};
+	struct fuse_read_in in = {.fh = slot->fh, .offset = slot->offset, .size = 32 << 10};
+
+	if (slot->step == 0) {
+		slot->offset = 0;
+		slot->step = 1;
+		memcpy(args_of(slot), &open, sizeof(open));
+		*r = (struct request){FUSE_OPENDIR, t->dir, sizeof(open),
+				      sizeof(struct fuse_open_out), false};
+	} else if (slot->step == 2) {
+		memcpy(args_of(slot), &in, sizeof(in));
+		*r = (struct request){FUSE_READDIRPLUS, t->dir, sizeof(in), in.size, false};
+	} else if (slot->step == 3) {
+		slot->step = 4;
+		ask_to_release(slot, FUSE_RELEASEDIR, t->dir, r);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void take_list(struct slot *slot, const void *reply, uint32_t len)
+{
+	struct fuse_open_out out;
+
+	if (slot->step == 1) {
+		memcpy(&out, reply, sizeof(out));
+		slot->fh = out.fh;
+		slot->step = 2;
+	} else if (slot->step == 2) {
+		for (uint32_t at = 0; at < len;) {
+			const struct fuse_direntplus *p =
+				(const void *)((const unsigned char *)reply + at);
+
+			slot->offset = p->dirent.off;
+			at += (uint32_t)FUSE_DIRENTPLUS_SIZE(p);
+		}
+		slot->step = len ? 2 : 3;
+	}
+}
+
+const struct bench_case bench_fs_cases[] = {
+	{"GETATTR", 0, ask_getattr, NULL},
+	{"LOOKUP", 0, ask_lookup, NULL},
+	{"OPEN+RELEASE", 0, ask_open, take_open},
+	{"CREATE..UNLINK", 0, ask_create, take_create},
+	{"READ-4K", 0, ask_read_4k, NULL},
+	{"WRITE-4K", 0, ask_write_4k, NULL},
+	{"READ-1M", DATA, ask_read_1m, NULL},
+	{"WRITE-1M", DATA, ask_write_1m, NULL},
+	{"READDIRPLUS-10000", 0, ask_list, take_list},
+	{NULL, 0, NULL, NULL},
+};

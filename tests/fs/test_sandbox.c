@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* What the process has given up, in each kind of sandbox; and that it still serves. */
+#include "client.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID SETGID SETUID MKNOD SETFCAP */
+#define KEPT UINT64_C(0x880000df)
+
+/* A field of /proc/PID/status, in hexadecimal or decimal. */
+static uint64_t status_of(const struct client *c, const char *field, int base)
+{
+	char path[64], line[256];
+	uint64_t value = UINT64_MAX;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)c->rig.program.pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		if (!strncmp(line, field, strlen(field)) && line[strlen(field)] == ':')
+			value = strtoull(line + strlen(field) + 1, NULL, base);
+	fclose(f);
+	return value;
+}
+
+/* What /proc/PID/NAME links to. */
+static const char *link_of(pid_t pid, const char *name, char target[256])
+{
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	n = readlink(path, target, 255);
+	target[n < 0 ? 0 : n] = '\0';
+	return target;
+}
+
+/* Each kind of request that needs something of the sandbox. */
+static void use(struct client *c)
+{
+	struct fuse_getxattr_in get = {.size = 0};
+	struct fuse_setattr_in set = {
+		.valid = FATTR_MODE | FATTR_MTIME_NOW | FATTR_SIZE, .mode = 0600, .size = 3};
+	struct fuse_getxattr_out size;
+	struct fuse_entry_out entry;
+	char data[16];
+	uint64_t fh;
+
+	assert_int_equal(client_create(c, ROOT, "new", O_RDWR, 0640, &entry, &fh), 0);
+	assert_int_equal(client_write(c, entry.nodeid, fh, 0, "hello", 5), 5);
+	assert_int_equal(client_setattr(c, entry.nodeid, &set, NULL), 0);
+	assert_int_equal(client_release(c, entry.nodeid, fh), 0);
+	assert_int_equal(client_open_file(c, entry.nodeid, O_RDWR, &fh), 0);
+	assert_int_equal(client_read(c, entry.nodeid, fh, 0, data, 16), 3);
+	assert_int_equal(client_release(c, entry.nodeid, fh), 0);
+	assert_int_equal(client_link(c, entry.nodeid, ROOT, "again", NULL), 0);
+	assert_int_equal(client_mkdir(c, ROOT, "dir", 0700, &entry), 0);
+	assert_int_equal(client_rename(c, ROOT, "new", entry.nodeid, "moved", 0), 0);
+	assert_int_equal(client_walk(c, "dir/moved"), client_walk(c, "again"));
+	assert_int_equal(client_ask(c, FUSE_LISTXATTR, client_walk(c, "again"), &get, sizeof(get),
+				    NULL, 0, &size, sizeof(size)),
+			 sizeof(size));
+}
+
+static void start(struct client *c, const char *sandbox)
+{
+	const char *args[] = {sandbox, "--xattr", NULL};
+
+	client_start(c, args);
+	use(c);
+	assert_int_equal(status_of(c, "NoNewPrivs", 10), 1);
+	assert_int_equal(status_of(c, "Seccomp", 10), 2);
+	assert_int_equal(status_of(c, "CapEff", 16) & ~KEPT, 0);
+	assert_int_equal(status_of(c, "CapBnd", 16) & ~KEPT, 0);
+}
+
+static void by_default_it_has_namespaces_with_the_share_as_root(void **state)
+{
+	static const char *const own[] = {"ns/mnt", "ns/net", "ns/ipc", "ns/uts"};
+	struct client *c = *state;
+	char ours[256], its[256], path[64];
+	struct stat root, share;
+
+	if (geteuid()) {
+		print_message("skipped: without root it may be Landlock\n");
+		skip();
+	}
+	start(c, "--sandbox=auto");
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		assert_string_not_equal(link_of(c->rig.program.pid, own[i], its),
+					link_of(getpid(), own[i], ours));
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)c->rig.program.pid);
+	assert_int_equal(stat(path, &root), 0);
+	assert_int_equal(stat(c->share, &share), 0);
+	assert_int_equal(root.st_ino, share.st_ino);
+	client_stop(c);
+}
+
+static void in_a_chroot_the_share_is_the_root(void **state)
+{
+	struct client *c = *state;
+	char path[64];
+	struct stat root, share;
+
+	if (geteuid()) {
+		print_message("skipped: chroot is for root\n");
+		skip();
+	}
+	start(c, "--sandbox=chroot");
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)c->rig.program.pid);
+	assert_int_equal(stat(path, &root), 0);
+	assert_int_equal(stat(c->share, &share), 0);
+	assert_int_equal(root.st_ino, share.st_ino);
+	client_stop(c);
+}
+
+static void landlock_lets_everything_in_the_share_through(void **state)
+{
+	start(*state, "--sandbox=landlock");
+	client_stop(*state);
+}
+
+/* A directory that the host moves out cannot be entered any more, however it is known. */
+static void under_landlock_what_leaves_the_share_is_out_of_reach(void **state)
+{
+	static const char *const args[] = {"--sandbox=landlock", NULL};
+	struct client *c = *state;
+	char out[128];
+	uint64_t file, fh;
+
+	client_make_dir(c, "dir");
+	client_make_file(c, "dir/file", "secret");
+	client_start(c, args);
+	file = client_walk(c, "dir/file");
+	snprintf(out, sizeof(out), "%s/out", c->rig.dir);
+	assert_int_equal(rename(client_path(c, "dir"), out), 0);
+	assert_int_equal(client_open_file(c, file, O_RDONLY, &fh), -EACCES);
+	assert_int_equal(rename(out, client_path(c, "dir")), 0);
+	client_stop(c);
+}
+
+static void without_a_sandbox_it_serves_too(void **state)
+{
+	static const char *const args[] = {"--sandbox=none", "--xattr", NULL};
+
+	client_start(*state, args);
+	use(*state);
+	client_stop(*state);
+}
+
+static void a_share_that_is_not_there_is_told(void **state)
+{
+	const char *argv[] = {getenv(rig_program), "--socket-path=/nowhere/sock",
+			      "--shared-dir=/nowhere", NULL};
+
+	(void)state;
+	spawn_expect(argv, 1, "", "/nowhere: No such file or directory");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CLIENT_TEST(by_default_it_has_namespaces_with_the_share_as_root),
+		CLIENT_TEST(in_a_chroot_the_share_is_the_root),
+		CLIENT_TEST(landlock_lets_everything_in_the_share_through),
+		CLIENT_TEST(under_landlock_what_leaves_the_share_is_out_of_reach),
+		CLIENT_TEST(without_a_sandbox_it_serves_too),
+		CLIENT_TEST(a_share_that_is_not_there_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
