@@ -12,6 +12,7 @@
 #include <libvu/vu.h>
 #include <libvu/answer.h>
 #include <libvu/ask.h>
+#include <libvu/crypto.h>
 #include <libvu/gpu.h>
 #include <libvu/net.h>
 #include <libvu/post.h>
@@ -19,6 +20,7 @@
 #include <libvu/regions.h>
 #include <libvu/script.h>
 #include <libvu/shmem.h>
+#include <libvu/shared_object.h>
 #include <libvu/shorthand_script.h>
 #include <libvu/state.h>
 

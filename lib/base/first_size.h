@@ -26,6 +26,8 @@ enum {
 	FIRST_OPTION = FIRST_SIZE(vu_option, valid),
 	/* Not promised, but as careful. */
 	FIRST_STATE_OPS = FIRST_SIZE(vu_state_ops, load),
+	FIRST_SHARED_OBJECT_OPS = FIRST_SIZE(vu_shared_object_ops, get),
+	FIRST_CRYPTO_OPS = FIRST_SIZE(vu_crypto_ops, close_session),
 	FIRST_NET_OPS = FIRST_SIZE(vu_net_ops, send_rarp),
 	FIRST_GPU_OPS = FIRST_SIZE(vu_gpu_ops, set_socket),
 	FIRST_REGION = FIRST_SIZE(vu_region, host),

@@ -60,6 +60,18 @@ static const char *state_lacks(const struct class_ops *ops)
 	return ops->state.save && ops->state.load ? NULL : "save and load";
 }
 
+static const char *shared_object_lacks(const struct class_ops *ops)
+{
+	return ops->shared_object.get ? NULL : "get";
+}
+
+static const char *crypto_lacks(const struct class_ops *ops)
+{
+	return ops->crypto.create_session && ops->crypto.close_session
+		       ? NULL
+		       : "create_session and close_session";
+}
+
 static const char *gpu_lacks(const struct class_ops *ops)
 {
 	return ops->gpu.set_socket ? NULL : "set_socket";
@@ -79,6 +91,21 @@ int vu_device_set_net_ops(struct vu_device *dev, const struct vu_net_ops *ops)
 	return class_set(dev, &class, ops);
 }
 
+int vu_device_set_shared_object_ops(struct vu_device *dev, const struct vu_shared_object_ops *ops)
+{
+	static const struct class class =
+		CLASS(shared_object, FIRST_SHARED_OBJECT_OPS, shared_object_lacks);
+
+	return class_set(dev, &class, ops);
+}
+
+int vu_device_set_crypto_ops(struct vu_device *dev, const struct vu_crypto_ops *ops)
+{
+	static const struct class class = CLASS(crypto, FIRST_CRYPTO_OPS, crypto_lacks);
+
+	return class_set(dev, &class, ops);
+}
+
 int vu_device_set_gpu_ops(struct vu_device *dev, const struct vu_gpu_ops *ops)
 {
 	static const struct class class = CLASS(gpu, FIRST_GPU_OPS, gpu_lacks);
@@ -93,6 +120,10 @@ uint64_t class_ops_protocol(const struct vu_device *dev)
 
 	if (ops->state.size)
 		bits |= BIT(WIRE_PF_DEVICE_STATE);
+	if (ops->shared_object.size)
+		bits |= BIT(WIRE_PF_SHARED_OBJECT);
+	if (ops->crypto.size)
+		bits |= BIT(WIRE_PF_CRYPTO_SESSION);
 	if (ops->net.set_mtu)
 		bits |= BIT(WIRE_PF_MTU);
 	if (ops->net.send_rarp)

@@ -86,6 +86,7 @@ message_handler on_iotlb_msg;
 message_handler on_postcopy_advise, on_postcopy_listen, on_postcopy_end;
 message_handler on_get_inflight_fd, on_set_inflight_fd;
 message_handler on_reset_device, on_set_status, on_get_status;
+message_handler on_create_crypto_session, on_close_crypto_session, on_get_shared_object;
 message_handler on_net_set_mtu, on_send_rarp, on_gpu_set_socket;
 message_handler on_set_device_state_fd, on_check_device_state;
 

@@ -27,6 +27,9 @@ _Static_assert(sizeof(struct wire_log) == 16, "log");
 _Static_assert(sizeof(struct wire_iotlb) == 32, "IOTLB message");
 _Static_assert(sizeof(struct wire_config) == 12, "config space");
 _Static_assert(offsetof(struct wire_inflight, queue_size) + 2 == INFLIGHT_FIELDS, "in-flight");
+_Static_assert(sizeof(struct wire_crypto_symmetric) == 48 + 64 + 512, "symmetric crypto session");
+_Static_assert(sizeof(struct wire_crypto_asymmetric) == 32 + 1024, "asymmetric crypto session");
+_Static_assert(sizeof(struct wire_crypto) == 1072, "crypto session");
 _Static_assert(sizeof(struct wire_vring_area) == 24, "vring area");
 _Static_assert(sizeof(struct wire_shared_object) == 16, "shared object");
 _Static_assert(sizeof(struct wire_device_state) == 8, "device state");
@@ -224,7 +227,7 @@ static void decode_vring_area(struct text *t, const unsigned char *payload, uint
 
 static void decode_shared_object(struct text *t, const unsigned char *payload, uint32_t size)
 {
-	text_add(t, "uuid ");
+	text_add(t, size ? "uuid " : "no uuid");
 	for (uint32_t i = 0; i < size; i++)
 		text_add(t, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", payload[i]);
 }
@@ -314,13 +317,13 @@ static const struct layout layouts[] = {
 		decode_iotlb },
 	[WIRE_L_CONFIG] = { "a config space access", "12 and as many as its size says, at most 4096",
 		sizeof(struct wire_config), WIRE_MAX_PAYLOAD, 0, config_fits, decode_config },
-	[WIRE_L_CRYPTO] = { "a crypto session", "8 to 4108 (a crypto session)", 8, WIRE_MAX_PAYLOAD, 0,
-		NULL, decode_crypto },
+	[WIRE_L_CRYPTO] = { "a crypto session", "1072 (a crypto session)", 1072, 1072, 0, NULL, decode_crypto },
 	[WIRE_L_INFLIGHT] = { "an in-flight description", "20 or 24 (an in-flight description)",
 		INFLIGHT_FIELDS, sizeof(struct wire_inflight), 4, NULL, decode_inflight },
 	[WIRE_L_VRING_AREA] = { "a vring area", "24 (a vring area)", 24, 24, 0, NULL,
 		decode_vring_area },
-	[WIRE_L_SHARED_OBJECT] = { "a UUID", "16 (a UUID)", 16, 16, 0, NULL, decode_shared_object },
+	[WIRE_L_SHARED_OBJECT] = { "a UUID", "16 (a UUID), or 0 as QEMU sends it", 0, 16, 16, NULL,
+		decode_shared_object },
 	[WIRE_L_DEVICE_STATE] = { "device state parameters", "8 (device state parameters)", 8, 8, 0,
 		NULL, decode_device_state },
 	[WIRE_L_MMAP] = { "a mapping request", "40 (a mapping request)", 40, 40, 0, NULL, decode_mmap },
@@ -330,7 +333,6 @@ static const struct layout layouts[] = {
 /* clang-format on */
 
 _Static_assert(sizeof(layouts) / sizeof(layouts[0]) == WIRE_L_END, "a row for each layout");
-_Static_assert(WIRE_MAX_PAYLOAD == 4108, "the number in the text of WIRE_L_CRYPTO");
 
 const char *wire_layout_name(enum wire_layout layout)
 {

@@ -182,6 +182,42 @@ struct wire_config {
 	uint32_t flags;
 };
 
+/* QEMU's C structs on a 64-bit host, pointers and padding included. */
+struct wire_crypto_symmetric {
+	uint32_t cipher_alg;
+	uint32_t key_len;
+	uint32_t hash_alg;
+	uint32_t hash_result_len;
+	uint32_t auth_key_len;
+	uint32_t aad_len;
+	uint8_t op_type;
+	uint8_t direction;
+	uint8_t hash_mode;
+	uint8_t alg_chain_order;
+	uint8_t unused[20];
+	uint8_t key[64];
+	uint8_t auth_key[512];
+};
+
+struct wire_crypto_asymmetric {
+	uint32_t alg;
+	uint32_t key_type;
+	uint32_t key_len;
+	uint8_t unused[12];
+	uint32_t padding_alg;
+	uint32_t hash_alg;
+	uint8_t key[1024];
+};
+
+struct wire_crypto {
+	uint64_t op_code;
+	union {
+		struct wire_crypto_symmetric symmetric;
+		struct wire_crypto_asymmetric asymmetric;
+	} u;
+	int64_t session_id; /* the reply's: negative is an error */
+};
+
 struct wire_vring_area {
 	uint64_t index_flags;
 	uint64_t size;

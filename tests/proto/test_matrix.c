@@ -136,6 +136,7 @@ static void sample_layout(struct sample *sample, enum wire_layout layout)
 		[WIRE_L_MEM_REG] = sizeof(struct wire_mem_reg),
 		[WIRE_L_LOG] = sizeof(struct wire_log),
 		[WIRE_L_IOTLB] = sizeof(struct wire_iotlb),
+		[WIRE_L_CRYPTO] = sizeof(struct wire_crypto),
 		[WIRE_L_INFLIGHT] = sizeof(struct wire_inflight),
 		[WIRE_L_VRING_AREA] = sizeof(struct wire_vring_area),
 		[WIRE_L_SHARED_OBJECT] = sizeof(struct wire_shared_object),

@@ -111,6 +111,9 @@ STUB(on_set_log_fd)
 STUB(on_reset_device)
 STUB(on_set_status)
 STUB(on_get_status)
+STUB(on_create_crypto_session)
+STUB(on_close_crypto_session)
+STUB(on_get_shared_object)
 STUB(on_net_set_mtu)
 STUB(on_send_rarp)
 STUB(on_gpu_set_socket)
@@ -145,8 +148,8 @@ const struct expected front_end[N_FRONT_END] = {
 	{"SET_VRING_ENDIAN", 6, 8, 0, 0, REPLY_ACK, 0, NULL},
 	{"GET_CONFIG", 9, 12, 0, 0, REPLY_OWN, 12, H("get_config")},
 	{"SET_CONFIG", 9, 12, 0, 0, REPLY_ACK, 0, H("set_config")},
-	{"CREATE_CRYPTO_SESSION", 7, 1024, 0, 0, REPLY_OWN, 1024, NULL},
-	{"CLOSE_CRYPTO_SESSION", 7, 8, 0, 0, REPLY_ACK, 0, NULL},
+	{"CREATE_CRYPTO_SESSION", 7, 1072, 0, 0, REPLY_OWN, 1072, H("create_crypto_session")},
+	{"CLOSE_CRYPTO_SESSION", 7, 8, 0, 0, REPLY_ACK, 0, H("close_crypto_session")},
 	{"POSTCOPY_ADVISE", 8, 0, 0, 0, REPLY_OWN, 0, H("postcopy_advise")},
 	{"POSTCOPY_LISTEN", 8, 0, 0, 0, REPLY_ACK, 0, H("postcopy_listen")},
 	{"POSTCOPY_END", 8, 0, 0, 0, REPLY_OWN, 8, H("postcopy_end")},
@@ -160,7 +163,7 @@ const struct expected front_end[N_FRONT_END] = {
 	{"REM_MEM_REG", 15, 40, 0, 1, REPLY_ACK, 0, H("rem_mem_reg")},
 	{"SET_STATUS", 16, 8, 0, 0, REPLY_ACK, 0, H("set_status")},
 	{"GET_STATUS", 16, 0, 0, 0, REPLY_OWN, 8, H("get_status")},
-	{"GET_SHARED_OBJECT", 18, 16, 0, 0, REPLY_OWN, 0, NULL},
+	{"GET_SHARED_OBJECT", 18, 16, 0, 0, REPLY_OWN, 0, H("get_shared_object")},
 	{"SET_DEVICE_STATE_FD", 19, 8, 1, 1, REPLY_OWN, 8, H("set_device_state_fd")},
 	{"CHECK_DEVICE_STATE", 19, 0, 0, 0, REPLY_OWN, 8, H("check_device_state")},
 	{"GET_SHMEM_CONFIG", 22, 0, 0, 0, REPLY_OWN, 2056, H("get_shmem_config")},

@@ -75,6 +75,9 @@ static void a_short_or_long_payload_ends_the_session(void **state)
 			msg = good_message(id, e->min_fds);
 			msg->hdr.size--;
 			assert_refused(s, msg, e->name, "want");
+		}
+		/* Which QEMU's GET_SHARED_OBJECT is. */
+		if (e->handler && e->size && id != WIRE_GET_SHARED_OBJECT) {
 			msg = good_message(id, e->min_fds);
 			msg->hdr.size = 0;
 			assert_refused(s, msg, e->name, "payload of 0 bytes");

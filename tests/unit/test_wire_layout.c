@@ -60,7 +60,7 @@ static void a_layout_of_one_size_accepts_that_size_alone(void **state)
 	} fixed[] = {
 		{WIRE_L_NONE, 0},	  {WIRE_L_U64, 8},	   {WIRE_L_VRING_STATE, 8},
 		{WIRE_L_VRING_ADDR, 40},  {WIRE_L_VRING_FD, 8},	   {WIRE_L_MEM_REG, 40},
-		{WIRE_L_IOTLB, 32},	  {WIRE_L_VRING_AREA, 24}, {WIRE_L_SHARED_OBJECT, 16},
+		{WIRE_L_IOTLB, 32},	  {WIRE_L_VRING_AREA, 24}, {WIRE_L_CRYPTO, 1072},
 		{WIRE_L_DEVICE_STATE, 8}, {WIRE_L_MMAP, 40},	   {WIRE_L_SHMEM_CONFIG, 2056},
 	};
 
@@ -148,11 +148,11 @@ static void a_config_size_that_wraps_is_refused(void **state)
 	assert_false(fits(WIRE_L_CONFIG, payload, 12));
 }
 
-static void a_crypto_session_has_any_size_from_its_op_code_on(void **state)
+static void a_shared_object_has_a_uuid_or_as_from_qemu_none(void **state)
 {
 	(void)state;
 	for (uint32_t size = 0; size <= WIRE_MAX_PAYLOAD; size++)
-		assert_int_equal(fits(WIRE_L_CRYPTO, NULL, size), size >= 8);
+		assert_int_equal(fits(WIRE_L_SHARED_OBJECT, NULL, size), !size || size == 16);
 }
 
 static void ring_payloads_are_decoded(void **state)
@@ -211,7 +211,7 @@ static void other_payloads_are_decoded(void **state)
 	struct wire_vring_area area = {0x102, 0x1000, 0x2000};
 	struct wire_shared_object object;
 	struct wire_device_state load = {1, 0}, odd = {2, 1};
-	unsigned char key[24] = {0};
+	unsigned char key[sizeof(struct wire_crypto)] = {0};
 	uint64_t op = 0x10;
 
 	(void)state;
@@ -239,7 +239,7 @@ static void other_payloads_are_decoded(void **state)
 	assert_decodes(WIRE_L_DEVICE_STATE, &odd, sizeof(odd), "direction 2 phase 1");
 	memcpy(key, &op, sizeof(op));
 	memset(key + 8, 0xee, sizeof(key) - 8);
-	assert_decodes(WIRE_L_CRYPTO, key, sizeof(key), "op_code 0x10 bytes 24");
+	assert_decodes(WIRE_L_CRYPTO, key, sizeof(key), "op_code 0x10 bytes 1072");
 }
 
 static void a_text_that_does_not_fit_is_cut_with_dots(void **state)
@@ -294,7 +294,7 @@ int main(void)
 		cmocka_unit_test(the_table_of_user_mode_linux_with_room_to_spare_is_accepted),
 		cmocka_unit_test(a_config_payload_is_as_long_as_it_says),
 		cmocka_unit_test(a_config_size_that_wraps_is_refused),
-		cmocka_unit_test(a_crypto_session_has_any_size_from_its_op_code_on),
+		cmocka_unit_test(a_shared_object_has_a_uuid_or_as_from_qemu_none),
 		cmocka_unit_test(ring_payloads_are_decoded),
 		cmocka_unit_test(memory_payloads_are_decoded),
 		cmocka_unit_test(other_payloads_are_decoded),
