@@ -88,9 +88,15 @@ def declarations(includes):
 
 
 def callbacks(text):
-    """A Python function for each callback that the headers name: vupy_<its name>."""
-    ops = re.search(r"struct vu_ops \{(.*?)\};", text, re.S)[1]
-    found = re.findall(r"(\w+)\s*\(\*(\w+)\)\((.*?)\);", ops, re.S)
+    """A Python function for each callback that the headers name: vupy_<its name>.
+
+    Those of struct vu_x_ops are vupy_x_<name>.
+    """
+    found = []
+    for class_, ops in re.findall(r"struct vu_(\w*?)_?ops \{(.*?)\};", text, re.S):
+        prefix = class_ + "_" if class_ else ""
+        found += [(result, prefix + name, args) for result, name, args in
+                  re.findall(r"(\w+)\s*\(\*(\w+)\)\((.*?)\);", ops, re.S)]
     found += re.findall(r"typedef (\w+) \(\*vu_(\w+)_fn\)\((.*?)\);", text, re.S)
     return "\n".join(f"{result} vupy_{name}({args});" for result, name, args in found)
 

@@ -229,6 +229,8 @@ int console_init(struct console *c, struct vu_program *program, uint32_t index)
 	control_set_size(&c->control, s->cols, s->rows);
 	err = console_make_device(c, program);
 	if (!err)
+		err = console_set_state_ops(c);
+	if (!err)
 		err = console_add_ports(c);
 	return err ? err : vu_program_add_control(program, NULL, c, &c->script);
 }

@@ -2,8 +2,9 @@
 /*
  * What the parts of vu-console share: the device, its ports, its settings.
  *
- * console.c has the device and its queues, console_port.c the data of a port, console_script.c the
- * control script, console_main.c the command line.  All of it runs on the device thread.
+ * console.c has the device and its queues, console_port.c the data of a port, console_state.c what
+ * moves to another host, console_script.c the control script, console_main.c the command line.  All
+ * of it runs on the device thread.
  */
 #ifndef CONSOLE_H
 #define CONSOLE_H
@@ -67,6 +68,10 @@ void port_remove(struct port *port);
 void port_set_closed(struct port *port, bool closed);
 /* Move what can be moved, in both directions. */
 void port_pump(struct port *port);
+
+/* console_state.c */
+/* 0 or -errno. */
+int console_set_state_ops(struct console *c);
 
 /* console_script.c */
 /* "80x25"; 0 or -EINVAL. */

@@ -263,3 +263,61 @@ void control_adopt(struct control *c, uint32_t id)
 	port->pending = 0;
 	control_tell(port, port->host_open ? CONTROL_PORT_OPEN : CONTROL_PORT_CLOSED);
 }
+
+/* --- to and from another host --- */
+
+uint16_t control_port_flags(const struct control *c, uint32_t id)
+{
+	const struct control_port *port = &c->ports[id];
+
+	return (uint16_t)((port->added ? CONTROL_FLAG_ADDED : 0) |
+			  (port->ready ? CONTROL_FLAG_READY : 0) |
+			  (port->guest_open ? CONTROL_FLAG_GUEST_OPEN : 0) |
+			  (port->added && port->host_open ? CONTROL_FLAG_HOST_OPEN : 0));
+}
+
+static uint16_t control_known_events(void)
+{
+	uint16_t known = 0;
+
+	for (size_t i = 0; i < sizeof(control_order); i++)
+		known |= (uint16_t)(1U << control_order[i]);
+	return known;
+}
+
+int control_restore_port(struct control *c, uint32_t id, uint16_t flags, uint16_t pending)
+{
+	const uint16_t open = 1U << CONTROL_PORT_OPEN, closed = 1U << CONTROL_PORT_CLOSED;
+	struct control_port *port;
+	bool was_open;
+
+	if (id >= CONTROL_MAX_PORTS || flags > 15 || pending & ~control_known_events())
+		return -EINVAL;
+	/* There is no queue for it, nor may there be. */
+	if (id >= c->max_ports)
+		return -EINVAL;
+	port = &c->ports[id];
+	port->added = flags & CONTROL_FLAG_ADDED;
+	port->pending = pending;
+	if (!port->exists) {
+		port->pending = 0;
+		if (port->added)
+			control_tell(port, CONTROL_PORT_REMOVE);
+		return 0;
+	}
+	port->ready = flags & CONTROL_FLAG_READY;
+	port->guest_open = flags & CONTROL_FLAG_GUEST_OPEN;
+	was_open = flags & CONTROL_FLAG_HOST_OPEN;
+	if (port->ready && port->host_open != was_open) {
+		port->pending &= (uint16_t) ~(open | closed);
+		control_tell(port, port->host_open ? CONTROL_PORT_OPEN : CONTROL_PORT_CLOSED);
+	}
+	return 0;
+}
+
+void control_announce(struct control *c)
+{
+	for (uint32_t i = 0; c->driver_ready && i < c->max_ports; i++)
+		if (c->ports[i].exists && !c->ports[i].added)
+			control_tell(&c->ports[i], CONTROL_PORT_ADD);
+}

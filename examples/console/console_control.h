@@ -91,4 +91,22 @@ void control_set_size(struct control *c, uint16_t cols, uint16_t rows);
  */
 void control_adopt(struct control *c, uint32_t id);
 
+/* What the driver knows of a port and the port of it, for another host. */
+enum control_port_flags {
+	CONTROL_FLAG_ADDED = 1,
+	CONTROL_FLAG_READY = 2,
+	CONTROL_FLAG_GUEST_OPEN = 4,
+	CONTROL_FLAG_HOST_OPEN = 8, /* ... so the driver was told, or will be */
+};
+
+uint16_t control_port_flags(const struct control *c, uint32_t id);
+/*
+ * After control_reset(), for each port that the other host had: it is as it was there, and the
+ * driver will be told of what is not so here.  pending as in struct control_port.  -EINVAL for what
+ * cannot be.
+ */
+int control_restore_port(struct control *c, uint32_t id, uint16_t flags, uint16_t pending);
+/* After those: ports that only this host has are new to the driver. */
+void control_announce(struct control *c);
+
 #endif

@@ -8,6 +8,8 @@
  * into "actual" how many it has given.  Here the pages are counted, and nothing else is done with
  * them.
  *
+ * What it knows of its driver moves with the virtual machine: save_state() and load_state().
+ *
  * A request: queue_ready() takes and checks it, it waits in a list for --delay-ms, on_timer()
  * completes it.  Everything runs on the device thread.
  */
@@ -163,6 +165,42 @@ static const struct vu_command commands[] = {
 	{NULL, NULL, NULL, 0, 0, NULL},
 };
 
+/* --- on the way to another host --- */
+
+enum { TAG_TARGET = 1, TAG_ACTUAL, TAG_GIVEN, TAG_TAKEN };
+
+static int save_state(struct vu_device *dev, struct vu_state *state, struct vu_answer *answer,
+		      void *opaque)
+{
+	const struct template *t = opaque;
+
+	vu_state_put_u64(state, TAG_TARGET, 0, t->target);
+	vu_state_put_u64(state, TAG_ACTUAL, 0, t->actual);
+	vu_state_put_u64(state, TAG_GIVEN, 0, t->pages[QUEUE_GIVE]);
+	vu_state_put_u64(state, TAG_TAKEN, 0, t->pages[QUEUE_TAKE]);
+	return 0;
+}
+
+/* It comes from elsewhere: check all of it, then use it. */
+static int load_state(struct vu_device *dev, struct vu_state *state, struct vu_answer *answer,
+		      void *opaque)
+{
+	struct template *t = opaque;
+	uint64_t values[TAG_TAKEN + 1] = {0};
+	uint32_t le;
+
+	for (uint32_t tag = TAG_TARGET; tag <= TAG_TAKEN; tag++)
+		if (vu_state_get_u64(state, tag, &values[tag]) || values[tag] > UINT32_MAX)
+			return -EINVAL;
+	template_set_target(t, (uint32_t)values[TAG_TARGET]);
+	t->actual = (uint32_t)values[TAG_ACTUAL];
+	le = htole32(t->actual);
+	vu_config_set(dev, offsetof(struct template_config, actual), &le, sizeof(le));
+	t->pages[QUEUE_GIVE] = (uint32_t)values[TAG_GIVEN];
+	t->pages[QUEUE_TAKE] = (uint32_t)values[TAG_TAKEN];
+	return 0;
+}
+
 /* --- life --- */
 
 /* What the device's thread shall wait for, beside the queues. */
@@ -198,6 +236,11 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 		.priv_size = sizeof(struct pending),
 		.flags = VU_DEVICE_LEGACY, /* firmware and old guests: docs/device-howto.md */
 	};
+	const struct vu_state_ops state_ops = {
+		.size = sizeof(state_ops),
+		.save = save_state,
+		.load = load_state,
+	};
 	const struct settings *settings = vu_program_settings(program);
 	struct template *t = state;
 	int ret;
@@ -206,6 +249,8 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 	t->events_fd = -1;
 	TAILQ_INIT(&t->pending);
 	ret = vu_program_add_device(program, &info, &ops, t, &t->dev);
+	if (!ret)
+		ret = vu_device_set_state_ops(t->dev, &state_ops);
 	if (!ret)
 		ret = template_watch(t, settings->events);
 	return ret ? ret : vu_program_add_control(program, NULL, t, &t->script);

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -232,6 +233,36 @@ static void a_new_driver_does_not_wait_for_what_the_last_one_left(void **state)
 	rig_stop(rig);
 }
 
+static void what_it_counted_moves_to_another_host(void **state)
+{
+	struct rig *rig = *state;
+	uint32_t actual = htole32(300);
+	void *bytes;
+	size_t len;
+
+	start(rig, NULL);
+	rig_say(rig, "target 300");
+	expect_change(rig);
+	hand_over(rig, GIVE, 256 * 4);
+	hand_over(rig, TAKE, 4);
+	rig_set_config(rig, offsetof(struct template_config, actual), &actual, sizeof(actual));
+	rig_check(rig, peer_stop(rig->peer));
+	rig_check(rig, frontend_save_state(&rig->peer->frontend, &bytes, &len));
+	rig_stop(rig);
+	start(rig, NULL);
+	expect_config(rig, 0, 0);
+	rig_check(rig, peer_stop(rig->peer));
+	rig_check(rig, frontend_load_state(&rig->peer->frontend, bytes, len));
+	expect_config(rig, 300, 300);
+	assert_string_equal(rig_say(rig, "target"), "target 300 actual 300 given 256 taken 1");
+	/* A number that none can be. */
+	((unsigned char *)bytes)[24 + 16 + 7] = 1;
+	assert_int_equal(frontend_load_state(&rig->peer->frontend, bytes, len), -EREMOTEIO);
+	expect_config(rig, 300, 300);
+	rig_stop(rig);
+	free(bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +276,7 @@ int main(void)
 		TEST(requests_wait_as_long_as_was_asked_for),
 		TEST(a_stop_does_not_wait_for_the_timer),
 		TEST(a_new_driver_does_not_wait_for_what_the_last_one_left),
+		TEST(what_it_counted_moves_to_another_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

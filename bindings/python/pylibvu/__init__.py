@@ -17,11 +17,13 @@ docs/python.md is the tutorial.  Log lines go to logging.getLogger("pylibvu").
 from __future__ import annotations
 
 from ._vu import ffi, lib
+from .class_ops import CryptoSession, State
 from .config import U8, U16, U32, U64, Bytes, ConfigSpace, Feature, Field
 from .device import Device, queue
 from .errors import (DeviceClosed, Error, LongRequest, QueueBroken, Refused, RequestDone,
                      ShortRequest, WrongThread)
 from .group import Group, Timer, Watch
+from .later import Later
 from .memory import GuestMemory, Region
 from .queue import Queue
 from .request import Request
@@ -44,8 +46,8 @@ def library_version() -> str:
 
 
 __all__ = [
-    "Bytes", "ConfigSpace", "Device", "DeviceClosed", "Error", "EVENT_IDX", "Feature", "Field",
-    "Group", "GuestMemory", "IN_ORDER", "INDIRECT_DESC", "LongRequest", "Queue", "QueueBroken",
-    "RING_PACKED", "Refused", "Region", "Request", "RequestDone", "Runner", "ShortRequest", "Timer",
-    "U16", "U32", "U64", "U8", "VERSION_1", "Watch", "WrongThread", "library_version", "queue",
-    "serve"]
+    "Bytes", "ConfigSpace", "CryptoSession", "Device", "DeviceClosed", "Error", "EVENT_IDX",
+    "Feature", "Field", "Group", "GuestMemory", "IN_ORDER", "INDIRECT_DESC", "Later",
+    "library_version", "LongRequest", "Queue", "queue", "QueueBroken", "Refused", "Region",
+    "Request", "RequestDone", "RING_PACKED", "Runner", "serve", "ShortRequest", "State",
+    "Timer", "U16", "U32", "U64", "U8", "VERSION_1", "Watch", "WrongThread"]

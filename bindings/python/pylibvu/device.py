@@ -12,10 +12,10 @@ from typing import Any, Callable, Iterable, Mapping, Optional, TypeVar, Union
 from . import ask as _ask
 from . import config as _config
 from ._vu import lib
+from .class_ops import ClassOps
 from .core import Core, claim, interrupts
 from .errors import DeviceClosed, WrongThread, check
 from .group import Group, Timer, Watch
-from .handle import Handle
 from .loop import processing
 from .memory import GuestMemory
 from .queue import Handler, Queue
@@ -50,7 +50,7 @@ def queue(index: int, *, batch: bool = False, pull: bool = False, size: int = 0,
     return decorate
 
 
-class Device(Handle):
+class Device(ClassOps):
     """A virtio device.  Subclass it, or make one and decorate functions with @device.queue(n).
 
     Class attributes say what it is: device_id (virtio 1.3 §5), name, Feature and Field
@@ -260,6 +260,7 @@ class Device(Handle):
             check(lib.vu_device_allow_postcopy(core.ptr), "postcopy")
         if self.shmem:
             _ask.declare(core, dict(self.shmem))
+        self._set_class_ops(core)
         count = self.n_queues or max(self._handlers, default=0) + 1
         if any(i >= count or i < 0 for i in self._handlers):
             raise ValueError(f"{self.name}: a handler for a queue beyond n_queues")

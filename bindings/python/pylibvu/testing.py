@@ -22,6 +22,7 @@ from collections import defaultdict
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional, Sequence, Union
 
+from .class_messages import PROTOCOL_FEATURES, ClassMessages, PeerError
 from .device import Device
 from .handle import Handle
 from .runner import Runner
@@ -50,10 +51,6 @@ DESC_NEXT, DESC_WRITE = 1, 2
 
 Buffers = Union[bytes, Sequence[bytes]]
 Sizes = Union[int, Sequence[int]]
-
-
-class PeerError(Exception):
-    """The back-end closed the connection, refused a message, or answered in time with nothing."""
 
 
 def _eventfd() -> int:
@@ -273,7 +270,7 @@ class Virtqueue(Handle):
         os.close(self.call_fd)
 
 
-class Peer(Handle):
+class Peer(ClassMessages):
     """A front-end that has negotiated with a back-end.
 
     `features`: bits to accept; by default all that are offered and that this driver can do.
@@ -304,7 +301,7 @@ class Peer(Handle):
         self.protocol = 0
         if self.offered >> F_PROTOCOL_FEATURES & 1:
             ours = sum(1 << b for b in (PF_MQ, PF_REPLY_ACK, PF_BACKEND_REQ, PF_CONFIG, PF_STATUS,
-                                          PF_BACKEND_SEND_FD, PF_SHMEM_MAP))
+                                        PF_BACKEND_SEND_FD, PF_SHMEM_MAP, *PROTOCOL_FEATURES))
             self.protocol = self._ask_u64(GET_PROTOCOL_FEATURES) & ours
             self.send(SET_PROTOCOL_FEATURES, struct.pack("<Q", self.protocol))
             self._reply_ack = bool(self.protocol >> PF_REPLY_ACK & 1)
@@ -346,6 +343,19 @@ class Peer(Handle):
         """Sends a message that has an answer of its own; returns its payload."""
         self._transmit(request, VERSION, payload, ())
         return self._receive(request)
+
+    def ask_fds(self, request: int, payload: bytes = b"",
+                fds: Sequence[int] = ()) -> tuple[bytes, list[int]]:
+        """The same with descriptors, both ways; those that come are the caller's."""
+        self._transmit(request, VERSION, payload, fds)
+        try:
+            head, got, _, _ = socket.recv_fds(self.sock, 12, 8)
+        except OSError as error:
+            raise PeerError(f"no answer: {error}") from error
+        answered, flags, size = struct.unpack("<III", head + self._exactly(12 - len(head)))
+        if answered != request or not flags & REPLY:
+            raise PeerError(f"message {answered} in answer to {request}")
+        return self._exactly(size), got
 
     def _ask_u64(self, request: int) -> int:
         return int(struct.unpack("<Q", self.ask(request))[0])
