@@ -135,7 +135,7 @@ static int blk_make_queue(struct blk_disk *disk, uint32_t index, struct vu_progr
 
 	q->disk = disk;
 	q->vq = vu_device_queue(disk->dev, index);
-	ret = vu_group_new(disk->dev, &q->group);
+	ret = vu_group_new(&q->group);
 	if (!ret)
 		ret = vu_queue_set_group(vu_device_queue(disk->dev, index), q->group);
 	if (!ret && disk->backend->queue_init)

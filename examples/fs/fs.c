@@ -223,7 +223,7 @@ static int fs_make_queue(struct fs *fs, uint32_t index)
 	q->scratch = calloc(1, sizeof(*q->scratch));
 	if (!q->scratch)
 		return -ENOMEM;
-	ret = vu_group_new(fs->dev, &q->group);
+	ret = vu_group_new(&q->group);
 	if (!ret)
 		ret = vu_queue_set_group(q->vq, q->group);
 	return ret ? ret : vu_group_add_timer(q->group, fs_locks_retry, q, &q->retry);

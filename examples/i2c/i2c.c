@@ -149,7 +149,7 @@ static int i2c_make_device(struct i2c *i2c, struct vu_program *program)
 /* A transfer on a real bus takes its time; messages are answered meanwhile. */
 static int i2c_make_group(struct i2c *i2c, struct vu_program *program)
 {
-	int ret = vu_group_new(i2c->dev, &i2c->own_group);
+	int ret = vu_group_new(&i2c->own_group);
 
 	if (!ret)
 		ret = vu_queue_set_group(vu_device_queue(i2c->dev, 0), i2c->own_group);

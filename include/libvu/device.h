@@ -176,10 +176,14 @@ VU_API VU_CHECK int vu_device_new(const struct vu_device_info *info, const struc
 /**
  * vu_device_free() - end the session if there is one, and free the device with its queues.
  *
- * Runners that use the device must be freed first, and no thread serves its groups any more.  The
- * groups themselves may be freed later: until then they serve only their own fds and timers.
- * Outstanding requests become invalid: finish asynchronous work before.  Inside a callback of the
- * device or of one of its groups nothing is freed; an error line says so.  NULL is ignored.
+ * No callback of it comes after this.  Workers that serve its queues go on with what else they
+ * serve; each is waited for until it has let go of them, and a line says so if that takes long.
+ * Outstanding requests become invalid: finish asynchronous work before.
+ *
+ * Nothing is freed, and an error line says so, inside a callback of the device or of a group that
+ * has one of its queues, while a runner serves it (vu_runner_remove()), and while a thread of the
+ * caller's is found serving its queues, unless that holds the group (docs/threads.md).  NULL is
+ * ignored.
  * Thread: any, while no other uses the device.
  * Since: 0.1
  */

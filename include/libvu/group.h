@@ -8,11 +8,13 @@
 VU_BEGIN_DECLS
 
 /**
- * vu_group_new() - make a group of queues for a thread of the caller's.
+ * vu_group_new() - make a group of queues, of one device or of several, for one thread.
  *
- * A device's control functions run on one thread at a time.  A queue and its requests belong to the
- * thread of its group; different groups run in parallel without locks.  Stopping a queue is the
- * one hand-over: a message to the group and back, for which the device thread does not block.
+ * Queues are given to it by vu_queue_set_group(), and it is served by a worker, or by a thread of
+ * the caller's.  A device's control functions run on one thread at a time.  A queue and its
+ * requests belong to the thread of its group; different groups run in parallel without locks.
+ * Stopping a queue is the one hand-over: a message to the group and back, for which the device
+ * thread does not block.
  *
  * A thread's loop:
  *
@@ -22,19 +24,22 @@ VU_BEGIN_DECLS
  *           vu_group_wait(g, -1);
  *   }
  *
- * Return: 0; -ENOMEM, -EMFILE, -ENFILE.  Thread: device thread.
+ * Return: 0; -ENOMEM, -EMFILE, -ENFILE.  Thread: any.
  * Since: 0.1
  */
-VU_API VU_CHECK int vu_group_new(struct vu_device *dev, struct vu_group **group);
+VU_API VU_CHECK int vu_group_new(struct vu_group **group);
 
 /**
- * vu_group_free() - free a group; its queues go back to the device's own.
+ * vu_group_free() - free a group; its queues go back to their devices' own groups.
  *
- * Its thread must be gone, and the session must have ended, or be ending (vu_device_detach()).
- * Requests may be outstanding, and other threads be about to complete them by
- * vu_req_complete_remote(): the device's own group takes them over.  A group whose device was freed
- * may be freed, too.  Inside a callback of the group nothing is freed; an error line says so.  NULL
- * is ignored. Thread: device thread, while no other uses the group. Since: 0.1
+ * While a worker serves it, that may be done at any time, in a callback, too: the worker frees it
+ * when the pass is over.  A group that nobody serves is freed at once, with its fds and timers.
+ * Sessions and requests go on, or end, on the devices' threads: what other threads complete by
+ * vu_req_complete_remote() meanwhile finds its way.  Devices may be freed before or after.
+ *
+ * While a thread of the caller's is in vu_group_process() or vu_group_wait(), nothing is freed, and
+ * an error line says so: that thread has to end first.  NULL is ignored.  Thread: any.
+ * Since: 0.1
  */
 VU_API void vu_group_free(struct vu_group *group);
 
@@ -51,9 +56,9 @@ VU_API struct vu_group *vu_device_group(struct vu_device *dev);
  * vu_queue_set_group() - let a group serve this queue.
  *
  * @queue: NULL, as of an index that is not there, is -EINVAL.
- * @group: a group of its device; NULL means the device's own.
+ * @group: NULL means the device's own.
  *
- * Return: 0; -EINVAL for a group of another device; -EBUSY while a front-end is
+ * Return: 0; -EINVAL for another device's own group; -EBUSY while a front-end is
  * attached, requests are outstanding, or a thread is about to look at the queue for the last time.
  * Thread: device thread.
  * Since: 0.1
@@ -85,7 +90,8 @@ VU_API int vu_group_fd(const struct vu_group *group);
  * After vu_group_arm() it asks the kernel for ready fds; without that, in a loop that polls, only
  * in every 32nd call.
  *
- * Return: 1 when there is more to do at once, 0 when not; -EDEADLK inside a callback.  Poll loops
+ * Return: 1 when there is more to do at once, 0 when not; -EDEADLK inside a callback; -ESHUTDOWN
+ * when the group was freed by its maker while somebody holds it (vu_group_hold()).  Poll loops
  * call it again and again; the driver is not asked to notify until vu_group_arm(). Thread: queue
  * thread. Since: 0.1
  */

@@ -36,8 +36,9 @@ VU_API VU_CHECK int vu_runner_new(const struct vu_runner_info *info, struct vu_r
 /**
  * vu_runner_free() - close sockets, unlink socket files that are still ours, free the runner.
  *
- * Its devices are detached, not freed: they stay the caller's.  NULL is ignored.
- * Thread: any, while vu_runner_run() is not running.
+ * Its devices are detached, not freed: they stay the caller's.  While it is in vu_runner_run() or
+ * vu_runner_process(), nothing is freed, and an error line says so.  NULL is ignored.
+ * Thread: any.
  * Since: 0.1
  */
 VU_API void vu_runner_free(struct vu_runner *runner);
@@ -127,11 +128,11 @@ struct vu_worker_info {
  * The thread starts with vu_runner_run() (at once, if that is running) and has ended when it
  * returns.
  *
- * @group: stays the caller's; freed after vu_runner_run() returned.
+ * @group: stays the caller's, and may be freed at any time (vu_group_free()).
  * @info: NULL means defaults: no polling, any CPU.
  *
- * Return: 0; -EINVAL for a CPU that does not exist; -EEXIST if the group has a worker; -E2BIG,
- * -ENOMEM, what pthread_create(3) returns.
+ * Return: 0; -EINVAL for a CPU that does not exist; -EEXIST if the group has a worker, this
+ * runner's or another; -E2BIG, -ENOMEM, what pthread_create(3) returns.
  * Thread: the runner's, or any before vu_runner_run().
  * Since: 0.1
  */

@@ -36,6 +36,7 @@ struct vu_memory;
 struct vu_runner;
 struct vu_program;
 struct vu_script;
+struct vu_worker;
 
 /**
  * enum vu_feature - numbers of the feature bits that are not a device's own.

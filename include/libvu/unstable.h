@@ -15,6 +15,7 @@
 #include <libvu/crypto.h>
 #include <libvu/gpu.h>
 #include <libvu/net.h>
+#include <libvu/hold.h>
 #include <libvu/post.h>
 #include <libvu/postcopy.h>
 #include <libvu/regions.h>
@@ -23,5 +24,6 @@
 #include <libvu/shared_object.h>
 #include <libvu/shorthand_script.h>
 #include <libvu/state.h>
+#include <libvu/worker.h>
 
 #endif

@@ -94,7 +94,7 @@ void vu_device_detach(struct vu_device *dev)
 	if (!running_has_session(dev))
 		return;
 	/* From a callback, a message may be half handled: end after it. */
-	if (dev->own.in_process) {
+	if (group_is_inside(&dev->own)) {
 		running_doom(dev, 0);
 	} else {
 		device_enter(dev);

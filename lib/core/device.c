@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <libvu/hold.h>
+
 #include "base/first_size.h"
 #include "base/size_struct.h"
 #include "core/patience.h"
@@ -89,8 +91,11 @@ static int device_setup(struct vu_device *dev)
 	if (err)
 		return err;
 	dev->mappings = mappings_new();
+	if (!dev->mappings)
+		return -ENOMEM;
+	/* Once there are queues they are initialized, whatever else fails: see vu_device_free(). */
 	dev->queues = calloc(info->n_queues, sizeof(*dev->queues));
-	if (!dev->mappings || !dev->queues)
+	if (!dev->queues)
 		return -ENOMEM;
 	mappings_set_limit(dev->mappings, info->max_memory ? info->max_memory : DEFAULT_MEMORY);
 	for (uint32_t i = 0; i < info->n_queues; i++) {
@@ -102,7 +107,8 @@ static int device_setup(struct vu_device *dev)
 			.priv_size = info->priv_size,
 		};
 	}
-	err = group_init(&dev->own, dev);
+	dev->own.own_of = dev;
+	err = group_init(&dev->own);
 	/* A group's wake_fd is never read: it takes 2^64 wakes to fill it. */
 	bell_init(&dev->bell, dev->own.wake_fd);
 	return err;
@@ -154,24 +160,89 @@ int vu_device_new(const struct vu_device_info *info, const struct vu_ops *ops, v
 	return 0;
 }
 
+static uint32_t device_count_queues(const struct vu_device *dev)
+{
+	return dev->queues ? dev->info.n_queues : 0;
+}
+
 /* Is a callback running, of the device's thread or, as far as that is this one, of a group's? */
 static bool device_is_inside(const struct vu_device *dev)
 {
-	bool inside = dev->own.in_process;
+	bool inside = group_is_inside(&dev->own);
 
-	for (const struct vu_group *g = dev->groups; g; g = g->next)
-		inside |= g->in_process;
+	for (uint32_t i = 0; i < device_count_queues(dev); i++)
+		inside |= group_is_inside_here(dev->queues[i].group);
 	return inside;
+}
+
+/* What queues' threads were told has been done after this: here, if there is no such thread. */
+static void device_flush_groups(struct vu_device *dev)
+{
+	const struct vu_group *flushed = &dev->own;
+
+	for (uint32_t i = 0; i < device_count_queues(dev); i++) {
+		struct vu_group *g = dev->queues[i].group;
+
+		if (g != &dev->own && g != flushed)
+			group_flush(g);
+		flushed = g;
+	}
+	for (uint32_t i = 0; i < device_count_queues(dev); i++)
+		group_settle(&dev->queues[i]);
+}
+
+/* No group's thread has anything to do with the device's queues after this. */
+static void device_leave_groups(struct vu_device *dev)
+{
+	device_take_last(dev);
+	for (uint32_t i = 0; i < device_count_queues(dev); i++) {
+		group_settle(&dev->queues[i]);
+		group_move_queue(&dev->queues[i], &dev->own);
+	}
+}
+
+/* Does a thread that holds no group serve one of its queues now? */
+static bool device_is_served_elsewhere(const struct vu_device *dev)
+{
+	for (uint32_t i = 0; i < device_count_queues(dev); i++)
+		if (group_is_used(dev->queues[i].group))
+			return true;
+	return false;
+}
+
+/* What cannot be freed: NULL, or why. */
+static const char *device_why_kept(const struct vu_device *dev)
+{
+	if (device_is_inside(dev))
+		return "vu_device_free() inside a callback of the device is ignored: free it when "
+		       "that has returned";
+	if (atomic_load(&dev->holders))
+		return "vu_device_free() of a device that a runner serves is ignored: "
+		       "vu_runner_remove() it, or free the runner first";
+	if (device_is_served_elsewhere(dev))
+		return "vu_device_free() while another thread serves its queues is ignored: end "
+		       "that thread first, or let it take the group by vu_group_hold()";
+	return NULL;
+}
+
+void vu_device_hold(struct vu_device *dev)
+{
+	atomic_fetch_add(&dev->holders, 1);
+}
+
+void vu_device_release(struct vu_device *dev)
+{
+	atomic_fetch_sub(&dev->holders, 1);
 }
 
 void vu_device_free(struct vu_device *dev)
 {
+	const char *why = dev ? device_why_kept(dev) : NULL;
+
 	if (!dev)
 		return;
-	if (device_is_inside(dev)) {
-		log_peer_error(&dev->log,
-			       "vu_device_free() inside a callback of the device is ignored: "
-			       "free it when that has returned");
+	if (why) {
+		log_peer_error(&dev->log, "%s", why);
 		return;
 	}
 	dev->running.beginning = true;
@@ -179,18 +250,9 @@ void vu_device_free(struct vu_device *dev)
 	vu_device_unguard(dev);
 	device_enter(dev);
 	group_run_last_posts(&dev->own);
-	/* No other thread uses the device any more: this one is every queue's, and does what a
-	 * group's thread was told and never got to. */
-	for (struct vu_group *g = dev->groups; g; g = g->next)
-		group_stand_in(g);
+	device_flush_groups(dev);
 	answers_fini(dev);
-	device_take_last(dev);
-	while (dev->groups) {
-		struct vu_group *g = dev->groups;
-
-		dev->groups = g->next;
-		group_orphan(g);
-	}
+	device_leave_groups(dev);
 	while (dev->parts) {
 		struct part *part = dev->parts;
 

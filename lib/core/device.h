@@ -46,8 +46,7 @@ struct vu_device {
 	uint64_t offered;	   /* feature bits */
 	_Atomic uint64_t features; /* acked and offered */
 
-	struct vu_group own;	 /* the device thread's group */
-	struct vu_group *groups; /* all others */
+	struct vu_group own; /* the device thread's group */
 	struct vu_queue *queues;
 	struct config config;
 	struct mappings *mappings;
@@ -60,6 +59,7 @@ struct vu_device {
 	/* From other threads. */
 	struct mailbox news; /* queues that have something to say: enum queue_news */
 	struct mailbox errands;
+	atomic_uint holders;	 /* vu_device_hold() */
 	_Atomic uint32_t stale;	 /* rings of ended sessions with outstanding requests */
 	atomic_bool attention;	 /* something of this block, or of the next two, is to be seen to */
 	atomic_bool stale_over;	 /* the last of them is gone: the groups are to be told */

@@ -58,7 +58,10 @@ int group_unwatch(struct vu_group *g, int fd)
 
 void group_update_every_pass(struct vu_group *g)
 {
-	g->every_pass = g->polls || (g->dev && g->dev->info.flags & VU_DEVICE_DEBUG);
+	if (g->polls)
+		atomic_fetch_or(&g->every_pass, EVERY_PASS_POLLS);
+	else
+		atomic_fetch_and(&g->every_pass, ~(unsigned int)EVERY_PASS_POLLS);
 }
 
 /* Edge-triggered: whoever writes it wakes, and nothing need be read. */
@@ -68,13 +71,14 @@ static int group_watch_eventfd(struct vu_group *g, int *fd, struct source *sourc
 	return *fd < 0 ? -errno : group_watch(g, *fd, source, EPOLLIN | EPOLLET);
 }
 
-int group_init(struct vu_group *g, struct vu_device *dev)
+int group_init(struct vu_group *g)
 {
 	int err;
 
-	g->dev = dev;
 	g->until_look = 1;
-	group_update_every_pass(g);
+	/* Of a device with VU_DEVICE_DEBUG; those of members come and go. */
+	if (g->own_of && g->own_of->info.flags & VU_DEVICE_DEBUG)
+		atomic_store(&g->every_pass, EVERY_PASS_DEBUG);
 	g->wake.ready = group_woken;
 	g->again.ready = group_again;
 	g->wake_fd = g->again_fd = -1;
@@ -137,11 +141,20 @@ static void group_withdraw(struct vu_group *g)
 		g->announced = false;
 }
 
-int group_refuse(const struct vu_group *g, const char *function)
+int group_refuse(struct vu_group *g, const char *function)
 {
-	if (g->dev && g->dev->info.flags & VU_DEVICE_DEBUG)
-		log_peer_error(&g->dev->log,
-			       "%s() was called inside a callback that it called itself", function);
+	struct log *log;
+
+	if (!(atomic_load(&g->every_pass) & EVERY_PASS_DEBUG))
+		return -EDEADLK;
+	if (!g->own_of)
+		pthread_mutex_lock(&g->lock);
+	log = group_log(g);
+	if (log)
+		log_peer_error(log, "%s() was called inside a callback that it called itself",
+			       function);
+	if (!g->own_of)
+		pthread_mutex_unlock(&g->lock);
 	return -EDEADLK;
 }
 
@@ -153,7 +166,7 @@ void group_activate(struct vu_group *g, struct vu_queue *q)
 	q->next_active = g->active;
 	g->active = q;
 	/* Used outside of a pass: make sure that there is one. */
-	if (!g->in_process)
+	if (!group_is_inside(g))
 		vu_group_wake(g);
 }
 
@@ -167,103 +180,6 @@ void group_deactivate(struct vu_queue *q)
 		link = &(*link)->next_active;
 	*link = q->next_active;
 	queue_set_active(q, false);
-}
-
-/* Any thread. */
-void group_post_remote(struct vu_group *g, struct req *req)
-{
-	struct req *head = atomic_load_explicit(&g->remote, memory_order_relaxed);
-
-	do {
-		req->remote_next = head;
-		/* Release pairs with the acquire in group_take_remote(). */
-	} while (!atomic_compare_exchange_weak_explicit(
-		&g->remote, &head, req, memory_order_release, memory_order_relaxed));
-	if (!head)
-		group_attend(g);
-}
-
-/* Any thread. */
-void group_attend(struct vu_group *g)
-{
-	atomic_store(&g->attention, true);
-	vu_group_wake(g);
-}
-
-static void group_take_remote(struct vu_group *g)
-{
-	struct req *req, *oldest = NULL;
-
-	req = atomic_exchange_explicit(&g->remote, NULL, memory_order_acquire);
-	while (req) {
-		struct req *next = req->remote_next;
-
-		req->remote_next = oldest;
-		oldest = req;
-		req = next;
-	}
-	while (oldest) {
-		req = oldest;
-		oldest = req->remote_next;
-		__atomic_store_n(&req->is_remote, false, __ATOMIC_RELAXED);
-		/* Its length was checked by vu_req_complete_remote(). */
-		vu_req_complete(&req->pub, req->written);
-	}
-}
-
-static void group_take_commands(struct vu_group *g)
-{
-	struct mail *mail = mailbox_take(&g->commands);
-
-	while (mail) {
-		struct vu_queue *q =
-			(struct vu_queue *)(void *)((char *)mail -
-						    offsetof(struct vu_queue, command_mail));
-
-		mail = mail->next;
-		mail_open(&q->command_mail);
-		queue_execute(q);
-	}
-}
-
-void group_rescan_soon(struct vu_group *g)
-{
-	atomic_store(&g->rescan, RESCAN_ASKED);
-	group_attend(g);
-}
-
-/* What held queues back may be gone. */
-static void group_rescan(struct vu_group *g)
-{
-	int state = RESCAN_ASKED;
-
-	if (!atomic_compare_exchange_strong(&g->rescan, &state, RESCAN_UNDERWAY))
-		return;
-	for (uint32_t i = 0; i < g->dev->info.n_queues; i++) {
-		struct vu_queue *q = &g->dev->queues[i];
-
-		/* Others' may be moved meanwhile. */
-		if (__atomic_load_n(&q->group, __ATOMIC_ACQUIRE) != g)
-			continue;
-		queue_update_hold(q);
-		if (q->ring) {
-			q->pending = true;
-			group_activate(g, q);
-		}
-	}
-	/* Unless it was asked for anew. */
-	state = RESCAN_UNDERWAY;
-	atomic_compare_exchange_strong(&g->rescan, &state, RESCAN_NONE);
-}
-
-static void group_take_mail(struct vu_group *g)
-{
-	/* Before looking: what is posted meanwhile gets a pass of its own. */
-	atomic_exchange(&g->attention, false);
-	group_take_commands(g);
-	group_take_remote(g);
-	group_rescan(g);
-	group_run_posts(g);
 }
 
 static int group_take_events(struct vu_group *g, int timeout_ms)
@@ -282,13 +198,9 @@ static int group_take_events(struct vu_group *g, int timeout_ms)
 	return n;
 }
 
-/* VU_DEVICE_DEBUG: this is the queues' thread. */
-static void group_note_owner(struct vu_group *g)
+void group_note_owner(struct vu_group *g)
 {
-	if (g->dev && g->dev->info.flags & VU_DEVICE_DEBUG) {
-		g->owner = pthread_self();
-		g->has_owner = true;
-	}
+	atomic_store_explicit(&g->owner, pthread_self(), memory_order_relaxed);
 }
 
 bool group_look(struct vu_group *g)
@@ -306,7 +218,7 @@ bool group_look(struct vu_group *g)
 		g->activity += group_poll_sources(g);
 	if (atomic_load_explicit(&g->attention, memory_order_relaxed))
 		group_take_mail(g);
-	return n == EVENTS_PER_PASS;
+	return n == EVENTS_PER_PASS || atomic_load_explicit(&g->closing, memory_order_relaxed);
 }
 
 /* What epoll_wait(2) takes; not a moment too early. */
@@ -323,14 +235,15 @@ int vu_group_wait(struct vu_group *g, int64_t timeout_ns)
 
 	if (timeout_ns < -1)
 		return -EINVAL;
-	if (g->in_process)
+	if (group_is_inside(g))
 		return group_refuse(g, "vu_group_wait");
 	group_note_owner(g);
-	g->in_process = g->waits = true;
+	group_set_inside(g, true);
+	g->waits = true;
 	if (g->more)
 		timeout_ns = 0;
 	n = group_take_events(g, group_milliseconds(timeout_ns));
-	g->in_process = false;
+	group_set_inside(g, false);
 	/* The next pass need not ask again, unless there may be more. */
 	if (n < EVENTS_PER_PASS && !g->removed)
 		g->until_look = PASSES_PER_LOOK;
@@ -370,111 +283,4 @@ uint64_t vu_group_activity(const struct vu_group *g)
 int vu_group_fd(const struct vu_group *g)
 {
 	return g->epoll_fd;
-}
-
-int vu_group_new(struct vu_device *dev, struct vu_group **out)
-{
-	struct vu_group *g = calloc(1, sizeof(*g));
-	int err;
-
-	if (!g)
-		return -ENOMEM;
-	err = group_init(g, dev);
-	if (err) {
-		free(g);
-		return err;
-	}
-	g->next = dev->groups;
-	dev->groups = g;
-	*out = g;
-	return 0;
-}
-
-/* For a thread of its that has ended: what calls the device is a callback here, too. */
-void group_stand_in(struct vu_group *g)
-{
-	bool inside = device_enter(g->dev);
-
-	group_note_owner(g);
-	g->in_process = true;
-	group_take_commands(g);
-	group_take_remote(g);
-	g->in_process = false;
-	device_leave(g->dev, inside);
-}
-
-/* It is active only if its group is freed in a session: see queue_abandon(). */
-static void group_move_queue(struct vu_queue *q, struct vu_group *to)
-{
-	group_deactivate(q);
-	/* Pairs with vu_req_complete_remote(): it sees the new group, or is waited for. */
-	__atomic_store_n(&q->group, to, __ATOMIC_SEQ_CST);
-	while (atomic_load(&q->posting))
-		sched_yield();
-}
-
-void group_orphan(struct vu_group *g)
-{
-	struct vu_device *dev = g->dev;
-
-	for (uint32_t i = 0; i < dev->info.n_queues; i++)
-		if (dev->queues[i].group == g)
-			group_move_queue(&dev->queues[i], &dev->own);
-	/* What was posted until just now. */
-	group_stand_in(g);
-	/* It was to look at queues that it has no more. */
-	atomic_store(&g->rescan, RESCAN_NONE);
-	g->dev = NULL;
-	group_update_every_pass(g);
-}
-
-void vu_group_free(struct vu_group *g)
-{
-	struct vu_group **link;
-
-	if (!g)
-		return;
-	if (g->in_process || (g->dev && g == &g->dev->own)) {
-		if (g->dev)
-			log_peer_error(
-				&g->dev->log,
-				"vu_group_free() of the device's own group, or inside a callback "
-				"of the group, is ignored");
-		return;
-	}
-	group_run_last_posts(g);
-	if (g->dev) {
-		/* Its thread may have ended before it saw that the session did. */
-		group_stand_in(g);
-		link = &g->dev->groups;
-		while (*link != g)
-			link = &(*link)->next;
-		*link = g->next;
-		group_orphan(g);
-	}
-	group_fini(g);
-	free(g);
-}
-
-struct vu_group *vu_device_group(struct vu_device *dev)
-{
-	return &dev->own;
-}
-
-int vu_queue_set_group(struct vu_queue *q, struct vu_group *g)
-{
-	struct vu_device *dev = q ? q->dev : NULL;
-
-	if (!q || (g && g->dev != dev))
-		return -EINVAL;
-	/* stale counts the rings of earlier sessions that have requests outstanding. */
-	if (vu_device_is_attached(dev) || dev->waiting || atomic_load(&dev->stale))
-		return -EBUSY;
-	/* Its group's thread may come to it once more, for what was told before the session ended.
-	 */
-	if (q->group != &dev->own &&
-	    (atomic_load(&q->command_mail.posted) || atomic_load(&q->group->rescan) != RESCAN_NONE))
-		return -EBUSY;
-	group_move_queue(q, g ? g : &dev->own);
-	return 0;
 }

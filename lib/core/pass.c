@@ -122,7 +122,8 @@ bool group_pass(struct vu_group *g, uint32_t budget)
 	bool more = false;
 
 	/* A loop that polls need not ask the kernel every time; after an arming it does. */
-	if (unlikely(--g->until_look == 0 || g->every_pass ||
+	if (unlikely(--g->until_look == 0 ||
+		     atomic_load_explicit(&g->every_pass, memory_order_relaxed) ||
 		     atomic_load_explicit(&g->attention, memory_order_relaxed)))
 		more = group_look(g);
 	if (!budget)
@@ -138,13 +139,16 @@ int vu_group_process(struct vu_group *g, uint32_t budget)
 {
 	bool more;
 
-	if (unlikely(g->in_process))
+	if (unlikely(group_is_inside(g)))
 		return group_refuse(g, "vu_group_process");
-	g->in_process = true;
+	group_set_inside(g, true);
 	more = group_pass(g, budget);
-	g->in_process = false;
-	if (unlikely(more))
+	group_set_inside(g, false);
+	if (unlikely(more)) {
+		if (atomic_load_explicit(&g->closing, memory_order_relaxed))
+			return -ESHUTDOWN;
 		group_announce(g);
+	}
 	return more;
 }
 

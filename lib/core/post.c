@@ -4,15 +4,13 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include <libvu/unstable.h>
-
 #include "core/group.h"
 
-struct post {
-	struct mail mail;
-	vu_post_fn fn;
-	void *opaque;
-};
+void group_post(struct vu_group *g, struct post *post)
+{
+	if (mailbox_post(&g->posts, &post->mail))
+		group_attend(g);
+}
 
 int vu_group_post(struct vu_group *g, vu_post_fn fn, void *opaque)
 {
@@ -25,8 +23,7 @@ int vu_group_post(struct vu_group *g, vu_post_fn fn, void *opaque)
 		return -ENOMEM;
 	post->fn = fn;
 	post->opaque = opaque;
-	if (mailbox_post(&g->posts, &post->mail))
-		group_attend(g);
+	group_post(g, post);
 	return 0;
 }
 
@@ -37,19 +34,22 @@ void group_run_posts(struct vu_group *g)
 	while (mail) {
 		struct post *post =
 			(struct post *)(void *)((char *)mail - offsetof(struct post, mail));
+		bool is_kept = post->is_kept;
 
 		mail = mail->next;
+		/* One that is kept may be gone after this. */
 		post->fn(post->opaque);
-		free(post);
+		if (!is_kept)
+			free(post);
 	}
 }
 
 void group_run_last_posts(struct vu_group *g)
 {
-	bool was_inside = g->in_process;
+	bool was_inside = group_is_inside(g);
 
-	g->in_process = true;
+	group_set_inside(g, true);
 	while (atomic_load_explicit(&g->posts.newest, memory_order_relaxed))
 		group_run_posts(g);
-	g->in_process = was_inside;
+	group_set_inside(g, was_inside);
 }

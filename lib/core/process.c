@@ -68,6 +68,8 @@ static void device_take_news(struct vu_device *dev)
 			translations_missed(q);
 		if (news & NEWS_ANSWERED)
 			device_answered(dev, q);
+		if (news & NEWS_ADRIFT)
+			group_settle(q);
 	}
 }
 
@@ -93,15 +95,15 @@ static void device_run_errands(struct vu_device *dev)
 
 bool device_enter(struct vu_device *dev)
 {
-	bool was_inside = dev->own.in_process;
+	bool was_inside = group_is_inside(&dev->own);
 
-	dev->own.in_process = true;
+	group_set_inside(&dev->own, true);
 	return was_inside;
 }
 
 void device_leave(struct vu_device *dev, bool was_inside)
 {
-	dev->own.in_process = was_inside;
+	group_set_inside(&dev->own, was_inside);
 	/* What became active meanwhile is looked at in the next pass. */
 	if (!was_inside && dev->own.active)
 		vu_group_wake(&dev->own);
@@ -119,19 +121,18 @@ void device_release_stale(struct vu_device *dev)
 {
 	if (atomic_fetch_sub(&dev->stale, 1) != 1)
 		return;
-	/* The list of groups is the device thread's. */
+	/* Which groups its queues have is the device thread's to know. */
 	atomic_store(&dev->stale_over, true);
 	device_wake(dev);
 }
 
-static void device_tell_groups(struct vu_device *dev)
+static void device_tell_queues(struct vu_device *dev)
 {
 	/* Without a session there is no ring that was held back. */
 	if (!atomic_exchange(&dev->stale_over, false) || !running_has_session(dev))
 		return;
-	group_rescan_soon(&dev->own);
-	for (struct vu_group *g = dev->groups; g; g = g->next)
-		group_rescan_soon(g);
+	for (uint32_t i = 0; i < dev->info.n_queues; i++)
+		queue_rescan_soon(&dev->queues[i]);
 }
 
 void device_tell(struct vu_device *dev)
@@ -182,7 +183,7 @@ static void device_attend(struct vu_device *dev)
 	/* Before looking: what is asked for meanwhile gets a pass of its own. */
 	atomic_exchange(&dev->attention, false);
 	device_take_news(dev);
-	device_tell_groups(dev);
+	device_tell_queues(dev);
 	device_run_errands(dev);
 	device_go_on(dev);
 	device_tell(dev);
@@ -199,13 +200,13 @@ int vu_device_process(struct vu_device *dev)
 {
 	bool more;
 
-	if (unlikely(dev->own.in_process))
+	if (unlikely(group_is_inside(&dev->own)))
 		return group_refuse(&dev->own, "vu_device_process");
-	dev->own.in_process = true;
+	group_set_inside(&dev->own, true);
 	more = group_pass(&dev->own, 0);
 	if (unlikely(atomic_load_explicit(&dev->attention, memory_order_relaxed)))
 		device_attend(dev);
-	dev->own.in_process = false;
+	group_set_inside(&dev->own, false);
 	if (more)
 		group_announce(&dev->own);
 	else

@@ -28,7 +28,9 @@ static bool queue_debug(const struct vu_queue *q)
 /* VU_DEVICE_DEBUG: is this the queue's thread? */
 static bool queue_is_ours(const struct vu_queue *q, const char *function)
 {
-	if (!q->group->has_owner || pthread_equal(q->group->owner, pthread_self()))
+	pthread_t owner = atomic_load_explicit(&q->group->owner, memory_order_relaxed);
+
+	if (!owner || pthread_equal(owner, pthread_self()))
 		return true;
 	log_peer_error(&q->dev->log, "queue %u: %s() was called on another thread than the queue's",
 		       q->index, function);

@@ -50,9 +50,13 @@ enum queue_news {
 	NEWS_ANSWERED = 1, /* the command is carried out */
 	NEWS_CALL = 2,	   /* the driver is to be interrupted, and there is no descriptor for it */
 	NEWS_ERR = 4,	   /* the ring broke; likewise */
-	NEWS_MISS = 8,	   /* an address is not translated */
+	NEWS_ADRIFT = 8,   /* its group is dissolved: group_settle() */
+	NEWS_MISS = 16,	   /* an address is not translated */
 	NEWS_TOLD = NEWS_CALL | NEWS_ERR,
 };
+
+/* The queue thread is to look at it anew, as what held it back may be gone. */
+enum queue_rescan { RESCAN_NONE, RESCAN_ASKED, RESCAN_UNDERWAY };
 
 /* QUEUE_LOG: to be told of marks in the dirty log. */
 enum queue_fd { QUEUE_KICK, QUEUE_CALL, QUEUE_ERR, QUEUE_LOG, QUEUE_FDS };
@@ -160,6 +164,7 @@ struct vu_queue {
 	struct mail command_mail;	/* in the group's mailbox */
 	struct mail news_mail;		/* in the device's */
 	_Atomic uint32_t news;		/* enum queue_news: what it announces */
+	_Atomic int rescan;		/* enum queue_rescan */
 	_Atomic uint32_t command;	/* number << 8 | enum queue_command */
 	_Atomic uint32_t done;		/* the command that was last answered */
 	_Atomic uint32_t draining;	/* requests waited for, for the log */
@@ -178,6 +183,7 @@ struct vu_queue {
 	struct waiter *asked;	      /* who waits for its answer; NULL: it is answered */
 	uint32_t untold;	      /* bits of NEWS_TOLD that the driver is to be told */
 	struct vu_queue *next_untold; /* of the device's */
+	struct vu_queue *next_member; /* of the group's; its lock */
 	struct vu_queue_info info;
 };
 
@@ -186,12 +192,16 @@ void queue_fini(struct vu_queue *q);
 
 /* Device thread: give a command, whose answer is waited for by w; it may have come at once. */
 void queue_give(struct vu_queue *q, enum queue_command command, struct waiter *w);
+/* Device thread: what held it back may be gone. */
+void queue_rescan_soon(struct vu_queue *q);
+/* Device thread: is its group's thread to come to it, for what it was told? */
+bool queue_is_told(const struct vu_queue *q);
 /* Device thread: forget wishes of an ended session. */
 void queue_forget(struct vu_queue *q);
 
 /* Queue thread. */
 void queue_post(struct vu_queue *q, uint32_t news); /* to the device thread */
-void queue_execute(struct vu_queue *q);		    /* carry out the command in its mailbox */
+void queue_obey(struct vu_queue *q);		    /* do what its command mail announced */
 static inline bool queue_is_active(const struct vu_queue *q)
 {
 	return !(q->hold & HOLD_IDLE);

@@ -384,7 +384,23 @@ static void queue_abandon(struct vu_queue *q, uint32_t command)
 	queue_answer(q, command);
 }
 
-void queue_execute(struct vu_queue *q)
+static void queue_rescan(struct vu_queue *q)
+{
+	int state = RESCAN_ASKED;
+
+	if (!atomic_compare_exchange_strong(&q->rescan, &state, RESCAN_UNDERWAY))
+		return;
+	queue_update_hold(q);
+	if (q->ring) {
+		q->pending = true;
+		group_activate(q->group, q);
+	}
+	/* Unless it was asked for anew. */
+	state = RESCAN_UNDERWAY;
+	atomic_compare_exchange_strong(&q->rescan, &state, RESCAN_NONE);
+}
+
+static void queue_execute(struct vu_queue *q)
 {
 	/* Acquire pairs with queue_give(): want is ours until the answer. */
 	uint32_t command =
@@ -407,10 +423,38 @@ void queue_execute(struct vu_queue *q)
 	}
 }
 
+void queue_obey(struct vu_queue *q)
+{
+	queue_rescan(q);
+	queue_execute(q);
+}
+
+/* It was told something: its own thread does it at once. */
+static void queue_tell(struct vu_queue *q)
+{
+	if (q->group == &q->dev->own)
+		queue_obey(q);
+	else
+		group_post_command(q->group, q);
+}
+
+bool queue_is_told(const struct vu_queue *q)
+{
+	return atomic_load(&q->command_mail.posted) || atomic_load(&q->rescan) != RESCAN_NONE;
+}
+
+void queue_rescan_soon(struct vu_queue *q)
+{
+	group_settle(q);
+	atomic_store(&q->rescan, RESCAN_ASKED);
+	queue_tell(q);
+}
+
 void queue_give(struct vu_queue *q, enum queue_command command, struct waiter *w)
 {
 	struct timespec now;
 
+	group_settle(q);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	q->want.since = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 	q->given = (q->given + 1) & 0xffffff;
@@ -421,10 +465,7 @@ void queue_give(struct vu_queue *q, enum queue_command command, struct waiter *w
 	q->asked = w;
 	w->left++;
 	atomic_store_explicit(&q->command, q->given << 8 | command, memory_order_release);
-	if (q->group == &q->dev->own)
-		queue_execute(q);
-	else if (mailbox_post(&q->group->commands, &q->command_mail))
-		group_attend(q->group);
+	queue_tell(q);
 }
 
 void queue_ring_bell(struct vu_queue *q, enum queue_fd which)

@@ -161,7 +161,7 @@ void vu_source_remove(struct vu_source *s)
 	/* An event already fetched in this pass may still name it. */
 	s->next = s->group->removed;
 	s->group->removed = s;
-	if (s->group->in_process)
+	if (group_is_inside(s->group))
 		s->group->until_look = 1;
 	else
 		group_reap_sources(s->group);

@@ -18,7 +18,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "run/worker.h"
+#include <libvu/hold.h>
+
+#include "run/runner_workers.h"
 
 #define endpoint_of(member_ptr, member)                                                            \
 	((struct endpoint *)((char *)(member_ptr)-offsetof(struct endpoint, member)))
@@ -258,7 +260,7 @@ bool endpoint_await_end(struct endpoint *ep, uint64_t deadline)
 		int ret;
 
 		/* Groups whose worker has ended, or never began, are in nobody's hands but ours. */
-		worker_stand_in(ep->runner);
+		runner_stand_in(ep->runner);
 		ret = vu_device_process(ep->dev);
 		if (ret > 0 && ret & VU_PROCESS_ENDED) {
 			ep->ending = false;
@@ -348,6 +350,7 @@ int endpoint_new(struct vu_runner *runner, struct vu_device *dev, enum endpoint_
 		free(ep);
 		return ret;
 	}
+	vu_device_hold(dev);
 	*out = ep;
 	return 0;
 }
@@ -356,5 +359,6 @@ void endpoint_free(struct endpoint *ep)
 {
 	endpoint_close(ep);
 	loop_unwatch(&ep->runner->loop, &ep->device);
+	vu_device_release(ep->dev);
 	free(ep);
 }

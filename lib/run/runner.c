@@ -15,7 +15,7 @@
 #include "base/first_size.h"
 #include "base/size_struct.h"
 #include "run/endpoint.h"
-#include "run/worker.h"
+#include "run/runner_workers.h"
 
 int runner_take(const struct vu_runner_info *settings, void *to, size_t size, const void *from,
 		size_t first_size, const char *name)
@@ -230,21 +230,30 @@ void runner_end_sessions(struct vu_runner *runner, unsigned int patience_ms)
 static void runner_wind_up(struct vu_runner *runner)
 {
 	runner_end_sessions(runner, RUNNER_PATIENCE_MS);
-	worker_stop_all(runner);
+	runner_stop_workers(runner);
 	runner_end_sessions(runner, 0);
 }
 
 static int runner_begin(struct vu_runner *runner)
 {
 	runner->running = true;
-	return worker_start_all(runner);
+	return runner_start_workers(runner);
 }
 
 static void runner_end(struct vu_runner *runner)
 {
 	runner->running = false;
 	runner_wind_up(runner);
-	worker_forget_all(runner);
+	runner_forget_workers(runner);
+}
+
+static void runner_complain(const struct vu_runner *runner, const char *what)
+{
+	struct log log;
+
+	log_init(&log, "runner", runner->info.log_level, runner->info.log_fn,
+		 runner->info.log_opaque);
+	log_error(&log, "%s", what);
 }
 
 void vu_runner_free(struct vu_runner *runner)
@@ -253,10 +262,16 @@ void vu_runner_free(struct vu_runner *runner)
 
 	if (!runner)
 		return;
+	if (runner->in_run || runner->in_process) {
+		runner_complain(runner, "vu_runner_free() while it runs is ignored: "
+					"vu_runner_stop() it, and free it when vu_runner_run() or "
+					"vu_runner_process() has returned");
+		return;
+	}
 	if (runner->running)
 		runner_end(runner);
 	runner_end_sessions(runner, RUNNER_PATIENCE_MS);
-	worker_forget_all(runner);
+	runner_forget_workers(runner);
 	for (ep = runner->endpoints; ep; ep = next) {
 		next = ep->next;
 		endpoint_free(ep);
@@ -272,13 +287,15 @@ int vu_runner_run(struct vu_runner *runner)
 	if (runner->running)
 		return -EBUSY;
 	if (!runner->n_serving) {
-		worker_forget_all(runner);
+		runner_forget_workers(runner);
 		return 0;
 	}
+	runner->in_run = true;
 	ret = runner_begin(runner);
 	if (!ret)
 		ret = loop_run(&runner->loop);
 	runner_end(runner);
+	runner->in_run = false;
 	return ret;
 }
 

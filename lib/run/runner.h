@@ -10,7 +10,7 @@
 #include "run/loop.h"
 
 struct endpoint;
-struct worker;
+struct runner_worker;
 
 /* How long the end of a run waits for queue threads to let go of a front-end. */
 enum { RUNNER_PATIENCE_MS = 350 };
@@ -21,11 +21,12 @@ struct vu_runner {
 	struct endpoint *endpoints;
 	struct endpoint **last; /* where the next one goes */
 	unsigned int n_serving; /* endpoints that may still get a front-end or have one */
-	struct worker *workers;
+	struct runner_worker *workers;
 	unsigned int n_workers;
 	bool running;	 /* workers that are added start at once */
 	bool ending;	 /* sessions end: the endpoints stay */
 	bool in_process; /* of vu_runner_process() */
+	bool in_run;	 /* of vu_runner_run() */
 	bool guards;	 /* every device is protected from SIGBUS */
 };
 

@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* Worker threads of a runner: each serves one group while vu_runner_run() runs. */
+/* Workers: threads that serve groups; those of a runner run while it does. */
 #ifndef RUN_WORKER_H
 #define RUN_WORKER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "run/runner.h"
+#include <libvu/unstable.h>
 
-/* All on the runner's thread. */
-
-/* Start those that are not running: 0 or -errno, and then some may be running. */
-int worker_start_all(struct vu_runner *runner);
-/* Tell them to end, and wait until they have. */
-void worker_stop_all(struct vu_runner *runner);
-/* None is running: free them; their groups may go now. */
-void worker_forget_all(struct vu_runner *runner);
-/* Serve the groups of those that are not running once, in their place. */
-void worker_stand_in(struct vu_runner *runner);
+/* A worker without a thread; settings of the log as in runner_take(); number names the thread. */
+int worker_make(const struct vu_runner_info *settings, const struct vu_worker_info *info,
+		unsigned int number, struct vu_worker **worker);
+/* Start its thread, if it has none: 0 or -errno. */
+int worker_start(struct vu_worker *w);
+/* Could it be started as its info says? */
+int worker_probe(struct vu_worker *w);
+/* Tell its thread to end; wait for that.  It keeps its groups. */
+void worker_tell(struct vu_worker *w);
+void worker_join(struct vu_worker *w);
+/* In the place of its thread, which does not run: a pass of each group. */
+void worker_stand_in(struct vu_worker *w);
+/* Does it serve this group? */
+bool worker_has(struct vu_worker *w, const struct vu_group *group);
+/* Is this its thread? */
+bool worker_is_here(const struct vu_worker *w);
 
 /*
  * How long to poll from now on, after a sleep that ended idle ns after the last work: window is

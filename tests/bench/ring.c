@@ -54,7 +54,7 @@ static int ring_open(struct peer *peer, const struct way *way, void **state)
 	*state = r;
 	err = vu_device_new(&info, &ops, NULL, &r->dev);
 	if (!err && !way->block) {
-		err = vu_group_new(r->dev, &r->group);
+		err = vu_group_new(&r->group);
 		err = err ? err : vu_queue_set_group(vu_device_queue(r->dev, 0), r->group);
 	}
 	err = err ? err : peer_open(peer, &fd);

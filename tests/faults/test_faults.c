@@ -86,7 +86,7 @@ static bool life_make(struct life *l)
 	fault_on();
 	err = vu_device_new(&info, &ops, l, &l->dev);
 	if (!err)
-		err = vu_group_new(l->dev, &l->group);
+		err = vu_group_new(&l->group);
 	if (!err)
 		err = vu_queue_set_group(vu_device_queue(l->dev, 1), l->group);
 	fault_off();

@@ -79,7 +79,7 @@ static int trial_create(struct vu_program *program, uint32_t index, void *opaque
 
 	(void)index;
 	if (!err)
-		err = vu_group_new(state->dev, &state->group);
+		err = vu_group_new(&state->group);
 	if (!err)
 		err = vu_queue_set_group(vu_device_queue(state->dev, 1), state->group);
 	if (!err)

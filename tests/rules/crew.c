@@ -169,7 +169,7 @@ void crew_connect(struct crew *crew, int fd)
 static int crew_start_worker(struct crew *crew, int i)
 {
 	struct crew_worker *w = &crew->workers[i];
-	int err = vu_group_new(crew->dev, &w->group);
+	int err = vu_group_new(&w->group);
 
 	w->crew = crew;
 	w->polls = i % 2;

@@ -222,7 +222,7 @@ void rig_make_device(struct rig *rig, const struct rig_config *config)
 	for (uint32_t i = 0; i < info.n_queues; i++)
 		rig->queues[i].queue = vu_device_queue(rig->dev, i);
 	if (config->groups) {
-		assert_ok(vu_group_new(rig->dev, &rig->group));
+		assert_ok(vu_group_new(&rig->group));
 		assert_ok(vu_queue_set_group(vu_device_queue(rig->dev, 1), rig->group));
 	}
 }

@@ -76,7 +76,7 @@ static void groups_come_and_go_while_the_last_request_of_an_old_session_ends(voi
 		lose_session(&rig, 1);
 		assert_ok(pthread_create(&thread, NULL, complete_last, &rig));
 		for (int j = 0; j < 20; j++) {
-			assert_ok(vu_group_new(rig.dev, &group));
+			assert_ok(vu_group_new(&group));
 			vu_group_free(group);
 		}
 		assert_ok(pthread_join(thread, &failed));

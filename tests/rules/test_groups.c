@@ -135,17 +135,19 @@ static void groups_end_before_the_session_when_no_thread_is_left(void **state)
 	rig_close(&rig);
 }
 
-static void a_group_of_another_device_is_refused(void **state)
+static void a_queue_goes_to_no_other_devices_own_group(void **state)
 {
 	static struct rig a, b;
 
 	(void)state;
 	rig_make(&a, &(struct rig_config){.groups = true});
 	rig_make(&b, NULL);
-	assert_int_equal(vu_queue_set_group(vu_device_queue(b.dev, 0), a.group), -EINVAL);
+	assert_int_equal(vu_queue_set_group(vu_device_queue(b.dev, 0), vu_device_group(a.dev)),
+			 -EINVAL);
 	assert_int_equal(vu_queue_set_group(vu_device_queue(b.dev, 2), NULL), -EINVAL);
 	rig_connect(&b);
 	assert_int_equal(vu_queue_set_group(vu_device_queue(b.dev, 0), NULL), -EBUSY);
+	assert_int_equal(vu_queue_set_group(vu_device_queue(b.dev, 0), a.group), -EBUSY);
 	rig_close(&b);
 	rig_close(&a);
 }
@@ -162,7 +164,7 @@ int main(void)
 		{"a_busy_queue_changes_its_group", a_busy_queue_changes_its_group, NULL, NULL,
 		 &yes},
 		cmocka_unit_test(groups_end_before_the_session_when_no_thread_is_left),
-		cmocka_unit_test(a_group_of_another_device_is_refused),
+		cmocka_unit_test(a_queue_goes_to_no_other_devices_own_group),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

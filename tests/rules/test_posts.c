@@ -135,7 +135,7 @@ static void what_is_left_runs_when_the_group_is_freed(void **state)
 	rig_make(&rig, NULL);
 	for (int own = 0; own < 2; own++) {
 		posts = (struct posts){.rig = &rig};
-		assert_ok(vu_group_new(rig.dev, &group));
+		assert_ok(vu_group_new(&group));
 		posts.group = own ? vu_device_group(rig.dev) : group;
 		number(ones, &posts);
 		assert_null(post_all(ones));
@@ -159,7 +159,7 @@ static void a_group_without_its_device_still_runs_what_is_posted(void **state)
 	(void)state;
 	posts = (struct posts){.rig = &rig};
 	rig_make(&rig, NULL);
-	assert_ok(vu_group_new(rig.dev, &group));
+	assert_ok(vu_group_new(&group));
 	vu_device_free(rig.dev);
 	rig.dev = NULL;
 	assert_ok(vu_group_post(group, note, &one));

@@ -204,7 +204,7 @@ static void a_thread_that_waits_gets_what_is_ready_and_is_woken(void **state)
 
 	(void)state;
 	assert_ok(vu_device_new(&info, NULL, NULL, &dev));
-	assert_ok(vu_group_new(dev, &group));
+	assert_ok(vu_group_new(&group));
 	assert_ok(vu_group_add_fd(group, fd, EPOLLIN, count_event, &calls, &source));
 	assert_ok(vu_group_add_timer(group, count_event, &calls, &timer));
 	assert_int_equal(vu_group_process(group, 0), 0);

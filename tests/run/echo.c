@@ -90,7 +90,7 @@ int echo_add_groups(struct echo *echo)
 	int ret = 0;
 
 	for (int i = 0; i < ECHO_GROUPS && !ret; i++)
-		ret = vu_group_new(echo->dev, &echo->groups[i]);
+		ret = vu_group_new(&echo->groups[i]);
 	for (uint32_t i = 0; i < ECHO_QUEUES && !ret; i++)
 		ret = vu_queue_set_group(vu_device_queue(echo->dev, i),
 					 echo->groups[i % ECHO_GROUPS]);

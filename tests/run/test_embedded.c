@@ -143,7 +143,7 @@ static void a_worker_is_removed_while_the_runner_runs(void **state)
 	struct fixture *f = *state;
 	struct vu_group *group;
 
-	assert_int_equal(vu_group_new(f->dev, &group), 0);
+	assert_int_equal(vu_group_new(&group), 0);
 	assert_int_equal(vu_queue_set_group(vu_device_queue(f->dev, 0), group), 0);
 	assert_int_equal(vu_runner_remove_worker(f->runner, group), -ENOENT);
 	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);

@@ -174,7 +174,7 @@ int disk_new(struct disk *disk, struct vu_device **dev)
 		q->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 		if ((err = io_uring_queue_init(DEPTH, &q->ring, 0)) ||
 		    (err = io_uring_register_eventfd(&q->ring, q->eventfd)) ||
-		    (err = vu_group_new(*dev, &q->group)) ||
+		    (err = vu_group_new(&q->group)) ||
 		    (err = vu_queue_set_group(vu_device_queue(*dev, i), q->group)))
 			break;
 		err = vu_group_add_fd(q->group, q->eventfd, EPOLLIN, disk_done, q, &q->source);

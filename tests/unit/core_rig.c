@@ -159,7 +159,7 @@ void core_make(struct core_rig *rig, bool grouped)
 	rig->waiter.done = rig_done;
 	assert_int_equal(vu_device_new(&info, &ops, rig, &rig->dev), 0);
 	if (grouped) {
-		assert_int_equal(vu_group_new(rig->dev, &rig->group), 0);
+		assert_int_equal(vu_group_new(&rig->group), 0);
 		assert_int_equal(vu_queue_set_group(vu_device_queue(rig->dev, 1), rig->group), 0);
 	}
 	assert_int_equal(guest_new(&rig->guest), 0);

@@ -128,7 +128,7 @@ class Group(Handle):
             self._ptr: Any = lib.vu_device_group(core.ptr)
         else:
             out = ffi.new("struct vu_group **")
-            check(lib.vu_group_new(core.ptr, out), "vu_group_new")
+            check(lib.vu_group_new(out), "vu_group_new")
             self._ptr = out[0]
 
     def _alive(self) -> Core:
