@@ -118,7 +118,8 @@ static void group_dissolve(struct vu_group *g)
 static void group_let_go(struct vu_group *g)
 {
 	atomic_store_explicit(&g->owner, 0, memory_order_relaxed);
-	/* Whoever serves it next may wait otherwise. */
+	/* Whoever serves it next looks at everything, and may wait otherwise. */
+	g->until_look = 1;
 	g->waits = false;
 	/* Pairs with vu_group_free(): one of the two sees what the other did. */
 	atomic_store(&g->hold, GROUP_LOOSE);
@@ -136,7 +137,7 @@ int vu_group_hold(struct vu_group *g)
 		sched_yield();
 	}
 	atomic_fetch_add(&g->refs, 1);
-	/* The first thing that its thread does is to say that it is here. */
+	/* The first thing that its thread does is to look, and to say that it is here. */
 	g->until_look = 1;
 	return 0;
 }

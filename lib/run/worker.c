@@ -252,7 +252,7 @@ int vu_worker_remove_group(struct vu_worker *w, struct vu_group *g)
 	link = worker_find(w, g);
 	if (!*link) {
 		ret = -ENOENT;
-	} else if (*link == w->serving && worker_is_here(w)) {
+	} else if (worker_is_here(w) && *link == w->serving) {
 		ret = -EDEADLK;
 	} else if (!w->running || worker_is_here(w)) {
 		seat_leave(w, link);

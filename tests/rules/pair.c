@@ -178,6 +178,8 @@ void side_end_session(struct side *side)
 		pair_pump(side->pair);
 		poll(NULL, 0, 1);
 	}
+	/* A worker goes on until it hears of it. */
+	driver_recover_base(side->peer->queues[0]);
 }
 
 void side_free(struct side *side)

@@ -108,9 +108,9 @@ static void the_wrong_thread_is_told_so_by_the_device_that_wants_it(void **state
 	pair_close(&pair, 1);
 }
 
-static void *free_device(void *opaque)
+static void *free_device(void *dev)
 {
-	side_free(opaque);
+	vu_device_free(dev);
 	return NULL;
 }
 
@@ -131,10 +131,10 @@ static void a_device_is_freed_while_its_group_serves_another(void **state)
 		side_submit(a, BURST);
 		if (*state) {
 			/* pair_pump() leaves it alone from now on. */
-			struct side gone = *b;
+			struct vu_device *gone = b->dev;
 
 			b->dev = NULL;
-			assert_ok(pthread_create(&thread, NULL, free_device, &gone));
+			assert_ok(pthread_create(&thread, NULL, free_device, gone));
 			for (int j = 0; j < 10; j++) {
 				side_wait(a);
 				side_submit(a, BURST);
@@ -213,10 +213,10 @@ static void everything_may_be_freed_in_any_order(void **state)
 		if (*state) {
 			side_end_session(&pair.sides[0]);
 			side_end_session(&pair.sides[1]);
-		} else {
-			side_submit(&pair.sides[0], 2);
 		}
 		side_complete_held(&pair.sides[0], true);
+		if (!*state)
+			side_submit(&pair.sides[0], 2);
 		free_in_order(&pair, orders[i / 2]);
 		pair_close(&pair, 0);
 	}
@@ -266,27 +266,27 @@ static void a_worker_takes_and_leaves_groups_under_load(void **state)
 /* What is to be done in a callback, and whether the group is served afterwards. */
 static void free_worker(struct side *side)
 {
-	atomic_store(&side->on_ready, NULL);
 	vu_worker_free(side->pair->worker);
+	atomic_store(&side->on_ready, NULL);
 }
 
 static void free_group(struct side *side)
 {
-	atomic_store(&side->on_ready, NULL);
 	vu_group_free(side->pair->group);
+	atomic_store(&side->on_ready, NULL);
 }
 
 static void misuse(struct side *side)
 {
 	struct pair *pair = side->pair;
 
-	atomic_store(&side->on_ready, NULL);
 	if (vu_worker_remove_group(pair->worker, pair->group) != -EDEADLK ||
 	    vu_group_release(pair->group) != -EDEADLK ||
 	    vu_group_process(pair->group, 0) != -EDEADLK)
 		log_book_write(&side->log, VU_LOG_ERROR, "misuse is not refused");
 	vu_device_free(side->dev);
 	vu_device_free(pair->sides[1].dev);
+	atomic_store(&side->on_ready, NULL);
 }
 
 static void in_callback(struct pair *pair, void (*what)(struct side *side))
