@@ -63,7 +63,7 @@ struct vu_group {
 
 	/* group_life.c; any thread. */
 	struct vu_device *own_of; /* it is this device's own; NULL: an object of the caller's */
-	pthread_mutex_t lock;	  /* of members; held for moments, around no callback */
+	pthread_mutex_t lock;	  /* of members; held for moments */
 	struct vu_queue *members; /* queues that were given to it; not of a device's own */
 	atomic_uint refs;	  /* its maker's, who holds it, each member's */
 	_Atomic enum group_hold hold;

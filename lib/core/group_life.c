@@ -8,7 +8,8 @@
  * thread, and its queues are adrift until each one's device thread takes it over, as a part of the
  * device's own group.  The last reference takes it away.
  *
- * The lock guards the list of members alone, for moments.  While it is held, no member's device is
+ * The lock guards the list of members alone, for moments; of what is called under it only log lines
+ * are the caller's.  While it is held, no member's device is
  * freed: that takes its queues out of their groups first.
  */
 #include <errno.h>
