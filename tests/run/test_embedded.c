@@ -177,7 +177,7 @@ static void a_worker_does_not_remove_itself_but_each_one_can_be(void **state)
 
 	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(vu_group_new(f->dev, &w[i].group), 0);
+		assert_int_equal(vu_group_new(&w[i].group), 0);
 		assert_int_equal(vu_runner_add_worker(f->runner, w[i].group, NULL), 0);
 	}
 	assert_int_equal(vu_runner_process(f->runner) & VU_PROCESS_ENDED, 0);
