@@ -18,7 +18,7 @@ VU_BEGIN_DECLS
  *
  * Called before `stopped`, if something was mapped.  A front-end takes the mappings away at a reset
  * and does not say so.  Whether a stop was one cannot be told, so count with both: map
- * anew what is asked for anew; what a front-end has kept is then taken away first.
+ * anew what is asked for anew; what a front-end has kept, and is in the way, is then taken away.
  *
  * Thread: device thread.
  * Since: 0.1

@@ -16,6 +16,7 @@
 #include <libvu/gpu.h>
 #include <libvu/net.h>
 #include <libvu/hold.h>
+#include <libvu/notifier.h>
 #include <libvu/post.h>
 #include <libvu/postcopy.h>
 #include <libvu/regions.h>

@@ -26,6 +26,7 @@
 
 struct iotlb;
 struct mappings;
+struct host_notifiers;
 struct shmem;
 struct vu_device;
 struct table;
@@ -51,10 +52,11 @@ struct vu_device {
 	struct config config;
 	struct mappings *mappings;
 	struct part *parts;
-	bool postcopy;	      /* vu_device_allow_postcopy() */
-	struct shmem *shmem;  /* one of them; NULL: no shared memory regions */
-	struct closer closer; /* of descriptors that came */
-	struct bell bell;     /* signals the queues' eventfds */
+	bool postcopy;			       /* vu_device_allow_postcopy() */
+	struct host_notifiers *host_notifiers; /* another */
+	struct shmem *shmem;		       /* one of them; NULL: no shared memory regions */
+	struct closer closer;		       /* of descriptors that came */
+	struct bell bell;		       /* signals the queues' eventfds */
 
 	/* From other threads. */
 	struct mailbox news; /* queues that have something to say: enum queue_news */

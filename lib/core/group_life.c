@@ -352,7 +352,8 @@ int vu_queue_set_group(struct vu_queue *q, struct vu_group *g)
 	if (!q || (g && g->own_of && g->own_of != dev))
 		return -EINVAL;
 	/* stale counts the rings of earlier sessions that have requests outstanding. */
-	if (vu_device_is_attached(dev) || dev->waiting || atomic_load(&dev->stale))
+	if (vu_device_is_attached(dev) || dev->waiting || atomic_load(&dev->stale) ||
+	    atomic_load(&q->polls) || atomic_load(&q->poll_wanted))
 		return -EBUSY;
 	group_settle(q);
 	/* Its group's thread may come to it once more, for what was told before the session ended.

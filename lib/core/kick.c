@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <sys/epoll.h>
 
+#include <libvu/unstable.h>
+
 #include "core/device.h"
 #include "ring/hot.h"
 
@@ -39,13 +41,13 @@ static void kick_stands_still(struct vu_queue *q)
 
 /* vhost-user "SET_VRING_KICK" without a descriptor: we look ourselves, less often while it is idle.
  */
-static void kick_polled(struct vu_queue *q)
+static void kick_polled(struct vu_queue *q, const struct notifier *timer)
 {
 	bool busy = q->counts.requests != q->poll_count;
 
 	q->poll_ms = busy ? POLL_MIN_MS : q->poll_ms < POLL_MAX_MS ? q->poll_ms * 2 : POLL_MAX_MS;
 	q->poll_count = q->counts.requests;
-	notifier_set_timer(&q->fds[QUEUE_KICK], q->poll_ms);
+	notifier_set_timer(timer, q->poll_ms);
 	if (q->ring) {
 		q->pending = true;
 		group_activate(q->group, q);
@@ -60,7 +62,7 @@ static void kick_ready(struct source *source, uint32_t events)
 	/* An eventfd is watched edge-triggered: every write wakes, nothing need be read. */
 	(void)events;
 	if (unlikely(q->fds[QUEUE_KICK].kind == NOTIFIER_TIMER)) {
-		kick_polled(q);
+		kick_polled(q, &q->fds[QUEUE_KICK]);
 		return;
 	}
 	count_add(&q->counts.kicks, 1);
@@ -74,9 +76,60 @@ static void kick_ready(struct source *source, uint32_t events)
 	}
 }
 
+static void poll_ready(struct source *source, uint32_t events)
+{
+	struct vu_queue *q = (struct vu_queue *)(void *)((char *)source -
+							 offsetof(struct vu_queue, poll_source));
+
+	(void)events;
+	kick_polled(q, &q->poll);
+}
+
+/* Queue thread. */
+static void poll_update(void *opaque)
+{
+	struct vu_queue *q = opaque;
+	bool wanted = atomic_load(&q->poll_wanted);
+
+	if (wanted == (q->poll.kind != NOTIFIER_NONE))
+		return;
+	if (!wanted) {
+		group_unwatch(q->group, q->poll.fd);
+		notifier_close(&q->poll);
+	} else if (notifier_open_timer(&q->poll) ||
+		   group_watch(q->group, q->poll.fd, &q->poll_source, EPOLLIN | EPOLLET)) {
+		notifier_close(&q->poll);
+		log_peer_error(&q->dev->log, "queue %u: no timer to poll with", q->index);
+	} else {
+		q->poll_ms = POLL_MIN_MS;
+		notifier_set_timer(&q->poll, q->poll_ms);
+	}
+	atomic_store(&q->polls, q->poll.kind != NOTIFIER_NONE);
+}
+
+int kick_poll(struct vu_queue *q, bool on)
+{
+	int err;
+
+	if (atomic_exchange(&q->poll_wanted, on) == on)
+		return 0;
+	/* The group stays the same while a front-end is there. */
+	err = vu_group_post(__atomic_load_n(&q->group, __ATOMIC_SEQ_CST), poll_update, q);
+	if (err)
+		atomic_store(&q->poll_wanted, !on);
+	return err;
+}
+
+void kick_fini(struct vu_queue *q)
+{
+	notifier_close(&q->poll);
+}
+
 void kick_init(struct vu_queue *q)
 {
 	q->kick.ready = kick_ready;
+	q->poll_source.ready = poll_ready;
+	notifier_init(&q->poll);
 }
 
 void kick_begin(struct vu_queue *q)

@@ -3,6 +3,8 @@
 #ifndef CORE_KICK_H
 #define CORE_KICK_H
 
+#include <stdbool.h>
+
 struct vu_queue;
 
 void kick_init(struct vu_queue *q);
@@ -14,5 +16,13 @@ void kick_begin(struct vu_queue *q);
  */
 void kick_watch(struct vu_queue *q);
 void kick_unwatch(struct vu_queue *q);
+
+/*
+ * Any thread: have the queue looked at every now and then, whether it is kicked or not; or no more.
+ * -ENOMEM: it stays as it is.
+ */
+int kick_poll(struct vu_queue *q, bool on);
+/* Nothing is polled any more. */
+void kick_fini(struct vu_queue *q);
 
 #endif

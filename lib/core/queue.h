@@ -151,6 +151,8 @@ struct vu_queue {
 	enum queue_state state;
 	bool enabled;
 	bool inband;
+	struct notifier poll; /* kick_poll()'s timer, and what watches it */
+	struct source poll_source;
 	uint8_t poll_ms;     /* with a timer for a kick: until the next look */
 	uint64_t poll_count; /* ... and requests at the last one */
 	uint8_t still; /* kicks until a ring that never moved is told about; 0: it did, or was */
@@ -170,6 +172,8 @@ struct vu_queue {
 	_Atomic uint32_t draining;	/* requests waited for, for the log */
 	_Atomic uint32_t n_stale;	/* requests of ended sessions outstanding, for the log */
 	_Atomic int64_t stale_since;	/* the first of them, monotonic ns */
+	atomic_bool poll_wanted;	/* kick_poll() */
+	atomic_bool polls;		/* ... and its timer is there */
 	_Atomic uint32_t posting;	/* calls of vu_req_complete_remote() under way */
 	_Atomic(struct iotlb *) handed; /* for its thread to take: translations.h */
 	struct queue_miss miss;

@@ -101,6 +101,7 @@ void queue_fini(struct vu_queue *q)
 {
 	queue_forget(q);
 	queue_drop_translations(q);
+	kick_fini(q);
 	for (int i = 0; i < QUEUE_FDS; i++)
 		queue_close_fd(q, i);
 	ring_free(q->ring);

@@ -73,6 +73,8 @@ uint64_t session_offered_protocol(const struct session *s)
 		bits |= BIT(WIRE_PF_CONFIG);
 	if (dev->info.flags & VU_DEVICE_INBAND)
 		bits |= BIT(WIRE_PF_INBAND_NOTIFICATIONS);
+	if (dev->host_notifiers)
+		bits |= BIT(WIRE_PF_HOST_NOTIFIER) | BIT(WIRE_PF_BACKEND_SEND_FD);
 	if (dev->postcopy)
 		bits |= BIT(WIRE_PF_PAGEFAULT);
 	if (dev->shmem)

@@ -44,6 +44,7 @@ static bool piece_may_go(struct session *s, struct channel_request *r)
 static bool piece_settle(struct piece *p, const struct wire_msg *reply)
 {
 	bool mapping = p->state == PIECE_MAPPING;
+	struct piece *old;
 
 	if (reply)
 		p->result = channel_answer(reply) ? -EREMOTEIO : 0;
@@ -51,6 +52,11 @@ static bool piece_settle(struct piece *p, const struct wire_msg *reply)
 		p->result = -ENOTCONN;
 	if (mapping && !p->result && !p->lost) {
 		p->state = PIECE_MAPPED;
+		/* There was room for it, so these are gone. */
+		while ((old = shmem_overlapping(p->dev->shmem, &p->what, 1 << PIECE_LOST))) {
+			shmem_remove(p->dev->shmem, old);
+			piece_free(old);
+		}
 		return true;
 	}
 	if (p->lost && !p->kept)
@@ -60,46 +66,7 @@ static bool piece_settle(struct piece *p, const struct wire_msg *reply)
 	return mapping ? p->sent && p->result != -EREMOTEIO : !reply;
 }
 
-static void log_refusal(struct vu_device *dev, const struct channel_request *r,
-			const struct wire_mmap *what)
-{
-	log_peer_warn(&dev->log,
-		      "the front-end refuses to %s %#llx bytes at %#llx of shared memory region %u",
-		      r->id == WIRE_BACKEND_SHMEM_MAP ? "map" : "unmap",
-		      (unsigned long long)what->len, (unsigned long long)what->shm_offset,
-		      what->shmid);
-}
-
-static void piece_answered(struct session *s, struct channel_request *r, struct wire_msg *reply)
-{
-	struct piece *p = piece_of(r);
-	struct vu_device *dev = p->dev;
-	struct shmem *shmem = dev->shmem;
-	vu_asked_fn done = p->done;
-	void *asked = p->asked;
-	bool stays;
-	int result;
-
-	(void)s;
-	/* What was lost may be refused, and what is answered is nobody else's yet. */
-	if (reply && channel_answer(reply) && !p->kept)
-		log_refusal(dev, r, &p->what);
-
-	pthread_mutex_lock(&shmem->lock);
-	stays = piece_settle(p, reply);
-	result = p->kept && reply ? 0 : p->result;
-	p->kept = false;
-	if (p->fd >= 0)
-		close(p->fd);
-	p->fd = -1;
-	if (!stays)
-		shmem_remove(shmem, p);
-	pthread_mutex_unlock(&shmem->lock);
-	if (!stays)
-		piece_free(p);
-	if (done)
-		done(dev, result, asked);
-}
+static void piece_answered(struct session *s, struct channel_request *r, struct wire_msg *reply);
 
 /* With the lock. */
 static void piece_ask(struct piece *p, uint32_t id, enum piece_state state, vu_asked_fn done,
@@ -121,6 +88,68 @@ static void piece_ask(struct piece *p, uint32_t id, enum piece_state state, vu_a
 		.may_go = piece_may_go,
 	};
 	channel_post(p->dev, &p->request);
+}
+
+/* With the lock: what was lost is there still, and in the way. */
+static bool piece_tries_again(struct piece *p, const struct wire_msg *reply)
+{
+	struct shmem *shmem = p->dev->shmem;
+	struct piece *old;
+	bool any = false;
+
+	if (p->state != PIECE_MAPPING || p->lost || !reply || !channel_answer(reply))
+		return false;
+	for (; (old = shmem_overlapping(shmem, &p->what, 1 << PIECE_LOST)); any = true)
+		piece_ask(old, WIRE_BACKEND_SHMEM_UNMAP, PIECE_UNMAPPING, NULL, NULL);
+	if (any)
+		piece_ask(p, WIRE_BACKEND_SHMEM_MAP, PIECE_MAPPING, p->done, p->asked);
+	return any;
+}
+
+static void log_refusal(struct vu_device *dev, uint32_t id, const struct wire_mmap *what)
+{
+	log_peer_warn(&dev->log,
+		      "the front-end refuses to %s %#llx bytes at %#llx of shared memory region %u",
+		      id == WIRE_BACKEND_SHMEM_MAP ? "map" : "unmap", (unsigned long long)what->len,
+		      (unsigned long long)what->shm_offset, what->shmid);
+}
+
+static void piece_answered(struct session *s, struct channel_request *r, struct wire_msg *reply)
+{
+	struct piece *p = piece_of(r);
+	struct vu_device *dev = p->dev;
+	struct shmem *shmem = dev->shmem;
+	const struct wire_mmap what = p->what;
+	const uint32_t id = r->id;
+	vu_asked_fn done = p->done;
+	void *asked = p->asked;
+	bool stays, refused;
+	int result;
+
+	(void)s;
+
+	pthread_mutex_lock(&shmem->lock);
+	if (piece_tries_again(p, reply)) {
+		pthread_mutex_unlock(&shmem->lock);
+		return;
+	}
+	/* What was lost may be refused. */
+	refused = reply && channel_answer(reply) && !p->kept;
+	stays = piece_settle(p, reply);
+	result = p->kept && reply ? 0 : p->result;
+	p->kept = false;
+	if (p->fd >= 0)
+		close(p->fd);
+	p->fd = -1;
+	if (!stays)
+		shmem_remove(shmem, p);
+	pthread_mutex_unlock(&shmem->lock);
+	if (!stays)
+		piece_free(p);
+	if (refused)
+		log_refusal(dev, id, &what);
+	if (done)
+		done(dev, result, asked);
 }
 
 /* NULL, or what is wrong; *err. */
@@ -198,15 +227,12 @@ static int piece_new(struct vu_device *dev, const struct vu_shmem_piece *piece, 
 static int shmem_map(struct shmem *shmem, struct piece *p, vu_asked_fn done, void *asked)
 {
 	const unsigned int taken = 1 << PIECE_MAPPING | 1 << PIECE_MAPPED;
-	struct piece *old;
 	int err = 0;
 
 	pthread_mutex_lock(&shmem->lock);
 	if (shmem_overlapping(shmem, &p->what, taken)) {
 		err = -EEXIST;
 	} else {
-		while ((old = shmem_overlapping(shmem, &p->what, 1 << PIECE_LOST)))
-			piece_ask(old, WIRE_BACKEND_SHMEM_UNMAP, PIECE_UNMAPPING, NULL, NULL);
 		shmem_add(shmem, p);
 		piece_ask(p, WIRE_BACKEND_SHMEM_MAP, PIECE_MAPPING, done, asked);
 	}

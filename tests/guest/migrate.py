@@ -49,7 +49,7 @@ class Disk(VhostUser):
 class Moving:
     """A guest, where it is now, and the two places that it moves between."""
 
-    def __init__(self, t, stack, qemu, props, plugged=0, **options):
+    def __init__(self, t, stack, qemu, props, plugged=0, programs=(), **options):
         self.t, self.stack, self.qemu, self.props = t, stack, qemu, props
         self.plugged, self.options = plugged, options | verifier(t)
         image, cached = Image(t.path("image"), DISK), Image(t.path("cached"), CACHED)
@@ -58,7 +58,7 @@ class Moving:
         with open(cached.path, "rb") as file:
             self.digest = hashlib.sha256(file.read()).hexdigest()
         # The second program of a migration does not mind that the first one has locked the image.
-        self.backends = [[stack.enter_context(disk(t, i, *a, "--locking=off"))
+        self.backends = [[stack.enter_context(disk(t, i, *a, "--locking=off", *programs))
                           for i, a in ((image, [f"--num-queues={QUEUES}", f"--queue-size={SIZE}"]),
                                        (cached, ["--read-only"]))] for _ in range(2)]
         self.place, self.guest = 0, self._boot(0)
@@ -94,6 +94,19 @@ class Moving:
         while self.guest.qmp("query-migrate").get("ram", {}).get("transferred", 0) < 8 << 20:
             assert time.monotonic() < limit, "nothing is copied"
             time.sleep(0.05)
+
+    def run_ahead(self, successor):
+        """The guest goes on at the other place, and its memory follows when it is touched."""
+        for guest in (successor, self.guest):
+            guest.qmp("migrate-set-capabilities",
+                      capabilities=[{"capability": "postcopy-ram", "state": True}])
+        self.copy_twice(successor)
+        self.guest.qmp("migrate-start-postcopy")
+        self.guest.set_bandwidth(0)
+        state = self.arrive(successor)
+        assert state["ram"]["postcopy-requests"], state
+        self.t.say(f"{state['ram']['postcopy-requests']} pages were asked for")
+        return state
 
     def arrive(self, successor):
         """The guest goes on at the other place."""
@@ -139,6 +152,22 @@ def there_and_back(t, qemu, **props):
 
 def test_qemu10(t):
     there_and_back(t, t.newer_qemu)
+
+
+def postcopy(t, qemu):
+    with moving(t, qemu, options={"programs": ["--postcopy"]}) as m, \
+         t.check(f"{t.name}_guest_verifies_its_disk_before_all_of_its_memory_has_come"):
+        m.verify(8)
+        m.run_ahead(m.successor())
+        m.check_disk(8)
+
+
+def test_postcopy_qemu11(t):
+    postcopy(t, t.newest_qemu)
+
+
+def test_postcopy_qemu10(t):
+    postcopy(t, t.newer_qemu)
 
 
 def test_qemu11_packed(t):

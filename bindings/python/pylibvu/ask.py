@@ -36,9 +36,11 @@ def _asked(_dev: Any, result: int, opaque: Any) -> None:
         run_callback(core, core.owner, asked.what, asked.done, error)
 
 
-def ask(core: Core, what: str, done: Done, function: Callable[..., int], *args: Any) -> None:
-    """Calls function(device, *args, callback, its argument); OSError if that cannot even be asked."""
-    ptr = core.check()
+def ask(core: Core, what: str, done: Done, function: Callable[..., int], *args: Any,
+        of: Any = None) -> None:
+    """Calls function(device, *args, callback, its argument), or of its queue; OSError if that
+    cannot even be asked."""
+    ptr = core.check() if of is None else of
     asked = _Asked(core, what, done)
     _pending.add(asked)
     result = int(function(ptr, *args, lib.vupy_asked, asked.handle))

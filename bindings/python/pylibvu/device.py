@@ -88,6 +88,8 @@ class Device(ClassOps):
     #: Seconds that a front-end has for its first message, or the rest of one; 0: for ever.
     message_timeout: Optional[float] = None
 
+    #: Offer host notifiers: Queue.set_host_notifier().
+    host_notifiers: bool = False
     #: Let guests come by postcopy migration (userfaultfd: needs root, or a sysctl).
     postcopy: bool = False
     #: Shared memory regions that the guest sees, bytes by id.  Their sum must be a power of two.
@@ -256,6 +258,8 @@ class Device(ClassOps):
             core.watch_memory()
         if self.message_timeout is not None:
             lib.vu_device_set_message_timeout(core.ptr, int(self.message_timeout * 1e9))
+        if self.host_notifiers:
+            check(lib.vu_device_offer_host_notifiers(core.ptr), "host_notifiers")
         if self.postcopy:
             check(lib.vu_device_allow_postcopy(core.ptr), "postcopy")
         if self.shmem:

@@ -8,8 +8,9 @@ import inspect
 import sys
 from dataclasses import dataclass
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Sequence, Union
 
+from . import ask as _ask
 from ._vu import ffi, lib
 from .core import Core, Owner, abort, interrupts, thread
 from .errors import LongRequest, QueueBroken, check
@@ -173,6 +174,18 @@ class Queue(Handle):
         finally:
             if owned:
                 self.owner.leave()
+
+    def set_host_notifier(self, file: Union[int, Any, None], offset: int = 0, *,
+                          done: _ask.Done = None) -> None:
+        """The driver's notifications go to a page of a file, and the queue is polled; None: no more.
+
+        For devices with host_notifiers; from any thread.  done(None) or done(error) is called on
+        the device thread, as of Device.map_shmem().
+        """
+        fd = -1 if file is None else file if isinstance(file, int) else file.fileno()
+        self._core.check()
+        _ask.ask(self._core, "set_host_notifier", done, lib.vu_queue_set_host_notifier, fd, offset,
+                 of=self._ptr)
 
     def available(self) -> bool:
         """Whether a request is waiting."""

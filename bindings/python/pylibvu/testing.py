@@ -35,12 +35,12 @@ GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, GET_QUEUE_NUM, SET_VRING_ENABLE = 
 SET_BACKEND_REQ_FD, GET_CONFIG, SET_CONFIG, SET_STATUS, GET_STATUS = 21, 24, 25, 39, 40
 GET_SHMEM_CONFIG = 44
 BACKEND_CONFIG_CHANGE = 2
-BACKEND_SHMEM_MAP, BACKEND_SHMEM_UNMAP = 9, 10
+BACKEND_HOST_NOTIFIER, BACKEND_SHMEM_MAP, BACKEND_SHMEM_UNMAP = 3, 9, 10
 
 VERSION, REPLY, NEED_REPLY = 1, 4, 8
 F_PROTOCOL_FEATURES, F_VERSION_1 = 30, 32
 PF_MQ, PF_REPLY_ACK, PF_BACKEND_REQ, PF_CONFIG, PF_STATUS = 0, 3, 5, 9, 16
-PF_BACKEND_SEND_FD, PF_SHMEM_MAP = 10, 22
+PF_BACKEND_SEND_FD, PF_HOST_NOTIFIER, PF_SHMEM_MAP = 10, 11, 22
 RING_BITS = {24, 26, 27, 28, 29, 33, 34, 35, 36, 37, 38, 39, 40}  # that this driver does without
 STATUS_ACKNOWLEDGE, STATUS_DRIVER, STATUS_DRIVER_OK, STATUS_FEATURES_OK = 1, 2, 4, 8
 
@@ -301,7 +301,8 @@ class Peer(ClassMessages):
         self.protocol = 0
         if self.offered >> F_PROTOCOL_FEATURES & 1:
             ours = sum(1 << b for b in (PF_MQ, PF_REPLY_ACK, PF_BACKEND_REQ, PF_CONFIG, PF_STATUS,
-                                        PF_BACKEND_SEND_FD, PF_SHMEM_MAP, *PROTOCOL_FEATURES))
+                                        PF_BACKEND_SEND_FD, PF_HOST_NOTIFIER, PF_SHMEM_MAP,
+                                        *PROTOCOL_FEATURES))
             self.protocol = self._ask_u64(GET_PROTOCOL_FEATURES) & ours
             self.send(SET_PROTOCOL_FEATURES, struct.pack("<Q", self.protocol))
             self._reply_ack = bool(self.protocol >> PF_REPLY_ACK & 1)

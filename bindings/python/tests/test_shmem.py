@@ -9,6 +9,7 @@ import struct
 
 import pytest
 
+import pylibvu
 from pylibvu import Device, testing
 
 PAGE = mmap.PAGESIZE
@@ -75,6 +76,36 @@ def test_what_cannot_be_mapped_is_an_error(file):
     device.map_shmem(0, 0, file, PAGE, done=device.events.put)
     device.process()
     assert device.events.get(timeout=5).errno == errno.ENOTCONN
+    device.close()
+
+
+def test_a_queue_with_a_host_notifier_is_served_without_kicks(file):
+    class Doorbell(Device):
+        device_id = 42
+        host_notifiers = True
+        events = queue.Queue()
+
+        def started(self):
+            self.events.put("started")
+
+        @pylibvu.queue(0)
+        def requests(self, req):
+            req.write(b"x")
+            req.complete()
+
+    device = Doorbell()
+    with testing.served(device) as peer:
+        vq = peer.queue(0)
+        assert device.events.get(timeout=5) == "started"
+        device.queues[0].set_host_notifier(file, PAGE, done=device.events.put)
+        asked = peer.asked()
+        assert asked.request == testing.BACKEND_HOST_NOTIFIER
+        assert struct.unpack("<QQQ", asked.payload) == (0, PAGE, PAGE)
+        os.close(asked.fds[0])
+        assert device.events.get(timeout=5) is None
+        assert vq.wait(vq.add(writable=1)).data == b"x"
+        device.queues[0].set_host_notifier(None)
+        assert peer.asked().payload[:8] == struct.pack("<Q", 256)
     device.close()
 
 
