@@ -4,9 +4,8 @@
  *
  * A piece has at most one request of ours at a time: it is made to be mapped, and mapped until it
  * is unmapped, or lost.  What was lost is remembered: a front-end may have kept it (nobody says
- * whether a stop was a reset).  If that is why the next piece is refused it is taken away, and the
- * piece asked for again.  Not before: QEMU 11 dies of the end of a mapping that its reset has
- * taken.
+ * whether a stop was a reset).  It is taken away only if the next piece is refused for it, which is
+ * then asked for again.
  */
 #ifndef VHOST_USER_SHMEM_H
 #define VHOST_USER_SHMEM_H

@@ -41,6 +41,7 @@ def peek(guest, address):
 
 
 def test_window(t):
+    """Without a reboot: QEMU 11.1.3 itself dies in one while something is mapped."""
     hello = int.from_bytes(b"Hell", "little")
     with device(t, "window") as back_end, \
          t.qemu(Generic("balloon", back_end, queues=2, config_size=8), qemu=t.newest_qemu,
@@ -52,8 +53,9 @@ def test_window(t):
         with t.check("qemu11_device_sees_what_the_guest_writes_there"):
             guest.run(f"devmem {at + PAGE:#x} 32 0x12345678")
             wait_said(back_end, "the guest wrote 0x12345678")
-        with t.check("qemu11_a_reboot_forgets_the_mapping_and_it_is_mapped_again"):
-            guest.reboot()
+        with t.check("qemu11_a_driver_that_comes_again_has_the_mapping_again"):
+            guest.run("cd /sys/bus/virtio/drivers/virtio_balloon && echo virtio0 >unbind && "
+                      "echo virtio0 >bind")
             wait_said(back_end, "lost")
             wait_said(back_end, "mapped", 2)
             assert peek(guest, window(guest)) == hello
