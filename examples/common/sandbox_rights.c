@@ -9,6 +9,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -112,6 +113,16 @@ static void filter_allow_without(struct filter *f, int call, uint32_t bits)
 	filter_return(f, SECCOMP_RET_ERRNO | EPERM);
 }
 
+/* Only to ask how much waits in a socket: libvu does so where there is no /proc. */
+static void filter_allow_fionread(struct filter *f)
+{
+	filter_add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 4));
+	filter_load(f, offsetof(struct seccomp_data, args[1]));
+	filter_add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FIONREAD, 0, 1));
+	filter_return(f, SECCOMP_RET_ALLOW);
+	filter_return(f, SECCOMP_RET_ERRNO | EPERM);
+}
+
 int sandbox_filter_calls(const int *calls, size_t n, bool network)
 {
 #ifdef FILTER_ARCH
@@ -131,6 +142,7 @@ int sandbox_filter_calls(const int *calls, size_t n, bool network)
 	/* Threads, but no namespaces.  clone3() hides its flags; libc then does with clone(). */
 	filter_allow_without(&f, SYS_clone, namespaces);
 	filter_allow_without(&f, SYS_unshare, namespaces);
+	filter_allow_fionread(&f);
 	filter_return(&f, SECCOMP_RET_ERRNO | ENOSYS);
 	program.len = f.n;
 	if (f.n == sizeof(f.code) / sizeof(f.code[0]))

@@ -125,6 +125,18 @@ static void landlock_lets_everything_in_the_share_through(void **state)
 	client_stop(*state);
 }
 
+/* User-mode Linux's calls are sockets, of which libvu asks what waits in them. */
+static void in_its_sandbox_it_takes_sockets_for_calls(void **state)
+{
+	struct client *c = *state;
+
+	client_spawn(c, NULL);
+	c->rig.config.notifier = DRIVER_SOCKET;
+	client_connect(c, 1);
+	assert_int_equal(client_init(c, CLIENT_ALL_FLAGS), sizeof(c->init));
+	client_stop(c);
+}
+
 /* A directory that the host moves out cannot be entered any more, however it is known. */
 static void under_landlock_what_leaves_the_share_is_out_of_reach(void **state)
 {
@@ -168,6 +180,7 @@ int main(void)
 		CLIENT_TEST(by_default_it_has_namespaces_with_the_share_as_root),
 		CLIENT_TEST(in_a_chroot_the_share_is_the_root),
 		CLIENT_TEST(landlock_lets_everything_in_the_share_through),
+		CLIENT_TEST(in_its_sandbox_it_takes_sockets_for_calls),
 		CLIENT_TEST(under_landlock_what_leaves_the_share_is_out_of_reach),
 		CLIENT_TEST(without_a_sandbox_it_serves_too),
 		CLIENT_TEST(a_share_that_is_not_there_is_told),

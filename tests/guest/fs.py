@@ -68,6 +68,15 @@ def test_qemu(t):
     all_of_it(t, t.qemu, t.name, tag="fs", num_request_queues=4, queue_size=1024)
 
 
+def test_qemu11(t):
+    qemu = t.newest_qemu
+
+    def boot(device, **kw):
+        return t.qemu(device, qemu=qemu, **kw)
+
+    all_of_it(t, boot, t.name, tag="fs", num_request_queues=4, queue_size=1024)
+
+
 def test_uml7(t):
     linux = t.newer_uml
 
