@@ -76,7 +76,8 @@ static int sandbox_unshare(struct sandbox *sandbox)
 
 	if (!unshare(own))
 		return 0;
-	if (errno != EPERM || unshare(CLONE_NEWUSER | own) < 0)
+	/* Root's user namespace would have no id but root's: users of the guest's need theirs. */
+	if (errno != EPERM || !uid || unshare(CLONE_NEWUSER | own) < 0)
 		return sandbox_fail(sandbox, "namespaces of its own");
 	return sandbox_map(uid, gid) ? sandbox_fail(sandbox, "mapping the user's id") : 0;
 }

@@ -76,7 +76,8 @@ static void start(struct client *c, const char *sandbox)
 	assert_int_equal(status_of(c, "NoNewPrivs", 10), 1);
 	assert_int_equal(status_of(c, "Seccomp", 10), 2);
 	assert_int_equal(status_of(c, "CapEff", 16) & ~KEPT, 0);
-	assert_int_equal(status_of(c, "CapBnd", 16) & ~KEPT, 0);
+	if (!geteuid()) /* without root it cannot be made smaller, and there is no way to it */
+		assert_int_equal(status_of(c, "CapBnd", 16) & ~KEPT, 0);
 }
 
 static void by_default_it_has_namespaces_with_the_share_as_root(void **state)
