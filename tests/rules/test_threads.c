@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "frontend/iommu.h"
 #include "frontend/peer_log.h"
 #include "kit/counts.h"
 #include "kit/test.h"
@@ -38,6 +39,7 @@ struct load {
 	struct crew crew;
 	struct peer *peer;
 	struct peer_log log;
+	struct iommu *iommu; /* or NULL: there is none */
 	bool migrates;
 	struct slot slots[CREW_QUEUES][SLOTS];
 	uint32_t in_flight[CREW_QUEUES];
@@ -92,11 +94,30 @@ static void submit(struct load *l, uint32_t q, uint32_t n)
 	assert_true(driver_kick(ring) >= 0);
 }
 
+/* Answer what the device asks for: a front-end does when it has nothing else to do. */
+static void translate(struct load *l)
+{
+	if (l->iommu && iommu_serve(l->iommu) < 0)
+		fail_msg("%s", l->peer->frontend.error);
+}
+
+/* As a guest that unmaps something, or everything. */
+static void invalidate(struct load *l)
+{
+	uint64_t page = (uint64_t)draw(l, 64) * IOMMU_PAGE + l->iommu->offset;
+
+	if (draw(l, 4))
+		check(l, iommu_invalidate(l->iommu, page, IOMMU_PAGE));
+	else
+		check(l, iommu_invalidate(l->iommu, 0, UINT64_MAX));
+}
+
 static void collect(struct load *l, uint32_t q)
 {
 	struct driver_used used;
 	int n;
 
+	translate(l);
 	while ((n = driver_collect(l->peer->queues[q], &used, 1)) == 1) {
 		struct slot *s = used.cookie;
 
@@ -250,7 +271,9 @@ static void act(struct load *l, enum action action)
 		disable(l, q);
 		break;
 	case MEMORY:
-		change_memory(l);
+		/* Its IOMMU maps no more than there was. */
+		if (!l->iommu)
+			change_memory(l);
 		break;
 	case TABLE:
 		check(l, frontend_set_mem_table(&l->peer->frontend, l->peer->guest));
@@ -268,15 +291,21 @@ static void act(struct load *l, enum action action)
 	l->n_actions[action]++;
 }
 
-static void load_begin(struct load *l, uint32_t flags)
+static void load_begin(struct load *l, uint32_t flags, bool is_behind)
 {
-	const struct peer_config config = {
+	struct peer_config config = {
 		.n_queues = CREW_QUEUES, .packed = on_packed_rings(), .timeout_ms = PATIENCE_MS};
 
 	memset(l, 0, sizeof(*l));
 	l->random = 2463534242;
 	assert_int_equal(crew_start(&l->crew, flags), 0);
+	if (is_behind) {
+		config.features = ~(UINT64_C(1) << VU_F_LOG_ALL);
+		assert_int_equal(vu_device_offer_iommu(l->crew.dev), 0);
+	}
 	assert_int_equal(peer_new(&config, &l->peer), 0);
+	if (is_behind)
+		assert_int_equal(iommu_new(l->peer, UINT64_C(1) << 40, &l->iommu), 0);
 	assert_int_equal(peer_log_new(&l->log, l->peer->guest), 0);
 	for (int q = 0; q < CREW_QUEUES; q++) {
 		for (int i = 0; i < SLOTS; i++) {
@@ -294,24 +323,26 @@ static void load_end(struct load *l)
 	collect_all(l);
 	check(l, peer_stop(l->peer));
 	peer_log_free(&l->log);
+	iommu_free(l->iommu);
 	peer_free(l->peer);
 	crew_end(&l->crew);
 	if (l->crew.log.lines[VU_LOG_ERROR])
 		fail_msg("errors:\n%s", l->crew.log.text);
 }
 
-static void every_byte_is_right_while_everything_changes(void **state)
+static void run_load(bool is_behind)
 {
 	struct load *l = calloc(1, sizeof(*l));
 	int fds = count_fds();
 
-	(void)state;
-	load_begin(l, 0);
+	load_begin(l, 0, is_behind);
 	for (uint32_t round = 0; round < 16 * ACTIONS * TIMES; round++) {
 		for (uint32_t q = 0; q < CREW_QUEUES; q++) {
 			collect(l, q);
 			submit(l, q, draw(l, 40));
 		}
+		if (l->iommu)
+			invalidate(l);
 		if (l->migrates)
 			peer_log_copy_marked(&l->log);
 		if (round % 16 == 15)
@@ -329,13 +360,25 @@ static void every_byte_is_right_while_everything_changes(void **state)
 	free(l);
 }
 
+static void every_byte_is_right_while_everything_changes(void **state)
+{
+	(void)state;
+	run_load(false);
+}
+
+static void every_byte_is_right_while_translations_come_and_go(void **state)
+{
+	(void)state;
+	run_load(true);
+}
+
 static void sleeping_threads_wake_for_each_kick(void **state)
 {
 	struct load *l = calloc(1, sizeof(*l));
 
 	(void)state;
 	/* Also: no call of the library's own is on the wrong thread. */
-	load_begin(l, VU_DEVICE_DEBUG);
+	load_begin(l, VU_DEVICE_DEBUG, false);
 	/* One at a time, so that every thread sleeps in between; a lost wake-up is a hang. */
 	for (int round = 0; round < 200; round++) {
 		submit(l, (uint32_t)round % CREW_QUEUES, 1);
@@ -353,6 +396,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_byte_is_right_while_everything_changes),
+		cmocka_unit_test(every_byte_is_right_while_translations_come_and_go),
 		cmocka_unit_test(sleeping_threads_wake_for_each_kick),
 	};
 
