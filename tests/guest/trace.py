@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 
+from iommu import INTEL, Iommu
 from lib import Image, Skip, VhostUser, main
 
 
@@ -73,6 +74,22 @@ def test_qemu_storage_daemon(t):
     with t.check("qemu_storage_daemon_messages_are_known"):
         unknown = [m for m in events(out, "message") if m["name"] is None]
         assert not unknown, unknown
+
+
+def test_qemu_iommu(t):
+    """Addresses of the guest's that only the IOTLB messages explain."""
+    image = Image(t.path("image"), 16)
+    out, backend = trace(t, "trace", t.program("vu-blk"), "--socket-path={socket}", "--iommu",
+                         f"--blk-file={image.path}")
+    with backend, t.qemu(Iommu(*INTEL[:2]), VhostUser("blk", backend, num_queues=1, iommu_platform="on",
+                                                      ats="on", disable_legacy="on"),
+                         cmdline=f"{INTEL[2]} iommu.strict=1") as guest:
+        check_disk(t, guest, out, "iommu")
+    with t.check("iommu_messages_are_shown_on_both_sockets"):
+        found = {(m["channel"], m["values"].get("type")) for m in events(out, "message")
+                 if m["name"] == "IOTLB_MSG" and not m["reply"]}
+        assert {("backend", "miss"), ("main", "update"), ("main", "invalidate")} <= found, found
+    check_messages(t, out, "iommu")
 
 
 def test_virtiofsd(t):

@@ -54,6 +54,7 @@ void seen_add_table(struct seen *s, const struct memory *m, uint64_t addr, uint3
 		    bool packed, uint32_t *budget)
 {
 	uint32_t n = len / sizeof(struct seen_desc), at = 0;
+	const struct seen before = *s;
 
 	if (!n || len % sizeof(struct seen_desc)) {
 		s->flaw = "its indirect table has an odd length";
@@ -64,6 +65,10 @@ void seen_add_table(struct seen *s, const struct memory *m, uint64_t addr, uint3
 		uint16_t flags;
 
 		if (!memory_read(m, MEMORY_GUEST, addr + at * sizeof(d), &d, sizeof(d))) {
+			*s = before;
+			s->table.addr = addr;
+			s->table.len = len;
+			s->table.packed = packed;
 			s->flaw = "its indirect table cannot be read";
 			return;
 		}
@@ -78,6 +83,17 @@ void seen_add_table(struct seen *s, const struct memory *m, uint64_t addr, uint3
 		}
 	}
 	s->flaw = "its indirect table is a loop, or too long to be looked at";
+}
+
+void seen_read_table(struct seen *s, const struct memory *m, uint32_t *budget)
+{
+	uint32_t len = s->table.len;
+
+	if (!len)
+		return;
+	s->table.len = 0;
+	s->flaw = NULL;
+	seen_add_table(s, m, s->table.addr, len, s->table.packed, budget);
 }
 
 size_t seen_pieces_read(const struct seen_pieces *p, const struct memory *m, void *to, size_t len)

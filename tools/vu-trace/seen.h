@@ -43,6 +43,12 @@ struct seen {
 	uint32_t segments;
 	uint64_t out, in; /* bytes that the device reads; room that it may write to */
 	struct seen_pieces head, written, tail;
+	/* An indirect table that could not be read yet; len 0: none. */
+	struct {
+		uint64_t addr;
+		uint32_t len;
+		bool packed;
+	} table;
 	uint32_t n_head; /* bytes of it that were read when it was seen */
 	unsigned char bytes[SEEN_HEAD];
 };
@@ -52,6 +58,8 @@ void seen_add(struct seen *s, uint64_t addr, uint32_t len, bool write);
 /* An indirect table; packed ones have no next.  budget: how many descriptors may be read. */
 void seen_add_table(struct seen *s, const struct memory *m, uint64_t addr, uint32_t len,
 		    bool packed, uint32_t *budget);
+/* Behind an IOMMU translations come when the device asks for them: once more, then. */
+void seen_read_table(struct seen *s, const struct memory *m, uint32_t *budget);
 /* The chain is complete: look at its first bytes.  Once more if that failed. */
 void seen_read(struct seen *s, const struct memory *m);
 /* What is in pieces, up to len bytes: how many. */

@@ -76,6 +76,7 @@ void vring_completed(struct vring *v, uint32_t id, uint32_t len)
 	}
 	v->seen[id] = NULL;
 	v->n_seen--;
+	seen_read_table(s, v->memory, &v->budget);
 	seen_read(s, v->memory);
 	v->user.used(v->user.opaque, s, len);
 	free(s);
@@ -84,7 +85,9 @@ void vring_completed(struct vring *v, uint32_t id, uint32_t len)
 void vring_stuck(struct vring *v)
 {
 	if (!v->stuck)
-		v->user.note(v->user.opaque, NULL, "the ring cannot be read");
+		v->user.note(v->user.opaque, NULL,
+			     v->memory->iommu ? "the ring cannot be read: no translation came (yet)"
+					      : "the ring cannot be read");
 	v->stuck = true;
 }
 
