@@ -16,18 +16,6 @@ void kept_set(struct kept *kept, struct region *region, uint16_t n_queues, uint1
 	kept->is_told = false;
 }
 
-/* A region that was made for other rings: what is wrong with it, or NULL. */
-static const char *kept_unfit(const struct kept *kept, const struct ring_config *config,
-			      uint64_t part)
-{
-	/* QEMU's virtio-mmio has rings of up to 1024 entries, whatever the device's queue-size. */
-	if (config->size > kept->entries)
-		return "rings of this size (set the front-end's queue size to it)";
-	if ((uint64_t)kept->n_queues * part > kept->region->info.size)
-		return "packed rings (it was made for split ones)";
-	return NULL;
-}
-
 static void kept_tell(struct vu_queue *q, const struct ring_config *config, const char *unfit)
 {
 	struct kept *kept = &q->dev->kept;
@@ -45,22 +33,15 @@ void kept_use(struct vu_queue *q, struct ring_config *config)
 {
 	const struct kept *kept = &q->dev->kept;
 	const char *unfit;
-	uint64_t part;
 
 	config->log = NULL;
 	config->log_region = NULL;
 	config->suspend = false;
 	if (!kept->region || q->index >= kept->n_queues)
 		return;
-	part = inflight_bytes(config->packed, kept->entries);
-	unfit = kept_unfit(kept, config, part);
-	if (unfit) {
+	unfit = inflight_use(config, kept->region, kept->n_queues, kept->entries, q->index);
+	if (unfit)
 		kept_tell(q, config, unfit);
-		return;
-	}
-	config->log_bytes = part;
-	config->log = kept->region->host + q->index * part;
-	config->log_region = kept->region;
-	config->log_entries = kept->entries;
-	config->suspend = kept->may_leave;
+	else
+		config->suspend = kept->may_leave;
 }

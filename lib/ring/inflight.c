@@ -18,6 +18,23 @@ uint64_t inflight_bytes(bool packed, uint32_t entries)
 	return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
+const char *inflight_use(struct ring_config *config, struct region *region, uint16_t n_parts,
+			 uint16_t entries, uint32_t index)
+{
+	uint64_t part = inflight_bytes(config->packed, entries);
+
+	/* QEMU's virtio-mmio has rings of up to 1024 entries, whatever the device's queue-size. */
+	if (config->size > entries)
+		return "rings of this size (set the front-end's queue size to it)";
+	if (n_parts * part > region->info.size)
+		return "packed rings (it was made for split ones)";
+	config->log_bytes = part;
+	config->log = region->host + index * part;
+	config->log_region = region;
+	config->log_entries = entries;
+	return NULL;
+}
+
 static int found_compare(const void *a, const void *b)
 {
 	const struct inflight_found *x = a, *y = b;

@@ -19,6 +19,13 @@
 uint64_t inflight_bytes(bool packed, uint32_t entries);
 
 /*
+ * A ring that is started with config keeps its log in a part of the region, which has n_parts of
+ * entries each.  NULL; or what rings that is too short for: config is left as it is.
+ */
+const char *inflight_use(struct ring_config *config, struct region *region, uint16_t n_parts,
+			 uint16_t entries, uint32_t index);
+
+/*
  * Use config.log: check it, bring it up to date with the ring, set the ring's positions, and list
  * what is to be run again.  An empty region is initialised.  -EINVAL with *why; -ENOMEM.  A used
  * index that the log does not know of breaks the ring: the guest can write that one.
