@@ -57,15 +57,18 @@ static void copy_page(uint64_t gpa)
 /* What the front-end does all the time. */
 static void harvest(void)
 {
-	struct dirty_log *log = &model->log;
+	const struct guest *guest = model->rig->guest;
 
-	for (uint64_t i = 0; i < log->bytes; i++) {
-		if (!log->bits[i])
-			continue;
-		for (uint32_t bit = 0; bit < 8; bit++)
-			if (log->bits[i] >> bit & 1)
-				copy_page((i * 8 + bit) * DIRTY_PAGE);
-		log->bits[i] = 0;
+	for (uint32_t i = 0; i < guest->n_regions; i++) {
+		const struct guest_region *r = &guest->regions[i];
+		uint64_t page = r->gpa / DIRTY_PAGE, end = (r->gpa + r->size - 1) / DIRTY_PAGE;
+
+		for (; page <= end; page++) {
+			if (!dirty_log_has(&model->log, page * DIRTY_PAGE))
+				continue;
+			copy_page(page * DIRTY_PAGE);
+			model->log.bits[page / 8] &= (unsigned char)~(1u << page % 8);
+		}
 	}
 }
 
