@@ -13,6 +13,7 @@
 #include <libvu/answer.h>
 #include <libvu/ask.h>
 #include <libvu/crypto.h>
+#include <libvu/endian.h>
 #include <libvu/gpu.h>
 #include <libvu/net.h>
 #include <libvu/hold.h>

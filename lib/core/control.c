@@ -177,12 +177,19 @@ static void start_finish(struct waiter *w)
 }
 
 /* All that its ring has to know. */
+void control_set_big_endian(struct vu_queue *q, bool big_endian)
+{
+	q->want.big_endian = big_endian;
+}
+
 static void control_fill(struct vu_queue *q)
 {
 	struct ring_config *c = &q->want.ring;
 	struct vu_device *dev = q->dev;
 
 	features_use(dev, c);
+	/* virtio 1.3 §2.7: little-endian, but for the legacy interface. */
+	c->big_endian = q->want.big_endian && !(dev->acked >> VU_F_VERSION_1 & 1);
 	c->space = control_space(dev);
 	c->debug = dev->info.flags & VU_DEVICE_DEBUG;
 	c->max_size = q->info.max_size;

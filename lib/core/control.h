@@ -75,6 +75,8 @@ void control_set_areas(struct vu_queue *q, uint64_t desc, uint64_t driver, uint6
  * which runs, has to be told by control_configure().
  */
 bool control_set_logged(struct vu_queue *q, bool is_logged, uint64_t at);
+/* The byte order of a legacy driver's ring. */
+void control_set_big_endian(struct vu_queue *q, bool big_endian);
 void control_set_base(struct vu_queue *q, uint32_t base);
 /* Where it goes on: after a stop, what GET_VRING_BASE answers. */
 uint32_t control_base(const struct vu_queue *q);

@@ -42,6 +42,7 @@ struct vu_device {
 	struct vu_device_info info; /* pointers in it are not kept */
 	struct vu_ops ops;
 	struct class_ops class;
+	bool cross_endian; /* vu_device_set_cross_endian() */
 	void *opaque;
 	struct log log;
 	uint64_t offered;	   /* feature bits */

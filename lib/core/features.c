@@ -14,8 +14,8 @@ static const uint64_t vhost_bits = BIT(VU_F_PROTOCOL_FEATURES) | BIT(VU_F_LOG_AL
 /*
  * What is required and not acked.  A driver without VERSION_1 is a legacy one (virtio 1.3 §2.2.3);
  * it cannot ack bits above 31, and its rings and fields are in the guest's byte order.  Where that
- * is not the host's, the front-end would have to say so (SET_VRING_ENDIAN, which is not offered);
- * so on a little-endian host it is ours, and on a big-endian host nobody knows.
+ * is not the host's, the front-end has to say so (SET_VRING_ENDIAN, offered on demand); so on a
+ * little-endian host it is ours unless it does, and on a big-endian host nobody knows.
  */
 static uint64_t features_missing(const struct vu_device *dev, uint64_t acked)
 {

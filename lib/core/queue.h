@@ -64,8 +64,9 @@ enum queue_fd { QUEUE_KICK, QUEUE_CALL, QUEUE_ERR, QUEUE_LOG, QUEUE_FDS };
 /* The device thread's wishes and view. */
 struct queue_want {
 	bool enabled;
-	bool started; /* a START succeeded and no STOP since */
-	bool inband;  /* notifications without fds go through messages */
+	bool started;	 /* a START succeeded and no STOP since */
+	bool big_endian; /* so the front-end says of legacy drivers */
+	bool inband;	 /* notifications without fds go through messages */
 	bool changed[QUEUE_FDS];
 	struct notifier fds[QUEUE_FDS]; /* new ones, where changed */
 	struct ring_config ring;

@@ -11,6 +11,7 @@
 #include "ring/packed.h"
 #include "ring/ring.h"
 #include "ring/split.h"
+#include "ring/split_big.h"
 
 /* ring.c: what follows if there is no short way. */
 bool ring_arm_slow(struct ring *ring);
@@ -27,6 +28,8 @@ static inline int ring_take(struct ring *ring, struct vu_req **reqs, uint32_t ma
 		return split_take(ring, reqs, max);
 	if (unlikely(ring->has_again))
 		return inflight_take(ring, reqs, max);
+	if (unlikely(ring->big_endian))
+		return split_big_take(ring, reqs, max);
 	return ring->packed ? packed_take(ring, reqs, max) : split_take(ring, reqs, max);
 }
 
@@ -40,6 +43,8 @@ static inline int ring_look(struct ring *ring)
 		return split_refresh(ring);
 	if (unlikely(!ring->is_live))
 		return -EIO;
+	if (unlikely(ring->big_endian))
+		return split_big_refresh(ring);
 	return ring->packed ? packed_look(ring) : split_refresh(ring);
 }
 
@@ -48,6 +53,8 @@ static inline void ring_push(struct ring *ring, const struct req *req, uint32_t 
 {
 	if (ring->packed)
 		packed_push(ring, req, written);
+	else if (unlikely(ring->big_endian))
+		split_big_push(ring, req, written);
 	else
 		split_push(ring, req, written);
 	if (unlikely(ring->log))
@@ -200,6 +207,8 @@ static inline void ring_publish(struct ring *ring)
 		marks_pushed(ring);
 	if (ring->packed)
 		packed_publish(ring);
+	else if (unlikely(ring->big_endian))
+		split_big_publish(ring);
 	else
 		split_publish(ring);
 	if (unlikely(ring->marks.config.is_on))
@@ -230,6 +239,8 @@ static inline bool ring_wants_signal(struct ring *ring)
 	}
 	if (likely(ring->way == RING_SPLIT))
 		return split_wants_signal(ring, from);
+	if (unlikely(ring->big_endian))
+		return split_big_wants_signal(ring, from);
 	return ring->packed ? packed_wants_signal(ring, from) : split_wants_signal(ring, from);
 }
 

@@ -10,6 +10,7 @@
 #include "ring/chain.h"
 #include "ring/inflight.h"
 #include "ring/split.h"
+#include "ring/split_big.h"
 
 struct log_entry {
 	uint8_t inflight;
@@ -108,7 +109,7 @@ int inflight_split_open(struct ring *r, struct inflight_found *found, uint32_t *
 
 int inflight_split_walk(struct ring *r, uint16_t entry, struct req **req)
 {
-	return split_take_head(r, entry, req);
+	return r->big_endian ? split_big_take_head(r, entry, req) : split_take_head(r, entry, req);
 }
 
 void inflight_split_taken(struct ring *r, struct req *req)

@@ -13,13 +13,14 @@
 #include "ring/inflight.h"
 #include "ring/packed.h"
 #include "ring/split.h"
+#include "ring/split_big.h"
 
 void ring_choose_way(struct ring *r)
 {
 	const struct ring_config *c = &r->config;
 	/* Completions of a request that is too long have to look at its flag. */
 	bool is_plain = r->is_live && !r->watched && !c->debug && !c->in_order && !c->log &&
-			!r->marks.config.is_on && !(r->warned & RING_WARN_LONG);
+			!c->big_endian && !r->marks.config.is_on && !(r->warned & RING_WARN_LONG);
 
 	r->way = !is_plain ? RING_SLOW : r->packed ? RING_PACKED : RING_SPLIT;
 }
@@ -127,6 +128,8 @@ int ring_begin(struct ring *r, const char **why)
 	r->has_extras = ring_needs_extras(r);
 	if (r->packed)
 		packed_begin(r);
+	else if (c->big_endian)
+		split_big_begin(r);
 	else
 		split_begin(r);
 	if (!c->log || r->seeks_areas)
@@ -159,6 +162,7 @@ int ring_new(const struct ring_config *config, struct table *table, struct ring 
 		(uint32_t)sizeof(struct iovec) *
 			(config->max_segs < RING_INLINE_SEGS ? config->max_segs : RING_INLINE_SEGS);
 	r->packed = config->packed;
+	r->big_endian = config->big_endian && !config->packed;
 	r->event_idx = config->event_idx;
 	r->indirect = config->indirect;
 	r->table = table_ref(table);
@@ -316,7 +320,10 @@ bool ring_arm_slow(struct ring *r)
 
 	if (!r->is_live)
 		return true;
-	is_news = r->packed ? packed_arm(r) : split_arm(r);
+	if (r->big_endian)
+		is_news = split_big_arm(r);
+	else
+		is_news = r->packed ? packed_arm(r) : split_arm(r);
 	if (r->marks.config.is_on)
 		marks_armed(r);
 	return is_news;
@@ -328,6 +335,8 @@ void ring_disarm_slow(struct ring *r)
 		return;
 	if (r->packed)
 		packed_disarm(r);
+	else if (r->big_endian)
+		split_big_disarm(r);
 	else
 		split_disarm(r);
 	if (r->marks.config.is_on)
@@ -342,7 +351,9 @@ bool ring_is_available(struct ring *r)
 		return true;
 	if (r->packed)
 		return packed_is_available(r, r->avail);
-	return (uint16_t)r->next_pos != r->avail_idx || split_refresh(r) > 0;
+	if ((uint16_t)r->next_pos != r->avail_idx)
+		return true;
+	return (r->big_endian ? split_big_refresh(r) : split_refresh(r)) > 0;
 }
 
 uint32_t ring_base(const struct ring *r)

@@ -39,6 +39,7 @@ struct ring_config {
 	uint32_t size;
 	uint32_t max_size; /* 0: RING_MAX_SIZE */
 	bool packed;
+	bool big_endian; /* a legacy driver's, split */
 	bool event_idx;
 	bool indirect;
 	bool indirect_offered; /* ... though maybe not accepted */
@@ -174,6 +175,7 @@ struct ring {
 	struct space space;   /* ... and this finds their buffers in it */
 	bool has_extras;      /* ring_took() for each request */
 	bool packed;
+	bool big_endian;
 	bool event_idx;
 	bool indirect;
 	bool signal_valid;  /* signal_pos means something */

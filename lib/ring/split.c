@@ -57,7 +57,7 @@ static inline struct split_copy split_read(const struct split_desc *d)
 	return (struct split_copy){
 		.addr = le64_read_once(&d->addr),
 		.len = le32_read_once(&d->len),
-		.rest = le32_read_once((const uint32_t *)(const void *)&d->flags),
+		.rest = le16_read_pair(&d->flags),
 	};
 }
 

@@ -124,6 +124,8 @@ uint64_t class_ops_protocol(const struct vu_device *dev)
 		bits |= BIT(WIRE_PF_SHARED_OBJECT);
 	if (ops->crypto.size)
 		bits |= BIT(WIRE_PF_CRYPTO_SESSION);
+	if (dev->cross_endian)
+		bits |= BIT(WIRE_PF_CROSS_ENDIAN);
 	if (ops->net.set_mtu)
 		bits |= BIT(WIRE_PF_MTU);
 	if (ops->net.send_rarp)

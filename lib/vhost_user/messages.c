@@ -70,7 +70,7 @@ static const struct message rows[] = {
 	ROW(NET_SET_MTU, BIT_OF(MTU), U64, 0, 0, ACK, on_net_set_mtu),
 	ROW(SET_BACKEND_REQ_FD, BIT_OF(BACKEND_REQ), NONE, 1, 1, ACK, on_set_backend_req_fd),
 	ROW(IOTLB_MSG, NEED_ACCESS_PLATFORM, IOTLB, 0, 0, ALWAYS_ACK, on_iotlb_msg),
-	ROW(SET_VRING_ENDIAN, BIT_OF(CROSS_ENDIAN), VRING_STATE, 0, 0, ACK, NULL),
+	ROW(SET_VRING_ENDIAN, BIT_OF(CROSS_ENDIAN), VRING_STATE, 0, 0, ACK, on_set_vring_endian),
 	ROW(GET_CONFIG, BIT_OF(CONFIG), CONFIG, 0, 0, OWN(CONFIG), on_get_config),
 	ROW(SET_CONFIG, BIT_OF(CONFIG), CONFIG, 0, 0, ACK, on_set_config),
 	ROW(CREATE_CRYPTO_SESSION, BIT_OF(CRYPTO_SESSION), CRYPTO, 0, 0, OWN(CRYPTO), on_create_crypto_session),

@@ -78,7 +78,8 @@ message_handler on_get_features, on_set_features, on_get_protocol_features,
 	on_set_protocol_features, on_set_owner, on_reset_owner, on_get_queue_num;
 message_handler on_set_mem_table, on_get_max_mem_slots, on_add_mem_reg, on_rem_mem_reg;
 message_handler on_set_vring_num, on_set_vring_addr, on_set_vring_base, on_get_vring_base,
-	on_set_vring_kick, on_set_vring_call, on_set_vring_err, on_set_vring_enable, on_vring_kick;
+	on_set_vring_kick, on_set_vring_call, on_set_vring_err, on_set_vring_enable, on_vring_kick,
+	on_set_vring_endian;
 message_handler on_get_config, on_set_config, on_set_backend_req_fd;
 message_handler on_set_log_base, on_set_log_fd;
 message_handler on_get_shmem_config;

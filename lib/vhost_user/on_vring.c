@@ -75,6 +75,24 @@ int on_set_vring_base(struct session *s, struct wire_msg *msg)
 	return MESSAGE_DONE;
 }
 
+int on_set_vring_endian(struct session *s, struct wire_msg *msg)
+{
+	struct wire_vring_state state = payload_state(msg);
+	struct vu_queue *q = named_queue(s, state.index);
+
+	if (!q)
+		return -EPROTO;
+	if (state.num > 1) {
+		log_peer_error(&s->dev->log,
+			       "queue %u: its byte order is 0 (little-endian) or 1, not %u",
+			       q->index, state.num);
+		return -EPROTO;
+	}
+	/* As its size, of its next start. */
+	control_set_big_endian(q, state.num);
+	return MESSAGE_DONE;
+}
+
 static int vring_start(struct session *s, struct wire_msg *msg, struct vu_queue *q)
 {
 	postcopy_ring_starts(s);

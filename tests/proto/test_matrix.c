@@ -14,6 +14,8 @@
 #include <libvu/unstable.h>
 
 #include "mem/userfault.h"
+#include <libvu/unstable.h>
+
 #include "vhost_user/messages.h"
 #include "proto/dut.h"
 
@@ -95,11 +97,15 @@ static void open_session(struct session_of_test *s, const struct message *row, e
 	}
 	if (row->need == WIRE_PF_INBAND_NOTIFICATIONS)
 		dut_config.flags = VU_DEVICE_INBAND;
+	if (row->need == WIRE_PF_CROSS_ENDIAN)
+		dut_config.flags = VU_DEVICE_LEGACY;
 	if (left_out && row->need >= 0 && row->need < WIRE_PF_END)
 		config.protocol_features &= ~(UINT64_C(1) << row->need);
 	if (left_out && row->need == NEED_PROTOCOL_FEATURES)
 		dut_config.forbidden = UINT64_C(1) << VU_F_PROTOCOL_FEATURES;
 	dut_new(&s->dut, &dut_config);
+	if (row->id == WIRE_SET_VRING_ENDIAN)
+		assert_ok(vu_device_set_cross_endian(s->dut.dev, 1));
 	dut_set_class(s->dut.dev, left_out && row->need == NEED_GPU);
 	if (row->need == WIRE_PF_SHMEM_MAP)
 		dut_give_shmem(&s->dut);

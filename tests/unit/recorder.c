@@ -96,6 +96,7 @@ STUB(on_set_vring_call)
 STUB(on_set_vring_err)
 STUB(on_set_vring_enable)
 STUB(on_vring_kick)
+STUB(on_set_vring_endian)
 STUB(on_get_config)
 STUB(on_set_config)
 STUB(on_set_backend_req_fd)
@@ -145,7 +146,7 @@ const struct expected front_end[N_FRONT_END] = {
 	{"NET_SET_MTU", 4, 8, 0, 0, REPLY_ACK, 0, H("net_set_mtu")},
 	{"SET_BACKEND_REQ_FD", 5, 0, 1, 1, REPLY_ACK, 0, H("set_backend_req_fd")},
 	{"IOTLB_MSG", IOMMU, 32, 0, 0, REPLY_ALWAYS_ACK, 0, H("iotlb_msg")},
-	{"SET_VRING_ENDIAN", 6, 8, 0, 0, REPLY_ACK, 0, NULL},
+	{"SET_VRING_ENDIAN", 6, 8, 0, 0, REPLY_ACK, 0, H("set_vring_endian")},
 	{"GET_CONFIG", 9, 12, 0, 0, REPLY_OWN, 12, H("get_config")},
 	{"SET_CONFIG", 9, 12, 0, 0, REPLY_ACK, 0, H("set_config")},
 	{"CREATE_CRYPTO_SESSION", 7, 1072, 0, 0, REPLY_OWN, 1072, H("create_crypto_session")},
