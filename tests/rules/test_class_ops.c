@@ -291,7 +291,6 @@ static void an_answer_may_come_later_from_any_thread(void **state)
 	give_elsewhere(&c, 0);
 	assert_int_equal(rig_recv_ack(&c.rig, WIRE_NET_SET_MTU), 1);
 	assert_true(rig_recv_ack(&c.rig, WIRE_GET_FEATURES) != 0);
-	/* On the device thread it may, too. */
 	send_u64(&c, WIRE_NET_SET_MTU, MTU);
 	assert_int_equal(vu_answer_give(c.answer, 0), 0);
 	assert_int_equal(rig_recv_ack(&c.rig, WIRE_NET_SET_MTU), 0);
@@ -354,7 +353,6 @@ static void an_answer_that_nobody_waits_for_any_more_is_no_harm(void **state)
 	peer_disconnect(c.rig.peer);
 	rig_pump(&c.rig);
 	assert_int_equal(c.rig.ended, 1);
-	/* Another session, which gets no answer to what it did not ask. */
 	rig_connect(&c.rig);
 	assert_ok(peer_start(c.rig.peer));
 	give_elsewhere(&c, -ESTALE);
@@ -439,6 +437,43 @@ static void an_answer_that_does_not_come_is_named(void **state)
 	rig_close(&c.rig);
 }
 
+static void *give_now(void *opaque)
+{
+	return (void *)(intptr_t)vu_answer_give(opaque, 0);
+}
+
+static void answers_race_the_end_of_sessions_and_of_the_device(void **state)
+{
+	struct classy c;
+	pthread_t thread;
+	void *ret;
+
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		open_classy(&c);
+		c.says = VU_LATER;
+		for (int j = 0; j < 3; j++) {
+			send_u64(&c, WIRE_NET_SET_MTU, MTU);
+			assert_ok(pthread_create(&thread, NULL, give_now, c.answer));
+			peer_disconnect(c.rig.peer);
+			if (j == 2)
+				break;
+			rig_pump(&c.rig);
+			assert_ok(pthread_join(thread, &ret));
+			assert_true((intptr_t)ret == 0 || (intptr_t)ret == -ESTALE);
+			rig_connect(&c.rig);
+			assert_ok(peer_start(c.rig.peer));
+		}
+		/* The last one is given while the device is freed. */
+		vu_device_detach(c.rig.dev);
+		rig_pump(&c.rig);
+		vu_device_free(c.rig.dev);
+		c.rig.dev = NULL;
+		assert_ok(pthread_join(thread, &ret));
+		rig_close(&c.rig);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +491,7 @@ int main(void)
 		cmocka_unit_test(an_answer_outlives_its_device),
 		cmocka_unit_test(a_session_can_be_drained_while_it_waits_for_an_answer),
 		cmocka_unit_test(a_front_end_that_comes_and_goes_is_not_owed_answers_without_end),
+		cmocka_unit_test(answers_race_the_end_of_sessions_and_of_the_device),
 		cmocka_unit_test(an_answer_that_does_not_come_is_named),
 	};
 
