@@ -193,14 +193,21 @@ static void count_print_json(const struct target *target, const struct counts *c
 	printf("\n }}\n");
 }
 
+static const char *count_mode(const struct way *way)
+{
+	if (way->log)
+		return way->packed ? "packed, logging" : "logging";
+	if (way->block)
+		return "blocking";
+	return way->packed ? "packed" : "split";
+}
+
 static void count_print(const struct target *target, const struct counts *counts)
 {
-	static const char *const modes[] = {"split", "packed", "blocking"};
-
 	printf("| request |");
 	for (int w = 0; w < N_WAYS; w++)
 		if (count_can(target, &count_ways[w]))
-			printf(" %s, batch %u |", modes[w / 2], count_ways[w].batch);
+			printf(" %s, batch %u |", count_mode(&count_ways[w]), count_ways[w].batch);
 	printf("\n| --- |");
 	for (int w = 0; w < N_WAYS; w++)
 		if (count_can(target, &count_ways[w]))

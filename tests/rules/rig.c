@@ -11,7 +11,7 @@
 
 #include "core/device.h"
 
-enum { RIG_SECONDS = 60 };
+enum { RIG_SECONDS = 300 };
 
 void rig_expect_errors(struct rig *rig, const char *text, uint32_t n)
 {

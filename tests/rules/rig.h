@@ -6,7 +6,7 @@
  * does with requests is set by mode; every callback is counted.  The tests see the library through
  * its public headers only.
  *
- * A test that hangs dies after a minute.  rig_close() fails if a descriptor or a mapping of
+ * A test that hangs dies after five minutes.  rig_close() fails if a descriptor or a mapping of
  * guest memory is left, or if the device logged an error that the test did not expect.
  */
 #ifndef RULES_RIG_H

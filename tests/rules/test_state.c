@@ -47,7 +47,7 @@ static void a_state_moves_from_one_device_to_another(void **state)
 static void a_large_state_moves_as_well(void **state)
 {
 	(void)state;
-	try_move(40 << 20, 0);
+	try_move(12 << 20, 0);
 	try_move(0, 60000);
 }
 
