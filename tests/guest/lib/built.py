@@ -68,5 +68,5 @@ def _configure(store, source, log):
 
 
 def _make(store, source, log, *arguments):
-    if store.run("make", ["nice", "make", "ARCH=um", *arguments], log, cwd=source):
+    if store.run("make", ["make", "ARCH=um", *arguments], log, cwd=source):
         raise Skip(f"User-mode Linux cannot be built: {first_error(log)}")
