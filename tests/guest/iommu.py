@@ -59,7 +59,8 @@ def test_intel(t):
 
 
 def test_intel_lazily(t):
-    behind(t, INTEL, "lazily", t.newer_qemu)
+    """Its reboot is known to fail (docs/iommu.md, "What is not solved"): --long tries it."""
+    behind(t, INTEL, "lazily", t.newer_qemu, reboots=t.long)
 
 
 def test_intel_passed_through(t):

