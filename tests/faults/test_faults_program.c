@@ -21,6 +21,7 @@
 
 #include "fault.h"
 #include "frontend/peer.h"
+#include "kit/folder.h"
 #include "kit/test.h"
 
 enum { QUEUES = 2, PATIENCE_MS = 20000, GRACE_MS = 200, ENOUGH = 2000 };
@@ -32,7 +33,7 @@ struct report {
 };
 
 struct trial {
-	char folder[32], socket[64], control[64];
+	char folder[FOLDER_PATH], socket[64], control[64];
 	struct report *report;
 	pid_t pid;
 	int log_fd;
@@ -235,13 +236,13 @@ static void trial_check(const struct trial *t, uint32_t nth)
 
 static void run_with_each(bool all)
 {
-	struct trial t = {.folder = "/tmp/vu-faults.XXXXXX"};
+	struct trial t = {0};
 	uint32_t calls, served = 0;
 
 	t.report = mmap(NULL, sizeof(*t.report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 			-1, 0);
 	assert_ptr_not_equal(t.report, MAP_FAILED);
-	assert_non_null(mkdtemp(t.folder));
+	folder_make(t.folder, "vu-faults");
 	snprintf(t.socket, sizeof(t.socket), "%s/s", t.folder);
 	snprintf(t.control, sizeof(t.control), "%s/c", t.folder);
 	trial_run(&t, 0, false);
@@ -257,7 +258,7 @@ static void run_with_each(bool all)
 	}
 	printf("%u calls, each failed once%s; %u programs served all the same\n", calls,
 	       all ? " with all that followed" : "", served);
-	rmdir(t.folder);
+	assert_int_equal(folder_remove(t.folder), 0);
 	munmap(t.report, sizeof(*t.report));
 }
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "frontend/peer.h"
+#include "kit/folder.h"
 #include "kit/test.h"
 
 enum { EXIT_SKIP = 77, START_TRIES = 500, BLOCK = 4096, QUEUES = 2 };
@@ -28,7 +29,7 @@ struct blk_header {
 
 struct daemon {
 	pid_t pid;
-	char dir[64];
+	char dir[FOLDER_PATH];
 	char socket[96];
 	char image[96];
 };
@@ -66,8 +67,7 @@ static int daemon_start(void **state)
 	static struct daemon d;
 	char node[256], export[256];
 
-	strcpy(d.dir, "/tmp/test-qsd-XXXXXX");
-	assert_non_null(mkdtemp(d.dir));
+	folder_make(d.dir, "test-qsd");
 	snprintf(d.socket, sizeof(d.socket), "%s/socket", d.dir);
 	snprintf(d.image, sizeof(d.image), "%s/image", d.dir);
 	make_image(d.image);
@@ -95,7 +95,7 @@ static int daemon_stop(void **state)
 	waitpid(d->pid, NULL, 0);
 	unlink(d->socket);
 	unlink(d->image);
-	return rmdir(d->dir);
+	return folder_remove(d->dir);
 }
 
 static void connect_when_it_listens(struct peer *peer, const struct daemon *d)
