@@ -179,19 +179,10 @@ static int fs_begin(struct fs *fs, struct fs_settings *settings)
 	return ret;
 }
 
-static void begin(struct vu_source *source, int fd, uint32_t events, void *opaque)
+static int opened(struct vu_program *program, uint32_t index, void *state)
 {
-	struct fs *fs = opaque;
-	struct fs_settings *settings = vu_program_settings(fs->program);
-	int ret = fs_begin(fs, settings);
-
-	(void)fd;
-	(void)events;
-	vu_source_set_timer(source, 0, 0);
-	if (ret) {
-		settings->failed = 1;
-		vu_runner_stop(vu_program_runner(fs->program));
-	}
+	(void)index;
+	return fs_begin(state, vu_program_settings(program));
 }
 
 /* --- the device --- */
@@ -251,9 +242,24 @@ static int fs_make_device(struct fs *fs)
 	ret = vu_program_add_device(fs->program, &info, &ops, fs, &fs->dev);
 	for (uint32_t i = 0; i < fs->n_queues && !ret; i++)
 		ret = fs_make_queue(fs, i);
-	if (!ret)
-		ret = vu_group_add_timer(vu_device_group(fs->dev), begin, fs, &fs->begin);
-	return ret ? ret : vu_source_set_timer(fs->begin, 1, 0);
+	return ret;
+}
+
+/* A front-end that listens is looked for again and again: its socket must stay within reach. */
+static int fs_check_connects(struct fs_settings *settings)
+{
+	if (!settings->connects || settings->sandbox == SANDBOX_LANDLOCK ||
+	    settings->sandbox == SANDBOX_NONE)
+		return 0;
+	if (settings->sandbox != SANDBOX_AUTO) {
+		fprintf(stderr,
+			"vu-fs: --connect: from --sandbox=%s the socket cannot be reached; "
+			"take landlock or none\n",
+			sandbox_names[settings->sandbox]);
+		return -EINVAL;
+	}
+	settings->sandbox = SANDBOX_LANDLOCK;
+	return 0;
 }
 
 static int create(struct vu_program *program, uint32_t index, void *state)
@@ -272,6 +278,8 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 		fprintf(stderr, "vu-fs: %s: %s\n", fs->settings->shared_dir, strerror(errno));
 		return -errno;
 	}
+	if (fs_check_connects(settings))
+		return -EINVAL;
 	fs->queues = calloc(fs->n_queues, sizeof(*fs->queues));
 	if (!fs->queues || pthread_mutex_init(&fs->lock_table, NULL) || fs_files_init(fs))
 		return -ENOMEM;
@@ -303,6 +311,7 @@ int main(int argc, char **argv)
 		.option_size = sizeof(fs_options[0]),
 		.settings = &settings,
 		VU_PROGRAM_STATE(struct fs, create, destroy),
+		.opened = opened,
 	};
 	char **expanded = fs_options_expand(&argc, argv, &settings);
 	int status;
@@ -311,5 +320,5 @@ int main(int argc, char **argv)
 		return 2;
 	status = vu_program_main(&info, argc, expanded);
 	free(expanded);
-	return status ? status : settings.failed;
+	return status;
 }

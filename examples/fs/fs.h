@@ -72,7 +72,6 @@ struct fs_settings {
 	int proc_fd;	    /* /proc/self/fd, */
 	const char *inside; /* and the directory */
 	bool inside_proc;   /* the working directory is proc_fd: there is no /proc any more */
-	int failed;	    /* the sandbox could not be entered */
 };
 
 struct fs_handle;
@@ -132,7 +131,6 @@ struct fs {
 	struct vu_program *program;
 	struct fs_queue *queues;
 	uint32_t n_queues; /* that of forgets counted */
-	struct vu_source *begin;
 
 	struct slots nodes, files;
 	struct fs_shard shards[FS_SHARDS];

@@ -116,6 +116,10 @@ struct vu_option {
  *	Device thread.
  * @device, @ops: instead of @create, for a device that is made by vu_program_add_device() of
  *	these two and needs nothing else.
+ * @opened: called for each device, in order, when all are made and all sockets are open: no
+ *	front-end was served yet, and no worker has started.  A program shuts itself in here:
+ *	threads that come later are shut in, too.  Only --connect makes sockets after it.  It may
+ *	add workers.  -errno ends the program with status 1.  NULL: there is nothing to do.
  *
  * Since: 0.1
  */
@@ -136,6 +140,7 @@ struct vu_program_info {
 	void (*reload)(void *state);
 	const struct vu_device_info *device;
 	const struct vu_ops *ops;
+	int (*opened)(struct vu_program *program, uint32_t index, void *state);
 };
 
 /**
@@ -219,7 +224,7 @@ VU_API VU_CHECK int vu_program_path(const char *path, uint32_t index, char *buff
  *
  * vu_runner_add_worker() on the program's runner; the CPUs of --cpus are given out in turn.
  *
- * Return: as vu_runner_add_worker().  Thread: main, in create.
+ * Return: as vu_runner_add_worker().  Thread: main, in create or opened.
  * Since: 0.1
  */
 VU_API VU_CHECK int vu_program_add_worker(struct vu_program *program, struct vu_group *group);

@@ -194,19 +194,31 @@ static void program_check_workers(const struct vu_program *program)
 			program->info.name);
 }
 
+/* The author's turn, between the sockets and the workers. */
+static int program_tell_opened(struct vu_program *program)
+{
+	for (uint32_t i = 0; i < program->n_sockets && program->info.opened; i++) {
+		int ret = program->info.opened(program, i, program->sockets[i].state);
+
+		if (ret < 0)
+			return program_fail(program, "the device cannot be served", ret);
+	}
+	return PROGRAM_OK;
+}
+
 static int program_run(struct vu_program *program)
 {
 	int status = program_create_devices(program);
 	int ret;
 
-	if (!status)
-		program_check_workers(program);
-
 	/* All devices first: one that cannot be made must not show up as a socket at all. */
 	for (uint32_t i = 0; i < program->n_sockets && !status; i++)
 		status = program_open_socket(program, &program->sockets[i]);
+	if (!status)
+		status = program_tell_opened(program);
 	if (status)
 		return status;
+	program_check_workers(program);
 	ret = vu_runner_run(program->runner);
 	return ret < 0 ? program_fail(program, "serving", ret) : PROGRAM_OK;
 }

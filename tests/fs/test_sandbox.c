@@ -6,7 +6,10 @@
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#include "run/sockets.h"
 
 /* CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID SETGID SETUID MKNOD SETFCAP */
 #define KEPT UINT64_C(0x880000df)
@@ -166,6 +169,42 @@ static void without_a_sandbox_it_serves_too(void **state)
 	client_stop(*state);
 }
 
+/* Again and again, from inside: so the sandbox has to leave the socket within reach. */
+static void a_front_end_that_listens_is_found_from_the_sandbox(void **state)
+{
+	struct client *c = *state;
+	char connect[128], dir[128];
+	const char *argv[] = {getenv(rig_program), connect, dir, NULL};
+	struct frontend fe;
+	struct spawned s;
+	int listener;
+
+	snprintf(connect, sizeof(connect), "--connect=%s", c->rig.socket);
+	snprintf(dir, sizeof(dir), "--shared-dir=%s", c->share);
+	listener = socket_at(c->rig.socket, SOCK_STREAM, 8);
+	spawn_start(&s, argv, NULL);
+	for (int i = 0; i < 2; i++) {
+		ask(&fe, accept(listener, NULL, NULL));
+		frontend_close(&fe);
+	}
+	spawn_stop(&s);
+	assert_int_equal(s.status, 0);
+	assert_non_null(strstr(s.err, "sandbox: landlock"));
+	close(listener);
+	spawn_free(&s);
+}
+
+static void a_sandbox_from_which_a_front_end_cannot_be_found_is_refused(void **state)
+{
+	struct client *c = *state;
+	char connect[128], dir[128];
+	const char *argv[] = {getenv(rig_program), connect, dir, "--sandbox=namespace", NULL};
+
+	snprintf(connect, sizeof(connect), "--connect=%s", c->rig.socket);
+	snprintf(dir, sizeof(dir), "--shared-dir=%s", c->share);
+	spawn_expect(argv, 1, "", "--sandbox=namespace the socket cannot be reached");
+}
+
 static void a_share_that_is_not_there_is_told(void **state)
 {
 	const char *argv[] = {getenv(rig_program), "--socket-path=/nowhere/sock",
@@ -184,6 +223,8 @@ int main(void)
 		CLIENT_TEST(in_its_sandbox_it_takes_sockets_for_calls),
 		CLIENT_TEST(under_landlock_what_leaves_the_share_is_out_of_reach),
 		CLIENT_TEST(without_a_sandbox_it_serves_too),
+		CLIENT_TEST(a_front_end_that_listens_is_found_from_the_sandbox),
+		CLIENT_TEST(a_sandbox_from_which_a_front_end_cannot_be_found_is_refused),
 		CLIENT_TEST(a_share_that_is_not_there_is_told),
 	};
 
