@@ -9,6 +9,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,28 +26,28 @@ static uint64_t blk_features(const struct blk_disk *disk)
 
 	if (disk->settings->in_order)
 		features |= UINT64_C(1) << VU_F_IN_ORDER;
-	if (disk->settings->read_only)
+	if (disk->disk_settings.read_only)
 		return features | FEATURE(RO);
 	features |= FEATURE(WRITE_ZEROES);
-	return disk->limits.discard ? features | FEATURE(DISCARD) : features;
+	return disk->disk.limits.discard ? features | FEATURE(DISCARD) : features;
 }
 
 static uint32_t blk_seg_max(const struct blk_settings *settings)
 {
 	/* Without indirect descriptors a request has to fit into the ring. */
-	return settings->queue_size - 2 < BLK_SEG_MAX ? (uint32_t)settings->queue_size - 2
-						      : BLK_SEG_MAX;
+	return settings->disk.queue_size - 2 < BLK_SEG_MAX ? (uint32_t)settings->disk.queue_size - 2
+							   : BLK_SEG_MAX;
 }
 
 static void blk_fill_config(const struct blk_disk *disk, struct virtio_blk_config *config)
 {
-	const struct blk_limits *limits = &disk->limits;
+	const struct disk_limits *limits = &disk->disk.limits;
 	uint8_t exponent = 0;
 
 	while (limits->block << exponent < limits->physical)
 		exponent++;
 	*config = (struct virtio_blk_config){
-		.capacity = htole64(atomic_load(&disk->bytes) / BLK_SECTOR),
+		.capacity = htole64(atomic_load(&disk->disk.bytes) / BLK_SECTOR),
 		.seg_max = htole32(blk_seg_max(disk->settings)),
 		.blk_size = htole32(limits->block),
 		.physical_block_exp = exponent,
@@ -55,14 +56,14 @@ static void blk_fill_config(const struct blk_disk *disk, struct virtio_blk_confi
 		.wce = 1,
 		.num_queues = htole16((uint16_t)disk->n_queues),
 	};
-	if (disk->settings->read_only)
+	if (disk->disk_settings.read_only)
 		return;
-	config->max_write_zeroes_sectors = htole32(BLK_MAX_ZEROES / BLK_SECTOR);
-	config->max_write_zeroes_seg = htole32(BLK_MAX_RANGES);
+	config->max_write_zeroes_sectors = htole32(DISK_MAX_ZEROES / BLK_SECTOR);
+	config->max_write_zeroes_seg = htole32(DISK_MAX_RANGES);
 	config->write_zeroes_may_unmap = limits->discard;
 	if (limits->discard) {
-		config->max_discard_sectors = htole32(BLK_MAX_DISCARD / BLK_SECTOR);
-		config->max_discard_seg = htole32(BLK_MAX_RANGES);
+		config->max_discard_sectors = htole32(DISK_MAX_DISCARD / BLK_SECTOR);
+		config->max_discard_seg = htole32(DISK_MAX_RANGES);
 		config->discard_sector_alignment = htole32(limits->physical / BLK_SECTOR);
 	}
 }
@@ -105,8 +106,8 @@ static void session_end(struct vu_device *dev, int why, void *opaque)
 
 	(void)dev;
 	(void)why;
-	for (uint32_t i = 0; i < disk->n_queues && disk->backend->session_end; i++)
-		disk->backend->session_end(&disk->queues[i]);
+	for (uint32_t i = 0; i < disk->n_queues && disk->disk.backend->session_end; i++)
+		disk->disk.backend->session_end(&disk->queues[i].disk);
 }
 
 /* SIGHUP: is the file larger, or smaller? */
@@ -116,15 +117,15 @@ static void reload(void *state)
 	uint64_t bytes, capacity;
 	int ret;
 
-	if (!disk->backend->size)
+	if (!disk->disk.backend->size)
 		return;
-	ret = disk->backend->size(disk, &bytes);
+	ret = disk->disk.backend->size(&disk->disk, &bytes);
 	if (ret) {
 		vu_device_logf(disk->dev, VU_LOG_WARNING, "size: %s", strerror(-ret));
 		return;
 	}
 	capacity = htole64(bytes / BLK_SECTOR);
-	atomic_store(&disk->bytes, bytes);
+	atomic_store(&disk->disk.bytes, bytes);
 	vu_config_set(disk->dev, offsetof(struct virtio_blk_config, capacity), &capacity, 8);
 }
 
@@ -133,14 +134,16 @@ static int blk_make_queue(struct blk_disk *disk, uint32_t index, struct vu_progr
 	struct blk_queue *q = &disk->queues[index];
 	int ret;
 
-	q->disk = disk;
+	q->blk = disk;
+	q->disk.disk = &disk->disk;
+	q->disk.dev = disk->dev;
 	q->vq = vu_device_queue(disk->dev, index);
-	ret = vu_group_new(&q->group);
+	ret = vu_group_new(&q->disk.group);
 	if (!ret)
-		ret = vu_queue_set_group(vu_device_queue(disk->dev, index), q->group);
-	if (!ret && disk->backend->queue_init)
-		ret = disk->backend->queue_init(q);
-	return ret ? ret : vu_program_add_worker(program, q->group);
+		ret = vu_queue_set_group(q->vq, q->disk.group);
+	if (!ret && disk->disk.backend->queue_init)
+		ret = disk->disk.backend->queue_init(&q->disk);
+	return ret ? ret : vu_program_add_worker(program, q->disk.group);
 }
 
 static int blk_make_device(struct blk_disk *disk, struct vu_program *program)
@@ -164,9 +167,9 @@ static int blk_make_device(struct blk_disk *disk, struct vu_program *program)
 		.config = &config,
 		.config_writable = &writable,
 		.config_size = CONFIG_SIZE,
-		.max_queue_size = (uint32_t)disk->settings->queue_size,
+		.max_queue_size = (uint32_t)disk->settings->disk.queue_size,
 		.max_segs = BLK_MAX_SEGS,
-		.priv_size = sizeof(struct blk_io),
+		.priv_size = sizeof(struct disk_io),
 		.flags = VU_DEVICE_LEGACY,
 	};
 	int ret;
@@ -175,6 +178,28 @@ static int blk_make_device(struct blk_disk *disk, struct vu_program *program)
 	ret = vu_program_add_device(program, &info, &ops, disk, &disk->dev);
 	for (uint32_t i = 0; i < disk->n_queues && !ret; i++)
 		ret = blk_make_queue(disk, i, program);
+	return ret;
+}
+
+static int blk_open(struct blk_disk *disk, uint32_t index)
+{
+	const struct blk_settings *settings = disk->settings;
+	const struct vu_option_list *files = &settings->files;
+	int ret;
+
+	disk->disk_settings = settings->disk;
+	disk->disk.settings = &disk->disk_settings;
+	if (files->n == 1)
+		disk->disk_settings.path = files->values[0];
+	else if (index < files->n)
+		disk->disk_settings.path = files->values[index];
+	if (settings->backend == &disk_backend_file && !disk->disk_settings.path) {
+		fprintf(stderr, "vu-blk: no --blk-file for socket %u\n", index + 1);
+		return -EINVAL;
+	}
+	ret = settings->backend->open(&disk->disk);
+	if (!ret)
+		disk->disk.backend = settings->backend;
 	return ret;
 }
 
@@ -189,11 +214,8 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 	disk->queues = calloc(disk->n_queues, sizeof(*disk->queues));
 	if (!disk->queues)
 		return -ENOMEM;
-	ret = settings->backend->open(disk, index);
-	if (ret)
-		return ret;
-	disk->backend = settings->backend;
-	return blk_make_device(disk, program);
+	ret = blk_open(disk, index);
+	return ret ? ret : blk_make_device(disk, program);
 }
 
 static void destroy(void *state)
@@ -203,12 +225,12 @@ static void destroy(void *state)
 	for (uint32_t i = 0; i < disk->n_queues && disk->queues; i++) {
 		struct blk_queue *q = &disk->queues[i];
 
-		if (disk->backend && disk->backend->queue_fini)
-			disk->backend->queue_fini(q);
-		vu_group_free(q->group);
+		if (disk->disk.backend && disk->disk.backend->queue_fini)
+			disk->disk.backend->queue_fini(&q->disk);
+		vu_group_free(q->disk.group);
 	}
-	if (disk->backend)
-		disk->backend->close(disk);
+	if (disk->disk.backend)
+		disk->disk.backend->close(&disk->disk);
 	free(disk->queues);
 }
 
@@ -220,7 +242,7 @@ static int set_block(const char *value, void *opaque)
 
 	if (ret)
 		return ret;
-	settings->block = (uint32_t)block;
+	settings->disk.block = (uint32_t)block;
 	return block & (block - 1) ? -EINVAL : 0;
 }
 
@@ -238,8 +260,8 @@ static int set_serial(const char *value, void *opaque)
 
 static int set_backend(const char *value, void *opaque)
 {
-	static const struct blk_backend *const backends[] = {&blk_backend_file, &blk_backend_memory,
-							     &blk_backend_null};
+	static const struct disk_backend *const backends[] = {
+		&disk_backend_file, &disk_backend_memory, &disk_backend_null};
 	struct blk_settings *settings = opaque;
 
 	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
@@ -250,32 +272,30 @@ static int set_backend(const char *value, void *opaque)
 	return -EINVAL;
 }
 
-/* By enum blk_locking. */
-static const char *const locking_choices[] = {"auto", "on", "off", NULL};
-
 static const struct vu_option options[] = {
 	{VU_OPTION_LIST("blk-file", "PATH", "file or block device; repeated: one for each socket",
 			struct blk_settings, files, 0)},
 	{VU_OPTION_CHOICE("locking", "WHEN",
 			  "keep others from the image: on, off or auto (default): if it can be",
-			  struct blk_settings, locking, locking_choices)},
+			  struct blk_settings, disk.locking, disk_locking_choices)},
 	{VU_OPTION_FLAG("read-only", "refuse what would change it", struct blk_settings,
-			read_only)},
+			disk.read_only)},
 	{VU_OPTION_NUMBER("num-queues", "N", "queues, with a thread for each (default 1)",
 			  struct blk_settings, n_queues, 1, MAX_QUEUES)},
 	{VU_OPTION_NUMBER("queue-size", "N", "longest ring taken, in entries (default 1024)",
-			  struct blk_settings, queue_size, MIN_QUEUE_SIZE, MAX_QUEUE_SIZE)},
+			  struct blk_settings, disk.queue_size, MIN_QUEUE_SIZE, MAX_QUEUE_SIZE)},
 	{.name = "serial",
 	 .argument = "TEXT",
 	 .help = "at most 20 characters (default: vu-blk)",
 	 .valid = "at most 20 characters",
 	 .set = set_serial},
-	{VU_OPTION_FLAG("direct", "bypass the page cache (O_DIRECT)", struct blk_settings, direct)},
+	{VU_OPTION_FLAG("direct", "bypass the page cache (O_DIRECT)", struct blk_settings,
+			disk.direct)},
 	{VU_OPTION_FLAG("iopoll", "with --direct: poll the disk for what is done, where it can",
-			struct blk_settings, polled)},
+			struct blk_settings, disk.polled)},
 	{VU_OPTION_FLAG("register-memory",
 			"with --direct: pin the guest's memory, to look it up once",
-			struct blk_settings, fixed)},
+			struct blk_settings, disk.fixed)},
 	{.name = "logical-block-size",
 	 .argument = "BYTES",
 	 .help = "512 to 4096 (default: what suits the file)",
@@ -289,7 +309,7 @@ static const struct vu_option options[] = {
 	{VU_OPTION_FLAG("in-order", "offer VIRTIO_F_IN_ORDER: requests end in the order they came",
 			struct blk_settings, in_order)},
 	{VU_OPTION_NUMBER("size", "BYTES", "of memory or null; K, M, G, T may follow (default 1G)",
-			  struct blk_settings, size, BLK_SECTOR, UINT64_C(1) << 62)},
+			  struct blk_settings, disk.size, BLK_SECTOR, UINT64_C(1) << 62)},
 	{.name = NULL},
 };
 
@@ -297,10 +317,9 @@ int main(int argc, char **argv)
 {
 	static const char *const features[] = {"read-only", "blk-file", NULL};
 	struct blk_settings settings = {
-		.backend = &blk_backend_file,
-		.size = 1 << 30,
+		.disk = {.program = "vu-blk", .size = 1 << 30, .queue_size = 1024},
+		.backend = &disk_backend_file,
 		.n_queues = 1,
-		.queue_size = 1024,
 		.serial = "vu-blk",
 	};
 	const struct vu_program_info info = {

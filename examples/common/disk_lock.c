@@ -7,7 +7,7 @@
  * enum deed.  All of them are shared locks, so that many can hold the same byte; whether somebody
  * has it is asked by a test for an exclusive one.  No state but the file's.  Device thread.
  */
-#include "blk_file.h"
+#include "disk_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,38 +76,41 @@ static int lock_try(int fd, bool writes)
 	return ret == -EACCES ? -EAGAIN : ret;
 }
 
+const char *const disk_locking_choices[] = {"auto", "on", "off", NULL};
+
 static bool lock_is_impossible(int error)
 {
 	return error == -ENOLCK || error == -EOPNOTSUPP || error == -ENOSYS || error == -EINVAL;
 }
 
-int lock_image(int fd, const char *path, const struct blk_settings *settings)
+int lock_image(int fd, const struct disk_settings *settings)
 {
 	const struct timespec wait = {.tv_nsec = LOCK_WAIT_MS * 1000000L};
 	int ret = -EAGAIN;
 
-	if (settings->locking == BLK_LOCKING_OFF)
+	if (settings->locking == DISK_LOCKING_OFF)
 		return 0;
 	for (int i = 0; ret == -EAGAIN && i < LOCK_TRIES; i++) {
 		if (i)
 			nanosleep(&wait, NULL);
 		ret = lock_try(fd, !settings->read_only);
 	}
-	if (lock_is_impossible(ret) && settings->locking == BLK_LOCKING_AUTO) {
+	if (lock_is_impossible(ret) && settings->locking == DISK_LOCKING_AUTO) {
 		fprintf(stderr,
-			"vu-blk: %s: cannot be locked here (%s): see to it that nobody else writes "
+			"%s: %s: cannot be locked here (%s): see to it that nobody else writes "
 			"to it\n",
-			path, strerror(-ret));
+			settings->program, settings->path, strerror(-ret));
 		return 0;
 	}
 	if (ret == -EAGAIN)
 		fprintf(stderr,
-			"vu-blk: %s: in use by another process, or by another socket of this one"
+			"%s: %s: in use by another process, or by another socket of this one"
 			"%s: end that first (or: --read-only for all of them; --locking=off if "
 			"they know of each other)\n",
-			path, settings->read_only ? ", which writes to it" : "");
+			settings->program, settings->path,
+			settings->read_only ? ", which writes to it" : "");
 	else if (ret)
-		fprintf(stderr, "vu-blk: %s: cannot be locked: %s (--locking=off does without)\n",
-			path, strerror(-ret));
+		fprintf(stderr, "%s: %s: cannot be locked: %s (--locking=off does without)\n",
+			settings->program, settings->path, strerror(-ret));
 	return ret == -EAGAIN ? -EBUSY : ret;
 }

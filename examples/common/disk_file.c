@@ -2,7 +2,7 @@
 /*
  * Back-end file: opens a file or block device and finds out what suits it.  Device thread.
  */
-#include "blk_file.h"
+#include "disk_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,9 +24,9 @@ static bool is_power_of_two(uint64_t n)
 	return n && !(n & (n - 1));
 }
 
-static int file_size(const struct blk_disk *disk, uint64_t *bytes)
+static int file_size(const struct disk *disk, uint64_t *bytes)
 {
-	const struct blk_file *file = disk->file;
+	const struct disk_file *file = disk->file;
 	uint32_t block = disk->limits.block;
 	struct stat st;
 
@@ -37,20 +37,21 @@ static int file_size(const struct blk_disk *disk, uint64_t *bytes)
 		return -errno;
 	if (*bytes < block)
 		fprintf(stderr,
-			"vu-blk: %s: not even one block of %u bytes, a disk of size 0; give it a "
+			"%s: %s: not even one block of %u bytes, a disk of size 0; give it a "
 			"size (truncate -s 1G)\n",
-			file->path, block);
+			disk->settings->program, disk->settings->path, block);
 	else if (*bytes % block)
 		fprintf(stderr,
-			"vu-blk: %s: the guest does not see its last %" PRIu64
+			"%s: %s: the guest does not see its last %" PRIu64
 			" bytes: a size of %" PRIu64 " is no multiple of %u\n",
-			file->path, *bytes % block, *bytes, block);
+			disk->settings->program, disk->settings->path, *bytes % block, *bytes,
+			block);
 	*bytes -= *bytes % block;
 	return 0;
 }
 
 /* What reads and writes past the page cache have to be aligned to. */
-static void file_find_alignment(struct blk_file *file)
+static void file_find_alignment(struct disk_file *file)
 {
 	int block = 0;
 
@@ -73,22 +74,22 @@ static void file_find_alignment(struct blk_file *file)
 }
 
 /* A file system in memory answers at once, and does not know RWF_NOWAIT. */
-static enum blk_now file_find_now(const struct blk_file *file)
+static enum disk_now file_find_now(const struct disk_file *file)
 {
 	struct statfs fs;
 
 	if (file->direct || file->is_block || fstatfs(file->fd, &fs) < 0)
-		return file->direct ? BLK_NOW_NEVER : BLK_NOW_CACHED;
-	return fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC ? BLK_NOW_ALWAYS
-								    : BLK_NOW_CACHED;
+		return file->direct ? DISK_NOW_NEVER : DISK_NOW_CACHED;
+	return fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC ? DISK_NOW_ALWAYS
+								    : DISK_NOW_CACHED;
 }
 
-static void file_find_limits(struct blk_disk *disk, const struct stat *st)
+static void file_find_limits(struct disk *disk, const struct stat *st)
 {
-	const struct blk_file *file = disk->file;
-	struct blk_limits *limits = &disk->limits;
+	const struct disk_file *file = disk->file;
+	struct disk_limits *limits = &disk->limits;
 	unsigned int physical = (unsigned int)st->st_blksize, optimal = 0;
-	int block = BLK_SECTOR;
+	int block = DISK_SECTOR;
 
 	if (file->is_block) {
 		ioctl(file->fd, BLKSSZGET, &block);
@@ -97,7 +98,7 @@ static void file_find_limits(struct blk_disk *disk, const struct stat *st)
 	}
 	limits->block = disk->settings->block;
 	if (!limits->block) {
-		limits->block = block > BLK_SECTOR ? (uint32_t)block : BLK_SECTOR;
+		limits->block = block > DISK_SECTOR ? (uint32_t)block : DISK_SECTOR;
 		if (file->direct && file->io_align > limits->block && file->io_align <= PAGE)
 			limits->block = file->io_align;
 	}
@@ -108,7 +109,7 @@ static void file_find_limits(struct blk_disk *disk, const struct stat *st)
 }
 
 /* A hole beyond the end changes nothing, but tells whether there can be holes. */
-static bool file_can_discard(const struct blk_disk *disk, const struct stat *st)
+static bool file_can_discard(const struct disk *disk, const struct stat *st)
 {
 	if (disk->settings->read_only)
 		return false;
@@ -117,27 +118,28 @@ static bool file_can_discard(const struct blk_disk *disk, const struct stat *st)
 			 (st->st_size + PAGE - 1) / PAGE * PAGE, PAGE) == 0;
 }
 
-static int file_fail(const struct blk_file *file, const char *why, int error)
+static int file_fail(const struct disk_settings *settings, const char *why, int error)
 {
-	fprintf(stderr, "vu-blk: %s: %s\n", file->path, why ? why : strerror(-error));
+	fprintf(stderr, "%s: %s: %s\n", settings->program, settings->path,
+		why ? why : strerror(-error));
 	return error;
 }
 
-static int file_open_fds(struct blk_file *file, const struct blk_settings *settings)
+static int file_open_fds(struct disk_file *file, const struct disk_settings *settings)
 {
 	int flags = (settings->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC;
 	struct stat st;
 	int ret;
 
 	/* Before it is opened: opening a FIFO or a terminal could wait. */
-	if (stat(file->path, &st) < 0)
-		return file_fail(file, NULL, -errno);
+	if (stat(settings->path, &st) < 0)
+		return file_fail(settings, NULL, -errno);
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return file_fail(file, "neither a file nor a block device", -EINVAL);
-	file->buffered_fd = open(file->path, flags);
+		return file_fail(settings, "neither a file nor a block device", -EINVAL);
+	file->buffered_fd = open(settings->path, flags);
 	if (file->buffered_fd < 0)
-		return file_fail(file, NULL, -errno);
-	ret = lock_image(file->buffered_fd, file->path, settings);
+		return file_fail(settings, NULL, -errno);
+	ret = lock_image(file->buffered_fd, settings);
 	if (ret)
 		return ret;
 	file->fd = file->buffered_fd;
@@ -145,16 +147,16 @@ static int file_open_fds(struct blk_file *file, const struct blk_settings *setti
 	file->direct = settings->direct;
 	if (!file->direct)
 		return 0;
-	file->fd = open(file->path, flags | O_DIRECT);
+	file->fd = open(settings->path, flags | O_DIRECT);
 	if (file->fd < 0)
-		return file_fail(file, errno == EINVAL ? "cannot be opened for --direct" : NULL,
+		return file_fail(settings, errno == EINVAL ? "cannot be opened for --direct" : NULL,
 				 -errno);
 	return 0;
 }
 
-static void file_close(struct blk_disk *disk)
+static void file_close(struct disk *disk)
 {
-	struct blk_file *file = disk->file;
+	struct disk_file *file = disk->file;
 
 	if (!file)
 		return;
@@ -166,54 +168,43 @@ static void file_close(struct blk_disk *disk)
 	disk->file = NULL;
 }
 
-static const char *file_path(const struct blk_settings *settings, uint32_t index)
+static int file_probe(struct disk *disk)
 {
-	if (settings->files.n == 1)
-		return settings->files.values[0];
-	return index < settings->files.n ? settings->files.values[index] : NULL;
-}
-
-static int file_probe(struct blk_disk *disk)
-{
-	struct blk_file *file = disk->file;
+	const struct disk_settings *settings = disk->settings;
+	struct disk_file *file = disk->file;
 	uint64_t bytes;
 	struct stat st;
 	int ret;
 
 	if (fstat(file->buffered_fd, &st) < 0)
-		return file_fail(file, NULL, -errno);
-	file->now[BLK_READ] = file->now[BLK_WRITE] = (int)file_find_now(file);
+		return file_fail(settings, NULL, -errno);
+	file->now[DISK_READ] = file->now[DISK_WRITE] = (int)file_find_now(file);
 	file_find_alignment(file);
-	if (disk->settings->polled)
-		file->polled_max = polled_max(file);
-	if (disk->settings->fixed && !file->direct)
-		fprintf(stderr, "vu-blk: --register-memory: it needs --direct; going on without\n");
+	if (settings->polled)
+		file->polled_max = polled_max(disk);
+	if (settings->fixed && !file->direct)
+		fprintf(stderr, "%s: --register-memory: it needs --direct; going on without\n",
+			settings->program);
 	file_find_limits(disk, &st);
 	disk->limits.discard = file_can_discard(disk, &st);
+	disk->limits.zeroes = disk->limits.discard && !file->is_block;
 	file->first[PLAN_DISCARD] = !file->is_block; /* their first way is none for files */
 	ret = file_size(disk, &bytes);
 	if (ret)
-		return file_fail(file, NULL, ret);
+		return file_fail(settings, NULL, ret);
 	atomic_store(&disk->bytes, bytes);
 	/* More likely a wrong path than a disk that is to grow. */
 	return bytes ? 0 : -EINVAL;
 }
 
-static int file_open(struct blk_disk *disk, uint32_t index)
+static int file_open(struct disk *disk)
 {
-	const char *path = file_path(disk->settings, index);
-	struct blk_file *file;
+	struct disk_file *file = calloc(1, sizeof(*file));
 	int ret;
 
-	if (!path) {
-		fprintf(stderr, "vu-blk: no --blk-file for socket %u\n", index + 1);
-		return -EINVAL;
-	}
-	file = calloc(1, sizeof(*file));
 	if (!file)
 		return -ENOMEM;
 	disk->file = file;
-	file->path = path;
 	file->fd = file->buffered_fd = -1;
 	ret = file_open_fds(file, disk->settings);
 	if (!ret)
@@ -223,7 +214,7 @@ static int file_open(struct blk_disk *disk, uint32_t index)
 	return ret;
 }
 
-const struct blk_backend blk_backend_file = {
+const struct disk_backend disk_backend_file = {
 	.name = "file",
 	.open = file_open,
 	.close = file_close,

@@ -4,19 +4,20 @@
  * page cache (--direct) they may be aligned too little: then through a bounce buffer; and where the
  * place on the disk is, through the page cache after all.  Queue thread.
  */
-#include "blk_file.h"
+#include "disk_file.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { NOW_PENALTY_MAX = 64, HEADER = sizeof(struct virtio_blk_outhdr) };
+enum { NOW_PENALTY_MAX = 64 };
 
 static uint32_t transfer_n_segs(const struct vu_req *req)
 {
-	const struct blk_io *io = req->priv;
+	const struct disk_io *io = req->priv;
 
-	return io->type == BLK_WRITE ? req->n_readable : req->n_writable;
+	return io->type == DISK_WRITE ? req->n_readable : req->n_writable;
 }
 
 /* Room that its segments need in u->iovs, at most. */
@@ -24,7 +25,8 @@ static uint32_t transfer_iovs(const struct vu_req *req)
 {
 	uint32_t n = transfer_n_segs(req);
 
-	return n < URING_IOVS ? n : URING_IOVS;
+	/* One more, for a buffer instead of them. */
+	return n < URING_IOVS ? n + 1 : URING_IOVS;
 }
 
 /* As vu_iov_slice(), but the first max segments if there are more. */
@@ -51,35 +53,54 @@ static int transfer_slice(const struct iovec *segs, uint64_t skip, uint64_t len,
 	return n;
 }
 
+/* What is left of memory that is not the guest's. */
+static int transfer_buffer(struct uring *u, const struct disk_io *io, const struct iovec **iov)
+{
+	struct iovec *slot = &u->iovs[u->iovs_used];
+
+	if (u->iovs_used == URING_IOVS)
+		return -ENOSPC;
+	slot->iov_base = (unsigned char *)io->buffer + io->done;
+	slot->iov_len = io->len - io->done;
+	*iov = slot;
+	return 1;
+}
+
 /*
  * The segments of what is left to transfer, as many as the kernel takes at once: n, or -ENOSPC if
- * there is no room to write them down.  Mostly they are the request's own, since drivers put header
- * and status into segments apart.
+ * there is no room to write them down.  Mostly they are the request's own, since drivers put what
+ * comes before and after the data into segments apart.
  */
 static int transfer_segments(struct uring *u, const struct vu_req *req, const struct iovec **iov)
 {
-	const struct blk_io *io = req->priv;
-	bool write = io->type == BLK_WRITE;
+	const struct disk_io *io = req->priv;
+	bool write = io->type == DISK_WRITE;
 	const struct iovec *segs = write ? req->readable : req->writable;
+	uint64_t rest = (write ? req->readable_len : req->writable_len) - io->skip - io->len;
 	uint32_t n = transfer_n_segs(req);
 
-	if (!io->done && segs[write ? 0 : n - 1].iov_len == (write ? HEADER : 1)) {
-		*iov = segs + write;
-		return (int)(n - 1 < URING_IOVS ? n - 1 : URING_IOVS);
+	if (io->buffer)
+		return transfer_buffer(u, io, iov);
+	if (!io->done && (!io->skip || segs[0].iov_len == io->skip) &&
+	    (!rest || segs[n - 1].iov_len == rest)) {
+		*iov = segs + !!io->skip;
+		n -= !!io->skip + !!rest;
+		return (int)(n < URING_IOVS ? n : URING_IOVS);
 	}
 	if (transfer_iovs(req) > URING_IOVS - u->iovs_used)
 		return -ENOSPC;
 	*iov = &u->iovs[u->iovs_used];
-	return transfer_slice(segs, io->done + (write ? HEADER : 0), io->len - io->done,
-			      &u->iovs[u->iovs_used], URING_IOVS);
+	return transfer_slice(segs, io->done + io->skip, io->len - io->done, &u->iovs[u->iovs_used],
+			      URING_IOVS);
 }
 
 /* The page cache does not have it, or the file system cannot say: don't ask for a while, or ever.
  */
-static void transfer_now_failed(struct uring *u, const struct blk_io *io, ssize_t ret)
+static void transfer_now_failed(struct uring *u, const struct disk_io *io, ssize_t ret)
 {
 	if (ret < 0 && errno == EOPNOTSUPP) {
-		atomic_store_explicit(&u->file->now[io->type], BLK_NOW_NEVER, memory_order_relaxed);
+		atomic_store_explicit(&u->file->now[io->type], DISK_NOW_NEVER,
+				      memory_order_relaxed);
 		return;
 	}
 	u->now_penalty = u->now_penalty ? 2 * u->now_penalty : 1;
@@ -88,10 +109,10 @@ static void transfer_now_failed(struct uring *u, const struct blk_io *io, ssize_
 	u->now_skip = u->now_penalty;
 }
 
-static ssize_t transfer_at_once(const struct blk_file *file, const struct blk_io *io,
+static ssize_t transfer_at_once(const struct disk_file *file, const struct disk_io *io,
 				const struct iovec *iov, int n, int flags)
 {
-	bool write = io->type == BLK_WRITE;
+	bool write = io->type == DISK_WRITE;
 	off_t at = (off_t)io->offset;
 
 	/* Without a list to be fetched and checked it takes the kernel less time. */
@@ -104,20 +125,20 @@ static ssize_t transfer_at_once(const struct blk_file *file, const struct blk_io
 /* What is missing after it goes the usual way. */
 bool transfer_now(struct uring *u, struct vu_req *req)
 {
-	struct blk_io *io = req->priv;
+	struct disk_io *io = req->priv;
 	const struct iovec *iov;
 	ssize_t ret;
 	int n, now;
 
-	if (io->type > BLK_WRITE || io->sync)
+	if (io->type > DISK_WRITE || io->sync)
 		return false;
 	now = atomic_load_explicit(&u->file->now[io->type], memory_order_relaxed);
-	if (now == BLK_NOW_NEVER || (u->now_skip && u->now_skip--))
+	if (now == DISK_NOW_NEVER || (u->now_skip && u->now_skip--))
 		return false;
 	n = transfer_segments(u, req, &iov);
 	if (n < 0)
 		return false;
-	ret = transfer_at_once(u->file, io, iov, n, now == BLK_NOW_CACHED ? RWF_NOWAIT : 0);
+	ret = transfer_at_once(u->file, io, iov, n, now == DISK_NOW_CACHED ? RWF_NOWAIT : 0);
 	if (ret > 0)
 		io->done = (uint64_t)ret;
 	if (io->done < io->len) {
@@ -128,7 +149,7 @@ bool transfer_now(struct uring *u, struct vu_req *req)
 	return true;
 }
 
-static bool transfer_is_aligned(const struct blk_file *file, const struct iovec *iov, int n)
+static bool transfer_is_aligned(const struct disk_file *file, const struct iovec *iov, int n)
 {
 	for (int i = 0; i < n; i++)
 		if ((uintptr_t)iov[i].iov_base & (file->mem_align - 1) ||
@@ -138,7 +159,7 @@ static bool transfer_is_aligned(const struct blk_file *file, const struct iovec 
 }
 
 /* 1; 0 when they are all in use; -ENOMEM. */
-static int transfer_get_bounce(struct uring *u, struct blk_io *io)
+static int transfer_get_bounce(struct uring *u, struct disk_io *io)
 {
 	size_t align = u->file->mem_align > 4096 ? u->file->mem_align : 4096;
 
@@ -160,7 +181,7 @@ static int transfer_get_bounce(struct uring *u, struct blk_io *io)
 /* Some of the rest through a bounce buffer.  1, 0 or -errno. */
 static int transfer_bounce(struct uring *u, struct vu_req *req, struct iovec *iov)
 {
-	struct blk_io *io = req->priv;
+	struct disk_io *io = req->priv;
 	uint64_t left = io->len - io->done;
 	int ret = transfer_get_bounce(u, io);
 
@@ -168,14 +189,16 @@ static int transfer_bounce(struct uring *u, struct vu_req *req, struct iovec *io
 		return ret;
 	iov->iov_base = io->bounce;
 	iov->iov_len = left < URING_BOUNCE_SIZE ? left : URING_BOUNCE_SIZE;
-	if (io->type == BLK_WRITE)
-		vu_req_read(req, HEADER + io->done, io->bounce, iov->iov_len);
+	if (io->type == DISK_WRITE && io->buffer)
+		memcpy(io->bounce, (unsigned char *)io->buffer + io->done, iov->iov_len);
+	else if (io->type == DISK_WRITE)
+		vu_req_read(req, io->skip + io->done, io->bounce, iov->iov_len);
 	return 1;
 }
 
 void transfer_end(struct uring *u, struct vu_req *req)
 {
-	struct blk_io *io = req->priv;
+	struct disk_io *io = req->priv;
 
 	if (io->bounce)
 		u->free_bounces[u->n_free_bounces++] = io->bounce;
@@ -185,8 +208,8 @@ void transfer_end(struct uring *u, struct vu_req *req)
 /* Which of the files; iov may be replaced by a bounce buffer.  Or -EAGAIN for none now, -ENOMEM. */
 static int transfer_choose(struct uring *u, struct vu_req *req, const struct iovec **iov, int *n)
 {
-	const struct blk_file *file = u->file;
-	struct blk_io *io = req->priv;
+	const struct disk_file *file = u->file;
+	struct disk_io *io = req->priv;
 	struct iovec *slot = &u->iovs[u->iovs_used];
 	int ret;
 
@@ -208,19 +231,19 @@ static int transfer_choose(struct uring *u, struct vu_req *req, const struct iov
 }
 
 /* buffer: the registered one that *iov lies in, or -1. */
-static void transfer_prepare(struct io_uring_sqe *sqe, const struct blk_io *io,
+static void transfer_prepare(struct io_uring_sqe *sqe, const struct disk_io *io,
 			     const struct iovec *iov, unsigned int n, int buffer)
 {
 	uint64_t at = io->offset + io->done;
 	unsigned int len = (unsigned int)iov->iov_len;
 
-	if (io->type == BLK_WRITE && buffer >= 0)
+	if (io->type == DISK_WRITE && buffer >= 0)
 		io_uring_prep_write_fixed(sqe, 0, iov->iov_base, len, at, buffer);
 	else if (buffer >= 0)
 		io_uring_prep_read_fixed(sqe, 0, iov->iov_base, len, at, buffer);
-	else if (io->type == BLK_WRITE && n == 1)
+	else if (io->type == DISK_WRITE && n == 1)
 		io_uring_prep_write(sqe, 0, iov->iov_base, len, at);
-	else if (io->type == BLK_WRITE)
+	else if (io->type == DISK_WRITE)
 		io_uring_prep_writev(sqe, 0, iov, n, at);
 	else if (n == 1)
 		io_uring_prep_read(sqe, 0, iov->iov_base, len, at);
@@ -232,7 +255,7 @@ static void transfer_prepare(struct io_uring_sqe *sqe, const struct blk_io *io,
 int transfer_step(struct uring *u, struct vu_req *req)
 {
 	enum uring_lane lane = LANE_EVENTS;
-	struct blk_io *io = req->priv;
+	struct disk_io *io = req->priv;
 	const struct iovec *iov;
 	struct io_uring_sqe *sqe;
 	int n, file, buffer = -1;
@@ -261,8 +284,8 @@ int transfer_step(struct uring *u, struct vu_req *req)
 
 int transfer_result(struct uring *u, struct vu_req *req, int res)
 {
-	struct blk_io *io = req->priv;
-	bool write = io->type == BLK_WRITE;
+	struct disk_io *io = req->priv;
+	bool write = io->type == DISK_WRITE;
 
 	if (res == -EINVAL && u->file->direct && !io->buffered) {
 		io->buffered = true; /* it wants some alignment that we don't know of */
@@ -270,8 +293,10 @@ int transfer_result(struct uring *u, struct vu_req *req, int res)
 	}
 	if (res <= 0) /* 0: the file has become shorter */
 		return uring_failed(u, write ? "write" : "read", res ? res : -ENODATA);
-	if (io->bounce && !write)
-		vu_req_write(req, io->done, io->bounce, (size_t)res);
+	if (io->bounce && !write && io->buffer)
+		memcpy((unsigned char *)io->buffer + io->done, io->bounce, (size_t)res);
+	else if (io->bounce && !write)
+		vu_req_write(req, io->skip + io->done, io->bounce, (size_t)res);
 	io->done += (uint64_t)res;
-	return io->done < io->len ? URING_MORE : VIRTIO_BLK_S_OK;
+	return io->done < io->len ? URING_MORE : DISK_OK;
 }

@@ -3,7 +3,7 @@
  * Back-end file with --iopoll: a ring (IORING_SETUP_IOPOLL) whose transfers end without an
  * interrupt, because the queue's thread asks the disk for them until they have.
  */
-#include "blk_file.h"
+#include "disk_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -21,7 +21,7 @@
 enum { POLLED_PAGE = 4096, POLLED_MAX = 256 << 10 };
 
 /* The disk under an open file. */
-static int polled_find_disk(const struct blk_file *file, char *path, size_t size)
+static int polled_find_disk(const struct disk_file *file, char *path, size_t size)
 {
 	struct stat st;
 	dev_t dev;
@@ -76,7 +76,7 @@ static bool polled_is_stacked(const char *disk)
 }
 
 /* How many bytes the disk can be polled for at once; 0, and *why, if it cannot. */
-static uint32_t polled_find_max(const struct blk_file *file, const char **why)
+static uint32_t polled_find_max(const struct disk_file *file, const char **why)
 {
 	unsigned long kib, segments, max = POLLED_MAX;
 	char disk[80];
@@ -105,7 +105,7 @@ static uint32_t polled_find_max(const struct blk_file *file, const char **why)
 }
 
 /* Read something that way: the file system has to be able to, too. */
-static int polled_try(const struct blk_file *file)
+static int polled_try(const struct disk_file *file)
 {
 	size_t align = file->mem_align > file->io_align ? file->mem_align : file->io_align;
 	struct io_uring_cqe *cqe;
@@ -130,8 +130,9 @@ static int polled_try(const struct blk_file *file)
 	return ret;
 }
 
-uint32_t polled_max(const struct blk_file *file)
+uint32_t polled_max(const struct disk *disk)
 {
+	const struct disk_file *file = disk->file;
 	const char *why = NULL;
 	uint32_t max = 0;
 	int ret;
@@ -146,7 +147,8 @@ uint32_t polled_max(const struct blk_file *file)
 			max = polled_find_max(file, &why);
 	}
 	if (why)
-		fprintf(stderr, "vu-blk: --iopoll: %s; going on with interrupts\n", why);
+		fprintf(stderr, "%s: --iopoll: %s; going on with interrupts\n",
+			disk->settings->program, why);
 	return max;
 }
 

@@ -3,7 +3,7 @@
  * Back-end file: discarding and zeroing, range by range.  What a file system cannot do is found
  * out once for the disk; then the next best is done.  Queue thread.
  */
-#include "blk_file.h"
+#include "disk_file.h"
 
 #include <errno.h>
 #include <linux/falloc.h>
@@ -23,9 +23,9 @@ static const int range_plans[N_PLANS][STEPS] = {
 	[PLAN_ZERO] = {ZERO, WRITE, CANNOT},
 };
 
-static enum blk_plan range_plan(const struct blk_io *io)
+static enum disk_plan range_plan(const struct disk_io *io)
 {
-	if (io->type == BLK_DISCARD)
+	if (io->type == DISK_DISCARD)
 		return PLAN_DISCARD;
 	return io->ranges[io->range].unmap ? PLAN_UNMAP : PLAN_ZERO;
 }
@@ -34,8 +34,8 @@ static enum blk_plan range_plan(const struct blk_io *io)
 static int range_write(struct uring *u, struct vu_req *req)
 {
 	static const unsigned char zeros[ZEROS];
-	const struct blk_io *io = req->priv;
-	const struct blk_range *range = &io->ranges[io->range];
+	const struct disk_io *io = req->priv;
+	const struct disk_range *range = &io->ranges[io->range];
 	struct iovec *iov = &u->iovs[u->iovs_used];
 	uint64_t left = range->len - io->done;
 	struct io_uring_sqe *sqe;
@@ -55,9 +55,9 @@ static int range_write(struct uring *u, struct vu_req *req)
 
 int range_step(struct uring *u, struct vu_req *req)
 {
-	struct blk_io *io = req->priv;
-	const struct blk_range *range = &io->ranges[io->range];
-	enum blk_plan plan = range_plan(io);
+	struct disk_io *io = req->priv;
+	const struct disk_range *range = &io->ranges[io->range];
+	enum disk_plan plan = range_plan(io);
 	int first = atomic_load_explicit(&u->file->first[plan], memory_order_relaxed);
 	struct io_uring_sqe *sqe;
 	int mode;
@@ -77,7 +77,7 @@ int range_step(struct uring *u, struct vu_req *req)
 	return 1;
 }
 
-bool range_left(struct blk_io *io)
+bool range_left(struct disk_io *io)
 {
 	while (io->range < io->n_ranges && io->done == io->ranges[io->range].len) {
 		io->range++;
@@ -87,9 +87,9 @@ bool range_left(struct blk_io *io)
 	return io->range < io->n_ranges;
 }
 
-static int range_next_way(struct uring *u, struct blk_io *io, int res)
+static int range_next_way(struct uring *u, struct disk_io *io, int res)
 {
-	enum blk_plan plan = range_plan(io);
+	enum disk_plan plan = range_plan(io);
 
 	io->step++;
 	/* EINVAL may be for this range's alignment alone. */
@@ -100,15 +100,15 @@ static int range_next_way(struct uring *u, struct blk_io *io, int res)
 
 int range_result(struct uring *u, struct vu_req *req, int res)
 {
-	struct blk_io *io = req->priv;
+	struct disk_io *io = req->priv;
 	bool wrote = range_plans[range_plan(io)][io->step] == WRITE;
 
 	if (!wrote && (res == -EOPNOTSUPP || res == -EINVAL))
 		return range_next_way(u, io, res);
 	if (res < 0 || (wrote && !res))
-		return uring_failed(u, io->type == BLK_DISCARD ? "discard" : "write zeroes",
+		return uring_failed(u, io->type == DISK_DISCARD ? "discard" : "write zeroes",
 				    res ? res : -ENODATA);
 	io->done = wrote ? io->done + (uint64_t)res : io->ranges[io->range].len;
 	/* Writing through, a flush comes last. */
-	return range_left(io) || io->sync ? URING_MORE : VIRTIO_BLK_S_OK;
+	return range_left(io) || io->sync ? URING_MORE : DISK_OK;
 }

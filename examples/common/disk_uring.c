@@ -8,7 +8,7 @@
  * step needs a submission entry and maybe a bounce buffer, and waits in a list where there is none.
  * Queue thread; uring_init() and uring_fini() while there is no such thread.
  */
-#include "blk_file.h"
+#include "disk_file.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -84,8 +84,8 @@ int uring_failed(struct uring *u, const char *what, int error)
 	char line[120];
 
 	snprintf(line, sizeof(line), "%s: %s", what, strerror(-error));
-	vu_device_log_peer(u->queue->disk->dev, VU_LOG_WARNING, line);
-	return VIRTIO_BLK_S_IOERR;
+	vu_device_log_peer(u->queue->dev, VU_LOG_WARNING, line);
+	return DISK_IOERR;
 }
 
 static int uring_flush_step(struct uring *u, struct vu_req *req)
@@ -102,22 +102,22 @@ static int uring_flush_step(struct uring *u, struct vu_req *req)
 
 static int uring_step(struct uring *u, struct vu_req *req)
 {
-	const struct blk_io *io = req->priv;
+	const struct disk_io *io = req->priv;
 
-	if (io->type == BLK_READ || io->type == BLK_WRITE)
+	if (io->type == DISK_READ || io->type == DISK_WRITE)
 		return transfer_step(u, req);
-	if (io->type == BLK_FLUSH || io->range == io->n_ranges)
+	if (io->type == DISK_FLUSH || io->range == io->n_ranges)
 		return uring_flush_step(u, req);
 	return range_step(u, req);
 }
 
 static void uring_wait(struct uring *u, struct vu_req *req)
 {
-	struct blk_io *io = req->priv;
+	struct disk_io *io = req->priv;
 
 	io->next = NULL;
 	if (u->waiting)
-		((struct blk_io *)u->waiting_last->priv)->next = req;
+		((struct disk_io *)u->waiting_last->priv)->next = req;
 	else
 		u->waiting = req;
 	u->waiting_last = req;
@@ -126,15 +126,14 @@ static void uring_wait(struct uring *u, struct vu_req *req)
 static void uring_finish(struct uring *u, struct vu_req *req, int status)
 {
 	transfer_end(u, req);
-	blk_finish(u->queue, req, (uint8_t)status);
+	disk_finish(u->queue, req, (uint8_t)status);
 }
 
 /* A step that could not even be queued. */
 static void uring_finish_error(struct uring *u, struct vu_req *req, int error)
 {
 	uring_finish(u, req,
-		     error == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP
-					  : uring_failed(u, "request", error));
+		     error == -EOPNOTSUPP ? DISK_UNSUPP : uring_failed(u, "request", error));
 }
 
 static void uring_go(struct uring *u, struct vu_req *req)
@@ -153,7 +152,7 @@ static void uring_go_waiting(struct uring *u)
 	struct vu_req *req;
 
 	while ((req = u->waiting)) {
-		struct vu_req *next = ((struct blk_io *)req->priv)->next;
+		struct vu_req *next = ((struct disk_io *)req->priv)->next;
 		int ret = uring_step(u, req);
 
 		if (!ret)
@@ -166,14 +165,14 @@ static void uring_go_waiting(struct uring *u)
 
 static int uring_result(struct uring *u, struct vu_req *req, int res)
 {
-	struct blk_io *io = req->priv;
+	struct disk_io *io = req->priv;
 
 	if ((res == -EINTR || res == -EAGAIN) && io->retries++ < RETRIES)
 		return URING_MORE;
-	if (io->type == BLK_READ || io->type == BLK_WRITE)
+	if (io->type == DISK_READ || io->type == DISK_WRITE)
 		return transfer_result(u, req, res);
-	if (io->type == BLK_FLUSH || io->range == io->n_ranges)
-		return res < 0 ? uring_failed(u, "flush", res) : VIRTIO_BLK_S_OK;
+	if (io->type == DISK_FLUSH || io->range == io->n_ranges)
+		return res < 0 ? uring_failed(u, "flush", res) : DISK_OK;
 	return range_result(u, req, res);
 }
 
@@ -203,7 +202,7 @@ static void uring_forget_memory(struct uring *u)
 		fixed_forget(u->fixed);
 }
 
-void uring_commit(struct blk_queue *q)
+void uring_commit(struct disk_queue *q)
 {
 	struct uring *u = q->uring;
 
@@ -213,23 +212,23 @@ void uring_commit(struct blk_queue *q)
 			uring_reap(u, i);
 		uring_go_waiting(u);
 	} while (uring_has_submissions(u) && !u->stuck);
-	blk_flush_done(q);
+	disk_pass_end(q);
 	uring_forget_memory(u);
 	if (u->in_flight[LANE_POLLED] && !u->is_busy)
 		u->is_busy = vu_source_set_events(u->busy, EPOLLIN) == 0;
 }
 
-void uring_start(struct blk_queue *q, struct vu_req *req)
+void uring_start(struct disk_queue *q, struct vu_req *req)
 {
-	struct blk_io *io = req->priv;
+	struct disk_io *io = req->priv;
 	struct uring *u = q->uring;
 	uint64_t len = io->len;
 
 	if (transfer_now(u, req)) {
-		blk_finish(q, req, VIRTIO_BLK_S_OK);
-		blk_worked(q, len);
+		disk_finish(q, req, DISK_OK);
+		disk_worked(q, len);
 	} else if (io->n_ranges && !range_left(io) && !io->sync) {
-		blk_finish(q, req, VIRTIO_BLK_S_OK);
+		disk_finish(q, req, DISK_OK);
 	} else {
 		uring_go(u, req);
 	}
@@ -247,7 +246,7 @@ static void uring_on_event(struct vu_source *source, int fd, uint32_t events, vo
 /* Always readable, and watched while there is something to be polled for: so nobody sleeps. */
 static void uring_on_busy(struct vu_source *source, int fd, uint32_t events, void *opaque)
 {
-	struct uring *u = ((struct blk_queue *)opaque)->uring;
+	struct uring *u = ((struct disk_queue *)opaque)->uring;
 
 	(void)fd;
 	(void)events;
@@ -259,7 +258,7 @@ static void uring_on_busy(struct vu_source *source, int fd, uint32_t events, voi
 /* A thread that polls sees completions in memory. */
 static int uring_poll(void *opaque)
 {
-	const struct blk_queue *q = opaque;
+	const struct disk_queue *q = opaque;
 	struct uring *u = q->uring;
 
 	if (!io_uring_cq_ready(&u->rings[LANE_EVENTS]) && !u->in_flight[LANE_POLLED]) {
@@ -271,7 +270,7 @@ static int uring_poll(void *opaque)
 }
 
 /* Device thread. */
-void uring_session_end(struct blk_queue *q)
+void uring_session_end(struct disk_queue *q)
 {
 	if (!q->uring->fixed)
 		return;
@@ -325,9 +324,9 @@ static void uring_exit_lanes(struct uring *u)
 	}
 }
 
-static int uring_setup(struct uring *u, const struct blk_settings *settings)
+static int uring_setup(struct uring *u, const struct disk_settings *settings)
 {
-	uint32_t size = settings->queue_size;
+	uint32_t size = (uint32_t)settings->queue_size;
 	uint32_t completions = size > 2 * ENTRIES ? size : 2 * ENTRIES;
 	int ret = uring_setup_lane(u, LANE_EVENTS, completions);
 
@@ -336,7 +335,7 @@ static int uring_setup(struct uring *u, const struct blk_settings *settings)
 	if (ret)
 		uring_exit_lanes(u);
 	else if (settings->fixed && u->file->direct)
-		u->fixed = fixed_new(&u->rings[u->n_lanes - 1]);
+		u->fixed = fixed_new(&u->rings[u->n_lanes - 1], settings->program);
 	return ret;
 }
 
@@ -348,19 +347,19 @@ static int uring_watch_busy(struct uring *u)
 	return vu_group_add_fd(u->queue->group, u->busy_fd, 0, uring_on_busy, u->queue, &u->busy);
 }
 
-static void uring_say_why_not(int err)
+static void uring_say_why_not(const char *program, int err)
 {
 	/* A filter of system calls answers with either. */
 	if (err == -EPERM || err == -ENOSYS)
 		fprintf(stderr,
-			"vu-blk: back-end file needs io_uring, which is not allowed here: %s "
+			"%s: back-end file needs io_uring, which is not allowed here: %s "
 			"(see kernel.io_uring_disabled, and the container's seccomp filter)\n",
-			strerror(-err));
+			program, strerror(-err));
 	else
-		fprintf(stderr, "vu-blk: io_uring: %s\n", strerror(-err));
+		fprintf(stderr, "%s: io_uring: %s\n", program, strerror(-err));
 }
 
-int uring_init(struct blk_queue *q)
+int uring_init(struct disk_queue *q)
 {
 	struct uring *u = calloc(1, sizeof(*u));
 	int ret;
@@ -372,7 +371,7 @@ int uring_init(struct blk_queue *q)
 	u->busy_fd = -1;
 	ret = uring_setup(u, q->disk->settings);
 	if (ret) {
-		uring_say_why_not(ret);
+		uring_say_why_not(q->disk->settings->program, ret);
 		free(u);
 		return ret;
 	}
@@ -403,7 +402,7 @@ static void uring_drain(struct uring *u)
 	}
 }
 
-void uring_fini(struct blk_queue *q)
+void uring_fini(struct disk_queue *q)
 {
 	struct uring *u = q->uring;
 

@@ -8,7 +8,7 @@
  * request of another state ends them all, and so does the end of the session.  The kernel keeps
  * what is in flight pinned.  Queue thread.
  */
-#include "blk_file.h"
+#include "disk_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,6 +24,7 @@ struct fixed_piece {
 };
 
 struct fixed {
+	const char *program;
 	struct io_uring *ring;
 	struct vu_memory *memory; /* of which the pieces are; NULL without any */
 	uint32_t n, last;	  /* pieces; the one that was found last */
@@ -52,8 +53,8 @@ static void fixed_tell(struct fixed *f, int error)
 	if (f->told)
 		return;
 	f->told = true;
-	fprintf(stderr, "vu-blk: --register-memory: %s%s; going on without\n", strerror(-error),
-		error == -ENOMEM ? " (is RLIMIT_MEMLOCK too low?)" : "");
+	fprintf(stderr, "%s: --register-memory: %s%s; going on without\n", f->program,
+		strerror(-error), error == -ENOMEM ? " (is RLIMIT_MEMLOCK too low?)" : "");
 }
 
 /* A new piece, around addr.  NULL: no room. */
@@ -133,7 +134,7 @@ bool fixed_is_expired(struct fixed *f)
 	       atomic_exchange(&f->expired, false);
 }
 
-struct fixed *fixed_new(struct io_uring *ring)
+struct fixed *fixed_new(struct io_uring *ring, const char *program)
 {
 	struct fixed *f = calloc(1, sizeof(*f));
 	int ret;
@@ -141,6 +142,7 @@ struct fixed *fixed_new(struct io_uring *ring)
 	if (!f)
 		return NULL;
 	f->ring = ring;
+	f->program = program;
 	ret = io_uring_register_buffers_sparse(ring, FIXED_PIECES);
 	if (!ret)
 		return f;

@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* Back-end file: the open file, and the step functions of its requests. */
-#ifndef BLK_FILE_H
-#define BLK_FILE_H
+#ifndef DISK_FILE_H
+#define DISK_FILE_H
 
-#include "blk.h"
+#include "disk.h"
 
 #include <liburing.h>
 #include <libvu/unstable.h>
 
 /* How a transfer may be tried at once, on the queue's thread. */
-enum blk_now {
-	BLK_NOW_NEVER,	/* it might wait for the disk */
-	BLK_NOW_CACHED, /* RWF_NOWAIT: what the page cache has */
-	BLK_NOW_ALWAYS, /* all of the file is memory */
+enum disk_now {
+	DISK_NOW_NEVER,	 /* it might wait for the disk */
+	DISK_NOW_CACHED, /* RWF_NOWAIT: what the page cache has */
+	DISK_NOW_ALWAYS, /* all of the file is memory */
 };
 
 /* What to try for a range, in this order, until the file system can. */
-enum blk_plan { PLAN_DISCARD, PLAN_UNMAP, PLAN_ZERO, N_PLANS };
+enum disk_plan { PLAN_DISCARD, PLAN_UNMAP, PLAN_ZERO, N_PLANS };
 
-struct blk_file {
-	const char *path;
+struct disk_file {
 	int fd;			    /* past the page cache with --direct */
 	int buffered_fd;	    /* never; the same without --direct */
 	bool is_block;		    /* a block device */
@@ -27,7 +26,7 @@ struct blk_file {
 	uint32_t polled_max;	    /* bytes of a request that can be polled for; 0: none */
 	uint32_t io_align;	    /* of offsets and lengths for fd; a power of two */
 	uint32_t mem_align;	    /* of addresses */
-	_Atomic int now[2];	    /* enum blk_now, by enum blk_type: read and write */
+	_Atomic int now[2];	    /* enum disk_now, by enum disk_type: read and write */
 	_Atomic int first[N_PLANS]; /* steps before it turned out to be impossible here */
 };
 
@@ -48,9 +47,9 @@ struct uring {
 	struct io_uring rings[N_LANES];
 	uint32_t n_lanes;
 	uint32_t in_flight[N_LANES];
-	struct fixed *fixed; /* blk_fixed.c, of the last lane; NULL: not wanted, or impossible */
-	struct blk_queue *queue;
-	struct blk_file *file;
+	struct fixed *fixed; /* disk_fixed.c, of the last lane; NULL: not wanted, or impossible */
+	struct disk_queue *queue;
+	struct disk_file *file;
 	struct vu_source *source;
 	struct vu_source *poll;
 	struct vu_source *timer; /* runs while the kernel does not take submissions */
@@ -88,27 +87,27 @@ int transfer_result(struct uring *u, struct vu_req *req, int res);
 void transfer_end(struct uring *u, struct vu_req *req);
 
 /* Is there something to do?  Moves on to the next range that is not empty. */
-bool range_left(struct blk_io *io);
+bool range_left(struct disk_io *io);
 int range_step(struct uring *u, struct vu_req *req);
 int range_result(struct uring *u, struct vu_req *req, int res);
 
-/* blk_lock.c */
+/* disk_lock.c */
 
 /* Keep others from an image that is written to; -EBUSY: somebody has it.  Says why on stderr. */
-int lock_image(int fd, const char *path, const struct blk_settings *settings);
+int lock_image(int fd, const struct disk_settings *settings);
 
-/* blk_polled.c */
+/* disk_polled.c */
 
 /* How many bytes of this open file can be polled for at once; 0: none, with a line why.  Device
  * thread. */
-uint32_t polled_max(const struct blk_file *file);
+uint32_t polled_max(const struct disk *disk);
 /* The ring of LANE_POLLED; -errno: there is none. */
 int polled_init(struct io_uring *ring, uint32_t entries, uint32_t completions);
 
-/* blk_fixed.c */
+/* disk_fixed.c */
 
 /* Space for the registrations of a ring; NULL with a line why. */
-struct fixed *fixed_new(struct io_uring *ring);
+struct fixed *fixed_new(struct io_uring *ring, const char *program);
 /* The registered buffer that has these bytes of a request, or -1. */
 int fixed_find(struct fixed *fixed, const struct vu_req *req, const struct iovec *iov);
 /* The memory may be unmapped from now on.  What is in flight keeps it pinned. */
@@ -118,11 +117,11 @@ void fixed_expire(struct fixed *fixed);
 bool fixed_is_expired(struct fixed *fixed);
 void fixed_free(struct fixed *fixed);
 
-/* blk_uring.c, for the table of the back-end. */
-int uring_init(struct blk_queue *q);
-void uring_fini(struct blk_queue *q);
-void uring_start(struct blk_queue *q, struct vu_req *req);
-void uring_commit(struct blk_queue *q);
-void uring_session_end(struct blk_queue *q);
+/* disk_uring.c, for the table of the back-end. */
+int uring_init(struct disk_queue *q);
+void uring_fini(struct disk_queue *q);
+void uring_start(struct disk_queue *q, struct vu_req *req);
+void uring_commit(struct disk_queue *q);
+void uring_session_end(struct disk_queue *q);
 
 #endif

@@ -3,7 +3,7 @@
  * Back-ends without a file.  memory: a disk of zeros that is gone with the process.  null: nothing
  * is kept and nothing is copied, to measure all that is not storage.  Any queue's thread.
  */
-#include "blk.h"
+#include "disk.h"
 
 #include <errno.h>
 #include <string.h>
@@ -16,37 +16,38 @@ enum {
 	LEAD = 8192, /* bytes between the two */
 };
 
-static int null_open(struct blk_disk *disk, uint32_t index)
+static int null_open(struct disk *disk)
 {
-	(void)index;
+	uint32_t block = disk->settings->block ? disk->settings->block : DISK_SECTOR;
+
 	if (!disk->settings->size)
 		return -EINVAL;
-	disk->limits = (struct blk_limits){
-		.block = BLK_SECTOR, .physical = (uint32_t)getpagesize(), .discard = true};
-	atomic_store(&disk->bytes, disk->settings->size / BLK_SECTOR * BLK_SECTOR);
+	disk->limits = (struct disk_limits){
+		.block = block, .physical = (uint32_t)getpagesize(), .discard = true};
+	atomic_store(&disk->bytes, disk->settings->size / block * block);
 	return 0;
 }
 
-static void null_close(struct blk_disk *disk)
+static void null_close(struct disk *disk)
 {
 	(void)disk;
 }
 
-static void null_start(struct blk_queue *q, struct vu_req *req)
+static void null_start(struct disk_queue *q, struct vu_req *req)
 {
-	blk_finish(q, req, VIRTIO_BLK_S_OK);
+	disk_finish(q, req, DISK_OK);
 }
 
-const struct blk_backend blk_backend_null = {
+const struct disk_backend disk_backend_null = {
 	.name = "null",
 	.open = null_open,
 	.close = null_close,
 	.start = null_start,
 };
 
-static int memory_open(struct blk_disk *disk, uint32_t index)
+static int memory_open(struct disk *disk)
 {
-	int ret = null_open(disk, index);
+	int ret = null_open(disk);
 	void *map;
 
 	if (ret)
@@ -58,10 +59,11 @@ static int memory_open(struct blk_disk *disk, uint32_t index)
 	/* Fewer page faults, and fewer misses of the TLB; without them it works as well. */
 	madvise(map, atomic_load(&disk->bytes), MADV_HUGEPAGE);
 	disk->memory = map;
+	disk->limits.zeroes = true;
 	return 0;
 }
 
-static void memory_close(struct blk_disk *disk)
+static void memory_close(struct disk *disk)
 {
 	if (disk->memory)
 		munmap(disk->memory, atomic_load(&disk->bytes));
@@ -86,10 +88,10 @@ static void memory_zero(unsigned char *memory, uint64_t offset, uint64_t len)
  * Ask for the next piece of the disk that the gathered requests will need, so that it arrives while
  * others are copied.  The disk is larger than the CPU's caches: most of a copy is waiting for it.
  */
-static void memory_look_ahead(struct blk_queue *q)
+static void memory_look_ahead(struct disk_queue *q)
 {
 	const unsigned char *piece;
-	const struct blk_io *io;
+	const struct disk_io *io;
 
 	if (q->ahead == q->n_gathered)
 		return;
@@ -113,7 +115,7 @@ static void memory_copy_piece(unsigned char *disk, unsigned char *guest, uint64_
 		memcpy(guest, disk, len);
 }
 
-static void memory_copy_segment(struct blk_queue *q, unsigned char *disk, unsigned char *guest,
+static void memory_copy_segment(struct disk_queue *q, unsigned char *disk, unsigned char *guest,
 				uint64_t len, bool write)
 {
 	/* A constant length spares the call of memcpy(). */
@@ -124,14 +126,18 @@ static void memory_copy_segment(struct blk_queue *q, unsigned char *disk, unsign
 	memory_copy_piece(disk, guest, len, write);
 }
 
-/* Its data is there whole: blk_parse() has taken io->len from the segments. */
-static void memory_copy(struct blk_queue *q, const struct vu_req *req)
+/* Its data is there whole: the device has compared io->len with the segments. */
+static void memory_copy(struct disk_queue *q, const struct vu_req *req)
 {
-	const struct blk_io *io = req->priv;
-	bool write = io->type == BLK_WRITE;
+	const struct disk_io *io = req->priv;
+	bool write = io->type == DISK_WRITE;
 	const struct iovec *seg = write ? req->readable : req->writable;
-	uint64_t skip = write ? sizeof(struct virtio_blk_outhdr) : 0, done = 0;
+	uint64_t skip = io->skip, done = 0;
 
+	if (io->buffer) {
+		memory_copy_piece(q->disk->memory + io->offset, io->buffer, io->len, write);
+		return;
+	}
 	for (; done < io->len; seg++) {
 		uint64_t len = seg->iov_len;
 
@@ -149,38 +155,38 @@ static void memory_copy(struct blk_queue *q, const struct vu_req *req)
 	}
 }
 
-static void memory_commit(struct blk_queue *q)
+static void memory_commit(struct disk_queue *q)
 {
 	for (uint32_t i = 0; i < q->n_gathered; i++) {
 		struct vu_req *req = q->gathered[i];
-		uint64_t len = ((const struct blk_io *)req->priv)->len;
+		uint64_t len = ((const struct disk_io *)req->priv)->len;
 
 		memory_copy(q, req);
-		blk_finish(q, req, VIRTIO_BLK_S_OK);
-		blk_worked(q, len);
+		disk_finish(q, req, DISK_OK);
+		disk_worked(q, len);
 	}
 	q->n_gathered = q->ahead = 0;
 	q->ahead_offset = q->asked = 0;
 }
 
-static void memory_start(struct blk_queue *q, struct vu_req *req)
+static void memory_start(struct disk_queue *q, struct vu_req *req)
 {
-	const struct blk_io *io = req->priv;
+	const struct disk_io *io = req->priv;
 
-	if (io->type > BLK_WRITE) {
+	if (io->type > DISK_WRITE) {
 		for (uint32_t i = 0; i < io->n_ranges; i++)
 			memory_zero(q->disk->memory, io->ranges[i].offset, io->ranges[i].len);
-		blk_finish(q, req, VIRTIO_BLK_S_OK);
+		disk_finish(q, req, DISK_OK);
 		return;
 	}
 	q->gathered[q->n_gathered++] = req;
 	while (q->ahead < q->n_gathered && q->asked < LEAD)
 		memory_look_ahead(q);
-	if (q->n_gathered == BLK_BATCH)
+	if (q->n_gathered == DISK_BATCH)
 		memory_commit(q);
 }
 
-const struct blk_backend blk_backend_memory = {
+const struct disk_backend disk_backend_memory = {
 	.name = "memory",
 	.open = memory_open,
 	.close = memory_close,
