@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "../common/sandbox.h"
+#include "fs_pool.h"
 
 enum { FS_ID = 26, SPARE_FILES = 64 };
 
@@ -174,6 +175,7 @@ static int fs_begin(struct fs *fs, struct fs_settings *settings)
 						  : strerror(-ret));
 		return ret;
 	}
+	ret = fs_pool_start(fs);
 	for (uint32_t i = 0; i < fs->n_queues && !ret; i++)
 		ret = vu_program_add_worker(fs->program, fs->queues[i].group);
 	return ret;
@@ -234,6 +236,7 @@ static int fs_make_device(struct fs *fs)
 		.config_size = fs->settings->tag ? sizeof(config) : 0,
 		.max_queue_size = (uint32_t)fs->settings->queue_size,
 		.max_segs = FS_MAX_SEGS,
+		.priv_size = fs->settings->pool_size ? fs_pool_priv_size() : 0,
 	};
 	int ret;
 
@@ -291,6 +294,7 @@ static void destroy(void *state)
 {
 	struct fs *fs = state;
 
+	fs_pool_end(fs); /* first: what it still has are requests of the queues' */
 	for (uint32_t i = 0; i < fs->n_queues && fs->queues; i++) {
 		vu_group_free(fs->queues[i].group);
 		free(fs->queues[i].scratch);

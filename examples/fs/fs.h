@@ -6,6 +6,7 @@
  *   fs_options.c  the command line
  *   fs_opcodes.c  the table: one row an opcode
  *   fs_call.c     from a virtio request to a checked struct fs_call, and its reply
+ *   fs_pool.c     threads for what waits for the host's disks
  *   fs_init.c     INIT and DESTROY: what the two sides agree on
  *   fs_slots.c    numbers that the guest knows things by
  *   fs_node.c     inodes: found by what they are
@@ -16,8 +17,9 @@
  *   fs_dir.c      directories           fs_xattr.c  extended attributes
  *   fs_lock.c     POSIX and BSD locks   fs_creds.c  acting as the guest's user
  *
- * Each request queue has a thread.  Handlers run on any of them, several at once; what they share
- * is in the tables, which are safe for that.  A handler never waits for another request.
+ * Each request queue has a thread, and there may be a pool of more.  Handlers run on any of them,
+ * several at once; what they share is in the tables, which are safe for that.  A handler never
+ * waits for another request.
  */
 #ifndef FS_H
 #define FS_H
@@ -35,12 +37,15 @@
 enum {
 	FS_BATCH = 32,
 	FS_MAX_SEGS = 1024,
-	FS_MAX_QUEUES = 128,	       /* of requests */
+	FS_MAX_QUEUES = 128, /* of requests */
+	FS_MAX_POOL = 256,
 	FS_IN_MAX = (128 << 10),       /* bytes of a request beside a WRITE's data */
 	FS_OUT_MAX = (128 << 10) + 64, /* bytes of a reply beside a READ's data */
 	FS_MAX_WRITE = 1 << 20,
 	FS_MAX_PAGES = 256,
-	FS_LATER = 1 << 30, /* a handler's result: it replies by itself, later */
+	/* A handler's results: */
+	FS_LATER = 1 << 30,	     /* it replies by itself, later */
+	FS_ELSEWHERE = FS_LATER + 1, /* it would have to wait: for the pool */
 	FS_TAG_LEN = 36,
 };
 
@@ -53,9 +58,10 @@ struct fs_settings {
 	uint64_t n_queues;
 	uint64_t queue_size;
 	uint64_t max_open_inodes; /* 0: half of what the process may have */
-	uint32_t cache;		  /* enum fs_cache */
-	uint32_t handles;	  /* enum fs_handles */
-	uint32_t sandbox;	  /* enum sandbox_kind */
+	uint64_t pool_size;
+	uint32_t cache;	  /* enum fs_cache */
+	uint32_t handles; /* enum fs_handles */
+	uint32_t sandbox; /* enum sandbox_kind */
 	int read_only;
 	int xattr;
 	int posix_acl;
@@ -145,6 +151,7 @@ struct fs {
 	bool privileged; /* may act as any user */
 
 	_Atomic uint64_t flags; /* INIT's answer; 0: there was none */
+	struct fs_pool *pool;	/* NULL: the queues' threads do all */
 	pthread_mutex_t lock_table;
 	_Atomic uint32_t n_waiting;
 	uint64_t entry_sec, attr_sec; /* how long the guest may believe them */
@@ -168,7 +175,8 @@ struct fs_call {
 	struct fs_node *node; /* hdr.nodeid's, pinned; NULL without FS_NODE */
 	void *out;	      /* room for a reply */
 	uint32_t out_room;
-	bool direct; /* the reply lies in the guest's memory already */
+	bool direct;  /* the reply lies in the guest's memory already */
+	bool resumed; /* on a thread of the pool */
 };
 
 enum fs_row_flags {
@@ -183,6 +191,7 @@ enum fs_row_flags {
 	FS_EARLY = 256, /* also before INIT */
 	FS_DOTS = 512,	/* "." and ".." are allowed */
 	FS_DIR = 1024,	/* the inode must be a directory */
+	FS_SLOW = 2048, /* may wait for the host's disks: for the pool, if there is one */
 };
 
 struct fs_row {
@@ -201,6 +210,8 @@ char **fs_options_expand(int *argc, char **argv, struct fs_settings *settings);
 
 /* fs_call.c */
 void fs_call_run(struct fs_queue *q, struct fs_scratch *scratch, struct vu_req *req);
+/* One that was given to the pool, on the thread that took it. */
+void fs_call_resume(struct fs_call *c, const struct fs_row *row, struct fs_scratch *scratch);
 /* The end of one that said FS_LATER; on its queue's thread. */
 void fs_call_finish(struct vu_req *req, uint64_t unique, int error);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests: copied, checked against their row, run, answered.  Thread: the queue's.
+ * Requests: copied, checked against their row, run, answered.  Thread: the queue's; what the pool
+ * runs is answered on its threads.
  */
-#include "fs.h"
+#include "fs_pool.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -102,12 +103,20 @@ static int fs_check(struct fs_call *c, const struct fs_row *row)
 	return row->flags & FS_DIR && c->node->type != S_IFDIR ? -ENOTDIR : 0;
 }
 
+static void fs_complete(struct fs_call *c, uint64_t len)
+{
+	if (c->resumed)
+		vu_req_complete_remote(c->req, len);
+	else
+		vu_req_complete(c->req, len);
+}
+
 static void fs_reply(struct fs_call *c, int ret)
 {
 	struct fuse_out_header out = {.len = OUT_HEADER, .unique = c->hdr.unique};
 
 	if (c->req->writable_len < OUT_HEADER) {
-		vu_req_complete(c->req, 0); /* no place for a reply */
+		fs_complete(c, 0); /* no place for a reply */
 		return;
 	}
 	if (ret < 0)
@@ -122,7 +131,7 @@ static void fs_reply(struct fs_call *c, int ret)
 	}
 	/* A read that fails may have written all the same: that is to be told, too
 	 * (vu_req_complete()).  Drivers go by the length in the header. */
-	vu_req_complete(c->req, c->direct && ret < 0 ? c->req->writable_len : out.len);
+	fs_complete(c, c->direct && ret < 0 ? c->req->writable_len : out.len);
 }
 
 void fs_call_finish(struct vu_req *req, uint64_t unique, int error)
@@ -139,15 +148,42 @@ static int fs_serve(struct fs_call *c, const struct fs_row *row)
 	if (!ret)
 		ret = fs_check(c, row);
 	if (!ret)
-		ret = row->run(c);
+		ret = row->flags & FS_SLOW && c->fs->pool ? FS_ELSEWHERE : row->run(c);
+	if (ret == FS_ELSEWHERE) { /* with its pin */
+		fs_pool_give(c, row);
+		return FS_LATER;
+	}
 	if (c->node)
 		fs_node_put(c->fs, c->node);
 	return ret;
 }
 
+static void fs_call_use(struct fs_call *c, struct fs_scratch *scratch)
+{
+	c->scratch = scratch;
+	c->out = scratch->out + OUT_HEADER;
+	c->out_room = FS_OUT_MAX - OUT_HEADER;
+	if (c->req->writable_len < FS_OUT_MAX)
+		c->out_room = c->req->writable_len > OUT_HEADER
+				      ? (uint32_t)c->req->writable_len - OUT_HEADER
+				      : 0;
+}
+
+void fs_call_resume(struct fs_call *c, const struct fs_row *row, struct fs_scratch *scratch)
+{
+	int ret;
+
+	fs_call_use(c, scratch);
+	c->resumed = true;
+	ret = row->run(c);
+	if (c->node)
+		fs_node_put(c->fs, c->node);
+	fs_reply(c, ret);
+}
+
 void fs_call_run(struct fs_queue *q, struct fs_scratch *scratch, struct vu_req *req)
 {
-	struct fs_call c = {.fs = q->fs, .queue = q, .scratch = scratch, .req = req};
+	struct fs_call c = {.fs = q->fs, .queue = q, .req = req};
 	const struct fs_row *row;
 	int ret;
 
@@ -156,12 +192,7 @@ void fs_call_run(struct fs_queue *q, struct fs_scratch *scratch, struct vu_req *
 		fs_reply(&c, -EINVAL);
 		return;
 	}
-	c.out = scratch->out + OUT_HEADER;
-	c.out_room = FS_OUT_MAX - OUT_HEADER;
-	if (req->writable_len < FS_OUT_MAX)
-		c.out_room = req->writable_len > OUT_HEADER
-				     ? (uint32_t)req->writable_len - OUT_HEADER
-				     : 0;
+	fs_call_use(&c, scratch);
 	row = fs_row(c.hdr.opcode);
 	ret = row ? fs_serve(&c, row) : -ENOSYS;
 	if (ret == FS_LATER)

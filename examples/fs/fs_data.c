@@ -11,6 +11,41 @@
 enum { READ_MAX = 16 << 20 /* beyond what any driver asks for */ };
 enum { WRITE_DATA = sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in) };
 
+/* Is it all there is?  A short one may only have found what lies in memory. */
+static bool fs_is_all(const struct fs_file *file, const struct fuse_read_in *in, ssize_t got)
+{
+	struct stat st;
+
+	return got == (ssize_t)in->size ||
+	       (!fstat(file->fd, &st) && (int64_t)in->offset + got >= st.st_size);
+}
+
+/* With a pool, the queue's thread reads what lies in memory, and nothing that it waits for. */
+static ssize_t fs_read_at_once(struct fs_call *c, const struct fs_file *file, int n)
+{
+	const struct fuse_read_in *in = c->args;
+	ssize_t got;
+
+	/* Past the page cache there is nothing but the disk. */
+	if (c->fs->settings->allow_direct_io && fcntl(file->fd, F_GETFL) & O_DIRECT)
+		return FS_ELSEWHERE;
+	got = preadv2(file->fd, c->scratch->iov, n, (off_t)in->offset, RWF_NOWAIT);
+	if (got < 0)
+		return errno == EAGAIN || errno == EOPNOTSUPP ? FS_ELSEWHERE : -errno;
+	return fs_is_all(file, in, got) ? got : FS_ELSEWHERE;
+}
+
+static ssize_t fs_read_file(struct fs_call *c, const struct fs_file *file, int n)
+{
+	const struct fuse_read_in *in = c->args;
+	ssize_t got;
+
+	if (c->fs->pool && !c->resumed)
+		return fs_read_at_once(c, file, n);
+	got = preadv(file->fd, c->scratch->iov, n, (off_t)in->offset);
+	return got < 0 ? -errno : got;
+}
+
 int fs_read(struct fs_call *c)
 {
 	const struct fuse_read_in *in = c->args;
@@ -27,8 +62,7 @@ int fs_read(struct fs_call *c)
 		return -EBADF;
 	n = vu_iov_slice(c->req->writable, c->req->n_writable, header, in->size, c->scratch->iov,
 			 FS_MAX_SEGS);
-	got = n < 0 ? -1 : n ? preadv(file->fd, c->scratch->iov, n, (off_t)in->offset) : 0;
-	got = n < 0 ? n : got < 0 ? -errno : got;
+	got = n > 0 ? fs_read_file(c, file, n) : n;
 	fs_file_put(c->fs, file);
 	c->direct = true;
 	return (int)got;

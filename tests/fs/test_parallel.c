@@ -37,10 +37,10 @@ static uint64_t pick_handle(struct parallel *p)
 
 static void offer(struct parallel *p, uint32_t queue)
 {
-	static const uint32_t opcodes[] = {FUSE_LOOKUP, FUSE_LOOKUP,  FUSE_LOOKUP, FUSE_GETATTR,
-					   FUSE_OPEN,	FUSE_RELEASE, FUSE_READ,   FUSE_OPENDIR,
-					   FUSE_CREATE, FUSE_UNLINK,  FUSE_LINK,   FUSE_READDIRPLUS,
-					   FUSE_SETLK,	FUSE_FLUSH,   FUSE_RENAME, FUSE_SETATTR};
+	static const uint32_t opcodes[] = {
+		FUSE_LOOKUP, FUSE_LOOKUP,  FUSE_LOOKUP, FUSE_GETATTR, FUSE_OPEN,  FUSE_RELEASE,
+		FUSE_READ,   FUSE_OPENDIR, FUSE_CREATE, FUSE_UNLINK,  FUSE_LINK,  FUSE_READDIRPLUS,
+		FUSE_SETLK,  FUSE_FLUSH,   FUSE_RENAME, FUSE_SETATTR, FUSE_WRITE, FUSE_FSYNC};
 	uint32_t opcode = opcodes[pick(p, sizeof(opcodes) / sizeof(opcodes[0]))];
 	uint64_t node = pick_node(p), args[12] = {pick_handle(p)};
 	uint32_t args_len = 0, name_len = 0;
@@ -69,6 +69,14 @@ static void offer(struct parallel *p, uint32_t queue)
 	case FUSE_READDIRPLUS:
 		args[2] = 2048;
 		args_len = sizeof(struct fuse_read_in);
+		break;
+	case FUSE_WRITE:
+		args[1] = pick(p, 5000);
+		args[2] = name_len;
+		args_len = sizeof(struct fuse_write_in);
+		break;
+	case FUSE_FSYNC:
+		args_len = sizeof(struct fuse_fsync_in);
 		break;
 	case FUSE_SETATTR:
 		args[1] = args[0];
@@ -165,11 +173,20 @@ static void queues_share_few_descriptors(void **state)
 	run(*state, args);
 }
 
+static void queues_share_a_pool(void **state)
+{
+	static const char *const args[] = {"--num-request-queues=3", "--posix-lock",
+					   "--thread-pool-size=3", "--max-open-inodes=16", NULL};
+
+	run(*state, args);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CLIENT_TEST(queues_share_inodes_and_files),
 		CLIENT_TEST(queues_share_few_descriptors),
+		CLIENT_TEST(queues_share_a_pool),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
