@@ -34,6 +34,7 @@ struct fs_config {
 };
 
 static const int fs_calls[] = {SYS_openat,
+			       SYS_openat2,
 			       SYS_open_by_handle_at,
 			       SYS_name_to_handle_at,
 			       SYS_statx,
@@ -83,6 +84,19 @@ static void queue_stop(struct vu_queue *vq, void *opaque)
 	struct fs *fs = opaque;
 
 	fs_locks_end(&fs->queues[vu_queue_index(vq)]);
+}
+
+static int session_begin(struct vu_device *dev, void *opaque)
+{
+	(void)dev;
+	return fs_state_session_begin(opaque);
+}
+
+static void session_end(struct vu_device *dev, int why, void *opaque)
+{
+	(void)dev;
+	(void)why;
+	fs_state_cancel(opaque);
 }
 
 /* --- once the sockets are there --- */
@@ -225,7 +239,12 @@ static int fs_make_queue(struct fs *fs, uint32_t index)
 static int fs_make_device(struct fs *fs)
 {
 	const struct vu_ops ops = {
-		.size = sizeof(ops), .queue_ready = queue_ready, .queue_stop = queue_stop};
+		.size = sizeof(ops),
+		.session_begin = session_begin,
+		.session_end = session_end,
+		.queue_ready = queue_ready,
+		.queue_stop = queue_stop,
+	};
 	struct fs_config config = {.num_request_queues = htole32(fs->n_queues - 1)};
 	const struct vu_device_info info = {
 		.size = sizeof(info),
@@ -243,6 +262,8 @@ static int fs_make_device(struct fs *fs)
 	if (fs->settings->tag)
 		memcpy(config.tag, fs->settings->tag, strlen(fs->settings->tag));
 	ret = vu_program_add_device(fs->program, &info, &ops, fs, &fs->dev);
+	if (!ret)
+		ret = fs_state_init(fs);
 	for (uint32_t i = 0; i < fs->n_queues && !ret; i++)
 		ret = fs_make_queue(fs, i);
 	return ret;
@@ -295,6 +316,8 @@ static void destroy(void *state)
 	struct fs *fs = state;
 
 	fs_pool_end(fs); /* first: what it still has are requests of the queues' */
+	fs_state_cancel(fs);
+	fs_state_end(fs);
 	for (uint32_t i = 0; i < fs->n_queues && fs->queues; i++) {
 		vu_group_free(fs->queues[i].group);
 		free(fs->queues[i].scratch);

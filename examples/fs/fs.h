@@ -16,6 +16,7 @@
  *   fs_file.c     open files            fs_data.c   their contents
  *   fs_dir.c      directories           fs_xattr.c  extended attributes
  *   fs_lock.c     POSIX and BSD locks   fs_creds.c  acting as the guest's user
+ *   fs_state.c    the state that a migration takes along
  *
  * Each request queue has a thread, and there may be a pool of more.  Handlers run on any of them,
  * several at once; what they share is in the tables, which are safe for that.  A handler never
@@ -24,8 +25,10 @@
 #ifndef FS_H
 #define FS_H
 
+#include <libvu/unstable.h>
 #include <libvu/vu.h>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -80,6 +83,7 @@ struct fs_settings {
 	bool inside_proc;   /* the working directory is proc_fd: there is no /proc any more */
 };
 
+struct fs;
 struct fs_handle;
 struct fs_lock_owner;
 
@@ -102,7 +106,9 @@ struct fs_node {
 struct fs_file {
 	struct slot slot;
 	int fd;
-	bool is_dir, append;
+	int flags; /* of FS_KEPT_FLAGS */
+	bool is_dir;
+	uint64_t nodeid; /* what was opened */
 	struct fs_dir *dir;
 };
 
@@ -112,7 +118,22 @@ struct fs_shard {
 	uint32_t n_buckets, n;
 };
 
-enum { FS_SHARDS = 64 };
+enum {
+	FS_SHARDS = 64,
+	/* What an open file is reopened with. */
+	FS_KEPT_FLAGS = O_ACCMODE | O_APPEND | O_DIRECT | O_NOATIME | O_SYNC,
+	STATX_WANTED = STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID,
+};
+
+/* A thread that saves or loads the device's state: fs_state.c. */
+struct fs_mover {
+	pthread_t thread;
+	bool started;
+	atomic_bool busy, cancelled;
+	int (*run)(struct fs *fs, struct vu_state *state);
+	struct vu_state *state;
+	struct vu_answer *answer;
+};
 
 /* Scratch memory of one thread. */
 struct fs_scratch {
@@ -154,6 +175,7 @@ struct fs {
 	struct fs_pool *pool;	/* NULL: the queues' threads do all */
 	pthread_mutex_t lock_table;
 	_Atomic uint32_t n_waiting;
+	struct fs_mover mover;
 	uint64_t entry_sec, attr_sec; /* how long the guest may believe them */
 	uint32_t entry_nsec, attr_nsec;
 };
@@ -231,6 +253,10 @@ int fs_node_find(struct fs *fs, int dir_fd, const char *name, uint64_t refs, str
 int fs_node_of_fd(struct fs *fs, int opened, uint64_t refs, struct statx *stx,
 		  struct fs_node **node);
 void fs_node_forget(struct fs *fs, uint64_t id, uint64_t refs);
+/* One that was known before, by what it is, with the number it had; fd is O_PATH, and owned. */
+int fs_node_restore(struct fs *fs, uint64_t id, uint64_t refs, const struct fs_node *key, int fd);
+/* What file it is: sets the key's dev, ino, type and time of birth. */
+void fs_node_key(const struct statx *stx, struct fs_node *key);
 /* All of them: a new guest. */
 void fs_nodes_forget_all(struct fs *fs);
 /* Close up to n descriptors of inodes that nobody works with. */
@@ -243,8 +269,21 @@ struct fs_file *fs_file_get(struct fs *fs, uint64_t fh, bool is_dir);
 void fs_file_put(struct fs *fs, struct fs_file *file);
 void fs_files_close_all(struct fs *fs);
 /* Owns fd; its number, or 0 (the fd is closed): out of memory. */
-uint64_t fs_file_new(struct fs *fs, int fd, bool is_dir, bool append);
+uint64_t fs_file_new(struct fs *fs, uint64_t nodeid, int fd, int flags, bool is_dir);
+/* One that was open before; -ESTALE: it cannot be opened. */
+int fs_file_restore(struct fs *fs, uint64_t fh, uint64_t nodeid, int flags, bool is_dir);
 void fs_dir_free(struct fs_dir *dir);
+
+/* fs_init.c: every flag that INIT may agree on. */
+uint64_t fs_known_flags(void);
+
+/* fs_state.c.  Device thread. */
+int fs_state_init(struct fs *fs);
+/* -EBUSY: what the one before began has not ended. */
+int fs_state_session_begin(struct fs *fs);
+void fs_state_cancel(struct fs *fs);
+/* Waits for a thread that ends, or was cancelled. */
+void fs_state_end(struct fs *fs);
 
 /* fs_lookup.c: an entry for the guest. */
 void fs_fill_entry(struct fs_call *c, const struct fs_node *node, const struct statx *stx,

@@ -52,22 +52,51 @@ struct fs_file *fs_file_get(struct fs *fs, uint64_t fh, bool is_dir)
 	return file;
 }
 
-uint64_t fs_file_new(struct fs *fs, int fd, bool is_dir, bool append)
+static uint64_t fs_file_publish(struct fs *fs, struct fs_file *file, uint64_t nodeid, int fd,
+				int flags, bool is_dir)
 {
-	struct fs_file *file = slots_new(&fs->files);
-	uint64_t fh;
+	uint64_t fh = slots_id(&file->slot);
 
-	if (!file) {
-		close(fd);
-		return 0;
-	}
 	file->fd = fd;
+	file->nodeid = nodeid;
+	file->flags = flags & FS_KEPT_FLAGS;
 	file->is_dir = is_dir;
-	file->append = append;
-	fh = slots_id(&file->slot);
 	slots_publish(&file->slot, 1);
 	fs_file_put(fs, file);
 	return fh;
+}
+
+uint64_t fs_file_new(struct fs *fs, uint64_t nodeid, int fd, int flags, bool is_dir)
+{
+	struct fs_file *file = slots_new(&fs->files);
+
+	if (file)
+		return fs_file_publish(fs, file, nodeid, fd, flags, is_dir);
+	close(fd);
+	return 0;
+}
+
+int fs_file_restore(struct fs *fs, uint64_t fh, uint64_t nodeid, int flags, bool is_dir)
+{
+	struct fs_node *node = fs_node_get(fs, nodeid);
+	bool writes = (flags & O_ACCMODE) != O_RDONLY;
+	struct fs_file *file;
+	int fd = -ESTALE, ret;
+
+	if (node && (node->type == S_IFDIR) == is_dir && !(is_dir && writes) &&
+	    !(writes && fs->settings->read_only) && (flags & O_ACCMODE) != O_ACCMODE)
+		fd = fs_node_open(fs, node, flags & FS_KEPT_FLAGS);
+	if (node)
+		fs_node_put(fs, node);
+	if (fd < 0)
+		return -ESTALE;
+	ret = slots_restore(&fs->files, fh, &file);
+	if (ret) {
+		close(fd);
+		return ret;
+	}
+	fs_file_publish(fs, file, nodeid, fd, flags, is_dir);
+	return 0;
 }
 
 static int fs_file_close(struct fs *fs, uint64_t fh, bool is_dir)
@@ -85,11 +114,13 @@ void fs_files_close_all(struct fs *fs)
 {
 	struct fs_file *file;
 
-	for (uint32_t i = 1; (file = slots_at(&fs->files, i)); i++)
-		if (slots_pin(&file->slot)) {
+	for (uint32_t i = 1; i < atomic_load(&fs->files.end); i++) {
+		file = slots_at(&fs->files, i);
+		if (file && slots_pin(&file->slot)) {
 			slots_drop(&file->slot, 1);
 			fs_file_put(fs, file);
 		}
+	}
 }
 
 /* --- requests --- */
@@ -116,12 +147,12 @@ static int fs_open_flags(const struct fs *fs, uint32_t flags, int *open_flags)
 	return 0;
 }
 
-static int fs_reply_open(struct fs_call *c, int fd, bool is_dir, bool append)
+static int fs_reply_open(struct fs_call *c, int fd, int flags, bool is_dir)
 {
 	struct fuse_open_out *out = c->out;
 	uint32_t cache = c->fs->settings->cache;
 
-	*out = (struct fuse_open_out){.fh = fs_file_new(c->fs, fd, is_dir, append)};
+	*out = (struct fuse_open_out){.fh = fs_file_new(c->fs, c->hdr.nodeid, fd, flags, is_dir)};
 	if (!out->fh)
 		return -ENOMEM;
 	if (cache == FS_CACHE_ALWAYS)
@@ -150,7 +181,7 @@ int fs_open(struct fs_call *c)
 	fd = fs_node_open(c->fs, c->node, flags & ~O_DIRECTORY);
 	if (kill)
 		fs_fsetid_restore(c->fs);
-	return fd < 0 ? fd : fs_reply_open(c, fd, false, flags & O_APPEND);
+	return fd < 0 ? fd : fs_reply_open(c, fd, flags, false);
 }
 
 int fs_opendir(struct fs_call *c)
@@ -160,7 +191,7 @@ int fs_opendir(struct fs_call *c)
 	if (c->out_room < sizeof(struct fuse_open_out))
 		return -EINVAL;
 	fd = fs_node_open(c->fs, c->node, O_RDONLY | O_DIRECTORY);
-	return fd < 0 ? fd : fs_reply_open(c, fd, true, false);
+	return fd < 0 ? fd : fs_reply_open(c, fd, O_RDONLY, true);
 }
 
 int fs_release(struct fs_call *c)

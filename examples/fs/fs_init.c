@@ -52,6 +52,15 @@ static uint64_t fs_wanted(const struct fs_settings *settings)
 	return flags;
 }
 
+uint64_t fs_known_flags(void)
+{
+	uint64_t flags = FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_INIT_RESERVED;
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		flags |= wanted[i].bit;
+	return flags;
+}
+
 static void fs_answer(struct fs_call *c, uint32_t max_readahead, uint64_t flags)
 {
 	struct fuse_init_out *out = c->out;

@@ -201,7 +201,7 @@ static int fs_reply_created(struct fs_call *c, int fd, int flags)
 	struct fuse_entry_out *entry = c->out;
 	struct fuse_open_out *out = (struct fuse_open_out *)(entry + 1);
 
-	*out = (struct fuse_open_out){.fh = fs_file_new(c->fs, fd, false, flags & O_APPEND)};
+	*out = (struct fuse_open_out){.fh = fs_file_new(c->fs, entry->nodeid, fd, flags, false)};
 	if (!out->fh) {
 		fs_node_forget(c->fs, entry->nodeid, 1);
 		return -ENOMEM;

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FIRST_BUCKETS = 64, STATX_WANTED = STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID };
+enum { FIRST_BUCKETS = 64 };
 
 /* --- the hash --- */
 
@@ -139,16 +139,18 @@ void fs_nodes_forget_all(struct fs *fs)
 {
 	struct fs_node *node;
 
-	for (uint32_t i = 1; (node = slots_at(&fs->nodes, i)); i++)
-		if (node != fs->root && slots_pin(&node->slot)) {
+	for (uint32_t i = 1; i < atomic_load(&fs->nodes.end); i++) {
+		node = slots_at(&fs->nodes, i);
+		if (node && node != fs->root && slots_pin(&node->slot)) {
 			slots_drop(&node->slot, UINT64_MAX);
 			fs_node_put(fs, node);
 		}
+	}
 }
 
 /* --- finding --- */
 
-static void fs_key(const struct statx *stx, struct fs_node *key)
+void fs_node_key(const struct statx *stx, struct fs_node *key)
 {
 	key->dev = (uint64_t)stx->stx_dev_major << 32 | stx->stx_dev_minor;
 	key->ino = stx->stx_ino;
@@ -184,30 +186,80 @@ static struct fs_node *fs_find_known(struct fs *fs, const struct fs_node *key, u
 	return NULL;
 }
 
-static struct fs_node *fs_node_new(struct fs *fs, const struct fs_node *key, int fd, uint64_t refs)
+/* Out of the table, with one pin; hot: that it was used just now. */
+static void fs_node_begin(struct fs_node *node, const struct fs_node *key, int fd, uint64_t refs,
+			  bool hot)
 {
-	struct fs_node *node = slots_new(&fs->nodes);
-
-	if (!node)
-		return NULL;
 	node->dev = key->dev;
 	node->ino = key->ino;
 	node->type = key->type;
 	node->born_sec = key->born_sec;
 	node->born_nsec = key->born_nsec;
 	atomic_init(&node->fd, fd);
-	atomic_init(&node->hot, true);
+	atomic_init(&node->hot, hot);
 	slots_publish(&node->slot, refs);
-	return node;
+}
+
+/* With the shard's lock; false: no memory. */
+static bool fs_hash_in(struct fs_shard *shard, struct fs_node *node)
+{
+	struct fs_node **bucket;
+
+	if (shard->n >= shard->n_buckets)
+		fs_shard_grow(shard);
+	if (!shard->n_buckets)
+		return false;
+	bucket = fs_bucket(shard, fs_hash(node->dev, node->ino));
+	node->next = *bucket;
+	*bucket = node;
+	node->hashed = true;
+	shard->n++;
+	return true;
+}
+
+static struct fs_node *fs_node_new(struct fs *fs, struct fs_shard *shard, const struct fs_node *key,
+				   int fd, uint64_t refs)
+{
+	struct fs_node *node = slots_new(&fs->nodes);
+
+	if (!node)
+		return NULL;
+	fs_node_begin(node, key, fd, refs, true);
+	if (fs_hash_in(shard, node))
+		return node;
+	slots_drop(&node->slot, refs);
+	slots_put(&node->slot);
+	slots_free(&fs->nodes, &node->slot);
+	return NULL;
+}
+
+int fs_node_restore(struct fs *fs, uint64_t id, uint64_t refs, const struct fs_node *key, int fd)
+{
+	struct fs_shard *shard = fs_shard_of(fs, fs_hash(key->dev, key->ino));
+	struct fs_node *node;
+	int ret = slots_restore(&fs->nodes, id, &node);
+	bool hashed;
+
+	if (ret) {
+		close(fd);
+		return ret;
+	}
+	fs_node_begin(node, key, fd, refs, false);
+	fs_opened(fs);
+	pthread_mutex_lock(&shard->lock);
+	hashed = fs_hash_in(shard, node);
+	pthread_mutex_unlock(&shard->lock);
+	if (!hashed)
+		slots_drop(&node->slot, refs);
+	fs_node_put(fs, node);
+	return hashed ? 0 : -ENOMEM;
 }
 
 /* The node of an open O_PATH descriptor, which is owned from now on. */
 static int fs_find_opened(struct fs *fs, const struct fs_node *key, int fd, uint64_t refs,
 			  struct fs_node **node)
 {
-	uint64_t hash = fs_hash(key->dev, key->ino);
-	struct fs_shard *shard = fs_shard_of(fs, hash);
-	struct fs_node **bucket;
+	struct fs_shard *shard = fs_shard_of(fs, fs_hash(key->dev, key->ino));
 
 	pthread_mutex_lock(&shard->lock);
 	*node = fs_find_hashed(shard, key);
@@ -217,16 +269,7 @@ static int fs_find_opened(struct fs *fs, const struct fs_node *key, int fd, uint
 		close(fd);
 		return 0;
 	}
-	if (shard->n >= shard->n_buckets)
-		fs_shard_grow(shard);
-	*node = shard->n_buckets ? fs_node_new(fs, key, fd, refs) : NULL;
-	if (*node) {
-		bucket = fs_bucket(shard, hash);
-		(*node)->next = *bucket;
-		*bucket = *node;
-		(*node)->hashed = true;
-		shard->n++;
-	}
+	*node = fs_node_new(fs, shard, key, fd, refs);
 	pthread_mutex_unlock(&shard->lock);
 	if (!*node) {
 		close(fd);
@@ -248,7 +291,7 @@ static int fs_find_path(struct fs *fs, int fd, uint64_t refs, struct statx *stx,
 		close(fd);
 		return error;
 	}
-	fs_key(stx, &key);
+	fs_node_key(stx, &key);
 	return fs_find_opened(fs, &key, fd, refs, node);
 }
 
@@ -271,7 +314,7 @@ int fs_node_find(struct fs *fs, int dir_fd, const char *name, uint64_t refs, str
 
 	if (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_WANTED, stx) < 0)
 		return -errno;
-	fs_key(stx, &key);
+	fs_node_key(stx, &key);
 	*node = fs_find_known(fs, &key, refs);
 	if (*node)
 		return 0;

@@ -9,6 +9,12 @@
 void fs_probe_handles(struct fs *fs, int root_fd);
 /* A name's O_PATH descriptor, or -errno. */
 int fs_open_name(struct fs *fs, int dir_fd, const char *name);
+/* The same of a path of clean components from a directory on, without symbolic links. */
+int fs_open_beneath(int dir_fd, const char *path);
+/* The same of a file handle, which may lead anywhere in the file system. */
+int fs_open_raw_handle(struct fs *fs, int type, const void *bytes, uint32_t len);
+/* An inode's handle, valid as long as it is pinned; its bytes, 0: it has none. */
+uint32_t fs_node_handle(struct fs *fs, struct fs_node *node, int *type, const void **bytes);
 /* One more inode has a descriptor. */
 void fs_opened(struct fs *fs);
 void fs_node_close(struct fs *fs, struct fs_node *node);

@@ -10,8 +10,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { TRIM = 16 };
@@ -52,6 +54,17 @@ static bool fs_node_keep_handle(struct fs *fs, struct fs_node *node, int fd)
 	return node->handle;
 }
 
+uint32_t fs_node_handle(struct fs *fs, struct fs_node *node, int *type, const void **bytes)
+{
+	int fd = fs_node_fd(fs, node);
+
+	if (fd < 0 || !fs_node_keep_handle(fs, node, fd))
+		return 0;
+	*type = node->handle->raw.handle_type;
+	*bytes = node->handle->raw.f_handle;
+	return node->handle->raw.handle_bytes;
+}
+
 /* True: it was closed. */
 static bool fs_node_trim(struct fs *fs, struct fs_node *node)
 {
@@ -80,10 +93,13 @@ void fs_nodes_trim(struct fs *fs, uint32_t n)
 	/* A bounded part of a round: what cannot be closed is not looked for again and again. */
 	steps = steps < TRIM * 64 ? steps : TRIM * 64;
 	while (n && steps--) {
-		struct fs_node *node = slots_at(&fs->nodes, atomic_fetch_add(&fs->clock_hand, 1));
+		uint32_t hand = atomic_fetch_add(&fs->clock_hand, 1);
+		struct fs_node *node = slots_at(&fs->nodes, hand);
 
-		if (!node)
+		if (hand >= atomic_load(&fs->nodes.end))
 			atomic_store(&fs->clock_hand, 1);
+		else if (!node)
+			atomic_store(&fs->clock_hand, (hand | (SLOTS_PAGE - 1)) + 1);
 		else if (fs_node_trim(fs, node))
 			n--;
 	}
@@ -108,6 +124,32 @@ int fs_open_name(struct fs *fs, int dir_fd, const char *name)
 		fs_nodes_trim(fs, TRIM * 4);
 		fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	}
+	return fd < 0 ? -errno : fd;
+}
+
+int fs_open_beneath(int dir_fd, const char *path)
+{
+	const struct open_how how = {
+		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd = (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
+}
+
+int fs_open_raw_handle(struct fs *fs, int type, const void *bytes, uint32_t len)
+{
+	struct {
+		struct file_handle head;
+		unsigned char bytes[MAX_HANDLE_SZ];
+	} handle = {.head = {.handle_bytes = len, .handle_type = type}};
+	int fd;
+
+	if (fs->mount_fd < 0 || len > MAX_HANDLE_SZ)
+		return -EINVAL;
+	memcpy(handle.bytes, bytes, len);
+	fd = open_by_handle_at(fs->mount_fd, &handle.head, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -37,27 +37,39 @@ void *slots_at(struct slots *slots, uint32_t index)
 	return page ? page + (index % SLOTS_PAGE) * slots->item_size : NULL;
 }
 
+/* The page of an index, made if there is none; with the lock held.  False: no memory. */
+static bool slots_page(struct slots *slots, uint32_t index)
+{
+	uint32_t first = index - index % SLOTS_PAGE;
+	unsigned char *page;
+
+	if (index / SLOTS_PAGE >= SLOTS_PAGES)
+		return false;
+	if (slots_at(slots, index))
+		return true;
+	page = calloc(SLOTS_PAGE, slots->item_size);
+	if (!page)
+		return false;
+	for (uint32_t i = 0; i < SLOTS_PAGE; i++) {
+		struct slot *slot = (struct slot *)(page + i * slots->item_size);
+
+		slot->index = first + i;
+		atomic_init(&slot->gen, slots->first_gen);
+	}
+	/* Pairs with slots_at(). */
+	atomic_store_explicit(&slots->pages[index / SLOTS_PAGE], page, memory_order_release);
+	if (first + SLOTS_PAGE > atomic_load(&slots->end))
+		atomic_store(&slots->end, first + SLOTS_PAGE);
+	return true;
+}
+
 /* With the lock held. */
 static struct slot *slots_extend(struct slots *slots)
 {
-	uint32_t index = slots->n;
-	struct slot *slot;
-
-	if (index / SLOTS_PAGE >= SLOTS_PAGES)
-		return NULL;
-	if (!slots_at(slots, index)) {
-		unsigned char *page = calloc(SLOTS_PAGE, slots->item_size);
-
-		if (!page)
-			return NULL;
-		/* Pairs with slots_at(). */
-		atomic_store_explicit(&slots->pages[index / SLOTS_PAGE], page,
-				      memory_order_release);
-	}
-	slots->n++;
-	slot = slots_at(slots, index);
-	slot->index = index;
-	return slot;
+	/* Pages of slots_restored() have no index that was never given out. */
+	while (slots->n % SLOTS_PAGE == 0 && slots_at(slots, slots->n))
+		slots->n += SLOTS_PAGE;
+	return slots_page(slots, slots->n) ? slots_at(slots, slots->n++) : NULL;
 }
 
 void *slots_new(struct slots *slots)
@@ -77,6 +89,53 @@ void *slots_new(struct slots *slots)
 		atomic_fetch_add(&slots->used, 1);
 	}
 	return slot;
+}
+
+int slots_restore(struct slots *slots, uint64_t id, void *item)
+{
+	uint32_t index = (uint32_t)id;
+	struct slot *slot = NULL;
+	int ret = 0;
+
+	if (!index || index / SLOTS_PAGE >= SLOTS_PAGES)
+		return -EINVAL;
+	pthread_mutex_lock(&slots->lock);
+	if (slots_page(slots, index))
+		slot = slots_at(slots, index);
+	if (!slot)
+		ret = -ENOMEM;
+	else if (!slots_unused(slot))
+		ret = -EEXIST;
+	pthread_mutex_unlock(&slots->lock);
+	if (ret)
+		return ret;
+	memset(slot + 1, 0, slots->item_size - sizeof(*slot));
+	atomic_store(&slot->gen, (uint32_t)(id >> 32));
+	atomic_fetch_add(&slots->used, 1);
+	*(void **)item = slot;
+	return 0;
+}
+
+void slots_restored(struct slots *slots, uint32_t first_gen)
+{
+	uint32_t end = atomic_load(&slots->end);
+	struct slot *slot;
+
+	pthread_mutex_lock(&slots->lock);
+	slots->first_gen = first_gen;
+	slots->free = 0;
+	slots->n = SLOTS_PAGE;
+	for (uint32_t i = end - 1; end && i; i--) {
+		slot = slots_at(slots, i);
+		if (!slot || !slots_unused(slot))
+			continue;
+		atomic_store(&slot->gen, first_gen);
+		slot->next_free = slots->free;
+		slots->free = i;
+	}
+	if (!end) /* not even a page */
+		slots->n = 1;
+	pthread_mutex_unlock(&slots->lock);
 }
 
 void slots_publish(struct slot *slot, uint64_t refs)
@@ -143,13 +202,14 @@ void slots_hold(struct slot *slot, uint64_t refs)
 	}
 }
 
-void slots_drop(struct slot *slot, uint64_t refs)
+uint64_t slots_drop(struct slot *slot, uint64_t refs)
 {
 	uint64_t count = atomic_load(&slot->count), less;
 
 	do
 		less = refs < (count & REFS) ? refs : count & REFS;
 	while (!atomic_compare_exchange_weak(&slot->count, &count, count - less));
+	return less;
 }
 
 bool slots_put(struct slot *slot)
@@ -160,6 +220,11 @@ bool slots_put(struct slot *slot)
 bool slots_unused(const struct slot *slot)
 {
 	return !atomic_load(&slot->count);
+}
+
+uint64_t slots_refs(const struct slot *slot)
+{
+	return atomic_load(&slot->count) & REFS;
 }
 
 bool slots_close(struct slot *slot)

@@ -98,6 +98,22 @@ static bool is_dax(const struct statx *st)
 	return n >= 4 && !strcmp(link + n - 4, "/dax");
 }
 
+/* A pipe, no FIFO of a file system: all pipes are in one, which needs no /proc to be known. */
+static bool is_pipe(const struct statx *st)
+{
+	struct statx own;
+	bool is;
+	int fds[2];
+
+	if (!S_ISFIFO(st->stx_mode) || pipe2(fds, O_CLOEXEC) < 0)
+		return false;
+	is = statx(fds[0], "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &own) == 0 &&
+	     own.stx_dev_major == st->stx_dev_major && own.stx_dev_minor == st->stx_dev_minor;
+	close(fds[0]);
+	close(fds[1]);
+	return is;
+}
+
 static enum descriptor_kind file_kind(int fd)
 {
 	struct statx st;
@@ -111,6 +127,8 @@ static enum descriptor_kind file_kind(int fd)
 		return DESCRIPTOR_EVENTFD;
 	if (S_ISSOCK(st.stx_mode))
 		return DESCRIPTOR_SOCKET;
+	if (is_pipe(&st))
+		return DESCRIPTOR_OTHER;
 	mount_type(fdinfo_number(fd, "mnt_id"), &st, type);
 	if (IS_AMONG(type, kernels))
 		return DESCRIPTOR_OTHER;

@@ -70,13 +70,16 @@ void client_spawn(struct client *c, const char *const *args)
 	rig_spawn(&c->rig, all);
 }
 
-void client_connect(struct client *c, uint32_t request_queues)
+static void client_configure(struct client *c, uint32_t request_queues)
 {
 	c->memory = (struct guest_region){.size = CLIENT_MEMORY};
 	c->rig.config.n_queues = 1 + request_queues;
 	c->rig.config.n_regions = 1;
 	c->rig.config.regions = &c->memory;
-	rig_connect(&c->rig);
+}
+
+static void client_place_buffers(struct client *c)
+{
 	for (uint32_t i = 0; i < CLIENT_QUEUES; i++) {
 		struct rig_buffer out, in;
 
@@ -84,6 +87,43 @@ void client_connect(struct client *c, uint32_t request_queues)
 		rig_buffer(&c->rig, &in, CLIENT_HEAD + CLIENT_DATA);
 		c->io[i] = (struct client_io){out.data, in.data, out.gpa, in.gpa, 0};
 	}
+}
+
+void client_connect(struct client *c, uint32_t request_queues)
+{
+	client_configure(c, request_queues);
+	rig_connect(&c->rig);
+	client_place_buffers(c);
+}
+
+void client_save(struct client *c, void **state, size_t *len)
+{
+	rig_check(&c->rig, peer_stop(c->rig.peer));
+	rig_check(&c->rig, frontend_save_state(&c->rig.peer->frontend, state, len));
+}
+
+int client_connect_with(struct client *c, const void *state, size_t len)
+{
+	struct rig *rig = &c->rig;
+	int ret;
+
+	client_configure(c, 1);
+	rig->config.timeout_ms = SPAWN_TIMEOUT_MS;
+	peer_free(rig->peer);
+	rig->peer = NULL;
+	assert_ok(peer_new(&rig->config, &rig->peer));
+	rig_check(rig, peer_connect(rig->peer, rig->socket));
+	rig_check(rig, peer_negotiate(rig->peer));
+	ret = frontend_load_state(&rig->peer->frontend, state, len);
+	if (ret) {
+		assert_int_equal(ret, -EREMOTEIO);
+		peer_disconnect(rig->peer);
+		return ret;
+	}
+	rig_check(rig, peer_set_driver(rig->peer));
+	rig_check(rig, peer_start_rings(rig->peer));
+	client_place_buffers(c);
+	return 0;
 }
 
 int client_init(struct client *c, uint64_t flags)

@@ -58,6 +58,11 @@ void client_start(struct client *c, const char *const *args);
 /* INIT; the reply is in c->init. */
 int client_init(struct client *c, uint64_t flags);
 void client_stop(struct client *c);
+/* The guest stops, and what the device saves is to be freed. */
+void client_save(struct client *c, void **state, size_t *len);
+/* client_connect() with one request queue, of a guest that comes with a state; -EREMOTEIO: it was
+ * refused, and there is no connection. */
+int client_connect_with(struct client *c, const void *state, size_t len);
 
 /*
  * A request on a queue: header, args, then more (may be NULL), until the reply: in's first bytes

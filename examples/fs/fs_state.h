@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state that a migration takes along (docs/devices/fs.md has the format), and the thread that
+ * saves or loads it: there may be many files, and slow ones.
+ */
+#ifndef FS_STATE_H
+#define FS_STATE_H
+
+#include <limits.h>
+
+#include "fs_node.h"
+
+enum { FS_SAVED_MOUNT = 1, FS_SAVED_NODES, FS_SAVED_FILES }; /* tags of records */
+enum { FS_SAVED_DIR = 1 };				     /* of struct fs_saved_file */
+
+/* Many of each make a record; numbers are little-endian. */
+struct fs_saved_node {
+	uint64_t id, refs, ino;
+	int64_t born_sec;
+	uint32_t born_nsec;
+	uint32_t type;
+	uint32_t handle_type;
+	uint16_t path_len, handle_len;
+	/* The path from the shared directory on, the file handle, zeros up to a multiple of 8. */
+};
+
+struct fs_saved_file {
+	uint64_t id, nodeid;
+	uint32_t open_flags; /* of open(2), as on x86-64 and arm64 */
+	uint32_t flags;
+};
+
+/* The two halves, on a thread of their own; 0 or -errno. */
+int fs_state_save(struct fs *fs, struct vu_state *state);
+int fs_state_load(struct fs *fs, struct vu_state *state);
+/*
+ * Where an open file is, from the shared directory on, as the kernel knows it: its length, 0 if
+ * that cannot be said.  fs_path_to_root() is how much of the kernel's paths leads there.
+ */
+size_t fs_path_of(struct fs *fs, int fd, size_t to_root, char path[PATH_MAX]);
+size_t fs_path_to_root(struct fs *fs);
+/* What was to be loaded is not wanted any more. */
+bool fs_state_cancelled(struct fs *fs);
+
+#endif
