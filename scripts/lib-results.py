@@ -19,6 +19,17 @@ def reason(test):
     return lines[-1] if lines else f"no reason given (status {test.get('returncode')})"
 
 
+def failed_parts(text):
+    """Each failed test of a cmocka program's, with what it was told first and where."""
+    parts, name = {}, None
+    for line in text.split("\n"):
+        if mark := re.match(r"\[ RUN +\] (\w+)$", line):
+            name = mark[1]
+        elif name and (mark := re.match(r"\[ +(?:ERROR|LINE) +\] --- (.+)", line)):
+            parts.setdefault(name, []).append(mark[1])
+    return "; ".join(f"{name}: {' '.join(told[:2])}" for name, told in parts.items())
+
+
 def skipped_parts(text):
     """Names of what cmocka skipped, and what each printed last before that."""
     said = ""
@@ -35,6 +46,8 @@ def convert(label, path):
             test = json.loads(line)
             outcome = OUTCOMES.get(test["result"], "fail")
             why = "" if outcome == "pass" else reason(test)
+            if outcome == "fail":
+                why = failed_parts(test.get("stdout", "") + "\n" + test.get("stderr", "")) or why
             if test["result"] in ("TIMEOUT", "INTERRUPT"):
                 why = f"{test['result'].lower()} after {test['duration']:.0f} s"
             print(outcome, f"{label}: {test['name']}", why, sep="\t")

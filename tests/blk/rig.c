@@ -184,7 +184,7 @@ struct disk_io *disk_wait(struct disk_rig *rig, uint32_t queue)
 	int ret;
 
 	driver_kick(ring);
-	for (int ms = 0; ms < SPAWN_TIMEOUT_MS; ms++) {
+	for (int ms = 0; ms < HANG_MS; ms++) {
 		for (int spins = 0; spins < 1000; spins++) {
 			ret = driver_collect(ring, &used, 1);
 			assert_true(ret >= 0);

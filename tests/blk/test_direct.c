@@ -99,7 +99,7 @@ static void expect_idle(const struct disk_rig *rig)
 {
 	unsigned long used = 1;
 
-	for (int ms = 0; ms < SPAWN_TIMEOUT_MS && used; ms += 200) {
+	for (int ms = 0; ms < HANG_MS && used; ms += 200) {
 		unsigned long before = cpu_ticks(rig);
 
 		poll(NULL, 0, 200);
@@ -113,7 +113,7 @@ static void expect_pinned(const struct disk_rig *rig, long mib)
 	long kib = -1;
 
 	/* What is released on another thread takes a moment. */
-	for (int ms = 0; ms < SPAWN_TIMEOUT_MS && kib != mib * MIB_OF_KIB; ms += 10) {
+	for (int ms = 0; ms < HANG_MS && kib != mib * MIB_OF_KIB; ms += 10) {
 		if (ms)
 			poll(NULL, 0, 10);
 		kib = pinned(rig);

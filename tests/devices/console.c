@@ -172,7 +172,7 @@ ssize_t client_read_some(int fd, void *data, size_t len)
 {
 	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 
-	if (poll(&pfd, 1, SPAWN_TIMEOUT_MS) != 1)
+	if (poll(&pfd, 1, HANG_MS) != 1)
 		fail_msg("a client gets nothing");
 	return read(fd, data, len);
 }

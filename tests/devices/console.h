@@ -66,7 +66,7 @@ void console_expect(struct rig *rig, uint32_t port, const char *text);
 
 /* A client of a socket back-end. */
 int client_connect(const char *path);
-/* What there is, waiting for it no longer than SPAWN_TIMEOUT_MS. */
+/* What there is, waiting for it no longer than HANG_MS. */
 ssize_t client_read_some(int fd, void *data, size_t len);
 void client_read(int fd, void *data, size_t len);
 void client_expect(int fd, const char *text);

@@ -143,7 +143,7 @@ void rig_check(struct rig *rig, int ret)
 
 void rig_connect(struct rig *rig)
 {
-	rig->config.timeout_ms = SPAWN_TIMEOUT_MS;
+	rig->config.timeout_ms = HANG_MS;
 	if (!rig->config.max_indirect)
 		rig->config.max_indirect = RIG_INDIRECT;
 	peer_free(rig->peer);
@@ -300,7 +300,7 @@ static const char *rig_read_line(struct rig *rig, struct rig_lines *lines)
 		ssize_t n;
 
 		assert_true(lines->len < sizeof(lines->held));
-		if (poll(&pfd, 1, SPAWN_TIMEOUT_MS) != 1)
+		if (poll(&pfd, 1, HANG_MS) != 1)
 			fail_msg("no line from the control socket");
 		n = recv(lines->fd, lines->held + lines->len, sizeof(lines->held) - lines->len, 0);
 		if (n <= 0)

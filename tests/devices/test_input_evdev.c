@@ -17,7 +17,7 @@
 
 const char *const rig_program = "VU_INPUT";
 
-enum { PATIENCE_MS = 10000, STEP_MS = 10 };
+enum { STEP_MS = 10 };
 
 struct plugged {
 	int fd;
@@ -52,7 +52,7 @@ static void find_node(struct plugged *p)
 	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
 	snprintf(p->path, sizeof(p->path), "/dev/input/%s", strrchr(found.gl_pathv[0], '/') + 1);
 	globfree(&found);
-	for (int i = 0; access(p->path, F_OK) && i < PATIENCE_MS / STEP_MS; i++)
+	for (int i = 0; access(p->path, F_OK) && i < HANG_MS / STEP_MS; i++)
 		usleep(STEP_MS * 1000);
 	assert_return_code(access(p->path, F_OK), errno);
 }
@@ -118,7 +118,7 @@ static void expect_at_device(const struct plugged *p, uint16_t type, uint16_t co
 	while (ev.type == EV_SYN) {
 		struct pollfd pfd = {.fd = p->fd, .events = POLLIN};
 
-		assert_int_equal(poll(&pfd, 1, PATIENCE_MS), 1);
+		assert_int_equal(poll(&pfd, 1, HANG_MS), 1);
 		assert_int_equal(read(p->fd, &ev, sizeof(ev)), sizeof(ev));
 	}
 	assert_int_equal(ev.type, type);
@@ -139,7 +139,7 @@ static void expect_free(int fd, bool is_free)
 {
 	int ret = -1;
 
-	for (int i = 0; i < PATIENCE_MS / STEP_MS; i++) {
+	for (int i = 0; i < HANG_MS / STEP_MS; i++) {
 		ret = ioctl(fd, EVIOCGRAB, 1);
 		if (!ret)
 			ioctl(fd, EVIOCGRAB, 0);

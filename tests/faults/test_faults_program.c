@@ -24,7 +24,7 @@
 #include "kit/folder.h"
 #include "kit/test.h"
 
-enum { QUEUES = 2, PATIENCE_MS = 20000, GRACE_MS = 200, ENOUGH = 2000 };
+enum { QUEUES = 2, GRACE_MS = 200, ENOUGH = 2000 };
 
 /* Shared with the child, which says here how far it came. */
 struct report {
@@ -167,7 +167,7 @@ static bool trial_control(struct trial *t)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", t->control);
 	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)) &&
 	    send(fd, line, strlen(line), MSG_NOSIGNAL) > 0)
-		for (int waited = 0; waited < PATIENCE_MS && !heard; waited += GRACE_MS) {
+		for (int waited = 0; waited < HANG_MS && !heard; waited += GRACE_MS) {
 			if (poll(&pfd, 1, GRACE_MS) == 1)
 				heard = read(fd, text, sizeof(text) - 1) > 0;
 			if (!heard && (pfd.revents || trial_said(t) || !trial_lives(t)))
@@ -196,7 +196,7 @@ static void trial_end(struct trial *t)
 	if (trial_lives(t))
 		kill(t->pid, SIGTERM);
 	for (int waited = 0; trial_lives(t); waited += 2) {
-		if (waited > PATIENCE_MS) {
+		if (waited > HANG_MS) {
 			kill(t->pid, SIGKILL);
 			waitpid(t->pid, NULL, 0);
 			fail_msg("it does not end");

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kit/patience.h"
 #include "wire/spec.h"
 
 struct guest;
@@ -26,7 +27,6 @@ struct guest_region;
 struct driver_ring;
 
 enum {
-	FRONTEND_TIMEOUT_MS = 30000,
 	FRONTEND_MAX_FDS = 32,
 	FRONTEND_MAX_PAYLOAD = 4608,
 };

@@ -4,7 +4,9 @@
 
 One disk is under the verifying writer.  The other is read all the time, and its sum is computed out of
 the guest's cache: out of pages that the device wrote while memory was being copied.  They are right at
-the other side only if the device marked them.
+the other side only if the device marked them.  A sum that is right when the same cache is summed again
+says that its pages are: what was wrong is memory of the program's.  QEMU 11 under TCG loses such writes
+of the guest's processors now and then on a busy host, also where it has the disk itself.
 
 While it moves the guest is asked nothing: it may already be elsewhere.
 """
@@ -29,10 +31,11 @@ VERIFY = """rm -f /tmp/status
 sleep 1"""
 RESULT = "while [ ! -e /tmp/status ]; do usleep 50000; done; tail -n 1 /tmp/out; cat /tmp/status"
 # With its last user a disk's cache would go: this script has it open.
-CACHE = """rm -f /tmp/stop /tmp/read
+CACHE = """rm -f /tmp/stop /tmp/read /tmp/wrong
+right() {{ [ "$(sha256sum </dev/vdb)" = "{digest}  -" ]; }}
 (exec 9</dev/vdb; n=0; while [ ! -e /tmp/stop ]; do
     echo 1 >/proc/sys/vm/drop_caches; cat /dev/vdb >/dev/null; n=$((n + 1))
-    for i in 1 2; do [ "$(sha256sum </dev/vdb)" = "{digest}  -" ] || echo "wrong in $n" >>/tmp/wrong; done
+    for i in 1 2; do right || {{ right && echo "$n: once" || echo "$n: for good"; }} >>/tmp/wrong; done
 done; echo $n >/tmp/read) </dev/null >/dev/null 2>&1 &"""
 CACHED_RESULT = """touch /tmp/stop; while [ ! -e /tmp/read ]; do usleep 50000; done
 cat /tmp/read; cat /tmp/wrong 2>/dev/null; true"""
@@ -122,9 +125,12 @@ class Moving:
         said = self.guest.run(RESULT, timeout=seconds + 90).text
         assert said.endswith("all as written\n0"), said
         self.t.say(said.split("\n", maxsplit=1)[0])
-        said = self.guest.run(CACHED_RESULT, timeout=90).text
-        assert said.isdigit(), f"what the device wrote while memory was copied did not arrive: {said}"
-        self.t.say(f"the other disk was read {said} times, and compared each time")
+        times, *wrong = self.guest.run(CACHED_RESULT, timeout=90).text.split("\n")
+        assert all(line.endswith("once") for line in wrong), \
+            f"what the device wrote while memory was copied did not arrive: {'; '.join(wrong)}"
+        self.t.say(f"the other disk was read {times} times, and compared each time")
+        if wrong:
+            self.t.say(f"QEMU lost a write of the guest's processors ({'; '.join(wrong)})")
 
     def move(self, seconds=6, rounds=2):
         """The whole way, with checks."""
@@ -217,10 +223,10 @@ def wait_cancelled(guest, timeout=30):
 def test_qemu11_plugged(t):
     """Memory at addresses that came later.
 
-    Fails now and then: docs/migration.md, "What is not solved".
+    The guest may panic: docs/migration.md, "What QEMU loses".
     """
     if not t.long:
-        raise Skip("known to fail: memory plugged in before a migration (docs/migration.md); --long tries it")
+        raise Skip("QEMU loses what the guest's processors write (docs/migration.md); --long tries it")
     with moving(t, t.newest_qemu, options={"memory": 192, "slots": 1}) as m:
         with t.check("qemu11_guest_moves_with_memory_that_was_plugged_in"):
             before = memory_of(m.guest)

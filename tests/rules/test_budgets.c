@@ -17,7 +17,6 @@ enum {
 	LARGEST = 2 << 20,
 	TURN_BYTES = 1 << 20, /* and what is under way when that is used up */
 	BATCH = 64,
-	WAIT_MS = 10000
 };
 
 static const struct rig_config big = {.peer = {.queue_size = 2 * MANY}};
@@ -70,7 +69,7 @@ static void assert_served_in_turns(struct rig *rig, struct pump *p)
 		uint32_t before = served;
 
 		if (p->waits && !more)
-			assert_int_equal(poll(&pfd, 1, WAIT_MS), 1);
+			assert_int_equal(poll(&pfd, 1, HANG_MS), 1);
 		more = vu_device_process(rig->dev);
 		served = rig->queues[0].served;
 		if (served - before > most)

@@ -16,7 +16,7 @@ void load_check(struct load *l, int ret)
 
 void load_start(struct load *l, const char *path)
 {
-	const struct peer_config config = {.n_queues = ECHO_QUEUES, .timeout_ms = SPAWN_TIMEOUT_MS};
+	const struct peer_config config = {.n_queues = ECHO_QUEUES, .timeout_ms = HANG_MS};
 
 	memset(l, 0, sizeof(*l));
 	assert_int_equal(peer_new(&config, &l->peer), 0);
@@ -76,7 +76,7 @@ static void load_compare(struct load *l, uint32_t queue, const struct driver_use
 void load_collect(struct load *l, uint32_t queue)
 {
 	const struct timespec pause = {.tv_nsec = 20000};
-	uint64_t deadline = frontend_deadline(SPAWN_TIMEOUT_MS);
+	uint64_t deadline = frontend_deadline(HANG_MS);
 	struct driver_used used;
 
 	while (l->flying[queue]) {

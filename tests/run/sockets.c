@@ -37,7 +37,7 @@ void ask(struct frontend *fe, int fd)
 	uint64_t features = 0;
 
 	frontend_init(fe, fd);
-	fe->timeout_ms = SPAWN_TIMEOUT_MS;
+	fe->timeout_ms = HANG_MS;
 	assert_int_equal(frontend_get_features(fe, &features), 0);
 	assert_true(features & UINT64_C(1) << 32); /* VIRTIO_F_VERSION_1 */
 }

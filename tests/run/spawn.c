@@ -86,7 +86,7 @@ void spawn_wait(struct spawned *s)
 	int status = 0, waited = 0;
 	pid_t ret;
 
-	while ((ret = waitpid(s->pid, &status, WNOHANG)) == 0 && waited < SPAWN_TIMEOUT_MS) {
+	while ((ret = waitpid(s->pid, &status, WNOHANG)) == 0 && waited < HANG_MS) {
 		spawn_sleep_ms(5);
 		waited += 5;
 	}
@@ -133,7 +133,7 @@ static bool spawn_is_listening(const char *path)
 
 void spawn_wait_listening(const char *path)
 {
-	for (int waited = 0; waited < SPAWN_TIMEOUT_MS; waited += 5) {
+	for (int waited = 0; waited < HANG_MS; waited += 5) {
 		if (spawn_is_listening(path))
 			return;
 		spawn_sleep_ms(5);
@@ -151,7 +151,7 @@ static bool spawn_has_ended(const struct spawned *s)
 
 void spawn_wait_up(struct spawned *s, const char *path)
 {
-	for (int waited = 0; waited < SPAWN_TIMEOUT_MS; waited += 5) {
+	for (int waited = 0; waited < HANG_MS; waited += 5) {
 		if (spawn_is_listening(path))
 			return;
 		if (spawn_has_ended(s)) {

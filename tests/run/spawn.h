@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-enum { SPAWN_TIMEOUT_MS = 60000 };
+#include "kit/patience.h"
 
 struct spawned {
 	pid_t pid;
@@ -25,7 +25,7 @@ struct spawn_setup {
 
 /* argv ends with NULL; argv[0] is the program's path. */
 void spawn_start(struct spawned *s, const char *const *argv, const struct spawn_setup *setup);
-/* Wait for its end (the test fails after SPAWN_TIMEOUT_MS), and read what it wrote. */
+/* Wait for its end (the test fails after HANG_MS), and read what it wrote. */
 void spawn_wait(struct spawned *s);
 /* SIGTERM, then spawn_wait(). */
 void spawn_stop(struct spawned *s);

@@ -13,7 +13,7 @@
 #include "fixture.h"
 #include "sockets.h"
 
-enum { WAIT_MS = 10000, TURNS = 100000 };
+enum { TURNS = 100000 };
 
 /* Another loop: one call for each wake.  Ends with the runner. */
 static void *outer_loop(void *opaque)
@@ -23,7 +23,7 @@ static void *outer_loop(void *opaque)
 
 	ret = vu_runner_process(f->runner);
 	for (int i = 0; i < TURNS && ret >= 0 && !(ret & VU_PROCESS_ENDED); i++) {
-		if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, WAIT_MS) != 1)
+		if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, HANG_MS) != 1)
 			break;
 		ret = vu_runner_process(f->runner);
 	}
@@ -220,7 +220,7 @@ static void more_to_do_keeps_its_descriptor_readable(void **state)
 	assert_int_equal(vu_runner_process(f->runner), 0);
 	assert_int_equal(vu_group_post(c.group, count_down, &c), 0);
 	for (int i = 0; c.left && i < TURNS; i++) {
-		assert_int_equal(poll(&pfd, 1, WAIT_MS), 1);
+		assert_int_equal(poll(&pfd, 1, HANG_MS), 1);
 		assert_true(vu_runner_process(f->runner) >= 0);
 	}
 	assert_int_equal(c.left, 0);
