@@ -108,7 +108,7 @@ int client_connect_with(struct client *c, const void *state, size_t len)
 	int ret;
 
 	client_configure(c, 1);
-	rig->config.timeout_ms = SPAWN_TIMEOUT_MS;
+	rig->config.timeout_ms = HANG_MS;
 	peer_free(rig->peer);
 	rig->peer = NULL;
 	assert_ok(peer_new(&rig->config, &rig->peer));
