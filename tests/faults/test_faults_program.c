@@ -167,7 +167,7 @@ static bool trial_control(struct trial *t)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", t->control);
 	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)) &&
 	    send(fd, line, strlen(line), MSG_NOSIGNAL) > 0)
-		for (int waited = 0; waited < HANG_MS && !heard; waited += GRACE_MS) {
+		for (int waited = 0; waited < FRONTEND_TIMEOUT_MS && !heard; waited += GRACE_MS) {
 			if (poll(&pfd, 1, GRACE_MS) == 1)
 				heard = read(fd, text, sizeof(text) - 1) > 0;
 			if (!heard && (pfd.revents || trial_said(t) || !trial_lives(t)))
@@ -196,7 +196,7 @@ static void trial_end(struct trial *t)
 	if (trial_lives(t))
 		kill(t->pid, SIGTERM);
 	for (int waited = 0; trial_lives(t); waited += 2) {
-		if (waited > HANG_MS) {
+		if (waited > FRONTEND_TIMEOUT_MS) {
 			kill(t->pid, SIGKILL);
 			waitpid(t->pid, NULL, 0);
 			fail_msg("it does not end");

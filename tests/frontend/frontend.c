@@ -72,7 +72,7 @@ void frontend_init(struct frontend *f, int fd)
 	memset(f, 0, sizeof(*f));
 	f->fd = fd;
 	f->channel_fd = -1;
-	f->timeout_ms = HANG_MS;
+	f->timeout_ms = FRONTEND_TIMEOUT_MS;
 	f->cut = UINT64_MAX;
 }
 

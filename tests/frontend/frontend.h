@@ -19,7 +19,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "kit/patience.h"
 #include "wire/spec.h"
 
 struct guest;
@@ -27,6 +26,7 @@ struct guest_region;
 struct driver_ring;
 
 enum {
+	FRONTEND_TIMEOUT_MS = 600000, /* only a hang takes so long */
 	FRONTEND_MAX_FDS = 32,
 	FRONTEND_MAX_PAYLOAD = 4608,
 };

@@ -72,7 +72,7 @@ static void a_stop_is_answered_when_the_last_request_is_done(void **state)
 	rig_pump(&x->dut);
 	assert_int_equal(rig_held(&x->dut), 1);
 	dut_finish(&x->dut);
-	x->f->timeout_ms = HANG_MS;
+	x->f->timeout_ms = FRONTEND_TIMEOUT_MS;
 	dut_ok(x->peer, frontend_recv(x->f, &msg));
 	memcpy(&reply, msg.payload, sizeof(reply));
 	assert_int_equal(reply.num, driver_base_after(x->ring, 1, 2));

@@ -57,7 +57,7 @@ uint32_t rig_collect(struct rig *rig, uint32_t q)
 
 void rig_wait_used(struct rig *rig, uint32_t q, uint32_t n)
 {
-	uint64_t deadline = frontend_deadline(HANG_MS);
+	uint64_t deadline = frontend_deadline(FRONTEND_TIMEOUT_MS);
 	uint32_t got = 0;
 
 	while (got < n && frontend_deadline(0) < deadline) {

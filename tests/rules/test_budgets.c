@@ -69,7 +69,7 @@ static void assert_served_in_turns(struct rig *rig, struct pump *p)
 		uint32_t before = served;
 
 		if (p->waits && !more)
-			assert_int_equal(poll(&pfd, 1, HANG_MS), 1);
+			assert_int_equal(poll(&pfd, 1, FRONTEND_TIMEOUT_MS), 1);
 		more = vu_device_process(rig->dev);
 		served = rig->queues[0].served;
 		if (served - before > most)

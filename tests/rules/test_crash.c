@@ -196,7 +196,7 @@ static uint32_t stand_random(struct stand *s, uint32_t n)
 /* Until it finished some more, and then for a moment that nobody can foresee. */
 static void stand_work(struct stand *s, uint32_t n)
 {
-	uint64_t deadline = frontend_deadline(HANG_MS);
+	uint64_t deadline = frontend_deadline(FRONTEND_TIMEOUT_MS);
 	uint32_t end = s->n_done + n;
 
 	while (s->n_done < end) {
@@ -226,7 +226,7 @@ static void stand_start(struct stand *s)
 
 static void stand_end(struct stand *s)
 {
-	uint64_t deadline = frontend_deadline(HANG_MS);
+	uint64_t deadline = frontend_deadline(FRONTEND_TIMEOUT_MS);
 
 	while (s->n_open && frontend_deadline(0) < deadline) {
 		stand_collect(s);

@@ -161,7 +161,7 @@ static void a_device_may_load_later(void **state)
 		s.says = VU_LATER;
 		frontend_of(&s)->timeout_ms = 10;
 		assert_int_equal(frontend_load_state(frontend_of(&s), bytes, len), -ETIMEDOUT);
-		frontend_of(&s)->timeout_ms = HANG_MS;
+		frontend_of(&s)->timeout_ms = FRONTEND_TIMEOUT_MS;
 		assert_int_equal(s.loaded, 1);
 		assert_int_equal(vu_answer_give(s.answer, failed ? -EBADMSG : 0), 0);
 		rig_pump(&s.rig);

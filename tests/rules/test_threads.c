@@ -133,7 +133,7 @@ static void collect(struct load *l, uint32_t q)
 
 static void collect_all(struct load *l)
 {
-	uint64_t deadline = now_ms() + HANG_MS;
+	uint64_t deadline = now_ms() + FRONTEND_TIMEOUT_MS;
 
 	for (uint32_t q = 0; q < CREW_QUEUES; q++) {
 		for (collect(l, q); l->in_flight[q]; collect(l, q)) {
@@ -175,7 +175,7 @@ static void change_memory(struct load *l)
 		.gpa = UINT64_C(1) << 32, .size = 1 << 20, .uva = UINT64_C(0x7d0000000000)};
 	struct slot old[CREW_QUEUES];
 	int region = guest_add(l->peer->guest, &more);
-	uint64_t deadline = now_ms() + HANG_MS;
+	uint64_t deadline = now_ms() + FRONTEND_TIMEOUT_MS;
 
 	assert_int_equal(region, 1);
 	check(l, frontend_add_mem_reg(&l->peer->frontend, &l->peer->guest->regions[region]));
@@ -292,8 +292,9 @@ static void act(struct load *l, enum action action)
 
 static void load_begin(struct load *l, uint32_t flags, bool is_behind)
 {
-	struct peer_config config = {
-		.n_queues = CREW_QUEUES, .packed = on_packed_rings(), .timeout_ms = HANG_MS};
+	struct peer_config config = {.n_queues = CREW_QUEUES,
+				     .packed = on_packed_rings(),
+				     .timeout_ms = FRONTEND_TIMEOUT_MS};
 
 	memset(l, 0, sizeof(*l));
 	l->random = 2463534242;

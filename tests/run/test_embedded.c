@@ -9,6 +9,7 @@
 
 #include <libvu/unstable.h>
 
+#include "kit/patience.h"
 #include "kit/test.h"
 #include "fixture.h"
 #include "sockets.h"

@@ -81,14 +81,15 @@ static int count_mappings(pid_t pid)
 static int target_serves(struct target *t)
 {
 	struct peer_config config = {
-		.n_queues = t->queues, .queue_size = 64, .timeout_ms = HANG_MS};
+		.n_queues = t->queues, .queue_size = 64, .timeout_ms = FRONTEND_TIMEOUT_MS};
 	struct peer *peer;
 	int err;
 
 	if (peer_new(&config, &peer))
 		return target_fail(t, "no memory for a front-end");
 	err = peer_connect(peer, t->socket);
-	for (int waited = 0; err && waited < HANG_MS && !target_lives(t); waited += STEP_MS) {
+	for (int waited = 0; err && waited < FRONTEND_TIMEOUT_MS && !target_lives(t);
+	     waited += STEP_MS) {
 		poll(NULL, 0, STEP_MS);
 		err = peer_connect(peer, t->socket);
 	}
@@ -108,7 +109,7 @@ static int target_is_clean(struct target *t)
 {
 	int fds = 0, mappings = 0;
 
-	for (int waited = 0; waited < HANG_MS; waited += STEP_MS) {
+	for (int waited = 0; waited < FRONTEND_TIMEOUT_MS; waited += STEP_MS) {
 		fds = count_fds(t->pid);
 		mappings = count_mappings(t->pid);
 		if (fds <= t->fds && mappings <= t->mappings)
@@ -159,7 +160,7 @@ __attribute__((noreturn)) static void target_exec(const struct target *t, char *
 /* How many queues has it?  It says so to whoever asks. */
 static int target_ask(struct target *t)
 {
-	struct peer_config config = {.timeout_ms = HANG_MS};
+	struct peer_config config = {.timeout_ms = FRONTEND_TIMEOUT_MS};
 	struct peer *peer;
 	int err;
 
@@ -225,11 +226,11 @@ int target_stop(struct target *t)
 
 	if (t->pid > 0) {
 		kill(t->pid, SIGTERM);
-		while (waitpid(t->pid, &status, WNOHANG) == 0 && waited < HANG_MS) {
+		while (waitpid(t->pid, &status, WNOHANG) == 0 && waited < FRONTEND_TIMEOUT_MS) {
 			poll(NULL, 0, STEP_MS);
 			waited += STEP_MS;
 		}
-		if (waited >= HANG_MS) {
+		if (waited >= FRONTEND_TIMEOUT_MS) {
 			target_fail(t, "SIGTERM does not end it");
 			kill(t->pid, SIGKILL);
 			waitpid(t->pid, NULL, 0);
