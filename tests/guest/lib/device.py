@@ -25,6 +25,8 @@ KINDS = {
 # QEMU spells its properties with -, but those of every virtio device with _, and of the test device
 UNDERSCORED = {"event_idx", "indirect_desc", "iommu_platform", "queue_reset", "notify_on_empty",
                "num_vqs", "vq_size", "config_size"}
+# ... and all of these
+UNDERSCORED_OF = {"scsi": {"num_queues", "virtqueue_size", "max_sectors", "cmd_per_lun"}}
 
 
 class VhostUser:
@@ -40,7 +42,8 @@ class VhostUser:
         self.socket = getattr(socket, "socket", socket)
         self.reconnect = reconnect
         self.model = model or f"vhost-user-{kind}-pci"
-        self.props = {k if k in UNDERSCORED else k.replace("_", "-"): v
+        underscored = UNDERSCORED | UNDERSCORED_OF.get(kind, set())
+        self.props = {k if k in underscored else k.replace("_", "-"): v
                       for k, v in props.items()}
         self.virtio_id, self.modules = KINDS[kind]
 
