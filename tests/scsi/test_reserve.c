@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* vu-scsi: persistent reservations, of two initiators, and kept for the next process. */
+#include "ask.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { REGISTER, RESERVE, RELEASE, CLEAR, PREEMPT, IGNORING = 6 };
+enum { WRITE_EXCLUSIVE = 1, EXCLUSIVE = 3, WRITE_EXCLUSIVE_REGISTRANTS = 5, ALL_REGISTRANTS = 7 };
+
+/* PERSISTENT RESERVE OUT */
+static int reserve_out(struct ask *ask, uint8_t action, uint8_t type, uint8_t key,
+		       uint8_t action_key, uint8_t flags)
+{
+	unsigned char list[24] = {[7] = key, [15] = action_key, [20] = flags};
+
+	return ask_do(ask, 0, CDB(0x5f, action, type, [8] = sizeof(list)), list, sizeof(list), 0);
+}
+
+static int write_one(struct ask *ask)
+{
+	unsigned char data[512] = {0};
+
+	return ask_do(ask, 0, CDB(0x2a, [8] = 1), data, sizeof(data), 0);
+}
+
+static int read_one(struct ask *ask)
+{
+	return ask_do(ask, 0, CDB(0x28, [8] = 1), NULL, 0, 512);
+}
+
+/* A second socket, and so a second guest, of the same program. */
+struct two {
+	struct ask *first, second;
+	char socket[RIG_PATH];
+};
+
+static void two_start(struct two *two, struct ask *ask)
+{
+	two->first = ask;
+	snprintf(two->socket, sizeof(two->socket), "%s/other", ask->rig.dir);
+	ask_start(ask,
+		  (const char *const[]){"--socket-path", two->socket, "--dir", ask->rig.dir, NULL});
+	two->second = *ask;
+	memcpy(two->second.rig.socket, two->socket, sizeof(two->socket));
+	two->second.rig.peer = NULL;
+	rig_connect(&two->second.rig);
+	rig_buffer(&two->second.rig, &two->second.header, HEADER);
+	rig_buffer(&two->second.rig, &two->second.answer, ANSWER);
+	rig_buffer(&two->second.rig, &two->second.out, ASK_DATA);
+	rig_buffer(&two->second.rig, &two->second.in, ASK_DATA);
+}
+
+static void two_stop(struct two *two)
+{
+	peer_free(two->second.rig.peer);
+	rig_stop(&two->first->rig);
+	unlink(two->socket);
+}
+
+static void only_who_is_registered_reserves(void **state)
+{
+	struct ask *ask = *state;
+
+	ask_start(ask, NULL);
+	assert_int_equal(reserve_out(ask, RESERVE, EXCLUSIVE, 1, 0, 0), CONFLICT);
+	assert_int_equal(reserve_out(ask, REGISTER, 0, 1, 2, 0), CONFLICT);
+	assert_int_equal(reserve_out(ask, REGISTER, 0, 0, 1, 0), GOOD);
+	assert_int_equal(reserve_out(ask, RESERVE, EXCLUSIVE, 2, 0, 0), CONFLICT);
+	assert_int_equal(reserve_out(ask, RESERVE, 2, 1, 0, 0), BAD_CDB);
+	assert_int_equal(reserve_out(ask, RESERVE, EXCLUSIVE, 1, 0, 0), GOOD);
+	assert_int_equal(reserve_out(ask, RESERVE, EXCLUSIVE, 1, 0, 0), GOOD);
+	assert_int_equal(reserve_out(ask, RESERVE, WRITE_EXCLUSIVE, 1, 0, 0), CONFLICT);
+	assert_int_equal(ask_do(ask, 0, CDB(0x5e, 0, [8] = 64), NULL, 0, 64), GOOD);
+	assert_int_equal(be32(ask->data + 4), 8);
+	assert_int_equal(ask->data[15], 1);
+	assert_int_equal(ask_do(ask, 0, CDB(0x5e, 1, [8] = 64), NULL, 0, 64), GOOD);
+	assert_int_equal(be32(ask->data + 4), 16);
+	assert_int_equal(ask->data[21], EXCLUSIVE);
+	assert_int_equal(ask_do(ask, 0, CDB(0x5e, 3, [8] = 64), NULL, 0, 64), GOOD);
+	assert_int_equal(be32(ask->data + 4), 48);
+	assert_int_equal(reserve_out(ask, RELEASE, WRITE_EXCLUSIVE, 1, 0, 0), SENSE(5, 0x26, 4));
+	assert_int_equal(reserve_out(ask, RELEASE, EXCLUSIVE, 1, 0, 0), GOOD);
+	assert_int_equal(reserve_out(ask, IGNORING, 0, 9, 3, 0), GOOD);
+	assert_int_equal(reserve_out(ask, REGISTER, 0, 3, 0, 0), GOOD);
+	/* There is no folder to keep them in. */
+	assert_int_equal(reserve_out(ask, REGISTER, 0, 0, 1, 1), BAD_PARAMETER);
+	assert_int_equal(ask_do(ask, 0, CDB(0x5f, 0, [8] = 23), ask->image, 24, 0),
+			 SENSE(5, 0x1a, 0));
+	rig_stop(&ask->rig);
+}
+
+static void others_are_kept_from_it(void **state)
+{
+	struct two two;
+	struct ask *one = *state, *other = &two.second;
+
+	two_start(&two, one);
+	assert_int_equal(reserve_out(one, REGISTER, 0, 0, 1, 0), GOOD);
+	assert_int_equal(reserve_out(one, RESERVE, WRITE_EXCLUSIVE, 1, 0, 0), GOOD);
+	assert_int_equal(write_one(one), GOOD);
+	assert_int_equal(write_one(other), CONFLICT);
+	assert_int_equal(read_one(other), GOOD);
+	assert_int_equal(ask_ready(other, 0), GOOD);
+	assert_int_equal(reserve_out(one, RELEASE, WRITE_EXCLUSIVE, 1, 0, 0), GOOD);
+	assert_int_equal(reserve_out(one, RESERVE, EXCLUSIVE, 1, 0, 0), GOOD);
+	assert_int_equal(read_one(other), CONFLICT);
+	assert_int_equal(ask_do(other, 0, CDB(0x12, [4] = 36), NULL, 0, 36), GOOD);
+	assert_int_equal(ask_do(other, 0, CDB(0x25), NULL, 0, 8), GOOD);
+	/* Who is registered may, where registrants may; and is told when that ends. */
+	assert_int_equal(reserve_out(one, RELEASE, EXCLUSIVE, 1, 0, 0), GOOD);
+	assert_int_equal(reserve_out(one, RESERVE, WRITE_EXCLUSIVE_REGISTRANTS, 1, 0, 0), GOOD);
+	assert_int_equal(write_one(other), CONFLICT);
+	assert_int_equal(reserve_out(other, REGISTER, 0, 0, 2, 0), GOOD);
+	assert_int_equal(write_one(other), GOOD);
+	assert_int_equal(reserve_out(one, RELEASE, WRITE_EXCLUSIVE_REGISTRANTS, 1, 0, 0), GOOD);
+	assert_int_equal(ask_ready(other, 0), SENSE(6, 0x2a, 4));
+	/* One takes it from the other. */
+	assert_int_equal(reserve_out(other, RESERVE, EXCLUSIVE, 2, 0, 0), GOOD);
+	assert_int_equal(read_one(one), CONFLICT);
+	assert_int_equal(reserve_out(one, PREEMPT, WRITE_EXCLUSIVE, 1, 2, 0), GOOD);
+	assert_int_equal(ask_ready(other, 0), SENSE(6, 0x2a, 5));
+	assert_int_equal(write_one(one), GOOD);
+	assert_int_equal(write_one(other), CONFLICT);
+	assert_int_equal(reserve_out(one, PREEMPT, WRITE_EXCLUSIVE, 1, 7, 0), CONFLICT);
+	assert_int_equal(reserve_out(one, CLEAR, 0, 1, 0, 0), GOOD);
+	assert_int_equal(write_one(other), GOOD);
+	/* A mode that one sets is news to the other; a reset of the unit to both. */
+	assert_int_equal(ask_do(one, 0, CDB(0x15, 0x10, [4] = 24),
+				((unsigned char[24]){[4] = 8, 0x12}), 24, 0),
+			 GOOD);
+	assert_int_equal(ask_ready(other, 0), SENSE(6, 0x2a, 1));
+	assert_int_equal(ask_function(one, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, 0, 0),
+			 VIRTIO_SCSI_S_OK);
+	assert_int_equal(ask_ready(one, 0), SENSE(6, 0x29, 3));
+	assert_int_equal(ask_ready(other, 0), SENSE(6, 0x29, 3));
+	two_stop(&two);
+}
+
+static void they_outlast_the_process_if_that_is_wanted(void **state)
+{
+	struct ask *ask = *state;
+	char path[RIG_PATH];
+
+	snprintf(path, sizeof(path), "%s/reservations-0-0", ask->rig.dir);
+	ask_start(ask, (const char *const[]){"--dir", ask->rig.dir, NULL});
+	assert_int_equal(reserve_out(ask, REGISTER, 0, 0, 0x42, 1), GOOD);
+	assert_int_equal(reserve_out(ask, RESERVE, ALL_REGISTRANTS, 0x42, 0, 0), GOOD);
+	rig_stop(&ask->rig);
+	unlink(ask->rig.socket);
+	ask_start(ask, (const char *const[]){"--dir", ask->rig.dir, NULL});
+	assert_int_equal(ask_do(ask, 0, CDB(0x5e, 1, [8] = 64), NULL, 0, 64), GOOD);
+	assert_int_equal(ask->data[21], ALL_REGISTRANTS);
+	assert_int_equal(ask_do(ask, 0, CDB(0x5e, 2, [8] = 8), NULL, 0, 8), GOOD);
+	assert_int_equal(ask->data[2] & 1, 1);
+	assert_int_equal(ask->data[3] & 1, 1);
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(reserve_out(ask, CLEAR, 0, 0x42, 0, 0), GOOD);
+	assert_int_not_equal(access(path, F_OK), 0);
+	rig_stop(&ask->rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ASK_TEST(only_who_is_registered_reserves),
+		ASK_TEST(others_are_kept_from_it),
+		ASK_TEST(they_outlast_the_process_if_that_is_wanted),
+	};
+
+	return cmocka_run_group_tests_name("scsi_reserve", tests, NULL, NULL);
+}
