@@ -109,7 +109,8 @@ static int scsi_shut_in(struct scsi *scsi, struct sandbox *sandbox)
 	if (ret)
 		return ret;
 	sandbox->failed = "the filter for system calls";
-	ret = sandbox_filter_calls(scsi_calls, sizeof(scsi_calls) / sizeof(scsi_calls[0]), true);
+	ret = sandbox_filter_calls(scsi_calls, sizeof(scsi_calls) / sizeof(scsi_calls[0]),
+				   settings->connects);
 	return ret == -ENOTSUP ? 0 : ret;
 }
 
@@ -124,6 +125,12 @@ static int scsi_enter(struct scsi *scsi)
 
 	if (scsi->host->entered)
 		return 0;
+	if (settings->connects && settings->sandbox != SANDBOX_LANDLOCK &&
+	    settings->sandbox != SANDBOX_NONE) {
+		fprintf(stderr, "vu-scsi: --connect: from inside of a sandbox the socket cannot be "
+				"reached; take --sandbox=landlock or none\n");
+		return -EINVAL;
+	}
 	ret = scsi_shut_in(scsi, &sandbox);
 	if (sandbox.proc_fd >= 0)
 		close(sandbox.proc_fd);
@@ -139,20 +146,15 @@ static int scsi_enter(struct scsi *scsi)
 	return 0;
 }
 
-static void begin(struct vu_source *source, int fd, uint32_t events, void *opaque)
+static int opened(struct vu_program *program, uint32_t index, void *state)
 {
-	struct scsi *scsi = opaque;
+	struct scsi *scsi = state;
 	int ret = scsi_enter(scsi);
 
-	(void)fd;
-	(void)events;
-	vu_source_set_timer(source, 0, 0);
+	(void)index;
 	for (uint32_t i = 0; i < scsi->n_queues && !ret; i++)
-		ret = vu_program_add_worker(scsi->program, scsi->queues[i].group);
-	if (ret) {
-		scsi->settings->failed = true;
-		vu_runner_stop(vu_program_runner(scsi->program));
-	}
+		ret = vu_program_add_worker(program, scsi->queues[i].group);
+	return ret;
 }
 
 /* --- life --- */
@@ -165,7 +167,9 @@ static int scsi_make_queue(struct scsi *scsi, uint32_t index)
 	q->scsi = scsi;
 	q->vq = vu_device_queue(scsi->dev, FIRST_QUEUE + index);
 	ret = vu_group_new(&q->group);
-	return ret ? ret : vu_queue_set_group(q->vq, q->group);
+	if (!ret)
+		ret = vu_queue_set_group(q->vq, q->group);
+	return ret ? ret : scsi_queue_prepare(q);
 }
 
 static int scsi_make_device(struct scsi *scsi)
@@ -210,9 +214,7 @@ static int scsi_make_device(struct scsi *scsi)
 
 	for (uint32_t i = 0; i < scsi->n_queues && !ret; i++)
 		ret = scsi_make_queue(scsi, i);
-	if (!ret)
-		ret = vu_group_add_timer(vu_device_group(scsi->dev), begin, scsi, &scsi->begin);
-	return ret ? ret : vu_source_set_timer(scsi->begin, 1, 0);
+	return ret;
 }
 
 static int scsi_make_host(struct scsi_settings *settings)
@@ -302,8 +304,11 @@ int main(int argc, char **argv)
 		.command_size = sizeof(scsi_control_commands[0]),
 		VU_PROGRAM_STATE(struct scsi, create, destroy),
 		.reload = reload,
+		.opened = opened,
 	};
-	int status = vu_program_main(&info, argc, argv);
 
-	return status ? status : settings.failed;
+	/* A front-end that listens is looked for again and again. */
+	for (int i = 1; i < argc; i++)
+		settings.connects |= !strncmp(argv[i], "--connect", strlen("--connect"));
+	return vu_program_main(&info, argc, argv);
 }

@@ -6,6 +6,7 @@
  *   scsi_describe.c  what --lun says of a logical unit
  *   scsi_lun.c       the table of logical units: coming, changing and going
  *   scsi_request.c   from a virtio request to a command, and from its result to a response
+ *   scsi_queue.c     logical units as a queue uses them
  *   scsi_cdb.c       the table of commands
  *   scsi_sense.c     sense data, and unit attentions that wait to be told
  *   scsi_inquiry.c   who are you: INQUIRY and vital product data
@@ -108,7 +109,7 @@ struct scsi_settings {
 	uint32_t sandbox;  /* enum sandbox_kind */
 	int config_space;
 	/* of the running program */
-	bool connects, failed;
+	bool connects; /* to a front-end that listens */
 	struct scsi_host *host;
 };
 
@@ -250,7 +251,6 @@ struct scsi {
 	struct vu_program *program;
 	struct vu_device *dev;
 	struct vu_script *script;
-	struct vu_source *begin;
 	uint32_t index, n_queues;
 	struct scsi_queue *queues;
 	_Atomic uint32_t cdb_size, sense_size;
@@ -313,7 +313,15 @@ int scsi_bad_cdb(struct scsi_cmd *cmd, uint32_t byte);
 int scsi_bad_parameter(struct scsi_cmd *cmd, uint32_t byte);
 /* What is finished, and what goes on, once all back-ends have returned. */
 void scsi_settle(struct scsi_queue *q);
-/* What another command could still be waiting for: frees everything of a queue. */
+
+/* --- scsi_queue.c --- */
+
+/* NULL: for want of something. */
+struct scsi_unit *scsi_queue_unit(struct scsi_queue *q, struct scsi_lun *lun);
+/* What the logical units need that are there: -errno if there is no io_uring here.  Others get it
+ * when they are used.  Before there is a thread. */
+int scsi_queue_prepare(struct scsi_queue *q);
+/* Frees everything of a queue, which has no thread any more. */
 void scsi_queue_fini(struct scsi_queue *q);
 /* The logical unit is not to be used by this queue any more.  Any thread. */
 void scsi_queue_forget(struct scsi_queue *q, struct scsi_lun *lun);

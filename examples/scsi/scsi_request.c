@@ -224,40 +224,13 @@ void scsi_settle(struct scsi_queue *q)
 
 /* --- what handlers use --- */
 
-static struct scsi_unit *unit_new(struct scsi_queue *q, struct scsi_lun *lun)
-{
-	struct scsi_unit *unit = calloc(1, sizeof(*unit));
-	int ret = 0;
-
-	if (!unit)
-		return NULL;
-	unit->queue = q;
-	unit->lun = lun;
-	unit->disk.disk = &lun->disk;
-	unit->disk.dev = q->scsi->dev;
-	unit->disk.group = q->group;
-	if (lun->disk.backend->queue_init)
-		ret = lun->disk.backend->queue_init(&unit->disk);
-	if (ret) {
-		if (lun->disk.backend->queue_fini)
-			lun->disk.backend->queue_fini(&unit->disk);
-		free(unit);
-		return NULL;
-	}
-	atomic_fetch_add(&lun->refs, 1);
-	q->units[lun->slot] = unit;
-	return unit;
-}
-
 int scsi_start(struct scsi_cmd *cmd)
 {
 	struct scsi_queue *q = cmd->queue;
 
 	if (!cmd->unit) {
-		struct scsi_unit *unit = q->units[cmd->lun->slot];
+		struct scsi_unit *unit = scsi_queue_unit(q, cmd->lun);
 
-		if (!unit)
-			unit = unit_new(q, cmd->lun);
 		if (!unit)
 			return SENSE_FAILURE;
 		cmd->unit = unit;
@@ -425,60 +398,4 @@ void scsi_queue_ready(struct scsi_queue *q)
 		for (int i = 0; i < n; i++)
 			queue_begin(q, reqs[i]);
 	scsi_settle(q);
-}
-
-/* --- logical units that go --- */
-
-struct forget {
-	struct scsi_queue *queue;
-	struct scsi_lun *lun;
-};
-
-static void unit_free(struct scsi_unit *unit)
-{
-	struct scsi_lun *lun = unit->lun;
-
-	unit->queue->units[lun->slot] = NULL;
-	if (lun->disk.backend && lun->disk.backend->queue_fini)
-		lun->disk.backend->queue_fini(&unit->disk);
-	free(unit);
-	scsi_lun_put(lun);
-}
-
-static void queue_forget_now(void *opaque)
-{
-	struct forget *forget = opaque;
-	struct scsi_unit *unit = forget->queue->units[forget->lun->slot];
-
-	if (unit && unit->lun == forget->lun) {
-		unit->retired = true;
-		if (!unit->in_flight)
-			unit_free(unit);
-	}
-	scsi_lun_put(forget->lun);
-	free(forget);
-}
-
-void scsi_queue_forget(struct scsi_queue *q, struct scsi_lun *lun)
-{
-	struct forget *forget = malloc(sizeof(*forget));
-
-	atomic_fetch_add(&lun->refs, 1);
-	if (forget) {
-		*forget = (struct forget){q, lun};
-		if (!vu_group_post(q->group, queue_forget_now, forget))
-			return;
-	}
-	/* It stays, used by nobody: this reference is never given back. */
-	vu_device_log(q->scsi->dev, VU_LOG_WARNING, "no memory to let go of a logical unit");
-	free(forget);
-}
-
-void scsi_queue_fini(struct scsi_queue *q)
-{
-	for (uint32_t i = 0; i < SCSI_LUNS; i++)
-		if (q->units[i])
-			unit_free(q->units[i]);
-	while (q->n_free_buffers)
-		free(q->free_buffers[--q->n_free_buffers]);
 }
