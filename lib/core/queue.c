@@ -362,26 +362,26 @@ static int64_t queue_clock(void)
 
 void queue_note_outstanding(struct vu_queue *q)
 {
-	struct queue_counts *c = &q->counts;
-	uint32_t n = vu_queue_outstanding(q);
-	int64_t since = c->since;
+	struct queue_waiting *w = &q->waiting;
+	uint64_t n = vu_queue_outstanding(q);
+	int64_t since = w->since;
 
 	if (!n)
 		since = 0;
-	else if (!since || c->ended != c->requests)
+	else if (!since || w->ended != q->counts.requests)
 		since = queue_clock();
-	__atomic_store_n(&c->ended, c->requests, __ATOMIC_RELAXED);
-	__atomic_store_n(&c->outstanding, n, __ATOMIC_RELAXED);
-	__atomic_store_n(&c->since, since, __ATOMIC_RELAXED);
+	__atomic_store_n(&w->ended, q->counts.requests, __ATOMIC_RELAXED);
+	__atomic_store_n(&q->counts.outstanding, n, __ATOMIC_RELAXED);
+	__atomic_store_n(&w->since, since, __ATOMIC_RELAXED);
 }
 
 /* Any thread. */
-static uint64_t queue_waited(const struct queue_counts *c)
+static uint64_t queue_waited(const struct vu_queue *q)
 {
-	int64_t since = __atomic_load_n(&c->since, __ATOMIC_RELAXED), now;
+	int64_t since = __atomic_load_n(&q->waiting.since, __ATOMIC_RELAXED), now;
 
 	/* A thread that has not slept for long has noted nothing for as long. */
-	if (!since || count_read(&c->ended) != count_read(&c->requests))
+	if (!since || count_read(&q->waiting.ended) != count_read(&q->counts.requests))
 		return 0;
 	now = queue_clock();
 	return now > since ? (uint64_t)(now - since) : 0;
@@ -389,25 +389,19 @@ static uint64_t queue_waited(const struct queue_counts *c)
 
 int vu_queue_counters(const struct vu_queue *q, struct vu_queue_counters *out)
 {
-	const struct queue_counts *c = &q->counts;
 	const size_t size = out->size;
-	const struct vu_queue_counters now = {
-		.size = size < sizeof(now) ? size : sizeof(now),
-		.requests = count_read(&c->requests),
-		.readable_bytes = count_read(&c->readable_bytes),
-		.written_bytes = count_read(&c->written_bytes),
-		.kicks = count_read(&c->kicks),
-		.signals = count_read(&c->signals),
-		.signals_suppressed = count_read(&c->signals_suppressed),
-		.polls = count_read(&c->polls),
-		.batches = count_read(&c->batches),
-		.outstanding = __atomic_load_n(&c->outstanding, __ATOMIC_RELAXED),
-		.outstanding_ns = queue_waited(c),
-	};
+	struct vu_queue_counters now;
+	/* All but its size are numbers of 64 bits. */
+	const uint64_t *from = &q->counts.requests;
+	uint64_t *to = &now.requests;
 
 	if (size < FIRST_QUEUE_COUNTERS || size > SIZE_STRUCT_MAX)
 		return -EINVAL;
+	for (size_t i = 0; i < (sizeof(now) - sizeof(now.size)) / sizeof(*to); i++)
+		to[i] = count_read(&from[i]);
+	now.outstanding_ns = queue_waited(q);
 	/* A newer program's struct: it is told how far it was filled. */
+	now.size = size < sizeof(now) ? size : sizeof(now);
 	memset(out, 0, size);
 	memcpy(out, &now, now.size);
 	return 0;

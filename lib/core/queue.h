@@ -100,19 +100,9 @@ struct missing {
 	enum space_access access;
 };
 
-/* vu_queue_counters(): written by the queue thread alone, read by any. */
-struct queue_counts {
-	uint64_t requests;
-	uint64_t readable_bytes;
-	uint64_t written_bytes;
-	uint64_t kicks;
-	uint64_t signals;
-	uint64_t signals_suppressed;
-	uint64_t polls;
-	uint64_t batches;
-	/* As the queue thread saw it last: queue_note_outstanding(). */
-	uint32_t outstanding;
-	int64_t since;	/* since when none of those was completed; 0: there are none */
+/* For how long requests have been outstanding: queue_note_outstanding(). */
+struct queue_waiting {
+	int64_t since;	/* since when none of them was completed; 0: there are none */
 	uint64_t ended; /* requests when that was noted */
 };
 
@@ -144,7 +134,8 @@ struct vu_queue {
 	struct vu_group *group;
 	struct vu_device *dev;
 	struct vu_queue *next_active;
-	struct queue_counts counts;
+	struct vu_queue_counters counts; /* written by the queue thread alone, read by any */
+	struct queue_waiting waiting;	 /* likewise */
 	struct notifier fds[QUEUE_FDS];
 	void *opaque; /* the device's */
 
@@ -250,7 +241,7 @@ static inline void queue_note(struct vu_queue *q)
 {
 	const struct ring *ring = q->ring;
 
-	if (unlikely((ring && ring->taken != ring->done) || q->counts.since))
+	if (unlikely((ring && ring->taken != ring->done) || q->waiting.since))
 		queue_note_outstanding(q);
 }
 void queue_notify(struct vu_queue *q); /* pass.c: interrupt the driver */
