@@ -247,6 +247,23 @@ static void the_end_of_a_run_closes_its_sessions_and_the_devices_stay(void **sta
 	fixture_stop(f);
 }
 
+static void what_is_in_use_is_not_freed_and_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct frontend fe;
+
+	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
+	vu_device_free(f->dev);
+	assert_int_equal(log_book_count(&f->log, "of a device that a runner serves is ignored"), 1);
+	fixture_start(f);
+	ask(&fe, connect_to(f->path)); /* the run has begun */
+	vu_runner_free(f->runner);
+	assert_int_equal(log_book_count(&f->log, "vu_runner_free() while it runs is ignored"), 1);
+	frontend_close(&fe);
+	ask_once(connect_to(f->path));
+	fixture_stop(f);
+}
+
 static void a_child_of_fork_does_not_stop_its_parents_runner(void **state)
 {
 	struct fixture *f = *state;
@@ -378,6 +395,7 @@ int main(void)
 		TEST(a_visitor_that_spoke_is_not_told_of_as_silent),
 		TEST(a_stop_before_the_run_ends_it_and_only_that_one),
 		TEST(the_end_of_a_run_closes_its_sessions_and_the_devices_stay),
+		TEST(what_is_in_use_is_not_freed_and_goes_on),
 		TEST(a_child_of_fork_does_not_stop_its_parents_runner),
 		TEST(the_end_is_heard_though_a_child_of_fork_lives_on),
 		TEST(two_hundred_devices_are_served_at_once),
