@@ -5,6 +5,7 @@
 
 #include <libvu/vu.h>
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "run/loop.h"
@@ -23,11 +24,11 @@ struct vu_runner {
 	unsigned int n_serving; /* endpoints that may still get a front-end or have one */
 	struct runner_worker *workers;
 	unsigned int n_workers;
-	bool running;	 /* workers that are added start at once */
-	bool ending;	 /* sessions end: the endpoints stay */
-	bool in_process; /* of vu_runner_process() */
-	bool in_run;	 /* of vu_runner_run() */
-	bool guards;	 /* every device is protected from SIGBUS */
+	bool running;		/* workers that are added start at once */
+	bool ending;		/* sessions end: the endpoints stay */
+	atomic_bool in_process; /* of vu_runner_process() */
+	atomic_bool in_run;	/* of vu_runner_run() */
+	bool guards;		/* every device is protected from SIGBUS */
 };
 
 /*
