@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "../common/sandbox.h"
+#include "fs_kept.h"
 #include "fs_pool.h"
 
 enum { FS_ID = 26, SPARE_FILES = 64 };
@@ -189,6 +190,11 @@ static int fs_begin(struct fs *fs, struct fs_settings *settings)
 						  : strerror(-ret));
 		return ret;
 	}
+	ret = fs_kept_restore(fs);
+	if (ret) {
+		vu_device_logf(fs->dev, VU_LOG_ERROR, "the state file: %s", strerror(-ret));
+		return ret;
+	}
 	ret = fs_pool_start(fs);
 	for (uint32_t i = 0; i < fs->n_queues && !ret; i++)
 		ret = vu_program_add_worker(fs->program, fs->queues[i].group);
@@ -290,8 +296,8 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 {
 	struct fs_settings *settings = vu_program_settings(program);
 	struct fs *fs = state;
+	int ret;
 
-	(void)index;
 	settings->xattr |= settings->posix_acl;
 	settings->killpriv_v2 &= !settings->no_killpriv_v2;
 	fs->program = program;
@@ -308,7 +314,8 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 	if (!fs->queues || pthread_mutex_init(&fs->lock_table, NULL) || fs_files_init(fs))
 		return -ENOMEM;
 	fs_set_cache(fs);
-	return fs_make_device(fs);
+	ret = fs_kept_open(fs, index);
+	return ret ? ret : fs_make_device(fs);
 }
 
 static void destroy(void *state)
@@ -323,6 +330,8 @@ static void destroy(void *state)
 		free(fs->queues[i].scratch);
 	}
 	free(fs->queues);
+	/* First: what the guest knows is known to the next vu-fs. */
+	fs_kept_close(fs);
 	fs_files_fini(fs);
 	fs_nodes_fini(fs);
 	if (fs->proc_fd >= 0)

@@ -17,6 +17,8 @@
  *   fs_dir.c      directories           fs_xattr.c  extended attributes
  *   fs_lock.c     POSIX and BSD locks   fs_creds.c  acting as the guest's user
  *   fs_state.c    the state that a migration takes along
+ *   fs_kept.c     what outlives the process
+ *   fs_again.c    requests that come again, and must not be run twice
  *
  * Each request queue has a thread, and there may be a pool of more.  Handlers run on any of them,
  * several at once; what they share is in the tables, which are safe for that.  A handler never
@@ -60,6 +62,8 @@ struct fs_settings {
 	const char *tag;
 	uint64_t n_queues;
 	uint64_t queue_size;
+	const char *state_file;
+	uint64_t state_fd;	  /* 0: none */
 	uint64_t max_open_inodes; /* 0: half of what the process may have */
 	uint64_t pool_size;
 	uint32_t cache;	  /* enum fs_cache */
@@ -118,6 +122,8 @@ struct fs_shard {
 	uint32_t n_buckets, n;
 };
 
+#define FS_MAX_REFS (UINT64_C(1) << 47)
+
 enum {
 	FS_SHARDS = 64,
 	/* What an open file is reopened with. */
@@ -143,6 +149,14 @@ struct fs_scratch {
 	bool own_umask; /* this thread's file system context is its own */
 };
 
+/* A request that is run now and cannot be run twice: fs_again.c. */
+struct fs_intent {
+	_Atomic uint64_t unique; /* 0: none */
+	uint64_t step;
+	uint64_t ino;
+	uint64_t reserved;
+};
+
 struct fs_queue {
 	struct fs *fs;
 	struct vu_queue *vq;
@@ -150,6 +164,8 @@ struct fs_queue {
 	struct fs_scratch *scratch;
 	struct vu_source *retry;    /* timer: locks that are waited for */
 	struct fs_waiting *waiting; /* oldest first */
+	struct fs_intent *intent;   /* in the state file; NULL: */
+	struct fs_intent own_intent;
 };
 
 struct fs {
@@ -176,6 +192,7 @@ struct fs {
 	pthread_mutex_t lock_table;
 	_Atomic uint32_t n_waiting;
 	struct fs_mover mover;
+	struct fs_kept *kept;	      /* NULL: there is no state file */
 	uint64_t entry_sec, attr_sec; /* how long the guest may believe them */
 	uint32_t entry_nsec, attr_nsec;
 };
@@ -199,6 +216,7 @@ struct fs_call {
 	uint32_t out_room;
 	bool direct;  /* the reply lies in the guest's memory already */
 	bool resumed; /* on a thread of the pool */
+	bool again;   /* may have been done before a crash: fs_again.c */
 };
 
 enum fs_row_flags {
@@ -213,6 +231,7 @@ enum fs_row_flags {
 	FS_EARLY = 256, /* also before INIT */
 	FS_DOTS = 512,	/* "." and ".." are allowed */
 	FS_DIR = 1024,	/* the inode must be a directory */
+	FS_ONCE = 4096, /* not to be run twice: fs_again.c */
 	FS_SLOW = 2048, /* may wait for the host's disks: for the pool, if there is one */
 };
 
@@ -255,6 +274,9 @@ int fs_node_of_fd(struct fs *fs, int opened, uint64_t refs, struct statx *stx,
 void fs_node_forget(struct fs *fs, uint64_t id, uint64_t refs);
 /* One that was known before, by what it is, with the number it had; fd is O_PATH, and owned. */
 int fs_node_restore(struct fs *fs, uint64_t id, uint64_t refs, const struct fs_node *key, int fd);
+/* The same by a handle that is to be trusted. */
+int fs_node_restore_handle(struct fs *fs, uint64_t id, uint64_t refs, const struct fs_node *key,
+			   int type, const void *bytes, uint32_t len);
 /* What file it is: sets the key's dev, ino, type and time of birth. */
 void fs_node_key(const struct statx *stx, struct fs_node *key);
 /* All of them: a new guest. */

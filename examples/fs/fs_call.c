@@ -9,6 +9,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "fs_again.h"
+
 enum { HEADER = sizeof(struct fuse_in_header), OUT_HEADER = sizeof(struct fuse_out_header) };
 
 /* A name may be one component of a path, and nothing that leads anywhere else. */
@@ -141,6 +143,14 @@ void fs_call_finish(struct vu_req *req, uint64_t unique, int error)
 	fs_reply(&c, error);
 }
 
+static int fs_call_row(struct fs_call *c, const struct fs_row *row)
+{
+	if (!(row->flags & FS_ONCE))
+		return row->run(c);
+	fs_again_begin(c);
+	return fs_again_end(c, row->run(c));
+}
+
 static int fs_serve(struct fs_call *c, const struct fs_row *row)
 {
 	int ret = fs_take(c, row);
@@ -148,7 +158,7 @@ static int fs_serve(struct fs_call *c, const struct fs_row *row)
 	if (!ret)
 		ret = fs_check(c, row);
 	if (!ret)
-		ret = row->flags & FS_SLOW && c->fs->pool ? FS_ELSEWHERE : row->run(c);
+		ret = row->flags & FS_SLOW && c->fs->pool ? FS_ELSEWHERE : fs_call_row(c, row);
 	if (ret == FS_ELSEWHERE) { /* with its pin */
 		fs_pool_give(c, row);
 		return FS_LATER;

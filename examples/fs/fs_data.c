@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The contents of files: straight from and to the guest's memory. */
-#include "fs.h"
+#include "fs_again.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,6 +80,7 @@ int fs_write(struct fs_call *c)
 	const struct fuse_write_in *in = c->args;
 	struct fuse_write_out *out = c->out;
 	struct fs_file *file;
+	uint32_t there;
 	bool kill;
 	ssize_t put;
 	int n;
@@ -90,13 +91,14 @@ int fs_write(struct fs_call *c)
 	file = fs_file_get(c->fs, in->fh, false);
 	if (!file)
 		return -EBADF;
-	n = vu_iov_slice(c->req->readable, c->req->n_readable, WRITE_DATA, in->size,
+	there = fs_again_appended(c, file, WRITE_DATA, in->size, in->offset);
+	n = vu_iov_slice(c->req->readable, c->req->n_readable, WRITE_DATA + there, in->size - there,
 			 c->scratch->iov, FS_MAX_SEGS);
 	kill = in->write_flags & FUSE_WRITE_KILL_SUIDGID && fs_has_privileges(file->fd);
 	if (kill)
 		fs_fsetid_drop(c->fs);
-	put = n < 0 ? -1 : n ? pwritev(file->fd, c->scratch->iov, n, (off_t)in->offset) : 0;
-	put = n < 0 ? n : put < 0 ? -errno : put;
+	put = n > 0 ? pwritev(file->fd, c->scratch->iov, n, (off_t)(in->offset + there)) : n;
+	put = put >= 0 ? put + there : n > 0 ? -errno : n;
 	if (kill)
 		fs_fsetid_restore(c->fs);
 	fs_file_put(c->fs, file);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Open files: OPEN, RELEASE, FLUSH, FSYNC, and what a file handle of the guest's names. */
-#include "fs.h"
+#include "fs_kept.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +24,7 @@ void fs_file_put(struct fs *fs, struct fs_file *file)
 {
 	if (!slots_put(&file->slot))
 		return;
+	fs_kept_file_end(fs, file);
 	close(file->fd);
 	fs_dir_free(file->dir);
 	file->dir = NULL;
@@ -61,6 +62,7 @@ static uint64_t fs_file_publish(struct fs *fs, struct fs_file *file, uint64_t no
 	file->nodeid = nodeid;
 	file->flags = flags & FS_KEPT_FLAGS;
 	file->is_dir = is_dir;
+	fs_kept_file(fs, file);
 	slots_publish(&file->slot, 1);
 	fs_file_put(fs, file);
 	return fh;

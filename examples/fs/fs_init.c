@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* INIT: what the driver offers, what we want, and what both can is what holds. */
-#include "fs.h"
+#include "fs_kept.h"
 
 #include <errno.h>
 #include <string.h>
@@ -104,7 +104,7 @@ int fs_init(struct fs_call *c)
 	flags = offered & fs_wanted(c->fs->settings);
 	fs_answer(c, in.max_readahead, flags);
 	/* A driver of no flags at all has made its INIT, too. */
-	atomic_store(&c->fs->flags, flags | FUSE_INIT_RESERVED);
+	fs_kept_flags(c->fs, flags | FUSE_INIT_RESERVED);
 	vu_device_logf(c->fs->dev, VU_LOG_DEBUG, "INIT 7.%u: flags 0x%llx of 0x%llx", in.minor,
 		       (unsigned long long)flags, (unsigned long long)offered);
 	return sizeof(struct fuse_init_out);
@@ -112,7 +112,7 @@ int fs_init(struct fs_call *c)
 
 int fs_destroy(struct fs_call *c)
 {
-	atomic_store(&c->fs->flags, 0);
+	fs_kept_flags(c->fs, 0);
 	fs_files_close_all(c->fs);
 	fs_nodes_forget_all(c->fs);
 	return 0;

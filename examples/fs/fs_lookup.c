@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* LOOKUP, FORGET and BATCH_FORGET; the entry that a look-up and all that makes something reply. */
-#include "fs.h"
+#include "fs_again.h"
 
 #include <errno.h>
 #include <string.h>
@@ -98,7 +98,9 @@ int fs_forget(struct fs_call *c)
 {
 	const struct fuse_forget_in *in = c->args;
 
-	fs_node_forget(c->fs, c->hdr.nodeid, in->nlookup);
+	/* Better a reference too many than one too few. */
+	if (!c->again)
+		fs_node_forget(c->fs, c->hdr.nodeid, in->nlookup);
 	return 0;
 }
 
@@ -109,7 +111,8 @@ int fs_batch_forget(struct fs_call *c)
 	uint32_t n = c->rest_len / sizeof(one);
 
 	n = in->count < n ? in->count : n;
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint64_t i = c->again ? fs_again_step(c) : 0; i < n; i++) {
+		fs_again_set_step(c, i + 1);
 		memcpy(&one, c->rest + i * sizeof(one), sizeof(one));
 		fs_node_forget(c->fs, one.nodeid, one.nlookup);
 	}

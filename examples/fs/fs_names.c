@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What makes, links, renames and removes names. */
-#include "fs.h"
+#include "fs_again.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -135,6 +135,8 @@ static int fs_do_rename(struct fs_call *c, uint64_t newdir, uint32_t flags)
 		ret = from_fd < 0 ? from_fd : to_fd;
 	else if (to->type != S_IFDIR)
 		ret = -ENOTDIR;
+	else if (flags & (RENAME_EXCHANGE | RENAME_WHITEOUT) && fs_again_moved(c, from_fd, to_fd))
+		ret = 0;
 	else
 		/* glibc's has another call where there are no flags. */
 		ret = syscall(SYS_renameat2, from_fd, c->name, to_fd, c->name2, flags) < 0 ? -errno
@@ -226,6 +228,8 @@ int fs_create(struct fs_call *c)
 		return dir;
 	if (c->out_room < sizeof(*entry) + sizeof(struct fuse_open_out))
 		return -EINVAL;
+	if (c->again) /* it may be there already, by this request */
+		flags &= ~O_EXCL;
 	ret = fs_make_begin(c, in->umask, &creds);
 	if (ret)
 		return ret;

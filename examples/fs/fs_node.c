@@ -5,6 +5,8 @@
  */
 #include "fs_node.h"
 
+#include "fs_kept.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -94,6 +96,7 @@ static void fs_node_end(struct fs *fs, struct fs_node *node, uint64_t id, uint64
 		return;
 	}
 	fs_unhash(shard, node);
+	fs_kept_node_end(fs, node);
 	fs_node_close(fs, node);
 	fs_locks_free(fs, node);
 	free(node->handle);
@@ -124,6 +127,17 @@ struct fs_node *fs_node_get(struct fs *fs, uint64_t id)
 	return node;
 }
 
+static void fs_node_drop(struct fs *fs, struct fs_node *node, uint64_t refs)
+{
+	fs_kept_refs(fs, node, -slots_drop(&node->slot, refs));
+}
+
+static void fs_node_hold(struct fs *fs, struct fs_node *node, uint64_t refs)
+{
+	slots_hold(&node->slot, refs);
+	fs_kept_refs(fs, node, refs);
+}
+
 void fs_node_forget(struct fs *fs, uint64_t id, uint64_t refs)
 {
 	struct fs_node *node = fs_node_get(fs, id);
@@ -131,7 +145,7 @@ void fs_node_forget(struct fs *fs, uint64_t id, uint64_t refs)
 	if (!node)
 		return;
 	if (node != fs->root)
-		slots_drop(&node->slot, refs);
+		fs_node_drop(fs, node, refs);
 	fs_node_put(fs, node);
 }
 
@@ -142,7 +156,7 @@ void fs_nodes_forget_all(struct fs *fs)
 	for (uint32_t i = 1; i < atomic_load(&fs->nodes.end); i++) {
 		node = slots_at(&fs->nodes, i);
 		if (node && node != fs->root && slots_pin(&node->slot)) {
-			slots_drop(&node->slot, UINT64_MAX);
+			fs_node_drop(fs, node, UINT64_MAX);
 			fs_node_put(fs, node);
 		}
 	}
@@ -170,7 +184,7 @@ static struct fs_node *fs_find_known(struct fs *fs, const struct fs_node *key, u
 	pthread_mutex_lock(&shard->lock);
 	node = fs_find_hashed(shard, key);
 	if (node)
-		slots_hold(&node->slot, refs);
+		fs_node_hold(fs, node, refs);
 	pthread_mutex_unlock(&shard->lock);
 	if (!node)
 		return NULL;
@@ -181,7 +195,7 @@ static struct fs_node *fs_find_known(struct fs *fs, const struct fs_node *key, u
 	pthread_mutex_lock(&shard->lock);
 	fs_unhash(shard, node);
 	pthread_mutex_unlock(&shard->lock);
-	slots_drop(&node->slot, refs);
+	fs_node_drop(fs, node, refs);
 	fs_node_put(fs, node);
 	return NULL;
 }
@@ -225,27 +239,22 @@ static struct fs_node *fs_node_new(struct fs *fs, struct fs_shard *shard, const 
 	if (!node)
 		return NULL;
 	fs_node_begin(node, key, fd, refs, true);
-	if (fs_hash_in(shard, node))
+	if (fs_hash_in(shard, node)) {
+		fs_kept_node(fs, node, refs);
 		return node;
+	}
 	slots_drop(&node->slot, refs);
 	slots_put(&node->slot);
 	slots_free(&fs->nodes, &node->slot);
 	return NULL;
 }
 
-int fs_node_restore(struct fs *fs, uint64_t id, uint64_t refs, const struct fs_node *key, int fd)
+/* The rest of restoring one, which has its number and its descriptor or handle. */
+static int fs_node_settle(struct fs *fs, struct fs_node *node, uint64_t refs)
 {
-	struct fs_shard *shard = fs_shard_of(fs, fs_hash(key->dev, key->ino));
-	struct fs_node *node;
-	int ret = slots_restore(&fs->nodes, id, &node);
+	struct fs_shard *shard = fs_shard_of(fs, fs_hash(node->dev, node->ino));
 	bool hashed;
 
-	if (ret) {
-		close(fd);
-		return ret;
-	}
-	fs_node_begin(node, key, fd, refs, false);
-	fs_opened(fs);
 	pthread_mutex_lock(&shard->lock);
 	hashed = fs_hash_in(shard, node);
 	pthread_mutex_unlock(&shard->lock);
@@ -253,6 +262,40 @@ int fs_node_restore(struct fs *fs, uint64_t id, uint64_t refs, const struct fs_n
 		slots_drop(&node->slot, refs);
 	fs_node_put(fs, node);
 	return hashed ? 0 : -ENOMEM;
+}
+
+int fs_node_restore(struct fs *fs, uint64_t id, uint64_t refs, const struct fs_node *key, int fd)
+{
+	struct fs_node *node;
+	int ret = slots_restore(&fs->nodes, id, &node);
+
+	if (ret) {
+		close(fd);
+		return ret;
+	}
+	fs_node_begin(node, key, fd, refs, false);
+	fs_opened(fs);
+	fs_kept_node(fs, node, refs);
+	return fs_node_settle(fs, node, refs);
+}
+
+int fs_node_restore_handle(struct fs *fs, uint64_t id, uint64_t refs, const struct fs_node *key,
+			   int type, const void *bytes, uint32_t len)
+{
+	struct fs_handle *handle = fs->mount_fd < 0 ? NULL : fs_handle_new(type, bytes, len);
+	struct fs_node *node;
+	int ret;
+
+	if (!handle)
+		return fs->mount_fd < 0 ? -ESTALE : -ENOMEM;
+	ret = slots_restore(&fs->nodes, id, &node);
+	if (ret) {
+		free(handle);
+		return ret;
+	}
+	node->handle = handle;
+	fs_node_begin(node, key, -1, refs, false);
+	return fs_node_settle(fs, node, refs);
 }
 
 /* The node of an open O_PATH descriptor, which is owned from now on. */
@@ -264,7 +307,7 @@ static int fs_find_opened(struct fs *fs, const struct fs_node *key, int fd, uint
 	pthread_mutex_lock(&shard->lock);
 	*node = fs_find_hashed(shard, key);
 	if (*node) {
-		slots_hold(&(*node)->slot, refs);
+		fs_node_hold(fs, *node, refs);
 		pthread_mutex_unlock(&shard->lock);
 		close(fd);
 		return 0;

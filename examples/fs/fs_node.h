@@ -15,6 +15,8 @@ int fs_open_beneath(int dir_fd, const char *path);
 int fs_open_raw_handle(struct fs *fs, int type, const void *bytes, uint32_t len);
 /* An inode's handle, valid as long as it is pinned; its bytes, 0: it has none. */
 uint32_t fs_node_handle(struct fs *fs, struct fs_node *node, int *type, const void **bytes);
+/* The handle of an inode that has no descriptor yet, on the heap; NULL: no memory. */
+struct fs_handle *fs_handle_new(int type, const void *bytes, uint32_t len);
 /* One more inode has a descriptor. */
 void fs_opened(struct fs *fs);
 void fs_node_close(struct fs *fs, struct fs_node *node);

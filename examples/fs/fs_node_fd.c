@@ -33,6 +33,18 @@ void fs_node_close(struct fs *fs, struct fs_node *node)
 	}
 }
 
+struct fs_handle *fs_handle_new(int type, const void *bytes, uint32_t len)
+{
+	struct fs_handle *handle = malloc(sizeof(*handle) + len);
+
+	if (!handle)
+		return NULL;
+	handle->raw.handle_type = type;
+	handle->raw.handle_bytes = len;
+	memcpy(handle->raw.f_handle, bytes, len);
+	return handle;
+}
+
 /* For when it is closed; false: it has to stay open. */
 static bool fs_node_keep_handle(struct fs *fs, struct fs_node *node, int fd)
 {
@@ -48,9 +60,8 @@ static bool fs_node_keep_handle(struct fs *fs, struct fs_node *node, int fd)
 	    name_to_handle_at(fd, "", &buffer.head, &mount_id, AT_EMPTY_PATH) < 0 ||
 	    mount_id != fs->mount_id)
 		return false;
-	node->handle = malloc(sizeof(buffer.head) + buffer.head.handle_bytes);
-	if (node->handle)
-		memcpy(node->handle, &buffer, sizeof(buffer.head) + buffer.head.handle_bytes);
+	node->handle =
+		fs_handle_new(buffer.head.handle_type, buffer.bytes, buffer.head.handle_bytes);
 	return node->handle;
 }
 

@@ -11,13 +11,13 @@
  */
 #include "fs_state.h"
 
+#include "fs_kept.h"
+
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
-
-#define MAX_REFS (UINT64_C(1) << 47)
 
 struct load {
 	struct fs *fs;
@@ -104,7 +104,7 @@ static int load_node(struct load *l, const struct fs_saved_node *saved, const un
 	char path[PATH_MAX];
 	int fd = -1;
 
-	if (!refs || refs >= MAX_REFS || path_len >= PATH_MAX || memchr(more, '\0', path_len))
+	if (!refs || refs >= FS_MAX_REFS || path_len >= PATH_MAX || memchr(more, '\0', path_len))
 		return -EBADMSG;
 	memcpy(path, more, path_len);
 	path[path_len] = '\0';
@@ -226,7 +226,7 @@ int fs_state_load(struct fs *fs, struct vu_state *state)
 	if (!ret && flags & ~fs_known_flags())
 		ret = -ENOTSUP;
 	/* Of one before that failed, perhaps. */
-	atomic_store(&fs->flags, 0);
+	fs_kept_flags(fs, 0);
 	fs_files_close_all(fs);
 	fs_nodes_forget_all(fs);
 	l.root = fs_node_fd(fs, fs->root);
@@ -243,7 +243,7 @@ int fs_state_load(struct fs *fs, struct vu_state *state)
 	slots_restored(&fs->nodes, l.last_gen + 1);
 	slots_restored(&fs->files, l.last_gen + 1);
 	if (!ret)
-		atomic_store(&fs->flags, flags);
+		fs_kept_flags(fs, flags);
 	load_report(&l, ret);
 	return ret;
 }

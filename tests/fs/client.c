@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -56,6 +57,8 @@ int client_teardown(void **state)
 	int ret;
 
 	client_close(c);
+	if (c->log > 0)
+		close(c->log);
 	ret = rig_close(&c->rig);
 	free(c);
 	return ret;
@@ -93,6 +96,47 @@ void client_connect(struct client *c, uint32_t request_queues)
 {
 	client_configure(c, request_queues);
 	rig_connect(&c->rig);
+	client_place_buffers(c);
+}
+
+void client_kill(struct client *c)
+{
+	assert_return_code(kill(c->rig.program.pid, SIGKILL), errno);
+	spawn_wait(&c->rig.program);
+	assert_int_equal(c->rig.program.status, 1000 + SIGKILL);
+}
+
+void client_reconnect(struct client *c)
+{
+	struct peer *peer = c->rig.peer;
+
+	peer_disconnect(peer);
+	rig_check(&c->rig, peer_connect(peer, c->rig.socket));
+	rig_check(&c->rig, peer_negotiate(peer));
+	rig_check(&c->rig, peer_set_driver(peer));
+	if (c->log < 0) {
+		c->inflight = (struct wire_inflight){
+			.n_queues = (uint16_t)c->rig.config.n_queues,
+			.queue_size = PEER_QUEUE_SIZE,
+		};
+		rig_check(&c->rig,
+			  frontend_get_inflight_fd(&peer->frontend, &c->inflight, &c->log));
+	}
+	rig_check(&c->rig, frontend_set_inflight_fd(&peer->frontend, &c->inflight, c->log));
+	rig_check(&c->rig, peer_start_rings(peer));
+}
+
+void client_connect_logged(struct client *c, uint32_t request_queues)
+{
+	client_configure(c, request_queues);
+	c->rig.config.timeout_ms = SPAWN_TIMEOUT_MS;
+	peer_free(c->rig.peer);
+	c->rig.peer = NULL;
+	if (c->log > 0)
+		close(c->log);
+	c->log = -1;
+	assert_ok(peer_new(&c->rig.config, &c->rig.peer));
+	client_reconnect(c);
 	client_place_buffers(c);
 }
 

@@ -41,7 +41,9 @@ struct client {
 	uint64_t unique;
 	struct fuse_init_out init;
 	uint32_t uid, gid;
-	uint32_t used_len; /* of the last request */
+	uint32_t used_len;	       /* of the last request */
+	struct wire_inflight inflight; /* of client_connect_logged() */
+	int log;
 };
 
 int client_setup(void **state);
@@ -58,6 +60,12 @@ void client_start(struct client *c, const char *const *args);
 /* INIT; the reply is in c->init. */
 int client_init(struct client *c, uint64_t flags);
 void client_stop(struct client *c);
+/* SIGKILL. */
+void client_kill(struct client *c);
+/* client_connect() of a front-end that keeps the log of requests in flight. */
+void client_connect_logged(struct client *c, uint32_t request_queues);
+/* The same front-end connects to another program: the guest ran on, with its requests. */
+void client_reconnect(struct client *c);
 /* The guest stops, and what the device saves is to be freed. */
 void client_save(struct client *c, void **state, size_t *len);
 /* client_connect() with one request queue, of a guest that comes with a state; -EREMOTEIO: it was
