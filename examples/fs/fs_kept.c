@@ -53,7 +53,6 @@ struct kept_head {
 	int64_t born_sec;
 	uint32_t born_nsec, reserved;
 	_Atomic uint64_t init_flags;
-	_Atomic uint32_t end_nodes, end_files; /* no record from here on was ever written */
 	_Alignas(64) struct fs_intent intents[FS_MAX_QUEUES + 1];
 };
 
@@ -203,14 +202,6 @@ static bool kept_reserve(struct fs *fs, atomic_bool *has, const void *first, siz
 	return true;
 }
 
-static void kept_raise(_Atomic uint32_t *end, uint32_t index)
-{
-	uint32_t before = atomic_load(end);
-
-	while (before <= index && !atomic_compare_exchange_weak(end, &before, index + 1))
-		;
-}
-
 /* NULL: it has none. */
 static struct kept_node *kept_node_of(const struct fs *fs, const struct fs_node *node)
 {
@@ -244,7 +235,6 @@ void fs_kept_node(struct fs *fs, struct fs_node *node, uint64_t refs)
 	to->born_sec = node->born_sec;
 	to->born_nsec = node->born_nsec;
 	atomic_store_explicit(&to->refs, refs, memory_order_relaxed);
-	kept_raise(&kept->all->head.end_nodes, index);
 	atomic_store_explicit(&to->id, slots_id(&node->slot), memory_order_release);
 }
 
@@ -280,7 +270,6 @@ void fs_kept_file(struct fs *fs, const struct fs_file *file)
 	to->nodeid = file->nodeid;
 	to->flags = (uint32_t)file->flags;
 	to->is_dir = file->is_dir;
-	kept_raise(&kept->all->head.end_files, index);
 	atomic_store_explicit(&to->id, slots_id(&file->slot), memory_order_release);
 }
 
@@ -364,21 +353,49 @@ static int kept_restore_file(struct fs *fs, uint32_t index, struct restored *r)
 	return ret == -ENOMEM ? ret : 0;
 }
 
-static int kept_restore_all(struct fs *fs, struct restored *r)
+/* Was anything written there?  Looking into a hole would fill it. */
+static bool kept_has(const struct fs_kept *kept, const void *first, size_t len)
 {
-	const struct kept_head *head = &fs->kept->all->head;
-	uint32_t end_nodes = atomic_load(&head->end_nodes);
-	uint32_t end_files = atomic_load(&head->end_files);
+	off_t at = (const unsigned char *)first - kept->all->pages;
+	off_t data = lseek(kept->fd, at, SEEK_DATA);
+
+	return data >= 0 ? data < at + (off_t)len : errno != ENXIO;
+}
+
+static int kept_restore_nodes(struct fs *fs, uint32_t page, struct restored *r)
+{
+	const struct kept_node *first = &fs->kept->all->nodes[page * SLOTS_PAGE];
 	int ret = 0;
 
-	for (uint32_t i = 0; i < end_nodes && i < N_NODES && !ret; i++) {
-		atomic_store(&fs->kept->nodes[i / SLOTS_PAGE], true);
-		ret = kept_restore_node(fs, i, r);
-	}
-	for (uint32_t i = 0; i < end_files && i < N_FILES && !ret; i++) {
-		atomic_store(&fs->kept->files[i / SLOTS_PAGE], true);
-		ret = kept_restore_file(fs, i, r);
-	}
+	if (!kept_has(fs->kept, first, SLOTS_PAGE * sizeof(*first)))
+		return 0;
+	atomic_store(&fs->kept->nodes[page], true);
+	for (uint32_t i = 0; i < SLOTS_PAGE && !ret; i++)
+		ret = kept_restore_node(fs, page * SLOTS_PAGE + i, r);
+	return ret;
+}
+
+static int kept_restore_files(struct fs *fs, uint32_t page, struct restored *r)
+{
+	const struct kept_file *first = &fs->kept->all->files[page * SLOTS_PAGE];
+	int ret = 0;
+
+	if (!kept_has(fs->kept, first, SLOTS_PAGE * sizeof(*first)))
+		return 0;
+	atomic_store(&fs->kept->files[page], true);
+	for (uint32_t i = 0; i < SLOTS_PAGE && !ret; i++)
+		ret = kept_restore_file(fs, page * SLOTS_PAGE + i, r);
+	return ret;
+}
+
+static int kept_restore_all(struct fs *fs, struct restored *r)
+{
+	int ret = 0;
+
+	for (uint32_t page = 0; page < SLOTS_PAGES && !ret; page++)
+		ret = kept_restore_nodes(fs, page, r);
+	for (uint32_t page = 0; page < N_FILES / SLOTS_PAGE && !ret; page++)
+		ret = kept_restore_files(fs, page, r);
 	slots_restored(&fs->nodes, r->last_gen);
 	slots_restored(&fs->files, r->last_gen);
 	return ret;

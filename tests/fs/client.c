@@ -129,7 +129,7 @@ void client_reconnect(struct client *c)
 void client_connect_logged(struct client *c, uint32_t request_queues)
 {
 	client_configure(c, request_queues);
-	c->rig.config.timeout_ms = SPAWN_TIMEOUT_MS;
+	c->rig.config.timeout_ms = HANG_MS;
 	peer_free(c->rig.peer);
 	c->rig.peer = NULL;
 	if (c->log > 0)
