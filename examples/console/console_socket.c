@@ -14,15 +14,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "../common/own_socket.h"
+
 struct socket {
-	int fd; /* listening, -1 */
+	struct own_socket listening;
 	struct vu_source *source;
-	struct sockaddr_un address;
-	struct stat file; /* ours; st_ino 0: none */
 };
 
 static void socket_disconnect(struct backend *b)
@@ -45,7 +43,7 @@ static bool socket_ended(const struct backend *b)
 
 static bool socket_next_waits(const struct socket *s)
 {
-	struct pollfd pfd = {.fd = s->fd, .events = POLLIN};
+	struct pollfd pfd = {.fd = s->listening.fd, .events = POLLIN};
 
 	return poll(&pfd, 1, 0) == 1;
 }
@@ -69,7 +67,7 @@ static void socket_look(struct backend *b, uint32_t events)
 static void socket_accept(struct backend *b)
 {
 	struct socket *s = b->state;
-	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(s->listening.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0)
 		return;
@@ -90,31 +88,6 @@ static void socket_on_client(struct vu_source *source, int fd, uint32_t events, 
 	b->changed(b->opaque);
 }
 
-/* Bind, in place of a file behind which nobody listens any more. */
-static int socket_bind(struct socket *s)
-{
-	const struct sockaddr *address = (const struct sockaddr *)&s->address;
-	struct stat st;
-	int fd, err;
-
-	if (!bind(s->fd, address, sizeof(s->address)))
-		return 0;
-	if (errno != EADDRINUSE || lstat(s->address.sun_path, &st) < 0)
-		return -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -EEXIST;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	err = connect(fd, address, sizeof(s->address)) < 0 ? errno : 0;
-	close(fd);
-	if (err != ECONNREFUSED)
-		return -EADDRINUSE;
-	if (unlink(s->address.sun_path) < 0 || bind(s->fd, address, sizeof(s->address)) < 0)
-		return -errno;
-	return 0;
-}
-
 static int socket_open(struct backend *b)
 {
 	struct socket *s = calloc(1, sizeof(*s));
@@ -123,38 +96,26 @@ static int socket_open(struct backend *b)
 	if (!s)
 		return -ENOMEM;
 	b->state = s;
-	s->address.sun_family = AF_UNIX;
+	s->listening.fd = -1;
 	err = backend_path(b, b->argument, strlen(b->argument), b->where);
-	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->fd < 0 || fchmod(s->fd, 0600) < 0) /* which the file takes over */
-		return -errno;
+	if (!err)
+		err = own_socket_listen(&s->listening, b->where, SOCK_STREAM);
 	if (err)
 		return err;
-	_Static_assert(sizeof(s->address.sun_path) == BACKEND_PATH, "a socket's path");
-	strcpy(s->address.sun_path, b->where);
-	err = socket_bind(s);
-	if (!err && (lstat(b->where, &s->file) < 0 || listen(s->fd, 8) < 0))
-		err = -errno;
-	if (err)
-		return err;
-	return vu_group_add_fd(b->group, s->fd, EPOLLIN | EPOLLET, socket_on_client, b, &s->source);
+	return vu_group_add_fd(b->group, s->listening.fd, EPOLLIN | EPOLLET, socket_on_client, b,
+			       &s->source);
 }
 
 static void socket_close(struct backend *b)
 {
 	struct socket *s = b->state;
-	struct stat st;
 
 	if (!s)
 		return;
 	if (b->fd_in >= 0)
 		socket_disconnect(b);
 	vu_source_remove(s->source);
-	if (s->file.st_ino && !lstat(b->where, &st) && st.st_ino == s->file.st_ino &&
-	    st.st_dev == s->file.st_dev)
-		unlink(b->where);
-	if (s->fd >= 0)
-		close(s->fd);
+	own_socket_close(&s->listening);
 	free(s);
 }
 

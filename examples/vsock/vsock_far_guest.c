@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Another guest of this process, or the same one, as the far end: two connections, each the
+ * other's partner.
+ *
+ * Between them it is as on a wire: what one guest says of its credit is what the other one is told,
+ * so nothing piles up here but what the receiving guest has no buffers for at the moment.  What
+ * each may have here is bounded by its own limit.
+ */
+#include "vsock_conn.h"
+
+#include <errno.h>
+
+static bool is_sequence(const struct conn *c)
+{
+	return c->tuple.type == VSOCK_SEQPACKET;
+}
+
+/* The credit that a guest is told is its partner's. */
+static void tell_credit(const struct conn *from, struct conn *to)
+{
+	uint32_t most = from->guest->buffer;
+	uint32_t alloc = from->credit.peer_buf_alloc;
+
+	to->credit.buf_alloc = alloc < most ? alloc : most;
+	to->credit.fwd_cnt = from->credit.peer_fwd_cnt;
+}
+
+static int pair_take(struct conn *c, const struct vu_req *req, uint64_t offset, uint32_t len,
+		      uint32_t flags)
+{
+	struct conn *to = c->partner;
+	int ret;
+
+	if (!to) /* it has gone, and its RST comes behind its data */
+		return c->reset_after_data ? 0 : -EPIPE;
+	ret = held_add(&to->in, req, offset, len, to->guest->buffer);
+	if (!ret && is_sequence(c))
+		ret = held_add_message(&to->in, len, flags & (SEQ_EOM | SEQ_EOR), to->guest->buffer);
+	if (ret)
+		return ret;
+	c->credit.rx_cnt += len;
+	conn_wake(to);
+	return 0;
+}
+
+static bool pair_has_data(const struct conn *c)
+{
+	const struct held_message *m = held_message(&c->in);
+
+	return c->in.len || (m && m->flags & SEQ_EOM);
+}
+
+static uint32_t least(uint64_t a, uint32_t b)
+{
+	return a < b ? (uint32_t)a : b;
+}
+
+static int pair_fill(struct conn *c, struct vu_req *const *reqs, uint32_t n, uint32_t room,
+		      uint32_t *bytes, uint32_t *flags)
+{
+	uint32_t used = 0;
+
+	while (used < n && pair_has_data(c) && room) {
+		struct held_message *m = held_message(&c->in);
+		uint32_t len = least(reqs[used]->writable_len - PACKET_HEAD,
+				     least(m ? m->len : c->in.len, room));
+
+		held_copy(&c->in, reqs[used], PACKET_HEAD, len);
+		held_drop(&c->in, len);
+		room -= len;
+		if (m) {
+			m->len -= len;
+			if (!m->len && m->flags & SEQ_EOM) {
+				flags[used] = m->flags;
+				held_drop_message(&c->in);
+			}
+		}
+		bytes[used++] = len;
+		if (m)
+			break; /* short ones are counted one by one */
+	}
+	return (int)used;
+}
+
+static void pair_accepted(struct conn *c)
+{
+	struct conn *asker = c->partner;
+
+	if (!asker)
+		return;
+	tell_credit(c, asker);
+	asker->state = CONN_OPEN;
+	conn_wait(asker, 0);
+	conn_owe(asker, OWE_RESPONSE);
+}
+
+static void pair_guest_shut(struct conn *c)
+{
+	if (!c->partner)
+		return;
+	c->partner->far_shut |= c->guest_shut;
+	conn_wake(c->partner);
+}
+
+static bool pair_drop(struct conn *c, bool finish)
+{
+	struct conn *other = c->partner;
+
+	c->partner = NULL;
+	if (!other)
+		return false;
+	other->partner = NULL;
+	if (finish && other->state == CONN_OPEN) {
+		other->reset_after_data = true;
+		conn_wake(other);
+	} else {
+		conn_abort(other);
+	}
+	return false;
+}
+
+static void pair_learned(struct conn *c, uint16_t op)
+{
+	struct conn *other = c->partner;
+
+	if (!other)
+		return;
+	tell_credit(c, other);
+	if (other->state != CONN_OPEN)
+		return;
+	if (op == OP_CREDIT_UPDATE)
+		conn_owe(other, OWE_UPDATE);
+	else if (op == OP_CREDIT_REQUEST)
+		conn_owe(other, OWE_CREDIT_REQUEST);
+}
+
+static void pair_tick(struct conn *c)
+{
+	(void)c;
+}
+
+int far_guest_connect(struct conn *c, struct guest *other, uint32_t port)
+{
+	struct tuple tuple = {
+		.peer_cid = other == c->guest ? VSOCK_CID_HOST : c->guest->cid,
+		.peer_port = c->tuple.local_port,
+		.local_port = port,
+		.type = c->tuple.type,
+	};
+	struct conn *asked;
+
+	if (!other->running)
+		return -ENOTCONN;
+	if (conn_find(other, &tuple))
+		tuple.peer_port = conn_new_port(other, &tuple);
+	asked = conn_new(other, &far_guest, tuple.type);
+	if (!asked)
+		return -ENOBUFS;
+	conn_name(asked, &tuple);
+	asked->state = CONN_ASKING;
+	asked->partner = c;
+	c->partner = asked;
+	tell_credit(c, asked);
+	conn_owe(asked, OWE_REQUEST);
+	conn_wait(asked, CONN_ANSWER_TICKS);
+	return 0;
+}
+
+const struct far far_guest = {
+	.take = pair_take,
+	.has_data = pair_has_data,
+	.fill = pair_fill,
+	.accepted = pair_accepted,
+	.guest_shut = pair_guest_shut,
+	.drop = pair_drop,
+	.learned = pair_learned,
+	.tick = pair_tick,
+};

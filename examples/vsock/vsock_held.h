@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bytes of a connection that are on the way through, for the other side takes no more for now.
+ *
+ * A ring that grows up to a limit and is freed when it is empty.  Of seqpacket, beside it, what
+ * belongs together: a message is there as a whole when its last fragment has come.
+ */
+#ifndef VSOCK_HELD_H
+#define VSOCK_HELD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include <libvu/vu.h>
+
+struct held_message {
+	uint32_t len;
+	uint32_t flags; /* SEQ_EOM: it is whole */
+};
+
+struct held {
+	unsigned char *data;
+	uint32_t size, start, len;
+	struct held_message *messages;
+	uint32_t n_messages, first_message, max_messages;
+};
+
+/* len bytes of a request; 0, -ENOBUFS beyond limit bytes in all, or -ENOMEM. */
+int held_add(struct held *h, const struct vu_req *req, uint64_t offset, uint32_t len,
+	     uint32_t limit);
+int held_add_bytes(struct held *h, const void *bytes, uint32_t len, uint32_t limit);
+/*
+ * These were the next len bytes of a message.  -ENOBUFS: there are too many of them, for the
+ * memory that limit bytes would be.
+ */
+int held_add_message(struct held *h, uint32_t len, uint32_t flags, uint32_t limit);
+/* The oldest message, or NULL. */
+struct held_message *held_message(const struct held *h);
+/* The oldest message is done with. */
+void held_drop_message(struct held *h);
+
+/* The oldest max bytes, or all there are, as one or two segments: how many segments. */
+int held_iov(const struct held *h, uint32_t max, struct iovec iov[2]);
+/* The oldest bytes, into a request's buffer. */
+void held_copy(const struct held *h, const struct vu_req *req, uint64_t offset, uint32_t len);
+/* The oldest len bytes are done with. */
+void held_drop(struct held *h, uint32_t len);
+void held_free(struct held *h);
+
+#endif
