@@ -5,6 +5,7 @@
 #include "vsock_far_socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -69,7 +70,10 @@ static int socket_connect_program(struct conn *c, const struct far_place *place)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
-	ret = spawner_run(c->guest->vsock->rules, place->program, pair[1]);
+	/* Ours alone: programs do not expect it of their standard input. */
+	ret = fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+	if (!ret)
+		ret = spawner_run(c->guest->vsock->rules, place->program, pair[1]);
 	close(pair[1]);
 	if (ret) {
 		close(pair[0]);

@@ -9,6 +9,7 @@
 #include "vsock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <sys/prctl.h>
@@ -37,6 +38,24 @@ static uint64_t file_rights(int version)
 	return ((UINT64_C(1) << n) - 1) & ~(uint64_t)LANDLOCK_ACCESS_FS_REMOVE_FILE;
 }
 
+/* What kind of file a front-end sent (memory on a disk) is read there; see base/descriptor.c. */
+static int allow_proc(int ruleset)
+{
+	struct landlock_path_beneath_attr beneath = {
+		.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
+		.parent_fd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC),
+	};
+	int ret;
+
+	if (beneath.parent_fd < 0)
+		return 0; /* there is none */
+	ret = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0
+		      ? -errno
+		      : 0;
+	close(beneath.parent_fd);
+	return ret;
+}
+
 static int allow_ports(int ruleset, const struct rules *r)
 {
 	for (uint32_t i = 0; i < r->n_forward; i++) {
@@ -52,7 +71,7 @@ static int allow_ports(int ruleset, const struct rules *r)
 	return 0;
 }
 
-/* No file is opened from here on.  Without Landlock there is the filter for system calls. */
+/* No file but those is opened from here on.  Without Landlock there is the filter for system calls. */
 static int shut_files(const struct rules *r)
 {
 	int version =
@@ -67,7 +86,9 @@ static int shut_files(const struct rules *r)
 			       version >= 4 ? sizeof(rules) : sizeof(rules.fs), 0);
 	if (ruleset < 0)
 		return -errno;
-	ret = version >= 4 ? allow_ports(ruleset, r) : 0;
+	ret = allow_proc(ruleset);
+	if (!ret && version >= 4)
+		ret = allow_ports(ruleset, r);
 	if (!ret && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 		     syscall(SYS_landlock_restrict_self, ruleset, 0) < 0))
 		ret = -errno;
@@ -77,7 +98,11 @@ static int shut_files(const struct rules *r)
 
 int vsock_shut_in(const struct vsock_settings *settings, const char **failed)
 {
-	static const int calls[] = {SYS_socketpair};
+	static const int calls[] = {SYS_socketpair, SYS_statx, SYS_openat, SYS_readlinkat,
+#ifdef SYS_readlink
+				    SYS_readlink
+#endif
+	};
 	int ret;
 
 	*failed = "Landlock";

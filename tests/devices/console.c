@@ -2,12 +2,6 @@
 /* See console.h. */
 #include "console.h"
 
-#include <poll.h>
-#include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 void console_start(struct rig *rig, uint32_t ports, const char *const *options)
 {
 	const char *args[RIG_MAX_ARGS + 1] = {"--control", rig->control};
@@ -153,69 +147,4 @@ void console_expect(struct rig *rig, uint32_t port, const char *text)
 
 	console_read(rig, port, got, (uint32_t)strlen(text));
 	assert_string_equal(got, text);
-}
-
-/* --- clients --- */
-
-int client_connect(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0 && strlen(path) < sizeof(address.sun_path));
-	strcpy(address.sun_path, path);
-	assert_return_code(connect(fd, (struct sockaddr *)&address, sizeof(address)), errno);
-	return fd;
-}
-
-ssize_t client_read_some(int fd, void *data, size_t len)
-{
-	struct pollfd pfd = {.fd = fd, .events = POLLIN};
-
-	if (poll(&pfd, 1, HANG_MS) != 1)
-		fail_msg("a client gets nothing");
-	return read(fd, data, len);
-}
-
-void client_read(int fd, void *data, size_t len)
-{
-	for (size_t at = 0; at < len;) {
-		ssize_t n = client_read_some(fd, (char *)data + at, len - at);
-
-		assert_true(n > 0);
-		at += (size_t)n;
-	}
-}
-
-void client_expect(int fd, const char *text)
-{
-	char got[256] = "";
-
-	client_read(fd, got, strlen(text));
-	assert_string_equal(got, text);
-}
-
-void client_expect_end(int fd)
-{
-	char byte;
-
-	assert_int_equal(client_read_some(fd, &byte, 1), 0);
-}
-
-void client_write(int fd, const void *data, size_t len)
-{
-	for (size_t at = 0; at < len;) {
-		ssize_t n = write(fd, (const char *)data + at, len - at);
-
-		assert_true(n > 0);
-		at += (size_t)n;
-	}
-}
-
-void fill(unsigned char *data, size_t len, uint32_t seed)
-{
-	for (size_t i = 0; i < len; i++) {
-		seed = seed * 1664525 + 1013904223;
-		data[i] = (unsigned char)(seed >> 24);
-	}
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A console driver for tests of vu-console: control messages and data of ports; and its clients. */
+/* A console driver for tests of vu-console: control messages and data of ports. */
 #ifndef DEVICES_CONSOLE_H
 #define DEVICES_CONSOLE_H
 
+#include "client.h"
 #include "rig.h"
 
 #include <linux/virtio_console.h>
@@ -63,17 +64,5 @@ void console_write(struct rig *rig, uint32_t port, const void *data, uint32_t le
 void console_read(struct rig *rig, uint32_t port, void *data, uint32_t len);
 /* The next input is this text. */
 void console_expect(struct rig *rig, uint32_t port, const char *text);
-
-/* A client of a socket back-end. */
-int client_connect(const char *path);
-/* What there is, waiting for it no longer than HANG_MS. */
-ssize_t client_read_some(int fd, void *data, size_t len);
-void client_read(int fd, void *data, size_t len);
-void client_expect(int fd, const char *text);
-void client_expect_end(int fd);
-void client_write(int fd, const void *data, size_t len);
-
-/* Bytes that differ everywhere. */
-void fill(unsigned char *data, size_t len, uint32_t seed);
 
 #endif

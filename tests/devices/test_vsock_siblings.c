@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/* vu-vsock's connections between guests: of one process, and of one guest with itself. */
+#include "vsock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *const rig_program = "VU_VSOCK";
+
+enum { OTHER_CID = 9 };
+
+/* A guest, whose own ports are the other end. */
+static const char *const hairpin[] = {"--forward=*=hairpin", NULL};
+
+static struct line ask(struct guest_end *guest, struct line *asking, uint16_t type)
+{
+	*asking = line_new(guest, type, 5000, 1000);
+	line_send(asking, REQUEST, 0);
+	return line_accept(guest, type, 1000);
+}
+
+static struct line join(struct guest_end *guest, struct line *asking, uint16_t type)
+{
+	struct line accepted = ask(guest, asking, type);
+
+	line_get(asking, RESPONSE);
+	return accepted;
+}
+
+static void a_hairpin_leads_back_to_the_guest(void **state)
+{
+	struct rig *rig = *state;
+	struct guest_end guest;
+	struct line a, b;
+
+	vsock_start(rig, &guest, hairpin);
+	b = join(&guest, &a, STREAM);
+	assert_int_equal(b.peer_cid, HOST_CID);
+	assert_int_equal(b.peer_port, 5000);
+	line_write(&a, "there", 5, 0);
+	line_expect(&b, "there");
+	line_write(&b, "and back", 8, 0);
+	line_expect(&a, "and back");
+	line_send(&a, SHUTDOWN, BOTH);
+	line_get_shutdown(&b, BOTH);
+	line_send(&b, RST, 0);
+	line_get(&a, RST);
+	vsock_get_nothing(&guest);
+	assert_string_equal(rig_say(rig, "list"), "");
+	rig_stop(rig);
+}
+
+static void what_a_guest_says_of_its_credit_is_what_the_other_is_told(void **state)
+{
+	struct rig *rig = *state;
+	struct guest_end guest;
+	struct line a, b;
+
+	vsock_start(rig, &guest, hairpin);
+	a = line_new(&guest, STREAM, 5000, 1000);
+	a.buf_alloc = 12345;
+	line_send(&a, REQUEST, 0);
+	b = line_accept(&guest, STREAM, 1000);
+	assert_int_equal(b.peer_alloc, 12345);
+	line_get(&a, RESPONSE);
+	assert_int_equal(a.peer_alloc, 256 << 10);
+	/* Not more than what is held here at most. */
+	b.buf_alloc = 1 << 30;
+	line_send(&b, CREDIT_UPDATE, 0);
+	line_get(&a, CREDIT_UPDATE);
+	assert_int_equal(a.peer_alloc, 256 << 10);
+	line_write(&a, "abc", 3, 0);
+	line_expect(&b, "abc");
+	line_send(&b, CREDIT_UPDATE, 0);
+	line_get(&a, CREDIT_UPDATE);
+	assert_int_equal(a.peer_fwd, 3);
+	/* Asked for, it is told at once, and asked for at the other end. */
+	line_send(&a, CREDIT_REQUEST, 0);
+	for (int i = 0; i < 2; i++) {
+		struct got got = vsock_get(&guest);
+		uint16_t op = le16toh(got.header.op);
+
+		assert_int_equal(op, le32toh(got.header.dst_port) == a.port ? CREDIT_UPDATE
+									   : CREDIT_REQUEST);
+	}
+	rig_stop(rig);
+}
+
+static void messages_pass_with_their_boundaries_and_records(void **state)
+{
+	struct rig *rig = *state;
+	struct guest_end guest;
+	struct line a, b;
+	char data[10000] = "";
+
+	vsock_start(rig, &guest, hairpin);
+	b = join(&guest, &a, SEQPACKET);
+	line_write(&a, "ab", 2, EOM);
+	line_write(&a, data, sizeof(data), EOM | EOR);
+	line_write(&a, "", 0, EOM);
+	line_write(&a, "cd", 2, 0);
+	line_write(&a, "ef", 2, EOM);
+	assert_int_equal(le32toh(line_get(&b, RW).header.flags), EOM);
+	for (uint32_t at = 0; at < sizeof(data);) {
+		struct got got = line_get(&b, RW);
+
+		at += le32toh(got.header.len);
+		assert_int_equal(le32toh(got.header.flags), at == sizeof(data) ? EOM | EOR : 0);
+	}
+	assert_int_equal(line_get(&b, RW).header.len, 0);
+	line_expect(&b, "cd");
+	line_expect(&b, "ef");
+	rig_stop(rig);
+}
+
+static void without_credit_bytes_wait_and_then_arrive_before_the_end(void **state)
+{
+	enum { LEN = 60000 };
+	struct rig *rig = *state;
+	unsigned char data[LEN], got[LEN];
+	struct guest_end guest;
+	struct line a, b;
+
+	vsock_start(rig, &guest, hairpin);
+	b = join(&guest, &a, STREAM);
+	b.buf_alloc = 0; /* a guest that changed its mind while they were on the way */
+	line_send(&b, CREDIT_UPDATE, 0);
+	line_get(&a, CREDIT_UPDATE);
+	fill(data, LEN, 6);
+	line_write(&a, data, LEN, 0);
+	line_send(&a, SHUTDOWN, BOTH);
+	line_send(&a, RST, 0);
+	b.buf_alloc = 1 << 20;
+	line_send(&b, CREDIT_UPDATE, 0);
+	for (uint32_t at = 0; at < LEN;) {
+		struct got part = vsock_get(&guest);
+
+		if (le16toh(part.header.op) != RW) /* SHUTDOWN says first that it reads no more */
+			continue;
+		memcpy(got + at, part.data, le32toh(part.header.len));
+		at += le32toh(part.header.len);
+	}
+	assert_memory_equal(got, data, LEN);
+	line_get_shutdown(&b, BOTH);
+	line_get(&b, RST);
+	assert_string_equal(rig_say(rig, "list"), "");
+	rig_stop(rig);
+}
+
+static void nobody_who_listens_is_a_refusal(void **state)
+{
+	struct rig *rig = *state;
+	struct guest_end guest;
+	struct line a, b;
+
+	vsock_start(rig, &guest, hairpin);
+	a = line_new(&guest, STREAM, 5000, 1000);
+	line_send(&a, REQUEST, 0);
+	b = line_new(&guest, STREAM, 1000, 5000);
+	line_get(&b, REQUEST);
+	line_send(&b, RST, 0);
+	line_get(&a, RST);
+	/* The asker gives up before there is an answer. */
+	line_send(&a, REQUEST, 0);
+	line_get(&b, REQUEST);
+	line_send(&a, RST, 0);
+	line_get(&b, RST);
+	/* An answer that comes too late is for nobody. */
+	line_send(&b, RESPONSE, 0);
+	line_get(&b, RST);
+	assert_string_equal(rig_say(rig, "list"), "");
+	rig_stop(rig);
+}
+
+static void a_packet_too_many_ends_both_ends(void **state)
+{
+	struct rig *rig = *state;
+	struct guest_end guest;
+	struct line a, b;
+	unsigned char data[VSOCK_LARGEST] = "";
+
+	vsock_start(rig, &guest, hairpin);
+	b = join(&guest, &a, STREAM);
+	b.buf_alloc = 0;
+	line_send(&b, CREDIT_UPDATE, 0);
+	line_get(&a, CREDIT_UPDATE);
+	for (int i = 0; i < 4; i++)
+		line_write(&a, data, VSOCK_LARGEST, 0);
+	line_write(&a, data, 1, 0);
+	for (int rsts = 0; rsts < 2;)
+		rsts += le16toh(vsock_get(&guest).header.op) == RST;
+	assert_string_equal(rig_say(rig, "list"), "");
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "it ignores its credit"), 1);
+}
+
+/* --- two guests --- */
+
+struct pair {
+	char socket[RIG_PATH];
+	struct peer *peer;
+	struct guest_end first, second;
+};
+
+static void pair_start(struct rig *rig, struct pair *p, const char *sibling)
+{
+	const char *const args[] = {"--guest-cid=3", "--guest-cid=9", "--socket-path", p->socket,
+				    sibling, NULL};
+	struct peer_config config = {.n_queues = VSOCK_QUEUES, .timeout_ms = HANG_MS};
+
+	snprintf(p->socket, sizeof(p->socket), "%.60s/second", rig->dir);
+	vsock_start(rig, &p->first, args);
+	spawn_wait_listening(p->socket);
+	assert_ok(peer_new(&config, &p->peer));
+	assert_ok(peer_connect(p->peer, p->socket));
+	assert_ok(peer_start(p->peer));
+	vsock_begin(rig, &p->second, p->peer, OTHER_CID);
+}
+
+static void pair_stop(struct rig *rig, struct pair *p)
+{
+	peer_free(p->peer);
+	rig_stop(rig);
+}
+
+static void two_guests_reach_each_others_ports_that_are_named(void **state)
+{
+	struct rig *rig = *state;
+	struct pair p;
+	struct line a, b;
+
+	pair_start(rig, &p, "--sibling=1000-1010");
+	a = line_new(&p.first, STREAM, 5000, 1005);
+	a.peer_cid = OTHER_CID;
+	line_send(&a, REQUEST, 0);
+	b = line_accept(&p.second, STREAM, 1005);
+	assert_int_equal(b.peer_cid, GUEST_CID);
+	line_get(&a, RESPONSE);
+	line_write(&a, "hello", 5, 0);
+	line_expect(&b, "hello");
+	line_write(&b, "hi", 2, 0);
+	line_expect(&a, "hi");
+	/* And no others. */
+	a.peer_port = 1011;
+	line_send(&a, REQUEST, 0);
+	line_get(&a, RST);
+	/* Nor its own by its own address. */
+	a.peer_port = 1005;
+	a.peer_cid = GUEST_CID;
+	line_send(&a, REQUEST, 0);
+	line_get(&a, RST);
+	pair_stop(rig, &p);
+}
+
+static void without_a_rule_guests_do_not_reach_each_other(void **state)
+{
+	struct rig *rig = *state;
+	struct pair p;
+	struct line a;
+
+	pair_start(rig, &p, "--verbose");
+	a = line_new(&p.first, STREAM, 5000, 1005);
+	a.peer_cid = OTHER_CID;
+	line_send(&a, REQUEST, 0);
+	line_get(&a, RST);
+	vsock_get_nothing(&p.second);
+	pair_stop(rig, &p);
+}
+
+static void a_guest_that_dies_resets_what_it_had_with_the_other(void **state)
+{
+	struct rig *rig = *state;
+	struct pair p;
+	struct line a, b;
+
+	pair_start(rig, &p, "--sibling=*");
+	a = line_new(&p.first, STREAM, 5000, 1);
+	a.peer_cid = OTHER_CID;
+	line_send(&a, REQUEST, 0);
+	b = line_accept(&p.second, STREAM, 1);
+	line_get(&a, RESPONSE);
+	peer_disconnect(p.peer);
+	line_get(&a, RST);
+	/* It is not there any more. */
+	line_send(&a, REQUEST, 0);
+	line_get(&a, RST);
+	(void)b;
+	pair_stop(rig, &p);
+}
+
+static void a_guest_that_gives_no_buffers_stops_nobody_else(void **state)
+{
+	struct rig *rig = *state;
+	struct pair p;
+	struct line a, b, h[2];
+	unsigned char data[VSOCK_LARGEST] = "";
+
+	pair_start(rig, &p, "--sibling=*");
+	a = line_new(&p.first, STREAM, 5000, 1);
+	a.peer_cid = OTHER_CID;
+	line_send(&a, REQUEST, 0);
+	b = line_accept(&p.second, STREAM, 1);
+	line_get(&a, RESPONSE);
+	/* Its sixteen buffers are full after the first of these. */
+	for (int i = 0; i < 4; i++)
+		line_write(&a, data, VSOCK_LARGEST, 0);
+	for (int i = 0; i < 2; i++) {
+		h[i] = line_new(&p.first, STREAM, 6000 + (uint32_t)i, 2);
+		line_send(&h[i], REQUEST, 0); /* nobody: it is the host's */
+		line_get(&h[i], RST);
+	}
+	for (uint32_t at = 0; at < sizeof(data);)
+		at += le32toh(line_get(&b, RW).header.len);
+	pair_stop(rig, &p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_hairpin_leads_back_to_the_guest),
+		TEST(what_a_guest_says_of_its_credit_is_what_the_other_is_told),
+		TEST(messages_pass_with_their_boundaries_and_records),
+		TEST(without_credit_bytes_wait_and_then_arrive_before_the_end),
+		TEST(nobody_who_listens_is_a_refusal),
+		TEST(a_packet_too_many_ends_both_ends),
+		TEST(two_guests_reach_each_others_ports_that_are_named),
+		TEST(without_a_rule_guests_do_not_reach_each_other),
+		TEST(a_guest_that_dies_resets_what_it_had_with_the_other),
+		TEST(a_guest_that_gives_no_buffers_stops_nobody_else),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A socket driver for tests of vu-vsock: packets, one by one, as a guest sends and gets them.
+ *
+ * A struct line is one connection as the guest sees it; its counters are what the next packet says.
+ * Receive buffers are VSOCK_BUFFER bytes; one goes back as soon as its packet was looked at.
+ */
+#ifndef DEVICES_VSOCK_H
+#define DEVICES_VSOCK_H
+
+#include "client.h"
+#include "rig.h"
+
+enum { VSOCK_RX, VSOCK_TX, VSOCK_EVENTS, VSOCK_QUEUES };
+enum {
+	VSOCK_HEAD = 44,
+	VSOCK_BUFFER = 4096,
+	VSOCK_BUFFERS = 16,
+	VSOCK_LARGEST = 65536,
+	GUEST_CID = 3,
+	HOST_CID = 2,
+};
+enum { STREAM = 1, SEQPACKET = 2 };
+enum { REQUEST = 1, RESPONSE, RST, SHUTDOWN, RW, CREDIT_UPDATE, CREDIT_REQUEST };
+enum { NO_RECEIVE = 1, NO_SEND = 2, BOTH = 3 };
+enum { EOM = 1, EOR = 2 };
+
+struct vsock_header {
+	uint64_t src_cid, dst_cid;
+	uint32_t src_port, dst_port;
+	uint32_t len;
+	uint16_t type, op;
+	uint32_t flags;
+	uint32_t buf_alloc, fwd_cnt;
+} __attribute__((packed));
+
+struct guest_end {
+	struct rig *rig;
+	struct peer *peer;
+	uint64_t cid;
+	struct rig_buffer tx;		       /* what is sent, one packet at a time */
+	struct rig_buffer rx[VSOCK_BUFFERS];   /* what is received */
+	struct rig_buffer *held;	       /* the one that was received last */
+	uint32_t n_pieces;		       /* descriptors of a sent packet; 0: header, data */
+};
+
+/* A packet that was received. */
+struct got {
+	struct vsock_header header;
+	const unsigned char *data; /* valid until the next one is received */
+};
+
+struct line {
+	struct guest_end *guest;
+	uint64_t peer_cid;
+	uint32_t port, peer_port;
+	uint16_t type;
+	uint32_t buf_alloc, fwd_cnt; /* as the guest says */
+	uint32_t tx_cnt;	     /* sent by the guest */
+	uint32_t peer_alloc, peer_fwd; /* as the device said last */
+};
+
+/* Start vu-vsock with these options, and a driver with buffers in its queues. */
+void vsock_start(struct rig *rig, struct guest_end *guest, const char *const *options);
+/* A driver, once the program runs and the rig is connected (rig_connect()). */
+void vsock_begin(struct rig *rig, struct guest_end *guest, struct peer *peer, uint64_t cid);
+/* Without buffers to receive in, which vsock_give() gives then. */
+void vsock_begin_empty(struct rig *rig, struct guest_end *guest, struct peer *peer, uint64_t cid);
+void vsock_give(struct guest_end *guest, uint32_t n);
+
+/* A packet with any header and len bytes of data. */
+void vsock_send_raw(struct guest_end *guest, const struct vsock_header *header, const void *data,
+		    uint32_t len);
+/* The next packet. */
+struct got vsock_get(struct guest_end *guest);
+/* There is none. */
+void vsock_get_nothing(struct guest_end *guest);
+
+/* A connection that does not exist yet; 256 KiB of credit. */
+struct line line_new(struct guest_end *guest, uint16_t type, uint32_t port, uint32_t peer_port);
+/* Send; data only with RW. */
+void line_send(struct line *line, uint16_t op, uint32_t flags);
+void line_write(struct line *line, const void *data, uint32_t len, uint32_t flags);
+/* The next packet that is no news of credit is of this connection and this kind. */
+struct got line_get(struct line *line, uint16_t op);
+/* The same, of SHUTDOWN with these flags. */
+void line_get_shutdown(struct line *line, uint32_t flags);
+/* So many bytes, in as many packets as it takes; read at once, as credit says. */
+void line_read(struct line *line, void *data, uint32_t len);
+void line_expect(struct line *line, const char *text);
+/* REQUEST, RESPONSE. */
+void line_connect(struct line *line);
+/* The other way round: a REQUEST comes, whose ports are the line's, and is accepted. */
+struct line line_accept(struct guest_end *guest, uint16_t type, uint32_t port);
+
+#endif
