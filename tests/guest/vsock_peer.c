@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One end of AF_VSOCK connections, in a guest: guest-vsock COMMAND ...
+ *
+ *	echo TYPE PORT			accept and send back, for ever, any number at once
+ *	send TYPE CID PORT BYTES	send so many bytes that follow from a seed, and end that half;
+ *					print what the other end says of them: its count and sum
+ *	sum TYPE PORT			accept, count and sum up to the end of what comes, answer that
+ *	filter				the same of standard input, to standard output
+ *	many TYPE CID PORT N BYTES	N connections at once to an echo, BYTES through each, compared
+ *	refused TYPE CID PORT		print the error of a connect
+ *
+ * TYPE is stream or seqpacket.  Ends with status 1, and a line, when anything is not as it should.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <linux/vm_sockets.h>
+
+enum { CHUNK = 65536, MESSAGE = 20000, MAX_FDS = 2048 };
+
+static void die(const char *what)
+{
+	fprintf(stderr, "guest-vsock: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static int socket_type(const char *word)
+{
+	return strcmp(word, "seqpacket") ? SOCK_STREAM : SOCK_SEQPACKET;
+}
+
+static int try_connect(int type, const char *cid, const char *port)
+{
+	const struct sockaddr_vm address = {.svm_family = AF_VSOCK,
+					    .svm_cid = (unsigned int)strtoul(cid, NULL, 0),
+					    .svm_port = (unsigned int)strtoul(port, NULL, 0)};
+	int fd = socket(AF_VSOCK, type, 0);
+
+	if (fd < 0)
+		die("socket");
+	if (!connect(fd, (const struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int must_connect(int type, const char *cid, const char *port)
+{
+	int fd = try_connect(type, cid, port);
+
+	if (fd < 0)
+		die("connect");
+	return fd;
+}
+
+static int must_listen(int type, const char *port)
+{
+	const struct sockaddr_vm address = {.svm_family = AF_VSOCK,
+					    .svm_cid = VMADDR_CID_ANY,
+					    .svm_port = (unsigned int)strtoul(port, NULL, 0)};
+	int fd = socket(AF_VSOCK, type, 0);
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(fd, 1024) < 0)
+		die("listen");
+	printf("ready\n");
+	fflush(stdout);
+	return fd;
+}
+
+/* Numbers that follow each other, as bytes: each 8 of them differ from all others. */
+static uint64_t fill(unsigned char *data, size_t len, uint64_t at)
+{
+	for (size_t i = 0; i + 8 <= len; i += 8) {
+		uint64_t x = (at + i / 8) * 0x9e3779b97f4a7c15u;
+
+		memcpy(data + i, &x, 8);
+	}
+	return at + len / 8;
+}
+
+/* Depends on the order of bytes, not on how they were cut. */
+struct sum {
+	uint64_t bytes, sum;
+};
+
+static void sum_add(struct sum *s, const unsigned char *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		s->sum = s->sum * 31 + data[i];
+	s->bytes += len;
+}
+
+static void sum_text(const struct sum *s, char text[64])
+{
+	snprintf(text, 64, "%llu %016llx", (unsigned long long)s->bytes,
+		 (unsigned long long)s->sum);
+}
+
+static void write_all(int fd, const unsigned char *data, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, data, len);
+
+		if (n <= 0)
+			die("write");
+		data += n;
+		len -= (size_t)n;
+	}
+}
+
+static int do_send(int type, char **argv)
+{
+	static unsigned char data[CHUNK];
+	int fd = must_connect(type, argv[0], argv[1]);
+	uint64_t left = strtoull(argv[2], NULL, 0), at = 0;
+	struct sum sum = {0, 0};
+	char wanted[64], said[64] = "";
+	size_t most = type == SOCK_SEQPACKET ? MESSAGE : CHUNK;
+
+	while (left) {
+		size_t n = left < most ? (size_t)left : most;
+
+		at = fill(data, n, at);
+		sum_add(&sum, data, n);
+		write_all(fd, data, n);
+		left -= n;
+	}
+	if (shutdown(fd, SHUT_WR) < 0)
+		die("shutdown");
+	if (read(fd, said, sizeof(said) - 1) <= 0)
+		die("no answer");
+	sum_text(&sum, wanted);
+	if (strcmp(said, wanted)) {
+		fprintf(stderr, "guest-vsock: sent %s, the other end has %s\n", wanted, said);
+		return 1;
+	}
+	printf("%s\n", said);
+	return 0;
+}
+
+static int sum_all(int from, int to, char text[64])
+{
+	static unsigned char data[CHUNK];
+	struct sum sum = {0, 0};
+	ssize_t n;
+
+	while ((n = read(from, data, sizeof(data))) > 0)
+		sum_add(&sum, data, (size_t)n);
+	if (n < 0)
+		die("read");
+	sum_text(&sum, text);
+	write_all(to, (unsigned char *)text, strlen(text));
+	return 0;
+}
+
+static int do_sum(int type, char **argv)
+{
+	int listener = must_listen(type, argv[0]);
+	int fd = accept(listener, NULL, NULL);
+	char text[64];
+
+	if (fd < 0)
+		die("accept");
+	sum_all(fd, fd, text);
+	printf("%s\n", text);
+	return 0;
+}
+
+static int do_echo(int type, char **argv)
+{
+	static struct pollfd fds[MAX_FDS];
+	static unsigned char data[CHUNK];
+	nfds_t n = 1;
+
+	fds[0] = (struct pollfd){.fd = must_listen(type, argv[0]), .events = POLLIN};
+	for (;;) {
+		if (poll(fds, n, -1) < 0)
+			die("poll");
+		for (nfds_t i = n - 1; i > 0; i--) {
+			ssize_t len = fds[i].revents ? read(fds[i].fd, data, sizeof(data)) : 1;
+
+			if (fds[i].revents && len > 0) {
+				write_all(fds[i].fd, data, (size_t)len);
+			} else if (len <= 0) {
+				close(fds[i].fd);
+				fds[i] = fds[--n];
+			}
+		}
+		if (fds[0].revents && n < MAX_FDS)
+			fds[n++] = (struct pollfd){.fd = accept(fds[0].fd, NULL, NULL),
+						   .events = POLLIN};
+	}
+	return 1;
+}
+
+/* Each has another piece of the numbers; all have sent before the first reads. */
+static int do_many(int type, char **argv)
+{
+	static unsigned char data[CHUNK], back[CHUNK];
+	static int fds[MAX_FDS];
+	uint32_t n = (uint32_t)strtoul(argv[2], NULL, 0);
+	size_t bytes = strtoul(argv[3], NULL, 0) & ~(size_t)7;
+
+	if (n > MAX_FDS || bytes > CHUNK)
+		return 1;
+	for (uint32_t i = 0; i < n; i++)
+		fds[i] = must_connect(type, argv[0], argv[1]);
+	for (uint32_t i = 0; i < n; i++) {
+		fill(data, bytes, (uint64_t)i << 32);
+		write_all(fds[i], data, bytes);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		fill(data, bytes, (uint64_t)i << 32);
+		for (size_t at = 0; at < bytes;) {
+			ssize_t len = read(fds[i], back + at, bytes - at);
+
+			if (len <= 0)
+				die("read");
+			at += (size_t)len;
+		}
+		if (memcmp(data, back, bytes)) {
+			fprintf(stderr, "guest-vsock: connection %u has other bytes\n", i);
+			return 1;
+		}
+		close(fds[i]);
+	}
+	printf("%u connections, %zu bytes each\n", n, bytes);
+	return 0;
+}
+
+static int do_refused(int type, char **argv)
+{
+	int fd = try_connect(type, argv[0], argv[1]);
+
+	printf("%s\n", fd < 0 ? strerrorname_np(errno) : "connected");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int n;
+		int (*run)(int type, char **argv);
+	} commands[] = {
+		{"echo", 1, do_echo}, {"send", 3, do_send},	  {"sum", 1, do_sum},
+		{"many", 4, do_many}, {"refused", 2, do_refused},
+	};
+
+	if (argc == 2 && !strcmp(argv[1], "filter"))
+		return sum_all(STDIN_FILENO, STDOUT_FILENO, (char[64]){0});
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (argc == commands[i].n + 3 && !strcmp(argv[1], commands[i].name))
+			return commands[i].run(socket_type(argv[2]), argv + 3);
+	fprintf(stderr, "guest-vsock: echo, send, sum, many or refused, please\n");
+	return 2;
+}
