@@ -35,8 +35,7 @@ static void vsock_take(struct vsock_device *d)
 	uint64_t written[TX_BATCH] = {0};
 	int n;
 
-	while (vsock_may_take(&d->guest) &&
-	       (n = vu_queue_next_batch(d->tx, reqs, TX_BATCH)) > 0) {
+	while (vsock_may_take(&d->guest) && (n = vu_queue_next_batch(d->tx, reqs, TX_BATCH)) > 0) {
 		for (int i = 0; i < n; i++)
 			guest_receive(&d->guest, reqs[i]);
 		vu_queue_complete_batch(d->tx, reqs, written, (uint32_t)n);
@@ -179,7 +178,8 @@ static int vsock_set_cid(struct vsock_device *d, uint32_t index)
 	for (uint32_t i = 0; i < v->n_guests; i++) {
 		if (v->guests[i]->cid != d->guest.cid)
 			continue;
-		fprintf(stderr, "vu-vsock: two guests would have CID %llu; --guest-cid says which\n",
+		fprintf(stderr,
+			"vu-vsock: two guests would have CID %llu; --guest-cid says which\n",
 			(unsigned long long)d->guest.cid);
 		return -EINVAL;
 	}

@@ -138,8 +138,9 @@ int address_parse(const char *text, bool listens, struct address *address)
 		const char *prefix;
 		int (*parse)(struct address *a, const char *rest, bool listens);
 	} kinds[] = {
-		{"unix:", parse_unix},	 {"seqpacket:", parse_seqpacket}, {"tcp:", parse_tcp},
-		{"vsock:", parse_vsock}, {"exec:", parse_exec},		  {"hairpin", parse_hairpin},
+		{"unix:", parse_unix}, {"seqpacket:", parse_seqpacket},
+		{"tcp:", parse_tcp},   {"vsock:", parse_vsock},
+		{"exec:", parse_exec}, {"hairpin", parse_hairpin},
 	};
 
 	*address = (struct address){.text = text};
@@ -149,7 +150,8 @@ int address_parse(const char *text, bool listens, struct address *address)
 		if (!strncmp(text, kinds[i].prefix, len))
 			return kinds[i].parse(address, text + len, listens);
 	}
-	return address_fail(text, listens ? "unix:PATH, seqpacket:PATH, tcp:PORT or vsock:PORT, please"
-					  : "unix:PATH, seqpacket:PATH, tcp:PORT, vsock:CID:PORT, "
-					    "exec:COMMAND or hairpin, please");
+	return address_fail(text,
+			    listens ? "unix:PATH, seqpacket:PATH, tcp:PORT or vsock:PORT, please"
+				    : "unix:PATH, seqpacket:PATH, tcp:PORT, vsock:CID:PORT, "
+				      "exec:COMMAND or hairpin, please");
 }

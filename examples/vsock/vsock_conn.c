@@ -6,7 +6,7 @@
 
 enum {
 	TICK_NS = 100 * 1000000,
-	FIRST_PAUSE = 1,  /* ticks before credit is asked for, doubled each time */
+	FIRST_PAUSE = 1, /* ticks before credit is asked for, doubled each time */
 	MOST_PAUSES = 6,
 };
 
@@ -223,8 +223,10 @@ struct conn *conn_new(struct guest *g, const struct far *far, uint16_t type)
 		guest_complain(g, "refused: there are %u connections (--max-connections)",
 			       g->n_conns);
 	else if (((uint64_t)g->n_conns + 1) * g->buffer > g->max_held)
-		guest_complain(g, "refused: the buffers of %u connections are all there may be "
-				  "(--max-buffered)", g->n_conns);
+		guest_complain(g,
+			       "refused: the buffers of %u connections are all there may be "
+			       "(--max-buffered)",
+			       g->n_conns);
 	else
 		c = calloc(1, sizeof(*c));
 	if (!c)
@@ -261,8 +263,9 @@ void conn_free(struct conn *c)
 void conn_reset(struct conn *c, const char *why)
 {
 	if (why)
-		guest_complain(c->guest, "port %u of the guest, port %u of %llu: %s", c->tuple.local_port,
-			       c->tuple.peer_port, (unsigned long long)c->tuple.peer_cid, why);
+		guest_complain(c->guest, "port %u of the guest, port %u of %llu: %s",
+			       c->tuple.local_port, c->tuple.peer_port,
+			       (unsigned long long)c->tuple.peer_cid, why);
 	if (c->state == CONN_DRAINING || c->owed & OWE_REQUEST || c->state == CONN_GREETING)
 		conn_free(c); /* the guest has not heard of it, or need not */
 	else

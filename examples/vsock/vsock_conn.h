@@ -64,7 +64,8 @@ struct far {
 	void (*accepted)(struct conn *c);
 	/* The guest said that it will not receive, or not send, any more (c->guest_shut). */
 	void (*guest_shut)(struct conn *c);
-	/* The guest's end is gone; finish: after all that it had sent.  true: that is still held. */
+	/* The guest's end is gone; finish: after all that it had sent.  true: that is still held.
+	 */
 	bool (*drop)(struct conn *c, bool finish);
 	/* What the guest has room for changed. */
 	void (*learned)(struct conn *c, uint16_t op);
@@ -93,22 +94,22 @@ enum {
 };
 
 struct conn {
-	struct conn *next, **at;	     /* of all its guest's */
-	struct conn *bucket_next;	     /* of those with the same hash */
+	struct conn *next, **at;	      /* of all its guest's */
+	struct conn *bucket_next;	      /* of those with the same hash */
 	struct conn *ready_next, *ready_prev; /* of those with something for the guest */
-	bool is_ready, is_named;	     /* on that list; in the table */
+	bool is_ready, is_named;	      /* on that list; in the table */
 	struct guest *guest;
 	struct tuple tuple;
 	enum conn_state state;
 	uint32_t owed;
-	uint32_t guest_shut;		/* SHUT_*: the guest said so */
-	uint32_t far_shut, told_shut;	/* the far end did; the guest knows */
-	bool reset_after_data;		/* the far end is gone, in order */
-	uint32_t batch;			/* buffers worth taking for it at once */
-	uint32_t patience;		/* ticks until something is done about it; 0: none */
-	uint32_t pause, pauses;		/* ticks until credit is asked for, and how often it was */
+	uint32_t guest_shut;	      /* SHUT_*: the guest said so */
+	uint32_t far_shut, told_shut; /* the far end did; the guest knows */
+	bool reset_after_data;	      /* the far end is gone, in order */
+	uint32_t batch;		      /* buffers worth taking for it at once */
+	uint32_t patience;	      /* ticks until something is done about it; 0: none */
+	uint32_t pause, pauses;	      /* ticks until credit is asked for, and how often it was */
 	struct credit credit;
-	struct held in, out;		/* to and from the guest */
+	struct held in, out; /* to and from the guest */
 	const struct far *far;
 	/* far_guest: */
 	struct conn *partner;
@@ -134,9 +135,9 @@ struct guest {
 	struct vsock *vsock;
 	struct vu_source *clock;
 	uint64_t cid;
-	bool running;		  /* there is a driver */
-	bool seqpacket, stream;	  /* negotiated */
-	bool owes_event;	  /* TRANSPORT_RESET */
+	bool running;		/* there is a driver */
+	bool seqpacket, stream; /* negotiated */
+	bool owes_event;	/* TRANSPORT_RESET */
 	bool ticking;
 	uint32_t max_conns, buffer; /* limits: connections; bytes of one in a direction */
 	uint64_t max_held;	    /* and of all of them together */

@@ -43,8 +43,8 @@ static int socket_connect(struct conn *c, const struct address *a)
 	int size = (int)c->guest->buffer;
 
 	if (c->fd < 0)
-		c->fd = socket(a->name.any.sa_family,
-			       a->socket_type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		c->fd = socket(a->name.any.sa_family, a->socket_type | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			       0);
 	if (c->fd < 0)
 		return -errno;
 	if (a->socket_type == SOCK_SEQPACKET) /* a message that does not fit is refused */
@@ -200,4 +200,3 @@ void far_socket_hear(struct conn *c)
 	c->hybrid = true;
 	socket_ask(c, (uint32_t)port);
 }
-

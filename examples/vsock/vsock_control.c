@@ -6,8 +6,8 @@
 #include <string.h>
 
 static const char *const state_names[] = {
-	[CONN_GREETING] = "greeting", [CONN_ASKING] = "asking",	 [CONN_CONNECTING] = "connecting",
-	[CONN_OPEN] = "open",	      [CONN_RESET] = "reset",	 [CONN_DRAINING] = "draining",
+	[CONN_GREETING] = "greeting", [CONN_ASKING] = "asking", [CONN_CONNECTING] = "connecting",
+	[CONN_OPEN] = "open",	      [CONN_RESET] = "reset",	[CONN_DRAINING] = "draining",
 };
 
 static int list(struct vu_script *script, uint32_t n, const char *const *words, void *opaque)

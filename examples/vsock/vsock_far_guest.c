@@ -27,7 +27,7 @@ static void tell_credit(const struct conn *from, struct conn *to)
 }
 
 static int pair_take(struct conn *c, const struct vu_req *req, uint64_t offset, uint32_t len,
-		      uint32_t flags)
+		     uint32_t flags)
 {
 	struct conn *to = c->partner;
 	int ret;
@@ -36,7 +36,8 @@ static int pair_take(struct conn *c, const struct vu_req *req, uint64_t offset, 
 		return c->reset_after_data ? 0 : -EPIPE;
 	ret = held_add(&to->in, req, offset, len, to->guest->buffer);
 	if (!ret && is_sequence(c))
-		ret = held_add_message(&to->in, len, flags & (SEQ_EOM | SEQ_EOR), to->guest->buffer);
+		ret = held_add_message(&to->in, len, flags & (SEQ_EOM | SEQ_EOR),
+				       to->guest->buffer);
 	if (ret)
 		return ret;
 	c->credit.rx_cnt += len;
@@ -57,7 +58,7 @@ static uint32_t least(uint64_t a, uint32_t b)
 }
 
 static int pair_fill(struct conn *c, struct vu_req *const *reqs, uint32_t n, uint32_t room,
-		      uint32_t *bytes, uint32_t *flags)
+		     uint32_t *bytes, uint32_t *flags)
 {
 	uint32_t used = 0;
 

@@ -163,8 +163,7 @@ static int socket_take_message(struct conn *c, const struct vu_req *req, uint64_
 		return put < 0 ? (int)put : 0;
 	ret = held_add(&c->out, req, offset, len, c->guest->buffer);
 	if (!ret)
-		ret = held_add_message(&c->out, len, flags & (SEQ_EOM | SEQ_EOR),
-				       c->guest->buffer);
+		ret = held_add_message(&c->out, len, flags & (SEQ_EOM | SEQ_EOR), c->guest->buffer);
 	return ret ? ret : socket_flush_messages(c);
 }
 

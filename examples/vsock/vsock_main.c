@@ -102,9 +102,8 @@ static int opened(struct vu_program *program, uint32_t index, void *state)
 		return 0;
 	ret = vsock_shut_in(s, &failed);
 	if (ret)
-		vu_device_logf(d->dev, VU_LOG_ERROR,
-			       "sandbox: %s: %s; --sandbox=none does without", failed,
-			       strerror(-ret));
+		vu_device_logf(d->dev, VU_LOG_ERROR, "sandbox: %s: %s; --sandbox=none does without",
+			       failed, strerror(-ret));
 	s->shut_in = !ret;
 	return ret;
 }

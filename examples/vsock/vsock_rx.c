@@ -107,8 +107,7 @@ static int put_data(struct conn *c, struct vu_req *const *reqs, uint32_t n, uint
 }
 
 /* One turn of a connection, which may be gone then: how many buffers were used. */
-static uint32_t conn_fill(struct conn *c, struct vu_req *const *reqs, uint32_t n,
-			  uint64_t *written)
+static uint32_t conn_fill(struct conn *c, struct vu_req *const *reqs, uint32_t n, uint64_t *written)
 {
 	bool had_reset = c->owed & OWE_RST;
 	uint32_t shut, used = 0;

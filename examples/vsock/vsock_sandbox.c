@@ -71,7 +71,8 @@ static int allow_ports(int ruleset, const struct rules *r)
 	return 0;
 }
 
-/* No file but those is opened from here on.  Without Landlock there is the filter for system calls. */
+/* No file but those is opened from here on.  Without Landlock there is the filter for system calls.
+ */
 static int shut_files(const struct rules *r)
 {
 	int version =

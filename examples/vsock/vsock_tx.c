@@ -141,7 +141,8 @@ static void on_credit_request(struct conn *c, const struct packet *p, const stru
 
 /* --- all of them --- */
 
-static void (*const ops[N_OPS])(struct conn *c, const struct packet *p, const struct vu_req *req) = {
+static void (*const ops[N_OPS])(struct conn *c, const struct packet *p,
+				const struct vu_req *req) = {
 	[OP_REQUEST] = on_request,
 	[OP_RESPONSE] = on_response,
 	[OP_RST] = on_rst,

@@ -31,8 +31,7 @@ static void bench_start(struct rig *rig, struct bench *b, int type)
 	b->path = rig_file(rig, "service", NULL);
 	b->listener = client_listen_as(b->path, type, 128);
 	option(forward, sizeof(forward),
-	       type == SOCK_STREAM ? "--forward=1000=unix:" : "--forward=1000=seqpacket:",
-	       b->path);
+	       type == SOCK_STREAM ? "--forward=1000=unix:" : "--forward=1000=seqpacket:", b->path);
 	vsock_start(rig, &b->guest, args);
 }
 

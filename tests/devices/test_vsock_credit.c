@@ -160,8 +160,7 @@ static void a_guest_without_credit_is_told_as_soon_as_there_is_some(void **state
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(
-			never_more_is_sent_than_the_guest_has_room_for_nor_more_packets),
+		cmocka_unit_test(never_more_is_sent_than_the_guest_has_room_for_nor_more_packets),
 		cmocka_unit_test(all_that_was_read_can_be_sent_again),
 		cmocka_unit_test(what_a_guest_cannot_have_read_is_no_credit),
 		cmocka_unit_test(a_buffer_that_shrinks_below_what_is_on_the_way_is_no_room),

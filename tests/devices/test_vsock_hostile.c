@@ -170,7 +170,7 @@ static void packets_of_a_connection_at_the_wrong_time_end_it(void **state)
 		uint32_t flags;
 		uint16_t type;
 	} wrong[] = {
-		{RESPONSE, 0, STREAM}, {0, 0, STREAM},	       {99, 0, STREAM},
+		{RESPONSE, 0, STREAM}, {0, 0, STREAM},		 {99, 0, STREAM},
 		{RW, 0, SEQPACKET},    {SHUTDOWN, 3, SEQPACKET}, {CREDIT_UPDATE, 0, 7},
 	};
 	struct rig *rig = *state;

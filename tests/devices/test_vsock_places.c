@@ -175,8 +175,7 @@ static void the_host_reaches_the_guest_by_tcp(void **state)
 static void a_port_can_be_a_programs_standard_input_and_output(void **state)
 {
 	struct rig *rig = *state;
-	const char *const args[] = {"--forward=5=exec:tr a-z A-Z",
-				    "--forward=6=exec:exit 3", NULL};
+	const char *const args[] = {"--forward=5=exec:tr a-z A-Z", "--forward=6=exec:exit 3", NULL};
 	struct guest_end guest;
 	struct line line;
 
@@ -247,8 +246,9 @@ static void firecrackers_clients_say_which_port_they_want(void **state)
 static void firecrackers_clients_that_say_something_else_are_sent_away(void **state)
 {
 	static const char *const lines[] = {
-		"GET / HTTP/1.1\n",	 "CONNECT \n",		      "CONNECT x\n",
-		"CONNECT 4294967296\n",	 "CONNECT 12 13\n",	      "\n",
+		"GET / HTTP/1.1\n",	 "CONNECT \n",
+		"CONNECT x\n",		 "CONNECT 4294967296\n",
+		"CONNECT 12 13\n",	 "\n",
 		"CONNECT 1111111111111", "CONNECT 1                      2\n",
 	};
 	struct rig *rig = *state;
@@ -326,10 +326,8 @@ static void options_that_cannot_be_are_refused_with_what_is_wrong(void **state)
 
 static void two_guests_cannot_have_one_address(void **state)
 {
-	const char *const argv[] = {getenv(rig_program),
-				    "--socket-path=/nonexistent/a",
-				    "--socket-path=/nonexistent/b",
-				    "--guest-cid=4",
+	const char *const argv[] = {getenv(rig_program), "--socket-path=/nonexistent/a",
+				    "--socket-path=/nonexistent/b", "--guest-cid=4",
 				    NULL}; /* the second's would be 4, too */
 
 	(void)state;

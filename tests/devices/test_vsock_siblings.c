@@ -81,7 +81,7 @@ static void what_a_guest_says_of_its_credit_is_what_the_other_is_told(void **sta
 		uint16_t op = le16toh(got.header.op);
 
 		assert_int_equal(op, le32toh(got.header.dst_port) == a.port ? CREDIT_UPDATE
-									   : CREDIT_REQUEST);
+									    : CREDIT_REQUEST);
 	}
 	rig_stop(rig);
 }
@@ -204,8 +204,8 @@ struct pair {
 
 static void pair_start(struct rig *rig, struct pair *p, const char *sibling)
 {
-	const char *const args[] = {"--guest-cid=3", "--guest-cid=9", "--socket-path", p->socket,
-				    sibling, NULL};
+	const char *const args[] = {"--guest-cid=3", "--guest-cid=9", "--socket-path",
+				    p->socket,	     sibling,	      NULL};
 	struct peer_config config = {.n_queues = VSOCK_QUEUES, .timeout_ms = HANG_MS};
 
 	snprintf(p->socket, sizeof(p->socket), "%.60s/second", rig->dir);

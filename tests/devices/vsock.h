@@ -38,10 +38,10 @@ struct guest_end {
 	struct rig *rig;
 	struct peer *peer;
 	uint64_t cid;
-	struct rig_buffer tx;		       /* what is sent, one packet at a time */
-	struct rig_buffer rx[VSOCK_BUFFERS];   /* what is received */
-	struct rig_buffer *held;	       /* the one that was received last */
-	uint32_t n_pieces;		       /* descriptors of a sent packet; 0: header, data */
+	struct rig_buffer tx;		     /* what is sent, one packet at a time */
+	struct rig_buffer rx[VSOCK_BUFFERS]; /* what is received */
+	struct rig_buffer *held;	     /* the one that was received last */
+	uint32_t n_pieces;		     /* descriptors of a sent packet; 0: header, data */
 };
 
 /* A packet that was received. */
@@ -55,8 +55,8 @@ struct line {
 	uint64_t peer_cid;
 	uint32_t port, peer_port;
 	uint16_t type;
-	uint32_t buf_alloc, fwd_cnt; /* as the guest says */
-	uint32_t tx_cnt;	     /* sent by the guest */
+	uint32_t buf_alloc, fwd_cnt;   /* as the guest says */
+	uint32_t tx_cnt;	       /* sent by the guest */
 	uint32_t peer_alloc, peer_fwd; /* as the device said last */
 };
 

@@ -3,12 +3,12 @@
  * One end of AF_VSOCK connections, in a guest: guest-vsock COMMAND ...
  *
  *	echo TYPE PORT			accept and send back, for ever, any number at once
- *	send TYPE CID PORT BYTES	send so many bytes that follow from a seed, and end that half;
- *					print what the other end says of them: its count and sum
- *	sum TYPE PORT			accept, count and sum up to the end of what comes, answer that
- *	filter				the same of standard input, to standard output
- *	many TYPE CID PORT N BYTES	N connections at once to an echo, BYTES through each, compared
- *	refused TYPE CID PORT		print the error of a connect
+ *	send TYPE CID PORT BYTES	send so many bytes that follow from a seed, and end that
+ *half; print what the other end says of them: its count and sum sum TYPE PORT
+ *accept, count and sum up to the end of what comes, answer that filter
+ *the same of standard input, to standard output many TYPE CID PORT N BYTES	N connections at
+ *once to an echo, BYTES through each, compared refused TYPE CID PORT		print the error of a
+ *connect
  *
  * TYPE is stream or seqpacket.  Ends with status 1, and a line, when anything is not as it should.
  */
