@@ -8,6 +8,9 @@
 #include <linux/fuse.h>
 #include <stdint.h>
 
+/* Of INIT flags no side's: there was an INIT.  The header's own is an int, and negative. */
+#define FS_INIT_DONE (UINT64_C(1) << 31)
+
 /* INIT flags, 7.39 to 7.45. */
 #define FS_CREATE_SUPP_GROUP	(UINT64_C(1) << 34)
 #define FS_DIRECT_IO_ALLOW_MMAP (UINT64_C(1) << 36)

@@ -54,7 +54,7 @@ static uint64_t fs_wanted(const struct fs_settings *settings)
 
 uint64_t fs_known_flags(void)
 {
-	uint64_t flags = FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_INIT_RESERVED;
+	uint64_t flags = FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FS_INIT_DONE;
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		flags |= wanted[i].bit;
@@ -104,7 +104,7 @@ int fs_init(struct fs_call *c)
 	flags = offered & fs_wanted(c->fs->settings);
 	fs_answer(c, in.max_readahead, flags);
 	/* A driver of no flags at all has made its INIT, too. */
-	fs_kept_flags(c->fs, flags | FUSE_INIT_RESERVED);
+	fs_kept_flags(c->fs, flags | FS_INIT_DONE);
 	vu_device_logf(c->fs->dev, VU_LOG_DEBUG, "INIT 7.%u: flags 0x%llx of 0x%llx", in.minor,
 		       (unsigned long long)flags, (unsigned long long)offered);
 	return sizeof(struct fuse_init_out);

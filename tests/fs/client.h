@@ -23,7 +23,8 @@ enum {
 };
 
 /* Flags and opcodes beyond Debian 12's header. */
-#define CLIENT_ALL_FLAGS UINT64_C(0x1fb7bfffffb)
+#define CLIENT_ALL_FLAGS	 UINT64_C(0x1ff7bfffffb)
+#define CLIENT_CREATE_SUPP_GROUP (UINT64_C(1) << 34)
 enum { CLIENT_STATX = 52, CLIENT_COPY_FILE_RANGE_64 = 53 };
 
 /* The place of one request in guest memory. */
@@ -41,7 +42,8 @@ struct client {
 	uint64_t unique;
 	struct fuse_init_out init;
 	uint32_t uid, gid;
-	uint32_t used_len;	       /* of the last request */
+	uint16_t extlen;   /* of extensions at the end of the next requests, in units of 8 bytes */
+	uint32_t used_len; /* of the last request */
 	struct wire_inflight inflight; /* of client_connect_logged() */
 	int log;
 };
