@@ -356,5 +356,6 @@ int main(int argc, char **argv)
 		return 2;
 	status = vu_program_main(&info, argc, expanded);
 	free(expanded);
+	fs_options_free(&settings);
 	return status;
 }

@@ -57,6 +57,12 @@ enum {
 enum fs_cache { FS_CACHE_AUTO, FS_CACHE_ALWAYS, FS_CACHE_NEVER, FS_CACHE_METADATA };
 enum fs_handles { FS_HANDLES_PREFER, FS_HANDLES_MANDATORY, FS_HANDLES_NEVER };
 
+/* An option that was a word of -o. */
+struct fs_word {
+	struct fs_word *next;
+	char text[];
+};
+
 struct fs_settings {
 	const char *shared_dir;
 	const char *tag;
@@ -80,6 +86,7 @@ struct fs_settings {
 	int preserve_noatime;
 	int allow_direct_io;
 	int posix_lock, flock;
+	struct fs_word *words;
 	bool connects;	    /* --connect: sockets are made later, too */
 	bool entered;	    /* the process is in its sandbox, and there is */
 	int proc_fd;	    /* /proc/self/fd, */
@@ -248,6 +255,7 @@ extern const struct vu_option fs_options[];
 extern const struct fs_settings fs_defaults;
 /* Expand virtiofsd's -o a,b=c into options; a new argv, or NULL after a message. */
 char **fs_options_expand(int *argc, char **argv, struct fs_settings *settings);
+void fs_options_free(struct fs_settings *settings);
 
 /* fs_call.c */
 void fs_call_run(struct fs_queue *q, struct fs_scratch *scratch, struct vu_req *req);

@@ -82,12 +82,11 @@ static bool fs_node_trim(struct fs *fs, struct fs_node *node)
 	bool closed = false;
 	int fd;
 
-	if (node == fs->root || atomic_load(&node->fd) < 0)
-		return false;
-	if (atomic_exchange(&node->hot, false) || !slots_close(&node->slot))
+	/* Before anything of it is looked at: it may be on the way to be another one. */
+	if (node == fs->root || !slots_close(&node->slot))
 		return false;
 	fd = atomic_load(&node->fd);
-	if (fd >= 0 && fs_node_keep_handle(fs, node, fd)) {
+	if (fd >= 0 && !atomic_exchange(&node->hot, false) && fs_node_keep_handle(fs, node, fd)) {
 		fs_node_close(fs, node);
 		closed = true;
 	}

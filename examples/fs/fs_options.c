@@ -123,22 +123,25 @@ static const struct {
 	{"no_allow_direct_io", ""},
 };
 
-/* The argument for one word, on the heap; NULL after a message. */
-static char *fs_option_of(const char *word, size_t len)
+/* The argument for one word, in a list of what is to be freed; NULL after a message. */
+static char *fs_option_of(const char *word, size_t len, struct fs_settings *settings)
 {
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		size_t n = strlen(words[i].word);
 		bool value = words[i].word[n - 1] == '=';
-		char *option;
+		struct fs_word *made;
 
 		if (value ? len <= n || strncmp(word, words[i].word, n)
 			  : len != n || strncmp(word, words[i].word, n))
 			continue;
-		option = malloc(strlen(words[i].option) + len + 1);
-		if (option)
-			sprintf(option, "%s%.*s", words[i].option, value ? (int)(len - n) : 0,
-				word + (value ? n : 0));
-		return option;
+		made = malloc(sizeof(*made) + strlen(words[i].option) + len + 1);
+		if (!made)
+			return NULL;
+		sprintf(made->text, "%s%.*s", words[i].option, value ? (int)(len - n) : 0,
+			word + (value ? n : 0));
+		made->next = settings->words;
+		settings->words = made;
+		return made->text;
 	}
 	fprintf(stderr, "vu-fs: -o %.*s: no such option; docs/devices/fs.md has those there are\n",
 		(int)len, word);
@@ -146,11 +149,11 @@ static char *fs_option_of(const char *word, size_t len)
 }
 
 /* Into out, from at on; the number behind it, -1 after a message. */
-static int fs_expand_words(const char *list, char **out, int at)
+static int fs_expand_words(const char *list, char **out, int at, struct fs_settings *settings)
 {
 	while (*list) {
 		size_t len = strcspn(list, ",");
-		char *option = len ? fs_option_of(list, len) : NULL;
+		char *option = len ? fs_option_of(list, len, settings) : NULL;
 
 		if (len && !option)
 			return -1;
@@ -160,6 +163,16 @@ static int fs_expand_words(const char *list, char **out, int at)
 		list += *list == ',';
 	}
 	return at;
+}
+
+void fs_options_free(struct fs_settings *settings)
+{
+	struct fs_word *word = settings->words, *next;
+
+	for (; word; word = next) {
+		next = word->next;
+		free(word);
+	}
 }
 
 char **fs_options_expand(int *argc, char **argv, struct fs_settings *settings)
@@ -177,7 +190,7 @@ char **fs_options_expand(int *argc, char **argv, struct fs_settings *settings)
 		settings->connects |= !strncmp(argv[i], "--connect", 9);
 		if (!list)
 			out[n++] = argv[i];
-		else if ((n = fs_expand_words(list, out, n)) < 0)
+		else if ((n = fs_expand_words(list, out, n, settings)) < 0)
 			return NULL;
 	}
 	*argc = n;

@@ -129,14 +129,17 @@ int target_check(struct target *t)
 	return target_is_clean(t);
 }
 
-/* An argument may end in "{disk}": the path of an empty disk of the target's own. */
+/* An argument may end in the name of a path of the target's own. */
 static char *target_argument(const struct target *t, char *arg)
 {
-	char *at = strstr(arg, "{disk}"), *full;
+	char *disk = strstr(arg, "{disk}"), *share = strstr(arg, "{share}"), *full;
+	char *at = disk ? disk : share;
 
 	if (!at)
 		return arg;
-	return asprintf(&full, "%.*s%s", (int)(at - arg), arg, t->disk) < 0 ? arg : full;
+	return asprintf(&full, "%.*s%s", (int)(at - arg), arg, disk ? t->disk : t->share) < 0
+		       ? arg
+		       : full;
 }
 
 __attribute__((noreturn)) static void target_exec(const struct target *t, char *const *argv)
@@ -198,7 +201,8 @@ int target_start(struct target *t, char *const *argv)
 		return target_fail(t, "no folder: %s", strerror(errno));
 	snprintf(t->socket, sizeof(t->socket), "%s/socket", t->folder);
 	snprintf(t->disk, sizeof(t->disk), "%s/disk", t->folder);
-	if (target_make_disk(t))
+	snprintf(t->share, sizeof(t->share), "%s/share", t->folder);
+	if (target_make_disk(t) || mkdir(t->share, 0755))
 		return target_fail(t, "no disk: %s", strerror(errno));
 	t->pid = fork();
 	if (!t->pid)
@@ -241,6 +245,7 @@ int target_stop(struct target *t)
 	}
 	unlink(t->socket);
 	unlink(t->disk);
+	rmdir(t->share);
 	rmdir(t->folder);
 	return t->fault[0] ? -1 : 0;
 }

@@ -12,7 +12,7 @@
 struct target {
 	pid_t pid;
 	char folder[64]; /* its socket's; removed at the end */
-	char socket[96], disk[96];
+	char socket[96], disk[96], share[96];
 	int log_fd;	   /* what it says, a memfd */
 	uint32_t queues;   /* that it has */
 	int fds, mappings; /* that it has without a session */
@@ -21,7 +21,7 @@ struct target {
 
 /*
  * 0, or -1 with fault set.  argv: the program and its arguments, NULL last; "{disk}" at an
- * argument's end is the path of a disk image.
+ * argument's end is the path of a disk image, "{share}" that of an empty folder.
  */
 int target_start(struct target *t, char *const *argv);
 /* Is all as it was before the session? */
