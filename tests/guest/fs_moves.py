@@ -33,6 +33,32 @@ RESULT = """touch /tmp/stop; while [ ! -e /tmp/done ]; do usleep 50000; done
 cat /tmp/done; cat /tmp/wrong /tmp/out 2>/dev/null; true"""
 
 
+def start_work(guest):
+    guest.run("mount -t virtiofs fs /mnt")
+    guest.run(WORK)
+
+
+def wait_work(guest, since, timeout=120):
+    """Waits until it has done more than that; how much it has done."""
+    limit = time.monotonic() + timeout * FACTOR
+    while (done := int(guest.run(SO_FAR).text)) <= since:
+        assert time.monotonic() < limit, f"it stands still after {done} rounds"
+        time.sleep(0.1)
+    return done
+
+
+def finish(guest, share):
+    """Nothing went wrong, and the host sees what was written; how many rounds there were."""
+    said = guest.run(RESULT, timeout=120).text
+    assert said.isdigit(), said
+    with open(os.path.join(share, "appended"), encoding="ascii") as file:
+        lines = file.read().splitlines()
+    assert lines == [f"line {n + 1}" for n in range(int(said))], f"{len(lines)} lines, not {said}"
+    assert sorted(os.listdir(share)) == ["a", "appended", "kept"], os.listdir(share)
+    guest.run("umount /mnt")
+    return int(said)
+
+
 class Moving:
     """A guest, and the two places that it moves between."""
 
@@ -57,14 +83,6 @@ class Moving:
         source.close()
         self.t.say(f"{state['ram']['transferred'] >> 20} MiB, stopped for {state['downtime']} ms")
 
-    def works(self, since, timeout=120):
-        """Waits until it has done more than that; how much it has done."""
-        limit = time.monotonic() + timeout * FACTOR
-        while (done := int(self.guest.run(SO_FAR).text)) <= since:
-            assert time.monotonic() < limit, f"it stands still after {done} rounds"
-            time.sleep(0.1)
-        return done
-
 
 def there_and_back(t, qemu):
     share = t.path("share")
@@ -73,20 +91,12 @@ def there_and_back(t, qemu):
     with contextlib.ExitStack() as stack, \
          t.check(f"{t.name}_guest_works_on_a_share_and_moves_{times}_times"):
         m = Moving(t, stack, qemu, share)
-        m.guest.run("mount -t virtiofs fs /mnt")
-        m.guest.run(WORK)
-        done = m.works(0)
+        start_work(m.guest)
+        done = wait_work(m.guest, 0)
         for _ in range(times):
             m.move()
-            done = m.works(done)
-        said = m.guest.run(RESULT, timeout=60).text
-        assert said.isdigit(), said
-        with open(os.path.join(share, "appended"), encoding="ascii") as file:
-            lines = file.read().splitlines()
-        assert lines == [f"line {n + 1}" for n in range(int(said))], f"{len(lines)} lines, not {said}"
-        assert sorted(os.listdir(share)) == ["a", "appended", "kept"], os.listdir(share)
-        m.guest.run("umount /mnt")
-        t.say(f"{said} rounds")
+            done = wait_work(m.guest, done)
+        t.say(f"{finish(m.guest, share)} rounds")
 
 
 def test_qemu10(t):
