@@ -88,6 +88,8 @@ void client_spawn(struct client *c, const char *const *args)
 	for (int i = 0; args && args[i]; i++)
 		if (!none || strncmp(args[i], "--sandbox", strlen("--sandbox")))
 			all[n++] = args[i];
+		else if (!strcmp(args[i], "--sandbox") && args[i + 1])
+			i++; /* its value */
 	all[n] = none;
 	rig_spawn(&c->rig, all);
 }

@@ -161,9 +161,10 @@ HOSTILE(half_an_inode)
 HOSTILE(an_inode_beyond_its_record)
 {
 	struct state_node node = node_of(c, 6, "file");
+	const unsigned char handle[100] = {0};
 
-	node.handle = s->data;
-	node.handle_len = 100;
+	node.handle = handle;
+	node.handle_len = sizeof(handle);
 	state_add_node(s, &node);
 	s->len -= 64;
 }
