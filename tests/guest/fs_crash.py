@@ -49,7 +49,8 @@ def test_qemu(t):
                 fs.start()
                 done = wait_work(guest, done)
             rounds = finish(guest, share)
-            assert keeper.connections == kills + 1, keeper.connections
+            # One may have been accepted by a program that was just being killed.
+            assert keeper.connections > kills, keeper.connections
             t.say(f"{rounds} rounds")
         with t.check("qemu_all_that_the_guest_knew_was_known_again"):
             counts = known_again(fs)
