@@ -56,8 +56,8 @@ static void the_guest_learns_its_address_and_three_features(void **state)
 	uint64_t cid, features;
 	const char *const args[] = {"--guest-cid=77", NULL};
 
-	rig->config.n_queues = VSOCK_QUEUES;
-	rig_start(rig, args);
+	vsock_spawn(rig, args);
+	rig_connect(rig);
 	rig_get_config(rig, 0, &cid, sizeof(cid));
 	assert_int_equal(le64toh(cid), 77);
 	rig_check(rig, frontend_get_features(&rig->peer->frontend, &features));

@@ -353,8 +353,8 @@ static void answers_without_buffers_stop_the_guest_and_nothing_is_lost(void **st
 	struct guest_end guest;
 	uint32_t sent = 0, done = 0;
 
-	rig->config.n_queues = VSOCK_QUEUES;
-	rig_start(rig, NULL);
+	vsock_spawn(rig, NULL);
+	rig_connect(rig);
 	vsock_begin_empty(rig, &guest, rig->peer, GUEST_CID);
 	rig_buffer(rig, &packet, VSOCK_HEAD);
 	for (int had = 0; done < PACKETS;) {

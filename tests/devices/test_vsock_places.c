@@ -88,7 +88,7 @@ static void without_a_driver_a_client_sees_the_end_at_once(void **state)
 	const char *const args[] = {option(&one, "--listen=22=unix:", path), NULL};
 	int client;
 
-	rig_spawn(rig, args);
+	vsock_spawn(rig, args);
 	client = client_connect(path);
 	client_expect_end(client);
 	close(client);

@@ -59,14 +59,24 @@ void vsock_begin(struct rig *rig, struct guest_end *guest, struct peer *peer, ui
 	vsock_give(guest, VSOCK_BUFFERS);
 }
 
-void vsock_start(struct rig *rig, struct guest_end *guest, const char *const *options)
+void vsock_spawn(struct rig *rig, const char *const *options)
 {
 	const char *args[RIG_MAX_ARGS + 1] = {"--control", rig->control};
+	uint32_t n = 2;
 
+#ifdef __SANITIZE_ADDRESS__
+	args[n++] = "--sandbox=none";
+#endif
 	for (uint32_t i = 0; options && options[i]; i++)
-		args[2 + i] = options[i];
+		args[n++] = options[i];
 	rig->config.n_queues = VSOCK_QUEUES;
-	rig_start(rig, args);
+	rig_spawn(rig, args);
+}
+
+void vsock_start(struct rig *rig, struct guest_end *guest, const char *const *options)
+{
+	vsock_spawn(rig, options);
+	rig_connect(rig);
 	vsock_begin(rig, guest, rig->peer, GUEST_CID);
 }
 
