@@ -13,6 +13,7 @@ from lib import Control, Image, VhostUser, main
 SIZE = 128  # MiB
 DISK = 64  # MiB of a disk that is verified
 PLUGGED = 16
+BOOT = 300  # s: firmware and Linux ask 256 targets each, one after the other
 FILE_SYSTEM = {"modules": ["ext4", "sr_mod"], "programs": ["mke2fs", "blkdiscard"]}
 
 # Waits for a condition: the shell's words for it.
@@ -111,7 +112,7 @@ def all_of_it(t, boot, options=(), **props):
     path = t.path("control")
     with host(t, f"0:0,file={image.path}", f"1:0,cd={cd.path}",
               options=[f"--control={path}", *options]) as scsi, Control(path) as control, \
-         boot(VhostUser("scsi", scsi, **props), **FILE_SYSTEM) as guest:
+         boot(VhostUser("scsi", scsi, **props), boot_timeout=BOOT, **FILE_SYSTEM) as guest:
         wait(guest, "[ -b /dev/sda ] && [ -b /dev/sr0 ]")
         identity(t, guest)
         write_cache(t, guest)
@@ -120,7 +121,7 @@ def all_of_it(t, boot, options=(), **props):
         reread(t, guest, digest)
         with t.check(f"{t.name}_guest_finds_its_file_after_a_reboot"):
             guest.run("umount /mnt")
-            guest.reboot()
+            guest.reboot(timeout=BOOT)
             wait(guest, "[ -b /dev/sda ] && [ -b /dev/sr0 ]")
             again = guest.run("mount /dev/sda /mnt && sha256sum </mnt/file").text.split()[0]
             assert again == digest, f"{again} instead of {digest}"
@@ -146,7 +147,8 @@ def test_qemu_verify(t):
     """A verifying writer on disks of each kind, on four queues."""
     image, seconds = Image(t.path("image"), DISK), 60 if t.long else 4
     with host(t, f"0,file={image.path}", f"1,memory={DISK}M,block=4096") as scsi, \
-         t.qemu(VhostUser("scsi", scsi, num_queues=4), cpus=4, **verifier(t)) as guest:
+         t.qemu(VhostUser("scsi", scsi, num_queues=4), cpus=4, boot_timeout=BOOT,
+                **verifier(t)) as guest:
         wait(guest, "[ -b /dev/sda ] && [ -b /dev/sdb ]")
         for name, kind in (("sda", "file"), ("sdb", "memory_of_4096_byte_blocks")):
             with t.check(f"{t.name}_guest_verifies_a_{kind}"):
@@ -159,7 +161,7 @@ def test_qemu_killed(t):
     seconds = (times + 1) * pause
     with host(t, f"0,file={image.path}") as scsi, \
          t.qemu(VhostUser("scsi", scsi, reconnect=1, num_queues=2), qemu=t.newer_qemu,
-                **verifier(t)) as guest:
+                boot_timeout=BOOT, **verifier(t)) as guest:
         wait(guest, "[ -b /dev/sda ]")
         with t.check(f"{t.name}_guest_writes_on_when_its_back_end_was_killed_{times}_times"):
             job = verify(t, guest, seconds, "sda")
