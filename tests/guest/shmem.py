@@ -14,7 +14,7 @@ MIB, PAGE = 1 << 20, 4096
 
 
 def device(t, kind):
-    return t.peer(kind, *python(t), f"{HERE}/shmem_device.py", "{socket}", kind)
+    return t.peer(kind, *python(t), f"{HERE}/programs/shmem_device.py", "{socket}", kind)
 
 
 def wait_said(backend, text, times=1, timeout=30):
