@@ -25,3 +25,11 @@ int folder_remove(const char *path)
 		print_error("%s: %s\n", path, strerror(errno));
 	return ret;
 }
+
+int folder_teardown(void **state)
+{
+	int ret = folder_remove(*state);
+
+	free(*state);
+	return ret;
+}

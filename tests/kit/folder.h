@@ -9,5 +9,7 @@ enum { FOLDER_PATH = 32 };
 void folder_make(char path[FOLDER_PATH], const char *what);
 /* It must be empty: 0, or -1 and a line that says what is wrong.  For teardowns. */
 int folder_remove(const char *path);
+/* A teardown of cmocka's, for a state that begins with its folder: both are gone. */
+int folder_teardown(void **state);
 
 #endif

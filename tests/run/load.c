@@ -16,7 +16,7 @@ void load_check(struct load *l, int ret)
 
 void load_start(struct load *l, const char *path)
 {
-	const struct peer_config config = {.n_queues = ECHO_QUEUES, .timeout_ms = HANG_MS};
+	const struct peer_config config = {.n_queues = ECHO_QUEUES};
 
 	memset(l, 0, sizeof(*l));
 	assert_int_equal(peer_new(&config, &l->peer), 0);

@@ -10,6 +10,16 @@
 #include "sockets.h"
 #include "spawn.h"
 
+void name_sockets(struct named_socket *sockets, int n, const char *folder)
+{
+	for (int i = 0; i < n; i++) {
+		struct named_socket *s = &sockets[i];
+
+		snprintf(s->path, sizeof(s->path), "%s/sock%d", folder, i);
+		snprintf(s->option, sizeof(s->option), "--socket-path=%s", s->path);
+	}
+}
+
 int socket_at(const char *path, int type, int backlog)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -37,7 +47,6 @@ void ask(struct frontend *fe, int fd)
 	uint64_t features = 0;
 
 	frontend_init(fe, fd);
-	fe->timeout_ms = HANG_MS;
 	assert_int_equal(frontend_get_features(fe, &features), 0);
 	assert_true(features & UINT64_C(1) << 32); /* VIRTIO_F_VERSION_1 */
 }

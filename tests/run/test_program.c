@@ -41,15 +41,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-	int ret = folder_remove(f->dir);
-
-	free(f);
-	return ret;
-}
-
 static void ask_path(struct frontend *f, const char *path)
 {
 	ask(f, connect_to(path));
@@ -416,7 +407,7 @@ static void a_runner_in_a_loop_of_glib_serves_one_front_end_after_another(void *
 	assert_int_equal(access(f->path, F_OK), -1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, folder_teardown)
 
 int main(void)
 {

@@ -58,7 +58,7 @@ static void check(struct fixture *f, int ret)
 
 static void connect_peer(struct fixture *f)
 {
-	struct peer_config config = {.n_queues = 1, .features = f->features, .timeout_ms = HANG_MS};
+	struct peer_config config = {.n_queues = 1, .features = f->features};
 
 	assert_int_equal(peer_new(&config, &f->peer), 0);
 	check(f, peer_connect(f->peer, f->path));
@@ -310,7 +310,7 @@ static void a_sent_sigbus_kills_as_ever(void **state)
 
 static void max_memory_limits_what_a_front_end_has_us_map(void **state)
 {
-	const struct peer_config config = {.n_queues = 1, .timeout_ms = HANG_MS};
+	const struct peer_config config = {.n_queues = 1};
 	struct fixture *f = *state;
 	const char *argv[] = {getenv("VU_RNG"), "--socket-path", f->path, "--max-memory=1M", NULL};
 

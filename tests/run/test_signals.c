@@ -22,8 +22,7 @@ enum { MANY = 200, MANY_FILES = 4096, MAX_ARGS = MANY + 8, REPORT_MAX = 1 << 20 
 
 struct fixture {
 	char dir[32];
-	char path[MANY][64];
-	char option[MANY][96]; /* --socket-path=path */
+	struct named_socket sockets[MANY];
 	struct spawned program;
 	struct load load;
 };
@@ -34,21 +33,9 @@ static int setup(void **state)
 
 	alarm(120);
 	folder_make(f->dir, "vu-signals");
-	for (int i = 0; i < MANY; i++) {
-		snprintf(f->path[i], sizeof(f->path[i]), "%s/%d", f->dir, i);
-		snprintf(f->option[i], sizeof(f->option[i]), "--socket-path=%s", f->path[i]);
-	}
+	name_sockets(f->sockets, MANY, f->dir);
 	*state = f;
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-	int ret = folder_remove(f->dir);
-
-	free(f);
-	return ret;
 }
 
 /* The program with so many sockets, and an option if arg is not NULL. */
@@ -58,10 +45,10 @@ static void start(struct fixture *f, const char *program, int sockets, const cha
 	int n = 1;
 
 	for (int i = 0; i < sockets; i++)
-		argv[n++] = f->option[i];
+		argv[n++] = f->sockets[i].option;
 	argv[n] = arg;
 	spawn_start(&f->program, argv, NULL);
-	spawn_wait_listening(f->path[sockets - 1]);
+	spawn_wait_listening(f->sockets[sockets - 1].path);
 }
 
 static void stop(struct fixture *f)
@@ -119,7 +106,7 @@ static void sigterm_with_requests_in_flight_ends_it(void **state)
 	struct fixture *f = *state;
 
 	start(f, getenv("ECHO_PROGRAM"), 1, "--hold");
-	load_start(&f->load, f->path[0]);
+	load_start(&f->load, f->sockets[0].path);
 	for (uint32_t q = 0; q < ECHO_QUEUES; q++)
 		load_submit(&f->load, q, LOAD_DEPTH);
 	wait_taken(f);
@@ -137,7 +124,7 @@ static void sigusr1_prints_the_counters_of_every_queue_of_every_device(void **st
 	int lines = 0;
 
 	start(f, getenv("ECHO_PROGRAM"), 2, NULL);
-	load_start(&f->load, f->path[1]);
+	load_start(&f->load, f->sockets[1].path);
 	load_submit(&f->load, 2, 5);
 	load_collect(&f->load, 2);
 	text = report(f, "counters device=echo1 queue=3 ");
@@ -195,7 +182,7 @@ static void sigusr1_shows_what_is_outstanding_and_for_how_long(void **state)
 	unsigned long long ms;
 
 	start(f, getenv("ECHO_PROGRAM"), 1, "--hold");
-	load_start(&f->load, f->path[0]);
+	load_start(&f->load, f->sockets[0].path);
 	load_submit(&f->load, 3, 3);
 	ms = wait_outstanding(f, 3, 50);
 	assert_true(ms <= now_ms() - begin + 20); /* a tick of the coarse clock */
@@ -216,7 +203,7 @@ static void sighup_reloads_and_the_front_end_sees_the_change(void **state)
 	uint64_t number;
 
 	start(f, getenv("ECHO_PROGRAM"), 1, NULL);
-	load_start(&f->load, f->path[0]);
+	load_start(&f->load, f->sockets[0].path);
 	for (uint64_t i = 1; i <= 3; i++) {
 		assert_return_code(kill(f->program.pid, SIGHUP), errno);
 		load_check(&f->load, frontend_expect_backend(&f->load.peer->frontend,
@@ -239,7 +226,7 @@ static void sighup_and_sigusr1_do_not_end_a_program_that_has_no_use_for_them(voi
 	start(f, getenv("VU_RNG"), 1, NULL);
 	assert_return_code(kill(f->program.pid, SIGHUP), errno);
 	free(report(f, "counters device=rng0 queue=0 "));
-	ask_once(connect_to(f->path[0]));
+	ask_once(connect_to(f->sockets[0].path));
 	stop(f);
 	spawn_free(&f->program);
 }
@@ -251,11 +238,11 @@ static void a_signal_that_ends_the_program_leaves_no_socket_file(void **state)
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		start(f, getenv("VU_RNG"), 1, NULL);
-		ask_once(connect_to(f->path[0]));
+		ask_once(connect_to(f->sockets[0].path));
 		assert_return_code(kill(f->program.pid, signals[i]), errno);
 		spawn_wait(&f->program);
 		assert_int_equal(f->program.status, 0);
-		assert_int_equal(access(f->path[0], F_OK), -1);
+		assert_int_equal(access(f->sockets[0].path, F_OK), -1);
 		spawn_free(&f->program);
 	}
 }
@@ -263,16 +250,19 @@ static void a_signal_that_ends_the_program_leaves_no_socket_file(void **state)
 static void sigquit_and_sigusr2_stay_ignored_where_they_were(void **state)
 {
 	struct fixture *f = *state;
-	const char *argv[] = {
-		"/bin/sh",	  "-c",		"trap '' QUIT USR2; exec \"$0\" \"$1\"",
-		getenv("VU_RNG"), f->option[0], NULL};
+	const char *argv[] = {"/bin/sh",
+			      "-c",
+			      "trap '' QUIT USR2; exec \"$0\" \"$1\"",
+			      getenv("VU_RNG"),
+			      f->sockets[0].option,
+			      NULL};
 
 	spawn_start(&f->program, argv, NULL);
-	spawn_wait_listening(f->path[0]);
+	spawn_wait_listening(f->sockets[0].path);
 	assert_return_code(kill(f->program.pid, SIGQUIT), errno);
 	assert_return_code(kill(f->program.pid, SIGUSR2), errno);
 	free(report(f, "counters device=rng0 queue=0 "));
-	ask_once(connect_to(f->path[0]));
+	ask_once(connect_to(f->sockets[0].path));
 	stop(f);
 	spawn_free(&f->program);
 }
@@ -284,14 +274,14 @@ static void memory_truncated_under_a_worker_ends_only_the_session(void **state)
 
 	start(f, getenv("ECHO_PROGRAM"), 1, NULL);
 	for (int i = 0; i < 3; i++) {
-		load_start(&f->load, f->path[0]);
+		load_start(&f->load, f->sockets[0].path);
 		load_round(&f->load, 1);
 		assert_int_equal(guest_truncate(f->load.peer->guest, 0, 0), 0);
 		load_check(&f->load, driver_kick_always(f->load.peer->queues[1]));
 		assert_int_equal(frontend_wait_closed(&f->load.peer->frontend), 0);
 		peer_free(f->load.peer);
 	}
-	load_start(&f->load, f->path[0]);
+	load_start(&f->load, f->sockets[0].path);
 	load_round(&f->load, LOAD_DEPTH);
 	load_end(&f->load);
 	stop(f);
@@ -346,7 +336,7 @@ static void the_cpus_of_the_command_line_are_given_out_in_turn(void **state)
 	}
 	snprintf(option, sizeof(option), "--cpus=%d,%d-%d", last, first, first);
 	start(f, getenv("ECHO_PROGRAM"), 2, option);
-	load_start(&f->load, f->path[1]);
+	load_start(&f->load, f->sockets[1].path);
 	load_round(&f->load, 1);
 	assert_int_equal(thread_cpus(f->program.pid, "vu-worker", &cpus), 2 * ECHO_GROUPS);
 	assert_int_equal(CPU_COUNT(&cpus), first == last ? 1 : 2);
@@ -376,7 +366,7 @@ static void poll_us_makes_workers_poll(void **state)
 	unsigned long long before, after;
 
 	start(f, getenv("ECHO_PROGRAM"), 1, "--poll-us=1000000");
-	load_start(&f->load, f->path[0]);
+	load_start(&f->load, f->sockets[0].path);
 	/* After some requests it goes on looking though there are none; until alarm(). */
 	do {
 		load_submit(&f->load, 0, 1);
@@ -393,7 +383,7 @@ static void poll_us_makes_workers_poll(void **state)
 static void a_cpu_that_does_not_exist_is_named(void **state)
 {
 	struct fixture *f = *state;
-	const char *argv[] = {getenv("ECHO_PROGRAM"), f->option[0], "--cpus=8190", NULL};
+	const char *argv[] = {getenv("ECHO_PROGRAM"), f->sockets[0].option, "--cpus=8190", NULL};
 
 	spawn_run(&f->program, argv);
 	assert_int_equal(f->program.status, 1);
@@ -410,8 +400,8 @@ static void two_hundred_devices_with_workers_share_a_program(void **state)
 	fes = calloc(MANY, sizeof(*fes));
 	start(f, getenv("ECHO_PROGRAM"), MANY, NULL);
 	for (int i = 1; i < MANY; i++)
-		ask(&fes[i], connect_to(f->path[i]));
-	load_start(&f->load, f->path[0]);
+		ask(&fes[i], connect_to(f->sockets[i].path));
+	load_start(&f->load, f->sockets[0].path);
 	load_round(&f->load, LOAD_DEPTH);
 	for (int i = 1; i < MANY; i++) {
 		uint64_t features;
@@ -431,19 +421,19 @@ static void once_ends_it_when_every_device_had_its_session(void **state)
 	struct fixture *f = *state;
 
 	start(f, getenv("ECHO_PROGRAM"), 2, "--once");
-	load_start(&f->load, f->path[0]);
+	load_start(&f->load, f->sockets[0].path);
 	load_round(&f->load, 1);
 	load_end(&f->load);
-	load_start(&f->load, f->path[1]);
+	load_start(&f->load, f->sockets[1].path);
 	load_round(&f->load, 1);
-	assert_int_equal(access(f->path[0], F_OK), -1);
+	assert_int_equal(access(f->sockets[0].path, F_OK), -1);
 	load_end(&f->load);
 	spawn_wait(&f->program);
 	assert_int_equal(f->program.status, 0);
 	spawn_free(&f->program);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, folder_teardown)
 
 int main(void)
 {
