@@ -143,7 +143,6 @@ void rig_check(struct rig *rig, int ret)
 
 void rig_connect(struct rig *rig)
 {
-	rig->config.timeout_ms = HANG_MS;
 	if (!rig->config.max_indirect)
 		rig->config.max_indirect = RIG_INDIRECT;
 	peer_free(rig->peer);

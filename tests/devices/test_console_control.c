@@ -267,7 +267,6 @@ static void a_device_without_multiport_has_two_queues(void **state)
 static void emergency_connect(struct rig *rig, const char *option)
 {
 	rig->config.n_queues = 4;
-	rig->config.timeout_ms = HANG_MS;
 	rig_spawn(rig, (const char *const[]){"--console", option, NULL});
 	assert_int_equal(peer_new(&rig->config, &rig->peer), 0);
 	rig_check(rig, peer_connect(rig->peer, rig->socket));

@@ -14,7 +14,6 @@ static void start_as_legacy_driver(struct rig *rig, const char *program)
 	spawn_start(&rig->program, argv, NULL);
 	spawn_wait_listening(rig->socket);
 	rig->config.features = UINT32_MAX; /* all that such a driver sees */
-	rig->config.timeout_ms = HANG_MS;
 	assert_int_equal(peer_new(&rig->config, &rig->peer), 0);
 	front = &rig->peer->frontend;
 	rig_check(rig, peer_connect(rig->peer, rig->socket));

@@ -206,7 +206,7 @@ static void pair_start(struct rig *rig, struct pair *p, const char *sibling)
 {
 	const char *const args[] = {"--guest-cid=3", "--guest-cid=9", "--socket-path",
 				    p->socket,	     sibling,	      NULL};
-	struct peer_config config = {.n_queues = VSOCK_QUEUES, .timeout_ms = HANG_MS};
+	struct peer_config config = {.n_queues = VSOCK_QUEUES};
 
 	snprintf(p->socket, sizeof(p->socket), "%.60s/second", rig->dir);
 	vsock_start(rig, &p->first, args);

@@ -292,9 +292,7 @@ static void act(struct load *l, enum action action)
 
 static void load_begin(struct load *l, uint32_t flags, bool is_behind)
 {
-	struct peer_config config = {.n_queues = CREW_QUEUES,
-				     .packed = on_packed_rings(),
-				     .timeout_ms = FRONTEND_TIMEOUT_MS};
+	struct peer_config config = {.n_queues = CREW_QUEUES, .packed = on_packed_rings()};
 
 	memset(l, 0, sizeof(*l));
 	l->random = 2463534242;

@@ -80,8 +80,7 @@ static int count_mappings(pid_t pid)
 /* A front-end as it should be: everything up to running rings, and their stop. */
 static int target_serves(struct target *t)
 {
-	struct peer_config config = {
-		.n_queues = t->queues, .queue_size = 64, .timeout_ms = FRONTEND_TIMEOUT_MS};
+	struct peer_config config = {.n_queues = t->queues, .queue_size = 64};
 	struct peer *peer;
 	int err;
 
@@ -163,7 +162,7 @@ __attribute__((noreturn)) static void target_exec(const struct target *t, char *
 /* How many queues has it?  It says so to whoever asks. */
 static int target_ask(struct target *t)
 {
-	struct peer_config config = {.timeout_ms = FRONTEND_TIMEOUT_MS};
+	struct peer_config config = {0};
 	struct peer *peer;
 	int err;
 
