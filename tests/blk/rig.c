@@ -58,35 +58,11 @@ void disk_use_memory(struct disk_rig *rig)
 	snprintf(rig->image, sizeof(rig->image), "/dev/shm/%s", strrchr(rig->base.dir, '/') + 1);
 }
 
-unsigned char disk_byte(uint64_t sector)
-{
-	return (unsigned char)(1 + sector * 7 % 251);
-}
-
-void disk_fill(unsigned char *data, uint64_t sector, uint32_t len)
-{
-	for (uint32_t i = 0; i < len; i++)
-		data[i] = disk_byte(sector + i / SECTOR);
-}
-
-void disk_make_image(struct disk_rig *rig, const char *path, uint64_t size)
-{
-	unsigned char *data = malloc(size);
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	assert_non_null(data);
-	assert_true(fd >= 0);
-	disk_fill(data, 0, (uint32_t)size);
-	assert_int_equal(pwrite(fd, data, size, 0), size);
-	close(fd);
-	free(data);
-}
-
 void disk_open_loop(struct disk_rig *rig, struct loop *loop)
 {
 	int ret;
 
-	disk_make_image(rig, rig->image, DISK_IMAGE);
+	image_make(rig->image, DISK_IMAGE);
 	ret = loop_open(loop, rig->image);
 	if (ret) {
 		print_message("[  SKIP  ] loop device: %s\n", strerror(-ret));
@@ -100,15 +76,6 @@ void disk_make_sparse_image(struct disk_rig *rig, uint64_t size)
 
 	assert_true(fd >= 0);
 	assert_return_code(ftruncate(fd, (off_t)size), errno);
-	close(fd);
-}
-
-void disk_read_image(const struct disk_rig *rig, uint64_t offset, void *data, size_t len)
-{
-	int fd = open(rig->image, O_RDONLY | O_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_int_equal(pread(fd, data, len, (off_t)offset), len);
 	close(fd);
 }
 
@@ -131,7 +98,7 @@ void disk_connect(struct disk_rig *rig)
 
 void disk_start(struct disk_rig *rig, const char *const *args)
 {
-	disk_make_image(rig, rig->image, DISK_IMAGE);
+	image_make(rig->image, DISK_IMAGE);
 	disk_spawn_file(rig, args);
 	disk_connect(rig);
 }
@@ -242,7 +209,7 @@ void disk_expect(struct disk_rig *rig, uint64_t sector, uint32_t len)
 	unsigned char *want = malloc(len);
 
 	assert_non_null(want);
-	disk_fill(want, sector, len);
+	image_fill(want, sector, len);
 	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_IN, sector, NULL, len), VIRTIO_BLK_S_OK);
 	assert_memory_equal(rig->io.data, want, len);
 	free(want);
@@ -259,7 +226,7 @@ void disk_write(struct disk_rig *rig, uint64_t sector)
 {
 	unsigned char data[8 * SECTOR];
 
-	disk_fill(data, sector, sizeof(data));
+	image_fill(data, sector, sizeof(data));
 	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_OUT, sector, data, sizeof(data)),
 			 VIRTIO_BLK_S_OK);
 }
@@ -268,10 +235,10 @@ void disk_expect_alive(struct disk_rig *rig)
 {
 	unsigned char data[8 * SECTOR], got[8 * SECTOR];
 
-	disk_fill(data, 1000, sizeof(data));
+	image_fill(data, 1000, sizeof(data));
 	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_OUT, 24, data, sizeof(data)), VIRTIO_BLK_S_OK);
 	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_IN, 24, got, sizeof(got)), VIRTIO_BLK_S_OK);
 	assert_memory_equal(got, data, sizeof(data));
-	disk_fill(data, 24, sizeof(data));
+	image_fill(data, 24, sizeof(data));
 	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_OUT, 24, data, sizeof(data)), VIRTIO_BLK_S_OK);
 }

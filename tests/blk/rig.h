@@ -6,6 +6,7 @@
 #ifndef BLK_RIG_H
 #define BLK_RIG_H
 
+#include "devices/image.h"
 #include "devices/rig.h"
 
 #include <linux/virtio_blk.h>
@@ -46,8 +47,6 @@ int disk_teardown(void **state);
 
 /* Have the image on a file system in memory, or skip the test. */
 void disk_use_memory(struct disk_rig *rig);
-/* An image of this size whose sector n is filled with disk_byte(n). */
-void disk_make_image(struct disk_rig *rig, const char *path, uint64_t size);
 /* An image of zeros without blocks. */
 void disk_make_sparse_image(struct disk_rig *rig, uint64_t size);
 /*
@@ -55,11 +54,6 @@ void disk_make_sparse_image(struct disk_rig *rig, uint64_t size);
  * image is on.  Skips where a test cannot make one.
  */
 void disk_open_loop(struct disk_rig *rig, struct loop *loop);
-unsigned char disk_byte(uint64_t sector);
-/* The same bytes for a range of sectors. */
-void disk_fill(unsigned char *data, uint64_t sector, uint32_t len);
-/* What is in the image. */
-void disk_read_image(const struct disk_rig *rig, uint64_t offset, void *data, size_t len);
 
 /* rig_spawn() with --blk-file and the image. */
 void disk_spawn_file(struct disk_rig *rig, const char *const *args);
@@ -85,12 +79,12 @@ uint8_t disk_do(struct disk_rig *rig, uint32_t type, uint64_t sector, void *data
 /* One range; discard or write zeroes. */
 uint8_t disk_do_range(struct disk_rig *rig, uint32_t type, uint64_t sector, uint32_t sectors,
 		      uint32_t flags);
-/* Read and compare with disk_fill(), or with zeros. */
+/* Read and compare with image_fill(), or with zeros. */
 void disk_expect(struct disk_rig *rig, uint64_t sector, uint32_t len);
 void disk_expect_zeros(struct disk_rig *rig, uint64_t sector, uint32_t len);
-/* Write disk_fill(), 8 sectors. */
+/* Write image_fill(), 8 sectors. */
 void disk_write(struct disk_rig *rig, uint64_t sector);
-/* Write disk_fill() of another sector, and read it. */
+/* Write image_fill() of another sector, and read it. */
 void disk_expect_alive(struct disk_rig *rig);
 
 #define DISK_TEST(name) cmocka_unit_test_setup_teardown(name, disk_setup, disk_teardown)

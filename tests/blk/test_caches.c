@@ -46,16 +46,16 @@ static void misaligned(struct disk_rig *rig)
 
 			memset(rig->io.data, NO_STATUS, DISK_DATA);
 			transfer_misaligned(rig, VIRTIO_BLK_T_IN, sector, len);
-			disk_fill(want, sector, len);
+			image_fill(want, sector, len);
 			assert_memory_equal(rig->io.data + 1, want, len);
 			assert_int_equal(rig->io.data[0], NO_STATUS);
 			assert_int_equal(rig->io.data[len + 1], NO_STATUS);
 
-			disk_fill(rig->io.data + 1, sector + 5000, len);
+			image_fill(rig->io.data + 1, sector + 5000, len);
 			transfer_misaligned(rig, VIRTIO_BLK_T_OUT, sector, len);
-			disk_read_image(rig, sector * SECTOR, want, len);
+			image_read(rig->image, sector * SECTOR, want, len);
 			assert_memory_equal(rig->io.data + 1, want, len);
-			disk_fill(want, sector, len);
+			image_fill(want, sector, len);
 			assert_int_equal(disk_do(rig, VIRTIO_BLK_T_OUT, sector, want, len),
 					 VIRTIO_BLK_S_OK);
 		}
@@ -147,7 +147,7 @@ static void many_misaligned_requests_wait_for_their_turn(void **state)
 	unsigned char *want = malloc(LEN);
 
 	disk_start(rig, args);
-	disk_fill(want, 8, LEN);
+	image_fill(want, 8, LEN);
 	for (int i = 0; i < N; i++) {
 		struct driver_seg segs[3] = {{0, HEADER, false}, {0, LEN, true}, {0, 1, true}};
 

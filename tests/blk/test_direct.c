@@ -139,10 +139,10 @@ static void polled_disk_takes_large_requests(struct disk_rig *rig)
 	unsigned char *data = malloc(DISK_DATA);
 
 	assert_non_null(data);
-	disk_fill(data, 0, 65536);
+	image_fill(data, 0, 65536);
 	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_OUT, 0, data, 65536), VIRTIO_BLK_S_OK);
 	disk_expect(rig, 0, 65536);
-	disk_fill(data, 8192, DISK_DATA);
+	image_fill(data, 8192, DISK_DATA);
 	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_OUT, 8192, data, DISK_DATA), VIRTIO_BLK_S_OK);
 	disk_expect(rig, 8192, DISK_DATA);
 	disk_expect(rig, 8195, 65536 + SECTOR);
@@ -171,7 +171,7 @@ static void polled_disk_serves(struct disk_rig *rig, const char *option)
 		struct disk_io *io = disk_wait(rig, 0);
 
 		assert_int_equal(*io->status, VIRTIO_BLK_S_OK);
-		disk_fill(data, io->sector, BLOCK);
+		image_fill(data, io->sector, BLOCK);
 		assert_memory_equal(io->data, data, BLOCK);
 		memset(io->data, NO_STATUS, BLOCK);
 		disk_add(rig, 0, io, VIRTIO_BLK_T_IN, (io->sector + 8 * 7) % (DEPTH * 8), BLOCK);
@@ -326,7 +326,7 @@ static void check_read(const struct disk_io *io)
 {
 	unsigned char want[BLOCK];
 
-	disk_fill(want, io->sector, BLOCK);
+	image_fill(want, io->sector, BLOCK);
 	assert_int_equal(*io->status, VIRTIO_BLK_S_OK);
 	assert_memory_equal(io->data, want, BLOCK);
 }
@@ -392,7 +392,7 @@ static void registered_memory_serves_requests_of_all_shapes(void **state)
 	segs[33] = (struct driver_seg){rig->io.status_gpa, 1, true};
 	disk_chain(rig, segs, 34);
 	assert_int_equal(*rig->io.status, VIRTIO_BLK_S_OK);
-	disk_fill(want, 100, sizeof(want));
+	image_fill(want, 100, sizeof(want));
 	for (uint32_t i = 0; i < 32; i++)
 		assert_memory_equal(rig->io.data + (31 - i) * 4096, want + i * SECTOR, SECTOR);
 	rig_stop(&rig->base);

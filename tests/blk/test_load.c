@@ -132,7 +132,7 @@ static void load_check_image(struct load *l)
 	unsigned char data[BLOCK];
 
 	for (uint32_t b = 0; b < IMAGE_BLOCKS; b++) {
-		disk_read_image(l->rig, (uint64_t)b * BLOCK, data, BLOCK);
+		image_read(l->rig->image, (uint64_t)b * BLOCK, data, BLOCK);
 		check_stamp(data, b, l->stamps[b]);
 	}
 }
@@ -403,8 +403,8 @@ static void sockets_have_disks_of_their_own(void **state)
 
 	snprintf(second, sizeof(second), "%s/second", rig->base.dir);
 	snprintf(image, sizeof(image), "%s/image2", rig->base.dir);
-	disk_make_image(rig, image, 8 * SECTOR);
-	disk_make_image(rig, rig->image, DISK_IMAGE);
+	image_make(image, 8 * SECTOR);
+	image_make(rig->image, DISK_IMAGE);
 	disk_spawn_file(rig, (const char *[]){"--blk-file", image, "--socket-path", second, NULL});
 	disk_connect(rig);
 	disk_expect_alive(rig);

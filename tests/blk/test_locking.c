@@ -87,7 +87,7 @@ static void two_sockets_do_not_get_the_same_image_to_write_to(void **state)
 	struct other o;
 
 	other_init(&o, rig);
-	disk_make_image(rig, rig->image, DISK_IMAGE);
+	image_make(rig->image, DISK_IMAGE);
 	other_is_refused(&o, OTHER(&o, rig->image, "--socket-path", rig->base.socket),
 			 "another socket of this one");
 	other_is_refused(

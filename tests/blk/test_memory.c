@@ -152,7 +152,7 @@ static void other_types_come_between(void **state)
 	for (uint32_t i = 0; i < 8; i++) {
 		unsigned char want[8 * SECTOR];
 
-		disk_fill(want, i * 8, sizeof(want));
+		image_fill(want, i * 8, sizeof(want));
 		assert_memory_equal(reads[i].data, want, sizeof(want));
 	}
 	rig_stop(&rig->base);

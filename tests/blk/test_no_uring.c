@@ -21,7 +21,7 @@ static void an_image_needs_io_uring_and_vu_blk_says_what_forbids_it(void **state
 	const char *argv[] = {getenv(rig_program), "--socket-path", rig->base.socket,
 			      "--blk-file",	   rig->image,	    NULL};
 
-	disk_make_image(rig, rig->image, DISK_IMAGE);
+	image_make(rig->image, DISK_IMAGE);
 	for (int i = 0; i < 2; i++) {
 		struct spawned s;
 		char want[256];

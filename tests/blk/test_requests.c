@@ -18,14 +18,14 @@ static void what_is_written_is_read(void **state)
 	disk_start(rig, NULL);
 	disk_expect(rig, 0, DISK_DATA);
 	disk_expect(rig, DISK_SECTORS - 8, 8 * SECTOR);
-	disk_fill(data, 77, sizeof(data));
+	image_fill(data, 77, sizeof(data));
 	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_OUT, 5, data, sizeof(data)), VIRTIO_BLK_S_OK);
 	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_IN, 5, got, sizeof(got)), VIRTIO_BLK_S_OK);
 	assert_memory_equal(got, data, sizeof(data));
 	disk_expect(rig, 0, 5 * SECTOR);
 	disk_expect(rig, 69, 8 * SECTOR);
 	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_FLUSH, 0, NULL, 0), VIRTIO_BLK_S_OK);
-	disk_read_image(rig, 5 * SECTOR, got, sizeof(got));
+	image_read(rig->image, 5 * SECTOR, got, sizeof(got));
 	assert_memory_equal(got, data, sizeof(data));
 	rig_stop(&rig->base);
 }
@@ -240,8 +240,8 @@ static void a_header_may_be_cut_anywhere(void **state)
 		disk_chain(rig, segs, 4);
 		assert_int_equal(rig->used_len, SECTOR + 1);
 		assert_int_equal(rig->io.data[SECTOR], VIRTIO_BLK_S_OK);
-		assert_int_equal(rig->io.data[0], disk_byte(9));
-		assert_int_equal(rig->io.data[SECTOR - 1], disk_byte(9));
+		assert_int_equal(rig->io.data[0], image_byte(9));
+		assert_int_equal(rig->io.data[SECTOR - 1], image_byte(9));
 	}
 	/* Header and data of a write in one segment. */
 	segs[0] = (struct driver_seg){rig->io.data_gpa, HEADER + SECTOR, false};
@@ -313,7 +313,7 @@ static void what_a_request_does_not_need_is_ignored(void **state)
 	memset(rig->io.data, 0, HEADER);
 	disk_chain(rig, segs, 3);
 	assert_int_equal(*rig->io.status, VIRTIO_BLK_S_OK);
-	assert_int_equal(rig->io.data[4096], disk_byte(0));
+	assert_int_equal(rig->io.data[4096], image_byte(0));
 	rig_stop(&rig->base);
 }
 
@@ -342,7 +342,7 @@ static void seg_max_segments_are_taken(void **state)
 		assert_ptr_equal(disk_wait(rig, 0), &rig->io);
 		assert_int_equal(*rig->io.status, VIRTIO_BLK_S_OK);
 		for (uint32_t i = 0; i < n; i++) {
-			assert_int_equal(rig->io.data[i * 1024], disk_byte(100 + i));
+			assert_int_equal(rig->io.data[i * 1024], image_byte(100 + i));
 			assert_int_equal(rig->io.data[i * 1024 + 512], 0);
 		}
 	}
@@ -413,7 +413,7 @@ static void memory_is_a_disk_of_zeros(void **state)
 	assert_int_equal(le64toh(config.capacity), (4 << 20) / SECTOR);
 	disk_expect_zeros(rig, 0, DISK_DATA);
 	for (uint64_t s = 0; s < 60; s += 20) {
-		disk_fill(data, s, sizeof(data));
+		image_fill(data, s, sizeof(data));
 		assert_int_equal(disk_do(rig, VIRTIO_BLK_T_OUT, s, data, sizeof(data)),
 				 VIRTIO_BLK_S_OK);
 	}

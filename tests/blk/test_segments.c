@@ -50,14 +50,14 @@ static void write_and_read(struct disk_rig *rig, uint32_t n, uint32_t cut, bool 
 	unsigned char want[SECTOR];
 
 	for (uint32_t i = 0; i < n; i++)
-		disk_fill(sector_data(rig, i), n + cut + i, SECTOR);
+		image_fill(sector_data(rig, i), n + cut + i, SECTOR);
 	assert_int_equal(transfer(rig, VIRTIO_BLK_T_OUT, n, cut), VIRTIO_BLK_S_OK);
 	assert_int_equal(rig->used_len, 1);
 	memset(rig->io.data, 0, DISK_DATA);
 	assert_int_equal(transfer(rig, VIRTIO_BLK_T_IN, n, cut), VIRTIO_BLK_S_OK);
 	assert_int_equal(rig->used_len, n * SECTOR + 1);
 	for (uint32_t i = 0; i < n && keeps; i++) {
-		disk_fill(want, n + cut + i, SECTOR);
+		image_fill(want, n + cut + i, SECTOR);
 		assert_memory_equal(sector_data(rig, i), want, SECTOR);
 	}
 }

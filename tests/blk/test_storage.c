@@ -34,7 +34,7 @@ static void a_full_file_system_fails_the_write_alone(void **state)
 		print_message("[  SKIP  ] mount: %s\n", strerror(errno));
 		skip();
 	}
-	disk_make_image(rig, image, 64 * SECTOR);
+	image_make(image, 64 * SECTOR);
 	assert_return_code(truncate(image, DISK_IMAGE), errno);
 	rig_spawn(&rig->base, (const char *[]){"--blk-file", image, NULL});
 	disk_connect(rig);
@@ -104,7 +104,7 @@ static void a_file_that_became_shorter_fails_what_is_beyond(void **state)
 	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_IN, HALF - 4, NULL, 4096), VIRTIO_BLK_S_IOERR);
 	disk_expect(rig, HALF - 8, 4096);
 	/* A write brings it back. */
-	disk_fill(data, HALF + 8, sizeof(data));
+	image_fill(data, HALF + 8, sizeof(data));
 	assert_int_equal(disk_do(rig, VIRTIO_BLK_T_OUT, HALF + 8, data, sizeof(data)),
 			 VIRTIO_BLK_S_OK);
 	disk_expect(rig, HALF + 8, 4096);
@@ -241,7 +241,7 @@ static void guest_memory_that_is_gone_fails_the_request(void **state)
 	struct guest_region extra = {.gpa = UINT64_C(1) << 32, .size = 2 << 20};
 	const struct guest_region regions[] = {rig->memory, extra};
 
-	disk_make_image(rig, rig->image, DISK_IMAGE);
+	image_make(rig->image, DISK_IMAGE);
 	disk_spawn_file(rig, NULL);
 	disk_connect(rig);
 	peer_free(rig->base.peer);
@@ -299,7 +299,7 @@ static void a_size_that_is_no_multiple_of_a_block_is_told(void **state)
 	struct virtio_blk_config config;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		disk_make_image(rig, rig->image, 2049 * SECTOR + 100);
+		image_make(rig->image, 2049 * SECTOR + 100);
 		disk_spawn_file(rig, (const char *[]){rows[i].option, NULL});
 		disk_connect(rig);
 		disk_get_config(rig, &config);
@@ -318,7 +318,7 @@ static void an_image_without_a_block_is_refused(void **state)
 	struct spawned s;
 
 	for (uint64_t size = 0; size < SECTOR; size += SECTOR - 1) {
-		disk_make_image(rig, rig->image, size);
+		image_make(rig->image, size);
 		spawn_run(&s, argv);
 		assert_int_equal(s.status, 1);
 		assert_non_null(strstr(s.err, "not even one block of 512 bytes"));

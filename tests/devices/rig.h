@@ -49,6 +49,7 @@ struct rig {
 	char control[RIG_PATH];		     /* for --control */
 	char files[RIG_MAX_FILES][RIG_PATH]; /* of rig_file(), removed at the end */
 	uint32_t n_files;
+	bool has_sandbox;	/* the program; set before rig_spawn(), see rig_sandbox() */
 	struct spawned program; /* program.err is its log after rig_stop() */
 	uint32_t started;	/* when, in seconds */
 	struct peer *peer;
@@ -73,6 +74,11 @@ int rig_close(struct rig *rig);
  */
 const char *rig_file(struct rig *rig, const char *name, const char *text);
 
+/*
+ * "--sandbox=none" where programs are tested without one, and rig_spawn() puts it in the place of
+ * what a test says of that; NULL: anywhere else.
+ */
+const char *rig_sandbox(void);
 /* Start the program: --socket-path, then args up to NULL (which may be NULL itself). */
 void rig_spawn(struct rig *rig, const char *const *args);
 /* A new driver; the one before is gone. */

@@ -64,12 +64,10 @@ void vsock_spawn(struct rig *rig, const char *const *options)
 	const char *args[RIG_MAX_ARGS + 1] = {"--control", rig->control};
 	uint32_t n = 2;
 
-#ifdef __SANITIZE_ADDRESS__
-	args[n++] = "--sandbox=none";
-#endif
 	for (uint32_t i = 0; options && options[i]; i++)
 		args[n++] = options[i];
 	rig->config.n_queues = VSOCK_QUEUES;
+	rig->has_sandbox = true;
 	rig_spawn(rig, args);
 }
 

@@ -60,10 +60,7 @@ struct line {
 	uint32_t peer_alloc, peer_fwd; /* as the device said last */
 };
 
-/*
- * Start vu-vsock with these options (NULL: none).  At its end the address sanitizer looks for
- * leaks, with calls that no sandbox leaves: its builds are tested without one.
- */
+/* Start vu-vsock with these options (NULL: none). */
 void vsock_spawn(struct rig *rig, const char *const *options);
 /* The same, and a driver with buffers in its queues. */
 void vsock_start(struct rig *rig, struct guest_end *guest, const char *const *options);

@@ -54,8 +54,6 @@ int client_teardown(void **state);
 void client_open(struct client *c, const char *where);
 void client_close(struct client *c);
 
-/* "--sandbox=none" where the program is tested without one; NULL: anywhere else. */
-const char *client_sandbox(void);
 /* Spawn with --shared-dir and args, connect with so many request queues. */
 void client_spawn(struct client *c, const char *const *args);
 void client_connect(struct client *c, uint32_t request_queues);

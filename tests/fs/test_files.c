@@ -442,10 +442,11 @@ static void the_arguments_of_libvirt_are_taken(void **state)
 	struct client *c = *state;
 	char option[200];
 	const char *args[] = {"-o", option, "--thread-pool-size=4", NULL};
-	const char *sandbox = client_sandbox() ? "none" : "namespace";
+	const char *sandbox = rig_sandbox() ? "none" : "namespace";
 
 	snprintf(option, sizeof(option),
 		 "source=%s,cache=always,sandbox=%s,xattr,flock,no_posix_lock", c->share, sandbox);
+	c->rig.has_sandbox = false; /* the arguments say which */
 	rig_spawn(&c->rig, args);
 	client_connect(c, 1);
 	assert_int_equal(client_init(c, CLIENT_ALL_FLAGS), sizeof(c->init));

@@ -214,7 +214,7 @@ static void a_share_that_is_not_there_is_told(void **state)
 	spawn_expect(argv, 1, "", "/nowhere: No such file or directory");
 }
 
-/* See client_sandbox(). */
+/* See rig_sandbox(). */
 static void look_for_no_leaks(void)
 {
 	const char *options = getenv("ASAN_OPTIONS");

@@ -2,7 +2,6 @@
 /* See ask.h. */
 #include "ask.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,7 +19,8 @@ int ask_setup(void **state)
 	ask->memory.uva = UINT64_C(0x7f0000000000);
 	ask->rig.config.n_regions = 1;
 	ask->rig.config.regions = &ask->memory;
-	ask->rig.config.n_queues = 4;
+	ask->rig.config.n_queues = REQUESTQ + ASK_QUEUES;
+	ask->rig.has_sandbox = true;
 	*state = ask;
 	return 0;
 }
@@ -39,46 +39,21 @@ int ask_teardown(void **state)
 	return ret;
 }
 
-unsigned char ask_byte(uint64_t sector)
+void ask_connect(struct ask *ask)
 {
-	return (unsigned char)(1 + sector * 7 % 251);
-}
-
-void ask_make_image(struct ask *ask)
-{
-	int fd = open(ask->image, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	unsigned char sector[512];
-
-	assert_true(fd >= 0);
-	for (uint64_t i = 0; i < IMAGE / sizeof(sector); i++) {
-		memset(sector, ask_byte(i), sizeof(sector));
-		assert_int_equal(write(fd, sector, sizeof(sector)), sizeof(sector));
+	rig_connect(&ask->rig);
+	for (uint32_t i = 0; i < ASK_QUEUES; i++) {
+		rig_buffer(&ask->rig, &ask->io[i].header, HEADER);
+		rig_buffer(&ask->rig, &ask->io[i].answer, ANSWER);
+		rig_buffer(&ask->rig, &ask->io[i].out, ASK_DATA);
+		rig_buffer(&ask->rig, &ask->io[i].in, ASK_DATA);
 	}
-	close(fd);
-}
-
-void ask_read_image(const struct ask *ask, uint64_t offset, void *data, size_t len)
-{
-	int fd = open(ask->image, O_RDONLY | O_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_int_equal(pread(fd, data, len, (off_t)offset), len);
-	close(fd);
-}
-
-/* Places in guest memory, the same for each command of a driver. */
-static void ask_places(struct ask *ask)
-{
-	rig_buffer(&ask->rig, &ask->header, HEADER);
-	rig_buffer(&ask->rig, &ask->answer, ANSWER);
-	rig_buffer(&ask->rig, &ask->out, ASK_DATA);
-	rig_buffer(&ask->rig, &ask->in, ASK_DATA);
 }
 
 void ask_start_bare(struct ask *ask, const char *const *args)
 {
-	rig_start(&ask->rig, args);
-	ask_places(ask);
+	rig_spawn(&ask->rig, args);
+	ask_connect(ask);
 }
 
 void ask_start(struct ask *ask, const char *const *args)
@@ -88,7 +63,7 @@ void ask_start(struct ask *ask, const char *const *args)
 	int n = 0;
 
 	if (access(ask->image, F_OK) < 0)
-		ask_make_image(ask);
+		image_make(ask->image, IMAGE);
 	snprintf(lun, sizeof(lun), "--lun=0:0,file=%s", ask->image);
 	argv[n++] = lun;
 	argv[n++] = "--num-queues=2";
@@ -118,7 +93,8 @@ static int ask_result(struct ask *ask, const struct virtio_scsi_cmd_resp *answer
 int ask_on(struct ask *ask, uint32_t queue, uint32_t lun, const unsigned char *cdb, const void *out,
 	   uint32_t out_len, uint32_t in_len)
 {
-	struct virtio_scsi_cmd_req *req = (void *)ask->header.data;
+	struct ask_io *io = &ask->io[queue - REQUESTQ];
+	struct virtio_scsi_cmd_req *req = (void *)io->header.data;
 	struct driver_seg segs[4];
 	uint32_t n = 0;
 
@@ -129,19 +105,19 @@ int ask_on(struct ask *ask, uint32_t queue, uint32_t lun, const unsigned char *c
 	req->lun[2] = 0x40;
 	req->lun[3] = (uint8_t)lun;
 	memcpy(req->cdb, cdb, ASK_CDB);
-	memset(ask->answer.data, RIG_UNTOUCHED, ANSWER);
-	memset(ask->in.data, RIG_UNTOUCHED, in_len);
-	segs[n++] = rig_read_seg(&ask->header, HEADER);
+	memset(io->answer.data, RIG_UNTOUCHED, ANSWER);
+	memset(io->in.data, RIG_UNTOUCHED, in_len);
+	segs[n++] = rig_read_seg(&io->header, HEADER);
 	if (out_len) {
-		memcpy(ask->out.data, out, out_len);
-		segs[n++] = rig_read_seg(&ask->out, out_len);
+		memcpy(io->out.data, out, out_len);
+		segs[n++] = rig_read_seg(&io->out, out_len);
 	}
-	segs[n++] = rig_write_seg(&ask->answer, ANSWER);
+	segs[n++] = rig_write_seg(&io->answer, ANSWER);
 	if (in_len)
-		segs[n++] = rig_write_seg(&ask->in, in_len);
+		segs[n++] = rig_write_seg(&io->in, in_len);
 	ask->used = rig_do(&ask->rig, queue, segs, n);
-	ask->data = ask->in.data;
-	return ask_result(ask, (void *)ask->answer.data);
+	ask->data = io->in.data;
+	return ask_result(ask, (void *)io->answer.data);
 }
 
 int ask_do(struct ask *ask, uint32_t lun, const unsigned char *cdb, const void *out,

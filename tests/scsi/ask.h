@@ -3,6 +3,7 @@
 #ifndef SCSI_ASK_H
 #define SCSI_ASK_H
 
+#include "devices/image.h"
 #include "devices/rig.h"
 
 #include <linux/virtio_scsi.h>
@@ -16,6 +17,7 @@ enum {
 	ASK_CDB = 32,
 	HEADER = sizeof(struct virtio_scsi_cmd_req),
 	ANSWER = sizeof(struct virtio_scsi_cmd_resp),
+	ASK_QUEUES = 2,
 	IMAGE = 16 << 20,
 };
 
@@ -34,13 +36,22 @@ enum {
 	POWER_ON = SENSE(6, 0x29, 0),
 };
 
+/*
+ * Places in guest memory for a command, the same for all of a queue.  Queues have their own: a
+ * thread that writes where another has written, with only the driver between them, is what the
+ * thread sanitizer takes for a race.
+ */
+struct ask_io {
+	struct rig_buffer header, answer, out, in;
+};
+
 struct ask {
 	struct rig rig; /* first */
 	char image[64];
 	struct guest_region memory;
-	struct rig_buffer header, answer, out, in; /* of ask() */
-	const unsigned char *data;		   /* what came in; */
-	uint32_t resid, used;			   /* how much did not, and what was told of */
+	struct ask_io io[ASK_QUEUES];
+	const unsigned char *data; /* what came in; */
+	uint32_t resid, used;	   /* how much did not, and what was told of */
 	uint32_t sense_len;
 	const unsigned char *sense;
 };
@@ -48,11 +59,10 @@ struct ask {
 int ask_setup(void **state);
 int ask_teardown(void **state);
 
-/* An image whose 512-byte sector n is filled with ask_byte(n). */
-void ask_make_image(struct ask *ask);
-unsigned char ask_byte(uint64_t sector);
-void ask_read_image(const struct ask *ask, uint64_t offset, void *data, size_t len);
-/* --lun=0:0,file=IMAGE and these arguments, connected; the attention of power on is taken. */
+/* A driver, and its places in guest memory. */
+void ask_connect(struct ask *ask);
+/* An image (image_make()) as --lun=0:0,file=IMAGE and these arguments, connected; the attention of
+ * power on is taken. */
 void ask_start(struct ask *ask, const char *const *args);
 /* As that, with what is given only. */
 void ask_start_bare(struct ask *ask, const char *const *args);

@@ -83,7 +83,6 @@ static void descriptions_that_make_no_sense_are_refused(void **state)
 		{"add memory=1M,block=700", "a power of two"},
 		{"add memory=1M,serial=123456789012345678901", "1 to 20 characters"},
 		{"add 256:0,memory=1M", "not a word of"},
-		{"add file=/etc/passwd", "not in --dir"},
 		{"add file=../../etc/passwd", "No such file"},
 		{"add file=not-there", "No such file"},
 		{"load 0:0 x", "no drive"},
@@ -94,7 +93,11 @@ static void descriptions_that_make_no_sense_are_refused(void **state)
 	start_controlled(ask, NULL);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		if (!strstr(rig_say_refused(&ask->rig, cases[i].line), cases[i].complaint))
-			fail_msg("%s: %s", cases[i].line, ask->rig.answer);
+			fail_msg("%s: %s", cases[i].line, ask->rig.line);
+	/* Without a sandbox all paths are within reach. */
+	if (!rig_sandbox())
+		assert_non_null(
+			strstr(rig_say_refused(&ask->rig, "add file=/etc/passwd"), "not in --dir"));
 	assert_true(strstr(rig_say(&ask->rig, "list"), "0:0 file ") != NULL);
 	rig_stop(&ask->rig);
 }
@@ -143,17 +146,20 @@ static void a_drive_takes_other_media(void **state)
 {
 	struct ask *ask = *state;
 	const int no_medium = SENSE(2, 0x3a, 0);
+	char load[96];
 
+	/* Found with a sandbox and without, where paths are not those of --dir. */
+	snprintf(load, sizeof(load), "load 1:0 %s", ask->image);
 	start_controlled(ask, "--lun=1,cd");
 	assert_int_equal(ask_ready(ask, 0x100), no_medium);
 	assert_int_equal(ask_do(ask, 0x100, CDB(0x28, [8] = 1), NULL, 0, 2048), no_medium);
 	/* The image of the disk, read-only and in another file: two may not have it. */
-	assert_true(strstr(rig_say_refused(&ask->rig, "load 1:0 image"), "busy") != NULL);
+	assert_true(strstr(rig_say_refused(&ask->rig, load), "busy") != NULL);
 	rig_say(&ask->rig, "remove 0:0");
-	rig_say(&ask->rig, "load 1:0 image");
+	rig_say(&ask->rig, rig_sandbox() ? load : "load 1:0 image");
 	assert_int_equal(ask_ready(ask, 0x100), SENSE(6, 0x28, 0));
 	assert_int_equal(ask_do(ask, 0x100, CDB(0x28, [5] = 1, [8] = 1), NULL, 0, 2048), GOOD);
-	assert_int_equal(ask->data[0], ask_byte(4));
+	assert_int_equal(ask->data[0], image_byte(4));
 	assert_int_equal(ask_do(ask, 0x100, CDB(0x43, [8] = 64), NULL, 0, 64), GOOD);
 	assert_int_equal(be32(ask->data + 16), IMAGE / 2048);
 	assert_int_equal(ask_do(ask, 0x100, CDB(0x4a, 1, [4] = 0x10, [8] = 8), NULL, 0, 8), GOOD);

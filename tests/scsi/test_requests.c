@@ -7,18 +7,18 @@
 /* The parts of a READ(10) of two blocks at 3, to be cut as a test likes. */
 static void prepare(struct ask *ask)
 {
-	struct virtio_scsi_cmd_req *req = (void *)ask->header.data;
+	struct virtio_scsi_cmd_req *req = (void *)ask->io[0].header.data;
 
 	memset(req, 0, sizeof(*req));
-	memset(ask->answer.data, RIG_UNTOUCHED, ANSWER);
-	memset(ask->in.data, RIG_UNTOUCHED, 4096);
+	memset(ask->io[0].answer.data, RIG_UNTOUCHED, ANSWER);
+	memset(ask->io[0].in.data, RIG_UNTOUCHED, 4096);
 	req->lun[0] = 1;
 	memcpy(req->cdb, CDB(0x28, [5] = 3, [8] = 2), ASK_CDB);
 }
 
 static const struct virtio_scsi_cmd_resp *answer_of(struct ask *ask)
 {
-	return (void *)ask->answer.data;
+	return (void *)ask->io[0].answer.data;
 }
 
 static void a_request_may_be_cut_anywhere(void **state)
@@ -29,16 +29,16 @@ static void a_request_may_be_cut_anywhere(void **state)
 	ask_start(ask, NULL);
 	rig_buffer(&ask->rig, &all, ANSWER + 1024);
 	rig_buffer(&ask->rig, &want, 1024);
-	memset(want.data, ask_byte(3), 512);
-	memset(want.data + 512, ask_byte(4), 512);
+	memset(want.data, image_byte(3), 512);
+	memset(want.data + 512, image_byte(4), 512);
 	for (uint32_t cut = 1; cut < ANSWER + 1024; cut += cut < 120 ? 1 : 97) {
 		struct driver_seg segs[4];
 		uint32_t head = cut < HEADER ? cut : HEADER - 1;
 
 		prepare(ask);
 		memset(all.data, RIG_UNTOUCHED, all.len);
-		segs[0] = rig_read_seg(&ask->header, head);
-		segs[1] = rig_read_seg(&ask->header, HEADER - head);
+		segs[0] = rig_read_seg(&ask->io[0].header, head);
+		segs[1] = rig_read_seg(&ask->io[0].header, HEADER - head);
 		segs[1].gpa += head;
 		segs[2] = rig_write_seg(&all, cut);
 		segs[3] = rig_write_seg(&all, all.len - cut);
@@ -58,29 +58,29 @@ static void short_requests_are_answered_as_far_as_there_is_room(void **state)
 	ask_start(ask, NULL);
 	/* No CDB, half a CDB; which is a READ(10) of nothing. */
 	prepare(ask);
-	segs[0] = rig_read_seg(&ask->header, 19);
-	segs[1] = rig_write_seg(&ask->answer, ANSWER);
+	segs[0] = rig_read_seg(&ask->io[0].header, 19);
+	segs[1] = rig_write_seg(&ask->io[0].answer, ANSWER);
 	assert_int_equal(rig_do(&ask->rig, REQUESTQ, segs, 2), ANSWER);
 	assert_int_equal(answer_of(ask)->response, VIRTIO_SCSI_S_FAILURE);
 	prepare(ask);
-	segs[0] = rig_read_seg(&ask->header, 19 + 6);
+	segs[0] = rig_read_seg(&ask->io[0].header, 19 + 6);
 	rig_do(&ask->rig, REQUESTQ, segs, 2);
 	assert_int_equal(answer_of(ask)->response, VIRTIO_SCSI_S_OK);
 	assert_int_equal(answer_of(ask)->status, 0);
 	/* A response without room for sense data, and without room for itself. */
 	prepare(ask);
-	((struct virtio_scsi_cmd_req *)ask->header.data)->cdb[0] = 4;
-	segs[0] = rig_read_seg(&ask->header, HEADER);
-	segs[1] = rig_write_seg(&ask->answer, 16);
+	((struct virtio_scsi_cmd_req *)ask->io[0].header.data)->cdb[0] = 4;
+	segs[0] = rig_read_seg(&ask->io[0].header, HEADER);
+	segs[1] = rig_write_seg(&ask->io[0].answer, 16);
 	assert_int_equal(rig_do(&ask->rig, REQUESTQ, segs, 2), 16);
 	assert_int_equal(answer_of(ask)->status, 2);
 	assert_int_equal(le32toh(answer_of(ask)->sense_len), 4);
-	assert_int_equal(ask->answer.data[16], RIG_UNTOUCHED);
+	assert_int_equal(ask->io[0].answer.data[16], RIG_UNTOUCHED);
 	for (uint32_t len = 0; len < 12; len++) {
-		segs[1] = rig_write_seg(&ask->answer, len);
+		segs[1] = rig_write_seg(&ask->io[0].answer, len);
 		assert_int_equal(rig_do(&ask->rig, REQUESTQ, segs, len ? 2 : 1), 0);
 	}
-	segs[0] = rig_write_seg(&ask->answer, ANSWER);
+	segs[0] = rig_write_seg(&ask->io[0].answer, ANSWER);
 	rig_do(&ask->rig, REQUESTQ, segs, 1);
 	assert_int_equal(answer_of(ask)->response, VIRTIO_SCSI_S_FAILURE);
 	assert_int_equal(ask_ready(ask, 0), GOOD);
@@ -98,9 +98,9 @@ static void addresses_of_other_kinds_name_nothing(void **state)
 	struct driver_seg segs[2];
 
 	ask_start(ask, NULL);
-	req = (void *)ask->header.data;
-	segs[0] = rig_read_seg(&ask->header, HEADER);
-	segs[1] = rig_write_seg(&ask->answer, ANSWER);
+	req = (void *)ask->io[0].header.data;
+	segs[0] = rig_read_seg(&ask->io[0].header, HEADER);
+	segs[1] = rig_write_seg(&ask->io[0].answer, ANSWER);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		prepare(ask);
 		memcpy(req->lun, bad[i], 8);

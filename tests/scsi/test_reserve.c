@@ -44,11 +44,7 @@ static void two_start(struct two *two, struct ask *ask)
 	two->second = *ask;
 	memcpy(two->second.rig.socket, two->socket, sizeof(two->socket));
 	two->second.rig.peer = NULL;
-	rig_connect(&two->second.rig);
-	rig_buffer(&two->second.rig, &two->second.header, HEADER);
-	rig_buffer(&two->second.rig, &two->second.answer, ANSWER);
-	rig_buffer(&two->second.rig, &two->second.out, ASK_DATA);
-	rig_buffer(&two->second.rig, &two->second.in, ASK_DATA);
+	ask_connect(&two->second);
 }
 
 static void two_stop(struct two *two)

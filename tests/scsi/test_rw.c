@@ -7,12 +7,6 @@
 
 enum { BLOCK = 512, MANY = 600 };
 
-static void fill(unsigned char *data, uint64_t sector, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
-		memset(data + i * BLOCK, ask_byte(sector + i), BLOCK);
-}
-
 static void expect(struct ask *ask, uint64_t sector, uint32_t n, const unsigned char *want)
 {
 	const unsigned char *cdb = CDB(0x28, 0, 0, 0, (uint8_t)(sector >> 8), (uint8_t)sector, 0,
@@ -39,20 +33,20 @@ static void all_commands_read_and_write(void **state)
 	unsigned char data[4 * BLOCK], image[4 * BLOCK];
 
 	ask_start(ask, NULL);
-	fill(data, 300, 4);
+	image_fill(data, 300, 4 * BLOCK);
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		assert_int_equal(ask_do(ask, 0, forms[i].read, NULL, 0, sizeof(data)), GOOD);
 		assert_memory_equal(ask->data, data, sizeof(data));
-		fill(data, 1000 + i, 4);
+		image_fill(data, 1000 + i, 4 * BLOCK);
 		assert_int_equal(ask_do(ask, 0, forms[i].write, data, sizeof(data), 0), GOOD);
 		assert_int_equal(ask->resid, 0);
 		assert_int_equal(ask->used, ANSWER);
-		ask_read_image(ask, 300 * BLOCK, image, sizeof(image));
+		image_read(ask->image, 300 * BLOCK, image, sizeof(image));
 		assert_memory_equal(image, data, sizeof(data));
 	}
 	/* Of READ(6) 0 means 256, of the others nothing. */
 	assert_int_equal(ask_do(ask, 0, CDB(8), NULL, 0, 256 * BLOCK), GOOD);
-	assert_int_equal(ask->data[255 * BLOCK], ask_byte(255));
+	assert_int_equal(ask->data[255 * BLOCK], image_byte(255));
 	assert_int_equal(ask_do(ask, 0, CDB(0x28), NULL, 0, BLOCK), GOOD);
 	assert_int_equal(ask->resid, BLOCK);
 	assert_int_equal(ask_do(ask, 0, CDB(0x35), NULL, 0, 0), GOOD);
@@ -102,7 +96,7 @@ static void blocks_are_given_back(void **state)
 	assert_int_equal(ask_do(ask, 0, CDB(0x42, [8] = sizeof(list)), list, sizeof(list), 0),
 			 GOOD);
 	expect(ask, 16, 8, zeros);
-	fill(data, 24, 8);
+	image_fill(data, 24, 8 * BLOCK);
 	expect(ask, 24, 8, data);
 	assert_int_equal(ask_do(ask, 0, CDB(0x42, [8] = sizeof(beyond)), beyond, sizeof(beyond), 0),
 			 SENSE(5, 0x21, 0));
@@ -119,7 +113,7 @@ static void blocks_are_given_back(void **state)
 	memset(data, 0x5a, sizeof(data));
 	expect(ask, 1024, 8, data);
 	expect(ask, 1024 + MANY - 8, 8, data);
-	fill(data, 1024 + MANY, 8);
+	image_fill(data, 1024 + MANY, 8 * BLOCK);
 	expect(ask, 1024 + MANY, 8, data);
 	assert_int_equal(ask_do(ask, 0, CDB(0x41), pattern, BLOCK, 0), BAD_CDB);
 	assert_int_equal(ask_do(ask, 0, CDB(0x41, [8] = 1), pattern, BLOCK - 1, 0),
@@ -134,8 +128,8 @@ static void compare_and_write_writes_only_what_it_expects(void **state)
 	unsigned char data[4 * BLOCK];
 
 	ask_start(ask, NULL);
-	fill(data, 50, 2);
-	fill(data + 2 * BLOCK, 700, 2);
+	image_fill(data, 50, 2 * BLOCK);
+	image_fill(data + 2 * BLOCK, 700, 2 * BLOCK);
 	assert_int_equal(ask_do(ask, 0, cdb, data, sizeof(data), 0), GOOD);
 	expect(ask, 50, 2, data + 2 * BLOCK);
 	assert_int_equal(ask_do(ask, 0, cdb, data, sizeof(data), 0), SENSE(14, 0x1d, 0));
@@ -156,7 +150,7 @@ static void verify_compares(void **state)
 
 	ask_start(ask, NULL);
 	assert_int_equal(ask_do(ask, 0, CDB(0x2f, [8] = 255), NULL, 0, 0), GOOD);
-	fill(data, 100, n);
+	image_fill(data, 100, n * BLOCK);
 	assert_int_equal(
 		ask_do(ask, 0, CDB(0x2f, 2, 0, 0, 0, 100, 0, n >> 8, n & 255), data, n * BLOCK, 0),
 		GOOD);
@@ -181,7 +175,7 @@ static void a_read_only_disk_is_not_written(void **state)
 	unsigned char data[2 * BLOCK] = {0};
 	char lun[128];
 
-	ask_make_image(ask);
+	image_make(ask->image, IMAGE);
 	snprintf(lun, sizeof(lun), "--lun=file=%s,read-only", ask->image);
 	ask_start_bare(ask, (const char *const[]){lun, "--num-queues=2", NULL});
 	assert_int_equal(ask_do(ask, 0, CDB(0x2a, [8] = 1), data, BLOCK, 0), protected);
@@ -190,7 +184,7 @@ static void a_read_only_disk_is_not_written(void **state)
 	assert_int_equal(ask_do(ask, 0, CDB(0x89, [13] = 1), data, 2 * BLOCK, 0), protected);
 	assert_int_equal(ask_do(ask, 0, CDB(0x1a, 8, 8, 0, 64), NULL, 0, 64), GOOD);
 	assert_int_equal(ask->data[2] & 0x80, 0x80);
-	fill(data, 0, 2);
+	image_fill(data, 0, 2 * BLOCK);
 	expect(ask, 0, 2, data);
 	rig_stop(&ask->rig);
 }
@@ -216,7 +210,7 @@ static void several_disks_are_used_on_several_queues(void **state)
 	assert_int_equal(ask_on(ask, REQUESTQ, 0x107, CDB(0x28, [5] = 8, [8] = 16), NULL, 0, 8192),
 			 GOOD);
 	assert_memory_equal(ask->data, other, 8192);
-	fill(data, 5, 16);
+	image_fill(data, 5, 16 * BLOCK);
 	assert_int_equal(ask_on(ask, REQUESTQ + 1, 0, CDB(0x28, [5] = 5, [8] = 16), NULL, 0, 8192),
 			 GOOD);
 	assert_memory_equal(ask->data, data, 8192);
