@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -181,6 +182,34 @@ static int target_ask(struct target *t)
 	return err ? -1 : 0;
 }
 
+/*
+ * A descriptor that may block who closes it: from the first one on there is an io_uring for that,
+ * where there can be one (docs/decisions/0007), which is not left of a session.
+ */
+static int target_have_one_put_aside(struct target *t)
+{
+	struct peer_config config = {.timeout_ms = FRONTEND_TIMEOUT_MS};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), err;
+	struct peer *peer;
+
+	if (fd < 0)
+		return 0; /* a machine without such sockets has none to send */
+	if (peer_new(&config, &peer)) {
+		close(fd);
+		return target_fail(t, "no memory for a front-end");
+	}
+	err = peer_connect(peer, t->socket);
+	if (!err)
+		err = peer_negotiate(peer);
+	if (err)
+		target_fail(t, "the program does not negotiate: %s", peer->frontend.error);
+	else
+		frontend_set_vring_call(&peer->frontend, 0, fd); /* which ends the session */
+	peer_free(peer);
+	close(fd);
+	return err ? -1 : 0;
+}
+
 static int target_make_disk(const struct target *t)
 {
 	int fd = open(t->disk, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -206,7 +235,7 @@ int target_start(struct target *t, char *const *argv)
 	t->pid = fork();
 	if (!t->pid)
 		target_exec(t, argv);
-	if (t->pid < 0 || target_ask(t) || target_serves(t))
+	if (t->pid < 0 || target_ask(t) || target_have_one_put_aside(t) || target_serves(t))
 		return -1;
 	/* The session just ended may not be gone yet: what stays for a while is what is always
 	 * there. */
