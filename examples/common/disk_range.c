@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <linux/falloc.h>
 
-enum { WRITE = -1, CANNOT = -2, STEPS = 3, ZEROS = 65536, RANGE_IOVS = 16 };
+enum { WRITE = -1, CANNOT = -2, STEPS = 3 /* disk_io.step */, ZEROS = 65536, RANGE_IOVS = 16 };
 
 enum {
 	PUNCH = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -65,7 +65,7 @@ int range_step(struct uring *u, struct vu_req *req)
 	if (!uring_make_room(u, RANGE_IOVS))
 		return 0;
 	if (io->step < first)
-		io->step = (uint8_t)first;
+		io->step = first & 3;
 	mode = range_plans[plan][io->step];
 	if (mode == CANNOT)
 		return -EOPNOTSUPP;

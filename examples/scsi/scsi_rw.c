@@ -86,7 +86,7 @@ int scsi_read_write(struct scsi_cmd *cmd)
 	cmd->io.offset = cmd->lba * block;
 	cmd->io.len = cmd->moved = cmd->blocks * block;
 	cmd->io.type = write ? DISK_WRITE : DISK_READ;
-	cmd->io.skip = write ? cmd->out_at : cmd->in_at;
+	cmd->io.skip = (uint16_t)(write ? cmd->out_at : cmd->in_at);
 	cmd->io.sync =
 		write && ((!six && cmd->cdb[1] & FORCE_UNIT_ACCESS) || scsi_writes_through(cmd));
 	return scsi_start(cmd);

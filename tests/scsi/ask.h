@@ -61,8 +61,7 @@ int ask_teardown(void **state);
 
 /* A driver, and its places in guest memory. */
 void ask_connect(struct ask *ask);
-/* An image (image_make()) as --lun=0:0,file=IMAGE and these arguments, connected; the attention of
- * power on is taken. */
+/* --lun=0:0,file=IMAGE, which image_make() makes, and these arguments, connected. */
 void ask_start(struct ask *ask, const char *const *args);
 /* As that, with what is given only. */
 void ask_start_bare(struct ask *ask, const char *const *args);
