@@ -9,16 +9,16 @@
 #include "bench.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #ifdef HAVE_CALLGRIND
 #include <valgrind/callgrind.h>
 #else
 #define CALLGRIND_DUMP_STATS_AT(name) ((void)(name))
 #endif
+
+#include "kit/folder.h"
 
 enum { WARM_UP = 512, COUNTED = 2048, NAME_MAX_LEN = 64, CASES_MAX = 64 };
 
@@ -122,12 +122,10 @@ static void count_read_all(const char *folder, struct counts *counts)
 	char path[512];
 
 	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
+		if (strncmp(entry->d_name, "count.", 6))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-		if (!strncmp(entry->d_name, "count.", 6))
-			count_read(path, counts);
-		unlink(path);
+		count_read(path, counts);
 	}
 	if (dir)
 		closedir(dir);
@@ -136,12 +134,12 @@ static void count_read_all(const char *folder, struct counts *counts)
 static void count_run(const struct target *target, const char *self, bool block,
 		      struct counts *counts)
 {
-	char folder[] = "/tmp/libvu-bench.XXXXXX", command[1024];
-	int before = counts->n, len;
+	char folder[FOLDER_PATH], command[1024];
+	int before = counts->n, ret = folder_new(folder, "/tmp", "libvu-bench"), len;
 	bool failed;
 
-	if (!mkdtemp(folder))
-		bench_die(folder, -errno);
+	if (ret)
+		bench_die(folder, ret);
 	len = snprintf(
 		command, sizeof(command),
 		"valgrind --tool=callgrind --toggle-collect=%s --callgrind-out-file=%s/count "
@@ -151,7 +149,7 @@ static void count_run(const struct target *target, const char *self, bool block,
 	failed = len >= (int)sizeof(command) || system(command);
 	/* Whatever came of it, nothing is left there. */
 	count_read_all(folder, counts);
-	rmdir(folder);
+	folder_clear(folder);
 	if (failed) {
 		fprintf(stderr, "bench: failed: %s\n", command);
 		exit(1);

@@ -16,8 +16,7 @@ enum { RIG_SETTLE = 3 * 64, RIG_INDIRECT = 128 };
 
 int rig_open(struct rig *rig, const char *where)
 {
-	snprintf(rig->dir, sizeof(rig->dir), "%s/vu-device-XXXXXX", where);
-	if (!mkdtemp(rig->dir))
+	if (folder_new(rig->dir, where, "vu-device"))
 		return -1;
 	snprintf(rig->socket, sizeof(rig->socket), "%s/sock", rig->dir);
 	snprintf(rig->control, sizeof(rig->control), "%s/control", rig->dir);
@@ -44,8 +43,6 @@ static void rig_lines_close(struct rig_lines *lines)
 
 int rig_close(struct rig *rig)
 {
-	int ret;
-
 	rig_lines_close(&rig->answers);
 	rig_lines_close(&rig->events);
 	peer_free(rig->peer);
@@ -60,10 +57,7 @@ int rig_close(struct rig *rig)
 		spawn_free(&rig->program);
 	for (uint32_t i = 0; i < rig->n_files; i++)
 		unlink(rig->files[i]);
-	ret = rmdir(rig->dir);
-	if (ret)
-		print_error("%s: %s\n", rig->dir, strerror(errno));
-	return ret;
+	return folder_remove(rig->dir);
 }
 
 int rig_teardown(void **state)

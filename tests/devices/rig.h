@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "frontend/peer.h"
+#include "kit/folder.h"
 #include "kit/test.h"
 #include "run/spawn.h"
 
@@ -44,7 +45,7 @@ struct rig_lines {
 };
 
 struct rig {
-	char dir[32];
+	char dir[FOLDER_PATH];
 	char socket[RIG_PATH];
 	char control[RIG_PATH];		     /* for --control */
 	char files[RIG_MAX_FILES][RIG_PATH]; /* of rig_file(), removed at the end */

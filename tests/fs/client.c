@@ -3,7 +3,6 @@
 #include "client.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,32 +31,14 @@ int client_setup(void **state)
 	return 0;
 }
 
-static int client_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)ftw;
-	/* What a hostile guest made may have no rights at all: the next pass gets in. */
-	if (type == FTW_DNR)
-		return chmod(path, 0700);
-	remove(path);
-	return 0;
-}
-
-void client_close(struct client *c)
-{
-	chmod(c->share, 0755);
-	for (int passes = 0; passes < 4 && !access(c->share, F_OK); passes++)
-		nftw(c->share, client_remove, 16, FTW_DEPTH | FTW_PHYS);
-	/* From its sandbox the program cannot remove the socket's file. */
-	unlink(c->rig.socket);
-}
-
 int client_teardown(void **state)
 {
 	struct client *c = *state;
 	int ret;
 
-	client_close(c);
+	folder_clear(c->share);
+	/* From its sandbox the program cannot remove the socket's file. */
+	unlink(c->rig.socket);
 	if (c->log > 0)
 		close(c->log);
 	ret = rig_close(&c->rig);

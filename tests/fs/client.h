@@ -50,9 +50,8 @@ struct client {
 
 int client_setup(void **state);
 int client_teardown(void **state);
-/* The same, without cmocka: for programs. */
+/* client_setup() of one that is part of another struct (zeroed), and begins it. */
 void client_open(struct client *c, const char *where);
-void client_close(struct client *c);
 
 /* Spawn with --shared-dir and args, connect with so many request queues. */
 void client_spawn(struct client *c, const char *const *args);

@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 
 #include "fs.h"
 #include "fuzz.h"
+#include "kit/folder.h"
 
 enum { MAX_SEGS = 8, MAX_BYTES = 512, KNOWN = 8, STEPS = 64, FILE_BYTES = 1 << 20 };
 enum { MAX_ROOM = 4096 };
@@ -29,7 +29,7 @@ struct share {
 	struct fs_scratch *scratch;
 	uint64_t nodes[KNOWN], handles[KNOWN];
 	uint32_t n_nodes, n_handles;
-	char folder[32];
+	char folder[FOLDER_PATH + 8];
 	int fds; /* that were open before */
 };
 
@@ -235,12 +235,23 @@ static void make_dir(const char *folder, const char *name)
 	require(!mkdir(path, 0755));
 }
 
+/* Of this process's inputs.  A violation ends the process: somebody else has to remove it then. */
+static const char *own_folder(void)
+{
+	static char folder[FOLDER_PATH];
+
+	if (!*folder)
+		require(!folder_new(folder, "/dev/shm", "vu-fuzz-fs") && !folder_guard(folder));
+	return folder;
+}
+
 static void share_begin(struct share *s, uint8_t options)
 {
 	static struct vu_device *dev; /* for its log: it says nothing */
 	const struct vu_ops ops = {.size = sizeof(ops)};
 	const struct vu_device_info info = {
 		.size = sizeof(info), .device_id = 26, .n_queues = 1, .log_level = VU_LOG_ERROR};
+	const char *own = own_folder();
 	char path[64];
 
 	require(dev || !vu_device_new(&info, &ops, NULL, &dev));
@@ -256,8 +267,8 @@ static void share_begin(struct share *s, uint8_t options)
 					   .cache = options >> 6,
 					   .inside = "/proc/self/fd/"};
 	s->settings.xattr |= s->settings.posix_acl;
-	snprintf(s->folder, sizeof(s->folder), "/dev/shm/vu-fuzz-fs-XXXXXX");
-	require(mkdtemp(s->folder));
+	make_dir(own, "input");
+	snprintf(s->folder, sizeof(s->folder), "%s/input", own);
 	make_file(s->folder, "outside");
 	make_dir(s->folder, "s");
 	make_file(s->folder, "s/f");
@@ -276,16 +287,6 @@ static void share_begin(struct share *s, uint8_t options)
 		!vu_group_add_timer(s->queue.group, fs_locks_retry, &s->queue, &s->queue.retry));
 	snprintf(path, sizeof(path), "%s/s", s->folder);
 	require(!fs_nodes_init(&s->fs, path));
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)ftw;
-	if (type == FTW_DNR)
-		return chmod(path, 0700);
-	remove(path);
-	return 0;
 }
 
 /* Beside the share nothing was read away, written, made or removed. */
@@ -317,9 +318,7 @@ static void share_end(struct share *s)
 	free(s->scratch);
 	require(count_fds() == s->fds);
 	share_check_outside(s);
-	for (int passes = 0; passes < 4 && !access(s->folder, F_OK); passes++)
-		nftw(s->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	require(access(s->folder, F_OK) < 0);
+	require(!folder_clear(s->folder));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -223,9 +223,8 @@ static int target_make_disk(const struct target *t)
 int target_start(struct target *t, char *const *argv)
 {
 	memset(t, 0, sizeof(*t));
-	snprintf(t->folder, sizeof(t->folder), "/tmp/vu-sessions.XXXXXX");
 	t->log_fd = memfd_create("log", MFD_CLOEXEC);
-	if (!mkdtemp(t->folder) || t->log_fd < 0)
+	if (folder_new(t->folder, "/tmp", "vu-sessions") || t->log_fd < 0)
 		return target_fail(t, "no folder: %s", strerror(errno));
 	snprintf(t->socket, sizeof(t->socket), "%s/socket", t->folder);
 	snprintf(t->disk, sizeof(t->disk), "%s/disk", t->folder);
@@ -274,7 +273,7 @@ int target_stop(struct target *t)
 	unlink(t->socket);
 	unlink(t->disk);
 	rmdir(t->share);
-	rmdir(t->folder);
+	folder_remove(t->folder);
 	return t->fault[0] ? -1 : 0;
 }
 

@@ -9,9 +9,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "kit/folder.h"
+
 struct target {
 	pid_t pid;
-	char folder[64]; /* its socket's; removed at the end */
+	char folder[FOLDER_PATH]; /* its socket's; removed at the end */
 	char socket[96], disk[96], share[96];
 	int log_fd;	   /* what it says, a memfd */
 	uint32_t queues;   /* that it has */
