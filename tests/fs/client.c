@@ -46,6 +46,14 @@ int client_teardown(void **state)
 	return ret;
 }
 
+void client_need_root(const char *why)
+{
+	if (!geteuid())
+		return;
+	print_message("skipped: %s\n", why);
+	skip();
+}
+
 void client_spawn(struct client *c, const char *const *args)
 {
 	const char *all[RIG_MAX_ARGS + 1] = {"--shared-dir", c->share};

@@ -11,14 +11,6 @@
 
 enum { HEAD = 16384, SIZE_OF_FILE = 32, MOST_FILES = 1 << 20, SIZE_OF_NODE = 128 };
 
-static void need_root(void)
-{
-	if (!geteuid())
-		return;
-	print_message("skipped: file handles are for root\n");
-	skip();
-}
-
 struct known {
 	uint64_t dir, file, gone, fh, fh_gone, dh;
 };
@@ -75,6 +67,19 @@ static void begin(struct client *c, const char *const *args, struct known *k)
 	make_known(c, k);
 }
 
+/* The same with a state file, in args from now on. */
+static struct client *begin_kept(void **state, const char *args[3], struct known *k)
+{
+	struct client *c = *state;
+
+	args[0] = "--state-file";
+	args[1] = rig_file(&c->rig, "kept", NULL);
+	args[2] = NULL;
+	client_need_root("file handles are for root");
+	begin(c, args, k);
+	return c;
+}
+
 static void inodes_and_files_are_found_again(void **state)
 {
 	static const char *const sandboxes[] = {"auto", "namespace", "chroot", "none"};
@@ -82,7 +87,7 @@ static void inodes_and_files_are_found_again(void **state)
 	const char *args[] = {"--sandbox", NULL, "--state-file", NULL, NULL};
 	struct known k;
 
-	need_root();
+	client_need_root("file handles are for root");
 	args[3] = rig_file(&c->rig, "kept", NULL);
 	for (size_t i = 0; i < sizeof(sandboxes) / sizeof(sandboxes[0]); i++) {
 		args[1] = sandboxes[i];
@@ -107,7 +112,7 @@ static void a_file_that_was_handed_over_serves_as_well(void **state)
 	struct known k;
 	int fd = memfd_create("state", 0);
 
-	need_root();
+	client_need_root("file handles are for root");
 	assert_true(fd >= 0);
 	snprintf(number, sizeof(number), "%d", fd);
 	begin(c, args, &k);
@@ -119,13 +124,10 @@ static void a_file_that_was_handed_over_serves_as_well(void **state)
 
 static void references_are_counted_on(void **state)
 {
-	struct client *c = *state;
-	const char *args[] = {"--state-file", NULL, NULL};
+	const char *args[3];
 	struct known k;
+	struct client *c = begin_kept(state, args, &k);
 
-	need_root();
-	args[1] = rig_file(&c->rig, "kept", NULL);
-	begin(c, args, &k);
 	for (int i = 0; i < 3; i++)
 		client_walk(c, "gone");
 	restart(c, args, SIGKILL);
@@ -146,14 +148,11 @@ static void references_are_counted_on(void **state)
 
 static void a_file_that_is_lost_fails_alone(void **state)
 {
-	struct client *c = *state;
-	const char *args[] = {"--state-file", NULL, NULL};
+	const char *args[3];
 	struct known k;
+	struct client *c = begin_kept(state, args, &k);
 	char data[8];
 
-	need_root();
-	args[1] = rig_file(&c->rig, "kept", NULL);
-	begin(c, args, &k);
 	client_kill(c);
 	assert_int_equal(unlink(client_path(c, "gone")), 0);
 	client_spawn(c, args);
@@ -166,13 +165,10 @@ static void a_file_that_is_lost_fails_alone(void **state)
 
 static void a_new_mount_knows_nothing_of_before(void **state)
 {
-	struct client *c = *state;
-	const char *args[] = {"--state-file", NULL, NULL};
+	const char *args[3];
 	struct known k;
+	struct client *c = begin_kept(state, args, &k);
 
-	need_root();
-	args[1] = rig_file(&c->rig, "kept", NULL);
-	begin(c, args, &k);
 	assert_int_equal(client_init(c, CLIENT_ALL_FLAGS), sizeof(c->init));
 	restart(c, args, SIGKILL);
 	assert_int_equal(client_getattr(c, k.file, NULL), -ESTALE);
@@ -188,7 +184,7 @@ static void what_a_migration_brought_survives_a_kill(void **state)
 	void *bytes;
 	size_t len;
 
-	need_root();
+	client_need_root("file handles are for root");
 	args[1] = rig_file(&c->rig, "kept", NULL);
 	begin(c, NULL, &k);
 	client_save(c, &bytes, &len);

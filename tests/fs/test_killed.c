@@ -375,10 +375,7 @@ static void a_guest_works_on_while_vu_fs_is_killed(void **state)
 	struct client *c = *state;
 	const char *args[] = {"--num-request-queues", "3", "--state-file", NULL, NULL};
 
-	if (geteuid()) {
-		print_message("skipped: file handles are for root\n");
-		skip();
-	}
+	client_need_root("file handles are for root");
 	args[3] = rig_file(&c->rig, "kept", NULL);
 	run_load(c, args);
 }
@@ -389,10 +386,7 @@ static void the_same_with_a_pool_of_threads(void **state)
 	const char *args[] = {
 		"--num-request-queues", "3", "--thread-pool-size", "2", "--state-file", NULL, NULL};
 
-	if (geteuid()) {
-		print_message("skipped: file handles are for root\n");
-		skip();
-	}
+	client_need_root("file handles are for root");
 	args[5] = rig_file(&c->rig, "kept", NULL);
 	run_load(c, args);
 }

@@ -55,14 +55,6 @@ static void an_option_adds_its_flags_and_no_others(void **state)
 
 /* --- users --- */
 
-static void need_root(void)
-{
-	if (!geteuid())
-		return;
-	print_message("skipped: only root may act for others\n");
-	skip();
-}
-
 /* With the one group that lets the user into the directory; the name has 7 bytes. */
 static int mkdir_with_group(struct client *c, uint64_t dir, const char *name, uint32_t gid)
 {
@@ -87,7 +79,7 @@ static void a_group_that_the_driver_names_lets_its_user_in(void **state)
 	struct client *c = *state;
 	uint64_t dir;
 
-	need_root();
+	client_need_root("only root may act for others");
 	client_make_dir(c, "dir");
 	assert_int_equal(chown(client_path(c, "dir"), 0, 1000), 0);
 	assert_int_equal(chmod(client_path(c, "dir"), 0770), 0);
@@ -110,7 +102,7 @@ static void a_driver_that_names_no_group_has_checked_with_all_of_the_users(void 
 	struct fuse_entry_out entry;
 	uint64_t dir;
 
-	need_root();
+	client_need_root("only root may act for others");
 	client_make_dir(c, "dir");
 	assert_int_equal(chmod(client_path(c, "dir"), 0770), 0);
 	client_spawn(c, NULL);
@@ -161,7 +153,7 @@ static void set_user_id_bits_go_where_the_driver_says_so(void **state)
 	struct fuse_open_out opened;
 	uint64_t fh;
 
-	need_root();
+	client_need_root("only root may act for others");
 	client_start(c, args);
 	assert_int_equal(client_create(c, ROOT, "file", O_RDWR, 0755, &entry, &fh), 0);
 	give_bits(c, entry.nodeid);

@@ -90,10 +90,7 @@ static void by_default_it_has_namespaces_with_the_share_as_root(void **state)
 	char ours[256], its[256], path[64];
 	struct stat root, share;
 
-	if (geteuid()) {
-		print_message("skipped: without root it may be Landlock\n");
-		skip();
-	}
+	client_need_root("without root it may be Landlock");
 	start(c, "--sandbox=auto");
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		assert_string_not_equal(link_of(c->rig.program.pid, own[i], its),
@@ -111,10 +108,7 @@ static void in_a_chroot_the_share_is_the_root(void **state)
 	char path[64];
 	struct stat root, share;
 
-	if (geteuid()) {
-		print_message("skipped: chroot is for root\n");
-		skip();
-	}
+	client_need_root("chroot is for root");
 	start(c, "--sandbox=chroot");
 	snprintf(path, sizeof(path), "/proc/%d/root", (int)c->rig.program.pid);
 	assert_int_equal(stat(path, &root), 0);

@@ -175,10 +175,7 @@ static void a_file_that_was_renamed_on_the_way_is_found(void **state)
 	size_t len;
 	char data[8];
 
-	if (geteuid()) {
-		print_message("skipped: file handles are for root\n");
-		skip();
-	}
+	client_need_root("file handles are for root");
 	client_make_file(c, "file", "hello");
 	client_start(c, NULL);
 	node = client_walk(c, "file");
