@@ -17,7 +17,7 @@
  *   fs_dir.c      directories           fs_xattr.c  extended attributes
  *   fs_lock.c     POSIX and BSD locks   fs_creds.c  acting as the guest's user
  *   fs_state.c    the state that a migration takes along
- *   fs_kept.c     what outlives the process
+ *   fs_kept.c     what outlives the process  fs_kept_restore.c  and is found again
  *   fs_again.c    requests that come again, and must not be run twice
  *
  * Each request queue has a thread, and there may be a pool of more.  Handlers run on any of them,

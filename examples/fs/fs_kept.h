@@ -19,6 +19,8 @@ int fs_kept_open(struct fs *fs, uint32_t index);
 void fs_kept_close(struct fs *fs);
 /* Find again what a predecessor knew.  Once the root is there, before requests are served. */
 int fs_kept_restore(struct fs *fs);
+/* All of before is there: what is new from now on has numbers of this generation or later ones. */
+void fs_kept_restored(struct fs *fs, uint32_t first_gen);
 
 /*
  * The rest does nothing without a file.  Any thread.
@@ -27,7 +29,7 @@ int fs_kept_restore(struct fs *fs);
 /* It is known from now on, with so many references; it is pinned. */
 void fs_kept_node(struct fs *fs, struct fs_node *node, uint64_t refs);
 void fs_kept_refs(struct fs *fs, const struct fs_node *node, uint64_t more);
-/* It is not any more, and will have the next generation; as long as its place is not free. */
+/* It is not any more; as long as its place is not free. */
 void fs_kept_node_end(struct fs *fs, const struct fs_node *node);
 void fs_kept_file(struct fs *fs, const struct fs_file *file);
 void fs_kept_file_end(struct fs *fs, const struct fs_file *file);

@@ -240,8 +240,7 @@ int fs_state_load(struct fs *fs, struct vu_state *state)
 		fs_files_close_all(fs);
 		fs_nodes_forget_all(fs);
 	}
-	slots_restored(&fs->nodes, l.last_gen + 1);
-	slots_restored(&fs->files, l.last_gen + 1);
+	fs_kept_restored(fs, l.last_gen + 1);
 	if (!ret)
 		fs_kept_flags(fs, flags);
 	load_report(&l, ret);

@@ -163,6 +163,29 @@ static void a_file_that_is_lost_fails_alone(void **state)
 	client_stop(c);
 }
 
+/* Not even after two crashes, of which the first took the only file of that generation. */
+static void a_number_never_names_another_file(void **state)
+{
+	const char *args[3];
+	struct known k;
+	struct client *c = begin_kept(state, args, &k);
+	uint64_t fh, fh_new;
+	char data[8];
+
+	assert_int_equal(client_release(c, k.gone, k.fh_gone), 0);
+	assert_int_equal(client_open_file(c, k.gone, O_RDONLY, &fh), 0);
+	assert_int_not_equal(fh, k.fh_gone);
+	client_kill(c);
+	assert_int_equal(unlink(client_path(c, "gone")), 0);
+	client_spawn(c, args);
+	client_reconnect(c);
+	restart(c, args, SIGKILL);
+	assert_int_equal(client_open_file(c, k.file, O_RDONLY, &fh_new), 0);
+	assert_int_not_equal(fh_new, fh);
+	assert_int_equal(client_read(c, k.gone, fh, 0, data, sizeof(data)), -EBADF);
+	client_stop(c);
+}
+
 static void a_new_mount_knows_nothing_of_before(void **state)
 {
 	const char *args[3];
@@ -299,6 +322,7 @@ int main(void)
 		CLIENT_TEST(a_file_that_was_handed_over_serves_as_well),
 		CLIENT_TEST(references_are_counted_on),
 		CLIENT_TEST(a_file_that_is_lost_fails_alone),
+		CLIENT_TEST(a_number_never_names_another_file),
 		CLIENT_TEST(a_new_mount_knows_nothing_of_before),
 		CLIENT_TEST(what_a_migration_brought_survives_a_kill),
 		CLIENT_TEST(two_programs_do_not_share_one),
