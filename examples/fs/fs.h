@@ -9,7 +9,7 @@
  *   fs_pool.c     threads for what waits for the host's disks
  *   fs_init.c     INIT and DESTROY: what the two sides agree on
  *   fs_slots.c    numbers that the guest knows things by
- *   fs_node.c     inodes: found by what they are
+ *   fs_node.c     inodes                fs_node_hash.c  found by what they are
  *   fs_node_fd.c  their descriptors, opened on demand
  *   fs_lookup.c   LOOKUP, FORGET, and the entry that other replies have, too
  *   fs_attr.c     attributes            fs_names.c  making, linking, renaming, removing
@@ -17,7 +17,7 @@
  *   fs_dir.c      directories           fs_xattr.c  extended attributes
  *   fs_lock.c     POSIX and BSD locks   fs_creds.c  acting as the guest's user
  *   fs_state.c    the state that a migration takes along
- *   fs_kept.c     what outlives the process  fs_kept_restore.c  and is found again
+ *   fs_kept.c     what outlives us      fs_kept_restore.c  and is found again
  *   fs_again.c    requests that come again, and must not be run twice
  *
  * Each request queue has a thread, and there may be a pool of more.  Handlers run on any of them,

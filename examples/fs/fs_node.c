@@ -13,83 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FIRST_BUCKETS = 64 };
-
-/* --- the hash --- */
-
-static uint64_t fs_hash(uint64_t dev, uint64_t ino)
-{
-	return (ino ^ dev << 40) * UINT64_C(0x9e3779b97f4a7c15);
-}
-
-static struct fs_shard *fs_shard_of(struct fs *fs, uint64_t hash)
-{
-	return &fs->shards[hash >> 58];
-}
-
-static struct fs_node **fs_bucket(const struct fs_shard *shard, uint64_t hash)
-{
-	return &shard->buckets[(hash >> 20) & (shard->n_buckets - 1)];
-}
-
-static void fs_shard_grow(struct fs_shard *shard)
-{
-	uint32_t n = shard->n_buckets ? shard->n_buckets * 2 : FIRST_BUCKETS;
-	struct fs_shard larger = {.buckets = calloc(n, sizeof(*larger.buckets)), .n_buckets = n};
-
-	if (!larger.buckets)
-		return; /* longer chains, then */
-	for (uint32_t i = 0; i < shard->n_buckets; i++)
-		for (struct fs_node *node = shard->buckets[i], *next; node; node = next) {
-			struct fs_node **to = fs_bucket(&larger, fs_hash(node->dev, node->ino));
-
-			next = node->next;
-			node->next = *to;
-			*to = node;
-		}
-	free(shard->buckets);
-	shard->buckets = larger.buckets;
-	shard->n_buckets = n;
-}
-
-static void fs_unhash(struct fs_shard *shard, struct fs_node *node)
-{
-	struct fs_node **at = fs_bucket(shard, fs_hash(node->dev, node->ino));
-
-	if (!node->hashed)
-		return;
-	while (*at != node)
-		at = &(*at)->next;
-	*at = node->next;
-	node->hashed = false;
-	shard->n--;
-}
-
-static bool fs_is(const struct fs_node *node, const struct fs_node *key)
-{
-	return node->ino == key->ino && node->dev == key->dev && node->type == key->type &&
-	       node->born_sec == key->born_sec && node->born_nsec == key->born_nsec;
-}
-
-static struct fs_node *fs_find_hashed(struct fs_shard *shard, const struct fs_node *key)
-{
-	struct fs_node *node;
-
-	if (!shard->n_buckets)
-		return NULL;
-	node = *fs_bucket(shard, fs_hash(key->dev, key->ino));
-	while (node && !fs_is(node, key))
-		node = node->next;
-	return node;
-}
-
 /* --- references and pins --- */
 
 /* Nobody had it any more; somebody may have found it in the hash since. */
-static void fs_node_end(struct fs *fs, struct fs_node *node, uint64_t id, uint64_t hash)
+static void fs_node_end(struct fs *fs, struct fs_node *node, uint64_t id, struct fs_shard *shard)
 {
-	struct fs_shard *shard = fs_shard_of(fs, hash);
-
 	pthread_mutex_lock(&shard->lock);
 	if (slots_id(&node->slot) != id || !slots_unused(&node->slot)) {
 		pthread_mutex_unlock(&shard->lock);
@@ -108,10 +36,11 @@ static void fs_node_end(struct fs *fs, struct fs_node *node, uint64_t id, uint64
 void fs_node_put(struct fs *fs, struct fs_node *node)
 {
 	/* What can be read only as long as it is pinned. */
-	uint64_t id = slots_id(&node->slot), hash = fs_hash(node->dev, node->ino);
+	struct fs_shard *shard = fs_shard_of(fs, node);
+	uint64_t id = slots_id(&node->slot);
 
 	if (slots_put(&node->slot))
-		fs_node_end(fs, node, id, hash);
+		fs_node_end(fs, node, id, shard);
 }
 
 struct fs_node *fs_node_get(struct fs *fs, uint64_t id)
@@ -178,7 +107,7 @@ void fs_node_key(const struct statx *stx, struct fs_node *key)
 /* Known already, and certainly the same file: its descriptor is open, or has just become so. */
 static struct fs_node *fs_find_known(struct fs *fs, const struct fs_node *key, uint64_t refs)
 {
-	struct fs_shard *shard = fs_shard_of(fs, fs_hash(key->dev, key->ino));
+	struct fs_shard *shard = fs_shard_of(fs, key);
 	struct fs_node *node;
 
 	pthread_mutex_lock(&shard->lock);
@@ -214,23 +143,6 @@ static void fs_node_begin(struct fs_node *node, const struct fs_node *key, int f
 	slots_publish(&node->slot, refs);
 }
 
-/* With the shard's lock; false: no memory. */
-static bool fs_hash_in(struct fs_shard *shard, struct fs_node *node)
-{
-	struct fs_node **bucket;
-
-	if (shard->n >= shard->n_buckets)
-		fs_shard_grow(shard);
-	if (!shard->n_buckets)
-		return false;
-	bucket = fs_bucket(shard, fs_hash(node->dev, node->ino));
-	node->next = *bucket;
-	*bucket = node;
-	node->hashed = true;
-	shard->n++;
-	return true;
-}
-
 static struct fs_node *fs_node_new(struct fs *fs, struct fs_shard *shard, const struct fs_node *key,
 				   int fd, uint64_t refs)
 {
@@ -252,7 +164,7 @@ static struct fs_node *fs_node_new(struct fs *fs, struct fs_shard *shard, const 
 /* The rest of restoring one, which has its number and its descriptor or handle. */
 static int fs_node_settle(struct fs *fs, struct fs_node *node, uint64_t refs)
 {
-	struct fs_shard *shard = fs_shard_of(fs, fs_hash(node->dev, node->ino));
+	struct fs_shard *shard = fs_shard_of(fs, node);
 	bool hashed;
 
 	pthread_mutex_lock(&shard->lock);
@@ -302,7 +214,7 @@ int fs_node_restore_handle(struct fs *fs, uint64_t id, uint64_t refs, const stru
 static int fs_find_opened(struct fs *fs, const struct fs_node *key, int fd, uint64_t refs,
 			  struct fs_node **node)
 {
-	struct fs_shard *shard = fs_shard_of(fs, fs_hash(key->dev, key->ino));
+	struct fs_shard *shard = fs_shard_of(fs, key);
 
 	pthread_mutex_lock(&shard->lock);
 	*node = fs_find_hashed(shard, key);
@@ -375,8 +287,7 @@ int fs_nodes_init(struct fs *fs, const char *dir)
 	struct statx stx;
 	int fd, ret;
 
-	for (uint32_t i = 0; i < FS_SHARDS; i++)
-		pthread_mutex_init(&fs->shards[i].lock, NULL);
+	fs_shards_init(fs);
 	ret = slots_init(&fs->nodes, sizeof(struct fs_node));
 	if (ret)
 		return ret;
@@ -408,9 +319,6 @@ void fs_nodes_fini(struct fs *fs)
 	}
 	if (fs->mount_fd >= 0)
 		close(fs->mount_fd);
-	for (uint32_t i = 0; i < FS_SHARDS; i++) {
-		free(fs->shards[i].buckets);
-		pthread_mutex_destroy(&fs->shards[i].lock);
-	}
+	fs_shards_fini(fs);
 	slots_fini(&fs->nodes);
 }

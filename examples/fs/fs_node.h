@@ -1,9 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Between fs_node.c, which knows inodes, and fs_node_fd.c, which opens and closes them. */
+/*
+ * Between fs_node.c, which knows inodes, fs_node_hash.c, which finds them, and fs_node_fd.c, which
+ * opens and closes them.
+ */
 #ifndef FS_NODE_H
 #define FS_NODE_H
 
 #include "fs.h"
+
+/* The hash, by dev, ino, type and birth of a key; with the lock of its shard, but for the first. */
+struct fs_shard *fs_shard_of(struct fs *fs, const struct fs_node *key);
+struct fs_node *fs_find_hashed(struct fs_shard *shard, const struct fs_node *key);
+/* False: no memory. */
+bool fs_hash_in(struct fs_shard *shard, struct fs_node *node);
+void fs_unhash(struct fs_shard *shard, struct fs_node *node);
+void fs_shards_init(struct fs *fs);
+void fs_shards_fini(struct fs *fs);
 
 /* Can files be opened by handle here?  Sets mount_fd. */
 void fs_probe_handles(struct fs *fs, int root_fd);
