@@ -78,16 +78,38 @@ uint64_t fs_file_new(struct fs *fs, uint64_t nodeid, int fd, int flags, bool is_
 	return 0;
 }
 
+/* What the options make of the flags that the guest opens a file with. */
+static int fs_open_flags(const struct fs *fs, uint32_t flags, int *open_flags)
+{
+	int wanted = (int)flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_NOFOLLOW | O_PATH);
+
+	if ((wanted & O_TMPFILE) == O_TMPFILE)
+		return -EINVAL;
+	if (fs->settings->read_only && ((wanted & O_ACCMODE) != O_RDONLY || wanted & O_TRUNC))
+		return -EROFS;
+	/* See fs_creating_flags(). */
+	if (atomic_load_explicit(&fs->flags, memory_order_relaxed) & FUSE_WRITEBACK_CACHE) {
+		if ((wanted & O_ACCMODE) == O_WRONLY)
+			wanted = (wanted & ~O_ACCMODE) | O_RDWR;
+		wanted &= ~O_APPEND;
+	}
+	if (!fs->settings->allow_direct_io)
+		wanted &= ~O_DIRECT;
+	if (!fs->settings->preserve_noatime)
+		wanted &= ~O_NOATIME;
+	*open_flags = wanted;
+	return 0;
+}
+
 int fs_file_restore(struct fs *fs, uint64_t fh, uint64_t nodeid, int flags, bool is_dir)
 {
 	struct fs_node *node = fs_node_get(fs, nodeid);
-	bool writes = (flags & O_ACCMODE) != O_RDONLY;
+	int access = flags & O_ACCMODE, fd = -ESTALE, ret;
 	struct fs_file *file;
-	int fd = -ESTALE, ret;
 
-	if (node && (node->type == S_IFDIR) == is_dir && !(is_dir && writes) &&
-	    !(writes && fs->settings->read_only) && (flags & O_ACCMODE) != O_ACCMODE)
-		fd = fs_node_open(fs, node, flags & FS_KEPT_FLAGS);
+	if (node && (node->type == S_IFDIR) == is_dir && !(is_dir && access != O_RDONLY) &&
+	    access != O_ACCMODE && !fs_open_flags(fs, (uint32_t)(flags & FS_KEPT_FLAGS), &flags))
+		fd = fs_node_open(fs, node, flags);
 	if (node)
 		fs_node_put(fs, node);
 	if (fd < 0)
@@ -126,28 +148,6 @@ void fs_files_close_all(struct fs *fs)
 }
 
 /* --- requests --- */
-
-static int fs_open_flags(const struct fs *fs, uint32_t flags, int *open_flags)
-{
-	int wanted = (int)flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_NOFOLLOW | O_PATH);
-
-	if ((wanted & O_TMPFILE) == O_TMPFILE)
-		return -EINVAL;
-	if (fs->settings->read_only && ((wanted & O_ACCMODE) != O_RDONLY || wanted & O_TRUNC))
-		return -EROFS;
-	/* See fs_creating_flags(). */
-	if (atomic_load_explicit(&fs->flags, memory_order_relaxed) & FUSE_WRITEBACK_CACHE) {
-		if ((wanted & O_ACCMODE) == O_WRONLY)
-			wanted = (wanted & ~O_ACCMODE) | O_RDWR;
-		wanted &= ~O_APPEND;
-	}
-	if (!fs->settings->allow_direct_io)
-		wanted &= ~O_DIRECT;
-	if (!fs->settings->preserve_noatime)
-		wanted &= ~O_NOATIME;
-	*open_flags = wanted;
-	return 0;
-}
 
 static int fs_reply_open(struct fs_call *c, int fd, int flags, bool is_dir)
 {

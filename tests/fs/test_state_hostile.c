@@ -293,6 +293,50 @@ static void a_state_that_cannot_be_is_refused_or_left_out_in_part(void **state)
 	client_stop(c);
 }
 
+/* How many of the program's descriptors were opened with this flag. */
+static int count_opened_with(const struct client *c, unsigned int flag)
+{
+	char path[64], line[64];
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++) {
+		unsigned int flags = 0;
+		FILE *info;
+
+		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)c->rig.program.pid, fd);
+		info = fopen(path, "re");
+		while (info && fgets(line, sizeof(line), info))
+			sscanf(line, "flags: %o", &flags);
+		if (info)
+			fclose(info);
+		n += (flags & flag) != 0;
+	}
+	return n;
+}
+
+static void a_file_of_a_state_is_opened_as_the_options_say(void **state)
+{
+	static const char *const allowed[] = {"--preserve-noatime", NULL};
+	struct client *c = *state;
+	char data[8];
+
+	make_share(c);
+	for (int i = 0; i < 2; i++) {
+		struct state_bytes s;
+
+		client_spawn(c, i ? allowed : NULL);
+		begin_good(c, &s);
+		state_record(&s, STATE_FILES);
+		state_add_file(&s, 9, 5, O_RDONLY | O_NOATIME, 0);
+		state_end(&s);
+		assert_int_equal(client_connect_with(c, s.data, s.len), 0);
+		state_free(&s);
+		assert_int_equal(client_read(c, 5, 9, 0, data, sizeof(data)), 5);
+		assert_int_equal(count_opened_with(c, O_NOATIME), i);
+		client_stop(c);
+	}
+}
+
 static void a_file_of_a_state_is_what_its_flags_allow(void **state)
 {
 	struct client *c = *state;
@@ -375,6 +419,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CLIENT_TEST(a_state_that_cannot_be_is_refused_or_left_out_in_part),
+		CLIENT_TEST(a_file_of_a_state_is_opened_as_the_options_say),
 		CLIENT_TEST(a_file_of_a_state_is_what_its_flags_allow),
 		CLIENT_TEST(a_read_only_share_takes_over_no_file_that_is_written),
 		CLIENT_TEST(a_state_that_was_damaged_does_no_harm),
