@@ -27,7 +27,7 @@ static ssize_t fs_read_at_once(struct fs_call *c, const struct fs_file *file, in
 	ssize_t got;
 
 	/* Past the page cache there is nothing but the disk. */
-	if (c->fs->settings->allow_direct_io && fcntl(file->fd, F_GETFL) & O_DIRECT)
+	if (file->flags & O_DIRECT)
 		return FS_ELSEWHERE;
 	got = preadv2(file->fd, c->scratch->iov, n, (off_t)in->offset, RWF_NOWAIT);
 	if (got < 0)
