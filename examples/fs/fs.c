@@ -19,6 +19,7 @@
 #include "../common/sandbox.h"
 #include "fs_kept.h"
 #include "fs_pool.h"
+#include "fs_state.h"
 
 enum { FS_ID = 26, SPARE_FILES = 64 };
 
@@ -330,7 +331,7 @@ static void destroy(void *state)
 		free(fs->queues[i].scratch);
 	}
 	free(fs->queues);
-	/* First: what the guest knows is known to the next vu-fs. */
+	/* Before these: what the guest knows is known to the next vu-fs. */
 	fs_kept_close(fs);
 	fs_files_fini(fs);
 	fs_nodes_fini(fs);

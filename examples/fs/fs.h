@@ -37,13 +37,12 @@
 #include <sys/stat.h>
 
 #include "fs_fuse.h"
+#include "fs_options.h"
 #include "fs_slots.h"
 
 enum {
 	FS_BATCH = 32,
 	FS_MAX_SEGS = 1024,
-	FS_MAX_QUEUES = 128, /* of requests */
-	FS_MAX_POOL = 256,
 	FS_IN_MAX = (128 << 10),       /* bytes of a request beside a WRITE's data */
 	FS_OUT_MAX = (128 << 10) + 64, /* bytes of a reply beside a READ's data */
 	FS_MAX_WRITE = 1 << 20,
@@ -51,47 +50,6 @@ enum {
 	/* A handler's results: */
 	FS_LATER = 1 << 30,	     /* it replies by itself, later */
 	FS_ELSEWHERE = FS_LATER + 1, /* it would have to wait: for the pool */
-	FS_TAG_LEN = 36,
-};
-
-enum fs_cache { FS_CACHE_AUTO, FS_CACHE_ALWAYS, FS_CACHE_NEVER, FS_CACHE_METADATA };
-enum fs_handles { FS_HANDLES_PREFER, FS_HANDLES_MANDATORY, FS_HANDLES_NEVER };
-
-/* An option that was a word of -o. */
-struct fs_word {
-	struct fs_word *next;
-	char text[];
-};
-
-struct fs_settings {
-	const char *shared_dir;
-	const char *tag;
-	uint64_t n_queues;
-	uint64_t queue_size;
-	const char *state_file;
-	uint64_t state_fd;	  /* 0: none */
-	uint64_t max_open_inodes; /* 0: half of what the process may have */
-	uint64_t pool_size;
-	uint32_t cache;	  /* enum fs_cache */
-	uint32_t handles; /* enum fs_handles */
-	uint32_t sandbox; /* enum sandbox_kind */
-	int read_only;
-	int xattr;
-	int posix_acl;
-	int writeback;
-	int allow_mmap;
-	int announce_submounts;
-	int killpriv_v2, no_killpriv_v2;
-	int no_readdirplus;
-	int preserve_noatime;
-	int allow_direct_io;
-	int posix_lock, flock;
-	struct fs_word *words;
-	bool connects;	    /* --connect: sockets are made later, too */
-	bool entered;	    /* the process is in its sandbox, and there is */
-	int proc_fd;	    /* /proc/self/fd, */
-	const char *inside; /* and the directory */
-	bool inside_proc;   /* the working directory is proc_fd: there is no /proc any more */
 };
 
 struct fs;
@@ -238,8 +196,8 @@ enum fs_row_flags {
 	FS_EARLY = 256, /* also before INIT */
 	FS_DOTS = 512,	/* "." and ".." are allowed */
 	FS_DIR = 1024,	/* the inode must be a directory */
-	FS_ONCE = 4096, /* not to be run twice: fs_again.c */
 	FS_SLOW = 2048, /* may wait for the host's disks: for the pool, if there is one */
+	FS_ONCE = 4096, /* not to be run twice: fs_again.c; never FS_SLOW, too */
 };
 
 struct fs_row {
@@ -251,11 +209,6 @@ struct fs_row {
 
 /* NULL: not known. */
 const struct fs_row *fs_row(uint32_t opcode);
-extern const struct vu_option fs_options[];
-extern const struct fs_settings fs_defaults;
-/* Expand virtiofsd's -o a,b=c into options; a new argv, or NULL after a message. */
-char **fs_options_expand(int *argc, char **argv, struct fs_settings *settings);
-void fs_options_free(struct fs_settings *settings);
 
 /* fs_call.c */
 void fs_call_run(struct fs_queue *q, struct fs_scratch *scratch, struct vu_req *req);
@@ -306,14 +259,6 @@ void fs_dir_free(struct fs_dir *dir);
 
 /* fs_init.c: every flag that INIT may agree on. */
 uint64_t fs_known_flags(void);
-
-/* fs_state.c.  Device thread. */
-int fs_state_init(struct fs *fs);
-/* -EBUSY: what the one before began has not ended. */
-int fs_state_session_begin(struct fs *fs);
-void fs_state_cancel(struct fs *fs);
-/* Waits for a thread that ends, or was cancelled. */
-void fs_state_end(struct fs *fs);
 
 /* fs_lookup.c: an entry for the guest. */
 void fs_fill_entry(struct fs_call *c, const struct fs_node *node, const struct statx *stx,

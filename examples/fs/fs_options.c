@@ -123,6 +123,12 @@ static const struct {
 	{"no_allow_direct_io", ""},
 };
 
+/* An option that was a word. */
+struct fs_word {
+	struct fs_word *next;
+	char text[];
+};
+
 /* The argument for one word, in a list of what is to be freed; NULL after a message. */
 static char *fs_option_of(const char *word, size_t len, struct fs_settings *settings)
 {
@@ -191,7 +197,12 @@ char **fs_options_expand(int *argc, char **argv, struct fs_settings *settings)
 		if (!list)
 			out[n++] = argv[i];
 		else if ((n = fs_expand_words(list, out, n, settings)) < 0)
-			return NULL;
+			break;
+	}
+	if (n < 0) {
+		free(out);
+		fs_options_free(settings);
+		return NULL;
 	}
 	*argc = n;
 	return out;

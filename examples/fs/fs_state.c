@@ -7,7 +7,6 @@
 #include "fs_state.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 /* The state of a few million files; a guest that has more has to forget some. */
@@ -34,7 +33,6 @@ static int fs_start_move(struct fs *fs, int (*run)(struct fs *fs, struct vu_stat
 			 struct vu_state *state, struct vu_answer *answer)
 {
 	struct fs_mover *mover = &fs->mover;
-	sigset_t all, before;
 	int ret;
 
 	if (!fs->root || atomic_load(&mover->busy))
@@ -45,10 +43,7 @@ static int fs_start_move(struct fs *fs, int (*run)(struct fs *fs, struct vu_stat
 	mover->answer = answer;
 	atomic_store(&mover->cancelled, false);
 	atomic_store(&mover->busy, true);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	ret = pthread_create(&mover->thread, NULL, fs_move, fs);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	mover->started = !ret;
 	if (ret)
 		atomic_store(&mover->busy, false);

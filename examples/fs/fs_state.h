@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The state that a migration takes along (docs/devices/fs.md has the format), and the thread that
- * saves or loads it: there may be many files, and slow ones.
+ * saves or loads it: there may be many files, and slow ones.  Device thread, but for the halves.
  */
 #ifndef FS_STATE_H
 #define FS_STATE_H
@@ -29,6 +29,13 @@ struct fs_saved_file {
 	uint32_t open_flags; /* of open(2), as on x86-64 and arm64 */
 	uint32_t flags;
 };
+
+int fs_state_init(struct fs *fs);
+/* -EBUSY: what the one before began has not ended. */
+int fs_state_session_begin(struct fs *fs);
+void fs_state_cancel(struct fs *fs);
+/* Waits for a thread that ends, or was cancelled. */
+void fs_state_end(struct fs *fs);
 
 /* The two halves, on a thread of their own; 0 or -errno. */
 int fs_state_save(struct fs *fs, struct vu_state *state);
