@@ -15,11 +15,13 @@ import struct
 import threading
 import time
 
-(SET_FEATURES, SET_OWNER, SET_MEM_TABLE, SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE, GET_VRING_BASE,
- SET_VRING_KICK, SET_VRING_CALL, SET_VRING_ERR, GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, SET_VRING_ENABLE,
- GET_INFLIGHT_FD, SET_INFLIGHT_FD, ADD_MEM_REG, REM_MEM_REG) = (
-     2, 3, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 31, 32, 37, 38)
-REPLIED = {1, GET_VRING_BASE, GET_PROTOCOL_FEATURES, 17, 24, GET_INFLIGHT_FD, 36, 40}
+(GET_FEATURES, SET_FEATURES, SET_OWNER, SET_MEM_TABLE, SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE,
+ GET_VRING_BASE, SET_VRING_KICK, SET_VRING_CALL, SET_VRING_ERR, GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES,
+ GET_QUEUE_NUM, SET_VRING_ENABLE, GET_CONFIG, GET_INFLIGHT_FD, SET_INFLIGHT_FD, GET_MAX_MEM_SLOTS, ADD_MEM_REG,
+ REM_MEM_REG, GET_STATUS) = (
+     1, 2, 3, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 24, 31, 32, 36, 37, 38, 40)
+REPLIED = {GET_FEATURES, GET_VRING_BASE, GET_PROTOCOL_FEATURES, GET_QUEUE_NUM, GET_CONFIG, GET_INFLIGHT_FD,
+           GET_MAX_MEM_SLOTS, GET_STATUS}
 NEED_REPLY = 8
 OF_A_RING = (SET_VRING_NUM, SET_VRING_BASE, SET_VRING_ADDR, SET_VRING_ERR, SET_VRING_CALL, SET_VRING_KICK)
 # MQ, REPLY_ACK, RESET_DEVICE, CONFIGURE_MEM_SLOTS: what needs no channel of the back-end's.
@@ -29,6 +31,16 @@ INFLIGHT_SHMFD = 1 << 12
 
 class Gone(Exception):
     """The other side has closed the connection."""
+
+
+class Descriptor:
+    """Of a message; closed when nobody remembers that."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __del__(self):
+        os.close(self.number)
 
 
 class Keeper:
@@ -46,10 +58,13 @@ class Keeper:
         self._thread.start()
 
     def close(self):
+        """The thread ends by itself: whatever it waits for comes to an end."""
         self._ending = True
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join(20)
+        ends = [end for end in (self._listener, self._front, self._back) if end]
+        for end in ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
         for end in (self._listener, self._front, self._back):
             if end:
                 end.close()
@@ -157,7 +172,7 @@ def read(end, size):
         part, ancillary, _, _ = end.recvmsg(size - len(data), socket.CMSG_SPACE(8 * 4))
         for level, kind, more in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                fds += array.array("i", more[:len(more) // 4 * 4])
+                fds += map(Descriptor, array.array("i", more[:len(more) // 4 * 4]))
         if not part:
             raise Gone
         data += part
@@ -165,5 +180,6 @@ def read(end, size):
 
 
 def send(end, request, flags, payload, fds):
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    numbers = array.array("i", [fd.number for fd in fds])
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, numbers)] if fds else []
     end.sendmsg([struct.pack("=III", request, flags, len(payload)) + payload], rights)
