@@ -121,7 +121,6 @@ void client_reconnect(struct client *c)
 void client_connect_logged(struct client *c, uint32_t request_queues)
 {
 	client_configure(c, request_queues);
-	c->rig.config.timeout_ms = HANG_MS;
 	peer_free(c->rig.peer);
 	c->rig.peer = NULL;
 	if (c->log > 0)
@@ -144,7 +143,6 @@ int client_connect_with(struct client *c, const void *state, size_t len)
 	int ret;
 
 	client_configure(c, 1);
-	rig->config.timeout_ms = HANG_MS;
 	peer_free(rig->peer);
 	rig->peer = NULL;
 	assert_ok(peer_new(&rig->config, &rig->peer));
