@@ -12,14 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { VSOCK_ID = 19, RXQ = 0, TXQ, EVENTQ, N_QUEUES };
-enum { F_STREAM = 1, F_SEQPACKET = 2, F_NO_IMPLIED_STREAM = 4 };
+enum { RXQ = 0, TXQ, EVENTQ, N_QUEUES };
+/* virtio 1.3 §5.10.3; Debian 12's header has one of them */
+enum { F_STREAM = 1, F_SEQPACKET = 1 << VIRTIO_VSOCK_F_SEQPACKET, F_NO_IMPLIED_STREAM = 4 };
 enum { TX_BATCH = 32 };
-
-/* virtio 1.3 §5.10.4 */
-struct vsock_config {
-	uint64_t guest_cid;
-};
 
 /* --- queues --- */
 
@@ -84,13 +80,13 @@ void vsock_pump(struct vsock *v, const struct guest *current)
 /* §5.10.6.8: what this driver may have known of connections is no longer so. */
 static void vsock_tell_event(struct vsock_device *d)
 {
-	const uint32_t transport_reset = htole32(0);
+	const struct virtio_vsock_event event = {htole32(VIRTIO_VSOCK_EVENT_TRANSPORT_RESET)};
 	struct vu_req *req;
 
 	if (!d->guest.owes_event || vu_queue_next(d->events, &req) != 1)
 		return;
 	d->guest.owes_event = false;
-	vu_req_complete(req, vu_req_write(req, 0, &transport_reset, sizeof(transport_reset)));
+	vu_req_complete(req, vu_req_write(req, 0, &event, sizeof(event)));
 }
 
 static void queue_ready(struct vu_queue *queue, void *opaque)
@@ -174,7 +170,7 @@ static int vsock_set_cid(struct vsock_device *d, uint32_t index)
 	const struct vsock_settings *s = d->settings;
 	const struct vsock *v = &s->vsock;
 
-	d->guest.cid = index < s->n_cids ? s->cids[index] : VSOCK_CID_HOST + 1 + index;
+	d->guest.cid = index < s->n_cids ? s->cids[index] : VMADDR_CID_HOST + 1 + index;
 	for (uint32_t i = 0; i < v->n_guests; i++) {
 		if (v->guests[i]->cid != d->guest.cid)
 			continue;
@@ -196,10 +192,10 @@ static int vsock_make_device(struct vsock_device *d, struct vu_program *program)
 		.stopped = stopped,
 		.queue_ready = queue_ready,
 	};
-	const struct vsock_config config = {.guest_cid = htole64(d->guest.cid)};
+	const struct virtio_vsock_config config = {.guest_cid = htole64(d->guest.cid)};
 	const struct vu_device_info info = {
 		.size = sizeof(info),
-		.device_id = VSOCK_ID,
+		.device_id = VIRTIO_ID_VSOCK,
 		.n_queues = N_QUEUES,
 		.features = F_STREAM | F_SEQPACKET | F_NO_IMPLIED_STREAM,
 		.config = &config,

@@ -132,7 +132,7 @@ uint32_t conn_shut_due(const struct conn *c)
 	if (c->state != CONN_OPEN)
 		return 0;
 	/* Not before the last byte: it says that there are no more. */
-	return c->far->has_data(c) ? due & SHUT_NO_RECEIVE : due;
+	return c->far->has_data(c) ? due & VIRTIO_VSOCK_SHUTDOWN_RCV : due;
 }
 
 bool conn_has_something(const struct conn *c)
@@ -142,7 +142,8 @@ bool conn_has_something(const struct conn *c)
 	if (c->state != CONN_OPEN)
 		return false;
 	if (c->far->has_data(c))
-		return credit_room(&c->credit) || (c->far_shut & ~c->told_shut & SHUT_NO_RECEIVE);
+		return credit_room(&c->credit) ||
+		       (c->far_shut & ~c->told_shut & VIRTIO_VSOCK_SHUTDOWN_RCV);
 	return conn_shut_due(c) || c->reset_after_data;
 }
 

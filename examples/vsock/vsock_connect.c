@@ -144,7 +144,7 @@ static struct conn *socket_client(struct guest *g, int fd, uint16_t type)
 static void socket_ask(struct conn *c, uint32_t port)
 {
 	struct tuple tuple = {
-		.peer_cid = VSOCK_CID_HOST, .local_port = port, .type = c->tuple.type};
+		.peer_cid = VMADDR_CID_HOST, .local_port = port, .type = c->tuple.type};
 
 	tuple.peer_port = conn_new_port(c->guest, &tuple);
 	conn_name(c, &tuple);
@@ -163,7 +163,7 @@ void far_socket_accepted(struct guest *g, int fd, uint32_t port, uint16_t type)
 
 void far_socket_greeted(struct guest *g, int fd)
 {
-	struct conn *c = socket_client(g, fd, VSOCK_STREAM);
+	struct conn *c = socket_client(g, fd, VIRTIO_VSOCK_TYPE_STREAM);
 
 	if (!c)
 		return;

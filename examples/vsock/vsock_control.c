@@ -17,12 +17,12 @@ static int list(struct vu_script *script, uint32_t n, const char *const *words, 
 	(void)n;
 	(void)words;
 	for (const struct conn *c = d->guest.conns; c; c = c->next)
-		vu_script_answerf(script, "%u %llu:%u %s %s sent %u received %u held %u",
-				  c->tuple.local_port, (unsigned long long)c->tuple.peer_cid,
-				  c->tuple.peer_port,
-				  c->tuple.type == VSOCK_SEQPACKET ? "seqpacket" : "stream",
-				  state_names[c->state], c->credit.tx_cnt, c->credit.rx_cnt,
-				  c->in.len + c->out.len);
+		vu_script_answerf(
+			script, "%u %llu:%u %s %s sent %u received %u held %u", c->tuple.local_port,
+			(unsigned long long)c->tuple.peer_cid, c->tuple.peer_port,
+			c->tuple.type == VIRTIO_VSOCK_TYPE_SEQPACKET ? "seqpacket" : "stream",
+			state_names[c->state], c->credit.tx_cnt, c->credit.rx_cnt,
+			c->in.len + c->out.len);
 	return 0;
 }
 

@@ -13,7 +13,7 @@
 
 static bool is_sequence(const struct conn *c)
 {
-	return c->tuple.type == VSOCK_SEQPACKET;
+	return c->tuple.type == VIRTIO_VSOCK_TYPE_SEQPACKET;
 }
 
 /* The credit that a guest is told is its partner's. */
@@ -36,7 +36,8 @@ static int pair_take(struct conn *c, const struct vu_req *req, uint64_t offset, 
 		return c->reset_after_data ? 0 : -EPIPE;
 	ret = held_add(&to->in, req, offset, len, to->guest->buffer);
 	if (!ret && is_sequence(c))
-		ret = held_add_message(&to->in, len, flags & (SEQ_EOM | SEQ_EOR),
+		ret = held_add_message(&to->in, len,
+				       flags & (VIRTIO_VSOCK_SEQ_EOM | VIRTIO_VSOCK_SEQ_EOR),
 				       to->guest->buffer);
 	if (ret)
 		return ret;
@@ -49,7 +50,7 @@ static bool pair_has_data(const struct conn *c)
 {
 	const struct held_message *m = held_message(&c->in);
 
-	return c->in.len || (m && m->flags & SEQ_EOM);
+	return c->in.len || (m && m->flags & VIRTIO_VSOCK_SEQ_EOM);
 }
 
 static uint32_t least(uint64_t a, uint32_t b)
@@ -72,7 +73,7 @@ static int pair_fill(struct conn *c, struct vu_req *const *reqs, uint32_t n, uin
 		room -= len;
 		if (m) {
 			m->len -= len;
-			if (!m->len && m->flags & SEQ_EOM) {
+			if (!m->len && m->flags & VIRTIO_VSOCK_SEQ_EOM) {
 				flags[used] = m->flags;
 				held_drop_message(&c->in);
 			}
@@ -130,9 +131,9 @@ static void pair_learned(struct conn *c, uint16_t op)
 	tell_credit(c, other);
 	if (other->state != CONN_OPEN)
 		return;
-	if (op == OP_CREDIT_UPDATE)
+	if (op == VIRTIO_VSOCK_OP_CREDIT_UPDATE)
 		conn_owe(other, OWE_UPDATE);
-	else if (op == OP_CREDIT_REQUEST)
+	else if (op == VIRTIO_VSOCK_OP_CREDIT_REQUEST)
 		conn_owe(other, OWE_CREDIT_REQUEST);
 }
 
@@ -144,7 +145,7 @@ static void pair_tick(struct conn *c)
 int far_guest_connect(struct conn *c, struct guest *other, uint32_t port)
 {
 	struct tuple tuple = {
-		.peer_cid = other == c->guest ? VSOCK_CID_HOST : c->guest->cid,
+		.peer_cid = other == c->guest ? VMADDR_CID_HOST : c->guest->cid,
 		.peer_port = c->tuple.local_port,
 		.local_port = port,
 		.type = c->tuple.type,

@@ -24,7 +24,7 @@ enum {
 
 static bool is_sequence(const struct conn *c)
 {
-	return c->tuple.type == VSOCK_SEQPACKET;
+	return c->tuple.type == VIRTIO_VSOCK_TYPE_SEQPACKET;
 }
 
 static void socket_forward(struct conn *c, uint32_t len)
@@ -57,7 +57,7 @@ static void socket_deaf(struct conn *c)
 {
 	socket_forward(c, c->credit.rx_cnt - c->credit.fwd_cnt);
 	held_free(&c->out);
-	c->far_shut |= SHUT_NO_RECEIVE;
+	c->far_shut |= VIRTIO_VSOCK_SHUTDOWN_RCV;
 	conn_wake(c);
 }
 
@@ -71,7 +71,7 @@ static void socket_finish(struct conn *c)
 {
 	if (is_over(c))
 		conn_free(c);
-	else if (c->guest_shut & SHUT_NO_SEND && !c->out.len && !c->out.n_messages)
+	else if (c->guest_shut & VIRTIO_VSOCK_SHUTDOWN_SEND && !c->out.len && !c->out.n_messages)
 		shutdown(c->fd, SHUT_WR);
 }
 
@@ -99,9 +99,9 @@ static int socket_flush_messages(struct conn *c)
 	struct held_message *m;
 	struct iovec iov[2];
 
-	while (c->writable && (m = held_message(&c->out)) && m->flags & SEQ_EOM) {
+	while (c->writable && (m = held_message(&c->out)) && m->flags & VIRTIO_VSOCK_SEQ_EOM) {
 		int n = held_iov(&c->out, m->len, iov);
-		ssize_t put = socket_send(c, iov, n, m->flags & SEQ_EOR ? MSG_EOR : 0);
+		ssize_t put = socket_send(c, iov, n, m->flags & VIRTIO_VSOCK_SEQ_EOR ? MSG_EOR : 0);
 
 		if (put == -EAGAIN)
 			break;
@@ -155,15 +155,18 @@ static int socket_take_message(struct conn *c, const struct vu_req *req, uint64_
 	ssize_t put = -EAGAIN;
 	int ret;
 
-	if (!c->out.n_messages && flags & SEQ_EOM)
-		put = socket_send_now(c, req, offset, len, flags & SEQ_EOR ? MSG_EOR : 0);
+	if (!c->out.n_messages && flags & VIRTIO_VSOCK_SEQ_EOM)
+		put = socket_send_now(c, req, offset, len,
+				      flags & VIRTIO_VSOCK_SEQ_EOR ? MSG_EOR : 0);
 	if (put >= 0)
 		socket_forward(c, len);
 	if (put != -EAGAIN)
 		return put < 0 ? (int)put : 0;
 	ret = held_add(&c->out, req, offset, len, c->guest->buffer);
 	if (!ret)
-		ret = held_add_message(&c->out, len, flags & (SEQ_EOM | SEQ_EOR), c->guest->buffer);
+		ret = held_add_message(&c->out, len,
+				       flags & (VIRTIO_VSOCK_SEQ_EOM | VIRTIO_VSOCK_SEQ_EOR),
+				       c->guest->buffer);
 	return ret ? ret : socket_flush_messages(c);
 }
 
@@ -190,7 +193,7 @@ static int socket_take(struct conn *c, const struct vu_req *req, uint64_t offset
 
 	if (!credit_received(&c->credit, len))
 		return -ENOBUFS;
-	if (c->far_shut & SHUT_NO_RECEIVE) { /* it was told, or will be */
+	if (c->far_shut & VIRTIO_VSOCK_SHUTDOWN_RCV) { /* it was told, or will be */
 		socket_forward(c, len);
 		return 0;
 	}
@@ -211,15 +214,15 @@ static bool socket_has_data(const struct conn *c)
 {
 	if (c->in.len || c->in.n_messages)
 		return true;
-	return c->readable && c->fd >= 0 && !(c->far_shut & SHUT_NO_SEND) &&
-	       !(c->guest_shut & SHUT_NO_RECEIVE);
+	return c->readable && c->fd >= 0 && !(c->far_shut & VIRTIO_VSOCK_SHUTDOWN_SEND) &&
+	       !(c->guest_shut & VIRTIO_VSOCK_SHUTDOWN_RCV);
 }
 
 /* The end of what the host sends. */
 static void socket_ended(struct conn *c)
 {
 	c->readable = false;
-	c->far_shut |= c->hung_up ? SHUT_BOTH : SHUT_NO_SEND;
+	c->far_shut |= c->hung_up ? VSOCK_SHUTDOWN_BOTH : VIRTIO_VSOCK_SHUTDOWN_SEND;
 }
 
 /* Space for payload in up to n buffers, room bytes in all. */
@@ -310,7 +313,7 @@ static int socket_read_message(struct conn *c)
 	len = recvmsg(c->fd, &message, MSG_DONTWAIT);
 	if (len < 0)
 		ret = -errno;
-	flags = SEQ_EOM | (message.msg_flags & MSG_EOR ? SEQ_EOR : 0);
+	flags = VIRTIO_VSOCK_SEQ_EOM | (message.msg_flags & MSG_EOR ? VIRTIO_VSOCK_SEQ_EOR : 0);
 	if (!ret)
 		ret = held_add_bytes(&c->in, bytes, (uint32_t)len, c->guest->buffer);
 	if (!ret)
@@ -381,7 +384,7 @@ static void socket_accepted(struct conn *c)
 
 static void socket_guest_shut(struct conn *c)
 {
-	if (c->guest_shut == SHUT_BOTH) {
+	if (c->guest_shut == VSOCK_SHUTDOWN_BOTH) {
 		/* It waits for this, so that its ports can be used again (§5.10.6.6). */
 		if (c->out.len || c->out.n_messages)
 			socket_flush(c);
@@ -390,7 +393,7 @@ static void socket_guest_shut(struct conn *c)
 		conn_owe(c, OWE_RST);
 		return;
 	}
-	if (c->guest_shut & SHUT_NO_RECEIVE)
+	if (c->guest_shut & VIRTIO_VSOCK_SHUTDOWN_RCV)
 		shutdown(c->fd, SHUT_RD);
 	socket_finish(c);
 	conn_wake(c);
@@ -399,7 +402,7 @@ static void socket_guest_shut(struct conn *c)
 static bool socket_drop(struct conn *c, bool finish)
 {
 	if (finish && c->fd >= 0 && (c->out.len || c->out.n_messages) &&
-	    !(c->far_shut & SHUT_NO_RECEIVE))
+	    !(c->far_shut & VIRTIO_VSOCK_SHUTDOWN_RCV))
 		return true;
 	vu_source_remove(c->source);
 	if (c->fd >= 0)
@@ -427,8 +430,9 @@ static void socket_look(struct conn *c, uint32_t events)
 	c->ending |= gone || events & EPOLLRDHUP;
 	if (events & (EPOLLIN | EPOLLRDHUP) || gone)
 		c->readable = true;
-	if (gone && (c->far_shut & SHUT_NO_SEND || c->guest_shut & SHUT_NO_RECEIVE))
-		c->far_shut = SHUT_BOTH;
+	if (gone &&
+	    (c->far_shut & VIRTIO_VSOCK_SHUTDOWN_SEND || c->guest_shut & VIRTIO_VSOCK_SHUTDOWN_RCV))
+		c->far_shut = VSOCK_SHUTDOWN_BOTH;
 	if (events & EPOLLOUT || gone)
 		c->writable = true;
 	if ((events & EPOLLOUT || gone) && !socket_flush(c))

@@ -106,7 +106,7 @@ int held_add_message(struct held *h, uint32_t len, uint32_t flags, uint32_t limi
 
 	if (h->n_messages)
 		last = &h->messages[(h->first_message + h->n_messages - 1) & (h->max_messages - 1)];
-	if (last && !(last->flags & SEQ_EOM)) {
+	if (last && !(last->flags & VIRTIO_VSOCK_SEQ_EOM)) {
 		last->len += len;
 		last->flags |= flags;
 		return 0;

@@ -16,7 +16,7 @@
 
 struct held_message {
 	uint32_t len;
-	uint32_t flags; /* SEQ_EOM: it is whole */
+	uint32_t flags; /* VIRTIO_VSOCK_SEQ_EOM: it is whole */
 };
 
 struct held {

@@ -112,7 +112,8 @@ static int listener_of_rule(struct vsock_device *d, const struct rule *rule)
 	}
 	ret = listener_open(d, &rule->address, at, &l);
 	l->port = rule->first_port;
-	l->type = rule->address.socket_type == SOCK_SEQPACKET ? VSOCK_SEQPACKET : VSOCK_STREAM;
+	l->type = rule->address.socket_type == SOCK_SEQPACKET ? VIRTIO_VSOCK_TYPE_SEQPACKET
+							      : VIRTIO_VSOCK_TYPE_STREAM;
 	return ret;
 }
 

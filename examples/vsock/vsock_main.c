@@ -25,7 +25,7 @@ static int set_cid(const char *value, void *opaque)
 {
 	struct vsock_settings *s = opaque;
 	uint64_t cid;
-	int ret = vu_number_parse(value, VSOCK_CID_HOST + 1, UINT32_MAX - 1, &cid);
+	int ret = vu_number_parse(value, VMADDR_CID_HOST + 1, UINT32_MAX - 1, &cid);
 
 	if (ret)
 		return ret;

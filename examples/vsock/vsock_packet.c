@@ -4,18 +4,6 @@
 
 #include <endian.h>
 
-/* virtio 1.3 §5.10.6 */
-struct virtio_vsock_hdr {
-	uint64_t src_cid, dst_cid;
-	uint32_t src_port, dst_port;
-	uint32_t len;
-	uint16_t type, op;
-	uint32_t flags;
-	uint32_t buf_alloc, fwd_cnt;
-} __attribute__((packed));
-
-_Static_assert(sizeof(struct virtio_vsock_hdr) == PACKET_HEAD, "a header's size");
-
 bool packet_read(const struct vu_req *req, struct packet *packet)
 {
 	struct virtio_vsock_hdr hdr;

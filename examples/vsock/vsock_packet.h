@@ -9,33 +9,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <linux/virtio_vsock.h>
+#include <linux/vm_sockets.h>
 
 #include <libvu/vu.h>
 
-enum {
-	PACKET_HEAD = 44,
-	PACKET_SEGS = 64, /* of a packet's payload in one piece of work; more are copied */
-};
-
-enum { VSOCK_CID_HYPERVISOR = 0, VSOCK_CID_LOCAL = 1, VSOCK_CID_HOST = 2 };
-enum { VSOCK_STREAM = 1, VSOCK_SEQPACKET = 2 };
-
-enum packet_op {
-	OP_INVALID,
-	OP_REQUEST,
-	OP_RESPONSE,
-	OP_RST,
-	OP_SHUTDOWN,
-	OP_RW,
-	OP_CREDIT_UPDATE,
-	OP_CREDIT_REQUEST,
-	N_OPS,
-};
-
-/* Flags of SHUTDOWN: who sends them will not receive, or not send, any more. */
-enum { SHUT_NO_RECEIVE = 1, SHUT_NO_SEND = 2, SHUT_BOTH = 3 };
-/* Flags of RW on seqpacket: the last of a message, of a record. */
-enum { SEQ_EOM = 1, SEQ_EOR = 2 };
+enum { PACKET_HEAD = sizeof(struct virtio_vsock_hdr) };
+enum { VSOCK_SHUTDOWN_BOTH = VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND };
 
 struct packet {
 	uint64_t src_cid, dst_cid;

@@ -102,7 +102,7 @@ int rules_add_sibling(struct rules *r, const char *text)
 
 static bool rule_has(const struct rule *rule, const struct guest *g, const struct tuple *t)
 {
-	int type = t->type == VSOCK_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
+	int type = t->type == VIRTIO_VSOCK_TYPE_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
 
 	return (!rule->cid || rule->cid == g->cid) && t->peer_port >= rule->first_port &&
 	       t->peer_port <= rule->last_port &&
@@ -123,7 +123,7 @@ static bool find_hybrid(struct guest *g, const struct tuple *t, struct far_place
 {
 	char path[sizeof(place->address.name.un.sun_path)], of_port[sizeof(path) + 16];
 
-	if (!g->vsock->rules->uds_path || t->type != VSOCK_STREAM ||
+	if (!g->vsock->rules->uds_path || t->type != VIRTIO_VSOCK_TYPE_STREAM ||
 	    rules_uds_path(g, path, sizeof(path)))
 		return false;
 	snprintf(of_port, sizeof(of_port), "%s_%u", path, t->peer_port);
@@ -155,7 +155,7 @@ bool rules_find(struct guest *g, const struct tuple *t, struct far_place *place)
 	*place = (struct far_place){.guest = NULL};
 	if (!r)
 		return false;
-	if (t->peer_cid != VSOCK_CID_HOST)
+	if (t->peer_cid != VMADDR_CID_HOST)
 		return find_sibling(g, t, place);
 	for (uint32_t i = 0; i < r->n_forward; i++) {
 		const struct rule *rule = &r->forward[i];

@@ -49,7 +49,7 @@ static uint64_t put_stray(struct guest *g, const struct vu_req *req)
 		.dst_cid = g->cid,
 		.dst_port = t->local_port,
 		.type = t->type,
-		.op = OP_RST,
+		.op = VIRTIO_VSOCK_OP_RST,
 	};
 
 	g->first_stray = (g->first_stray + 1) % GUEST_MAX_STRAYS;
@@ -65,11 +65,11 @@ static uint64_t put_owed(struct conn *c, const struct vu_req *req)
 		uint32_t bit;
 		uint16_t op;
 	} order[] = {
-		{OWE_REQUEST, OP_REQUEST},
-		{OWE_RESPONSE, OP_RESPONSE},
-		{OWE_UPDATE, OP_CREDIT_UPDATE},
-		{OWE_CREDIT_REQUEST, OP_CREDIT_REQUEST},
-		{OWE_RST, OP_RST},
+		{OWE_REQUEST, VIRTIO_VSOCK_OP_REQUEST},
+		{OWE_RESPONSE, VIRTIO_VSOCK_OP_RESPONSE},
+		{OWE_UPDATE, VIRTIO_VSOCK_OP_CREDIT_UPDATE},
+		{OWE_CREDIT_REQUEST, VIRTIO_VSOCK_OP_CREDIT_REQUEST},
+		{OWE_RST, VIRTIO_VSOCK_OP_RST},
 	};
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
@@ -92,7 +92,7 @@ static int put_data(struct conn *c, struct vu_req *const *reqs, uint32_t n, uint
 	int used = c->far->fill(c, reqs, n, room, bytes, flags);
 
 	for (int i = 0; i < used; i++) {
-		struct packet p = {.op = OP_RW, .len = bytes[i], .flags = flags[i]};
+		struct packet p = {.op = VIRTIO_VSOCK_OP_RW, .len = bytes[i], .flags = flags[i]};
 
 		credit_tell(&c->credit, &p);
 		credit_sent(&c->credit, bytes[i]);
@@ -116,7 +116,7 @@ static uint32_t conn_fill(struct conn *c, struct vu_req *const *reqs, uint32_t n
 	written[0] = put_owed(c, reqs[0]);
 	if (written[0]) {
 		if (had_reset && !(c->owed & OWE_RST))
-			conn_leave(c, c->guest_shut & SHUT_NO_SEND);
+			conn_leave(c, c->guest_shut & VIRTIO_VSOCK_SHUTDOWN_SEND);
 		else
 			conn_wake(c);
 		return 1;
@@ -132,9 +132,9 @@ static uint32_t conn_fill(struct conn *c, struct vu_req *const *reqs, uint32_t n
 	shut = used ? 0 : conn_shut_due(c);
 	if (shut) {
 		c->told_shut |= shut;
-		if (c->told_shut == SHUT_BOTH && !c->partner)
+		if (c->told_shut == VSOCK_SHUTDOWN_BOTH && !c->partner)
 			conn_wait(c, CONN_CLOSE_TICKS);
-		written[used++] = put_control(c, reqs[0], OP_SHUTDOWN, c->told_shut);
+		written[used++] = put_control(c, reqs[0], VIRTIO_VSOCK_OP_SHUTDOWN, c->told_shut);
 	} else if (!used && c->reset_after_data && !c->far->has_data(c)) {
 		conn_owe(c, OWE_RST);
 	}

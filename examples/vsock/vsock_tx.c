@@ -16,7 +16,7 @@
 
 static void refuse(struct guest *g, const struct packet *p)
 {
-	if (p->op == OP_RST || g->n_strays == GUEST_MAX_STRAYS)
+	if (p->op == VIRTIO_VSOCK_OP_RST || g->n_strays == GUEST_MAX_STRAYS)
 		return; /* the caller stops taking packets before there are that many */
 	g->strays[(g->first_stray + g->n_strays++) % GUEST_MAX_STRAYS] = (struct tuple){
 		.peer_cid = p->dst_cid,
@@ -95,7 +95,7 @@ static void on_rst(struct conn *c, const struct packet *p, const struct vu_req *
 {
 	(void)p;
 	(void)req;
-	conn_leave(c, c->guest_shut & SHUT_NO_SEND);
+	conn_leave(c, c->guest_shut & VIRTIO_VSOCK_SHUTDOWN_SEND);
 }
 
 static void on_shutdown(struct conn *c, const struct packet *p, const struct vu_req *req)
@@ -105,7 +105,7 @@ static void on_shutdown(struct conn *c, const struct packet *p, const struct vu_
 		conn_reset(c, NULL);
 		return;
 	}
-	c->guest_shut |= p->flags & SHUT_BOTH;
+	c->guest_shut |= p->flags & VSOCK_SHUTDOWN_BOTH;
 	c->far->guest_shut(c);
 }
 
@@ -113,7 +113,7 @@ static void on_rw(struct conn *c, const struct packet *p, const struct vu_req *r
 {
 	int ret;
 
-	if (c->state != CONN_OPEN || c->guest_shut & SHUT_NO_SEND) {
+	if (c->state != CONN_OPEN || c->guest_shut & VIRTIO_VSOCK_SHUTDOWN_SEND) {
 		conn_reset(c, "data where none can be");
 		return;
 	}
@@ -141,20 +141,23 @@ static void on_credit_request(struct conn *c, const struct packet *p, const stru
 
 /* --- all of them --- */
 
+enum { N_OPS = VIRTIO_VSOCK_OP_CREDIT_REQUEST + 1 };
+
 static void (*const ops[N_OPS])(struct conn *c, const struct packet *p,
 				const struct vu_req *req) = {
-	[OP_REQUEST] = on_request,
-	[OP_RESPONSE] = on_response,
-	[OP_RST] = on_rst,
-	[OP_SHUTDOWN] = on_shutdown,
-	[OP_RW] = on_rw,
-	[OP_CREDIT_UPDATE] = on_credit_update,
-	[OP_CREDIT_REQUEST] = on_credit_request,
+	[VIRTIO_VSOCK_OP_REQUEST] = on_request,
+	[VIRTIO_VSOCK_OP_RESPONSE] = on_response,
+	[VIRTIO_VSOCK_OP_RST] = on_rst,
+	[VIRTIO_VSOCK_OP_SHUTDOWN] = on_shutdown,
+	[VIRTIO_VSOCK_OP_RW] = on_rw,
+	[VIRTIO_VSOCK_OP_CREDIT_UPDATE] = on_credit_update,
+	[VIRTIO_VSOCK_OP_CREDIT_REQUEST] = on_credit_request,
 };
 
 static bool type_is_known(const struct guest *g, uint16_t type)
 {
-	return (type == VSOCK_STREAM && g->stream) || (type == VSOCK_SEQPACKET && g->seqpacket);
+	return (type == VIRTIO_VSOCK_TYPE_STREAM && g->stream) ||
+	       (type == VIRTIO_VSOCK_TYPE_SEQPACKET && g->seqpacket);
 }
 
 static void receive_for(struct conn *c, const struct packet *p, const struct vu_req *req)
@@ -163,18 +166,20 @@ static void receive_for(struct conn *c, const struct packet *p, const struct vu_
 
 	if (c->state == CONN_RESET) {
 		/* It will hear of that; and may have begun a new one already. */
-		if (p->op == OP_RST)
+		if (p->op == VIRTIO_VSOCK_OP_RST)
 			conn_free(c);
-		else if (p->op == OP_REQUEST)
+		else if (p->op == VIRTIO_VSOCK_OP_REQUEST)
 			on_request(c, p, req);
 		return;
 	}
-	if (p->type != c->tuple.type && p->op != OP_REQUEST && p->op != OP_RST) {
+	if (p->type != c->tuple.type && p->op != VIRTIO_VSOCK_OP_REQUEST &&
+	    p->op != VIRTIO_VSOCK_OP_RST) {
 		conn_reset(c, "a packet of the other type");
 		return;
 	}
-	news = p->op != OP_REQUEST && credit_learn(&c->credit, p);
-	if (news || p->op == OP_CREDIT_UPDATE || p->op == OP_CREDIT_REQUEST)
+	news = p->op != VIRTIO_VSOCK_OP_REQUEST && credit_learn(&c->credit, p);
+	if (news || p->op == VIRTIO_VSOCK_OP_CREDIT_UPDATE ||
+	    p->op == VIRTIO_VSOCK_OP_CREDIT_REQUEST)
 		c->far->learned(c, p->op);
 	if (news)
 		conn_wake(c);
@@ -200,16 +205,16 @@ void guest_receive(struct guest *g, const struct vu_req *req)
 	}
 	tuple = (struct tuple){p.dst_cid, p.dst_port, p.src_port, p.type};
 	c = conn_find(g, &tuple);
-	whole = p.len <= req->readable_len - PACKET_HEAD && (p.op == OP_RW || !p.len);
+	whole = p.len <= req->readable_len - PACKET_HEAD && (p.op == VIRTIO_VSOCK_OP_RW || !p.len);
 	if (!whole || p.op >= N_OPS || !ops[p.op] ||
-	    (!type_is_known(g, p.type) && p.op != OP_RST)) {
+	    (!type_is_known(g, p.type) && p.op != VIRTIO_VSOCK_OP_RST)) {
 		if (c && c->state != CONN_RESET)
 			conn_reset(c, "a packet that cannot be");
 		else if (!c)
 			refuse(g, &p);
 	} else if (c) {
 		receive_for(c, &p, req);
-	} else if (p.op == OP_REQUEST) {
+	} else if (p.op == VIRTIO_VSOCK_OP_REQUEST) {
 		on_new_request(g, &p);
 	} else {
 		refuse(g, &p);

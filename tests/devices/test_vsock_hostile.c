@@ -55,9 +55,9 @@ static void bench_check(struct bench *b)
 	line_send(&line, RST, 0);
 }
 
-static struct vsock_header header_of(const struct line *line, uint16_t op)
+static struct virtio_vsock_hdr header_of(const struct line *line, uint16_t op)
 {
-	return (struct vsock_header){
+	return (struct virtio_vsock_hdr){
 		.src_cid = htole64(GUEST_CID),
 		.dst_cid = htole64(line->peer_cid),
 		.src_port = htole32(line->port),
@@ -73,7 +73,7 @@ static void what_cannot_be_is_answered_with_a_reset_and_a_reset_is_not(void **st
 {
 	struct rig *rig = *state;
 	struct line strange;
-	struct vsock_header h;
+	struct virtio_vsock_hdr h;
 	struct bench b;
 
 	bench_start(rig, &b, SOCK_STREAM, NULL);
@@ -113,7 +113,7 @@ static void packets_in_another_guests_name_are_dropped(void **state)
 
 	bench_start(rig, &b, SOCK_STREAM, NULL);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		struct vsock_header h = header_of(&b.line, RST);
+		struct virtio_vsock_hdr h = header_of(&b.line, RST);
 
 		h.src_cid = htole64(names[i]);
 		vsock_send_raw(&b.guest, &h, NULL, 0);
@@ -359,7 +359,7 @@ static void answers_without_buffers_stop_the_guest_and_nothing_is_lost(void **st
 	rig_buffer(rig, &packet, VSOCK_HEAD);
 	for (int had = 0; done < PACKETS;) {
 		const struct line line = line_new(&guest, STREAM, 1, 1);
-		const struct vsock_header h = header_of(&line, RW);
+		const struct virtio_vsock_hdr h = header_of(&line, RW);
 		const struct driver_seg seg = rig_read_seg(&packet, VSOCK_HEAD);
 		struct driver_ring *tx = rig->peer->queues[VSOCK_TX];
 		struct driver_used used;

@@ -80,8 +80,8 @@ void vsock_start(struct rig *rig, struct guest_end *guest, const char *const *op
 
 /* --- packets --- */
 
-void vsock_send_raw(struct guest_end *guest, const struct vsock_header *header, const void *data,
-		    uint32_t len)
+void vsock_send_raw(struct guest_end *guest, const struct virtio_vsock_hdr *header,
+		    const void *data, uint32_t len)
 {
 	uint32_t total = VSOCK_HEAD + len, n = 0;
 	struct driver_seg segs[64];
@@ -147,7 +147,7 @@ struct line line_new(struct guest_end *guest, uint16_t type, uint32_t port, uint
 
 static void line_put(struct line *line, uint16_t op, uint32_t flags, const void *data, uint32_t len)
 {
-	const struct vsock_header header = {
+	const struct virtio_vsock_hdr header = {
 		.src_cid = htole64(line->guest->cid),
 		.dst_cid = htole64(line->peer_cid),
 		.src_port = htole32(line->port),
@@ -174,7 +174,7 @@ void line_write(struct line *line, const void *data, uint32_t len, uint32_t flag
 	line_put(line, RW, flags, data, len);
 }
 
-static void line_is(const struct line *line, const struct vsock_header *h)
+static void line_is(const struct line *line, const struct virtio_vsock_hdr *h)
 {
 	assert_int_equal(le64toh(h->src_cid), line->peer_cid);
 	assert_int_equal(le32toh(h->src_port), line->peer_port);

@@ -11,28 +11,33 @@
 #include "client.h"
 #include "rig.h"
 
+#include <linux/virtio_vsock.h>
+
 enum { VSOCK_RX, VSOCK_TX, VSOCK_EVENTS, VSOCK_QUEUES };
 enum {
-	VSOCK_HEAD = 44,
+	VSOCK_HEAD = sizeof(struct virtio_vsock_hdr),
 	VSOCK_BUFFER = 4096,
 	VSOCK_BUFFERS = 16,
 	VSOCK_LARGEST = 65536,
 	GUEST_CID = 3,
 	HOST_CID = 2,
 };
-enum { STREAM = 1, SEQPACKET = 2 };
-enum { REQUEST = 1, RESPONSE, RST, SHUTDOWN, RW, CREDIT_UPDATE, CREDIT_REQUEST };
-enum { NO_RECEIVE = 1, NO_SEND = 2, BOTH = 3 };
-enum { EOM = 1, EOR = 2 };
-
-struct vsock_header {
-	uint64_t src_cid, dst_cid;
-	uint32_t src_port, dst_port;
-	uint32_t len;
-	uint16_t type, op;
-	uint32_t flags;
-	uint32_t buf_alloc, fwd_cnt;
-} __attribute__((packed));
+enum { STREAM = VIRTIO_VSOCK_TYPE_STREAM, SEQPACKET = VIRTIO_VSOCK_TYPE_SEQPACKET };
+enum {
+	REQUEST = VIRTIO_VSOCK_OP_REQUEST,
+	RESPONSE = VIRTIO_VSOCK_OP_RESPONSE,
+	RST = VIRTIO_VSOCK_OP_RST,
+	SHUTDOWN = VIRTIO_VSOCK_OP_SHUTDOWN,
+	RW = VIRTIO_VSOCK_OP_RW,
+	CREDIT_UPDATE = VIRTIO_VSOCK_OP_CREDIT_UPDATE,
+	CREDIT_REQUEST = VIRTIO_VSOCK_OP_CREDIT_REQUEST,
+};
+enum {
+	NO_RECEIVE = VIRTIO_VSOCK_SHUTDOWN_RCV,
+	NO_SEND = VIRTIO_VSOCK_SHUTDOWN_SEND,
+	BOTH = NO_RECEIVE | NO_SEND,
+};
+enum { EOM = VIRTIO_VSOCK_SEQ_EOM, EOR = VIRTIO_VSOCK_SEQ_EOR };
 
 struct guest_end {
 	struct rig *rig;
@@ -46,7 +51,7 @@ struct guest_end {
 
 /* A packet that was received. */
 struct got {
-	struct vsock_header header;
+	struct virtio_vsock_hdr header;
 	const unsigned char *data; /* valid until the next one is received */
 };
 
@@ -71,8 +76,8 @@ void vsock_begin_empty(struct rig *rig, struct guest_end *guest, struct peer *pe
 void vsock_give(struct guest_end *guest, uint32_t n);
 
 /* A packet with any header and len bytes of data. */
-void vsock_send_raw(struct guest_end *guest, const struct vsock_header *header, const void *data,
-		    uint32_t len);
+void vsock_send_raw(struct guest_end *guest, const struct virtio_vsock_hdr *header,
+		    const void *data, uint32_t len);
 /* The next packet. */
 struct got vsock_get(struct guest_end *guest);
 /* There is none. */
