@@ -182,7 +182,7 @@ void far_socket_hear(struct conn *c)
 		return;
 	line[n > 0 ? n : 0] = '\0';
 	end = strchr(line, '\n');
-	if (!end && n > 0 && n < SOCKET_LINE)
+	if (!end && n > 0 && n < SOCKET_LINE && !c->ending)
 		return; /* the rest is yet to come */
 	if (end)
 		*end = '\0';

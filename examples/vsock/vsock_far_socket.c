@@ -10,6 +10,7 @@
 #include "vsock_far_socket.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,6 +281,18 @@ static int socket_fill_stream(struct conn *c, struct vu_req *const *reqs, uint32
 }
 
 /*
+ * The end looks like an empty message; which there may be, before others.  That the end has come is
+ * asked for here: it may be met before the event that tells of it.
+ */
+static bool socket_is_at_end(const struct conn *c)
+{
+	struct pollfd pfd = {.fd = c->fd, .events = POLLRDHUP};
+	int behind = 0;
+
+	return poll(&pfd, 1, 0) == 1 && (ioctl(c->fd, FIONREAD, &behind) < 0 || !behind);
+}
+
+/*
  * A message is read as a whole, for it is one on both sides; what does not fit the first buffer is
  * held meanwhile.
  */
@@ -291,7 +304,7 @@ static int socket_read_message(struct conn *c)
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t len = recv(c->fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
 	uint32_t flags;
-	int ret = 0, behind = 0;
+	int ret = 0;
 
 	if (most > c->guest->buffer)
 		most = c->guest->buffer;
@@ -299,8 +312,7 @@ static int socket_read_message(struct conn *c)
 		c->readable = errno != EAGAIN && errno != EINTR;
 		return c->readable ? -errno : 0;
 	}
-	/* The end looks like an empty message; which there may be, before others. */
-	if (len == 0 && c->ending && (ioctl(c->fd, FIONREAD, &behind) < 0 || !behind)) {
+	if (len == 0 && socket_is_at_end(c)) {
 		socket_ended(c);
 		return 0;
 	}
@@ -426,8 +438,6 @@ static void socket_look(struct conn *c, uint32_t events)
 {
 	bool gone = events & (EPOLLHUP | EPOLLERR);
 
-	c->hung_up |= gone;
-	c->ending |= gone || events & EPOLLRDHUP;
 	if (events & (EPOLLIN | EPOLLRDHUP) || gone)
 		c->readable = true;
 	if (gone &&
@@ -448,6 +458,9 @@ static void socket_on_event(struct vu_source *source, int fd, uint32_t events, v
 
 	(void)source;
 	(void)fd;
+	/* Told once, perhaps before it is open.  One that could not begin to connect is no news. */
+	c->hung_up |= gone && !c->address;
+	c->ending |= (gone && !c->address) || events & EPOLLRDHUP;
 	if (c->state == CONN_GREETING)
 		far_socket_hear(c);
 	else if (c->state == CONN_CONNECTING && (events & EPOLLOUT || gone))

@@ -80,6 +80,46 @@ static void a_client_that_the_guest_refuses_sees_the_end(void **state)
 	rig_stop(rig);
 }
 
+/* Before the guest has accepted, that is: what it said, and that no more comes, arrive all the
+ * same. */
+static void a_client_may_have_said_all_before_it_is_accepted(void **state)
+{
+	static const struct {
+		const char *option;
+		int socket_type;
+		uint16_t type;
+	} kinds[] = {
+		{"--listen=22=unix:", SOCK_STREAM, STREAM},
+		{"--listen=22=seqpacket:", SOCK_SEQPACKET, SEQPACKET},
+	};
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const char *path = rig_file(rig, kinds[i].option + strlen("--listen=22="), NULL);
+		struct option one;
+		const char *const args[] = {option(&one, kinds[i].option, path), NULL};
+		struct guest_end guest;
+		struct line line;
+		struct got got;
+		int client;
+
+		vsock_start(rig, &guest, args);
+		client = client_connect_as(path, kinds[i].socket_type);
+		got = vsock_get(&guest);
+		line = line_new(&guest, kinds[i].type, 22, le32toh(got.header.src_port));
+		client_write(client, "all", 3);
+		shutdown(client, SHUT_WR);
+		vsock_get_nothing(&guest); /* the device has seen both */
+		line_send(&line, RESPONSE, 0);
+		line_expect(&line, "all");
+		line_get_shutdown(&line, NO_SEND);
+		line_write(&line, "heard", 5, EOM);
+		client_expect(client, "heard");
+		close(client);
+		rig_stop(rig);
+	}
+}
+
 static void without_a_driver_a_client_sees_the_end_at_once(void **state)
 {
 	struct rig *rig = *state;
@@ -339,6 +379,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_host_reaches_the_guest_where_a_rule_says),
 		TEST(a_client_that_the_guest_refuses_sees_the_end),
+		TEST(a_client_may_have_said_all_before_it_is_accepted),
 		TEST(without_a_driver_a_client_sees_the_end_at_once),
 		TEST(ports_lead_to_tcp_on_the_loopback_interface),
 		TEST(the_host_reaches_the_guest_by_tcp),
