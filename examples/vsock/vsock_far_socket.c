@@ -175,6 +175,7 @@ static int socket_take_bytes(struct conn *c, const struct vu_req *req, uint64_t 
 			     uint32_t len)
 {
 	ssize_t put = c->out.len ? -EAGAIN : socket_send_now(c, req, offset, len, 0);
+	int ret;
 
 	if (put == -EAGAIN)
 		put = 0;
@@ -183,8 +184,9 @@ static int socket_take_bytes(struct conn *c, const struct vu_req *req, uint64_t 
 	socket_forward(c, (uint32_t)put);
 	if ((uint32_t)put == len)
 		return 0;
-	return held_add(&c->out, req, offset + (uint64_t)put, len - (uint32_t)put,
-			c->guest->buffer);
+	ret = held_add(&c->out, req, offset + (uint64_t)put, len - (uint32_t)put, c->guest->buffer);
+	/* It may be here only for its many segments, and no event would come. */
+	return ret ? ret : socket_flush_stream(c);
 }
 
 static int socket_take(struct conn *c, const struct vu_req *req, uint64_t offset, uint32_t len,
