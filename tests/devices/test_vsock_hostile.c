@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* vu-vsock and guests that do what none should, hosts that do not read, and ends of sessions. */
-#include "vsock.h"
+#include "vsock_bench.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,48 +9,12 @@ const char *const rig_program = "VU_VSOCK";
 
 enum { SMALL = 64 << 10 };
 
-/* Port 1000 leads to a socket on which the test listens, with buffers of 64 KiB here. */
-struct bench {
-	struct guest_end guest;
-	struct line line;
-	int listener, host;
-};
-
-static void bench_start(struct rig *rig, struct bench *b, int type, const char *more)
+/* With buffers of 64 KiB, and one more option or NULL. */
+static void small_start(struct rig *rig, struct bench *b, int type, const char *more)
 {
-	char forward[RIG_PATH + 40];
-	const char *path = rig_file(rig, "service", NULL);
-	const char *const args[] = {forward, "--buffer-size=64K", more, NULL};
+	const char *const args[] = {"--buffer-size=64K", more, NULL};
 
-	snprintf(forward, sizeof(forward), "--forward=1000=%s:%s",
-		 type == SOCK_STREAM ? "unix" : "seqpacket", path);
-	b->listener = client_listen_as(path, type, 128);
-	vsock_start(rig, &b->guest, args);
-	b->line = line_new(&b->guest, type == SOCK_STREAM ? STREAM : SEQPACKET, 5000, 1000);
-	line_connect(&b->line);
-	b->host = client_accept(b->listener);
-}
-
-static void bench_stop(struct rig *rig, struct bench *b)
-{
-	close(b->host);
-	close(b->listener);
-	rig_stop(rig);
-}
-
-/* It still works. */
-static void bench_check(struct bench *b)
-{
-	struct line line = line_new(&b->guest, b->line.type, 7777, 1000);
-	int host;
-
-	line_connect(&line);
-	host = client_accept(b->listener);
-	line_write(&line, "well", 4, EOM);
-	client_expect(host, "well");
-	close(host);
-	line_get_shutdown(&line, BOTH);
-	line_send(&line, RST, 0);
+	bench_start(rig, b, type, args);
 }
 
 static struct virtio_vsock_hdr header_of(const struct line *line, uint16_t op)
@@ -76,7 +38,7 @@ static void what_cannot_be_is_answered_with_a_reset_and_a_reset_is_not(void **st
 	struct virtio_vsock_hdr h;
 	struct bench b;
 
-	bench_start(rig, &b, SOCK_STREAM, NULL);
+	small_start(rig, &b, SOCK_STREAM, NULL);
 	strange = line_new(&b.guest, STREAM, 1, 2);
 	for (uint16_t op = 0; op < 12; op++) {
 		if (op == RST)
@@ -111,7 +73,7 @@ static void packets_in_another_guests_name_are_dropped(void **state)
 	struct rig *rig = *state;
 	struct bench b;
 
-	bench_start(rig, &b, SOCK_STREAM, NULL);
+	small_start(rig, &b, SOCK_STREAM, NULL);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct virtio_vsock_hdr h = header_of(&b.line, RST);
 
@@ -131,7 +93,7 @@ static void what_is_shorter_than_a_header_is_dropped(void **state)
 	char bytes[VSOCK_HEAD] = "", in[8];
 	struct bench b;
 
-	bench_start(rig, &b, SOCK_STREAM, NULL);
+	small_start(rig, &b, SOCK_STREAM, NULL);
 	for (uint32_t len = 1; len < VSOCK_HEAD; len++)
 		assert_int_equal(rig_ask(rig, VSOCK_TX, bytes, len, NULL, 0), 0);
 	assert_int_equal(rig_ask(rig, VSOCK_TX, NULL, 0, in, sizeof(in)), 0);
@@ -146,14 +108,9 @@ static void receive_buffers_of_no_use_come_back_empty(void **state)
 	struct bench b;
 	char in[VSOCK_HEAD];
 
-	bench_start(rig, &b, SOCK_STREAM, NULL);
+	small_start(rig, &b, SOCK_STREAM, NULL);
 	/* The good ones are used first; one was, for RESPONSE. */
-	for (int i = 1; i < VSOCK_BUFFERS; i++) {
-		b.guest.held = NULL;
-		line_send(&b.line, CREDIT_REQUEST, 0);
-		line_get(&b.line, CREDIT_UPDATE);
-	}
-	b.guest.held = NULL;
+	line_use_up(&b.line, VSOCK_BUFFERS - 1);
 	line_send(&b.line, CREDIT_REQUEST, 0);
 	assert_int_equal(rig_ask(rig, VSOCK_RX, NULL, 0, in, VSOCK_HEAD), 0);
 	assert_int_equal(rig_ask(rig, VSOCK_RX, NULL, 0, in, 1), 0);
@@ -176,13 +133,11 @@ static void packets_of_a_connection_at_the_wrong_time_end_it(void **state)
 	struct rig *rig = *state;
 	struct bench b;
 
-	bench_start(rig, &b, SOCK_STREAM, NULL);
+	small_start(rig, &b, SOCK_STREAM, NULL);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		struct line line = line_new(&b.guest, STREAM, 6000, 1000), bad;
-		int host;
+		struct line line, bad;
+		int host = bench_connect(&b, &line, 6000);
 
-		line_connect(&line);
-		host = client_accept(b.listener);
 		bad = line;
 		bad.type = wrong[i].type;
 		line_send(&bad, wrong[i].op, wrong[i].flags);
@@ -199,7 +154,7 @@ static void data_after_its_own_end_ends_the_connection(void **state)
 	struct rig *rig = *state;
 	struct bench b;
 
-	bench_start(rig, &b, SOCK_STREAM, NULL);
+	small_start(rig, &b, SOCK_STREAM, NULL);
 	line_send(&b.line, SHUTDOWN, NO_SEND);
 	line_write(&b.line, "more", 4, 0);
 	line_get(&b.line, RST);
@@ -221,7 +176,7 @@ static void fill_up(struct line *line)
 		line_send(line, CREDIT_REQUEST, 0);
 		do
 			line_get(line, CREDIT_UPDATE);
-		while (driver_has_used(line->guest->peer->queues[VSOCK_RX]));
+		while (driver_has_used(line->guest->rig->peer->queues[VSOCK_RX]));
 	}
 }
 
@@ -231,7 +186,7 @@ static void a_guest_that_ignores_its_credit_is_reset_and_costs_no_memory(void **
 	struct bench b;
 	const char *said;
 
-	bench_start(rig, &b, SOCK_STREAM, NULL);
+	small_start(rig, &b, SOCK_STREAM, NULL);
 	fill_up(&b.line);
 	said = rig_say(rig, "list");
 	assert_non_null(strstr(said, " held 65536"));
@@ -249,7 +204,7 @@ static void a_host_that_does_not_read_stops_nobody_else(void **state)
 	struct bench b;
 	char data[SMALL];
 
-	bench_start(rig, &b, SOCK_STREAM, NULL);
+	small_start(rig, &b, SOCK_STREAM, NULL);
 	fill_up(&b.line);
 	for (int i = 0; i < 20; i++)
 		bench_check(&b);
@@ -273,10 +228,10 @@ static void messages_of_nothing_cost_no_memory(void **state)
 	struct bench b;
 	bool reset = false;
 
-	bench_start(rig, &b, SOCK_SEQPACKET, NULL);
+	small_start(rig, &b, SOCK_SEQPACKET, NULL);
 	for (int i = 0; i < 100000 && !reset; i++) {
 		line_write(&b.line, "", 0, EOM);
-		reset = driver_has_used(b.guest.peer->queues[VSOCK_RX]);
+		reset = driver_has_used(rig->peer->queues[VSOCK_RX]);
 	}
 	assert_true(reset);
 	line_get(&b.line, RST);
@@ -290,7 +245,7 @@ static void a_message_larger_than_the_window_is_a_reset(void **state)
 	struct bench b;
 	char data[1024] = "";
 
-	bench_start(rig, &b, SOCK_SEQPACKET, NULL);
+	small_start(rig, &b, SOCK_SEQPACKET, NULL);
 	for (int i = 0; i < 64; i++)
 		line_write(&b.line, data, sizeof(data), 0);
 	line_write(&b.line, data, 1, EOM);
@@ -306,11 +261,9 @@ static void there_are_as_many_connections_as_was_said(void **state)
 	struct bench b;
 	int hosts[3];
 
-	bench_start(rig, &b, SOCK_STREAM, "--max-connections=4");
+	small_start(rig, &b, SOCK_STREAM, "--max-connections=4");
 	for (uint32_t i = 0; i < 3; i++) {
-		line = line_new(&b.guest, STREAM, 6000 + i, 1000);
-		line_connect(&line);
-		hosts[i] = client_accept(b.listener);
+		hosts[i] = bench_connect(&b, &line, 6000 + i);
 	}
 	for (uint32_t i = 0; i < 100; i++) {
 		line = line_new(&b.guest, STREAM, 8000 + i, 1000);
@@ -333,13 +286,14 @@ static void buffers_are_counted_together(void **state)
 	struct rig *rig = *state;
 	struct line line;
 	struct bench b;
+	int host;
 
-	bench_start(rig, &b, SOCK_STREAM, "--max-buffered=128K");
-	line = line_new(&b.guest, STREAM, 6000, 1000);
-	line_connect(&line);
+	small_start(rig, &b, SOCK_STREAM, "--max-buffered=128K");
+	host = bench_connect(&b, &line, 6000);
 	line = line_new(&b.guest, STREAM, 6001, 1000);
 	line_send(&line, REQUEST, 0);
 	line_get(&line, RST);
+	close(host);
 	bench_stop(rig, &b);
 	assert_int_equal(rig_logged(rig, "--max-buffered"), 1);
 }
@@ -355,7 +309,7 @@ static void answers_without_buffers_stop_the_guest_and_nothing_is_lost(void **st
 
 	vsock_spawn(rig, NULL);
 	rig_connect(rig);
-	vsock_begin_empty(rig, &guest, rig->peer, GUEST_CID);
+	vsock_begin_empty(rig, &guest, GUEST_CID);
 	rig_buffer(rig, &packet, VSOCK_HEAD);
 	for (int had = 0; done < PACKETS;) {
 		const struct line line = line_new(&guest, STREAM, 1, 1);
@@ -384,13 +338,13 @@ static void the_end_of_a_session_ends_its_connections(void **state)
 	struct rig *rig = *state;
 	struct bench b;
 
-	bench_start(rig, &b, SOCK_STREAM, NULL);
+	small_start(rig, &b, SOCK_STREAM, NULL);
 	line_write(&b.line, "last", 4, 0);
 	peer_disconnect(rig->peer);
 	client_expect(b.host, "last");
 	client_expect_end(b.host);
 	rig_connect(rig);
-	vsock_begin(rig, &b.guest, rig->peer, GUEST_CID);
+	vsock_begin(rig, &b.guest, GUEST_CID);
 	/* What the driver believes to have is not there. */
 	line_write(&b.line, "x", 1, 0);
 	line_get(&b.line, RST);
@@ -404,7 +358,7 @@ static void a_driver_is_told_once_that_what_was_before_is_forgotten(void **state
 	struct bench b;
 	uint32_t id = 77;
 
-	bench_start(rig, &b, SOCK_STREAM, NULL);
+	small_start(rig, &b, SOCK_STREAM, NULL);
 	for (int i = 0; i < 2; i++) {
 		struct rig_buffer buffer;
 		struct driver_seg seg;
@@ -416,7 +370,7 @@ static void a_driver_is_told_once_that_what_was_before_is_forgotten(void **state
 		rig_offer(rig, VSOCK_EVENTS, &seg, 1, rig);
 		rig_expect_nothing(rig, VSOCK_EVENTS);
 		rig_connect(rig);
-		vsock_begin(rig, &b.guest, rig->peer, GUEST_CID);
+		vsock_begin(rig, &b.guest, GUEST_CID);
 	}
 	bench_stop(rig, &b);
 }
@@ -428,10 +382,8 @@ static void after_a_pause_connections_go_on_if_the_driver_still_knows_them(void 
 	struct line other;
 	int host;
 
-	bench_start(rig, &b, SOCK_STREAM, NULL);
-	other = line_new(&b.guest, STREAM, 5001, 1000);
-	line_connect(&other);
-	host = client_accept(b.listener);
+	small_start(rig, &b, SOCK_STREAM, NULL);
+	host = bench_connect(&b, &other, 5001);
 	rig_check(rig, peer_stop(rig->peer));
 	client_write(b.host, "meanwhile", 9);
 	for (uint32_t i = 0; i < VSOCK_QUEUES; i++)

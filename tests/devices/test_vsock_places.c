@@ -22,6 +22,21 @@ static const char *option(struct option *o, const char *before, const char *path
 	return o->text;
 }
 
+/* vu-vsock with this option and a new path behind it, which it returns. */
+static const char *start_at(struct rig *rig, struct guest_end *guest, const char *before)
+{
+	char name[16];
+	struct option o;
+	const char *const args[] = {o.text, NULL};
+	const char *path;
+
+	snprintf(name, sizeof(name), "at-%u", rig->n_files);
+	path = rig_file(rig, name, NULL);
+	option(&o, before, path);
+	vsock_start(rig, guest, args);
+	return path;
+}
+
 static void the_host_reaches_the_guest_where_a_rule_says(void **state)
 {
 	struct rig *rig = *state;
@@ -62,16 +77,11 @@ static void the_host_reaches_the_guest_where_a_rule_says(void **state)
 static void a_client_that_the_guest_refuses_sees_the_end(void **state)
 {
 	struct rig *rig = *state;
-	const char *path = rig_file(rig, "stream", NULL);
-	struct option one;
-	const char *const args[] = {option(&one, "--listen=22=unix:", path), NULL};
 	struct guest_end guest;
 	struct line line;
 	struct got got;
-	int client;
+	int client = client_connect(start_at(rig, &guest, "--listen=22=unix:"));
 
-	vsock_start(rig, &guest, args);
-	client = client_connect(path);
 	got = vsock_get(&guest);
 	line = line_new(&guest, STREAM, 22, le32toh(got.header.src_port));
 	line_send(&line, RST, 0);
@@ -95,16 +105,13 @@ static void a_client_may_have_said_all_before_it_is_accepted(void **state)
 	struct rig *rig = *state;
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		const char *path = rig_file(rig, kinds[i].option + strlen("--listen=22="), NULL);
-		struct option one;
-		const char *const args[] = {option(&one, kinds[i].option, path), NULL};
 		struct guest_end guest;
 		struct line line;
 		struct got got;
 		int client;
 
-		vsock_start(rig, &guest, args);
-		client = client_connect_as(path, kinds[i].socket_type);
+		client = client_connect_as(start_at(rig, &guest, kinds[i].option),
+					   kinds[i].socket_type);
 		got = vsock_get(&guest);
 		line = line_new(&guest, kinds[i].type, 22, le32toh(got.header.src_port));
 		client_write(client, "all", 3);
@@ -292,13 +299,10 @@ static void firecrackers_clients_that_say_something_else_are_sent_away(void **st
 		"CONNECT 1111111111111", "CONNECT 1                      2\n",
 	};
 	struct rig *rig = *state;
-	const char *path = rig_file(rig, "fc", NULL);
-	struct option one;
-	const char *const args[] = {option(&one, "--uds-path=", path), NULL};
 	struct guest_end guest;
+	const char *path = start_at(rig, &guest, "--uds-path=");
 	int client;
 
-	vsock_start(rig, &guest, args);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		client = client_connect(path);
 		client_write(client, lines[i], strlen(lines[i]));

@@ -3,7 +3,6 @@
 #include "vsock.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 const char *const rig_program = "VU_VSOCK";
 
@@ -12,19 +11,32 @@ enum { OTHER_CID = 9 };
 /* A guest, whose own ports are the other end. */
 static const char *const hairpin[] = {"--forward=*=hairpin", NULL};
 
-static struct line ask(struct guest_end *guest, struct line *asking, uint16_t type)
+/* One guest asks the other one, or itself, which accepts: the other end. */
+static struct line join(struct line *asking, struct guest_end *other)
 {
-	*asking = line_new(guest, type, 5000, 1000);
+	struct line accepted;
+
 	line_send(asking, REQUEST, 0);
-	return line_accept(guest, type, 1000);
-}
-
-static struct line join(struct guest_end *guest, struct line *asking, uint16_t type)
-{
-	struct line accepted = ask(guest, asking, type);
-
+	accepted = line_accept(other, asking->type, asking->peer_port);
 	line_get(asking, RESPONSE);
 	return accepted;
+}
+
+/* A guest and itself: its port 5000 with its port 1000. */
+static void hairpin_start(struct rig *rig, struct guest_end *guest, uint16_t type, struct line *a,
+			  struct line *b)
+{
+	vsock_start(rig, guest, hairpin);
+	*a = line_new(guest, type, 5000, 1000);
+	*b = join(a, guest);
+}
+
+/* It will not receive, for now. */
+static void close_window(struct line *line, struct line *other)
+{
+	line->buf_alloc = 0;
+	line_send(line, CREDIT_UPDATE, 0);
+	line_get(other, CREDIT_UPDATE);
 }
 
 static void a_hairpin_leads_back_to_the_guest(void **state)
@@ -33,8 +45,7 @@ static void a_hairpin_leads_back_to_the_guest(void **state)
 	struct guest_end guest;
 	struct line a, b;
 
-	vsock_start(rig, &guest, hairpin);
-	b = join(&guest, &a, STREAM);
+	hairpin_start(rig, &guest, STREAM, &a, &b);
 	assert_int_equal(b.peer_cid, HOST_CID);
 	assert_int_equal(b.peer_port, 5000);
 	line_write(&a, "there", 5, 0);
@@ -59,10 +70,8 @@ static void what_a_guest_says_of_its_credit_is_what_the_other_is_told(void **sta
 	vsock_start(rig, &guest, hairpin);
 	a = line_new(&guest, STREAM, 5000, 1000);
 	a.buf_alloc = 12345;
-	line_send(&a, REQUEST, 0);
-	b = line_accept(&guest, STREAM, 1000);
+	b = join(&a, &guest);
 	assert_int_equal(b.peer_alloc, 12345);
-	line_get(&a, RESPONSE);
 	assert_int_equal(a.peer_alloc, 256 << 10);
 	/* Not more than what is held here at most. */
 	b.buf_alloc = 1 << 30;
@@ -93,8 +102,7 @@ static void messages_pass_with_their_boundaries_and_records(void **state)
 	struct line a, b;
 	char data[10000] = "";
 
-	vsock_start(rig, &guest, hairpin);
-	b = join(&guest, &a, SEQPACKET);
+	hairpin_start(rig, &guest, SEQPACKET, &a, &b);
 	line_write(&a, "ab", 2, EOM);
 	line_write(&a, data, sizeof(data), EOM | EOR);
 	line_write(&a, "", 0, EOM);
@@ -121,11 +129,8 @@ static void without_credit_bytes_wait_and_then_arrive_before_the_end(void **stat
 	struct guest_end guest;
 	struct line a, b;
 
-	vsock_start(rig, &guest, hairpin);
-	b = join(&guest, &a, STREAM);
-	b.buf_alloc = 0; /* a guest that changed its mind while they were on the way */
-	line_send(&b, CREDIT_UPDATE, 0);
-	line_get(&a, CREDIT_UPDATE);
+	hairpin_start(rig, &guest, STREAM, &a, &b);
+	close_window(&b, &a); /* it changed its mind while they were on the way */
 	fill(data, LEN, 6);
 	line_write(&a, data, LEN, 0);
 	line_send(&a, SHUTDOWN, BOTH);
@@ -179,11 +184,8 @@ static void a_packet_too_many_ends_both_ends(void **state)
 	struct line a, b;
 	unsigned char data[VSOCK_LARGEST] = "";
 
-	vsock_start(rig, &guest, hairpin);
-	b = join(&guest, &a, STREAM);
-	b.buf_alloc = 0;
-	line_send(&b, CREDIT_UPDATE, 0);
-	line_get(&a, CREDIT_UPDATE);
+	hairpin_start(rig, &guest, STREAM, &a, &b);
+	close_window(&b, &a);
 	for (int i = 0; i < 4; i++)
 		line_write(&a, data, VSOCK_LARGEST, 0);
 	line_write(&a, data, 1, 0);
@@ -197,30 +199,36 @@ static void a_packet_too_many_ends_both_ends(void **state)
 /* --- two guests --- */
 
 struct pair {
-	char socket[RIG_PATH];
-	struct peer *peer;
+	struct rig rig; /* the second guest's: its driver, and nothing else */
 	struct guest_end first, second;
 };
 
 static void pair_start(struct rig *rig, struct pair *p, const char *sibling)
 {
 	const char *const args[] = {"--guest-cid=3", "--guest-cid=9", "--socket-path",
-				    p->socket,	     sibling,	      NULL};
-	struct peer_config config = {.n_queues = VSOCK_QUEUES};
+				    p->rig.socket,   sibling,	      NULL};
 
-	snprintf(p->socket, sizeof(p->socket), "%.60s/second", rig->dir);
+	p->rig = (struct rig){.config.n_queues = VSOCK_QUEUES};
+	snprintf(p->rig.socket, sizeof(p->rig.socket), "%.60s/second", rig->dir);
 	vsock_start(rig, &p->first, args);
-	spawn_wait_listening(p->socket);
-	assert_ok(peer_new(&config, &p->peer));
-	assert_ok(peer_connect(p->peer, p->socket));
-	assert_ok(peer_start(p->peer));
-	vsock_begin(rig, &p->second, p->peer, OTHER_CID);
+	spawn_wait_listening(p->rig.socket);
+	rig_connect(&p->rig);
+	vsock_begin(&p->rig, &p->second, OTHER_CID);
 }
 
 static void pair_stop(struct rig *rig, struct pair *p)
 {
-	peer_free(p->peer);
+	peer_free(p->rig.peer);
 	rig_stop(rig);
+}
+
+/* A connection from the first guest, that is not asked for yet. */
+static struct line pair_line(struct pair *p, uint32_t peer_port)
+{
+	struct line line = line_new(&p->first, STREAM, 5000, peer_port);
+
+	line.peer_cid = OTHER_CID;
+	return line;
 }
 
 static void two_guests_reach_each_others_ports_that_are_named(void **state)
@@ -230,12 +238,9 @@ static void two_guests_reach_each_others_ports_that_are_named(void **state)
 	struct line a, b;
 
 	pair_start(rig, &p, "--sibling=1000-1010");
-	a = line_new(&p.first, STREAM, 5000, 1005);
-	a.peer_cid = OTHER_CID;
-	line_send(&a, REQUEST, 0);
-	b = line_accept(&p.second, STREAM, 1005);
+	a = pair_line(&p, 1005);
+	b = join(&a, &p.second);
 	assert_int_equal(b.peer_cid, GUEST_CID);
-	line_get(&a, RESPONSE);
 	line_write(&a, "hello", 5, 0);
 	line_expect(&b, "hello");
 	line_write(&b, "hi", 2, 0);
@@ -259,8 +264,7 @@ static void without_a_rule_guests_do_not_reach_each_other(void **state)
 	struct line a;
 
 	pair_start(rig, &p, "--verbose");
-	a = line_new(&p.first, STREAM, 5000, 1005);
-	a.peer_cid = OTHER_CID;
+	a = pair_line(&p, 1005);
 	line_send(&a, REQUEST, 0);
 	line_get(&a, RST);
 	vsock_get_nothing(&p.second);
@@ -271,20 +275,16 @@ static void a_guest_that_dies_resets_what_it_had_with_the_other(void **state)
 {
 	struct rig *rig = *state;
 	struct pair p;
-	struct line a, b;
+	struct line a;
 
 	pair_start(rig, &p, "--sibling=*");
-	a = line_new(&p.first, STREAM, 5000, 1);
-	a.peer_cid = OTHER_CID;
-	line_send(&a, REQUEST, 0);
-	b = line_accept(&p.second, STREAM, 1);
-	line_get(&a, RESPONSE);
-	peer_disconnect(p.peer);
+	a = pair_line(&p, 1);
+	join(&a, &p.second);
+	peer_disconnect(p.rig.peer);
 	line_get(&a, RST);
 	/* It is not there any more. */
 	line_send(&a, REQUEST, 0);
 	line_get(&a, RST);
-	(void)b;
 	pair_stop(rig, &p);
 }
 
@@ -296,11 +296,8 @@ static void a_guest_that_gives_no_buffers_stops_nobody_else(void **state)
 	unsigned char data[VSOCK_LARGEST] = "";
 
 	pair_start(rig, &p, "--sibling=*");
-	a = line_new(&p.first, STREAM, 5000, 1);
-	a.peer_cid = OTHER_CID;
-	line_send(&a, REQUEST, 0);
-	b = line_accept(&p.second, STREAM, 1);
-	line_get(&a, RESPONSE);
+	a = pair_line(&p, 1);
+	b = join(&a, &p.second);
 	/* Its sixteen buffers are full after the first of these. */
 	for (int i = 0; i < 4; i++)
 		line_write(&a, data, VSOCK_LARGEST, 0);

@@ -2,31 +2,6 @@
 /* See vsock.h. */
 #include "vsock.h"
 
-static void offer(struct guest_end *guest, uint32_t queue, const struct driver_seg *segs,
-		  uint32_t n, void *cookie)
-{
-	assert_true(driver_add(guest->peer->queues[queue], segs, n, cookie) >= 0);
-	assert_true(driver_kick(guest->peer->queues[queue]) >= 0);
-}
-
-static struct driver_used wait_used(struct guest_end *guest, uint32_t queue)
-{
-	struct driver_used used = {0};
-
-	if (peer_wait_used(guest->peer, queue, &used))
-		fail_msg("%s", guest->peer->frontend.error);
-	return used;
-}
-
-static void buffer_new(struct guest_end *guest, struct rig_buffer *buffer, uint32_t len)
-{
-	buffer->len = len;
-	buffer->gpa = guest_alloc(guest->peer->guest, len, 16);
-	assert_true(buffer->gpa != GUEST_NONE);
-	buffer->data = guest_ptr(guest->peer->guest, buffer->gpa, len);
-	memset(buffer->data, RIG_UNTOUCHED, len);
-}
-
 /* In two pieces, of which the first ends in the middle of the header. */
 static void give_buffer(struct guest_end *guest, struct rig_buffer *buffer)
 {
@@ -36,7 +11,7 @@ static void give_buffer(struct guest_end *guest, struct rig_buffer *buffer)
 	};
 
 	memset(buffer->data, RIG_UNTOUCHED, buffer->len);
-	offer(guest, VSOCK_RX, segs, 2, buffer);
+	rig_offer(guest->rig, VSOCK_RX, segs, 2, buffer);
 }
 
 void vsock_give(struct guest_end *guest, uint32_t n)
@@ -45,17 +20,17 @@ void vsock_give(struct guest_end *guest, uint32_t n)
 		give_buffer(guest, &guest->rx[i]);
 }
 
-void vsock_begin_empty(struct rig *rig, struct guest_end *guest, struct peer *peer, uint64_t cid)
+void vsock_begin_empty(struct rig *rig, struct guest_end *guest, uint64_t cid)
 {
-	*guest = (struct guest_end){.rig = rig, .peer = peer, .cid = cid};
-	buffer_new(guest, &guest->tx, VSOCK_HEAD + VSOCK_LARGEST);
+	*guest = (struct guest_end){.rig = rig, .cid = cid};
+	rig_buffer(rig, &guest->tx, VSOCK_HEAD + VSOCK_LARGEST);
 	for (uint32_t i = 0; i < VSOCK_BUFFERS; i++)
-		buffer_new(guest, &guest->rx[i], VSOCK_BUFFER);
+		rig_buffer(rig, &guest->rx[i], VSOCK_BUFFER);
 }
 
-void vsock_begin(struct rig *rig, struct guest_end *guest, struct peer *peer, uint64_t cid)
+void vsock_begin(struct rig *rig, struct guest_end *guest, uint64_t cid)
 {
-	vsock_begin_empty(rig, guest, peer, cid);
+	vsock_begin_empty(rig, guest, cid);
 	vsock_give(guest, VSOCK_BUFFERS);
 }
 
@@ -75,7 +50,7 @@ void vsock_start(struct rig *rig, struct guest_end *guest, const char *const *op
 {
 	vsock_spawn(rig, options);
 	rig_connect(rig);
-	vsock_begin(rig, guest, rig->peer, GUEST_CID);
+	vsock_begin(rig, guest, GUEST_CID);
 }
 
 /* --- packets --- */
@@ -84,7 +59,7 @@ void vsock_send_raw(struct guest_end *guest, const struct virtio_vsock_hdr *head
 		    const void *data, uint32_t len)
 {
 	uint32_t total = VSOCK_HEAD + len, n = 0;
-	struct driver_seg segs[64];
+	struct driver_seg segs[VSOCK_PIECES];
 	uint32_t piece = guest->n_pieces ? total / guest->n_pieces + 1 : 0;
 
 	assert_true(total <= guest->tx.len);
@@ -99,38 +74,31 @@ void vsock_send_raw(struct guest_end *guest, const struct virtio_vsock_hdr *head
 		segs[n] = (struct driver_seg){.gpa = guest->tx.gpa + at, .len = part};
 		at += part;
 	}
-	offer(guest, VSOCK_TX, segs, n, guest);
-	assert_int_equal(wait_used(guest, VSOCK_TX).len, 0);
+	assert_int_equal(rig_do(guest->rig, VSOCK_TX, segs, n), 0);
 }
 
 struct got vsock_get(struct guest_end *guest)
 {
-	struct driver_used used;
 	struct got got;
+	uint32_t len;
 
 	if (guest->held)
 		give_buffer(guest, guest->held);
 	guest->held = NULL;
-	used = wait_used(guest, VSOCK_RX);
-	guest->held = used.cookie;
+	guest->held = rig_wait(guest->rig, VSOCK_RX, &len);
 	memcpy(&got.header, guest->held->data, sizeof(got.header));
 	got.data = guest->held->data + VSOCK_HEAD;
-	assert_int_equal(used.len, VSOCK_HEAD + le32toh(got.header.len));
+	assert_int_equal(len, VSOCK_HEAD + le32toh(got.header.len));
 	assert_int_equal(le64toh(got.header.dst_cid), guest->cid);
 	/* Beyond what it says nothing was written. */
-	for (uint32_t i = used.len; i < VSOCK_BUFFER; i++)
+	for (uint32_t i = len; i < VSOCK_BUFFER; i++)
 		assert_int_equal(guest->held->data[i], RIG_UNTOUCHED);
 	return got;
 }
 
 void vsock_get_nothing(struct guest_end *guest)
 {
-	uint64_t features;
-
-	/* As rig_expect_nothing(), of any peer. */
-	for (int i = 0; i < 200; i++)
-		assert_ok(frontend_get_features(&guest->peer->frontend, &features));
-	assert_false(driver_has_used(guest->peer->queues[VSOCK_RX]));
+	rig_expect_nothing(guest->rig, VSOCK_RX);
 }
 
 /* --- connections --- */
@@ -225,6 +193,16 @@ void line_expect(struct line *line, const char *text)
 
 	line_read(line, got, (uint32_t)strlen(text));
 	assert_string_equal(got, text);
+}
+
+void line_use_up(struct line *line, uint32_t n)
+{
+	line->guest->held = NULL;
+	for (uint32_t i = 0; i < n; i++) {
+		line_send(line, CREDIT_REQUEST, 0);
+		line_get(line, CREDIT_UPDATE);
+		line->guest->held = NULL;
+	}
 }
 
 void line_connect(struct line *line)

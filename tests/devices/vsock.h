@@ -19,6 +19,7 @@ enum {
 	VSOCK_BUFFER = 4096,
 	VSOCK_BUFFERS = 16,
 	VSOCK_LARGEST = 65536,
+	VSOCK_PIECES = 256,
 	GUEST_CID = 3,
 	HOST_CID = 2,
 };
@@ -40,13 +41,12 @@ enum {
 enum { EOM = VIRTIO_VSOCK_SEQ_EOM, EOR = VIRTIO_VSOCK_SEQ_EOR };
 
 struct guest_end {
-	struct rig *rig;
-	struct peer *peer;
+	struct rig *rig; /* its driver's */
 	uint64_t cid;
 	struct rig_buffer tx;		     /* what is sent, one packet at a time */
 	struct rig_buffer rx[VSOCK_BUFFERS]; /* what is received */
 	struct rig_buffer *held;	     /* the one that was received last */
-	uint32_t n_pieces;		     /* descriptors of a sent packet; 0: header, data */
+	uint32_t n_pieces; /* descriptors of a sent packet, at most VSOCK_PIECES; 0: header, data */
 };
 
 /* A packet that was received. */
@@ -70,9 +70,9 @@ void vsock_spawn(struct rig *rig, const char *const *options);
 /* The same, and a driver with buffers in its queues. */
 void vsock_start(struct rig *rig, struct guest_end *guest, const char *const *options);
 /* A driver, once the program runs and the rig is connected (rig_connect()). */
-void vsock_begin(struct rig *rig, struct guest_end *guest, struct peer *peer, uint64_t cid);
+void vsock_begin(struct rig *rig, struct guest_end *guest, uint64_t cid);
 /* Without buffers to receive in, which vsock_give() gives then. */
-void vsock_begin_empty(struct rig *rig, struct guest_end *guest, struct peer *peer, uint64_t cid);
+void vsock_begin_empty(struct rig *rig, struct guest_end *guest, uint64_t cid);
 void vsock_give(struct guest_end *guest, uint32_t n);
 
 /* A packet with any header and len bytes of data. */
@@ -95,6 +95,8 @@ void line_get_shutdown(struct line *line, uint32_t flags);
 /* So many bytes, in as many packets as it takes; read at once, as credit says. */
 void line_read(struct line *line, void *data, uint32_t len);
 void line_expect(struct line *line, const char *text);
+/* Have n receive buffers used, which do not go back before vsock_give(). */
+void line_use_up(struct line *line, uint32_t n);
 /* REQUEST, RESPONSE. */
 void line_connect(struct line *line);
 /* The other way round: a REQUEST comes, whose ports are the line's, and is accepted. */
