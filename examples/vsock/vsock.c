@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vsock_spawn.h"
+
 enum { RXQ = 0, TXQ, EVENTQ, N_QUEUES };
 /* virtio 1.3 §5.10.3; Debian 12's header has one of them */
 enum { F_STREAM = 1, F_SEQPACKET = 1 << VIRTIO_VSOCK_F_SEQPACKET, F_NO_IMPLIED_STREAM = 4 };

@@ -152,6 +152,11 @@ struct guest {
 	uint64_t n_opened, n_refused, n_reset; /* for people */
 };
 
+static inline bool conn_is_seqpacket(const struct conn *c)
+{
+	return c->tuple.type == VIRTIO_VSOCK_TYPE_SEQPACKET;
+}
+
 /* --- vsock_conn.c --- */
 
 /* A new connection with no name yet; NULL: there are too many, and a line said so. */

@@ -2,13 +2,15 @@
 /*
  * How connections with a socket begin: the guest asks for a place of the host's, or a client comes.
  */
-#include "vsock_far_socket.h"
+#include "vsock_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "vsock_spawn.h"
 
 enum { SOCKET_LINE = 32 /* longer than any "CONNECT PORT\n" */ };
 

@@ -11,11 +11,6 @@
 
 #include <errno.h>
 
-static bool is_sequence(const struct conn *c)
-{
-	return c->tuple.type == VIRTIO_VSOCK_TYPE_SEQPACKET;
-}
-
 /* The credit that a guest is told is its partner's. */
 static void tell_credit(const struct conn *from, struct conn *to)
 {
@@ -34,11 +29,9 @@ static int pair_take(struct conn *c, const struct vu_req *req, uint64_t offset, 
 
 	if (!to) /* it has gone, and its RST comes behind its data */
 		return c->reset_after_data ? 0 : -EPIPE;
-	ret = held_add(&to->in, req, offset, len, to->guest->buffer);
-	if (!ret && is_sequence(c))
-		ret = held_add_message(&to->in, len,
-				       flags & (VIRTIO_VSOCK_SEQ_EOM | VIRTIO_VSOCK_SEQ_EOR),
-				       to->guest->buffer);
+	ret = conn_is_seqpacket(c)
+		      ? held_add_part(&to->in, req, offset, len, flags, to->guest->buffer)
+		      : held_add(&to->in, req, offset, len, to->guest->buffer);
 	if (ret)
 		return ret;
 	c->credit.rx_cnt += len;
@@ -53,34 +46,20 @@ static bool pair_has_data(const struct conn *c)
 	return c->in.len || (m && m->flags & VIRTIO_VSOCK_SEQ_EOM);
 }
 
-static uint32_t least(uint64_t a, uint32_t b)
-{
-	return a < b ? (uint32_t)a : b;
-}
-
 static int pair_fill(struct conn *c, struct vu_req *const *reqs, uint32_t n, uint32_t room,
 		     uint32_t *bytes, uint32_t *flags)
 {
-	uint32_t used = 0;
+	uint32_t used;
 
-	while (used < n && pair_has_data(c) && room) {
-		struct held_message *m = held_message(&c->in);
-		uint32_t len = least(reqs[used]->writable_len - PACKET_HEAD,
-				     least(m ? m->len : c->in.len, room));
+	if (conn_is_seqpacket(c))
+		return (int)held_fill_message(&c->in, reqs, n, room, bytes, flags);
+	for (used = 0; used < n && c->in.len && room; used++) {
+		uint32_t len = packet_room(reqs[used], c->in.len < room ? c->in.len : room);
 
 		held_copy(&c->in, reqs[used], PACKET_HEAD, len);
 		held_drop(&c->in, len);
 		room -= len;
-		if (m) {
-			m->len -= len;
-			if (!m->len && m->flags & VIRTIO_VSOCK_SEQ_EOM) {
-				flags[used] = m->flags;
-				held_drop_message(&c->in);
-			}
-		}
-		bytes[used++] = len;
-		if (m)
-			break; /* short ones are counted one by one */
+		bytes[used] = len;
 	}
 	return (int)used;
 }

@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A socket as the far end: what its data (vsock_far_socket.c) and its beginning (vsock_connect.c)
- * want of each other.
- */
+/* How connections with sockets of the host begin (vsock_connect.c). */
 #ifndef VSOCK_FAR_SOCKET_H
 #define VSOCK_FAR_SOCKET_H
 
 #include "vsock_rules.h"
 
-/* Have c->fd watched; 0 or -errno. */
-int far_socket_watch(struct conn *c);
-
-/* It is CONNECTING: is it there? */
-void far_socket_look(struct conn *c);
-/* The same after a tenth of a second, for one that could not even begin to connect. */
-void far_socket_tick(struct conn *c);
-/* It is GREETING: what does the client say? */
-void far_socket_hear(struct conn *c);
+/* Connect to a place; c is CONNECTING, or OPEN already.  -errno: refused, and c is as it was. */
+int far_socket_connect(struct conn *c, const struct far_place *place);
+/* A client came: ask the guest to take it at this port.  The descriptor is ours, whatever comes. */
+void far_socket_accepted(struct guest *g, int fd, uint32_t port, uint16_t type);
+/* One that will say where to. */
+void far_socket_greeted(struct guest *g, int fd);
 
 #endif

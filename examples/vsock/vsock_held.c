@@ -34,12 +34,14 @@ static int held_grow(struct held *h, uint32_t need)
 	return 0;
 }
 
-/* Room for len more, as one or two segments. */
-static int held_room(struct held *h, uint32_t len, uint32_t limit, struct iovec iov[2])
+int held_room(struct held *h, uint32_t len, uint32_t limit, struct iovec iov[2])
 {
 	uint32_t end, first;
 	int ret;
 
+	iov[0] = iov[1] = (struct iovec){.iov_len = 0};
+	if (!len)
+		return 0;
 	if (h->len > limit || len > limit - h->len)
 		return -ENOBUFS;
 	ret = held_grow(h, h->len + len);
@@ -52,33 +54,25 @@ static int held_room(struct held *h, uint32_t len, uint32_t limit, struct iovec 
 	return 0;
 }
 
+void held_added(struct held *h, uint32_t len)
+{
+	h->len += len;
+}
+
 int held_add(struct held *h, const struct vu_req *req, uint64_t offset, uint32_t len,
 	     uint32_t limit)
 {
 	struct iovec iov[2];
-	int ret = len ? held_room(h, len, limit, iov) : 0;
+	int ret = held_room(h, len, limit, iov);
 
-	if (ret || !len)
-		return ret;
-	if (vu_req_read(req, offset, iov[0].iov_base, iov[0].iov_len) < iov[0].iov_len ||
-	    vu_req_read(req, offset + iov[0].iov_len, iov[1].iov_base, iov[1].iov_len) <
-		    iov[1].iov_len)
-		return -EFAULT;
-	h->len += len;
-	return 0;
-}
-
-int held_add_bytes(struct held *h, const void *bytes, uint32_t len, uint32_t limit)
-{
-	struct iovec iov[2];
-	int ret = len ? held_room(h, len, limit, iov) : 0;
-
-	if (ret || !len)
-		return ret;
-	memcpy(iov[0].iov_base, bytes, iov[0].iov_len);
-	memcpy(iov[1].iov_base, (const char *)bytes + iov[0].iov_len, iov[1].iov_len);
-	h->len += len;
-	return 0;
+	for (int i = 0; i < 2 && !ret; i++) {
+		if (vu_req_read(req, offset, iov[i].iov_base, iov[i].iov_len) < iov[i].iov_len)
+			ret = -EFAULT;
+		offset += iov[i].iov_len;
+	}
+	if (!ret)
+		held_added(h, len);
+	return ret;
 }
 
 /* --- messages --- */
@@ -121,9 +115,25 @@ int held_add_message(struct held *h, uint32_t len, uint32_t flags, uint32_t limi
 	return 0;
 }
 
+int held_add_part(struct held *h, const struct vu_req *req, uint64_t offset, uint32_t len,
+		  uint32_t flags, uint32_t limit)
+{
+	int ret = held_add(h, req, offset, len, limit);
+
+	flags &= VIRTIO_VSOCK_SEQ_EOM | VIRTIO_VSOCK_SEQ_EOR;
+	return ret ? ret : held_add_message(h, len, flags, limit);
+}
+
 struct held_message *held_message(const struct held *h)
 {
 	return h->n_messages ? &h->messages[h->first_message] : NULL;
+}
+
+bool held_can_go(const struct held *h)
+{
+	const struct held_message *m = held_message(h);
+
+	return m ? m->flags & VIRTIO_VSOCK_SEQ_EOM : h->len;
 }
 
 void held_drop_message(struct held *h)
@@ -171,6 +181,32 @@ void held_drop(struct held *h, uint32_t len)
 	free(h->data);
 	h->data = NULL;
 	h->size = h->start = 0;
+}
+
+uint32_t held_fill_message(struct held *h, struct vu_req *const *reqs, uint32_t n, uint32_t room,
+			   uint32_t *bytes, uint32_t *flags)
+{
+	struct held_message *m = held_message(h);
+	uint32_t used;
+
+	for (used = 0; m && used < n; used++) {
+		uint32_t len = packet_room(reqs[used], m->len < room ? m->len : room);
+		bool last = len == m->len && m->flags & VIRTIO_VSOCK_SEQ_EOM;
+
+		if (!len && !last)
+			break;
+		held_copy(h, reqs[used], PACKET_HEAD, len);
+		held_drop(h, len);
+		m->len -= len;
+		room -= len;
+		bytes[used] = len;
+		if (last) {
+			flags[used++] = m->flags;
+			held_drop_message(h);
+			break;
+		}
+	}
+	return used;
 }
 
 void held_free(struct held *h)

@@ -12,6 +12,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "vsock_far_socket.h"
+
 enum { LISTEN_BACKLOG = 128, LISTEN_TURN = 16, LISTEN_PAUSE_NS = 100 * 1000000 };
 
 static void listener_go_on(struct vu_source *source, int fd, uint32_t expirations, void *opaque)

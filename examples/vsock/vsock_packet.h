@@ -29,6 +29,14 @@ struct packet {
 
 /* false: it is shorter than a header. */
 bool packet_read(const struct vu_req *req, struct packet *packet);
+/* How much of so many bytes of payload fits behind a header; the buffer is larger than that. */
+static inline uint32_t packet_room(const struct vu_req *req, uint32_t most)
+{
+	uint64_t room = req->writable_len - PACKET_HEAD;
+
+	return room < most ? (uint32_t)room : most;
+}
+
 /* How many bytes were written: PACKET_HEAD where the buffer has room for them. */
 size_t packet_write(const struct vu_req *req, const struct packet *packet);
 

@@ -49,20 +49,4 @@ bool rules_find(struct guest *g, const struct tuple *tuple, struct far_place *pl
 /* The hybrid socket's path of this guest: 0 or -ENAMETOOLONG. */
 int rules_uds_path(const struct guest *g, char *path, size_t size);
 
-/* --- vsock_far_socket.c --- */
-
-/* Connect to a place; c is CONNECTING, or OPEN already.  -errno: refused, and c is as it was. */
-int far_socket_connect(struct conn *c, const struct far_place *place);
-/* A client came: ask the guest to take it at this port.  The descriptor is ours, whatever comes. */
-void far_socket_accepted(struct guest *g, int fd, uint32_t port, uint16_t type);
-/* One that will say where to. */
-void far_socket_greeted(struct guest *g, int fd);
-
-/* --- vsock_spawn.c --- */
-
-/* Fork who will run the programs of these rules.  Before there are threads.  0 or -errno. */
-int spawner_start(struct rules *r);
-/* Have it run one with this descriptor as standard input and output; 0 or -errno. */
-int spawner_run(const struct rules *r, uint32_t program, int fd);
-
 #endif

@@ -7,7 +7,7 @@
  * which descriptor.  So not even who took over the first one could have others run.  It ends
  * when that socket closes.
  */
-#include "vsock_rules.h"
+#include "vsock_spawn.h"
 
 #include <errno.h>
 #include <signal.h>

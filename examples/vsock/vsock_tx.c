@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "vsock_rules.h"
+#include "vsock_far_socket.h"
 
 /* --- answers where there is no connection --- */
 

@@ -254,6 +254,29 @@ static void a_message_larger_than_the_window_is_a_reset(void **state)
 	bench_stop(rig, &b);
 }
 
+static void half_a_message_at_the_end_holds_nothing_up(void **state)
+{
+	struct rig *rig = *state;
+	struct bench b;
+	struct line line;
+	int host;
+
+	small_start(rig, &b, SOCK_SEQPACKET, NULL);
+	host = bench_connect(&b, &line, 6000);
+	line_write(&line, "ha", 2, 0);
+	line_send(&line, SHUTDOWN, BOTH);
+	line_get(&line, RST);
+	client_expect_end(host);
+	close(host);
+	line_write(&b.line, "whole", 5, EOM);
+	line_write(&b.line, "ha", 2, 0);
+	peer_disconnect(rig->peer);
+	client_expect(b.host, "whole");
+	client_expect_end(b.host);
+	assert_string_equal(rig_say(rig, "list"), "");
+	bench_stop(rig, &b);
+}
+
 static void there_are_as_many_connections_as_was_said(void **state)
 {
 	struct rig *rig = *state;
@@ -420,6 +443,7 @@ int main(void)
 		TEST(a_host_that_does_not_read_stops_nobody_else),
 		TEST(messages_of_nothing_cost_no_memory),
 		TEST(a_message_larger_than_the_window_is_a_reset),
+		TEST(half_a_message_at_the_end_holds_nothing_up),
 		TEST(there_are_as_many_connections_as_was_said),
 		TEST(buffers_are_counted_together),
 		TEST(answers_without_buffers_stop_the_guest_and_nothing_is_lost),

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Programs of --forward PORT=exec:COMMAND, which a small process runs: see vsock_spawn.c. */
+#ifndef VSOCK_SPAWN_H
+#define VSOCK_SPAWN_H
+
+#include "vsock_rules.h"
+
+/* Fork who will run the programs of these rules.  Before there are threads.  0 or -errno. */
+int spawner_start(struct rules *r);
+/* Have it run one with this descriptor as standard input and output; 0 or -errno. */
+int spawner_run(const struct rules *r, uint32_t program, int fd);
+
+#endif
