@@ -292,21 +292,27 @@ static void firecrackers_clients_say_which_port_they_want(void **state)
 
 static void firecrackers_clients_that_say_something_else_are_sent_away(void **state)
 {
-	static const char *const lines[] = {
-		"GET / HTTP/1.1\n",	 "CONNECT \n",
-		"CONNECT x\n",		 "CONNECT 4294967296\n",
-		"CONNECT 12 13\n",	 "\n",
-		"CONNECT 1111111111111", "CONNECT 1                      2\n",
+	enum { TOO_LONG = 32, N_LINES = 9 };
+	static const char *const lines[N_LINES] = {
+		"CONNECT 111111111111111111111111",
+		"GET / HTTP/1.1\n",
+		"CONNECT \n",
+		"CONNECT x\n",
+		"CONNECT 4294967296\n",
+		"CONNECT 12 13\n",
+		"\n",
+		"CONNECT 1111111111111",
+		"CONNECT 1                      2\n",
 	};
 	struct rig *rig = *state;
 	struct guest_end guest;
 	const char *path = start_at(rig, &guest, "--uds-path=");
 	int client;
 
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+	for (size_t i = 0; i < N_LINES; i++) {
 		client = client_connect(path);
 		client_write(client, lines[i], strlen(lines[i]));
-		if (!strchr(lines[i], '\n'))
+		if (!strchr(lines[i], '\n') && strlen(lines[i]) < TOO_LONG)
 			shutdown(client, SHUT_WR); /* and no more comes */
 		/* What was not read makes the end an error. */
 		assert_true(client_read_some(client, &guest.n_pieces, 1) <= 0);
@@ -315,6 +321,7 @@ static void firecrackers_clients_that_say_something_else_are_sent_away(void **st
 	}
 	vsock_get_nothing(&guest);
 	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "did not begin with CONNECT PORT"), N_LINES);
 }
 
 static void a_rule_can_be_for_one_guest_only(void **state)
@@ -378,6 +385,29 @@ static void two_guests_cannot_have_one_address(void **state)
 	spawn_expect(argv, 1, "", "two guests would have CID 4; --guest-cid says which");
 }
 
+/* One more of an option than there can be. */
+static void one_too_many(const char *before, uint32_t first, uint32_t n, int status,
+			 const char *says)
+{
+	enum { MAX = 257 };
+	static char texts[MAX][40];
+	const char *argv[MAX + 3] = {getenv(rig_program), "--socket-path=/nonexistent/s"};
+
+	for (uint32_t i = 0; i < n; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "%s%u", before, first + i);
+		argv[i + 2] = texts[i];
+	}
+	spawn_expect(argv, status, "", says);
+}
+
+static void there_are_limits_to_what_can_be_named(void **state)
+{
+	(void)state;
+	one_too_many("--guest-cid=", 3, 33, 2, "'guest-cid' is given too often");
+	one_too_many("--sibling=", 0, 257, 2, "'sibling' is given too often");
+	one_too_many("--socket-path=/nonexistent/", 0, 32, 1, "32 guests at most");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,6 +423,7 @@ int main(void)
 		TEST(a_rule_can_be_for_one_guest_only),
 		cmocka_unit_test(options_that_cannot_be_are_refused_with_what_is_wrong),
 		cmocka_unit_test(two_guests_cannot_have_one_address),
+		cmocka_unit_test(there_are_limits_to_what_can_be_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
