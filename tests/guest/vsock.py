@@ -8,9 +8,8 @@ import threading
 
 from lib import Control, VhostUser, main
 
-GUEST_CID = 3
-HOST_ECHO, HOST_SUM, NOBODY, PROGRAM = 1000, 1001, 1002, 1003
-GUEST_ECHO, GUEST_SUM = 2000, 2001
+HOST_ECHO, HOST_SUM, NOBODY, HOST_MESSAGES, HOST_OLD = 1000, 1001, 1002, 1003, 1004
+GUEST_ECHO = 2000
 MIB = 1 << 20
 SEED = 0x9e3779b97f4a7c15
 ORDER = 1 << 64
@@ -64,6 +63,10 @@ def from_guest(t, guest, name):
         said = guest.run(f"ulimit -n 4096; guest-vsock many stream 2 {HOST_ECHO} 1000 4096",
                          timeout=300).text
         assert said == "1000 connections, 4096 bytes each", said
+    with t.check(f"{name}_messages_of_a_guest_come_back_as_they_were"):
+        said = guest.run(f"guest-vsock many seqpacket 2 {HOST_MESSAGES} 10 20000",
+                         timeout=300).text
+        assert said == "10 connections, 20000 bytes each", said
     with t.check(f"{name}_guest_talks_to_a_program_of_the_hosts"):
         mib = (1024 if t.long else 256) if name != "qemu" else 32
         said = guest.run(f"guest-vsock send stream 2 {HOST_SUM} {mib * MIB}", timeout=1200).text
@@ -93,7 +96,7 @@ def to_guest(t, guest, name, control):
                 assert file.readline().startswith(b"OK "), "no OK"
                 assert file.read(5) == b"hello"
     with t.check(f"{name}_nothing_is_left_of_connections_that_ended"):
-        for _ in range(300):
+        for _ in range(3000):
             listed = control.say("list")
             if not listed:
                 break
@@ -104,8 +107,9 @@ def to_guest(t, guest, name, control):
 def reboot(t, guest, name):
     with t.check(f"{name}_guest_that_reboots_begins_anew_and_its_old_connections_end"):
         listener = listen(t, "old")
-        guest.run("guest-vsock many stream 2 1004 1 65536 >/tmp/old 2>&1 &")
+        guest.run(f"guest-vsock many stream 2 {HOST_OLD} 1 65536 >/tmp/old 2>&1 &")
         old, _ = listener.accept()
+        listener.close()
         old.settimeout(120)
         assert old.recv(1), "nothing came"
         guest.reboot()
@@ -115,13 +119,15 @@ def reboot(t, guest, name):
 
 
 def all_of_it(t, boot, name, **props):
-    services = [echo(listen(t, "host-echo"))]
+    services = [echo(listen(t, "host-echo")),
+                echo(listen(t, "host-messages", socket.SOCK_SEQPACKET))]
     control = t.path("control")
     options = [
         f"--forward={HOST_ECHO}=unix:{t.path('host-echo')}",
         f"--forward={HOST_SUM}=exec:{t.program('guest-vsock')} filter",
         f"--forward={NOBODY}=unix:{t.path('nobody')}",
-        f"--forward=1004=unix:{t.path('old')}",
+        f"--forward={HOST_MESSAGES}=seqpacket:{t.path('host-messages')}",
+        f"--forward={HOST_OLD}=unix:{t.path('old')}",
         f"--listen={GUEST_ECHO}=unix:{t.path('guest-echo')}",
         f"--uds-path={t.path('hybrid')}",
         f"--control={control}",

@@ -2,13 +2,13 @@
 /*
  * One end of AF_VSOCK connections, in a guest: guest-vsock COMMAND ...
  *
- *	echo TYPE PORT			accept and send back, for ever, any number at once
- *	send TYPE CID PORT BYTES	send so many bytes that follow from a seed, and end that
- *half; print what the other end says of them: its count and sum sum TYPE PORT
- *accept, count and sum up to the end of what comes, answer that filter
- *the same of standard input, to standard output many TYPE CID PORT N BYTES	N connections at
- *once to an echo, BYTES through each, compared refused TYPE CID PORT		print the error of a
- *connect
+ * - echo TYPE PORT: accept and send back, for ever, any number at once.
+ * - send TYPE CID PORT BYTES: send so many bytes that follow from a seed, and end that half; print
+ *   what the other end says of them, its count and sum.
+ * - filter: such another end, of standard input, to standard output.
+ * - many TYPE CID PORT N BYTES: N connections at once to an echo, BYTES through each, compared; of
+ *   seqpacket they are one message.
+ * - refused TYPE CID PORT: print the error of a connect.
  *
  * TYPE is stream or seqpacket.  Ends with status 1, and a line, when anything is not as it should.
  */
@@ -146,31 +146,19 @@ static int do_send(int type, char **argv)
 	return 0;
 }
 
-static int sum_all(int from, int to, char text[64])
+static int do_filter(void)
 {
 	static unsigned char data[CHUNK];
 	struct sum sum = {0, 0};
+	char text[64];
 	ssize_t n;
 
-	while ((n = read(from, data, sizeof(data))) > 0)
+	while ((n = read(STDIN_FILENO, data, sizeof(data))) > 0)
 		sum_add(&sum, data, (size_t)n);
 	if (n < 0)
 		die("read");
 	sum_text(&sum, text);
-	write_all(to, (unsigned char *)text, strlen(text));
-	return 0;
-}
-
-static int do_sum(int type, char **argv)
-{
-	int listener = must_listen(type, argv[0]);
-	int fd = accept(listener, NULL, NULL);
-	char text[64];
-
-	if (fd < 0)
-		die("accept");
-	sum_all(fd, fd, text);
-	printf("%s\n", text);
+	write_all(STDOUT_FILENO, (unsigned char *)text, strlen(text));
 	return 0;
 }
 
@@ -224,6 +212,10 @@ static int do_many(int type, char **argv)
 
 			if (len <= 0)
 				die("read");
+			if (type == SOCK_SEQPACKET && (size_t)len != bytes) {
+				fprintf(stderr, "guest-vsock: a message of %zd bytes\n", len);
+				return 1;
+			}
 			at += (size_t)len;
 		}
 		if (memcmp(data, back, bytes)) {
@@ -251,15 +243,17 @@ int main(int argc, char **argv)
 		int n;
 		int (*run)(int type, char **argv);
 	} commands[] = {
-		{"echo", 1, do_echo}, {"send", 3, do_send},	  {"sum", 1, do_sum},
-		{"many", 4, do_many}, {"refused", 2, do_refused},
+		{"echo", 1, do_echo},
+		{"send", 3, do_send},
+		{"many", 4, do_many},
+		{"refused", 2, do_refused},
 	};
 
 	if (argc == 2 && !strcmp(argv[1], "filter"))
-		return sum_all(STDIN_FILENO, STDOUT_FILENO, (char[64]){0});
+		return do_filter();
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (argc == commands[i].n + 3 && !strcmp(argv[1], commands[i].name))
 			return commands[i].run(socket_type(argv[2]), argv + 3);
-	fprintf(stderr, "guest-vsock: echo, send, sum, many or refused, please\n");
+	fprintf(stderr, "guest-vsock: echo, send, filter, many or refused, please\n");
 	return 2;
 }
