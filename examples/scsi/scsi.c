@@ -6,7 +6,7 @@
  * queues' threads come after that.  This file: the program, the device and its queues.  Device
  * thread.
  */
-#include "scsi.h"
+#include "scsi_command.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -16,7 +16,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { SCSI_ID = 8, FIRST_QUEUE = 2, SEG_MAX = 126, MAX_SECTORS = 0xffff, CMD_PER_LUN = 128 };
+enum {
+	SCSI_ID = 8,
+	MAX_SEGS = 2048,
+	FIRST_QUEUE = 2,
+	SEG_MAX = 126,
+	MAX_SECTORS = 0xffff,
+	CMD_PER_LUN = 128
+};
 enum { MIN_CDB = 16, MAX_CDB = 260, MIN_SENSE = 18, MAX_SENSE = 252 };
 
 #define FEATURE(name) (UINT64_C(1) << VIRTIO_SCSI_F_##name)
@@ -206,7 +213,7 @@ static int scsi_make_device(struct scsi *scsi)
 		.config_writable = space ? &writable : NULL,
 		.config_size = space ? sizeof(config) : 0,
 		.max_queue_size = (uint32_t)scsi->settings->disk.queue_size,
-		.max_segs = SCSI_MAX_SEGS,
+		.max_segs = MAX_SEGS,
 		.priv_size = sizeof(struct scsi_cmd),
 		.flags = VU_DEVICE_LEGACY,
 	};

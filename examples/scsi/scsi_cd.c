@@ -2,7 +2,7 @@
 /*
  * What only CD-ROM drives have (MMC-6): one session of one data track, a tray.  Queue thread.
  */
-#include "scsi.h"
+#include "scsi_command.h"
 
 enum {
 	LEAD_OUT = 0xaa,

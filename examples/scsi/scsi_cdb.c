@@ -2,7 +2,7 @@
 /*
  * The table of commands, and what is checked of all of them before they run.  Queue thread.
  */
-#include "scsi.h"
+#include "scsi_command.h"
 
 #include <string.h>
 

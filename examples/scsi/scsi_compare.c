@@ -4,7 +4,7 @@
  * data (5.30).  One COMPARE AND WRITE at a time for each logical unit, whatever its initiator:
  * another one finds it busy, and its initiator tries again.  Queue thread.
  */
-#include "scsi.h"
+#include "scsi_command.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * INQUIRY: standard data (SPC-4 6.4) and pages of vital product data (SPC-4 7.8, SBC-3 6.5).
  * Queue thread.
  */
-#include "scsi.h"
+#include "scsi_command.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,15 +3,13 @@
  * The table of logical units, in which every queue looks them up; they come, change, go, and are
  * freed when the last queue has let go of them.  Device thread, but for scsi_lun_put().
  */
-#include "scsi.h"
+#include "scsi_command.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { ALL_INITIATORS = (1 << SCSI_INITIATORS) - 1 };
 
 static void lun_free(struct scsi_lun *lun)
 {
@@ -114,7 +112,7 @@ static void host_tell_luns_changed(struct scsi_host *host, uint32_t target)
 		struct scsi_lun *lun = scsi_find_lun(host, target, i);
 
 		if (lun)
-			scsi_attention_mask(lun, ALL_INITIATORS, ATTENTION_LUNS);
+			scsi_attention_mask(lun, SCSI_ALL_INITIATORS, ATTENTION_LUNS);
 	}
 }
 
@@ -215,7 +213,7 @@ int scsi_lun_load(struct scsi_host *host, uint32_t target, uint32_t number, cons
 		scsi_lun_put(lun);
 		return ret;
 	}
-	scsi_attention_mask(lun, ALL_INITIATORS, ATTENTION_MEDIUM);
+	scsi_attention_mask(lun, SCSI_ALL_INITIATORS, ATTENTION_MEDIUM);
 	host_forget(host, old);
 	return 0;
 }
@@ -231,7 +229,7 @@ static void lun_resize(struct scsi_host *host, struct scsi_lun *lun)
 	    bytes == atomic_load(&lun->disk.bytes))
 		return;
 	atomic_store(&lun->disk.bytes, bytes);
-	scsi_attention_mask(lun, ALL_INITIATORS, ATTENTION_CAPACITY);
+	scsi_attention_mask(lun, SCSI_ALL_INITIATORS, ATTENTION_CAPACITY);
 	/* §5.6.6.3.4: the sense code's two bytes, the lower first. */
 	scsi_event_all(host, VIRTIO_SCSI_T_PARAM_CHANGE, 0x2a | 0x09 << 8, lun->target,
 		       lun->number);

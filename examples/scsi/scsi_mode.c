@@ -4,7 +4,7 @@
  * cache, and the format of sense data.  Both are saved as they are set, for as long as the program
  * runs.  Queue thread.
  */
-#include "scsi.h"
+#include "scsi_command.h"
 
 #include <string.h>
 
@@ -160,7 +160,7 @@ static void mode_set(struct scsi_cmd *cmd, uint32_t page, uint8_t byte)
 	if (page == PAGE_CACHING)
 		atomic_fetch_or(&lun->knows_cache, 1u << scsi_initiator(cmd));
 	if (changed)
-		scsi_attention_mask(lun, others & ((1u << SCSI_INITIATORS) - 1), ATTENTION_MODE);
+		scsi_attention_mask(lun, others & SCSI_ALL_INITIATORS, ATTENTION_MODE);
 }
 
 /* One page: only what can be changed may differ.  set: do it, else only look. */

@@ -4,7 +4,7 @@
  * gone and the queue's last command of theirs has ended.  Queue thread; before and after there is
  * one, device thread.
  */
-#include "scsi.h"
+#include "scsi_command.h"
 
 #include <errno.h>
 #include <stdlib.h>

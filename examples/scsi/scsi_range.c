@@ -3,7 +3,7 @@
  * UNMAP and WRITE SAME of 10 and 16 bytes (SBC-3 5.29, 5.42).  What a WRITE SAME of zeros leaves is
  * zeros that take no space, if it says so; other patterns are written.  Queue thread.
  */
-#include "scsi.h"
+#include "scsi_command.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * What there is: REPORT LUNS (SPC-4 6.33), REPORT SUPPORTED OPERATION CODES and TASK MANAGEMENT
  * FUNCTIONS (6.35, 6.36).  Queue thread.
  */
-#include "scsi.h"
+#include "scsi_command.h"
 
 #include <string.h>
 

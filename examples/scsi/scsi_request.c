@@ -5,7 +5,7 @@
  * A command that moves data is in flight until the back-end has finished, and maybe takes a step
  * more, which begins when the back-end has returned (scsi_settle()).  Queue thread.
  */
-#include "scsi.h"
+#include "scsi_command.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -15,6 +15,7 @@
 enum {
 	HEADER = offsetof(struct virtio_scsi_cmd_req, cdb),    /* before the CDB */
 	ANSWER = offsetof(struct virtio_scsi_cmd_resp, sense), /* before the sense data */
+	GRAIN = 16 << 10, /* bytes copied until what is finished is published */
 	STATUS_CHECK = 0x02,
 	STATUS_MET = 0x04,
 	STATUS_BUSY = 0x08,
@@ -170,7 +171,7 @@ void disk_worked(struct disk_queue *disk, uint64_t bytes)
 	struct scsi_queue *q = ((struct scsi_unit *)disk)->queue;
 
 	q->worked += bytes;
-	if (q->worked >= SCSI_GRAIN)
+	if (q->worked >= GRAIN)
 		queue_flush(q);
 }
 

@@ -4,7 +4,7 @@
  * that keeps others from.  They belong to initiators, which are sockets, in the order of the
  * command line; they outlast sessions, and with APTPL the process.  Queue thread.
  */
-#include "scsi.h"
+#include "scsi_command.h"
 
 #include <string.h>
 

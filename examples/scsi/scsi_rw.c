@@ -2,7 +2,7 @@
 /*
  * READ and WRITE of 6, 10, 12 and 16 bytes, SYNCHRONIZE CACHE, PRE-FETCH (SBC-3 5).  Queue thread.
  */
-#include "scsi.h"
+#include "scsi_command.h"
 
 enum { FORCE_UNIT_ACCESS = 8, PROTECT = 0xe0 };
 

@@ -3,9 +3,12 @@
  * Sense data (SPC-4 4.5), and unit attentions: what every initiator is to be told of a logical unit
  * by the next command that can (SAM-5 5.14).  Any thread; the logical unit's lock.
  */
-#include "scsi.h"
+#include "scsi_sense.h"
 
 #include <string.h>
+
+#include "scsi_bytes.h"
+#include "scsi_lun.h"
 
 static uint32_t sense_write_descriptor(uint8_t *sense, uint32_t code, uint32_t field)
 {

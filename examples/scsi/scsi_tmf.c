@@ -6,7 +6,7 @@
  * have some is asked, by its thread, and the last one answers.  What the storage has begun is not
  * taken back: it ends, is answered as aborted, and then the function is.
  */
-#include "scsi.h"
+#include "scsi_command.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -172,7 +172,7 @@ static uint8_t tmf_start(struct scsi *scsi, struct tmf *tmf, struct vu_req *req)
 /* Who is told of it by an attention (SAM-5 5.14). */
 static void tmf_attentions(struct scsi *scsi, const struct tmf *tmf)
 {
-	uint32_t all = (1u << SCSI_INITIATORS) - 1, self = 1u << scsi->index;
+	uint32_t all = SCSI_ALL_INITIATORS, self = 1u << scsi->index;
 
 	switch (tmf->subtype) {
 	case VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET:

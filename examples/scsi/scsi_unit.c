@@ -3,7 +3,7 @@
  * A logical unit's state: TEST UNIT READY, REQUEST SENSE, READ CAPACITY, START STOP UNIT, PREVENT
  * ALLOW MEDIUM REMOVAL, SEND DIAGNOSTIC.  Queue thread.
  */
-#include "scsi.h"
+#include "scsi_command.h"
 
 #include <string.h>
 
@@ -62,7 +62,7 @@ static int unit_eject(struct scsi_cmd *cmd, bool load)
 
 	if (load) {
 		if (!lun->empty && atomic_exchange(&lun->ejected, false)) {
-			scsi_attention_mask(lun, (1u << SCSI_INITIATORS) - 1, ATTENTION_MEDIUM);
+			scsi_attention_mask(lun, SCSI_ALL_INITIATORS, ATTENTION_MEDIUM);
 			atomic_store(&lun->media_event, UINT32_MAX);
 		}
 		return SCSI_GOOD;
