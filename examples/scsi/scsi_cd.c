@@ -4,14 +4,14 @@
  */
 #include "scsi_command.h"
 
+#include <linux/cdrom.h>
+
 enum {
-	LEAD_OUT = 0xaa,
 	PROFILE_CD = 0x0008,
 	PROFILE_DVD = 0x0010,
 	CD_BLOCKS = 449999, /* of a disc of 100 minutes */
 	EVENT_MEDIA = 4,
 	EVENT_NEW_MEDIUM = 2,
-	FRAMES = 75,
 };
 
 static void cd_put_address(uint8_t *p, uint32_t lba, bool msf)
@@ -20,10 +20,10 @@ static void cd_put_address(uint8_t *p, uint32_t lba, bool msf)
 		put32(p, lba);
 		return;
 	}
-	lba += 2 * FRAMES;
-	p[1] = (uint8_t)(lba / FRAMES / 60);
-	p[2] = (uint8_t)(lba / FRAMES % 60);
-	p[3] = (uint8_t)(lba % FRAMES);
+	lba += CD_MSF_OFFSET;
+	p[1] = (uint8_t)(lba / CD_FRAMES / CD_SECS);
+	p[2] = (uint8_t)(lba / CD_FRAMES % CD_SECS);
+	p[3] = (uint8_t)(lba % CD_FRAMES);
 }
 
 static uint32_t toc_track(uint8_t *p, uint32_t number, uint32_t lba, bool msf)
@@ -45,13 +45,13 @@ int scsi_read_toc(struct scsi_cmd *cmd)
 		format = cmd->cdb[9] >> 6; /* where it was before MMC-2 */
 	if (format > 1)
 		return scsi_bad_cdb(cmd, 2);
-	if (!format && first > 1 && first != LEAD_OUT)
+	if (!format && first > 1 && first != CDROM_LEADOUT)
 		return scsi_bad_cdb(cmd, 6);
 	p[2] = p[3] = 1; /* first and last track, or session */
 	if (format == 1 || first <= 1)
 		len += toc_track(p + len, 1, 0, msf);
 	if (!format)
-		len += toc_track(p + len, LEAD_OUT, (uint32_t)blocks, msf);
+		len += toc_track(p + len, CDROM_LEADOUT, (uint32_t)blocks, msf);
 	put16(p, len - 2);
 	return scsi_reply(cmd, p, len, get16(cmd->cdb + 7));
 }
@@ -71,28 +71,35 @@ static uint32_t cd_feature(uint8_t *p, uint32_t code, bool current, uint32_t len
 	return 4 + len;
 }
 
+/* Features from the first wanted on, or that one alone. */
+static bool cd_is_wanted(const struct scsi_cmd *cmd, uint32_t feature)
+{
+	uint32_t first = get16(cmd->cdb + 2);
+
+	return (cmd->cdb[1] & 3) == 2 ? first == feature : first <= feature;
+}
+
 int scsi_get_configuration(struct scsi_cmd *cmd)
 {
-	uint32_t type = cmd->cdb[1] & 3, start = get16(cmd->cdb + 2), len = 8;
-	uint32_t profile = cd_profile(cmd->lun);
+	uint32_t profile = cd_profile(cmd->lun), len = 8;
 	uint8_t *p = scsi_paper(cmd);
 
-	if (type == 3)
+	if ((cmd->cdb[1] & 3) == 3)
 		return scsi_bad_cdb(cmd, 1);
 	put16(p + 6, profile);
-	if (type == 2 ? start == 0 : start == 0) { /* list of profiles */
+	if (cd_is_wanted(cmd, 0)) { /* list of profiles */
 		put16(p + len + 4, PROFILE_DVD);
 		p[len + 6] = profile == PROFILE_DVD;
 		put16(p + len + 8, PROFILE_CD);
 		p[len + 10] = profile == PROFILE_CD;
 		len += cd_feature(p + len, 0, true, 8);
 	}
-	if (type == 2 ? start == 1 : start <= 1) { /* core: SCSI, with events */
+	if (cd_is_wanted(cmd, 1)) { /* core: SCSI, with events */
 		put32(p + len + 4, 1);
 		p[len + 8] = 1;
 		len += cd_feature(p + len, 1, true, 8);
 	}
-	if (type == 2 ? start == 3 : start <= 3) { /* removable medium: tray, eject, lock */
+	if (cd_is_wanted(cmd, 3)) { /* removable medium: tray, eject, lock */
 		p[len + 4] = 0x29;
 		len += cd_feature(p + len, 3, true, 4);
 	}

@@ -148,14 +148,6 @@ static int command_without_lun(struct scsi_cmd *cmd)
 	return SENSE_NO_LUN;
 }
 
-static int command_check_medium(const struct scsi_lun *lun)
-{
-	if (lun->empty || atomic_load_explicit(&lun->ejected, memory_order_relaxed))
-		return SENSE_NO_MEDIUM;
-	return atomic_load_explicit(&lun->stopped, memory_order_relaxed) ? SENSE_STOPPED
-									 : SCSI_GOOD;
-}
-
 int scsi_command_run(struct scsi_cmd *cmd)
 {
 	const struct scsi_host *host = cmd->queue->scsi->host;
@@ -175,7 +167,7 @@ int scsi_command_run(struct scsi_cmd *cmd)
 			return result;
 	}
 	if (!row)
-		return host->commands[cmd->cdb[0]] && cmd->cdb[0] != 0 &&
+		return host->commands[cmd->cdb[0]] &&
 				       scsi_command_at(host->commands[cmd->cdb[0]] - 1u)->flags &
 					       SCSI_SERVICE
 			       ? scsi_bad_cdb(cmd, 1)
@@ -184,7 +176,7 @@ int scsi_command_run(struct scsi_cmd *cmd)
 	    !scsi_reserve_allows(lun, initiator, flags))
 		return SCSI_CONFLICT;
 	if (flags & SCSI_MEDIUM) {
-		result = command_check_medium(lun);
+		result = scsi_lun_state(lun);
 		if (result)
 			return result;
 	}

@@ -15,6 +15,8 @@ enum {
 	SCSI_BUFFERS = 16,	 /* that commands of a queue can have at once, */
 	SCSI_BUFFER = 256 << 10, /* so large each */
 	SCSI_COMPARE = 80 << 10, /* bytes of a COMPARE AND WRITE: three times less than that */
+	SCSI_PROTECT = 0xe0,	 /* bits of byte 1: protection information, */
+	SCSI_FUA = 8,		 /* force unit access */
 	SCSI_REPLY = 4096,	 /* most data that a command makes, but of reads */
 };
 
@@ -160,6 +162,15 @@ void scsi_queue_forget(struct scsi_queue *q, struct scsi_lun *lun);
 static inline uint32_t scsi_initiator(const struct scsi_cmd *cmd)
 {
 	return cmd->queue->scsi->index;
+}
+
+/* Is there a medium, and does it run?  SCSI_GOOD or sense. */
+static inline int scsi_lun_state(const struct scsi_lun *lun)
+{
+	if (lun->empty || atomic_load_explicit(&lun->ejected, memory_order_relaxed))
+		return SENSE_NO_MEDIUM;
+	return atomic_load_explicit(&lun->stopped, memory_order_relaxed) ? SENSE_STOPPED
+									 : SCSI_GOOD;
 }
 
 /* --- handlers of commands: an enum scsi_result, or sense data --- */

@@ -9,8 +9,6 @@
 #include <string.h>
 
 enum {
-	PROTECT = 0xe0,
-	FORCE_UNIT_ACCESS = 8,
 	BYTES = 3 << 1,	     /* BYTCHK */
 	BYTES_EACH = 1 << 1, /* the data is of all blocks, */
 	BYTES_SAME = 3 << 1, /* or of one, which all are like */
@@ -39,22 +37,22 @@ static int compare_decide(struct scsi_cmd *cmd)
 	}
 	memcpy(disk, wanted, cmd->io.len);
 	cmd->io.type = DISK_WRITE;
-	cmd->io.sync = scsi_writes_through(cmd) || cmd->cdb[1] & FORCE_UNIT_ACCESS;
+	cmd->io.sync = scsi_writes_through(cmd) || cmd->cdb[1] & SCSI_FUA;
 	return scsi_start_step(cmd, compare_end);
 }
 
 int scsi_compare_and_write(struct scsi_cmd *cmd)
 {
 	uint32_t block = cmd->lun->disk.limits.block;
-	uint64_t all = scsi_lun_blocks(cmd->lun), len;
+	uint64_t len;
 	int result;
 
 	cmd->lba = get64(cmd->cdb + 2);
 	cmd->blocks = cmd->cdb[13];
 	len = cmd->blocks * block;
-	if (cmd->cdb[1] & PROTECT)
+	if (cmd->cdb[1] & SCSI_PROTECT)
 		return scsi_bad_cdb(cmd, 1);
-	if (cmd->lba > all || cmd->blocks > all - cmd->lba)
+	if (!scsi_lun_has(cmd->lun, cmd->lba, cmd->blocks))
 		return SENSE_LBA;
 	if (len > SCSI_COMPARE)
 		return scsi_bad_cdb(cmd, 13);
@@ -118,7 +116,7 @@ int scsi_verify(struct scsi_cmd *cmd)
 	uint32_t block = cmd->lun->disk.limits.block, bytes = cmd->cdb[1] & BYTES;
 	int result = scsi_blocks_of(cmd);
 
-	if (cmd->cdb[1] & PROTECT || bytes == 2 << 1)
+	if (cmd->cdb[1] & SCSI_PROTECT || bytes == 2 << 1)
 		return scsi_bad_cdb(cmd, 1);
 	if (result || !bytes || !cmd->blocks)
 		return result;

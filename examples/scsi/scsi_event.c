@@ -26,6 +26,12 @@ static void event_write(struct vu_req *req, const struct scsi_event *event, bool
 	vu_req_complete(req, vu_req_write(req, 0, &raw, sizeof(raw)));
 }
 
+static void event_drop_first(struct scsi *scsi)
+{
+	scsi->first_event = (scsi->first_event + 1) % SCSI_EVENTS;
+	scsi->n_events--;
+}
+
 void scsi_event_ready(struct scsi *scsi)
 {
 	static const struct scsi_event none = {VIRTIO_SCSI_T_NO_EVENT, 0, 0, 0};
@@ -38,18 +44,15 @@ void scsi_event_ready(struct scsi *scsi)
 			/* §5.6.6.3.1: dropped, and said so with the next. */
 			scsi->missed = true;
 			vu_req_complete(req, 0);
-			if (scsi->n_events) {
-				scsi->first_event = (scsi->first_event + 1) % SCSI_EVENTS;
-				scsi->n_events--;
-			}
+			if (scsi->n_events)
+				event_drop_first(scsi);
 			continue;
 		}
 		if (!scsi->n_events) {
 			event_write(req, &none, true);
 		} else {
 			event_write(req, &scsi->events[scsi->first_event], scsi->missed);
-			scsi->first_event = (scsi->first_event + 1) % SCSI_EVENTS;
-			scsi->n_events--;
+			event_drop_first(scsi);
 		}
 		scsi->missed = false;
 	}

@@ -5,7 +5,6 @@
  */
 #include "scsi_command.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { TYPE_DISK = 0, TYPE_CD = 5, TYPE_NONE = 0x7f, VENDOR = 8, PRODUCT = 16, REVISION = 4 };

@@ -130,6 +130,14 @@ static inline uint64_t scsi_lun_blocks(struct scsi_lun *lun)
 	       lun->disk.limits.block;
 }
 
+/* Are they all within its size? */
+static inline bool scsi_lun_has(struct scsi_lun *lun, uint64_t lba, uint64_t blocks)
+{
+	uint64_t all = scsi_lun_blocks(lun);
+
+	return lba <= all && blocks <= all - lba;
+}
+
 /* --- scsi_reserve_file.c.  The logical unit's lock is held. --- */
 
 bool scsi_reserve_can_keep(const struct scsi_host *host);

@@ -8,11 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEADER = 8, DESCRIPTOR = 16, UNMAP = 8, ANCHOR = 16, NO_DATA = 1, PROTECT = 0xe0 };
+enum { HEADER = 8, DESCRIPTOR = 16, UNMAP = 8, ANCHOR = 16, NO_DATA = 1 };
 
 static int unmap_ranges(struct scsi_cmd *cmd, const uint8_t *p, uint32_t n)
 {
-	uint64_t all = scsi_lun_blocks(cmd->lun);
 	uint32_t block = cmd->lun->disk.limits.block, used = 0;
 
 	cmd->io.ranges = calloc(n, sizeof(*cmd->io.ranges));
@@ -23,7 +22,7 @@ static int unmap_ranges(struct scsi_cmd *cmd, const uint8_t *p, uint32_t n)
 		uint64_t lba = get64(p + DESCRIPTOR * i);
 		uint64_t blocks = get32(p + DESCRIPTOR * i + 8);
 
-		if (lba > all || blocks > all - lba)
+		if (!scsi_lun_has(cmd->lun, lba, blocks))
 			return SENSE_LBA;
 		if (blocks > DISK_MAX_DISCARD / block)
 			return scsi_bad_parameter(cmd, HEADER + DESCRIPTOR * i + 8);
@@ -123,7 +122,7 @@ int scsi_write_same(struct scsi_cmd *cmd)
 	int result = scsi_blocks_of(cmd);
 	uint8_t data[4096] = {0};
 
-	if (flags & (PROTECT | ANCHOR) || (cmd->row->len == 10 && flags & NO_DATA))
+	if (flags & (SCSI_PROTECT | ANCHOR) || (cmd->row->len == 10 && flags & NO_DATA))
 		return scsi_bad_cdb(cmd, 1);
 	if (result)
 		return result;

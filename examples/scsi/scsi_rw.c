@@ -4,8 +4,6 @@
  */
 #include "scsi_command.h"
 
-enum { FORCE_UNIT_ACCESS = 8, PROTECT = 0xe0 };
-
 /* Where the CDB has its address and number of blocks, by its length. */
 static void rw_parse(struct scsi_cmd *cmd)
 {
@@ -31,17 +29,10 @@ static void rw_parse(struct scsi_cmd *cmd)
 	}
 }
 
-static int rw_check(const struct scsi_cmd *cmd)
-{
-	uint64_t all = scsi_lun_blocks(cmd->lun);
-
-	return cmd->lba <= all && cmd->blocks <= all - cmd->lba ? SCSI_GOOD : SENSE_LBA;
-}
-
 int scsi_blocks_of(struct scsi_cmd *cmd)
 {
 	rw_parse(cmd);
-	return rw_check(cmd);
+	return scsi_lun_has(cmd->lun, cmd->lba, cmd->blocks) ? SCSI_GOOD : SENSE_LBA;
 }
 
 /*
@@ -75,7 +66,7 @@ int scsi_read_write(struct scsi_cmd *cmd)
 	uint32_t block = cmd->lun->disk.limits.block;
 	int result = scsi_blocks_of(cmd);
 
-	if (!six && cmd->cdb[1] & PROTECT)
+	if (!six && cmd->cdb[1] & SCSI_PROTECT)
 		return scsi_bad_cdb(cmd, 1);
 	if (result)
 		return result;
@@ -87,8 +78,7 @@ int scsi_read_write(struct scsi_cmd *cmd)
 	cmd->io.len = cmd->moved = cmd->blocks * block;
 	cmd->io.type = write ? DISK_WRITE : DISK_READ;
 	cmd->io.skip = (uint16_t)(write ? cmd->out_at : cmd->in_at);
-	cmd->io.sync =
-		write && ((!six && cmd->cdb[1] & FORCE_UNIT_ACCESS) || scsi_writes_through(cmd));
+	cmd->io.sync = write && ((!six && cmd->cdb[1] & SCSI_FUA) || scsi_writes_through(cmd));
 	return scsi_start(cmd);
 }
 

@@ -7,16 +7,9 @@
 
 #include <string.h>
 
-static int unit_state(const struct scsi_lun *lun)
-{
-	if (lun->empty || lun->ejected)
-		return SENSE_NO_MEDIUM;
-	return lun->stopped ? SENSE_STOPPED : SCSI_GOOD;
-}
-
 int scsi_test_ready(struct scsi_cmd *cmd)
 {
-	return unit_state(cmd->lun);
+	return scsi_lun_state(cmd->lun);
 }
 
 /* What another command would be told, as data; an attention is told by it (SPC-4 6.39). */
@@ -28,7 +21,7 @@ int scsi_request_sense(struct scsi_cmd *cmd)
 	if (cmd->lun) {
 		code = scsi_attention_next(cmd->lun, scsi_initiator(cmd));
 		if (!code)
-			code = (uint32_t)unit_state(cmd->lun);
+			code = (uint32_t)scsi_lun_state(cmd->lun);
 	}
 	len = scsi_sense_write(p, code, 0, cmd->cdb[1] & 1);
 	return scsi_reply(cmd, p, len, cmd->cdb[4]);
@@ -92,7 +85,7 @@ static int unit_start_stop(struct scsi_cmd *cmd)
 /* What a drive had cached is on its medium when it has stopped (SBC-3 5.20). */
 int scsi_start_stop(struct scsi_cmd *cmd)
 {
-	if (cmd->cdb[4] & 1 || cmd->lun->cd || unit_state(cmd->lun) || cmd->cdb[4] & 4)
+	if (cmd->cdb[4] & 1 || cmd->lun->cd || scsi_lun_state(cmd->lun) || cmd->cdb[4] & 4)
 		return unit_start_stop(cmd);
 	cmd->io.type = DISK_FLUSH;
 	return scsi_start_step(cmd, unit_start_stop);
