@@ -59,7 +59,7 @@ struct scsi_cmd {
 	uint64_t tag, number;
 	uint64_t lba, blocks;
 	uint64_t out_len, in_len; /* data buffers */
-	uint64_t moved;		  /* bytes of them that were used */
+	uint64_t taken, given;	  /* bytes of them that were used, or can have been */
 	uint32_t out_at, in_at;	  /* where they begin */
 	bool compares;		  /* has scsi_lun.comparing */
 	uint16_t field;		  /* byte of the CDB or parameters that is wrong, and 1 << 15 */

@@ -84,8 +84,8 @@ static int verify_compare(struct scsi_cmd *cmd)
 	uint64_t len = cmd->io.len;
 
 	if ((cmd->cdb[1] & BYTES) == BYTES_EACH) {
-		vu_req_read(cmd->req, cmd->out_at + cmd->moved, data, len);
-		cmd->moved += len;
+		vu_req_read(cmd->req, cmd->out_at + cmd->taken, data, len);
+		cmd->taken += len;
 		if (memcmp(disk, data, len))
 			return SENSE_MISCOMPARE;
 	}

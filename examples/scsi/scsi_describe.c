@@ -235,6 +235,8 @@ static int lun_open(struct description *d)
 		return ret;
 	}
 	lun->disk.backend = backend;
+	if (lun->disk.limits.block > MAX_BLOCK)
+		return lun_fail(d, lun->path, "its blocks are larger than 4096 bytes");
 	return 0;
 }
 

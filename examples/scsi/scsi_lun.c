@@ -184,6 +184,7 @@ static void lun_copy_drive(struct scsi_lun *lun, struct scsi_lun *old)
 	lun->has_attention = atomic_load(&old->has_attention);
 	pthread_mutex_unlock(&old->lock);
 	lun->prevented = atomic_load(&old->prevented);
+	lun->descriptor_sense = atomic_load(&old->descriptor_sense);
 	lun->media_event = UINT32_MAX;
 }
 

@@ -58,11 +58,11 @@ static void cmd_respond(struct scsi_cmd *cmd, uint8_t response, int result)
 		uint8_t more[256]; /* of a larger sense_size */
 	} answer;
 	uint32_t len = cmd->in_at;
-	uint64_t data = cmd->io.type == DISK_READ ? cmd->in_len : cmd->moved;
 
 	memset(&answer, 0, len);
 	answer.head.response = response;
-	answer.head.resid = htole32((uint32_t)(cmd->in_len + cmd->out_len - cmd->moved));
+	answer.head.resid =
+		htole32((uint32_t)(cmd->in_len + cmd->out_len - cmd->taken - cmd->given));
 	if (response == VIRTIO_SCSI_S_OK) {
 		answer.head.status = status_of(result);
 		if (result > 0) {
@@ -76,8 +76,8 @@ static void cmd_respond(struct scsi_cmd *cmd, uint8_t response, int result)
 		}
 	}
 	vu_req_write(cmd->req, 0, &answer, len);
-	/* All that could have been touched by a read, which may have failed half-way. */
-	queue_complete(cmd->queue, cmd->req, len + (data < cmd->in_len ? data : cmd->in_len));
+	/* Also of a read that failed half-way: what it may have touched. */
+	queue_complete(cmd->queue, cmd->req, len + cmd->given);
 }
 
 static void cmd_unlink(struct scsi_cmd *cmd)
@@ -262,7 +262,7 @@ int scsi_reply(struct scsi_cmd *cmd, const void *data, uint64_t len, uint64_t al
 	if (len > cmd->in_len)
 		return SCSI_OVERRUN;
 	vu_req_write(cmd->req, cmd->in_at, data, len);
-	cmd->moved = len;
+	cmd->given = len;
 	return SCSI_GOOD;
 }
 
@@ -271,7 +271,7 @@ int scsi_take(struct scsi_cmd *cmd, void *data, uint64_t len)
 	if (len > cmd->out_len)
 		return -1;
 	vu_req_read(cmd->req, cmd->out_at, data, len);
-	cmd->moved = len;
+	cmd->taken = len;
 	return 0;
 }
 

@@ -75,7 +75,8 @@ int scsi_read_write(struct scsi_cmd *cmd)
 	if (!cmd->blocks)
 		return SCSI_GOOD;
 	cmd->io.offset = cmd->lba * block;
-	cmd->io.len = cmd->moved = cmd->blocks * block;
+	cmd->io.len = cmd->blocks * block;
+	*(write ? &cmd->taken : &cmd->given) = cmd->io.len;
 	cmd->io.type = write ? DISK_WRITE : DISK_READ;
 	cmd->io.skip = (uint16_t)(write ? cmd->out_at : cmd->in_at);
 	cmd->io.sync = write && ((!six && cmd->cdb[1] & SCSI_FUA) || scsi_writes_through(cmd));

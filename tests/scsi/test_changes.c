@@ -147,17 +147,22 @@ static void a_drive_takes_other_media(void **state)
 	struct ask *ask = *state;
 	const int no_medium = SENSE(2, 0x3a, 0);
 	char load[96];
+	/* The control page: sense data as descriptors. */
+	const unsigned char page[16] = {
+		[4] = 0x0a, [5] = 0x0a, [6] = 4, [7] = 0x10, [12] = 0xff, [13] = 0xff};
 
 	/* Found with a sandbox and without, where paths are not those of --dir. */
 	snprintf(load, sizeof(load), "load 1:0 %s", ask->image);
 	start_controlled(ask, "--lun=1,cd");
 	assert_int_equal(ask_ready(ask, 0x100), no_medium);
 	assert_int_equal(ask_do(ask, 0x100, CDB(0x28, [8] = 1), NULL, 0, 2048), no_medium);
+	assert_int_equal(ask_do(ask, 0x100, CDB(0x15, 0x10, [4] = 16), page, 16, 0), GOOD);
 	/* The image of the disk, read-only and in another file: two may not have it. */
 	assert_true(strstr(rig_say_refused(&ask->rig, load), "busy") != NULL);
 	rig_say(&ask->rig, "remove 0:0");
 	rig_say(&ask->rig, rig_sandbox() ? load : "load 1:0 image");
 	assert_int_equal(ask_ready(ask, 0x100), SENSE(6, 0x28, 0));
+	assert_int_equal(ask->sense[0], 0x72); /* as it was set before */
 	assert_int_equal(ask_do(ask, 0x100, CDB(0x28, [5] = 1, [8] = 1), NULL, 0, 2048), GOOD);
 	assert_int_equal(ask->data[0], image_byte(4));
 	assert_int_equal(ask_do(ask, 0x100, CDB(0x43, [8] = 64), NULL, 0, 64), GOOD);

@@ -50,6 +50,27 @@ static void a_request_may_be_cut_anywhere(void **state)
 	rig_stop(&ask->rig);
 }
 
+/* Told of is what was written, whichever of its buffers a command uses, and how much of them. */
+static void no_more_is_told_of_than_was_written(void **state)
+{
+	struct ask *ask = *state;
+	unsigned char data[512] = {0};
+
+	ask_start(ask, NULL);
+	assert_int_equal(ask_do(ask, 0, CDB(0x28, [8] = 1), NULL, 0, 1024), GOOD);
+	assert_int_equal(ask->used, ANSWER + 512);
+	assert_int_equal(ask->resid, 512);
+	assert_int_equal(ask->data[512], RIG_UNTOUCHED);
+	/* WRITE(10) and VERIFY(10), with room for what never comes. */
+	assert_int_equal(ask_do(ask, 0, CDB(0x2a, [8] = 1), data, 512, 512), GOOD);
+	assert_int_equal(ask->used, ANSWER);
+	assert_int_equal(ask->resid, 512);
+	assert_int_equal(ask_do(ask, 0, CDB(0x2f, 2, [8] = 1), data, 512, 512), GOOD);
+	assert_int_equal(ask->used, ANSWER);
+	assert_int_equal(ask->data[0], RIG_UNTOUCHED);
+	rig_stop(&ask->rig);
+}
+
 static void short_requests_are_answered_as_far_as_there_is_room(void **state)
 {
 	struct ask *ask = *state;
@@ -168,6 +189,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ASK_TEST(a_request_may_be_cut_anywhere),
+		ASK_TEST(no_more_is_told_of_than_was_written),
 		ASK_TEST(short_requests_are_answered_as_far_as_there_is_room),
 		ASK_TEST(addresses_of_other_kinds_name_nothing),
 		ASK_TEST(no_command_hurts),
