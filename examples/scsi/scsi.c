@@ -235,6 +235,7 @@ static int scsi_make_host(struct scsi_settings *settings)
 	settings->host = host;
 	host->settings = settings;
 	host->inside = settings->dir;
+	host->outside = settings->dir ? realpath(settings->dir, NULL) : NULL;
 	scsi_commands_init(host);
 	for (uint32_t i = 0; i < settings->luns.n && !ret; i++) {
 		ret = scsi_lun_add(host, settings->luns.values[i], error, sizeof(error));

@@ -240,9 +240,21 @@ static int lun_open(struct description *d)
 	return 0;
 }
 
+/* Of its path, as it is outside of the sandbox: the same for an image that comes later. */
+static void lun_name_path(const struct scsi_lun *lun, char *text, size_t size)
+{
+	const struct scsi_host *host = lun->host;
+	bool moved = host->entered && host->outside && !strcmp(host->inside, "/");
+	char *real = realpath(lun->path, NULL);
+
+	snprintf(text, size, "%s%s", moved && strcmp(host->outside, "/") ? host->outside : "",
+		 real ? real : lun->path);
+	free(real);
+}
+
 static void lun_name(struct scsi_lun *lun)
 {
-	char text[PATH_MAX + 32], *real = lun->path ? realpath(lun->path, NULL) : NULL;
+	char text[2 * PATH_MAX];
 
 	if (lun->serial[0]) {
 		lun->id = lun_hash(lun->serial);
@@ -250,10 +262,9 @@ static void lun_name(struct scsi_lun *lun)
 	}
 	/* Images keep their names wherever they are in the table. */
 	if (lun->path)
-		snprintf(text, sizeof(text), "%s", real ? real : lun->path);
+		lun_name_path(lun, text, sizeof(text));
 	else
 		snprintf(text, sizeof(text), "%u:%u", lun->target, lun->number);
-	free(real);
 	lun->id = lun_hash(text);
 	snprintf(lun->serial, sizeof(lun->serial), "%015" PRIx64, lun->id);
 }

@@ -250,6 +250,7 @@ static void lun_drop(struct scsi_host *host, struct scsi_lun *lun)
 void scsi_lun_fini(struct scsi_host *host)
 {
 	host_each(host, lun_drop);
+	free(host->outside);
 	for (uint32_t t = 0; t < SCSI_TARGETS; t++)
 		free(host->targets[t]);
 }

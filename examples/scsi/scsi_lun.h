@@ -76,7 +76,8 @@ struct scsi_target {
 struct scsi_host {
 	struct scsi_settings *settings;
 	uint32_t refs;	    /* initiators */
-	const char *inside; /* what settings->dir is called since the sandbox */
+	const char *inside; /* what settings->dir is called since the sandbox, */
+	char *outside;	    /* and what before, without links; NULL: nothing */
 	bool entered;
 	struct scsi_target *_Atomic targets[SCSI_TARGETS];
 	atomic_bool slots[SCSI_LUNS]; /* of scsi_lun.slot, in use */

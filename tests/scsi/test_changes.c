@@ -71,6 +71,23 @@ static void disks_come_and_go_while_it_runs(void **state)
 	rig_stop(&ask->rig);
 }
 
+static void an_image_that_comes_later_has_the_name_it_had_at_the_start(void **state)
+{
+	struct ask *ask = *state;
+	unsigned char name[19];
+	char add[96];
+
+	snprintf(add, sizeof(add), "add 0:0,file=%s", ask->image);
+	start_controlled(ask, NULL);
+	assert_int_equal(ask_do(ask, 0, CDB(0x12, 1, 0x80, [4] = sizeof(name)), NULL, 0, 64), GOOD);
+	memcpy(name, ask->data, sizeof(name));
+	rig_say(&ask->rig, "remove 0:0");
+	rig_say(&ask->rig, add);
+	assert_int_equal(ask_do(ask, 0, CDB(0x12, 1, 0x80, [4] = sizeof(name)), NULL, 0, 64), GOOD);
+	assert_memory_equal(ask->data, name, sizeof(name));
+	rig_stop(&ask->rig);
+}
+
 static void descriptions_that_make_no_sense_are_refused(void **state)
 {
 	static const struct {
@@ -265,6 +282,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ASK_TEST(disks_come_and_go_while_it_runs),
+		ASK_TEST(an_image_that_comes_later_has_the_name_it_had_at_the_start),
 		ASK_TEST(descriptions_that_make_no_sense_are_refused),
 		ASK_TEST(many_events_without_buffers_are_told_as_missed),
 		ASK_TEST(a_disk_that_grows_is_told),
