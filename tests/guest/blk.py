@@ -14,17 +14,22 @@ PIECE = 16  # MiB in the file
 FILE_SYSTEM = {"modules": ["ext4"], "programs": ["mke2fs"]}
 
 NUMBER_OF_QUEUES = "ls /sys/block/vda/mq | wc -l"
-WAIT_FOR_SIZE = """
-for i in $(seq 100); do
-    [ $(cat /sys/block/vda/size) = {sectors} ] && exit 0
+WAIT = """
+for i in $(seq 6000); do
+    {condition} && exit 0
     usleep 100000
 done
-cat /sys/block/vda/size; exit 1"""
+{tell}; exit 1"""
 
 
 def disk(t, image, *options, name="vu-blk"):
     """Starts vu-blk on an Image."""
     return t.backend(name, f"--blk-file={image.path}", *options)
+
+
+def wait(guest, condition, tell="cat /proc/partitions"):
+    """Waits for a condition, the shell's words for it."""
+    guest.run(WAIT.format(condition=condition, tell=tell), timeout=900)
 
 
 def identity(t, guest, queues):
@@ -84,7 +89,7 @@ def resize(t, guest, image, blk):
     with t.check(f"{t.name}_guest_sees_the_disk_grow"):
         image.grow(GROWN)
         blk.signal(signal.SIGHUP)
-        guest.run(WAIT_FOR_SIZE.format(sectors=GROWN * 2048))
+        wait(guest, f"[ $(cat /sys/block/vda/size) = {GROWN * 2048} ]")
     with t.check(f"{t.name}_guest_writes_to_the_end_of_the_grown_disk"):
         guest.run(f"yes libvu | dd of=/dev/vda bs=4096 count=1 iflag=fullblock conv=fsync "
                   f"seek={GROWN * 256 - 1} 2>/dev/null")

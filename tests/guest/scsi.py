@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from blk import make_file, reread
+from blk import make_file, reread, wait
 from blk_verify import verified, verifier, verify
 from lib import Control, Image, VhostUser, main
 
@@ -16,23 +16,11 @@ PLUGGED = 16
 BOOT = 300  # s: firmware and Linux ask 256 targets each, one after the other
 FILE_SYSTEM = {"modules": ["ext4", "sr_mod"], "programs": ["mke2fs", "blkdiscard"]}
 
-# Waits for a condition: the shell's words for it.
-WAIT = """
-for i in $(seq 300); do
-    {condition} && exit 0
-    usleep 100000
-done
-{tell}; exit 1"""
-
 
 def host(t, *luns, name="vu-scsi", options=()):
     """Starts vu-scsi with these logical units."""
     return t.backend(name, "--num-queues=4", f"--dir={t.path('')}", *[f"--lun={lun}" for lun in luns],
                      *options)
-
-
-def wait(guest, condition, tell="cat /proc/partitions"):
-    guest.run(WAIT.format(condition=condition, tell=tell), timeout=60)
 
 
 def identity(t, guest):
