@@ -68,6 +68,7 @@ struct disk {
 	_Atomic uint64_t bytes; /* capacity; changes when its owner asks for the size */
 	struct disk_file *file; /* back-end file */
 	unsigned char *memory;	/* back-end memory */
+	atomic_bool told;	/* disk_uring.c: why a queue has no io_uring */
 };
 
 /* A disk as a queue uses it.  The first four are filled in before queue_init(). */

@@ -347,8 +347,13 @@ static int uring_watch_busy(struct uring *u)
 	return vu_group_add_fd(u->queue->group, u->busy_fd, 0, uring_on_busy, u->queue, &u->busy);
 }
 
-static void uring_say_why_not(const char *program, int err)
+/* Once for a disk: who uses it may try again with each request. */
+static void uring_say_why_not(struct disk *disk, int err)
 {
+	const char *program = disk->settings->program;
+
+	if (atomic_exchange(&disk->told, true))
+		return;
 	/* A filter of system calls answers with either. */
 	if (err == -EPERM || err == -ENOSYS)
 		fprintf(stderr,
@@ -371,7 +376,7 @@ int uring_init(struct disk_queue *q)
 	u->busy_fd = -1;
 	ret = uring_setup(u, q->disk->settings);
 	if (ret) {
-		uring_say_why_not(q->disk->settings->program, ret);
+		uring_say_why_not(q->disk, ret);
 		free(u);
 		return ret;
 	}

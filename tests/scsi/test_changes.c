@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { PARAM_CHANGE = VIRTIO_SCSI_T_PARAM_CHANGE, RESET = VIRTIO_SCSI_T_TRANSPORT_RESET };
@@ -86,6 +87,29 @@ static void an_image_that_comes_later_has_the_name_it_had_at_the_start(void **st
 	assert_int_equal(ask_do(ask, 0, CDB(0x12, 1, 0x80, [4] = sizeof(name)), NULL, 0, 64), GOOD);
 	assert_memory_equal(ask->data, name, sizeof(name));
 	rig_stop(&ask->rig);
+}
+
+/* A disk that came later gets an io_uring when it is used, in a queue's thread. */
+static void an_io_uring_that_cannot_be_had_now_is_told_once(void **state)
+{
+	struct rlimit before, less;
+	struct ask *ask = *state;
+	char add[96];
+
+	snprintf(add, sizeof(add), "add 0:1,file=%s", ask->image);
+	start_controlled(ask, "--lun=1,memory=1M");
+	rig_say(&ask->rig, "remove 0:0");
+	rig_say(&ask->rig, add);
+	assert_return_code(prlimit(ask->rig.program.pid, RLIMIT_NOFILE, NULL, &before), errno);
+	less = (struct rlimit){3, before.rlim_max};
+	assert_return_code(prlimit(ask->rig.program.pid, RLIMIT_NOFILE, &less, NULL), errno);
+	for (uint32_t i = 0; i < 20; i++)
+		assert_int_equal(ask_do(ask, 1, CDB(0x28, [8] = 1), NULL, 0, 512),
+				 SENSE(4, 0x44, 0));
+	assert_return_code(prlimit(ask->rig.program.pid, RLIMIT_NOFILE, &before, NULL), errno);
+	assert_int_equal(ask_do(ask, 1, CDB(0x28, [8] = 1), NULL, 0, 512), GOOD);
+	rig_stop(&ask->rig);
+	assert_int_equal(rig_logged(&ask->rig, "io_uring: Too many open files"), 1);
 }
 
 static void descriptions_that_make_no_sense_are_refused(void **state)
@@ -283,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ASK_TEST(disks_come_and_go_while_it_runs),
 		ASK_TEST(an_image_that_comes_later_has_the_name_it_had_at_the_start),
+		ASK_TEST(an_io_uring_that_cannot_be_had_now_is_told_once),
 		ASK_TEST(descriptions_that_make_no_sense_are_refused),
 		ASK_TEST(many_events_without_buffers_are_told_as_missed),
 		ASK_TEST(a_disk_that_grows_is_told),
