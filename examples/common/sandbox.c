@@ -18,6 +18,19 @@
 
 const char *const sandbox_names[] = {"auto", "namespace", "chroot", "landlock", "none", NULL};
 
+int sandbox_for_connecting(const char *program, uint32_t *kind)
+{
+	if (*kind == SANDBOX_AUTO)
+		*kind = SANDBOX_LANDLOCK;
+	if (*kind == SANDBOX_LANDLOCK || *kind == SANDBOX_NONE)
+		return 0;
+	fprintf(stderr,
+		"%s: --connect: from --sandbox=%s the socket cannot be reached; take landlock or "
+		"none\n",
+		program, sandbox_names[*kind]);
+	return -EINVAL;
+}
+
 static int sandbox_fail(struct sandbox *sandbox, const char *what)
 {
 	int error = errno ? -errno : -EIO;

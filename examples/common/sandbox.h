@@ -38,6 +38,13 @@ struct sandbox {
 	const char *failed;	/* out: what could not be done */
 };
 
+/*
+ * A program looks for a front-end that listens (--connect) again and again: its socket must stay
+ * within reach, so auto becomes landlock.  -EINVAL, and a line on standard error, where that is
+ * not so.  kind: enum sandbox_kind.
+ */
+int sandbox_for_connecting(const char *program, uint32_t *kind);
+
 /* Shut in the file system.  -errno: failed says what. */
 int sandbox_enter(struct sandbox *sandbox);
 

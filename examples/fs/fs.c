@@ -276,23 +276,6 @@ static int fs_make_device(struct fs *fs)
 	return ret;
 }
 
-/* A front-end that listens is looked for again and again: its socket must stay within reach. */
-static int fs_check_connects(struct fs_settings *settings)
-{
-	if (!settings->connects || settings->sandbox == SANDBOX_LANDLOCK ||
-	    settings->sandbox == SANDBOX_NONE)
-		return 0;
-	if (settings->sandbox != SANDBOX_AUTO) {
-		fprintf(stderr,
-			"vu-fs: --connect: from --sandbox=%s the socket cannot be reached; "
-			"take landlock or none\n",
-			sandbox_names[settings->sandbox]);
-		return -EINVAL;
-	}
-	settings->sandbox = SANDBOX_LANDLOCK;
-	return 0;
-}
-
 static int create(struct vu_program *program, uint32_t index, void *state)
 {
 	struct fs_settings *settings = vu_program_settings(program);
@@ -309,7 +292,7 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 		fprintf(stderr, "vu-fs: %s: %s\n", fs->settings->shared_dir, strerror(errno));
 		return -errno;
 	}
-	if (fs_check_connects(settings))
+	if (settings->connects && sandbox_for_connecting("vu-fs", &settings->sandbox))
 		return -EINVAL;
 	fs->queues = calloc(fs->n_queues, sizeof(*fs->queues));
 	if (!fs->queues || pthread_mutex_init(&fs->lock_table, NULL) || fs_files_init(fs))

@@ -132,12 +132,6 @@ static int scsi_enter(struct scsi *scsi)
 
 	if (scsi->host->entered)
 		return 0;
-	if (settings->connects && settings->sandbox != SANDBOX_LANDLOCK &&
-	    settings->sandbox != SANDBOX_NONE) {
-		fprintf(stderr, "vu-scsi: --connect: from inside of a sandbox the socket cannot be "
-				"reached; take --sandbox=landlock or none\n");
-		return -EINVAL;
-	}
 	ret = scsi_shut_in(scsi, &sandbox);
 	if (sandbox.proc_fd >= 0)
 		close(sandbox.proc_fd);
@@ -255,6 +249,8 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 		fprintf(stderr, "vu-scsi: no more than %d sockets\n", SCSI_INITIATORS);
 		return -EINVAL;
 	}
+	if (settings->connects && sandbox_for_connecting("vu-scsi", &settings->sandbox))
+		return -EINVAL;
 	scsi->settings = settings;
 	scsi->program = program;
 	scsi->index = index;

@@ -3,6 +3,11 @@
 #include "ask.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "devices/client.h"
 
 /* The parts of a READ(10) of two blocks at 3, to be cut as a test likes. */
 static void prepare(struct ask *ask)
@@ -185,6 +190,39 @@ static void config_space_is_served_when_asked_for(void **state)
 	rig_stop(&ask->rig);
 }
 
+static void a_front_end_that_listens_is_found_from_the_sandbox(void **state)
+{
+	struct ask *ask = *state;
+	char connect[RIG_PATH + 16];
+	const char *argv[] = {getenv(rig_program), connect, "--lun=memory=1M", NULL};
+	struct spawned program;
+	int listener;
+
+	if (rig_sandbox()) {
+		print_message("skipped: under the address sanitizer there is no sandbox\n");
+		skip();
+	}
+	snprintf(connect, sizeof(connect), "--connect=%s", ask->rig.socket);
+	listener = client_listen_as(ask->rig.socket, SOCK_STREAM, 8);
+	spawn_start(&program, argv, NULL);
+	for (int i = 0; i < 2; i++)
+		close(client_accept(listener));
+	spawn_stop(&program);
+	assert_int_equal(program.status, 0);
+	assert_non_null(strstr(program.err, "sandbox: landlock"));
+	close(listener);
+	spawn_free(&program);
+}
+
+static void a_sandbox_from_which_a_front_end_cannot_be_found_is_refused(void **state)
+{
+	const char *argv[] = {getenv(rig_program), "--connect=/nowhere", "--lun=memory=1M",
+			      "--sandbox=namespace", NULL};
+
+	(void)state;
+	spawn_expect(argv, 1, "", "--sandbox=namespace the socket cannot be reached");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +232,8 @@ int main(void)
 		ASK_TEST(addresses_of_other_kinds_name_nothing),
 		ASK_TEST(no_command_hurts),
 		ASK_TEST(config_space_is_served_when_asked_for),
+		ASK_TEST(a_front_end_that_listens_is_found_from_the_sandbox),
+		ASK_TEST(a_sandbox_from_which_a_front_end_cannot_be_found_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("scsi_requests", tests, NULL, NULL);
