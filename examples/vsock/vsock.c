@@ -74,8 +74,10 @@ void vsock_pump(struct vsock *v, const struct guest *current)
 			;
 		if (was_full)
 			vsock_take(d);
-		if (g != current) /* nobody else does, before this guest's next event */
-			vu_queue_signal(d->rx);
+		if (g == current)
+			continue;
+		vu_queue_signal(d->rx); /* nobody else does, before this guest's next event */
+		vu_queue_signal(d->tx);
 	}
 }
 

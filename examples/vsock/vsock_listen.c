@@ -36,7 +36,8 @@ static void listener_ready(struct vu_source *source, int fd, uint32_t events, vo
 	for (int i = 0; i < LISTEN_TURN; i++) {
 		int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-		if (client < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+		if (client < 0 &&
+		    (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
 			guest_complain(g, "a client waits: %s", strerror(errno));
 			vu_source_set_events(l->source, 0);
 			vu_source_set_timer(l->pause, LISTEN_PAUSE_NS, 0);
