@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* vu-vsock and whoever does not answer, guest or host: what waits, and what ends by itself. */
-#include "vsock.h"
+#include "vsock_bench.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -50,28 +51,46 @@ static void a_host_that_is_busy_is_asked_again_until_it_has_time(void **state)
 static void a_guest_that_forgets_to_tell_of_its_credit_is_asked(void **state)
 {
 	struct rig *rig = *state;
-	const char *path = rig_file(rig, "service", NULL);
-	char forward[RIG_PATH + 40];
-	const char *const args[] = {forward, NULL};
-	int host, listener = client_listen_as(path, SOCK_STREAM, 8);
+	struct bench b;
+
+	bench_listen(rig, &b, SOCK_STREAM, NULL);
+	b.line.buf_alloc = 0;
+	line_connect(&b.line);
+	b.host = client_accept(b.listener);
+	client_write(b.host, "hello", 5);
+	for (int i = 0; i < 3; i++)
+		line_get(&b.line, CREDIT_REQUEST);
+	b.line.buf_alloc = 4096;
+	line_send(&b.line, CREDIT_UPDATE, 0);
+	line_expect(&b.line, "hello");
+	bench_stop(rig, &b);
+}
+
+static void a_client_waits_while_no_descriptors_are_left(void **state)
+{
+	struct rig *rig = *state;
+	const char *door = rig_file(rig, "door", NULL);
+	char listens[RIG_PATH + 40];
+	const char *const args[] = {listens, NULL};
 	struct guest_end guest;
 	struct line line;
+	struct rlimit before, few;
+	int client;
 
-	snprintf(forward, sizeof(forward), "--forward=1000=unix:%s", path);
+	snprintf(listens, sizeof(listens), "--listen=22=unix:%s", door);
 	vsock_start(rig, &guest, args);
-	line = line_new(&guest, STREAM, 5000, 1000);
-	line.buf_alloc = 0;
-	line_connect(&line);
-	host = client_accept(listener);
-	client_write(host, "hello", 5);
-	for (int i = 0; i < 3; i++)
-		line_get(&line, CREDIT_REQUEST);
-	line.buf_alloc = 4096;
-	line_send(&line, CREDIT_UPDATE, 0);
-	line_expect(&line, "hello");
-	close(host);
-	close(listener);
+	assert_ok(prlimit(rig->program.pid, RLIMIT_NOFILE, NULL, &before));
+	few = (struct rlimit){3, before.rlim_max};
+	assert_ok(prlimit(rig->program.pid, RLIMIT_NOFILE, &few, NULL));
+	client = client_connect(door);
+	vsock_get_nothing(&guest);
+	assert_ok(prlimit(rig->program.pid, RLIMIT_NOFILE, &before, NULL));
+	line = line_accept(&guest, STREAM, 22);
+	line_write(&line, "here", 4, 0);
+	client_expect(client, "here");
+	close(client);
 	rig_stop(rig);
+	assert_true(rig_logged(rig, "a client waits: Too many open files") > 0);
 }
 
 /* All of them at once, for each takes its seconds: 2, 8, 10 and 10. */
@@ -133,6 +152,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_host_that_is_busy_is_asked_again_until_it_has_time),
 		TEST(a_guest_that_forgets_to_tell_of_its_credit_is_asked),
+		TEST(a_client_waits_while_no_descriptors_are_left),
 		TEST(what_is_not_answered_ends_by_itself),
 	};
 
