@@ -32,9 +32,10 @@ def test_qemu(t):
     if os.geteuid():
         t.skip("qemu_guest_works_on_while_vu_fs_is_killed", "file handles are for root")
         return
-    share, kills = t.path("share"), LONG_KILLS if t.long else KILLS
-    os.mkdir(share)
-    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="libvu-fs-state-") as state, \
+    kills = LONG_KILLS if t.long else KILLS
+    # A file system with file handles; the folder of logs may be on an overlay, which has none.
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="libvu-fs-share-") as share, \
+         tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="libvu-fs-state-") as state, \
          t.backend("vu-fs", f"--shared-dir={share}", f"--num-request-queues={QUEUES}",
                    f"--state-file={state.name}") as fs, \
          contextlib.closing(Keeper(fs, t.path(""), 1 + QUEUES, QUEUE_SIZE)) as keeper, \
