@@ -48,14 +48,18 @@ int sandbox_for_connecting(const char *program, uint32_t *kind);
 /* Shut in the file system.  -errno: failed says what. */
 int sandbox_enter(struct sandbox *sandbox);
 
-/* Keep these capabilities (a mask by number) at most, and no way to others.  -errno. */
-int sandbox_keep_capabilities(uint64_t mask);
+/* What a program goes on needing. */
+struct sandbox_needs {
+	uint64_t capabilities; /* a mask by number */
+	const int *calls;      /* system calls beside those of libc and libvu; -1: none */
+	size_t n_calls;
+	bool network; /* connecting to sockets */
+};
 
 /*
- * Allow only the system calls that libc and libvu use, and n of the program's own; others fail
- * with ENOSYS.  network: connecting to sockets is allowed, too.  -ENOTSUP: this machine's
- * architecture is not known here.
+ * Keep these capabilities at most, and no way to others; the other system calls fail with ENOSYS
+ * from here on (where this machine's architecture is known).  -errno: failed says what.
  */
-int sandbox_filter_calls(const int *calls, size_t n, bool network);
+int sandbox_give_up(const struct sandbox_needs *needs, const char **failed);
 
 #endif

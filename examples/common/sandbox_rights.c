@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int sandbox_keep_capabilities(uint64_t mask)
+static int keep_capabilities(uint64_t mask)
 {
 	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
 	struct __user_cap_data_struct data[2];
@@ -123,7 +123,7 @@ static void filter_allow_fionread(struct filter *f)
 	filter_return(f, SECCOMP_RET_ERRNO | EPERM);
 }
 
-int sandbox_filter_calls(const int *calls, size_t n, bool network)
+static int filter_calls(const struct sandbox_needs *needs)
 {
 #ifdef FILTER_ARCH
 	const uint32_t namespaces = CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWPID |
@@ -135,9 +135,9 @@ int sandbox_filter_calls(const int *calls, size_t n, bool network)
 	filter_add(&f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FILTER_ARCH, 1, 0));
 	filter_return(&f, SECCOMP_RET_KILL_PROCESS);
 	filter_load(&f, offsetof(struct seccomp_data, nr));
-	filter_allow(&f, calls, n);
+	filter_allow(&f, needs->calls, needs->n_calls);
 	filter_allow(&f, common_calls, sizeof(common_calls) / sizeof(common_calls[0]));
-	if (network)
+	if (needs->network)
 		filter_allow(&f, network_calls, sizeof(network_calls) / sizeof(network_calls[0]));
 	/* Threads, but no namespaces.  clone3() hides its flags; libc then does with clone(). */
 	filter_allow_without(&f, SYS_clone, namespaces);
@@ -152,9 +152,19 @@ int sandbox_filter_calls(const int *calls, size_t n, bool network)
 		return -errno;
 	return 0;
 #else
-	(void)calls;
-	(void)n;
-	(void)network;
-	return -ENOTSUP;
+	(void)needs;
+	return 0;
 #endif
+}
+
+int sandbox_give_up(const struct sandbox_needs *needs, const char **failed)
+{
+	int ret;
+
+	*failed = "dropping capabilities";
+	ret = keep_capabilities(needs->capabilities);
+	if (ret)
+		return ret;
+	*failed = "the filter for system calls";
+	return filter_calls(needs);
 }

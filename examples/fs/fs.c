@@ -105,6 +105,12 @@ static void session_end(struct vu_device *dev, int why, void *opaque)
 
 static int fs_shut_in(struct fs_settings *settings, struct sandbox *sandbox)
 {
+	const struct sandbox_needs needs = {
+		.capabilities = CAPABILITIES,
+		.calls = fs_calls,
+		.n_calls = sizeof(fs_calls) / sizeof(fs_calls[0]),
+		.network = settings->connects,
+	};
 	int ret = sandbox_enter(sandbox);
 
 	if (ret || settings->sandbox == SANDBOX_NONE)
@@ -113,16 +119,10 @@ static int fs_shut_in(struct fs_settings *settings, struct sandbox *sandbox)
 	settings->inside_proc = !strcmp(sandbox->dir, "/");
 	if (settings->inside_proc && fchdir(sandbox->proc_fd) < 0)
 		return -errno;
-	sandbox->failed = "dropping capabilities";
+	sandbox->failed = "leaving its groups";
 	if (!geteuid() && syscall(SYS_setgroups, 0, NULL) < 0 && errno != EPERM)
 		return -errno;
-	ret = sandbox_keep_capabilities(CAPABILITIES);
-	if (ret)
-		return ret;
-	sandbox->failed = "the filter for system calls";
-	ret = sandbox_filter_calls(fs_calls, sizeof(fs_calls) / sizeof(fs_calls[0]),
-				   settings->connects);
-	return ret == -ENOTSUP ? 0 : ret;
+	return sandbox_give_up(&needs, &sandbox->failed);
 }
 
 /* May it act as any user?  Asked after all was given up that is not needed. */

@@ -104,21 +104,18 @@ static void reload(void *state)
 
 /* --- once the sockets are there --- */
 
-static int scsi_shut_in(struct scsi *scsi, struct sandbox *sandbox)
+static int scsi_shut_in(const struct scsi_settings *settings, struct sandbox *sandbox)
 {
-	struct scsi_settings *settings = scsi->settings;
+	const struct sandbox_needs needs = {
+		.calls = scsi_calls,
+		.n_calls = sizeof(scsi_calls) / sizeof(scsi_calls[0]),
+		.network = settings->connects,
+	};
 	int ret = sandbox_enter(sandbox);
 
 	if (ret || settings->sandbox == SANDBOX_NONE)
 		return ret;
-	sandbox->failed = "dropping capabilities";
-	ret = sandbox_keep_capabilities(0);
-	if (ret)
-		return ret;
-	sandbox->failed = "the filter for system calls";
-	ret = sandbox_filter_calls(scsi_calls, sizeof(scsi_calls) / sizeof(scsi_calls[0]),
-				   settings->connects);
-	return ret == -ENOTSUP ? 0 : ret;
+	return sandbox_give_up(&needs, &sandbox->failed);
 }
 
 /* The process's: several sockets share one sandbox. */
@@ -132,7 +129,7 @@ static int scsi_enter(struct scsi *scsi)
 
 	if (scsi->host->entered)
 		return 0;
-	ret = scsi_shut_in(scsi, &sandbox);
+	ret = scsi_shut_in(settings, &sandbox);
 	if (sandbox.proc_fd >= 0)
 		close(sandbox.proc_fd);
 	if (ret) {

@@ -104,18 +104,16 @@ int vsock_shut_in(const struct vsock_settings *settings, const char **failed)
 				    SYS_readlink
 #endif
 	};
+	const struct sandbox_needs needs = {
+		/* Root's connecting to another user's socket takes this one. */
+		.capabilities = UINT64_C(1) << CAP_DAC_OVERRIDE,
+		.calls = calls,
+		.n_calls = sizeof(calls) / sizeof(calls[0]),
+		.network = true,
+	};
 	int ret;
 
 	*failed = "Landlock";
 	ret = shut_files(&settings->rules);
-	if (ret)
-		return ret;
-	*failed = "dropping capabilities";
-	/* Root's connecting to another user's socket takes this one. */
-	ret = sandbox_keep_capabilities(UINT64_C(1) << CAP_DAC_OVERRIDE);
-	if (ret)
-		return ret;
-	*failed = "the filter for system calls";
-	ret = sandbox_filter_calls(calls, sizeof(calls) / sizeof(calls[0]), true);
-	return ret == -ENOTSUP ? 0 : ret;
+	return ret ? ret : sandbox_give_up(&needs, failed);
 }
