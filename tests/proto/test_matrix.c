@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The negative matrix: every row of the message table, good and wrong in each way there is.  A
- * good message leaves the session alive; any other ends it with one error line and leaks nothing.
+ * The negative matrix: every row of the message table, good, wrong in each way there is, and late:
+ * while a ring runs with a request in flight.  A good message leaves the session alive; a wrong one
+ * ends it with one error line and leaks nothing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,15 +15,14 @@
 #include <libvu/unstable.h>
 
 #include "mem/userfault.h"
-#include <libvu/unstable.h>
 
 #include "vhost_user/messages.h"
 #include "proto/dut.h"
 
-enum flaw { GOOD, SHORT, LONG, MISSING_FD, EXTRA_FD, UNNEGOTIATED, FLAWS };
+enum flaw { GOOD, SHORT, LONG, MISSING_FD, EXTRA_FD, UNNEGOTIATED, LATE, FLAWS };
 
-static const char *const flaw_names[FLAWS] = {"good",	    "short",	"long",
-					      "missing fd", "extra fd", "un-negotiated"};
+static const char *const flaw_names[FLAWS] = {"good",	  "short",	   "long", "missing fd",
+					      "extra fd", "un-negotiated", "late"};
 
 /* A message as it should be. */
 struct sample {
@@ -71,6 +71,18 @@ static bool can_run(const struct message *row)
 	return row->need != WIRE_PF_PAGEFAULT || fd >= 0;
 }
 
+/* A ring that runs, with a request in flight. */
+static void start_ring(struct session_of_test *s)
+{
+	dut_ok(s->peer, peer_start_queue(s->peer, 0));
+	dut_ok(s->peer, frontend_set_vring_enable(&s->peer->frontend, 0, true));
+	s->dut.mode = RIG_HOLD;
+	dut_add_request(s->peer, 0);
+	dut_ok(s->peer, driver_kick(s->peer->queues[0]));
+	rig_pump(&s->dut);
+	s->dut.mode = RIG_SERVE;
+}
+
 /* Everything negotiated that is offered, except what this test leaves out. */
 static void open_session(struct session_of_test *s, const struct message *row, enum flaw flaw)
 {
@@ -117,13 +129,16 @@ static void open_session(struct session_of_test *s, const struct message *row, e
 	/* These come between others, and before memory. */
 	if (!left_out && (row->id == WIRE_POSTCOPY_LISTEN || row->id == WIRE_POSTCOPY_END))
 		advise(s->peer);
-	if (row->id == WIRE_POSTCOPY_LISTEN)
+	if (row->id == WIRE_POSTCOPY_LISTEN && flaw != LATE)
 		return;
 	/* One region, so that the other can be added, and a ring that could be started. */
 	s->peer->guest->n_regions = 1;
 	dut_ok(s->peer, frontend_set_memory(&s->peer->frontend, s->peer->guest));
 	s->peer->guest->n_regions = 2;
-	dut_ok(s->peer, frontend_setup_ring(&s->peer->frontend, s->peer->queues[0], 0));
+	if (flaw == LATE)
+		start_ring(s);
+	else
+		dut_ok(s->peer, frontend_setup_ring(&s->peer->frontend, s->peer->queues[0], 0));
 }
 
 static void sample_put(struct sample *sample, const void *payload, uint32_t size)
@@ -293,8 +308,55 @@ static void expect_own_reply(const struct message *row, struct peer *peer)
 	frontend_msg_close_fds(&reply);
 }
 
+/* While a ring runs, these alone are more than served. */
+static const struct late {
+	uint32_t id;
+	bool ends; /* the session */
+	const char *line;
+} late_rows[] = {
+	{WIRE_POSTCOPY_LISTEN, true, "POSTCOPY_LISTEN when there was guest memory already"},
+	{WIRE_REM_MEM_REG, false, "the memory it lies in was removed"},
+	{WIRE_SET_DEVICE_STATE_FD, false, "SET_DEVICE_STATE_FD: rings are started"},
+};
+
+static const struct late *late_find(uint32_t id)
+{
+	for (size_t i = 0; i < sizeof(late_rows) / sizeof(late_rows[0]); i++)
+		if (late_rows[i].id == id)
+			return &late_rows[i];
+	return NULL;
+}
+
+/* The request in flight comes back, whatever becomes of its ring; an answer that waits for it, too.
+ */
+static void expect_late_outcome(struct session_of_test *s, const struct message *row)
+{
+	const struct late *late = late_find(row->id);
+
+	rig_pump(&s->dut);
+	assert_int_equal(s->dut.queues[0].n_held, row->need != NEED_ACCESS_PLATFORM);
+	dut_finish(&s->dut);
+	if (late && late->ends) {
+		dut_expect_refusal(&s->dut, s->peer);
+		assert_non_null(strstr(s->dut.log.last_error, late->line));
+		return;
+	}
+	if (row->reply == REPLY_OWN || row->reply == REPLY_ALWAYS_ACK)
+		expect_own_reply(row, s->peer);
+	if (late) {
+		s->dut.errors_expected++;
+		assert_non_null(strstr(s->dut.log.last_error, late->line));
+	}
+	dut_expect_alive(&s->dut, s->peer);
+	dut_hang_up(&s->dut, s->peer);
+}
+
 static void expect_outcome(struct session_of_test *s, const struct message *row, enum flaw flaw)
 {
+	if (flaw == LATE) {
+		expect_late_outcome(s, row);
+		return;
+	}
 	if (flaw == GOOD && row->handler) {
 		if (row->reply == REPLY_OWN || row->reply == REPLY_ALWAYS_ACK)
 			expect_own_reply(row, s->peer);
@@ -378,6 +440,11 @@ static void an_unnegotiated_message_of_every_row_ends_the_session(void **state)
 	try_all(UNNEGOTIATED);
 }
 
+static void a_message_of_every_row_may_come_while_a_ring_runs(void **state)
+{
+	try_all(LATE);
+}
+
 static void every_message_of_the_specification_has_a_row(void **state)
 {
 	uint32_t id;
@@ -403,6 +470,7 @@ int main(void)
 		cmocka_unit_test(a_missing_fd_of_every_row_ends_the_session),
 		cmocka_unit_test(an_extra_fd_of_every_row_ends_the_session),
 		cmocka_unit_test(an_unnegotiated_message_of_every_row_ends_the_session),
+		cmocka_unit_test(a_message_of_every_row_may_come_while_a_ring_runs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
