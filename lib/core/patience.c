@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How long a device waits before it says so, or gives up: for its own queues, for requests of an
- * earlier session, for a front-end that falls silent.  One timer, kept by the device.  Device
- * thread.
+ * earlier session, for translations, for a front-end that falls silent.  One timer, kept by the
+ * device.  Device thread.
  */
 #include "core/patience.h"
 
@@ -42,6 +42,7 @@ static void patience_arm(struct vu_device *dev)
 
 	earlier(&first, p->stop_line);
 	earlier(&first, p->stale_line);
+	earlier(&first, p->miss_line);
 	earlier(&first, p->silence_end);
 	if (p->fd < 0) {
 		if (!first)
@@ -81,6 +82,15 @@ void patience_stale(struct vu_device *dev)
 	if (dev->patience.stale_line || !atomic_load(&dev->stale))
 		return;
 	dev->patience.stale_line = patience_now() + FIRST_LINE * second;
+	patience_arm(dev);
+}
+
+void patience_misses(struct vu_device *dev)
+{
+	/* Mostly there is one already: misses come and go, and its expiry finds what is left. */
+	if (dev->patience.miss_line)
+		return;
+	dev->patience.miss_line = patience_now() + FIRST_LINE * second;
 	patience_arm(dev);
 }
 
@@ -143,6 +153,38 @@ static void tell_stale(struct vu_device *dev, int64_t now)
 	}
 }
 
+static const char *why_missing(const struct missing *m)
+{
+	if (m->state == MISSING_NEW)
+		return "the front-end cannot be asked";
+	return m->is_answered ? "the front-end answered without one"
+			      : "the front-end does not answer";
+}
+
+/* When to look again; 0: no queue waits. */
+static int64_t tell_misses(struct vu_device *dev, int64_t now)
+{
+	int64_t next = 0;
+
+	for (uint32_t i = 0; i < dev->info.n_queues; i++) {
+		const struct vu_queue *q = &dev->queues[i];
+		const struct missing *m = &q->missing;
+		int64_t due = m->since + FIRST_LINE * second;
+
+		if (m->state == MISSING_NOTHING || !q->want.started)
+			continue;
+		if (due <= now) {
+			due = now + MORE_LINES * second;
+			log_peer_warn(&dev->log,
+				      "queue %u: waiting for a translation of %#llx for %.1f s: %s",
+				      i, (unsigned long long)m->addr,
+				      (double)(now - m->since) / 1e9, why_missing(m));
+		}
+		earlier(&next, due);
+	}
+	return next;
+}
+
 static void patience_expired(struct source *source, uint32_t events)
 {
 	struct vu_device *dev =
@@ -168,6 +210,8 @@ static void patience_expired(struct source *source, uint32_t events)
 			tell_stale(dev, now);
 		p->stale_line = atomic_load(&dev->stale) ? now + MORE_LINES * second : 0;
 	}
+	if (p->miss_line && now >= p->miss_line)
+		p->miss_line = tell_misses(dev, now);
 	if (p->silence_end && now >= p->silence_end) {
 		p->silence_end = 0;
 		if (running_has_session(dev))

@@ -16,7 +16,7 @@ struct vu_device;
 struct patience {
 	struct source source;
 	int fd; /* -1 until it is needed */
-	int64_t stop_line, stale_line, silence_end;
+	int64_t stop_line, stale_line, miss_line, silence_end;
 	const char *awaited; /* besides queues; NULL: nothing */
 	int64_t awaited_since;
 };
@@ -34,6 +34,8 @@ void patience_stops(struct vu_device *dev, bool on);
 void patience_awaits(struct vu_device *dev, const char *what);
 /* A ring has started; if requests of an earlier session hold it back: lines like those. */
 void patience_stale(struct vu_device *dev);
+/* A queue waits for a translation: lines like those, as long as one does. */
+void patience_misses(struct vu_device *dev);
 /* A first message, or the rest of one, is waited for; or not. */
 void patience_silence(struct vu_device *dev, bool silent);
 

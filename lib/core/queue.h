@@ -98,6 +98,8 @@ struct missing {
 	uint32_t number;
 	uint64_t addr;
 	enum space_access access;
+	int64_t since;	  /* monotonic ns */
+	bool is_answered; /* with no refusal, and no translation either */
 };
 
 /* For how long requests have been outstanding: queue_note_outstanding(). */

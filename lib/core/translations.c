@@ -7,6 +7,7 @@
 
 #include "core/control.h"
 #include "core/device.h"
+#include "core/patience.h"
 #include "mem/iotlb.h"
 #include "ring/ring.h"
 
@@ -123,11 +124,15 @@ void translations_missed(struct vu_queue *q)
 	m->number = atomic_load_explicit(&q->miss.number, memory_order_acquire);
 	m->addr = atomic_load_explicit(&q->miss.addr, memory_order_relaxed);
 	m->access = (enum space_access)atomic_load_explicit(&q->miss.access, memory_order_relaxed);
+	m->since = patience_now();
+	m->is_answered = false;
 	missing_set(q, MISSING_NOTHING);
 	if (!q->want.started || !running_has_session(q->dev))
 		return;
-	if (!missing_supply(q))
-		missing_set(q, MISSING_NEW);
+	if (missing_supply(q))
+		return;
+	missing_set(q, MISSING_NEW);
+	patience_misses(q->dev);
 }
 
 void translations_give(struct vu_queue *q)
@@ -243,7 +248,9 @@ void control_miss_answered(struct vu_device *dev, uint64_t addr, enum space_acce
 			missing_set(q, MISSING_NEW);
 		else if (answer == MISS_REFUSED || iotlb_find(dev->iotlb, addr))
 			missing_refuse(q);
-		/* Else the translation is under way, on the other socket. */
+		else
+			/* The translation is under way, on the other socket. */
+			m->is_answered = true;
 	}
 	if (dev->to_ask)
 		device_wake(dev);

@@ -3,6 +3,7 @@
  * Rules: behind an IOMMU, a front-end that answers nothing, too much or something else harms
  * nobody.
  */
+#include <poll.h>
 #include <string.h>
 
 #include "rules/iommu_rig.h"
@@ -113,6 +114,55 @@ static void an_answer_without_a_translation_is_not_asked_for_again(void **state)
 	assert_ok(frontend_answer_backend(&rig.peer->frontend, &msg, 0));
 	rig_assert_idle(&rig);
 	assert_int_equal(frontend_recv_backend(&rig.peer->frontend, &msg, 0), -EAGAIN);
+	assert_ok(iommu_update(iommu, rig.queues[0].buffers + IOMMU_RIG_OFFSET));
+	serve(&rig, iommu);
+	assert_int_equal(rig_collect(&rig, 0), 1);
+	done(&rig, iommu);
+}
+
+/* Sleep until the device says so, however long its timer takes. */
+static void wait_for_line(struct rig *rig, const char *line)
+{
+	while (!rig_logged(rig, line)) {
+		poll(&(struct pollfd){vu_device_fd(rig->dev), POLLIN, 0}, 1, -1);
+		rig_pump(rig);
+	}
+}
+
+static void a_ring_that_waits_for_a_translation_is_named(void **state)
+{
+	struct rig rig;
+	struct iommu *iommu = open_without_buffers(&rig, &behind);
+	struct frontend_msg msg;
+
+	(void)state;
+	rig_submit(&rig, 0, 1);
+	msg = take_miss(&rig);
+	wait_for_line(&rig, "waiting for a translation of 0x50");
+	assert_int_equal(rig_logged(&rig, "the front-end does not answer"), 1);
+	/* Stopped, it waits for nothing; started again, it does. */
+	assert_ok(frontend_answer_backend(&rig.peer->frontend, &msg, 0));
+	assert_ok(peer_stop(rig.peer));
+	iommu->is_silent = false;
+	for (uint32_t i = 0; i < rig.n_queues; i++)
+		rig_start_queue(&rig, i);
+	serve(&rig, iommu);
+	assert_int_equal(rig_collect(&rig, 0), 1);
+	done(&rig, iommu);
+}
+
+static void a_translation_that_was_promised_and_does_not_come_is_named(void **state)
+{
+	struct rig rig;
+	struct iommu *iommu = open_without_buffers(&rig, &behind);
+	struct frontend_msg msg;
+
+	(void)state;
+	rig_submit(&rig, 0, 1);
+	msg = take_miss(&rig);
+	assert_ok(frontend_answer_backend(&rig.peer->frontend, &msg, 0));
+	rig_pump(&rig);
+	wait_for_line(&rig, "the front-end answered without one");
 	assert_ok(iommu_update(iommu, rig.queues[0].buffers + IOMMU_RIG_OFFSET));
 	serve(&rig, iommu);
 	assert_int_equal(rig_collect(&rig, 0), 1);
@@ -267,6 +317,8 @@ int main(void)
 		cmocka_unit_test(without_a_back_end_channel_a_ring_waits_and_a_line_says_so),
 		cmocka_unit_test(a_channel_that_closes_leaves_rings_waiting_for_another),
 		cmocka_unit_test(an_answer_without_a_translation_is_not_asked_for_again),
+		cmocka_unit_test(a_ring_that_waits_for_a_translation_is_named),
+		cmocka_unit_test(a_translation_that_was_promised_and_does_not_come_is_named),
 		cmocka_unit_test(an_answer_for_another_page_is_none),
 		cmocka_unit_test(an_answer_that_still_does_not_permit_it_breaks_the_queue),
 		cmocka_unit_test(the_same_answer_twice_is_one),
