@@ -235,6 +235,7 @@ int vsock_init(struct vsock_device *d, struct vu_program *program, uint32_t inde
 	d->guest.max_conns = (uint32_t)s->max_conns;
 	d->guest.buffer = (uint32_t)s->buffer;
 	d->guest.max_held = s->max_buffered;
+	d->guest.linger = (uint32_t)s->linger * VSOCK_TICKS_A_SECOND;
 	v->rules = &s->rules;
 	v->guests[v->n_guests++] = &d->guest;
 	ret = vsock_make_device(d, program);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 enum {
-	TICK_NS = 100 * 1000000,
+	TICK_NS = 1000000000 / VSOCK_TICKS_A_SECOND,
 	FIRST_PAUSE = 1, /* ticks before credit is asked for, doubled each time */
 	MOST_PAUSES = 6,
 };
@@ -196,7 +196,7 @@ static void conn_tick(struct conn *c)
 	else if (c->state == CONN_GREETING)
 		conn_free(c);
 	else
-		conn_reset(c, NULL);
+		conn_reset(c, c->state == CONN_DRAINING ? "nobody reads what it has sent" : NULL);
 }
 
 bool guest_tick(struct guest *g)
@@ -288,6 +288,7 @@ void conn_abort(struct conn *c)
 void conn_leave(struct conn *c, bool finish)
 {
 	bool told = c->state == CONN_OPEN || c->state == CONN_CONNECTING;
+	const struct guest *g = c->guest;
 
 	if (!told || !c->far->drop(c, finish)) {
 		conn_free(c);
@@ -297,7 +298,8 @@ void conn_leave(struct conn *c, bool finish)
 	ready_remove(c);
 	held_free(&c->in);
 	c->state = CONN_DRAINING;
-	c->owed = c->patience = c->pause = 0;
+	c->owed = c->pause = 0;
+	conn_wait(c, g->linger);
 }
 
 void guest_forget(struct guest *g)

@@ -27,7 +27,8 @@ enum {
 	GUEST_BATCH = 32,	/* packets of one connection in a turn */
 	GUEST_BUCKETS = 1024,
 	GUEST_FIRST_PORT = 0x40000000, /* of those that the host's programs seem to come from */
-	/* Ticks of a tenth of a second: */
+	VSOCK_TICKS_A_SECOND = 10,
+	/* Ticks: */
 	CONN_ANSWER_TICKS = 100, /* for a guest to accept, and a client to say where to */
 	CONN_CLOSE_TICKS = 80,	 /* for a guest to agree that it is over, as Linux's */
 	CONN_CONNECT_TICKS = 20, /* for a host's program to accept: Linux waits 2 s by default */
@@ -141,6 +142,7 @@ struct guest {
 	bool ticking;
 	uint32_t max_conns, buffer; /* limits: connections; bytes of one in a direction */
 	uint64_t max_held;	    /* and of all of them together */
+	uint32_t linger;	    /* ticks without progress of what is DRAINING */
 	uint32_t n_conns, next_port;
 	struct conn *conns;
 	struct conn *ready, *ready_last;

@@ -72,6 +72,10 @@ static const struct vu_option options[] = {
 	{VU_OPTION_NUMBER("max-buffered", "BYTES",
 			  "buffers of a guest's connections together (default 256M)",
 			  struct vsock_settings, max_buffered, 4096, UINT64_C(1) << 40)},
+	{VU_OPTION_NUMBER("linger", "SECONDS",
+			  "what a guest sent before it left waits so long for a reader who takes "
+			  "nothing (default 60)",
+			  struct vsock_settings, linger, 1, 86400)},
 	{VU_OPTION_NUMBER("queue-size", "N", "longest ring taken, in entries (default 1024)",
 			  struct vsock_settings, queue_size, 4, 32768)},
 	{VU_OPTION_CHOICE("sandbox", "KIND", "auto (default) or none", struct vsock_settings,
@@ -115,6 +119,7 @@ int main(int argc, char **argv)
 		.max_conns = 1024,
 		.buffer = 256 << 10,
 		.max_buffered = 256 << 20,
+		.linger = 60,
 		.queue_size = 1024,
 	};
 	const struct vu_program_info info = {

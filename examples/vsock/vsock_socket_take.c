@@ -14,6 +14,8 @@
 static void socket_forward(struct conn *c, uint32_t len)
 {
 	c->credit.fwd_cnt += len;
+	if (c->state == CONN_DRAINING)
+		conn_wait(c, c->guest->linger);
 	if (c->state == CONN_OPEN && credit_is_due(&c->credit))
 		conn_owe(c, OWE_UPDATE);
 }

@@ -222,6 +222,23 @@ static void a_host_that_does_not_read_stops_nobody_else(void **state)
 	bench_stop(rig, &b);
 }
 
+static void what_a_guest_left_for_a_reader_who_takes_nothing_is_given_up(void **state)
+{
+	struct rig *rig = *state;
+	struct bench b;
+
+	small_start(rig, &b, SOCK_STREAM, "--linger=1");
+	fill_up(&b.line);
+	line_send(&b.line, SHUTDOWN, BOTH);
+	line_get(&b.line, RST);
+	assert_non_null(strstr(rig_say(rig, "list"), " draining "));
+	while (strstr(rig_say(rig, "list"), " draining "))
+		usleep(10000);
+	bench_check(&b);
+	bench_stop(rig, &b);
+	assert_int_equal(rig_logged(rig, "nobody reads what it has sent"), 1);
+}
+
 static void messages_of_nothing_cost_no_memory(void **state)
 {
 	struct rig *rig = *state;
@@ -441,6 +458,7 @@ int main(void)
 		TEST(data_after_its_own_end_ends_the_connection),
 		TEST(a_guest_that_ignores_its_credit_is_reset_and_costs_no_memory),
 		TEST(a_host_that_does_not_read_stops_nobody_else),
+		TEST(what_a_guest_left_for_a_reader_who_takes_nothing_is_given_up),
 		TEST(messages_of_nothing_cost_no_memory),
 		TEST(a_message_larger_than_the_window_is_a_reset),
 		TEST(half_a_message_at_the_end_holds_nothing_up),
