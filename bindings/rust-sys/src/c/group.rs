@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: MIT
+//! What `<libvu/group.h>` declares.
+use crate::{vu_device, vu_group, vu_queue, vu_source};
+
+extern "C" {
+
+    /// make a group of queues, of one device or of several, for one thread.
+    ///
+    /// Queues are given to it by vu_queue_set_group(), and it is served by a worker, or by a thread of
+    /// the caller's.  A device's control functions run on one thread at a time.  A queue and its
+    /// requests belong to the thread of its group; different groups run in parallel without locks.
+    /// Stopping a queue is the one hand-over: a message to the group and back, for which the device
+    /// thread does not block.
+    ///
+    /// A thread's loop:
+    ///
+    /// while (!end) {
+    /// while (vu_group_process(g, 0) \> 0) ;
+    /// if (vu_group_arm(g) == 0)
+    /// vu_group_wait(g, -1);
+    /// }
+    ///
+    /// Return: 0; -ENOMEM, -EMFILE, -ENFILE.  Thread: any.
+    /// Since: 0.1
+    pub fn vu_group_new(group: *mut *mut vu_group) -> crate::ffi::c_int;
+}
+extern "C" {
+
+    /// free a group; its queues go back to their devices' own groups.
+    ///
+    /// While a worker serves it, that may be done at any time, in a callback, too: the worker frees it
+    /// when the pass is over.  A group that nobody serves is freed at once, with its fds and timers.
+    /// Sessions and requests go on, or end, on the devices' threads: what other threads complete by
+    /// vu_req_complete_remote() meanwhile finds its way.  Devices may be freed before or after.
+    ///
+    /// While a thread of the caller's is in vu_group_process() or vu_group_wait(), nothing is freed, and
+    /// an error line says so: that thread has to end first.  NULL is ignored.  Thread: any.
+    /// Since: 0.1
+    pub fn vu_group_free(group: *mut vu_group);
+}
+extern "C" {
+
+    /// the group served by vu_device_process() itself.
+    ///
+    /// For vu_group_add_fd() and timers on the device thread; not for vu_group_process().
+    /// Thread: any.
+    /// Since: 0.1
+    pub fn vu_device_group(dev: *mut vu_device) -> *mut vu_group;
+}
+extern "C" {
+
+    /// let a group serve this queue.
+    ///
+    /// - `queue`: NULL, as of an index that is not there, is -EINVAL.
+    /// - `group`: NULL means the device's own.
+    ///
+    /// Return: 0; -EINVAL for another device's own group; -EBUSY while a front-end is
+    /// attached, requests are outstanding, or a thread is about to look at the queue for the last time.
+    /// Thread: device thread.
+    /// Since: 0.1
+    pub fn vu_queue_set_group(queue: *mut vu_queue, group: *mut vu_group) -> crate::ffi::c_int;
+}
+extern "C" {
+
+    /// polls readable when vu_group_process() has something to do.
+    ///
+    /// That holds when vu_group_process() returned 1, and after vu_group_arm(), whatever it returned: a
+    /// loop may call the two once for each wake.  Not for a thread that sleeps in vu_group_wait(), which
+    /// knows by itself.  The group owns it.  Thread: any.
+    ///
+    /// Since: 0.1
+    pub fn vu_group_fd(group: *const vu_group) -> crate::ffi::c_int;
+}
+extern "C" {
+
+    /// serve the group's queues, fds and timers once.  Never blocks.
+    ///
+    /// - `budget`: requests to hand out per queue in a turn; 0 means 1024.
+    ///
+    /// Each queue has one turn in a call.  What it hands out from one turn to the next is limited,
+    /// whoever takes it (its own queue_ready, another queue's, a timer or an fd): to the budget, and,
+    /// where requests are completed as they are taken, to about 1 MiB of their bytes; this is looked at
+    /// every 64 requests.  vu_queue_next() then returns 0, and the rest is come back for.  One large
+    /// request is the device's to bound.
+    ///
+    /// After vu_group_arm() it asks the kernel for ready fds; without that, in a loop that polls, only
+    /// in every 32nd call.
+    ///
+    /// Return: 1 when there is more to do at once, 0 when not; -EDEADLK inside a callback; -ESHUTDOWN
+    /// when the group was freed by its maker while somebody holds it (vu_group_hold()).  Poll loops
+    /// call it again and again; the driver is not asked to notify until vu_group_arm(). Thread: queue
+    /// thread. Since: 0.1
+    pub fn vu_group_process(group: *mut vu_group, budget: u32) -> crate::ffi::c_int;
+}
+extern "C" {
+
+    /// a number that changes when a pass hands out requests or finds an fd ready.
+    ///
+    /// For loops that poll: while it stays the same there is nothing to do.
+    ///
+    /// Thread: queue thread.
+    /// Since: 0.1
+    pub fn vu_group_activity(group: *const vu_group) -> u64;
+}
+extern "C" {
+
+    /// ask the drivers to notify, before sleeping on vu_group_fd().
+    ///
+    /// Return: 0: sleep; 1: something arrived meanwhile, or vu_group_wake() was called since the last
+    /// arming: look at what the thread is to do (end?), then call vu_group_process() first.
+    /// Thread: queue thread.
+    /// Since: 0.1
+    pub fn vu_group_arm(group: *mut vu_group) -> crate::ffi::c_int;
+}
+extern "C" {
+
+    /// sleep until vu_group_process() has something to do.
+    ///
+    /// For threads that wait for nothing else; others poll vu_group_fd().  Call it when vu_group_arm()
+    /// returned 0.  The callbacks of fds and timers that are ready are called here, queues are served by
+    /// the vu_group_process() that follows: so this saves the system call by which that would find out.
+    ///
+    /// - `timeout_ns`: nanoseconds; 0 only looks, -1 waits without a limit.  It may take a millisecond
+    /// longer.
+    ///
+    /// Return: 1: something is ready; 0: the time is over, or a signal came; -EINVAL for a timeout below
+    /// -1; -EDEADLK inside a callback.
+    /// Thread: queue thread.
+    /// Since: 0.1
+    pub fn vu_group_wait(group: *mut vu_group, timeout_ns: i64) -> crate::ffi::c_int;
+}
+extern "C" {
+
+    /// let the group's thread not sleep, or wake it.  Thread: any; async-signal-safe.
+    ///
+    /// vu_group_fd() becomes readable once; if the thread is at work, the next vu_group_arm() returns 1.
+    /// So a thread that looks at a flag before each vu_group_process() misses no wake.
+    ///
+    /// Since: 0.1
+    pub fn vu_group_wake(group: *mut vu_group);
+}
+
+/// an fd is ready, or a timer expired.
+///
+/// - `fd`: the fd; -1 for a timer.
+/// - `events`: EPOLL* bits of the fd; for a timer the number of expirations since the last call.
+///
+/// Thread: queue thread of the group.
+/// Since: 0.1
+pub type vu_fd_fn = ::core::option::Option<
+    unsafe extern "C" fn(
+        source: *mut vu_source,
+        fd: crate::ffi::c_int,
+        events: u32,
+        opaque: *mut crate::ffi::c_void,
+    ),
+>;
+extern "C" {
+
+    /// watch an fd of the device's own: an io_uring eventfd, a tap, a socket.
+    ///
+    /// - `fd`: stays the caller's; remove the source before closing it.
+    /// - `events`: EPOLLIN, EPOLLOUT, EPOLLET, ...
+    /// - `source`: receives the watch, freed by vu_source_remove() or with the group.
+    ///
+    /// Return: 0; -EINVAL, -EEXIST, -EPERM as epoll_ctl(2); -ENOMEM.
+    /// Thread: queue thread, or any before the group is in use.
+    /// Since: 0.1
+    pub fn vu_group_add_fd(
+        group: *mut vu_group,
+        fd: crate::ffi::c_int,
+        events: u32,
+        fn_: vu_fd_fn,
+        opaque: *mut crate::ffi::c_void,
+        source: *mut *mut vu_source,
+    ) -> crate::ffi::c_int;
+}
+extern "C" {
+
+    /// a timer on the group's thread, not yet running.
+    ///
+    /// - `source`: receives the timer, freed by vu_source_remove() or with the group.
+    ///
+    /// Return: 0; -EINVAL without `fn`; -ENOMEM, -EMFILE, -ENFILE.
+    /// Thread: queue thread, or any before the group is in use.
+    /// Since: 0.1
+    pub fn vu_group_add_timer(
+        group: *mut vu_group,
+        fn_: vu_fd_fn,
+        opaque: *mut crate::ffi::c_void,
+        source: *mut *mut vu_source,
+    ) -> crate::ffi::c_int;
+}
+
+/// look whether there is something to do, without a system call if possible.
+///
+/// Return: 1 if there was, 0 if not.  Thread: queue thread of the group.
+/// Since: 0.1
+pub type vu_poll_fn = ::core::option::Option<
+    unsafe extern "C" fn(opaque: *mut crate::ffi::c_void) -> crate::ffi::c_int,
+>;
+extern "C" {
+
+    /// call `fn` in every pass of vu_group_process(), before the queues.
+    ///
+    /// For completion queues in memory (io_uring's) on threads that poll, which look at fds only now and
+    /// then; add the fd, too, for threads that sleep.
+    ///
+    /// - `source`: receives it, freed by vu_source_remove() or with the group.
+    ///
+    /// Return: 0; -EINVAL without `fn`; -ENOMEM.
+    /// Thread: queue thread, or any before the group is in use.
+    /// Since: 0.1
+    pub fn vu_group_add_poll(
+        group: *mut vu_group,
+        fn_: vu_poll_fn,
+        opaque: *mut crate::ffi::c_void,
+        source: *mut *mut vu_source,
+    ) -> crate::ffi::c_int;
+}
+extern "C" {
+
+    /// start, change or (with `first` 0) stop a timer.
+    ///
+    /// - `first`: nanoseconds until it first expires.
+    /// - `period`: nanoseconds between later expirations; 0 means only once.
+    ///
+    /// Return: 0; -EINVAL if it is no timer.  Thread: queue thread.
+    /// Since: 0.1
+    pub fn vu_source_set_timer(
+        source: *mut vu_source,
+        first: u64,
+        period: u64,
+    ) -> crate::ffi::c_int;
+}
+extern "C" {
+
+    /// change what is watched; 0 pauses.
+    ///
+    /// Return: 0; -EINVAL for a timer; as epoll_ctl(2).  Thread: queue thread.
+    /// Since: 0.1
+    pub fn vu_source_set_events(source: *mut vu_source, events: u32) -> crate::ffi::c_int;
+}
+extern "C" {
+
+    /// stop watching and free the source; its callback is not called again.
+    ///
+    /// May be called from a callback, also its own.  NULL is ignored.  Thread: queue thread.
+    /// Since: 0.1
+    pub fn vu_source_remove(source: *mut vu_source);
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+//! Made from libvu's headers by the script `generate`; a module for each of them.
+// headers: 8b7e75964731bc8222adf8b3e2f7f4b4210daee1affed063c861db7c47c559b0
+#![allow(clippy::all, missing_docs)]
+mod answer;
+mod ask;
+mod crypto;
+mod device;
+mod endian;
+mod gpu;
+mod group;
+mod hold;
+mod log;
+mod memory;
+mod net;
+mod notifier;
+mod post;
+mod postcopy;
+mod program;
+mod queue;
+mod regions;
+mod runner;
+mod script;
+mod shared_object;
+mod shmem;
+mod state;
+mod types;
+mod version;
+mod worker;
+pub use answer::*;
+pub use ask::*;
+pub use crypto::*;
+pub use device::*;
+pub use endian::*;
+pub use gpu::*;
+pub use group::*;
+pub use hold::*;
+pub use log::*;
+pub use memory::*;
+pub use net::*;
+pub use notifier::*;
+pub use post::*;
+pub use postcopy::*;
+pub use program::*;
+pub use queue::*;
+pub use regions::*;
+pub use runner::*;
+pub use script::*;
+pub use shared_object::*;
+pub use shmem::*;
+pub use state::*;
+pub use types::*;
+pub use version::*;
+pub use worker::*;

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+//! What `<libvu/regions.h>` declares.
+use crate::{iovec, vu_device, vu_memory};
+
+/// a run of guest memory, as vu_memory_region() describes it.
+///
+/// - `size`: sizeof(struct vu_region).
+/// - `guest_addr`: where it begins for the guest.
+/// - `len`: its bytes.
+/// - `host`: where it begins in this process.
+///
+/// Since: 0.1
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct vu_region {
+    pub size: usize,
+    pub guest_addr: u64,
+    pub len: u64,
+    pub host: *mut crate::ffi::c_void,
+}
+extern "C" {
+
+    /// a reference on guest memory as it is now.
+    ///
+    /// What it describes does not change, and stays mapped until vu_memory_release(), also when the
+    /// front-end removes or replaces it: let go of it when vu_memory_fn is called, for the guest may
+    /// have taken the memory away.  Most devices need none: requests come with their segments.
+    ///
+    /// Return: the reference; NULL while there is no guest memory.  Thread: device thread.
+    /// Since: 0.1
+    pub fn vu_device_memory(dev: *mut vu_device) -> *mut vu_memory;
+}
+
+/// guest memory is another one now: see vu_device_memory().
+///
+/// Called before the front-end hears that the change is done, but for the end of a session, which
+/// session_end tells.  Requests that were handed out keep what they point into.
+///
+/// Thread: device thread.
+/// Since: 0.1
+pub type vu_memory_fn = ::core::option::Option<
+    unsafe extern "C" fn(dev: *mut vu_device, opaque: *mut crate::ffi::c_void),
+>;
+extern "C" {
+
+    /// have a function called for each change of guest memory.
+    ///
+    /// - `fn`: takes the place of the one before; NULL: none.
+    ///
+    /// Thread: device thread.
+    /// Since: 0.1
+    pub fn vu_device_watch_memory(
+        dev: *mut vu_device,
+        fn_: vu_memory_fn,
+        opaque: *mut crate::ffi::c_void,
+    );
+}
+extern "C" {
+
+    /// describe one of the regions, which are in the order of their guest
+    /// addresses.
+    ///
+    /// - `index`: from 0.
+    /// - `region`: size must be set; filled as far as that reaches, the rest with 0; size is set to what
+    /// was filled.
+    ///
+    /// Return: 0; -ENOENT for an index behind the last one; -EINVAL for a size that cannot be.
+    /// Thread: any that has a reference.
+    /// Since: 0.1
+    pub fn vu_memory_region(
+        memory: *const vu_memory,
+        index: u32,
+        region: *mut vu_region,
+    ) -> crate::ffi::c_int;
+}
+extern "C" {
+
+    /// where a range of guest addresses is in this process.
+    ///
+    /// The pointers are good as long as the reference is held.  The guest can change what they point to
+    /// at any time, and its front-end may truncate it: vu_device_guard().
+    ///
+    /// - `iov, max`: receives at most `max` segments, one for each region that the range touches.
+    ///
+    /// Return: segments stored (0 for `len` 0); -EFAULT if a part of it is no guest memory; -ENOSPC if
+    /// `max` is too small.  Thread: any that has a reference. Since: 0.1
+    pub fn vu_memory_map(
+        memory: *const vu_memory,
+        guest_addr: u64,
+        len: u64,
+        iov: *mut iovec,
+        max: u32,
+    ) -> crate::ffi::c_int;
+}
