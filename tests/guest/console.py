@@ -10,20 +10,15 @@ import select
 import socket
 import threading
 
-from lib import Generic, main
+from lib import Generic, main, patience
 
-ECHOED = 100  # MiB
+ECHOED, LONG_ECHOED = 8, 100  # MiB
 
 # name -> device, as udev's /dev/virtio-ports/NAME
 PORT = """
 port() {
-    for n in 1 2 3 4 5 6 7 8 9 10; do
-        for p in /sys/class/virtio-ports/*; do
-            [ "$(cat $p/name 2>/dev/null)" = "$1" ] && { echo /dev/${p##*/}; return; }
-        done
-        usleep 200000
-    done
-    echo "no port $1" >&2; exit 1
+    until found=$(grep -lx "$1" /sys/class/virtio-ports/*/name 2>/dev/null); do usleep 50000; done
+    found=${found%/name}; echo /dev/${found##*/}
 }
 """
 
@@ -33,7 +28,7 @@ class Client:
 
     def __init__(self, path):
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(20)
+        self._socket.settimeout(patience.SECONDS)
         self._socket.connect(path)
         self._held = b""
 
@@ -93,7 +88,7 @@ class Terminal(Client):
         assert os.write(self._fd, data) == len(data)
 
     def recv(self, size):
-        if not select.select([self._fd], [], [], 20)[0]:
+        if not select.select([self._fd], [], [], patience.SECONDS)[0]:
             raise TimeoutError
         return os.read(self._fd, size)
 
@@ -132,15 +127,10 @@ def has_its_size(t, guest):
 def resize(t, guest, control):
     with t.check(f"{t.name}_console_gets_another_size"):
         control.command("resize 132x43")
-        guest.run("""
-            for n in 1 2 3 4 5 6 7 8 9 10; do
-                [ "$(stty size </dev/hvc0)" = "43 132" ] && exit
-                usleep 100000
-            done
-            stty size </dev/hvc0; exit 1""")
+        guest.until('[ "$(stty size </dev/hvc0)" = "43 132" ]')
 
 
-def bulk(t, guest, name, mib, timeout):
+def bulk(t, guest, name, mib):
     """As much as that through a port and back, in both directions at once; how many bytes.
 
     Reading before the guest has heard of the client would find an end; writing waits for it.
@@ -157,18 +147,19 @@ def bulk(t, guest, name, mib, timeout):
         wait
         exec 3>&-
         [ "$want" = "$got" ] || {{ echo "sent $want, got $got"; exit 1; }}
-        echo $((size + 6))""", timeout=timeout).text)
+        echo $((size + 6))""").text)
 
 
 def ports(t, guest, folder):
-    with t.check(f"{t.name}_port_echoes_{ECHOED}_MiB_intact"):
-        bulk(t, guest, "org.libvu.echo", ECHOED, 300)
+    echoed = LONG_ECHOED if t.long else ECHOED
+    with t.check(f"{t.name}_port_echoes_{echoed}_MiB_intact"):
+        bulk(t, guest, "org.libvu.echo", echoed)
     with t.check(f"{t.name}_port_on_a_socket_carries_bulk_data_to_a_client_and_back"):
         with Client(folder("data")) as client:
             counts = []
             thread = threading.Thread(target=lambda: counts.append(client.echo_until_closed()))
             thread.start()
-            size = bulk(t, guest, "org.libvu.data", 20, 120)
+            size = bulk(t, guest, "org.libvu.data", echoed)
             client.shutdown()
             thread.join()
             assert counts == [size], f"{counts} instead of {size}"
@@ -192,12 +183,7 @@ def comes_and_goes(t, guest, control):
             echo hello >&3; read line <&3; echo $line""").text
         assert text == "hello", text
         control.command("remove org.libvu.late")
-        guest.run("""
-            for n in 1 2 3 4 5 6 7 8 9 10; do
-                grep -q org.libvu.late /sys/class/virtio-ports/*/name || exit 0
-                usleep 100000
-            done
-            exit 1""")
+        guest.until("! grep -q org.libvu.late /sys/class/virtio-ports/*/name")
 
 
 def everything(t, boot, *options):
@@ -217,7 +203,7 @@ def everything(t, boot, *options):
             guest.reboot()
             with Client(path("hvc0")) as client:
                 shell_on_hvc0(guest, client)
-            bulk(t, guest, "org.libvu.echo", 1, 60)
+            bulk(t, guest, "org.libvu.echo", 1)
 
 
 def console_only(t, boot):

@@ -38,8 +38,7 @@ def write(t, guest):
         guest.run("mke2fs -q -t ext4 /dev/vda && mount /dev/vda /mnt")
         t.say(f"ext4 is on it, and mounted; the guest writes {FILE} MiB of random bytes")
         digest = guest.run(f"dd if=/dev/urandom of=/mnt/file bs=1M count={FILE} 2>/dev/null && "
-                           "sync && echo 3 >/proc/sys/vm/drop_caches && sha256sum </mnt/file",
-                           timeout=120).text.split()[0]
+                           "sync && echo 3 >/proc/sys/vm/drop_caches && sha256sum </mnt/file").text.split()[0]
         t.say(f"SHA-256 in the guest:  {digest}")
         t.say("written: " + ", ".join(guest.run("df -h /mnt | tail -n 1").text.split()[1:3]))
         guest.run("umount /mnt")

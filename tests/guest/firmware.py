@@ -43,13 +43,13 @@ def starts_linux(t, machine, device, by, **options):
     image = Image(t.path("image"), bootdisk.SIZE)
     with disk(t, image, "--verbose") as blk:
         device = VhostUser("blk", blk, num_queues=1, bootindex=0, **device)
-        with t.machine(machine, device, disk=image.path, boot_timeout=180, **options) as guest:
+        with t.machine(machine, device, disk=image.path, **options) as guest:
             with t.check(f"{t.name}_starts_linux_from_the_disk"):
                 starts = drivers(blk)
                 assert len(starts) > 1 and (starts[0], starts[-1]) == by, starts
             digest = None
             with t.check(f"{t.name}_guest_writes_a_file_where_it_was_started_from"):
-                digest = guest.run(WRITE, timeout=60).text.split()[0]
+                digest = guest.run(WRITE).text.split()[0]
         with t.check(f"{t.name}_image_has_the_file_as_the_guest_wrote_it"):
             on_host = hashlib.sha256(mtool("mcopy", image.path, "::written", "-")).hexdigest()
             assert on_host == digest, f"{on_host} on the host, {digest} in the guest"

@@ -33,7 +33,7 @@ def program(t):
 
 def operations(t, guest, name):
     with t.check(f"{name}_guest_has_the_same_answers_from_a_share_as_from_memory"):
-        said = guest.run(COMPARE, timeout=120).text.split("\n")
+        said = guest.run(COMPARE).text.split("\n")
         assert said[0] == str(OPERATIONS) and said[1] == "same", "\n".join(said)
 
 

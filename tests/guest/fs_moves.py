@@ -7,8 +7,7 @@ import contextlib
 import os
 import time
 
-from lib import VhostUser, main
-from lib.machine import FACTOR
+from lib import VhostUser, main, patience
 
 SLOW = 24 << 20  # bytes a second: a round of this guest's memory takes seconds
 MOVES, LONG_MOVES = 2, 20
@@ -23,7 +22,7 @@ while [ ! -e /tmp/stop ]; do
     { mkdir /mnt/d$n && echo $n >/mnt/d$n/in && mv /mnt/d$n /mnt/a/d$n &&
       [ "$(cat /mnt/a/d$n/in)" = $n ] && rm /mnt/a/d$n/in && rmdir /mnt/a/d$n; } || echo "names $n" >>/tmp/wrong
     { ln -s b /mnt/a/link && [ "$(cat /mnt/a/link/file)" = $n ] && rm /mnt/a/link; } || echo "link $n" >>/tmp/wrong
-    echo $n >/tmp/so-far
+    echo $n >/tmp/now && mv /tmp/now /tmp/so-far  # which somebody else reads
 done
 [ "$(cat <&8)" = kept ] || echo "what stayed open" >>/tmp/wrong
 echo $n >/tmp/done) </dev/null >/tmp/out 2>&1 &
@@ -38,9 +37,9 @@ def start_work(guest):
     guest.run(WORK)
 
 
-def wait_work(guest, since, timeout=120):
+def wait_work(guest, since):
     """Waits until it has done more than that; how much it has done."""
-    limit = time.monotonic() + timeout * FACTOR
+    limit = patience.end()
     while (done := int(guest.run(SO_FAR).text)) <= since:
         assert time.monotonic() < limit, f"it stands still after {done} rounds"
         time.sleep(0.1)
@@ -49,7 +48,7 @@ def wait_work(guest, since, timeout=120):
 
 def finish(guest, share):
     """Nothing went wrong, and the host sees what was written; how many rounds there were."""
-    said = guest.run(RESULT, timeout=120).text
+    said = guest.run(RESULT).text
     assert said.isdigit(), said
     with open(os.path.join(share, "appended"), encoding="ascii") as file:
         lines = file.read().splitlines()
@@ -76,7 +75,7 @@ class Moving:
         """It works on while its memory is copied: once, and then what it wrote meanwhile."""
         successor = self._boot(1 - self.place, successor=True)
         self.guest.migrate(successor, SLOW)
-        self.guest.wait_migration(2, timeout=90)
+        self.guest.wait_migration(2)
         self.guest.set_bandwidth(0)
         state = self.guest.migrated(successor)
         source, self.guest, self.place = self.guest, successor, 1 - self.place

@@ -160,7 +160,7 @@ def restart(t, guest, gpio, control):
         control.close()
         gpio.kill()
         gpio.start()
-        guest.run(f"until gpioget {chip(guest)} 0 >/tmp/got 2>&1; do sleep 0.1; done", timeout=60)
+        guest.run(f"until gpioget {chip(guest)} 0 >/tmp/got 2>&1; do sleep 0.1; done")
         assert guest.run("cat /tmp/got").text == "1"
 
 
@@ -207,7 +207,7 @@ def chips(t, boot, program):
     with board(t, WIRED) as gpio, \
          boot(VhostUser("gpio", gpio), programs=TOOLS + inner) as guest:
         ran = guest.run(f"VU_GPIO=/host/vu-gpio VU_GPIO_CHIP={chip(guest)} guest-gpio-chips 2>&1",
-                        timeout=120, check=False)
+                        check=False)
         for test in re.findall(r"\[ RUN +\] (\w+)", ran.text):
             with t.check(f"{t.name}_{test}"):
                 assert re.search(rf"\[ +OK \] {test}\b", ran.text), ran.text[-2000:]

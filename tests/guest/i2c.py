@@ -39,11 +39,10 @@ def stats(control):
 
 def bus_number(guest, name):
     """The number of the bus with this name, once its device node is there."""
-    guest.run("for i in $(seq 100); do grep -q '%s' /sys/bus/i2c/devices/i2c-*/name && break; "
-              "usleep 20000; done" % name)
+    guest.until(f"grep -q '{name}' /sys/bus/i2c/devices/i2c-*/name")
     names = guest.run("grep -H . /sys/bus/i2c/devices/i2c-*/name").text
     bus = re.search(rf"i2c-(\d+)/name:{name}", names)[1]
-    guest.run(f"for i in $(seq 100); do [ -e /dev/i2c-{bus} ] && break; usleep 20000; done")
+    guest.until(f"[ -e /dev/i2c-{bus} ]")
     return bus
 
 
@@ -178,8 +177,7 @@ def sensor(t, guest, bus, control):
         assert guest.run(f"cat {hwmon}/temp1_input").text == "25000"
         control.say("reg 0x48 0 0x2a80")
         # the driver keeps a value for a while
-        guest.run(f"for i in $(seq 200); do [ $(cat {hwmon}/temp1_input) = 42500 ] && exit 0; "
-                  "usleep 50000; done; exit 1")
+        guest.until(f"[ $(cat {hwmon}/temp1_input) = 42500 ]")
     with t.check(f"{t.name}_host_hears_of_the_limit_that_the_guest_sets"):
         guest.run(f"echo 60000 >$(echo {hwmon}/temp1_max)")
         control.hear("written 0x48 0x03 0x3c00")
@@ -207,7 +205,7 @@ def inside(guest, args, *groups):
     quoted = " ".join(f"'{group}'" for group in groups)
     return guest.run(f"""
         vu-i2c --socket-path=/tmp/bus {args} 2>/tmp/log & pid=$!
-        for i in $(seq 200); do [ -e /tmp/bus ] && break; usleep 20000; done
+        until [ -e /tmp/bus ]; do usleep 20000; done
         guest-i2c-peer /tmp/bus {quoted}; status=$?
         kill $pid; wait $pid || status=$?; [ $status = 0 ] || cat /tmp/log >&2
         exit $status""").text.split("\n")

@@ -17,8 +17,7 @@ KINDS = {"legacy": (), "modern": ("-global", "virtio-mmio.force-legacy=off")}
 def rng_behind_mmio(t, kind):
     served = known_bytes(t.path("source"))
     with t.backend("vu-rng", f"--source={t.path('source')}", "--verbose") as rng, \
-         t.machine(Arm64, VhostUser("rng", rng, model="vhost-user-rng"), extra=KINDS[kind],
-                   boot_timeout=120) as guest:
+         t.machine(Arm64, VhostUser("rng", rng, model="vhost-user-rng"), extra=KINDS[kind]) as guest:
         with t.check(f"{t.name}_guest_reads_the_bytes_that_the_device_served"):
             pieces_in_order(read_hwrng(guest, WANTED), served)
         with t.check(f"{t.name}_is_what_drove_the_device"):

@@ -32,7 +32,7 @@ def test_libblkio(t):
     with t.backend("vu-blk", f"--blk-file={image.path}", f"--num-queues={QUEUES}") as blk:
         with t.check("libblkio_writes_reads_zeroes_and_discards_on_four_queues"):
             done = subprocess.run([program, blk.socket, str(QUEUES)], capture_output=True,
-                                  text=True, timeout=60, check=False)
+                                  text=True, check=False)
             if done.returncode:
                 raise GuestError(f"status {done.returncode}: {done.stdout}{done.stderr}"
                                  f"\n{blk.tail()}")

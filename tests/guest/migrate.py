@@ -18,9 +18,8 @@ import time
 
 from blk import disk
 from blk_verify import DISK, memory_of, plug_memory, verifier
-from lib import Image, VhostUser, main
+from lib import Image, VhostUser, main, patience
 from lib.errors import GuestDied, GuestError, Skip
-from lib.machine import FACTOR
 
 QUEUES, CACHED = 4, 8  # MiB
 SIZE = 1024  # of the queues: their used rings have pages of their own
@@ -88,12 +87,12 @@ class Moving:
     def copy(self, successor, rounds, bandwidth=SLOW):
         """Begins a migration: memory has been gone over so often when this returns."""
         self.guest.migrate(successor, bandwidth)
-        self.guest.wait_migration(rounds, timeout=90)
+        self.guest.wait_migration(rounds)
 
     def copy_a_part(self, successor):
         """Begins a migration that is far from its end when this returns."""
         self.guest.migrate(successor, SLOW // 4)
-        limit = time.monotonic() + 30 * FACTOR
+        limit = patience.end()
         while self.guest.qmp("query-migrate").get("ram", {}).get("transferred", 0) < 8 << 20:
             assert time.monotonic() < limit, "nothing is copied"
             time.sleep(0.05)
@@ -122,10 +121,10 @@ class Moving:
 
     def check(self, seconds):
         """Both disks were right whenever the guest looked."""
-        said = self.guest.run(RESULT, timeout=seconds + 90).text
+        said = self.guest.run(RESULT, seconds).text
         assert said.endswith("all as written\n0"), said
         self.t.say(said.split("\n", maxsplit=1)[0])
-        times, *wrong = self.guest.run(CACHED_RESULT, timeout=90).text.split("\n")
+        times, *wrong = self.guest.run(CACHED_RESULT).text.split("\n")
         assert all(line.endswith("once") for line in wrong), \
             f"what the device wrote while memory was copied did not arrive: {'; '.join(wrong)}"
         self.t.say(f"the other disk was read {times} times, and compared each time")
@@ -212,8 +211,8 @@ def test_qemu11(t):
             m.check(12)
 
 
-def wait_cancelled(guest, timeout=30):
-    limit = time.monotonic() + timeout * FACTOR
+def wait_cancelled(guest):
+    limit = patience.end()
     while (state := guest.qmp("query-migrate")["status"]) != "cancelled":
         if state in ("completed", "failed") or time.monotonic() > limit:
             raise GuestError(f"the migration is {state}, not cancelled")
@@ -232,7 +231,7 @@ def test_qemu11_plugged(t):
             before = memory_of(m.guest)
             plug_memory(m.guest, 128)
             m.plugged = 128
-            limit = time.monotonic() + 20 * FACTOR
+            limit = patience.end()
             while memory_of(m.guest) < before + 100:
                 if time.monotonic() > limit:
                     raise GuestDied("the guest does not use the memory that was plugged in")

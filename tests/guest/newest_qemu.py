@@ -15,8 +15,7 @@ import time
 
 from blk import disk, file_system
 from blk_verify import DISK, verifier
-from lib import Image, VhostUser, main
-from lib.machine import FACTOR
+from lib import Image, VhostUser, main, patience
 from python_rng import python
 
 GET_VRING_BASE_INFLIGHT = 1 << 20
@@ -37,8 +36,8 @@ def log(backend):
         return file.read()
 
 
-def wait_log(backend, text, timeout=20):
-    limit = time.monotonic() + timeout * FACTOR
+def wait_log(backend, text):
+    limit = patience.end()
     while text not in log(backend):
         assert time.monotonic() < limit, f"no {text!r}: {backend.tail()}"
         time.sleep(0.02)
@@ -76,7 +75,7 @@ def test_qemu11_handed_over(t):
             with t.check("qemu11_guest_verifies_while_it_is_handed_over_to_another_back_end"):
                 first.run(VERIFY)
                 first.hand_over(second)
-                said = second.run(RESULT, timeout=SECONDS + 30).text
+                said = second.run(RESULT, SECONDS).text
                 assert said.endswith("all as written\n0"), said
                 t.say(said.split("\n", maxsplit=1)[0])
             with t.check("qemu11_takes_the_log_of_requests_in_flight_along"):

@@ -9,7 +9,6 @@ from lib import VhostUser, main
 from python_rng import example
 
 TEXT = "from Python\n"
-WAIT_FOR_BUS = "for i in $(seq 50); do [ -e /dev/i2c-{0} ] && break; usleep 20000; done; "
 
 
 def bus_number(guest):
@@ -23,7 +22,7 @@ def eeprom(t, boot, **more):
          boot(VhostUser("i2c", chip), programs=["i2cdetect", "i2cget", "i2cset"], modules=["at24"],
               **more) as guest:
         bus = bus_number(guest)
-        guest.run(WAIT_FOR_BUS.format(bus))
+        guest.until(f"[ -e /dev/i2c-{bus} ]")
         with t.check(f"{t.name}_guest_detects_one_chip_on_the_bus"):
             # -r: reads; the example's chip answers no other probe than a transfer with data
             found = guest.run(f"i2cdetect -y -r {bus}").text

@@ -6,14 +6,13 @@ import os
 import signal
 import time
 
-from blk import make_file, reread, wait
+from blk import make_file, reread
 from blk_verify import verified, verifier, verify
 from lib import Control, Image, VhostUser, main
 
 SIZE = 128  # MiB
 DISK = 64  # MiB of a disk that is verified
 PLUGGED = 16
-BOOT = 300  # s: firmware and Linux ask 256 targets each, one after the other
 FILE_SYSTEM = {"modules": ["ext4", "sr_mod"], "programs": ["mke2fs", "blkdiscard"]}
 
 
@@ -60,14 +59,14 @@ def drive(t, guest, control, image):
         control.say("eject 1:0")
         guest.run("! head -c 8 /dev/sr0 2>/dev/null")
         control.say(f"load 1:0 {os.path.basename(image.path)}")
-        wait(guest, "[ \"$(head -c 5 /dev/sr0 2>/dev/null)\" = other ]", "head -c 5 /dev/sr0")
+        guest.until("[ \"$(head -c 5 /dev/sr0 2>/dev/null)\" = other ]")
 
 
 def plug(t, guest, control):
     with t.check(f"{t.name}_guest_sees_{PLUGGED}_disks_come_while_it_runs"):
         for i in range(PLUGGED):
             control.say(f"add {2 + i // 4}:{i % 4},memory={i + 1}M,serial=plugged-{i}")
-        wait(guest, f"[ $(ls -d /sys/block/sd* | wc -l) = {PLUGGED + 1} ]")
+        guest.until(f"[ $(ls -d /sys/block/sd* | wc -l) = {PLUGGED + 1} ]")
         sizes = sorted(int(size) for size in guest.run("cat /sys/block/sd[!a]/size").text.split())
         assert sizes == [2048 * (i + 1) for i in range(PLUGGED)], sizes
         guest.run("for d in /dev/sd[!a]; do dd if=/dev/urandom of=$d bs=64k count=4 conv=fsync "
@@ -75,15 +74,14 @@ def plug(t, guest, control):
     with t.check(f"{t.name}_guest_sees_them_go"):
         for i in range(PLUGGED):
             control.say(f"remove {2 + i // 4}:{i % 4}")
-        wait(guest, "[ $(ls -d /sys/block/sd* | wc -l) = 1 ]")
+        guest.until("[ $(ls -d /sys/block/sd* | wc -l) = 1 ]")
 
 
 def resize(t, guest, image, scsi):
     with t.check(f"{t.name}_guest_sees_the_disk_grow"):
         image.grow(SIZE + 64)
         scsi.signal(signal.SIGHUP)
-        wait(guest, f"[ $(cat /sys/block/sda/size) = {(SIZE + 64) * 2048} ]",
-             "cat /sys/block/sda/size")
+        guest.until(f"[ $(cat /sys/block/sda/size) = {(SIZE + 64) * 2048} ]")
 
 
 def disc(t, name, text):
@@ -100,8 +98,8 @@ def all_of_it(t, boot, options=(), **props):
     path = t.path("control")
     with host(t, f"0:0,file={image.path}", f"1:0,cd={cd.path}",
               options=[f"--control={path}", *options]) as scsi, Control(path) as control, \
-         boot(VhostUser("scsi", scsi, **props), boot_timeout=BOOT, **FILE_SYSTEM) as guest:
-        wait(guest, "[ -b /dev/sda ] && [ -b /dev/sr0 ]")
+         boot(VhostUser("scsi", scsi, **props), **FILE_SYSTEM) as guest:
+        guest.until("[ -b /dev/sda ] && [ -b /dev/sr0 ]")
         identity(t, guest)
         write_cache(t, guest)
         guest.run("ln -s sda /dev/vda")
@@ -109,8 +107,8 @@ def all_of_it(t, boot, options=(), **props):
         reread(t, guest, digest)
         with t.check(f"{t.name}_guest_finds_its_file_after_a_reboot"):
             guest.run("umount /mnt")
-            guest.reboot(timeout=BOOT)
-            wait(guest, "[ -b /dev/sda ] && [ -b /dev/sr0 ]")
+            guest.reboot()
+            guest.until("[ -b /dev/sda ] && [ -b /dev/sr0 ]")
             again = guest.run("mount /dev/sda /mnt && sha256sum </mnt/file").text.split()[0]
             assert again == digest, f"{again} instead of {digest}"
         drive(t, guest, control, other)
@@ -135,9 +133,9 @@ def test_qemu_verify(t):
     """A verifying writer on disks of each kind, on four queues."""
     image, seconds = Image(t.path("image"), DISK), 60 if t.long else 4
     with host(t, f"0,file={image.path}", f"1,memory={DISK}M,block=4096") as scsi, \
-         t.qemu(VhostUser("scsi", scsi, num_queues=4), cpus=4, boot_timeout=BOOT,
+         t.qemu(VhostUser("scsi", scsi, num_queues=4), cpus=4,
                 **verifier(t)) as guest:
-        wait(guest, "[ -b /dev/sda ] && [ -b /dev/sdb ]")
+        guest.until("[ -b /dev/sda ] && [ -b /dev/sdb ]")
         for name, kind in (("sda", "file"), ("sdb", "memory_of_4096_byte_blocks")):
             with t.check(f"{t.name}_guest_verifies_a_{kind}"):
                 verified(t, verify(t, guest, seconds, name), seconds)
@@ -149,8 +147,8 @@ def test_qemu_killed(t):
     seconds = (times + 1) * pause
     with host(t, f"0,file={image.path}") as scsi, \
          t.qemu(VhostUser("scsi", scsi, reconnect=1, num_queues=2), qemu=t.newer_qemu,
-                boot_timeout=BOOT, **verifier(t)) as guest:
-        wait(guest, "[ -b /dev/sda ]")
+                **verifier(t)) as guest:
+        guest.until("[ -b /dev/sda ]")
         with t.check(f"{t.name}_guest_writes_on_when_its_back_end_was_killed_{times}_times"):
             job = verify(t, guest, seconds, "sda")
             for _ in range(times):

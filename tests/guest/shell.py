@@ -12,8 +12,7 @@ import subprocess
 import time
 from unittest import mock
 
-from lib import main
-from lib.machine import FACTOR
+from lib import main, patience
 
 GUEST = f"{os.path.dirname(os.path.abspath(__file__))}/../../scripts/guest"
 
@@ -29,7 +28,7 @@ esac
 def guest(*arguments):
     """(status, what it wrote, what it said) of scripts/guest, without a terminal."""
     done = subprocess.run([GUEST, *arguments], stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=300 * FACTOR, check=False)
+                          text=True, timeout=patience.SECONDS, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -47,8 +46,8 @@ class Terminal:
         if self.pid == 0:
             os.execv(GUEST, [GUEST, *arguments])
 
-    def wait(self, pattern, timeout=120):
-        limit = time.monotonic() + timeout * FACTOR
+    def wait(self, pattern):
+        limit = patience.end()
         while not (found := re.search(pattern, self._text)):
             left = limit - time.monotonic()
             assert left > 0, f"no {pattern} in {self._text.decode(errors='replace')}"

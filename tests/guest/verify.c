@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A verifying writer for a whole disk, run inside a guest: verify DEVICE SECONDS [THREADS [MIB]].
+ * SIGTERM ends it sooner, as if the time had passed.
  *
  * Each thread owns a slice of the disk and remembers what every sector of it must hold.  It writes,
  * reads back, discards, zeroes and flushes at random places in random sizes, with direct I/O out of
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,9 +49,9 @@ struct totals {
 struct disk {
 	int fd;
 	uint32_t sector;
-	uint64_t slice; /* bytes of each thread's */
-	size_t memory;	/* bytes of each thread's */
-	uint64_t until; /* when to stop, in milliseconds of the monotonic clock */
+	uint64_t slice;		/* bytes of each thread's */
+	size_t memory;		/* bytes of each thread's */
+	_Atomic uint64_t until; /* when to stop, in milliseconds of the monotonic clock */
 	struct totals total;
 };
 
@@ -335,6 +337,29 @@ static int worker_start(struct worker *w, struct disk *d, unsigned index)
 	return -pthread_create(&w->thread, NULL, worker_main, w);
 }
 
+/* Before there are threads: SIGTERM is for wait_and_report() alone. */
+static void hold_sigterm(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+/* Reports now and then until the time has passed, or sooner if told so. */
+static void wait_and_report(struct disk *disk, uint64_t began, const sigset_t *set)
+{
+	const struct timespec moment = {.tv_nsec = 100 * 1000 * 1000};
+
+	for (uint64_t next = began; now_ms() < disk->until;) {
+		if (sigtimedwait(set, NULL, &moment) == SIGTERM)
+			disk->until = 0;
+		if (now_ms() < next + REPORT_SECONDS * 1000)
+			continue;
+		next = now_ms();
+		disk_report(disk, began, "");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static struct worker workers[MAX_THREADS];
@@ -342,6 +367,7 @@ int main(int argc, char **argv)
 	size_t mib = argc > 4 ? (size_t)atoi(argv[4]) : 16;
 	uint64_t began = now_ms();
 	static struct disk disk;
+	sigset_t sigterm;
 	int failed = 0;
 
 	if (argc < 3 || n < 1 || n > MAX_THREADS || mib < 2 * n) {
@@ -351,6 +377,7 @@ int main(int argc, char **argv)
 	}
 	if (disk_open(&disk, argv[1], n) != 0)
 		return 2;
+	hold_sigterm(&sigterm);
 	disk.memory = (mib << 20) / n;
 	disk.until = began + (uint64_t)atoi(argv[2]) * 1000;
 	printf("verify: %s, %u threads, %llu MiB each, sectors of %u, %zu MiB of memory\n", argv[1],
@@ -364,12 +391,7 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	for (uint64_t next = began + REPORT_SECONDS * 1000; next < disk.until;
-	     next += REPORT_SECONDS * 1000) {
-		while (now_ms() < next)
-			usleep(100000);
-		disk_report(&disk, began, "");
-	}
+	wait_and_report(&disk, began, &sigterm);
 	for (unsigned i = 0; i < n; i++) {
 		pthread_join(workers[i].thread, NULL);
 		failed |= workers[i].error;

@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 
-from lib import Control, VhostUser, main
+from lib import Control, VhostUser, main, patience
 
 HOST_ECHO, HOST_SUM, NOBODY, HOST_MESSAGES, HOST_OLD = 1000, 1001, 1002, 1003, 1004
 GUEST_ECHO = 2000
@@ -49,7 +49,7 @@ def echo(listener):
 def serve(guest, command):
     """A server in the guest, which goes on beside other scripts."""
     guest.run(f"{command} >/tmp/serve 2>&1 & "
-              "until grep -q ready /tmp/serve; do usleep 10000; done", timeout=120)
+              "until grep -q ready /tmp/serve; do usleep 10000; done")
 
 
 def from_guest(t, guest, name):
@@ -60,16 +60,14 @@ def from_guest(t, guest, name):
                          f"guest-vsock refused stream 9 {HOST_ECHO}").text.split("\n")
         assert said == ["ECONNRESET"] * 3, said
     with t.check(f"{name}_guest_has_many_connections_at_once_each_with_its_own_bytes"):
-        said = guest.run(f"ulimit -n 4096; guest-vsock many stream 2 {HOST_ECHO} 1000 4096",
-                         timeout=300).text
+        said = guest.run(f"ulimit -n 4096; guest-vsock many stream 2 {HOST_ECHO} 1000 4096").text
         assert said == "1000 connections, 4096 bytes each", said
     with t.check(f"{name}_messages_of_a_guest_come_back_as_they_were"):
-        said = guest.run(f"guest-vsock many seqpacket 2 {HOST_MESSAGES} 10 20000",
-                         timeout=300).text
+        said = guest.run(f"guest-vsock many seqpacket 2 {HOST_MESSAGES} 10 20000").text
         assert said == "10 connections, 20000 bytes each", said
     with t.check(f"{name}_guest_talks_to_a_program_of_the_hosts"):
         mib = (1024 if t.long else 256) if name != "qemu" else 32
-        said = guest.run(f"guest-vsock send stream 2 {HOST_SUM} {mib * MIB}", timeout=1200).text
+        said = guest.run(f"guest-vsock send stream 2 {HOST_SUM} {mib * MIB}", mib // 2).text
         assert said.split()[0] == str(mib * MIB), said
 
 
@@ -77,7 +75,7 @@ def to_guest(t, guest, name, control):
     serve(guest, f"guest-vsock echo stream {GUEST_ECHO}")
     with t.check(f"{name}_host_reaches_a_service_of_the_guest"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(120)
+            sock.settimeout(patience.SECONDS)
             sock.connect(t.path("guest-echo"))
             data = numbers(100000, 0)
             threading.Thread(target=sock.sendall, args=(data,), daemon=True).start()
@@ -89,7 +87,7 @@ def to_guest(t, guest, name, control):
             assert got == data
     with t.check(f"{name}_firecrackers_clients_reach_it_too"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(120)
+            sock.settimeout(patience.SECONDS)
             sock.connect(t.path("hybrid"))
             sock.sendall(b"CONNECT %d\nhello" % GUEST_ECHO)
             with sock.makefile("rb") as file:
@@ -110,7 +108,7 @@ def reboot(t, guest, name):
         guest.run(f"guest-vsock many stream 2 {HOST_OLD} 1 65536 >/tmp/old 2>&1 &")
         old, _ = listener.accept()
         listener.close()
-        old.settimeout(120)
+        old.settimeout(patience.SECONDS)
         assert old.recv(1), "nothing came"
         guest.reboot()
         while old.recv(1 << 20):

@@ -9,8 +9,9 @@ from .backend import Backend
 from .control import Control
 from .device import Generic, VhostUser
 from .disk import Image
+from . import patience
 from .errors import GuestDied, GuestError, GuestTimeout, Skip
 from .report import main
 
 __all__ = ["Backend", "Control", "Generic", "VhostUser", "Image", "GuestDied", "GuestError",
-           "GuestTimeout", "Skip", "main"]
+           "GuestTimeout", "Skip", "main", "patience"]

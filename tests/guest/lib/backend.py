@@ -5,7 +5,7 @@ import os
 import signal
 import time
 
-from . import process
+from . import patience, process
 from .errors import GuestError, Skip
 
 LISTENING, CONNECTED = 0x10000, 3  # __SO_ACCEPTCON, SS_CONNECTED in /proc/net/unix
@@ -42,7 +42,7 @@ class Backend:
         self.process = None
         self.start()
 
-    def start(self, timeout=10):
+    def start(self):
         """Starts the program, again after stop() or kill(); returns when it listens."""
         log = open(self.log, "ab")
         try:
@@ -51,14 +51,14 @@ class Backend:
             raise Skip(f"{self.argv[0]} is not there") from None
         finally:
             log.close()
-        limit = time.monotonic() + timeout
+        limit = patience.end()
         while not connections(self.socket)[0]:
             if self.process.poll() is not None:
                 raise GuestError(f"{self.name} ended with {self.process.returncode} before it "
                                  f"listened:\n{self.tail()}")
             if time.monotonic() > limit:
                 process.end(self.process)
-                raise GuestError(f"{self.name} does not listen after {timeout} s:\n{self.tail()}")
+                raise GuestError(f"{self.name} does not listen after {patience.SECONDS:.0f} s:\n{self.tail()}")
             time.sleep(0.01)
 
     def tail(self, lines=12):
@@ -77,7 +77,7 @@ class Backend:
         """SIGTERM; raises if the program does not end well."""
         if self.process.poll() == -signal.SIGKILL:
             return
-        status = process.end(self.process, 5)
+        status = process.end(self.process, patience.SECONDS)
         if status != 0:
             raise GuestError(f"{self.name} ended with status {status}:\n{self.tail()}")
 

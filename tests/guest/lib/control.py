@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The other side of a device: a client of its --control socket."""
 
-import os
 import select
 import socket
 import time
 
+from . import patience
 from .errors import GuestError
 
 
@@ -15,9 +15,9 @@ EVENT = "* "  # how lines begin that are no answers
 class Control:
     """Gives commands and hears what the device says by itself, on two connections."""
 
-    def __init__(self, path, timeout=10):
+    def __init__(self, path):
         self.path = path
-        self._answers, self._events = _Lines(path, timeout), _Lines(path, timeout)
+        self._answers, self._events = _Lines(path), _Lines(path)
         self.say("help")  # an answer says that both have been accepted
 
     def say(self, line):
@@ -52,9 +52,8 @@ class Control:
 
 
 class _Lines:
-    def __init__(self, path, timeout):
+    def __init__(self, path):
         self._path, self._held = path, b""
-        self._timeout = timeout * float(os.environ.get("VU_TIMEOUT_FACTOR", "1"))
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(path)
 
@@ -62,11 +61,11 @@ class _Lines:
         self._socket.sendall(line.encode() + b"\n")
 
     def next(self, wanted=None):
-        limit = time.monotonic() + self._timeout
+        limit = patience.end()
         while b"\n" not in self._held:
             left = limit - time.monotonic()
             if left <= 0 or not select.select([self._socket], [], [], left)[0]:
-                raise GuestError(f"{self._path} said nothing for {self._timeout:.0f} s"
+                raise GuestError(f"{self._path} said nothing for {patience.SECONDS:.0f} s"
                                  + (f", {wanted!r} was expected" if wanted else ""))
             data = self._socket.recv(4096)
             if not data:

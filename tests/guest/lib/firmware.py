@@ -41,7 +41,7 @@ class Firmware(Qemu):
         super()._spawn(argv)
         mark = 0
         for line in self._typed:
-            mark = self.wait_console(rb"^=> ", mark, timeout=120).end
+            mark = self.wait_console(rb"^=> ", mark).end
             line = line.replace("{cmdline}", self.basic_cmdline())
             self.console.write(line.encode() + b"\n")
 

@@ -15,11 +15,10 @@ import socket
 import subprocess
 import time
 
-from . import process
+from . import patience, process
 from .errors import GuestDied, GuestError, GuestTimeout
 from .initramfs import Initramfs
 
-FACTOR = float(os.environ.get("VU_TIMEOUT_FACTOR", "1"))
 PANIC = rb"Kernel panic - not syncing.*"
 # what a kernel says only when something is wrong, with us or with it
 COMPLAINTS = re.compile(rb"^.*(?:BUG: |Oops|WARNING: |general protection|blocked for more than|"
@@ -55,7 +54,7 @@ class Machine:
 
     # -- life ------------------------------------------------------------------------------
 
-    def boot(self, timeout=60):
+    def boot(self):
         began = time.monotonic()
         if not self.successor:
             self.say(f"{self.name}: booting Linux {self.kernel.release} under {self.front_end}")
@@ -65,18 +64,17 @@ class Machine:
         if self.successor:
             return self
         # firmware may have written there before, and not ended its line
-        ready = self.wait_agent(rb"(?:^|\r)@ready .*\n", timeout=timeout,
-                                what="sign of a booted guest")
+        ready = self.wait_agent(rb"(?:^|\r)@ready .*\n", what="sign of a booted guest")
         self._mark, self.boot_time = ready.end, time.monotonic() - began
         self.say(f"{self.name}: up after {self.boot_time:.1f} s")
         return self
 
-    def reboot(self, timeout=60):
+    def reboot(self):
         """The guest's own reboot, while devices' back-ends go on."""
         began, mark = time.monotonic(), self.agent.mark()
         self.say(f"{self.name}: rebooting")
         self._send("sync; reboot -f")
-        self._mark = self.wait_agent(rb"^@ready .*\n", mark, timeout, "sign of a rebooted guest").end
+        self._mark = self.wait_agent(rb"^@ready .*\n", mark, "sign of a rebooted guest").end
         self.say(f"{self.name}: up again after {time.monotonic() - began:.1f} s")
 
     def shut_down(self):
@@ -109,9 +107,16 @@ class Machine:
 
     # -- the guest's side ---------------------------------------------------------------------
 
-    def run(self, script, timeout=30, check=True):
-        """Runs a shell script in the guest.  `check`: a status other than 0 raises GuestError."""
-        return self.start(script).wait(timeout, check)
+    def run(self, script, work=0, check=True):
+        """Runs a shell script in the guest, which works for so many seconds by itself.
+
+        `check`: a status other than 0 raises GuestError.
+        """
+        return self.start(script).wait(work, check)
+
+    def until(self, condition):
+        """Waits for a condition: a script that ends with status 0 once it is true."""
+        self.run(f"until {{ {condition}; }} 2>/dev/null; do usleep 50000; done")
 
     def start(self, script):
         """Starts a script and returns the Job; there is one at a time."""
@@ -123,12 +128,12 @@ class Machine:
         return [m.decode(errors="replace").strip() for m in
                 COMPLAINTS.findall(self.console.since())]
 
-    def wait_console(self, pattern, mark=0, timeout=30):
+    def wait_console(self, pattern, mark=0):
         """Waits for a line of kernel messages; `pattern` is a bytes regular expression."""
-        return self._wait(self.console, pattern, mark, timeout, None)
+        return self._wait(self.console, pattern, mark)
 
-    def wait_agent(self, pattern, mark=0, timeout=30, what=None):
-        return self._wait(self.agent, pattern, mark, timeout, what)
+    def wait_agent(self, pattern, mark=0, what=None, work=0):
+        return self._wait(self.agent, pattern, mark, what, work)
 
     # -- inside -----------------------------------------------------------------------------------
 
@@ -175,8 +180,8 @@ class Machine:
             raise
         return token
 
-    def _wait(self, stream, pattern, mark, timeout, what):
-        limit = time.monotonic() + timeout * FACTOR
+    def _wait(self, stream, pattern, mark, what=None, work=0):
+        began, limit = time.monotonic(), patience.end(work)
         while True:
             found = stream.search(pattern, mark, 0.25)
             if found:
@@ -184,7 +189,7 @@ class Machine:
             self._raise_if_dead()
             if time.monotonic() > limit:
                 raise GuestTimeout(f"{self.name}: no {what or pattern} within "
-                                   f"{timeout * FACTOR:.0f} s; the last lines were:\n"
+                                   f"{limit - began:.0f} s; the last lines were:\n"
                                    f"{self.console.tail(5)}\n{stream.tail(8)}")
 
     def _raise_if_dead(self, patience=0.0):
@@ -206,19 +211,19 @@ class Job:
     def __init__(self, machine, script, token, mark):
         self._machine, self._script, self._token, self._mark = machine, script, token, mark
 
-    def wait_line(self, pattern, timeout=30):
+    def wait_line(self, pattern):
         """Waits for a line of the script's output (a bytes regular expression)."""
-        return self._machine.wait_agent(pattern, self._mark, timeout)
+        return self._machine.wait_agent(pattern, self._mark)
 
     def write(self, data):
         """Bytes for the script's standard input."""
         self._machine.agent.write(data)
 
-    def wait(self, timeout=30, check=True):
+    def wait(self, work=0, check=True):
         agent, token = self._machine.agent, self._token.encode()
         try:
-            found = self._machine.wait_agent(rb"^@exit " + token + rb" (\d+)\n", self._mark, timeout,
-                                             f"end of the script {_brief(self._script)!r}")
+            found = self._machine.wait_agent(rb"^@exit " + token + rb" (\d+)\n", self._mark,
+                                             f"end of the script {_brief(self._script)!r}", work)
         except GuestTimeout:
             self._machine.stuck = True
             raise

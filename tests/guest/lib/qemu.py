@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import time
 
+from . import patience
 from .errors import GuestDied, GuestError, GuestTimeout, Skip
 from .kernel import Kernel
-from .machine import FACTOR, Machine
+from .machine import Machine
 
 
 class Qemu(Machine):
@@ -40,9 +41,9 @@ class Qemu(Machine):
             raise Skip(f"no {name}: run scripts/setup guest (Debian package {self.package})")
         super().__init__(*args, **kw)
 
-    def boot(self, timeout=60):
+    def boot(self):
         try:
-            return super().boot(timeout)
+            return super().boot()
         except GuestDied as error:
             if "requires kvm" in str(error):  # input and gpu, before QEMU 8
                 raise Skip("this QEMU has some vhost-user devices with KVM only "
@@ -95,7 +96,7 @@ class Qemu(Machine):
     def _gate(self):
         return os.path.join(self.folder, f"{self.name}.gate")
 
-    def hand_over(self, successor, timeout=30):
+    def hand_over(self, successor):
         """Migration without its copy of memory, as one does to replace a QEMU by a newer one.
 
         Back-ends need no dirty log for it.  From its end on the guest runs at the successor.
@@ -105,8 +106,8 @@ class Qemu(Machine):
                         capabilities=[{"capability": "x-ignore-shared", "state": True}])
             machine.qmp("migrate-set-parameters", mode="cpr-reboot")
         self.qmp("migrate", uri=f"unix:{successor._gate}")
-        state = self.wait_migration(timeout=timeout)
-        successor.wait_event("RESUME", timeout)
+        state = self.wait_migration()
+        successor.wait_event("RESUME")
         self.say(f"{self.name}: handed over to {successor.name} in {state['downtime']} ms")
 
     def migrate(self, successor, bandwidth=0):
@@ -123,15 +124,15 @@ class Qemu(Machine):
         self.qmp("migrate-set-parameters", max_bandwidth=bandwidth,
                  downtime_limit=1 if bandwidth else 2000)
 
-    def migrated(self, successor, timeout=60):
+    def migrated(self, successor):
         """Waits for its end; from then on the guest runs at the successor.  What QEMU tells of it."""
-        state = self.wait_migration(timeout=timeout)
-        successor.wait_event("RESUME", timeout)
+        state = self.wait_migration()
+        successor.wait_event("RESUME")
         return state
 
-    def wait_migration(self, rounds=None, timeout=30):
+    def wait_migration(self, rounds=None):
         """Waits until memory was gone over so often, and at most until the end; what QEMU tells of it."""
-        limit = time.monotonic() + timeout * FACTOR
+        limit = patience.end()
         while (state := self.qmp("query-migrate"))["status"] != "completed":
             if state["status"] in ("failed", "cancelled"):
                 raise GuestError(f"{self.name}: migration {state['status']}: "
@@ -147,13 +148,13 @@ class Qemu(Machine):
         """Runs a QMP command ("device-add" or "device_add", as QEMU spells it); its result."""
         return self._qmp.execute(command, arguments)
 
-    def wait_event(self, name, timeout=30):
+    def wait_event(self, name):
         """Waits for a QMP event that has not been waited for yet; its data."""
-        return self._qmp.wait_event(name, timeout)
+        return self._qmp.wait_event(name)
 
     def shut_down(self):
         try:
-            self._qmp.execute("quit", {}, timeout=3)
+            self._qmp.execute("quit", {}, limit=time.monotonic() + 3)
             self._process.wait(3)
         except (GuestError, OSError, subprocess.TimeoutExpired):
             pass  # the signal comes next
@@ -164,13 +165,13 @@ class Qmp:
         self._machine, self._stream = machine, stream
         self._mark, self._events, self._greeted = 0, [], False
 
-    def execute(self, command, arguments, timeout=30):
+    def execute(self, command, arguments, limit=None):
         if not self._greeted:
             self._greeted = True
             self.execute("qmp_capabilities", {})
         arguments = {k.replace("_", "-"): v for k, v in arguments.items()}
         self._stream.write(json.dumps({"execute": command, "arguments": arguments}).encode())
-        limit = time.monotonic() + timeout * FACTOR
+        limit = limit or patience.end()
         while True:
             answer = self._next(limit, f"answer to {command}")
             if "return" in answer:
@@ -178,8 +179,8 @@ class Qmp:
             if "error" in answer:
                 raise GuestError(f"QMP {command}: {answer['error']['desc']}")
 
-    def wait_event(self, name, timeout):
-        limit = time.monotonic() + timeout * FACTOR
+    def wait_event(self, name):
+        limit = patience.end()
         while True:
             for event in self._events:
                 if event["event"] == name:

@@ -8,6 +8,7 @@ also a line "pass|fail|skip TAB name TAB reason" of a file, which scripts/test c
 import argparse
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -127,10 +128,9 @@ class Test:
         say(f"{self.name}: {text}")
 
     def _boot(self, kind, name, devices, kw):
-        timeout = kw.pop("boot_timeout", 60)
         machine = kind(self.folder, self._unique(name), self.store, devices=devices, **kw)
         try:
-            return machine.boot(timeout)
+            return machine.boot()
         except BaseException:
             machine.close()
             raise
@@ -192,7 +192,9 @@ def main(module=None):
         say(f"logs are in {folder}")
     else:
         shutil.rmtree(folder)
-    say("{pass} passed, {fail} failed, {skip} skipped".format(**report.counts))
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    say("{pass} passed, {fail} failed, {skip} skipped".format(**report.counts)
+        + f"; {used.ru_utime + used.ru_stime:.0f} s of processors' time")
     only_skips = report.counts["skip"] and not report.counts["pass"]
     sys.exit(1 if report.counts["fail"] else 77 if only_skips else 0)
 

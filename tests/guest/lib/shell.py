@@ -28,7 +28,7 @@ from .terminal import Terminal
 TREE = os.path.realpath(f"{os.path.dirname(os.path.abspath(__file__))}/../../..")
 BEGAN = float(os.environ.get("VU_BEGAN") or time.time())
 NO_GUEST = 125
-PATIENCE, BOOT = 5, 300  # seconds: for a back-end that was just started; for a kernel
+PATIENCE = 5  # seconds: for a back-end that was just started
 
 
 def say(text):
@@ -140,11 +140,11 @@ def command(store, script, arguments):
     with tempfile.TemporaryDirectory(prefix="libvu-guest.") as folder, \
          Qemu(folder, "guest", store, complaints_ok=True, **arguments) as guest:
         try:
-            guest.boot(timeout=BOOT)
+            guest.boot()
         finally:
             with open(guest.log, encoding="utf-8", errors="replace") as log:
                 say(f"QEMU's command line: {log.readline().rstrip()}")
-        result = guest.run(script, timeout=float("inf"), check=False)
+        result = guest.run(script, work=float("inf"), check=False)
         sys.stdout.buffer.write(result.output)
         sys.stdout.flush()
         for complaint in guest.complaints():
