@@ -118,7 +118,7 @@ def test_terminal(t):
                 terminal.type(b"(echo wa''it; exec sleep 1000)\n")
                 terminal.wait(rb"\nwait\r")
                 terminal.type(b"\x03")
-                terminal.wait(rb"guest# ", 20)
+                terminal.wait(rb"guest# ")
             with t.check("guest_ends_when_its_shell_does"):
                 terminal.type(b"exit\n")
                 status = terminal.status()
