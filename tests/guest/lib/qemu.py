@@ -10,7 +10,7 @@ import time
 from . import patience
 from .errors import GuestDied, GuestError, GuestTimeout, Skip
 from .kernel import Kernel
-from .machine import Machine
+from .machine import PATIENT, Machine
 
 
 class Qemu(Machine):
@@ -90,7 +90,7 @@ class Qemu(Machine):
 
         The check of the timer compares with real time, which others may take from this process.
         """
-        return f"console={self.ttys[0]} panic=0 no_timer_check vu.agent={self.ttys[1]}"
+        return f"console={self.ttys[0]} panic=0 no_timer_check {PATIENT} vu.agent={self.ttys[1]}"
 
     @property
     def _gate(self):

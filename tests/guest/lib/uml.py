@@ -11,7 +11,7 @@ import tempfile
 
 from .errors import GuestDied, GuestError, GuestTimeout, Skip
 from .kernel import Kernel
-from .machine import Machine
+from .machine import PATIENT, Machine
 from .newer import newer_uml
 
 
@@ -74,7 +74,7 @@ class Uml(Machine):
 
     def command(self, console, agent):
         argv = [self.kernel.image, f"mem={self.memory}M", f"initrd={self.initramfs}",
-                f"uml_dir={self.folder}/", f"umid={self.name}", "panic=0", "vu.agent=tty1",
+                f"uml_dir={self.folder}/", f"umid={self.name}", "panic=0", *PATIENT.split(), "vu.agent=tty1",
                 f"con0=null,fd:{console.fileno()}", f"con1=fd:{agent.fileno()}", "con=null",
                 "ssl=null", console, agent]
         for device in self.devices:
