@@ -29,23 +29,23 @@ WAYS = {
 }
 
 
-def behind(t, kind, way, qemu=None, reboots=True, **props):
+def behind(t, kind, way, qemu=None, reboots=True, queues=4, **props):
     seconds = 60 if t.long else 3
     model, modules, parameter = kind
     more, domain = WAYS[way]
     image = Image(t.path(f"image-{way}"), DISK)
-    with disk(t, image, "--num-queues=4", "--iommu") as blk, \
+    with disk(t, image, f"--num-queues={queues}", "--iommu") as blk, \
          t.qemu(Iommu(model, modules),
-                VhostUser("blk", blk, num_queues=4, iommu_platform="on", ats="on",
+                VhostUser("blk", blk, num_queues=queues, iommu_platform="on", ats="on",
                           disable_legacy="on", **props),
                 qemu=qemu, cpus=4, cmdline=f"{parameter} {more}", **verifier(t)) as guest:
-        with t.check(f"{t.name}_guest_verifies_on_four_queues_{way}"):
+        with t.check(f"{t.name}_guest_verifies_on_{queues}_queues_{way}"):
             found = guest.run("cat $(readlink -f /sys/block/vda/device/..)/iommu_group/type").text
             assert found.strip() == domain, f"the domain is {found}, not {domain}"
             verified(t, verify(t, guest, seconds, threads=8), seconds)
             counts = requests(blk)
             t.say(f"requests on each queue: {list(counts.values())}")
-            assert len(counts) == 4 and min(counts.values()) > 10, counts
+            assert len(counts) == queues and min(counts.values()) > 10, counts
         if not reboots:
             return
         with t.check(f"{t.name}_guest_reboots_and_verifies_again_{way}"):
@@ -59,8 +59,14 @@ def test_intel(t):
 
 
 def test_intel_lazily(t):
-    """Its reboot is known to fail (docs/iommu.md, "What is not solved"): --long tries it."""
-    behind(t, INTEL, "lazily", t.newer_qemu, reboots=t.long)
+    """QEMU 10 cannot start a device with several queues anew (docs/iommu.md, "Limits")."""
+    behind(t, INTEL, "lazily", t.newer_qemu, reboots=False)
+
+
+def test_intel_one_queue(t):
+    """With one queue it can."""
+    if t.long:
+        behind(t, INTEL, "lazily", t.newer_qemu, queues=1)
 
 
 def test_intel_passed_through(t):
