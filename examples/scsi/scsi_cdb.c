@@ -76,6 +76,7 @@ static const struct scsi_command commands[] = {
 	{0x5f, 4, 10, SERVICE | SCSI_OF_DISKS, scsi_reserve_out, {0x1f, 0xff, 0, 0, LBA4}},
 	{0x5f, 5, 10, SERVICE | SCSI_OF_DISKS, scsi_reserve_out, {0x1f, 0xff, 0, 0, LBA4}},
 	{0x5f, 6, 10, SERVICE | SCSI_OF_DISKS, scsi_reserve_out, {0x1f, 0xff, 0, 0, LBA4}},
+	{0x5f, 7, 10, SERVICE | SCSI_OF_DISKS, scsi_reserve_out, {0x1f, 0xff, 0, 0, LBA4}},
 	{0x88, 0, 16, READS, scsi_read_write, {0x18, LBA8, LBA4, 0}},
 	{0x89, 0, 16, CHANGES, scsi_compare_and_write, {0x18, LBA8, 0, 0, 0, 0xff, 0}},
 	{0x8a, 0, 16, CHANGES, scsi_read_write, {0x18, LBA8, LBA4, 0}},

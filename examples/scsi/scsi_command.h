@@ -69,6 +69,7 @@ struct scsi_cmd {
 	uint8_t cdb[SCSI_CDB];
 };
 
+struct scsi_tmf;
 struct scsi_tmf_wait;
 
 struct scsi_queue {
@@ -130,6 +131,8 @@ void scsi_queue_ready(struct scsi_queue *q);
 int scsi_start(struct scsi_cmd *cmd);
 /* The same, and step() afterwards. */
 int scsi_start_step(struct scsi_cmd *cmd, int (*step)(struct scsi_cmd *cmd));
+/* The end of a command that has nothing in flight and holds nothing.  Any thread. */
+void scsi_end_remote(struct scsi_cmd *cmd, int result);
 /* SCSI_REPLY zeros to write a reply on. */
 uint8_t *scsi_paper(struct scsi_cmd *cmd);
 /* Data to the driver, at most alloc bytes of it: SCSI_GOOD or SCSI_OVERRUN. */
@@ -218,6 +221,14 @@ bool scsi_reserve_allows(struct scsi_lun *lun, uint32_t initiator, uint32_t flag
 
 /* Of a command that ends: the response if somebody aborted it, else VIRTIO_SCSI_S_OK. */
 uint8_t scsi_tmf_response(const struct scsi_queue *q, const struct scsi_cmd *cmd);
+/*
+ * What the abort of a command's logical unit takes, to be had before it is known whether there is
+ * anything to be aborted; NULL: for want of memory.  Free it, or have the commands of these
+ * initiators (by bit) aborted: SCSI_RUN, for the command ends with the last of them.
+ */
+struct scsi_tmf *scsi_abort_new(const struct scsi_cmd *cmd);
+void scsi_abort_free(struct scsi_tmf *tmf);
+int scsi_abort_start(struct scsi_tmf *tmf, struct scsi_cmd *cmd, uint32_t initiators);
 /* It has ended: tell those that waited for the last of theirs.  Queue thread. */
 void scsi_tmf_check(struct scsi_queue *q);
 

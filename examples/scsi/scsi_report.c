@@ -15,8 +15,6 @@ int scsi_report_luns(struct scsi_cmd *cmd)
 
 	if (cmd->cdb[2] > 2)
 		return scsi_bad_cdb(cmd, 2);
-	if (alloc < 16)
-		return scsi_bad_cdb(cmd, 6);
 	/* 1: well known ones only, of which there are none. */
 	for (uint32_t i = 0; i < SCSI_LUNS && cmd->cdb[2] != 1; i++)
 		if (scsi_find_lun(host, cmd->target, i))

@@ -50,8 +50,8 @@ static uint8_t status_of(int result)
 	return result > 0 ? STATUS_CHECK : result < 0 ? statuses[-result] : 0;
 }
 
-/* The response, zeros where there is nothing to say, and the end of the request. */
-static void cmd_respond(struct scsi_cmd *cmd, uint8_t response, int result)
+/* The response, zeros where there is nothing to say: how much is written of the request. */
+static uint64_t cmd_answer(struct scsi_cmd *cmd, uint8_t response, int result)
 {
 	struct {
 		struct virtio_scsi_cmd_resp head;
@@ -77,7 +77,19 @@ static void cmd_respond(struct scsi_cmd *cmd, uint8_t response, int result)
 	}
 	vu_req_write(cmd->req, 0, &answer, len);
 	/* Also of a read that failed half-way: what it may have touched. */
-	queue_complete(cmd->queue, cmd->req, len + cmd->given);
+	return len + cmd->given;
+}
+
+static void cmd_respond(struct scsi_cmd *cmd, uint8_t response, int result)
+{
+	uint64_t written = cmd_answer(cmd, response, result);
+
+	queue_complete(cmd->queue, cmd->req, written);
+}
+
+void scsi_end_remote(struct scsi_cmd *cmd, int result)
+{
+	vu_req_complete_remote(cmd->req, cmd_answer(cmd, VIRTIO_SCSI_S_OK, result));
 }
 
 static void cmd_unlink(struct scsi_cmd *cmd)
@@ -98,7 +110,6 @@ static void cmd_link(struct scsi_cmd *cmd)
 	if (cmd->next)
 		cmd->next->prev = cmd;
 	q->in_flight = cmd;
-	cmd->number = ++q->number;
 }
 
 /* What it held while it was in flight. */
@@ -373,6 +384,7 @@ static void queue_begin(struct scsi_queue *q, struct vu_req *req)
 
 	cmd->req = req;
 	cmd->queue = q;
+	cmd->number = ++q->number;
 	cmd->io.type = DISK_FLUSH; /* until something else is done */
 	if (!cmd_measure(cmd, req)) {
 		vu_device_log_peer(q->scsi->dev, VU_LOG_WARNING,

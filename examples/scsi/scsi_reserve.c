@@ -17,9 +17,25 @@ enum {
 	EXCLUSIVE_ALL = 8,
 };
 
-enum { REGISTER, RESERVE, RELEASE, CLEAR, PREEMPT, PREEMPT_AND_ABORT, REGISTER_IGNORING };
+enum {
+	REGISTER,
+	RESERVE,
+	RELEASE,
+	CLEAR,
+	PREEMPT,
+	PREEMPT_AND_ABORT,
+	REGISTER_IGNORING,
+	REGISTER_AND_MOVE,
+};
 enum { READ_KEYS, READ_RESERVATION, REPORT_CAPABILITIES, READ_FULL_STATUS };
-enum { PARAMETERS = 24, TRANSPORT_ID = 24, APTPL = 1 };
+enum {
+	PARAMETERS = 24,
+	TRANSPORT_ID = 24,
+	MAX_TRANSPORT_ID = 256,
+	SAS = 6,
+	APTPL = 1,
+	UNREGISTER = 2
+};
 
 #define TYPES                                                                                      \
 	(1 << WRITE_EXCLUSIVE | 1 << EXCLUSIVE | 1 << WRITE_EXCLUSIVE_REGISTRANTS |                \
@@ -78,6 +94,10 @@ struct change {
 	struct scsi_registration *own;
 	uint32_t self, type;
 	uint64_t key, action_key;
+	uint32_t to;	   /* REGISTER AND MOVE: an initiator, or one that cannot be, */
+	bool leaves;	   /* and that it is not registered itself any more */
+	bool keeps;	   /* APTPL, */
+	uint32_t keeps_at; /* which was at this byte */
 	uint32_t released, unregistered, preempted; /* initiators, by bit */
 };
 
@@ -201,6 +221,41 @@ static int reserve_preempt(struct change *c)
 	return SCSI_GOOD;
 }
 
+/* SPC-4 5.13.8: who holds it makes another one the holder, whom it registers if need be. */
+static int reserve_move(struct change *c)
+{
+	struct scsi_reservations *r = c->r;
+	struct scsi_registration *to = reserve_find(r, c->to);
+
+	if (r->type && type_is_of_all(r->type))
+		return SCSI_CONFLICT;
+	if (!reserve_holds(r, c->self))
+		return SCSI_CONFLICT;
+	if (!c->action_key)
+		return scsi_bad_parameter(c->cmd, 8);
+	if (c->to >= SCSI_INITIATORS || c->to == c->self || !c->cmd->lun->host->initiators[c->to])
+		return scsi_bad_parameter(c->cmd, PARAMETERS);
+	if (!to && r->n == SCSI_REGISTRATIONS)
+		return SENSE_NO_REGISTRATIONS;
+	if (!to)
+		to = &r->entries[r->n++];
+	*to = (struct scsi_registration){c->action_key, (uint8_t)c->to};
+	r->holder = (uint8_t)c->to;
+	if (c->leaves)
+		reserve_remove(c, c->own);
+	r->generation++;
+	return SCSI_GOOD;
+}
+
+/* An earlier process may have moved it already. */
+static bool reserve_was_moved(struct change *c)
+{
+	struct scsi_registration *to = reserve_find(c->r, c->to);
+
+	return c->cmd->req->flags & VU_REQ_RESUBMITTED && c->r->type && c->r->holder == c->to &&
+	       to && to->key == c->action_key;
+}
+
 /* The key was looked at; false: what the command did, an earlier process may have done already. */
 static int reserve_change(struct change *c, uint32_t action)
 {
@@ -215,6 +270,8 @@ static int reserve_change(struct change *c, uint32_t action)
 	}
 	if (!c->own && again && action == CLEAR)
 		return SCSI_GOOD;
+	if (action == REGISTER_AND_MOVE && reserve_was_moved(c))
+		return SCSI_GOOD;
 	if (!c->own || c->own->key != c->key)
 		return SCSI_CONFLICT;
 	switch (action) {
@@ -224,6 +281,8 @@ static int reserve_change(struct change *c, uint32_t action)
 		return reserve_release(c);
 	case CLEAR:
 		return reserve_clear(c);
+	case REGISTER_AND_MOVE:
+		return reserve_move(c);
 	default:
 		return reserve_preempt(c);
 	}
@@ -238,45 +297,110 @@ static void reserve_tell(const struct change *c)
 	scsi_attention_mask(lun, c->preempted, ATTENTION_PREEMPTED);
 }
 
-static int reserve_check(struct scsi_cmd *cmd, const uint8_t *p, uint32_t action)
+/* Whom a transport ID of ours names (reserve_transport()); SCSI_INITIATORS: nobody. */
+static uint32_t reserve_named(const uint8_t *id)
 {
-	if (action != REGISTER && action != REGISTER_IGNORING && action != CLEAR &&
-	    (cmd->cdb[2] >> 4 || !(TYPES >> (cmd->cdb[2] & 0xf) & 1)))
-		return scsi_bad_cdb(cmd, 2);
-	if (p[20] & ~APTPL) /* other initiators, all ports */
-		return scsi_bad_parameter(cmd, 20);
-	if (p[20] & APTPL && !scsi_reserve_can_keep(cmd->lun->host))
-		return scsi_bad_parameter(cmd, 20);
+	uint64_t number = get64(id + 4) - (UINT64_C(3) << 60) - 1;
+
+	return id[0] == SAS && number < SCSI_INITIATORS ? (uint32_t)number : SCSI_INITIATORS;
+}
+
+/* The parameters of REGISTER AND MOVE, but for keys. */
+static int reserve_take_move(struct change *c)
+{
+	uint8_t p[PARAMETERS + MAX_TRANSPORT_ID];
+	uint32_t len = get32(c->cmd->cdb + 5), id = 0;
+
+	if (len < PARAMETERS + TRANSPORT_ID || len > sizeof(p))
+		return SENSE_PARAMETER_LENGTH;
+	if (scsi_take(c->cmd, p, len))
+		return SCSI_OVERRUN;
+	id = get32(p + 20);
+	if (id != len - PARAMETERS || id % 4)
+		return scsi_bad_parameter(c->cmd, 20);
+	if (p[17] & ~(APTPL | UNREGISTER))
+		return scsi_bad_parameter(c->cmd, 17);
+	c->key = get64(p);
+	c->action_key = get64(p + 8);
+	c->leaves = p[17] & UNREGISTER;
+	c->keeps = p[17] & APTPL;
+	c->keeps_at = 17;
+	c->to = reserve_named(p + PARAMETERS);
 	return SCSI_GOOD;
+}
+
+static int reserve_take(struct change *c)
+{
+	uint8_t p[PARAMETERS];
+
+	if (get32(c->cmd->cdb + 5) != PARAMETERS)
+		return SENSE_PARAMETER_LENGTH;
+	if (scsi_take(c->cmd, p, sizeof(p)))
+		return SCSI_OVERRUN;
+	if (p[20] & ~APTPL) /* other initiators, all ports */
+		return scsi_bad_parameter(c->cmd, 20);
+	c->key = get64(p);
+	c->action_key = get64(p + 8);
+	c->keeps = p[20] & APTPL;
+	c->keeps_at = 20;
+	return SCSI_GOOD;
+}
+
+static int reserve_check(const struct change *c, uint32_t action)
+{
+	bool typed = action != REGISTER && action != REGISTER_IGNORING && action != CLEAR &&
+		     action != REGISTER_AND_MOVE;
+
+	if (typed && (c->cmd->cdb[2] >> 4 || !(TYPES >> c->type & 1)))
+		return scsi_bad_cdb(c->cmd, 2);
+	if (c->keeps && !scsi_reserve_can_keep(c->cmd->lun->host))
+		return scsi_bad_parameter(c->cmd, c->keeps_at);
+	return SCSI_GOOD;
+}
+
+static int reserve_do(struct change *c, uint32_t action)
+{
+	struct scsi_lun *lun = c->cmd->lun;
+	int result;
+
+	pthread_mutex_lock(&lun->lock);
+	c->own = reserve_find(c->r, c->self);
+	result = reserve_change(c, action);
+	if (!result &&
+	    (action == REGISTER || action == REGISTER_IGNORING || action == REGISTER_AND_MOVE))
+		c->r->keep = c->keeps;
+	if (!result && scsi_reserve_save(lun))
+		result = SENSE_FAILURE;
+	pthread_mutex_unlock(&lun->lock);
+	reserve_tell(c);
+	return result;
 }
 
 int scsi_reserve_out(struct scsi_cmd *cmd)
 {
-	struct scsi_reservations *r = &cmd->lun->reservations;
 	uint32_t action = cmd->cdb[1] & 0x1f;
-	struct change c = {.cmd = cmd, .r = r, .self = scsi_initiator(cmd)};
-	uint8_t p[PARAMETERS];
-	int result;
+	struct change c = {
+		.cmd = cmd,
+		.r = &cmd->lun->reservations,
+		.self = scsi_initiator(cmd),
+		.type = cmd->cdb[2] & 0xf,
+	};
+	struct scsi_tmf *abort = NULL;
+	int result = action == REGISTER_AND_MOVE ? reserve_take_move(&c) : reserve_take(&c);
 
-	if (get32(cmd->cdb + 5) != PARAMETERS)
-		return SENSE_PARAMETER_LENGTH;
-	if (scsi_take(cmd, p, sizeof(p)))
-		return SCSI_OVERRUN;
-	result = reserve_check(cmd, p, action);
+	if (!result)
+		result = reserve_check(&c, action);
 	if (result)
 		return result;
-	c.type = cmd->cdb[2] & 0xf;
-	c.key = get64(p);
-	c.action_key = get64(p + 8);
-	pthread_mutex_lock(&cmd->lun->lock);
-	c.own = reserve_find(r, c.self);
-	result = reserve_change(&c, action);
-	if (!result && (action == REGISTER || action == REGISTER_IGNORING))
-		r->keep = p[20] & APTPL;
-	if (!result && scsi_reserve_save(cmd->lun))
-		result = SENSE_FAILURE;
-	pthread_mutex_unlock(&cmd->lun->lock);
-	reserve_tell(&c);
+	if (action == PREEMPT_AND_ABORT) {
+		abort = scsi_abort_new(cmd);
+		if (!abort)
+			return SCSI_BUSY;
+	}
+	result = reserve_do(&c, action);
+	if (abort && !result && c.unregistered)
+		return scsi_abort_start(abort, cmd, c.unregistered);
+	scsi_abort_free(abort);
 	return result;
 }
 
@@ -285,7 +409,7 @@ int scsi_reserve_out(struct scsi_cmd *cmd)
 /* A SAS address, with the initiator's number at its end (SPC-4 7.6.4.7). */
 static void reserve_transport(uint8_t *p, uint32_t initiator)
 {
-	p[0] = 6;
+	p[0] = SAS;
 	put64(p + 4, UINT64_C(3) << 60 | (initiator + 1));
 }
 

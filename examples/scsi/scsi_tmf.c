@@ -4,7 +4,8 @@
  *
  * A function that aborts commands is answered when the last of them has been: each queue that can
  * have some is asked, by its thread, and the last one answers.  What the storage has begun is not
- * taken back: it ends, is answered as aborted, and then the function is.
+ * taken back: it ends, is answered as aborted, and then the function is.  PREEMPT AND ABORT, a
+ * command, does the same with its logical unit's commands of some initiators.
  */
 #include "scsi_command.h"
 
@@ -12,13 +13,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* One function, in vu_req.priv of the control queue. */
-struct tmf {
+/* More often than a whole ring of the largest commands is taken in. */
+enum { TMF_TRIES = 65536 };
+
+/* One function, in vu_req.priv of the control queue; or of a command. */
+struct scsi_tmf {
+	struct scsi_cmd *cmd; /* whose it is; NULL: of the control queue */
 	struct scsi_lun *lun; /* NULL: all of the target */
 	uint64_t tag;
 	uint32_t subtype;
+	uint32_t initiators; /* whose commands, by bit */
 	uint8_t target;
-	bool any_initiator, found;
 	_Atomic uint32_t left; /* queues, and one for the control queue itself */
 	_Atomic uint8_t response;
 	struct scsi_tmf_wait *waits;
@@ -26,20 +31,22 @@ struct tmf {
 
 /* What a queue knows of it. */
 struct scsi_tmf_wait {
-	struct tmf *tmf;
+	struct scsi_tmf *tmf;
 	struct vu_req *req;
 	struct scsi_queue *queue;
 	struct scsi_tmf_wait *next;
 	uint64_t until; /* number of the last command that it concerns */
+	uint64_t most;	/* a command with this number was not there yet, surely */
+	uint32_t tries;
 };
 
-static bool tmf_is_query(const struct tmf *tmf)
+static bool tmf_is_query(const struct scsi_tmf *tmf)
 {
 	return tmf->subtype == VIRTIO_SCSI_T_TMF_QUERY_TASK ||
 	       tmf->subtype == VIRTIO_SCSI_T_TMF_QUERY_TASK_SET;
 }
 
-static bool tmf_concerns(const struct tmf *tmf, const struct scsi_cmd *cmd)
+static bool tmf_concerns(const struct scsi_tmf *tmf, const struct scsi_cmd *cmd)
 {
 	if (cmd->target != tmf->target || (tmf->lun && cmd->lun != tmf->lun))
 		return false;
@@ -63,17 +70,24 @@ static bool queue_has_any(const struct scsi_queue *q, const struct scsi_tmf_wait
 }
 
 /* The last one answers, from whatever thread that is. */
-static void tmf_leave(struct tmf *tmf, struct vu_req *req)
+static void tmf_leave(struct scsi_tmf *tmf, struct vu_req *req)
 {
 	struct virtio_scsi_ctrl_tmf_resp answer;
+	struct scsi_lun *lun = tmf->lun;
 
 	if (atomic_fetch_sub(&tmf->left, 1) != 1)
 		return;
 	answer.response = atomic_load(&tmf->response);
 	free(tmf->waits);
-	if (tmf->lun)
-		scsi_lun_put(tmf->lun);
-	vu_req_complete_remote(req, vu_req_write(req, 0, &answer, sizeof(answer)));
+	if (!tmf->cmd) {
+		vu_req_complete_remote(req, vu_req_write(req, 0, &answer, sizeof(answer)));
+	} else {
+		scsi_end_remote(tmf->cmd,
+				answer.response == VIRTIO_SCSI_S_OK ? SCSI_GOOD : SENSE_FAILURE);
+		free(tmf);
+	}
+	if (lun)
+		scsi_lun_put(lun);
 }
 
 uint8_t scsi_tmf_response(const struct scsi_queue *q, const struct scsi_cmd *cmd)
@@ -102,15 +116,29 @@ void scsi_tmf_check(struct scsi_queue *q)
 	}
 }
 
+/*
+ * Commands that the driver made available before, but nobody has taken yet, are taken first.  Large
+ * ones are handed out some at a time: then it goes on in a moment.
+ */
+static bool queue_is_behind(struct scsi_tmf_wait *wait)
+{
+	struct scsi_queue *q = wait->queue;
+
+	if (!wait->tries)
+		wait->most = q->number + q->scsi->settings->disk.queue_size;
+	scsi_queue_ready(q);
+	return vu_queue_available(q->vq) && q->number < wait->most && ++wait->tries < TMF_TRIES;
+}
+
 /* On the queue's thread. */
 static void queue_asked(void *opaque)
 {
 	struct scsi_tmf_wait *wait = opaque;
 	struct scsi_queue *q = wait->queue;
-	struct tmf *tmf = wait->tmf;
+	struct scsi_tmf *tmf = wait->tmf;
 
-	/* Commands that the driver made available before, but nobody has taken yet. */
-	scsi_queue_ready(q);
+	if (queue_is_behind(wait) && !vu_group_post(q->group, queue_asked, wait))
+		return;
 	wait->until = q->number;
 	if (tmf_is_query(tmf)) {
 		if (queue_has_any(q, wait))
@@ -123,17 +151,24 @@ static void queue_asked(void *opaque)
 	scsi_tmf_check(q);
 }
 
-static uint32_t tmf_count_queues(const struct scsi *scsi, bool any)
+static uint32_t tmf_count_queues(const struct scsi_host *host, uint32_t initiators)
 {
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < SCSI_INITIATORS; i++)
-		if (any ? scsi->host->initiators[i] != NULL : i == scsi->index)
-			n += scsi->host->initiators[i]->n_queues;
+		if (initiators >> i & 1 && host->initiators[i])
+			n += host->initiators[i]->n_queues;
 	return n;
 }
 
-static void tmf_ask(struct tmf *tmf, struct vu_req *req, struct scsi *of,
+/* Room for what queues know of it. */
+static bool tmf_make_waits(struct scsi_tmf *tmf, const struct scsi_host *host, uint32_t initiators)
+{
+	tmf->waits = calloc(1 + tmf_count_queues(host, initiators), sizeof(*tmf->waits));
+	return tmf->waits != NULL;
+}
+
+static void tmf_ask(struct scsi_tmf *tmf, struct vu_req *req, struct scsi *of,
 		    struct scsi_tmf_wait *wait)
 {
 	for (uint32_t i = 0; i < of->n_queues; i++, wait++) {
@@ -147,30 +182,59 @@ static void tmf_ask(struct tmf *tmf, struct vu_req *req, struct scsi *of,
 }
 
 /* Ask all the queues; the response comes when they have answered. */
-static uint8_t tmf_start(struct scsi *scsi, struct tmf *tmf, struct vu_req *req)
+static void tmf_start(struct scsi_host *host, struct scsi_tmf *tmf, struct vu_req *req)
 {
-	uint32_t n = tmf_count_queues(scsi, tmf->any_initiator), used = 0;
+	struct scsi_tmf_wait *waits = tmf->waits;
 
-	tmf->waits = calloc(n, sizeof(*tmf->waits));
-	if (!tmf->waits)
-		return VIRTIO_SCSI_S_FAILURE;
 	if (tmf->lun)
 		atomic_fetch_add(&tmf->lun->refs, 1);
 	atomic_store(&tmf->left, 1);
 	for (uint32_t i = 0; i < SCSI_INITIATORS; i++) {
-		struct scsi *of = scsi->host->initiators[i];
+		struct scsi *of = host->initiators[i];
 
-		if (!of || (!tmf->any_initiator && of != scsi))
+		if (!of || !(tmf->initiators >> i & 1))
 			continue;
-		tmf_ask(tmf, req, of, tmf->waits + used);
-		used += of->n_queues;
+		tmf_ask(tmf, req, of, waits);
+		waits += of->n_queues;
 	}
 	tmf_leave(tmf, req);
-	return VIRTIO_SCSI_S_OK;
 }
 
+/* --- for a command --- */
+
+struct scsi_tmf *scsi_abort_new(const struct scsi_cmd *cmd)
+{
+	struct scsi_tmf *tmf = calloc(1, sizeof(*tmf));
+
+	if (!tmf || !tmf_make_waits(tmf, cmd->queue->scsi->host, SCSI_ALL_INITIATORS)) {
+		free(tmf);
+		return NULL;
+	}
+	tmf->subtype = VIRTIO_SCSI_T_TMF_CLEAR_TASK_SET;
+	tmf->target = cmd->target;
+	tmf->lun = cmd->lun;
+	return tmf;
+}
+
+void scsi_abort_free(struct scsi_tmf *tmf)
+{
+	if (tmf)
+		free(tmf->waits);
+	free(tmf);
+}
+
+int scsi_abort_start(struct scsi_tmf *tmf, struct scsi_cmd *cmd, uint32_t initiators)
+{
+	tmf->cmd = cmd;
+	tmf->initiators = initiators;
+	tmf_start(cmd->queue->scsi->host, tmf, cmd->req);
+	return SCSI_RUN;
+}
+
+/* --- of the control queue --- */
+
 /* Who is told of it by an attention (SAM-5 5.14). */
-static void tmf_attentions(struct scsi *scsi, const struct tmf *tmf)
+static void tmf_attentions(struct scsi *scsi, const struct scsi_tmf *tmf)
 {
 	uint32_t all = SCSI_ALL_INITIATORS, self = 1u << scsi->index;
 
@@ -197,7 +261,7 @@ static void tmf_attentions(struct scsi *scsi, const struct tmf *tmf)
 static uint8_t tmf_begin(struct scsi *scsi, struct vu_req *req)
 {
 	struct virtio_scsi_ctrl_tmf_req raw;
-	struct tmf *tmf = req->priv;
+	struct scsi_tmf *tmf = req->priv;
 	uint32_t target, number;
 
 	if (vu_req_read(req, 0, &raw, sizeof(raw)) < sizeof(raw))
@@ -215,10 +279,15 @@ static uint8_t tmf_begin(struct scsi *scsi, struct vu_req *req)
 		if (!tmf->lun)
 			return VIRTIO_SCSI_S_INCORRECT_LUN;
 	}
-	tmf->any_initiator = tmf->subtype == VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET ||
-			     tmf->subtype == VIRTIO_SCSI_T_TMF_CLEAR_TASK_SET;
+	tmf->initiators = tmf->subtype == VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET ||
+					  tmf->subtype == VIRTIO_SCSI_T_TMF_CLEAR_TASK_SET
+				  ? SCSI_ALL_INITIATORS
+				  : 1u << scsi->index;
+	if (!tmf_make_waits(tmf, scsi->host, tmf->initiators))
+		return VIRTIO_SCSI_S_FAILURE;
 	tmf_attentions(scsi, tmf);
-	return tmf_start(scsi, tmf, req);
+	tmf_start(scsi->host, tmf, req);
+	return VIRTIO_SCSI_S_OK;
 }
 
 /* Asynchronous notifications: none of them is supported. */

@@ -21,6 +21,11 @@ static void there_is_nothing_where_nothing_was_put(void **state)
 	assert_int_equal(ask_do(ask, 0x300, CDB(3, [4] = 18), NULL, 0, 18), GOOD);
 	assert_int_equal(ask->data[2], 5);
 	assert_int_equal(ask->data[12], 0x25);
+	/* Those of a shorter list than there are are cut off, not refused (SPC-4 6.33). */
+	for (uint8_t len = 0; len < 16; len++) {
+		assert_int_equal(ask_do(ask, 0x300, CDB(0xa0, [9] = len), NULL, 0, 64), GOOD);
+		assert_int_equal(ask->resid, 64 - len);
+	}
 	assert_int_equal(ask_do(ask, 0x300, CDB(0xa0, [9] = 64), NULL, 0, 64), GOOD);
 	assert_int_equal(be32(ask->data), 8);
 	assert_int_equal(be32(ask->data + 8), 2 << 16);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { REGISTER, RESERVE, RELEASE, CLEAR, PREEMPT, IGNORING = 6 };
+enum { REGISTER, RESERVE, RELEASE, CLEAR, PREEMPT, PREEMPT_AND_ABORT, IGNORING, MOVE };
 enum { WRITE_EXCLUSIVE = 1, EXCLUSIVE = 3, WRITE_EXCLUSIVE_REGISTRANTS = 5, ALL_REGISTRANTS = 7 };
 
 /* PERSISTENT RESERVE OUT */
@@ -156,11 +156,104 @@ static void they_outlast_the_process_if_that_is_wanted(void **state)
 	rig_stop(&ask->rig);
 }
 
+/* PERSISTENT RESERVE OUT, REGISTER AND MOVE to this initiator, as READ FULL STATUS names it. */
+static int move(struct ask *ask, uint8_t key, uint8_t action_key, uint8_t flags, uint8_t to)
+{
+	unsigned char list[48] = {[7] = key, [15] = action_key, [17] = flags, [23] = 24,
+				  [24] = 6,  [28] = 0x30,	[35] = to + 1};
+
+	return ask_do(ask, 0, CDB(0x5f, MOVE, [8] = sizeof(list)), list, sizeof(list), 0);
+}
+
+static void a_reservation_can_be_handed_over(void **state)
+{
+	struct two two;
+	struct ask *one = *state, *other = &two.second;
+
+	two_start(&two, one);
+	assert_int_equal(move(one, 1, 2, 0, 1), CONFLICT);
+	assert_int_equal(reserve_out(one, REGISTER, 0, 0, 1, 0), GOOD);
+	assert_int_equal(move(one, 1, 2, 0, 1), CONFLICT); /* there is none */
+	assert_int_equal(reserve_out(one, RESERVE, EXCLUSIVE, 1, 0, 0), GOOD);
+	assert_int_equal(move(one, 7, 2, 0, 1), CONFLICT);
+	assert_int_equal(move(one, 1, 0, 0, 1), BAD_PARAMETER);
+	assert_int_equal(move(one, 1, 2, 0, 0), BAD_PARAMETER); /* to itself, */
+	assert_int_equal(move(one, 1, 2, 0, 9), BAD_PARAMETER); /* nobody, */
+	assert_int_equal(move(one, 1, 2, 4, 1), BAD_PARAMETER);
+	assert_int_equal(ask_do(one, 0, CDB(0x5f, MOVE, [8] = 24), one->image, 24, 0),
+			 SENSE(5, 0x1a, 0));
+	assert_int_equal(move(one, 1, 2, 0, 1), GOOD);
+	assert_int_equal(write_one(other), GOOD);
+	assert_int_equal(write_one(one), CONFLICT);
+	assert_int_equal(ask_do(one, 0, CDB(0x5e, 0, [8] = 64), NULL, 0, 64), GOOD);
+	assert_int_equal(be32(one->data + 4), 16);
+	/* And back, by who is not registered then any more. */
+	assert_int_equal(move(other, 2, 3, 2, 0), GOOD);
+	assert_int_equal(write_one(one), GOOD);
+	assert_int_equal(write_one(other), CONFLICT);
+	assert_int_equal(reserve_out(other, RELEASE, EXCLUSIVE, 2, 0, 0), CONFLICT);
+	assert_int_equal(reserve_out(one, CLEAR, 0, 3, 0, 0), GOOD);
+	/* What belongs to all registrants is nobody's to give. */
+	assert_int_equal(reserve_out(one, REGISTER, 0, 0, 1, 0), GOOD);
+	assert_int_equal(reserve_out(one, RESERVE, ALL_REGISTRANTS, 1, 0, 0), GOOD);
+	assert_int_equal(move(one, 1, 2, 0, 1), CONFLICT);
+	two_stop(&two);
+}
+
+/* Many large writes, which are not waited for. */
+static void offer_writes(struct ask *ask, struct rig_buffer *answers, uint32_t n)
+{
+	struct rig_buffer data, header;
+	struct driver_seg segs[3];
+
+	rig_buffer(&ask->rig, &data, 1 << 20);
+	for (uint32_t i = 0; i < n; i++) {
+		struct virtio_scsi_cmd_req *req;
+
+		rig_buffer(&ask->rig, &header, HEADER);
+		rig_buffer(&ask->rig, &answers[i], ANSWER);
+		req = (void *)header.data;
+		memset(req, 0, sizeof(*req));
+		req->lun[0] = 1;
+		memcpy(req->cdb, CDB(0x2a, 8, [7] = 8), ASK_CDB);
+		segs[0] = rig_read_seg(&header, HEADER);
+		segs[1] = rig_read_seg(&data, data.len);
+		segs[2] = rig_write_seg(&answers[i], ANSWER);
+		rig_offer(&ask->rig, REQUESTQ + i % ASK_QUEUES, segs, 3, &answers[i]);
+	}
+}
+
+static void who_preempts_and_aborts_hears_of_it_after_the_last_of_the_others_commands(void **state)
+{
+	enum { N = 100 };
+	struct two two;
+	struct ask *one = *state, *other = &two.second;
+	struct rig_buffer answers[N];
+
+	two_start(&two, one);
+	assert_int_equal(reserve_out(one, REGISTER, 0, 0, 1, 0), GOOD);
+	assert_int_equal(reserve_out(other, REGISTER, 0, 0, 2, 0), GOOD);
+	assert_int_equal(reserve_out(other, RESERVE, EXCLUSIVE, 2, 0, 0), GOOD);
+	offer_writes(other, answers, N);
+	assert_int_equal(reserve_out(one, PREEMPT_AND_ABORT, EXCLUSIVE, 1, 2, 0), GOOD);
+	for (uint32_t i = 0; i < N; i++)
+		assert_int_not_equal(answers[i].data[11], RIG_UNTOUCHED);
+	for (uint32_t i = 0; i < N; i++)
+		assert_non_null(rig_wait(&other->rig, REQUESTQ + i % ASK_QUEUES, NULL));
+	assert_int_equal(write_one(one), GOOD);
+	/* Nobody is there to be aborted; nobody has that key. */
+	assert_int_equal(reserve_out(one, PREEMPT_AND_ABORT, EXCLUSIVE, 1, 1, 0), GOOD);
+	assert_int_equal(reserve_out(one, PREEMPT_AND_ABORT, EXCLUSIVE, 1, 9, 0), CONFLICT);
+	two_stop(&two);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ASK_TEST(only_who_is_registered_reserves),
 		ASK_TEST(others_are_kept_from_it),
+		ASK_TEST(a_reservation_can_be_handed_over),
+		ASK_TEST(who_preempts_and_aborts_hears_of_it_after_the_last_of_the_others_commands),
 		ASK_TEST(they_outlast_the_process_if_that_is_wanted),
 	};
 
