@@ -14,6 +14,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/uio.h>
 
 #include "frontend/peer.h"
 
@@ -35,6 +37,7 @@ struct way {
 	bool block;    /* with a kick and an interrupt for each batch, instead of polling */
 	bool two_cpus; /* the library polls on a thread of its own */
 	bool log;      /* it marks what it writes in a dirty log */
+	bool use;      /* something is done with each request: bench_use() */
 };
 
 /* A library under test. */
@@ -82,6 +85,30 @@ struct run_times run_time(struct run *r, double seconds, uint32_t rounds);
 int count_all(const struct target *target, const char *self, bool json);
 /* Under callgrind: all cases, polling or blocking. */
 int count_cases(const struct target *target, bool block);
+
+/*
+ * What a device does at the least, the same for all libraries: it uses every segment, reads the
+ * first 8 bytes of a header and writes a status.
+ */
+static inline void bench_use(const struct iovec *readable, size_t n_readable,
+			     const struct iovec *writable, size_t n_writable)
+{
+	uint64_t used = 0;
+
+	if (n_readable && readable[0].iov_len >= sizeof(used))
+		memcpy(&used, readable[0].iov_base, sizeof(used));
+	for (size_t i = 0; i < n_readable; i++)
+		used += (uintptr_t)readable[i].iov_base ^ readable[i].iov_len;
+	for (size_t i = 0; i < n_writable; i++)
+		used += (uintptr_t)writable[i].iov_base ^ writable[i].iov_len;
+	if (n_writable) {
+		const struct iovec *last = &writable[n_writable - 1];
+
+		((volatile unsigned char *)last->iov_base)[last->iov_len - 1] = 0;
+	}
+	/* It is for somebody. */
+	__asm__ volatile("" : : "r"(used));
+}
 
 _Noreturn void bench_die(const char *what, int err);
 int bench_main(int argc, char **argv, const struct target *target);

@@ -27,7 +27,7 @@ from bench_tables import markdown  # noqa: E402
 
 SHAPES = ('one', 'blk3', 'indirect3', 'chain18')
 PEERS = ('ring', 'peer_dpdk', 'peer_libvhost', 'peer_libvhost_batched')
-FORMAT = 3  # of results.json
+FORMAT = 4  # of results.json
 RING_ROUNDS = ('--seconds', '0.004', '--rounds', '12')  # short enough for some to be left alone by others
 TURNS = int(os.environ.get('VU_BENCH_TURNS', 8))
 DEPTHS = (1, 32, 128)
@@ -70,7 +70,7 @@ def ring_cases():
     for shape in SHAPES:
         for batch in (32, 1):
             for more in ([], ['--no-event-idx'], ['--packed'], ['--two-cpus'], ['--packed', '--two-cpus']):
-                yield ['--shape', shape, '--batch', str(batch), *more]
+                yield ['--use', '--shape', shape, '--batch', str(batch), *more]
 
 
 def ring(build, others):

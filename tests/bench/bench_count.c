@@ -27,6 +27,10 @@ static const struct way count_ways[] = {
 	{.batch = 1},
 	{.batch = 32, .packed = true},
 	{.batch = 1, .packed = true},
+	{.batch = 32, .use = true},
+	{.batch = 1, .use = true},
+	{.batch = 32, .packed = true, .use = true},
+	{.batch = 1, .packed = true, .use = true},
 	{.batch = 32, .block = true},
 	{.batch = 1, .block = true},
 	{.batch = 32, .log = true},
@@ -42,13 +46,19 @@ static bool count_can(const struct target *target, const struct way *way)
 	       (!way->log || target->logs);
 }
 
+static const char *count_mode(const struct way *way)
+{
+	if (way->block)
+		return "blocking";
+	if (way->log)
+		return "logging";
+	return way->use ? "using" : "polling";
+}
+
 static void count_name(char *name, const struct shape *shape, const struct way *way)
 {
 	snprintf(name, NAME_MAX_LEN, "%s %s %s %u", shape->name, way->packed ? "packed" : "split",
-		 way->block ? "blocking"
-		 : way->log ? "logging"
-			    : "polling",
-		 way->batch);
+		 count_mode(way), way->batch);
 }
 
 int count_cases(const struct target *target, bool block)
@@ -191,21 +201,13 @@ static void count_print_json(const struct target *target, const struct counts *c
 	printf("\n }}\n");
 }
 
-static const char *count_mode(const struct way *way)
-{
-	if (way->log)
-		return way->packed ? "packed, logging" : "logging";
-	if (way->block)
-		return "blocking";
-	return way->packed ? "packed" : "split";
-}
-
 static void count_print(const struct target *target, const struct counts *counts)
 {
 	printf("| request |");
 	for (int w = 0; w < N_WAYS; w++)
 		if (count_can(target, &count_ways[w]))
-			printf(" %s, batch %u |", count_mode(&count_ways[w]), count_ways[w].batch);
+			printf(" %s, %s, batch %u |", count_ways[w].packed ? "packed" : "split",
+			       count_mode(&count_ways[w]), count_ways[w].batch);
 	printf("\n| --- |");
 	for (int w = 0; w < N_WAYS; w++)
 		if (count_can(target, &count_ways[w]))

@@ -16,6 +16,7 @@ static const char help[] =
 	"  --no-event-idx      without VIRTIO_F_EVENT_IDX\n"
 	"  --block             with a kick and an interrupt for each batch, instead of polling\n"
 	"  --two-cpus          the library polls on a CPU of its own\n"
+	"  --use               something is done with each request, the same for all libraries\n"
 	"  --seconds=S         of a round (default 0.1)\n"
 	"  --rounds=N          (default 3)\n"
 	"  --requests=N        run so many and print nothing: for profilers\n"
@@ -42,6 +43,7 @@ static int bench_parse(struct command *c, int argc, char **argv)
 		{"no-event-idx", no_argument, NULL, 'e'},
 		{"block", no_argument, NULL, 'k'},
 		{"two-cpus", no_argument, NULL, '2'},
+		{"use", no_argument, NULL, 'u'},
 		{"seconds", required_argument, NULL, 'S'},
 		{"rounds", required_argument, NULL, 'R'},
 		{"requests", required_argument, NULL, 'r'},
@@ -77,6 +79,9 @@ static int bench_parse(struct command *c, int argc, char **argv)
 		case '2':
 			c->way.two_cpus = true;
 			break;
+		case 'u':
+			c->way.use = true;
+			break;
 		case 'S':
 			c->seconds = strtod(optarg, NULL);
 			break;
@@ -110,11 +115,12 @@ static void bench_print(const struct command *c, const struct target *target,
 {
 	if (c->json)
 		printf("{\"library\": \"%s\", \"shape\": \"%s\", \"batch\": %u, \"packed\": %s, "
-		       "\"event_idx\": %s, \"block\": %s, \"cpus\": %d, \"ns\": %.2f, "
+		       "\"event_idx\": %s, \"block\": %s, \"use\": %s, \"cpus\": %d, \"ns\": %.2f, "
 		       "\"total_ns\": %.2f}\n",
 		       target->name, c->shape->name, c->way.batch, c->way.packed ? "true" : "false",
 		       c->way.no_event_idx ? "false" : "true", c->way.block ? "true" : "false",
-		       c->way.two_cpus ? 2 : 1, t->device_ns, t->total_ns);
+		       c->way.use ? "true" : "false", c->way.two_cpus ? 2 : 1, t->device_ns,
+		       t->total_ns);
 	else if (c->way.two_cpus)
 		printf("%s: %.1f ns a request\n", target->name, t->total_ns);
 	else

@@ -26,7 +26,8 @@ def times(found):
 
 def counts_table(counts):
     columns = [f'{layout} {mode} {batch}' for layout, mode in
-               (('split', 'polling'), ('packed', 'polling'), ('split', 'blocking')) for batch in (32, 1)]
+               (('split', 'polling'), ('packed', 'polling'), ('split', 'using'), ('packed', 'using'),
+                ('split', 'blocking')) for batch in (32, 1)]
     rows = [[library, SHAPES[shape], *(number(found.get(f'{shape} {c}')) for c in columns)]
             for shape in SHAPES for library, found in counts.items()]
     return '## Instructions of a request, by batch\n\n' + \

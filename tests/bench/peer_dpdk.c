@@ -29,6 +29,7 @@ struct dpdk_req;
 struct dpdk {
 	char path[64];
 	int vid;
+	bool use;
 	struct rte_vhost_memory *memory;
 	struct rte_vhost_vring ring;
 	uint16_t next, used;
@@ -85,6 +86,7 @@ static int dpdk_open(struct peer *peer, const struct way *way, void **state)
 	if (!d)
 		return -ENOMEM;
 	*state = d;
+	d->use = way->use;
 	err = dpdk_init();
 	if (err)
 		return err;
@@ -186,6 +188,13 @@ static void dpdk_complete(struct dpdk *d, struct dpdk_req *const *reqs, uint32_t
 	rte_vhost_vring_call(d->vid, 0);
 }
 
+static void dpdk_use(struct dpdk_req *const *reqs, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		bench_use(reqs[i]->iov, reqs[i]->n_readable, reqs[i]->iov + reqs[i]->n_readable,
+			  reqs[i]->n_writable);
+}
+
 /* Not inlined: what callgrind counts. */
 __attribute__((noinline)) static void dpdk_process(void *state)
 {
@@ -202,6 +211,8 @@ __attribute__((noinline)) static void dpdk_process(void *state)
 		if (!reqs[n++])
 			bench_die("a bad chain", -EPROTO);
 	}
+	if (d->use)
+		dpdk_use(reqs, n);
 	/* The segments are for somebody. */
 	__asm__ volatile("" : : "r"(d->reqs) : "memory");
 	dpdk_complete(d, reqs, n);

@@ -12,7 +12,8 @@
 #include "libvhost-user.h"
 
 struct libvhost {
-	VuDev dev;
+	VuDev dev; /* first: what callbacks get */
+	bool use;
 	vu_watch_cb kick;
 	void *kick_data;
 };
@@ -25,11 +26,15 @@ static void libvhost_panic(VuDev *dev, const char *what)
 
 static void libvhost_serve(VuDev *dev, int index)
 {
+	const struct libvhost *l = (struct libvhost *)(void *)dev;
 	VuVirtq *vq = vu_get_queue(dev, index);
+	VuVirtqElement *element;
 	unsigned int n = 0;
-	void *element;
 
-	while ((element = vu_queue_pop(dev, vq, sizeof(VuVirtqElement)))) {
+	while ((element = vu_queue_pop(dev, vq, sizeof(*element)))) {
+		if (l->use)
+			bench_use(element->out_sg, element->out_num, element->in_sg,
+				  element->in_num);
 		if (BATCHED) {
 			vu_queue_fill(dev, vq, element, 0, n++);
 		} else {
@@ -71,6 +76,7 @@ static int libvhost_open(struct peer *peer, const struct way *way, void **state)
 	if (err || !l)
 		return err ? err : -1;
 	*state = l;
+	l->use = way->use;
 	return vu_init(&l->dev, 1, fd, libvhost_panic, NULL, libvhost_set_watch,
 		       libvhost_remove_watch, &libvhost_iface)
 		       ? 0

@@ -14,10 +14,19 @@
 struct ring {
 	struct vu_device *dev;
 	struct vu_group *group; /* NULL when blocking */
+	bool use;
 };
+
+static void ring_use(struct vu_req *const *reqs, int n)
+{
+	for (int i = 0; i < n; i++)
+		bench_use(reqs[i]->readable, reqs[i]->n_readable, reqs[i]->writable,
+			  reqs[i]->n_writable);
+}
 
 static void ring_ready(struct vu_queue *q, void *opaque)
 {
+	const struct ring *r = opaque;
 	static const uint64_t written[BATCH_MAX];
 	struct vu_req *reqs[BATCH_MAX];
 	int n;
@@ -27,9 +36,10 @@ static void ring_ready(struct vu_queue *q, void *opaque)
 		n = vu_queue_next_batch(q, reqs, BATCH_MAX);
 		if (n <= 0)
 			break;
+		if (r->use)
+			ring_use(reqs, n);
 		vu_queue_complete_batch(q, reqs, written, (uint32_t)n);
 	} while (n == BATCH_MAX);
-	(void)opaque;
 }
 
 static void ring_pump(void *state)
@@ -52,7 +62,8 @@ static int ring_open(struct peer *peer, const struct way *way, void **state)
 	if (!r)
 		return -1;
 	*state = r;
-	err = vu_device_new(&info, &ops, NULL, &r->dev);
+	r->use = way->use;
+	err = vu_device_new(&info, &ops, r, &r->dev);
 	if (!err && !way->block) {
 		err = vu_group_new(&r->group);
 		err = err ? err : vu_queue_set_group(vu_device_queue(r->dev, 0), r->group);
