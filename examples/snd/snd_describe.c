@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The description of a card: a line for each stream, jack and channel map, docs/devices/snd.md; and
+ * the card that there is without one.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "snd_backend.h"
+
+#define FORMAT(name) (UINT64_C(1) << VIRTIO_SND_PCM_FMT_##name)
+#define RATE(hz)     (UINT64_C(1) << VIRTIO_SND_PCM_RATE_##hz)
+
+enum { REASON = 200, WORD = 32 };
+
+const struct snd_backend *snd_backend_find(const char *text, const char **value)
+{
+	static const struct snd_backend *const backends[] = {&snd_null, &snd_file, &snd_tone,
+							     &snd_loopback};
+	size_t len = strcspn(text, "=");
+
+	*value = text[len] ? text + len + 1 : NULL;
+	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
+		if (strlen(backends[i]->name) == len && !strncmp(backends[i]->name, text, len))
+			return backends[i];
+	return NULL;
+}
+
+/* --- streams --- */
+
+/* The next one; it counts once its back-end is open. */
+static struct snd_stream *stream_new(struct snd *snd, uint8_t direction)
+{
+	struct snd_stream *s = &snd->streams[snd->n_streams];
+
+	if (snd->n_streams == SND_MAX_ITEMS)
+		return NULL;
+	snd_stream_init(s, snd, snd->n_streams);
+	s->direction = direction;
+	s->channels_min = 1;
+	s->channels_max = 2;
+	s->formats = FORMAT(S16) | FORMAT(S24) | FORMAT(S32) | FORMAT(FLOAT);
+	s->rates = RATE(44100) | RATE(48000) | RATE(96000);
+	s->backend = &snd_null;
+	return s;
+}
+
+static int stream_open(struct snd_stream *s, const char *value)
+{
+	int ret = s->backend->open ? s->backend->open(s, value) : 0;
+
+	if (!ret && s->backend->formats && s->formats & ~s->backend->formats()) {
+		fprintf(stderr, "vu-snd: %s: not in each of the formats\n", s->backend->name);
+		ret = -EINVAL;
+	}
+	if (ret && s->backend->close)
+		s->backend->close(s);
+	if (!ret)
+		s->snd->n_streams++;
+	return ret;
+}
+
+/* Each word between commas; -1: one is wrong. */
+static int each_word(const char *text, int (*find)(const char *word, uint64_t *to), uint64_t *to)
+{
+	char word[WORD];
+
+	*to = 0;
+	for (;; text++) {
+		size_t len = strcspn(text, ",");
+
+		if (len >= sizeof(word))
+			return -1;
+		memcpy(word, text, len);
+		word[len] = '\0';
+		if (find(word, to))
+			return -1;
+		text += len;
+		if (!*text)
+			return 0;
+	}
+}
+
+static int find_format(const char *word, uint64_t *to)
+{
+	int format = snd_format_find(word);
+
+	if (format >= 0)
+		*to |= UINT64_C(1) << format;
+	return format < 0;
+}
+
+static int find_rate(const char *word, uint64_t *to)
+{
+	uint64_t hz;
+	int rate;
+
+	if (vu_number_parse(word, 1, UINT32_MAX, &hz))
+		return -1;
+	rate = snd_rate_find(hz);
+	if (rate >= 0)
+		*to |= UINT64_C(1) << rate;
+	return rate < 0;
+}
+
+static int set_formats(struct snd_stream *s, const char *value)
+{
+	if (strcmp(value, "all"))
+		return each_word(value, find_format, &s->formats);
+	s->formats = s->backend->formats ? s->backend->formats() : (UINT64_C(1) << SND_FORMATS) - 1;
+	return 0;
+}
+
+static int set_rates(struct snd_stream *s, const char *value)
+{
+	if (strcmp(value, "all"))
+		return each_word(value, find_rate, &s->rates);
+	s->rates = (UINT64_C(1) << SND_RATES) - 1;
+	return 0;
+}
+
+static int set_channels(struct snd_stream *s, const char *value)
+{
+	size_t len = strcspn(value, "-");
+	const char *dash = value[len] ? value + len : NULL;
+	uint64_t min, max;
+	char word[WORD];
+
+	if (len >= sizeof(word))
+		return -1;
+	memcpy(word, value, len);
+	word[len] = '\0';
+	if (vu_number_parse(word, 1, SND_MAX_CHANNELS, &min))
+		return -1;
+	max = min;
+	if (dash && vu_number_parse(dash + 1, min, SND_MAX_CHANNELS, &max))
+		return -1;
+	s->channels_min = (uint8_t)min;
+	s->channels_max = (uint8_t)max;
+	return 0;
+}
+
+static int parse_device(const char *value, uint32_t *device)
+{
+	uint64_t number;
+
+	if (vu_number_parse(value, 0, SND_MAX_ITEMS - 1, &number))
+		return -1;
+	*device = (uint32_t)number;
+	return 0;
+}
+
+static int set_device(struct snd_stream *s, const char *value)
+{
+	return parse_device(value, &s->device);
+}
+
+static const struct {
+	const char *key, *wants;
+	int (*set)(struct snd_stream *s, const char *value);
+} keys[] = {
+	{"formats=", "all, or names with commas between, such as S16,FLOAT", set_formats},
+	{"rates=", "all, or rates in Hz with commas between, such as 44100,48000", set_rates},
+	{"channels=", "a number, or MIN-MAX, up to 64", set_channels},
+	{"device=", "a number below 64", set_device},
+};
+
+static int stream_word(struct vu_script *script, struct snd_stream *s, const char *word)
+{
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		size_t len = strlen(keys[i].key);
+
+		if (strncmp(word, keys[i].key, len))
+			continue;
+		return keys[i].set(s, word + len) ? vu_script_failf(script, "%s %s is wanted",
+								    keys[i].key, keys[i].wants)
+						  : 0;
+	}
+	return vu_script_failf(script,
+			       "'%.64s' is no formats=, rates=, channels= or device=", word);
+}
+
+static int describe_stream(struct vu_script *script, struct snd *snd, uint8_t direction, uint32_t n,
+			   const char *const *words)
+{
+	struct snd_stream *s = stream_new(snd, direction);
+	const char *value = NULL;
+	int ret;
+
+	if (!s)
+		return vu_script_fail(script, "there are 64 streams at most");
+	s->backend = snd_backend_find(words[0], &value);
+	if (!s->backend || !(s->backend->directions & 1u << direction))
+		return vu_script_failf(script, "'%.64s' does not %s", words[0],
+				       direction == VIRTIO_SND_D_OUTPUT ? "play" : "record");
+	for (uint32_t i = 1; i < n; i++) {
+		ret = stream_word(script, s, words[i]);
+		if (ret)
+			return ret;
+	}
+	ret = stream_open(s, value);
+	return ret ? vu_script_failf(script, "%.64s cannot be had", words[0]) : 0;
+}
+
+static int playback(struct vu_script *script, uint32_t n, const char *const *words, void *opaque)
+{
+	return describe_stream(script, opaque, VIRTIO_SND_D_OUTPUT, n, words);
+}
+
+static int capture(struct vu_script *script, uint32_t n, const char *const *words, void *opaque)
+{
+	return describe_stream(script, opaque, VIRTIO_SND_D_INPUT, n, words);
+}
+
+/* --- jacks, channel maps --- */
+
+static int find_word(const char *const *table, const char *word)
+{
+	for (int i = 0; table[i]; i++)
+		if (!strcmp(table[i], word))
+			return i;
+	return -1;
+}
+
+static int jack(struct vu_script *script, uint32_t n, const char *const *words, void *opaque)
+{
+	struct snd *snd = opaque;
+	struct snd_jack j = {.connected = true};
+	int kind = find_word(snd_jack_kinds, words[0]);
+
+	if (kind < 0)
+		return vu_script_fail(script,
+				      "kinds: line-out speaker headphone cd spdif-out digital-out "
+				      "modem-line handset line-in aux mic telephony spdif-in "
+				      "digital-in");
+	j.kind = (uint8_t)kind;
+	for (uint32_t i = 1; i < n; i++)
+		if (!strcmp(words[i], "unplugged"))
+			j.connected = false;
+		else if (strncmp(words[i], "device=", 7) || parse_device(words[i] + 7, &j.device))
+			return vu_script_failf(script, "'%.64s' is no unplugged or device=N",
+					       words[i]);
+	if (snd->n_jacks == SND_MAX_ITEMS)
+		return vu_script_fail(script, "there are 64 jacks at most");
+	snd->jacks[snd->n_jacks++] = j;
+	return 0;
+}
+
+static int chmap(struct vu_script *script, uint32_t n, const char *const *words, void *opaque)
+{
+	struct snd *snd = opaque;
+	struct snd_chmap c = {.direction = VIRTIO_SND_D_OUTPUT};
+
+	if (!strcmp(words[0], "capture"))
+		c.direction = VIRTIO_SND_D_INPUT;
+	else if (strcmp(words[0], "playback"))
+		return vu_script_fail(script, "playback or capture, and then positions");
+	for (uint32_t i = 1; i < n; i++) {
+		int position = find_word(snd_positions, words[i]);
+
+		if (!strncmp(words[i], "device=", 7) && !parse_device(words[i] + 7, &c.device))
+			continue;
+		if (position < 0 || c.channels == VIRTIO_SND_CHMAP_MAX_SIZE)
+			return vu_script_failf(script,
+					       "'%.64s' is no position, such as FL, or the 19th",
+					       words[i]);
+		c.positions[c.channels++] = (uint8_t)position;
+	}
+	if (snd->n_chmaps == SND_MAX_ITEMS)
+		return vu_script_fail(script, "there are 64 channel maps at most");
+	snd->chmaps[snd->n_chmaps++] = c;
+	return 0;
+}
+
+static const struct vu_command lines[] = {
+	{"playback", "WHERE [KEY=VALUE...]", "a stream that the driver plays", 1, 8, playback},
+	{"capture", "WHERE [KEY=VALUE...]", "a stream that the driver records", 1, 8, capture},
+	{"jack", "KIND [unplugged] [device=N]", "a jack", 1, 3, jack},
+	{"chmap", "playback|capture POSITION... [device=N]", "where channels are", 2, 20, chmap},
+	{NULL, NULL, NULL, 0, 0, NULL},
+};
+
+/* --- the card --- */
+
+static int usual_stream(struct snd *snd, uint8_t direction, const char *where)
+{
+	struct snd_stream *s = stream_new(snd, direction);
+	const char *value = NULL;
+
+	s->backend = snd_backend_find(where ? where : "null", &value);
+	if (s->backend && s->backend->directions & 1u << direction)
+		return stream_open(s, value);
+	fprintf(stderr, "vu-snd: '%s' does not %s\n", where,
+		direction == VIRTIO_SND_D_OUTPUT ? "play" : "record");
+	return -EINVAL;
+}
+
+static int usual_card(struct snd *snd)
+{
+	static const struct snd_chmap stereo = {
+		.channels = 2,
+		.positions = {VIRTIO_SND_CHMAP_FL, VIRTIO_SND_CHMAP_FR},
+	};
+	int ret = usual_stream(snd, VIRTIO_SND_D_OUTPUT, snd->settings->playback);
+
+	if (!ret)
+		ret = usual_stream(snd, VIRTIO_SND_D_INPUT, snd->settings->capture);
+	snd->chmaps[0] = snd->chmaps[1] = stereo;
+	snd->chmaps[1].direction = VIRTIO_SND_D_INPUT;
+	snd->n_chmaps = 2;
+	snd->jacks[0] = (struct snd_jack){.kind = (uint8_t)find_word(snd_jack_kinds, "line-out"),
+					  .connected = true};
+	snd->jacks[1] = (struct snd_jack){.kind = (uint8_t)find_word(snd_jack_kinds, "mic"),
+					  .connected = true};
+	snd->n_jacks = 2;
+	return ret;
+}
+
+int snd_describe(struct snd *snd)
+{
+	const struct snd_settings *settings = snd->settings;
+	const struct vu_script_info info = {
+		.size = sizeof(info),
+		.name = "vu-snd",
+		.commands = lines,
+		.command_size = sizeof(lines[0]),
+		.opaque = snd,
+		.log_level = VU_LOG_WARNING,
+	};
+
+	if (!settings->describe)
+		return usual_card(snd);
+	if (!settings->playback && !settings->capture)
+		return vu_script_run_file(&info, settings->describe);
+	fprintf(stderr, "vu-snd: --playback and --capture are for a card without --describe\n");
+	return -EINVAL;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A file or a FIFO with samples and nothing else, as the driver has them.
+ *
+ * What is played is written behind what was played before; each recording begins at the start of
+ * the file and goes on with silence where that ends.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../common/own_file.h"
+#include "snd_backend.h"
+
+enum { PATH_SIZE = 4096 };
+
+struct file {
+	int fd;
+	bool failed; /* and that was told */
+	/* A FIFO may have had a part of a frame. */
+	unsigned char held[SND_MAX_CHANNELS * sizeof(double)];
+	uint32_t n_held;
+};
+
+static int file_open_path(const struct snd_stream *s, const char *path)
+{
+	int fd;
+
+	if (s->direction == VIRTIO_SND_D_OUTPUT)
+		return own_file_open(path, O_WRONLY | O_TRUNC | O_NONBLOCK);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int file_open(struct snd_stream *s, const char *value)
+{
+	char path[PATH_SIZE];
+	struct file *f;
+	int ret;
+
+	if (!value || !*value) {
+		fprintf(stderr, "vu-snd: which file?  file=PATH\n");
+		return -EINVAL;
+	}
+	ret = vu_program_path(value, s->snd->index, path, sizeof(path));
+	if (ret)
+		return ret;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	s->end = f;
+	f->fd = file_open_path(s, path);
+	if (f->fd >= 0)
+		return 0;
+	fprintf(stderr, "vu-snd: %s: %s\n", path, own_file_error(-f->fd));
+	return f->fd;
+}
+
+static void file_close(struct snd_stream *s)
+{
+	struct file *f = s->end;
+
+	if (f && f->fd >= 0)
+		close(f->fd);
+	free(f);
+	s->end = NULL;
+}
+
+static void file_begin(struct snd_stream *s)
+{
+	struct file *f = s->end;
+
+	f->n_held = 0;
+	if (s->direction == VIRTIO_SND_D_INPUT)
+		lseek(f->fd, 0, SEEK_SET); /* not of a FIFO */
+}
+
+static int file_play(struct file *f, const unsigned char *bytes, uint32_t len)
+{
+	while (len) {
+		ssize_t n = write(f->fd, bytes, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		bytes += n;
+		len -= (uint32_t)n;
+	}
+	return 0;
+}
+
+static int file_record(struct snd_stream *s, struct file *f, unsigned char *bytes, uint32_t len)
+{
+	uint32_t have = f->n_held, part;
+	ssize_t n = 0;
+
+	memcpy(bytes, f->held, have);
+	while (have < len &&
+	       ((n = read(f->fd, bytes + have, len - have)) > 0 || (n < 0 && errno == EINTR)))
+		have += n > 0 ? (uint32_t)n : 0;
+	part = have % s->frame_bytes;
+	memcpy(f->held, bytes + have - part, part);
+	f->n_held = part;
+	have -= part;
+	snd_silence(s->params.format, bytes + have, len - have);
+	return n < 0 && errno != EAGAIN ? -errno : 0;
+}
+
+static int file_move(struct snd_stream *s, void *bytes, uint32_t len)
+{
+	struct file *f = s->end;
+	int ret = s->direction == VIRTIO_SND_D_OUTPUT ? file_play(f, bytes, len)
+						      : file_record(s, f, bytes, len);
+
+	if (ret && !f->failed)
+		vu_device_logf(s->snd->dev, VU_LOG_ERROR, "stream %u: file: %s", s->id,
+			       strerror(-ret));
+	f->failed = ret;
+	return ret;
+}
+
+const struct snd_backend snd_file = {
+	.name = "file",
+	.directions = SND_PLAYBACK | SND_CAPTURE,
+	.open = file_open,
+	.close = file_close,
+	.begin = file_begin,
+	.move = file_move,
+};

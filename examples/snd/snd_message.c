@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages of the tx and rx queues (virtio 1.3 §5.14.6.8): a stream's number, sound, a status.
+ *
+ * The number is read once, and sound when its time has come, into memory of our own.  Until then a
+ * message is in its stream's list.
+ */
+#include <endian.h>
+#include <stdlib.h>
+
+#include "snd_backend.h"
+
+enum { HEAD = sizeof(struct virtio_snd_pcm_xfer), STATUS = sizeof(struct virtio_snd_pcm_status) };
+enum { PIECE = 16384 }; /* holds a frame of 64 channels */
+
+/* --- the end of a message --- */
+
+static void msg_answer(struct vu_req *req, uint32_t status, uint32_t latency)
+{
+	const struct virtio_snd_pcm_status answer = {htole32(status), htole32(latency)};
+	uint64_t at = req->writable_len < STATUS ? 0 : req->writable_len - STATUS;
+
+	/* A recording is in front of it; of one that fails what is there stays as it is. */
+	vu_req_complete(req, at + vu_req_write(req, at, &answer, STATUS));
+}
+
+void snd_msg_complete(struct snd_stream *s, struct snd_msg *m, uint32_t latency)
+{
+	TAILQ_REMOVE(&s->msgs, m, link);
+	s->messages++;
+	msg_answer(m->req, m->status, latency);
+}
+
+void snd_flush(struct snd_stream *s)
+{
+	struct snd_msg *m;
+
+	while ((m = TAILQ_FIRST(&s->msgs)))
+		snd_msg_complete(s, m, 0);
+}
+
+/* --- sound --- */
+
+static int play_piece(struct snd_stream *s, const struct snd_msg *m, void *bytes, uint32_t len)
+{
+	int ret;
+
+	vu_req_read(m->req, HEAD + m->done, bytes, len);
+	ret = s->backend->move(s, bytes, len);
+	snd_loopback_heard(s, bytes, len);
+	return ret;
+}
+
+static int record_piece(struct snd_stream *s, const struct snd_msg *m, void *bytes, uint32_t len)
+{
+	int ret = s->backend->move(s, bytes, len);
+
+	if (ret)
+		snd_silence(s->params.format, bytes, len);
+	vu_req_write(m->req, m->done, bytes, len);
+	return ret;
+}
+
+void snd_move(struct snd_stream *s, struct snd_msg *m, uint64_t n)
+{
+	unsigned char bytes[PIECE];
+	uint32_t most = PIECE / s->frame_bytes;
+
+	while (n) {
+		uint32_t frames = n < most ? (uint32_t)n : most, len = frames * s->frame_bytes;
+		int ret = s->direction == VIRTIO_SND_D_OUTPUT ? play_piece(s, m, bytes, len)
+							      : record_piece(s, m, bytes, len);
+
+		if (ret) {
+			s->n_errors++;
+			m->status = VIRTIO_SND_S_IO_ERR;
+		}
+		m->done += len;
+		n -= frames;
+	}
+}
+
+/* --- from the ring and back --- */
+
+/* The stream that a message is for, and how much sound there is; NULL and why it is refused. */
+static struct snd_stream *msg_check(struct snd *snd, uint8_t direction, const struct vu_req *req,
+				    uint32_t *len, const char **why)
+{
+	struct virtio_snd_pcm_xfer head;
+	uint64_t bytes, status = req->writable_len;
+	struct snd_stream *s;
+	uint32_t id;
+
+	*why = "a message of sound without room for a stream's number and a status";
+	if (vu_req_read(req, 0, &head, HEAD) < HEAD || status < STATUS)
+		return NULL;
+	bytes = direction == VIRTIO_SND_D_OUTPUT ? req->readable_len - HEAD : status - STATUS;
+	id = le32toh(head.stream_id);
+	*why = "a message of sound for a stream that is not there, or goes the other way";
+	if (id >= snd->n_streams || snd->streams[id].direction != direction)
+		return NULL;
+	s = &snd->streams[id];
+	*why = NULL; /* it may be late: the stream has just been released */
+	if (s->state < SND_PREPARED)
+		return NULL;
+	*why = "a message of sound that is no whole number of frames, or longer than the buffer";
+	if (!bytes || bytes % s->frame_bytes || bytes > s->params.buffer_bytes)
+		return NULL;
+	*len = (uint32_t)bytes;
+	return s;
+}
+
+static void msg_take(struct snd *snd, uint8_t direction, struct vu_req *req, uint64_t now)
+{
+	struct snd_msg *m = req->priv;
+	const char *why;
+	struct snd_stream *s = msg_check(snd, direction, req, &m->len, &why);
+
+	if (!s) {
+		if (why)
+			snd_complain(snd, why);
+		msg_answer(req, why ? VIRTIO_SND_S_BAD_MSG : VIRTIO_SND_S_IO_ERR, 0);
+		return;
+	}
+	m->req = req;
+	m->serial = snd->serial++;
+	m->done = 0;
+	m->status = VIRTIO_SND_S_OK;
+	snd_stream_add(s, m, now);
+}
+
+void snd_take(struct snd *snd, struct vu_queue *queue, uint64_t now)
+{
+	uint8_t direction = queue == snd->tx ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT;
+	struct vu_req *req;
+
+	while (vu_queue_next(queue, &req) == 1)
+		msg_take(snd, direction, req, now);
+}
+
+/* The stream of this direction whose last message was taken last of all. */
+static struct snd_stream *newest(struct snd *snd, uint8_t direction)
+{
+	struct snd_stream *found = NULL;
+	uint64_t serial = 0;
+
+	for (uint32_t i = 0; i < snd->n_streams; i++) {
+		struct snd_stream *s = &snd->streams[i];
+		const struct snd_msg *m = TAILQ_LAST(&s->msgs, snd_msgs);
+
+		if (s->direction == direction && m && (!found || m->serial > serial)) {
+			found = s;
+			serial = m->serial;
+		}
+	}
+	return found;
+}
+
+void snd_put_back(struct snd *snd, struct vu_queue *queue)
+{
+	uint8_t direction = queue == snd->tx ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT;
+	struct snd_stream *s;
+
+	while ((s = newest(snd, direction))) {
+		struct snd_msg *m = TAILQ_LAST(&s->msgs, snd_msgs);
+		uint32_t done = m->done;
+
+		TAILQ_REMOVE(&s->msgs, m, link);
+		s->head_done = done;
+		if (!vu_req_put_back(m->req))
+			continue;
+		/* One behind it in the ring, of another stream, was completed before it. */
+		s->head_done = 0;
+		msg_answer(m->req, VIRTIO_SND_S_IO_ERR, 0);
+	}
+}

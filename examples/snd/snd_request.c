@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests on the control queue (virtio 1.3 §5.14.6): which there are, and what all INFO share. */
+#include "snd.h"
+
+#include <endian.h>
+#include <string.h>
+
+static const struct {
+	uint32_t code;
+	uint32_t len; /* at least */
+	uint32_t (*answer)(struct snd_ask *ask);
+} requests[] = {
+	{VIRTIO_SND_R_JACK_INFO, sizeof(struct virtio_snd_query_info), snd_jack_info},
+	{VIRTIO_SND_R_JACK_REMAP, sizeof(struct virtio_snd_jack_remap), snd_jack_remap},
+	{VIRTIO_SND_R_PCM_INFO, sizeof(struct virtio_snd_query_info), snd_pcm_info},
+	{VIRTIO_SND_R_PCM_SET_PARAMS, sizeof(struct virtio_snd_pcm_set_params), snd_pcm_set_params},
+	{VIRTIO_SND_R_PCM_PREPARE, sizeof(struct virtio_snd_pcm_hdr), snd_pcm_prepare},
+	{VIRTIO_SND_R_PCM_RELEASE, sizeof(struct virtio_snd_pcm_hdr), snd_pcm_release},
+	{VIRTIO_SND_R_PCM_START, sizeof(struct virtio_snd_pcm_hdr), snd_pcm_start},
+	{VIRTIO_SND_R_PCM_STOP, sizeof(struct virtio_snd_pcm_hdr), snd_pcm_stop},
+	{VIRTIO_SND_R_CHMAP_INFO, sizeof(struct virtio_snd_query_info), snd_chmap_info},
+};
+
+uint32_t snd_query(struct snd_ask *ask, uint32_t n, size_t size,
+		   void (*fill)(const struct snd *snd, uint32_t id, void *info))
+{
+	struct virtio_snd_query_info query;
+	uint32_t start, count, each;
+
+	memcpy(&query, ask->in, sizeof(query));
+	start = le32toh(query.start_id);
+	count = le32toh(query.count);
+	each = le32toh(query.size);
+	if (start > n || count > n - start || each < size || each > SND_MAX_INFO ||
+	    ask->room / each < count)
+		return VIRTIO_SND_S_BAD_MSG;
+	/* A driver that knows more of an item than we do finds zeroes. */
+	memset(ask->out, 0, (size_t)count * each);
+	for (uint32_t i = 0; i < count; i++)
+		fill(ask->snd, start + i, ask->out + (size_t)i * each);
+	ask->used = (size_t)count * each;
+	return VIRTIO_SND_S_OK;
+}
+
+static uint32_t serve(struct snd_ask *ask)
+{
+	struct virtio_snd_hdr head;
+
+	if (ask->len < sizeof(head))
+		return VIRTIO_SND_S_BAD_MSG;
+	memcpy(&head, ask->in, sizeof(head));
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+		if (requests[i].code == le32toh(head.code))
+			return ask->len < requests[i].len ? (uint32_t)VIRTIO_SND_S_BAD_MSG
+							  : requests[i].answer(ask);
+	return VIRTIO_SND_S_NOT_SUPP;
+}
+
+size_t snd_answer(struct snd *snd, uint64_t now, const unsigned char *in, size_t len,
+		  unsigned char *out, size_t room)
+{
+	struct snd_ask ask = {.snd = snd, .in = in, .len = len, .now = now};
+	struct virtio_snd_hdr head;
+	uint32_t status;
+
+	if (room < sizeof(head)) {
+		snd_complain(snd, "a control request without room for a status");
+		return 0;
+	}
+	ask.out = out + sizeof(head);
+	ask.room = room - sizeof(head);
+	status = serve(&ask);
+	if (status == VIRTIO_SND_S_BAD_MSG)
+		snd_complain(snd, "a control request that is malformed, or not for this moment");
+	head.code = htole32(status);
+	memcpy(out, &head, sizeof(head));
+	return sizeof(head) + ask.used;
+}

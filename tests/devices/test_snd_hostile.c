@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/* vu-snd and drivers that do what they should not, end in the middle, or begin anew. */
+#include "snd.h"
+
+#include <stdio.h>
+
+enum { PERIOD = 480 * FRAME };
+
+static const char *option(char *text, uint32_t size, const char *path)
+{
+	snprintf(text, size, "--playback=file=%s", path);
+	return text;
+}
+
+static const char *start_into_file(struct rig *rig)
+{
+	const char *path = rig_file(rig, "out", NULL);
+	char where[RIG_PATH + 32];
+	const char *const args[] = {option(where, sizeof(where), path), NULL};
+
+	snd_start(rig, args);
+	return path;
+}
+
+/* Commands in an order that there is not, by what the stream has seen before. */
+static void commands_in_a_wrong_order_are_refused(void **state)
+{
+	static const uint32_t commands[] = {SET_PARAMS, PREPARE, START, STOP, RELEASE};
+	/* Which of those are right, and what leads there. */
+	static const struct {
+		uint32_t right;
+		uint32_t before[4];
+	} rows[] = {
+		{0x01, {0}},
+		{0x13, {SET_PARAMS}},
+		{0x17, {SET_PARAMS, PREPARE}},
+		{0x18, {SET_PARAMS, PREPARE, START}},
+		{0x14, {SET_PARAMS, PREPARE, START, STOP}},
+	};
+	struct rig *rig = *state;
+
+	for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (uint32_t c = 0; c < 5; c++) {
+			uint32_t status;
+
+			if (!i && !c)
+				snd_start(rig, NULL);
+			else
+				rig_connect(rig); /* a stream as at first */
+			for (uint32_t b = 0; b < 4 && rows[i].before[b]; b++)
+				assert_int_equal(
+					rows[i].before[b] == SET_PARAMS
+						? snd_set_params(rig, PLAYBACK, &usual)
+						: snd_command(rig, rows[i].before[b], PLAYBACK),
+					OK);
+			status = commands[c] == SET_PARAMS
+					 ? snd_set_params(rig, PLAYBACK, &usual)
+					 : snd_command(rig, commands[c], PLAYBACK);
+			if (status != (rows[i].right & 1u << c ? OK : BAD_MSG))
+				fail_msg("state %u, command %#x: %#x", i, commands[c], status);
+		}
+	rig_stop(rig);
+}
+
+static void parameters_that_cannot_be_are_refused(void **state)
+{
+	static const struct {
+		struct params p;
+		uint32_t status;
+	} rows[] = {
+		{{1920, 1920, 0, 0, S16, HZ_48000}, NOT_SUPP},
+		{{1920, 1920, 0, 3, S16, HZ_48000}, NOT_SUPP},
+		{{1920, 1920, 0, 255, S16, HZ_48000}, NOT_SUPP},
+		{{1920, 1920, 0, 2, VIRTIO_SND_PCM_FMT_U8, HZ_48000}, NOT_SUPP},
+		{{1920, 1920, 0, 2, 25, HZ_48000}, NOT_SUPP},
+		{{1920, 1920, 0, 2, 64 + S16, HZ_48000}, NOT_SUPP},
+		{{1920, 1920, 0, 2, 255, HZ_48000}, NOT_SUPP},
+		{{1920, 1920, 0, 2, S16, VIRTIO_SND_PCM_RATE_8000}, NOT_SUPP},
+		{{1920, 1920, 0, 2, S16, 14}, NOT_SUPP},
+		{{1920, 1920, 0, 2, S16, 255}, NOT_SUPP},
+		{{1920, 1920, 1, 2, S16, HZ_48000}, NOT_SUPP},
+		{{1920, 1920, UINT32_MAX, 2, S16, HZ_48000}, NOT_SUPP},
+		{{1920, 0, 0, 2, S16, HZ_48000}, BAD_MSG},
+		{{0, 0, 0, 2, S16, HZ_48000}, BAD_MSG},
+		{{1920, 3, 0, 2, S16, HZ_48000}, BAD_MSG},
+		{{1920, 1000, 0, 2, S16, HZ_48000}, BAD_MSG},
+		{{960, 1920, 0, 2, S16, HZ_48000}, BAD_MSG},
+		{{UINT32_MAX, UINT32_MAX, 0, 2, S16, HZ_48000}, BAD_MSG},
+	};
+	struct rig *rig = *state;
+
+	snd_start(rig, NULL);
+	for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(snd_set_params(rig, PLAYBACK, &rows[i].p), rows[i].status);
+	assert_int_equal(snd_set_params(rig, 2, &usual), BAD_MSG);
+	assert_int_equal(snd_set_params(rig, UINT32_MAX, &usual), BAD_MSG);
+	assert_int_equal(snd_command(rig, PREPARE, PLAYBACK), BAD_MSG);
+	rig_stop(rig);
+}
+
+static void a_frame_of_half_a_byte_is_refused(void **state)
+{
+	struct rig *rig = *state;
+	const char *card = rig_file(rig, "card", "playback null formats=IMA_ADPCM\n");
+	const char *const args[] = {"--describe", card, NULL};
+	struct params p = {480, 480, 0, 1, VIRTIO_SND_PCM_FMT_IMA_ADPCM, HZ_48000};
+
+	snd_start(rig, args);
+	assert_int_equal(snd_set_params(rig, 0, &p), NOT_SUPP);
+	p.channels = 2;
+	assert_int_equal(snd_set_params(rig, 0, &p), OK);
+	rig_stop(rig);
+}
+
+static void messages_that_are_none_are_refused_at_once(void **state)
+{
+	static const unsigned char bytes[5 * PERIOD];
+	struct rig *rig = *state;
+	struct message m;
+	uint32_t head = 0, none[3] = {0};
+	unsigned char status[8];
+
+	snd_start(rig, NULL);
+	snd_offer(rig, &m, PLAYBACK, bytes, PERIOD);
+	snd_expect(rig, SND_TX, &m, IO_ERR); /* not prepared */
+	snd_prepare(rig, PLAYBACK, &usual);
+	snd_prepare(rig, CAPTURE, &usual);
+	snd_offer(rig, &m, 2, bytes, PERIOD);
+	snd_expect(rig, SND_TX, &m, BAD_MSG);
+	snd_offer(rig, &m, UINT32_MAX, bytes, PERIOD);
+	snd_expect(rig, SND_TX, &m, BAD_MSG);
+	snd_offer(rig, &m, CAPTURE, bytes, PERIOD);
+	snd_expect(rig, SND_TX, &m, BAD_MSG);
+	snd_offer(rig, &m, PLAYBACK, NULL, PERIOD);
+	snd_expect(rig, SND_RX, &m, BAD_MSG);
+	snd_offer(rig, &m, PLAYBACK, bytes, PERIOD - 1);
+	snd_expect(rig, SND_TX, &m, BAD_MSG);
+	snd_offer(rig, &m, PLAYBACK, bytes, sizeof(bytes)); /* more than the buffer */
+	snd_expect(rig, SND_TX, &m, BAD_MSG);
+	/* No sound, no head, no room for a status. */
+	assert_int_equal(rig_ask(rig, SND_TX, &head, 4, status, 8), 8);
+	assert_int_equal(rig_ask(rig, SND_TX, &head, 3, status, 8), 8);
+	assert_int_equal(rig_ask(rig, SND_TX, NULL, 0, status, 8), 8);
+	assert_int_equal(rig_ask(rig, SND_TX, none, 12, status, 7), 7);
+	assert_int_equal(rig_ask(rig, SND_TX, none, 12, NULL, 0), 0);
+	assert_int_equal(rig_ask(rig, SND_RX, &head, 4, status, 7), 7);
+	assert_int_equal(rig_ask(rig, SND_RX, NULL, 0, status, 8), 8);
+	snd_do(rig, START, PLAYBACK);
+	snd_offer(rig, &m, PLAYBACK, bytes, PERIOD);
+	snd_expect(rig, SND_TX, &m, OK);
+	rig_stop(rig);
+}
+
+static void a_full_disk_is_told_to_the_driver_and_once_in_the_log(void **state)
+{
+	static const unsigned char bytes[PERIOD];
+	const char *const args[] = {"--playback=file=/dev/full", NULL};
+	struct rig *rig = *state;
+	struct message m[3];
+
+	snd_start(rig, args);
+	snd_prepare(rig, PLAYBACK, &usual);
+	for (int i = 0; i < 3; i++)
+		snd_offer(rig, &m[i], PLAYBACK, bytes, PERIOD);
+	snd_do(rig, START, PLAYBACK);
+	for (int i = 0; i < 3; i++)
+		snd_expect(rig, SND_TX, &m[i], IO_ERR);
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "No space left"), 1);
+}
+
+/* --- ends and beginnings --- */
+
+static void a_pause_of_the_guest_loses_nothing_and_plays_nothing_twice(void **state)
+{
+	enum { N = 12 };
+	unsigned char bytes[N * PERIOD];
+	struct rig *rig = *state;
+	const char *path = start_into_file(rig);
+	struct message m[N];
+	uint32_t done = 0;
+
+	snd_pattern(bytes, sizeof(bytes), 1);
+	snd_prepare(rig, PLAYBACK, &usual);
+	for (int i = 0; i < N; i++)
+		snd_offer(rig, &m[i], PLAYBACK, bytes + i * PERIOD, PERIOD);
+	snd_do(rig, START, PLAYBACK);
+	snd_expect(rig, SND_TX, &m[done++], OK);
+	for (int pauses = 0; pauses < 3; pauses++) {
+		snd_pause(rig);
+		snd_resume(rig, false);
+		snd_expect(rig, SND_TX, &m[done++], OK);
+	}
+	while (done < N)
+		snd_expect(rig, SND_TX, &m[done++], OK);
+	snd_do(rig, STOP, PLAYBACK);
+	snd_do(rig, RELEASE, PLAYBACK);
+	rig_stop(rig);
+	snd_expect_file(path, bytes, sizeof(bytes));
+}
+
+static void a_guest_that_reboots_finds_streams_as_at_first(void **state)
+{
+	unsigned char stale[PERIOD], bytes[2 * PERIOD];
+	struct virtio_snd_pcm_info info[2];
+	struct rig *rig = *state;
+	const char *path = start_into_file(rig);
+	struct message m, other;
+
+	snd_pattern(stale, sizeof(stale), 1);
+	snd_pattern(bytes, sizeof(bytes), 2);
+	for (int asks = 0; asks < 2; asks++) {
+		struct params p = usual;
+
+		p.buffer = p.period = 400 * PERIOD;
+		snd_prepare(rig, CAPTURE, &p);
+		snd_do(rig, START, CAPTURE);
+		snd_offer(rig, &other, CAPTURE, NULL, 400 * PERIOD);
+		snd_prepare(rig, PLAYBACK, &usual);
+		snd_offer(rig, &m, PLAYBACK, stale, PERIOD); /* never started */
+		rig_expect_nothing(rig, SND_TX);
+		snd_pause(rig);
+		/* A driver that knows nothing, and empty rings. */
+		snd_resume(rig, true);
+		if (asks)
+			assert_int_equal(
+				snd_query(rig, INFO, 0, 2, sizeof(info[0]), info, sizeof(info)),
+				OK);
+		snd_prepare(rig, CAPTURE, &usual);
+		snd_prepare(rig, PLAYBACK, &usual);
+		snd_offer(rig, &m, PLAYBACK, bytes + asks * PERIOD, PERIOD);
+		snd_do(rig, START, PLAYBACK);
+		snd_expect(rig, SND_TX, &m, OK);
+		snd_do(rig, STOP, PLAYBACK);
+		snd_do(rig, RELEASE, PLAYBACK);
+		snd_do(rig, RELEASE, CAPTURE);
+	}
+	rig_stop(rig);
+	snd_expect_file(path, bytes, sizeof(bytes));
+}
+
+static void a_front_end_that_dies_while_sound_is_played_leaves_nothing(void **state)
+{
+	static const unsigned char bytes[PERIOD];
+	struct rig *rig = *state;
+	struct message m[4];
+
+	snd_start(rig, NULL);
+	for (int again = 0; again < 3; again++) {
+		snd_prepare(rig, PLAYBACK, &usual);
+		snd_prepare(rig, CAPTURE, &usual);
+		for (int i = 0; i < 2; i++) {
+			snd_offer(rig, &m[i], PLAYBACK, bytes, PERIOD);
+			snd_offer(rig, &m[2 + i], CAPTURE, NULL, PERIOD);
+		}
+		snd_do(rig, START, PLAYBACK);
+		snd_do(rig, START, CAPTURE);
+		snd_expect(rig, SND_TX, &m[0], OK);
+		rig_connect(rig);
+		assert_non_null(strstr(rig_say(rig, "list"), "stream 0 playback null idle"));
+	}
+	rig_stop(rig);
+}
+
+static void it_works_in_every_sandbox(void **state)
+{
+	static const char *const kinds[] = {"--sandbox=auto", "--sandbox=landlock",
+					    "--sandbox=none"};
+	unsigned char bytes[PERIOD];
+	struct rig *rig = *state;
+	const char *path = rig_file(rig, "out", NULL);
+	char where[RIG_PATH + 32];
+	struct message m;
+
+	snd_pattern(bytes, sizeof(bytes), 1);
+	for (uint32_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const char *const args[] = {option(where, sizeof(where), path), kinds[i],
+					    "--capture=tone=440", "--verbose", NULL};
+
+		snd_start(rig, args);
+		snd_prepare(rig, PLAYBACK, &usual);
+		snd_offer(rig, &m, PLAYBACK, bytes, PERIOD);
+		snd_do(rig, START, PLAYBACK);
+		snd_expect(rig, SND_TX, &m, OK);
+		snd_prepare(rig, CAPTURE, &usual);
+		snd_offer(rig, &m, CAPTURE, NULL, PERIOD);
+		snd_do(rig, START, CAPTURE);
+		snd_expect(rig, SND_RX, &m, OK);
+		rig_stop(rig);
+		if (!rig_sandbox())
+			assert_int_equal(rig_logged(rig, "sandbox: "), 1);
+		snd_expect_file(path, bytes, sizeof(bytes));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SND_TEST(commands_in_a_wrong_order_are_refused),
+		SND_TEST(parameters_that_cannot_be_are_refused),
+		SND_TEST(a_frame_of_half_a_byte_is_refused),
+		SND_TEST(messages_that_are_none_are_refused_at_once),
+		SND_TEST(a_full_disk_is_told_to_the_driver_and_once_in_the_log),
+		SND_TEST(a_pause_of_the_guest_loses_nothing_and_plays_nothing_twice),
+		SND_TEST(a_guest_that_reboots_finds_streams_as_at_first),
+		SND_TEST(a_front_end_that_dies_while_sound_is_played_leaves_nothing),
+		SND_TEST(it_works_in_every_sandbox),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vu-snd's streams: what is played and recorded, to the byte and to the frame, and when.
+ *
+ * Messages may be done late on a busy machine, so nothing here says that one is there in time; that
+ * none comes early is tested.
+ */
+#include "snd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { PERIOD = 480 * FRAME, PERIOD_NS = 10000000, MANY = 8 };
+
+/* An option that says where to play or what to record, with a path. */
+struct option {
+	char text[RIG_PATH + 32];
+};
+
+static const char *option(struct option *o, const char *before, const char *path)
+{
+	snprintf(o->text, sizeof(o->text), "%s%s", before, path);
+	return o->text;
+}
+
+/* vu-snd that plays into a new file. */
+static const char *start_into_file(struct rig *rig)
+{
+	const char *path = rig_file(rig, "out", NULL);
+	struct option where;
+	const char *const args[] = {option(&where, "--playback=file=", path), NULL};
+
+	snd_start(rig, args);
+	return path;
+}
+
+/* A file of these bytes is recorded. */
+static const char *file_of(struct rig *rig, const unsigned char *bytes, uint32_t len)
+{
+	const char *path = rig_file(rig, "in", NULL);
+	FILE *file = fopen(path, "wx");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, len, file), len);
+	assert_int_equal(fclose(file), 0);
+	return path;
+}
+
+static uint64_t frames_of(struct rig *rig, uint32_t stream)
+{
+	char before[32];
+	const char *at;
+
+	snprintf(before, sizeof(before), "stream %u frames ", stream);
+	at = strstr(rig_say(rig, "counters"), before);
+	assert_non_null(at);
+	return strtoull(at + strlen(before), NULL, 10);
+}
+
+static void sleep_ms(uint32_t ms)
+{
+	struct timespec t = {0, (long)ms * 1000000};
+
+	nanosleep(&t, NULL);
+}
+
+static void play_all(struct rig *rig, const unsigned char *bytes, uint32_t n, uint32_t period)
+{
+	struct message m[MANY];
+
+	assert_true(n <= MANY);
+	for (uint32_t i = 0; i < n; i++)
+		snd_offer(rig, &m[i], PLAYBACK, bytes + i * period, period);
+	snd_do(rig, START, PLAYBACK);
+	for (uint32_t i = 0; i < n; i++)
+		snd_expect(rig, SND_TX, &m[i], OK);
+	snd_do(rig, STOP, PLAYBACK);
+	snd_do(rig, RELEASE, PLAYBACK);
+}
+
+static void what_is_played_arrives_in_the_file_in_every_format(void **state)
+{
+	/* Bytes of two samples, by the formats' numbers. */
+	static const uint8_t sizes[] = {1, 2, 2, 2, 2, 4, 4, 6,	 6, 6, 6, 6, 6,
+					8, 8, 8, 8, 8, 8, 8, 16, 2, 4, 8, 8};
+	unsigned char bytes[sizeof(sizes) * 3 * 480 * 16];
+	struct rig *rig = *state;
+	struct option line;
+	const char *path = rig_file(rig, "out", NULL);
+	const char *card;
+	uint32_t at = 0;
+
+	snprintf(line.text, sizeof(line.text), "playback file=%s formats=all\n", path);
+	card = rig_file(rig, "card", line.text);
+	const char *const args[] = {"--describe", card, NULL};
+
+	snd_start(rig, args);
+	snd_pattern(bytes, sizeof(bytes), 1);
+	for (uint8_t f = 0; f < sizeof(sizes); f++) {
+		uint32_t period = 480u * sizes[f];
+		const struct params p = {.buffer = 3 * period,
+					 .period = period,
+					 .channels = 2,
+					 .format = f,
+					 .rate = HZ_48000};
+
+		snd_prepare(rig, PLAYBACK, &p);
+		play_all(rig, bytes + at, 3, period);
+		at += 3 * period;
+	}
+	rig_stop(rig);
+	snd_expect_file(path, bytes, at);
+}
+
+static void a_file_is_recorded_from_its_start_and_then_there_is_silence(void **state)
+{
+	static const unsigned char silence[PERIOD];
+	unsigned char bytes[2 * PERIOD - 100];
+	struct rig *rig = *state;
+	struct message m[4];
+	struct option what;
+
+	snd_pattern(bytes, sizeof(bytes), 2);
+	const char *const args[] = {
+		option(&what, "--capture=file=", file_of(rig, bytes, sizeof(bytes))), NULL};
+
+	snd_start(rig, args);
+	for (int again = 0; again < 2; again++) {
+		snd_prepare(rig, CAPTURE, &usual);
+		for (int i = 0; i < 3; i++)
+			snd_offer(rig, &m[i], CAPTURE, NULL, PERIOD);
+		snd_do(rig, START, CAPTURE);
+		for (int i = 0; i < 3; i++)
+			snd_expect(rig, SND_RX, &m[i], OK);
+		assert_memory_equal(m[0].sound.data, bytes, PERIOD);
+		assert_memory_equal(m[1].sound.data, bytes + PERIOD, PERIOD - 100);
+		assert_memory_equal(m[1].sound.data + PERIOD - 100, silence, 100);
+		assert_memory_equal(m[2].sound.data, silence, PERIOD);
+		snd_do(rig, STOP, CAPTURE);
+		snd_do(rig, RELEASE, CAPTURE);
+	}
+	rig_stop(rig);
+}
+
+static void silence_is_what_the_format_says(void **state)
+{
+	static const struct {
+		uint8_t format, size;
+		unsigned char sample[8];
+	} rows[] = {
+		{VIRTIO_SND_PCM_FMT_S16, 2, {0}},
+		{VIRTIO_SND_PCM_FMT_U8, 1, {0x80}},
+		{VIRTIO_SND_PCM_FMT_U16, 2, {0, 0x80}},
+		{VIRTIO_SND_PCM_FMT_U18_3, 3, {0, 0, 2}},
+		{VIRTIO_SND_PCM_FMT_U20, 4, {0, 0, 8, 0}},
+		{VIRTIO_SND_PCM_FMT_U24, 4, {0, 0, 0x80, 0}},
+		{VIRTIO_SND_PCM_FMT_U32, 4, {0, 0, 0, 0x80}},
+		{VIRTIO_SND_PCM_FMT_FLOAT64, 8, {0}},
+		{VIRTIO_SND_PCM_FMT_MU_LAW, 1, {0x7f}},
+		{VIRTIO_SND_PCM_FMT_A_LAW, 1, {0x55}},
+		{VIRTIO_SND_PCM_FMT_DSD_U8, 1, {0x69}},
+	};
+	struct rig *rig = *state;
+	const char *card = rig_file(rig, "card", "capture null formats=all\n");
+	const char *const args[] = {"--describe", card, NULL};
+	struct message m;
+
+	snd_start(rig, args);
+	for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint32_t period = 48u * rows[i].size;
+		const struct params p = {.buffer = period,
+					 .period = period,
+					 .channels = 1,
+					 .format = rows[i].format,
+					 .rate = HZ_48000};
+
+		snd_prepare(rig, 0, &p);
+		snd_offer(rig, &m, 0, NULL, period);
+		snd_do(rig, START, 0);
+		snd_expect(rig, SND_RX, &m, OK);
+		for (uint32_t at = 0; at < period; at += rows[i].size)
+			assert_memory_equal(m.sound.data + at, rows[i].sample, rows[i].size);
+		snd_do(rig, STOP, 0);
+		snd_do(rig, RELEASE, 0);
+	}
+	rig_stop(rig);
+}
+
+static void a_tone_is_a_sine(void **state)
+{
+	const char *const args[] = {"--capture=tone=1000", NULL};
+	struct rig *rig = *state;
+	struct message m;
+	int16_t samples[960];
+
+	snd_start(rig, args);
+	snd_prepare(rig, CAPTURE, &usual);
+	snd_offer(rig, &m, CAPTURE, NULL, PERIOD);
+	snd_do(rig, START, CAPTURE);
+	snd_expect(rig, SND_RX, &m, OK);
+	memcpy(samples, m.sound.data, sizeof(samples));
+	for (int i = 0; i < 480; i++) {
+		/* 48 frames a turn: a quarter is 12. */
+		static const int quarters[] = {0, 16384, 0, -16384};
+		int value = (int16_t)le16toh((uint16_t)samples[2 * i]);
+
+		if (i % 12 == 0)
+			assert_true(abs(value - quarters[i / 12 % 4]) <= 1);
+		assert_int_equal(samples[2 * i], samples[2 * i + 1]);
+		assert_int_equal(samples[2 * i], samples[2 * (i % 48)]);
+	}
+	rig_stop(rig);
+}
+
+/* --- when --- */
+
+static void no_period_is_done_before_its_last_frame_is_played(void **state)
+{
+	unsigned char bytes[PERIOD];
+	struct rig *rig = *state;
+	struct message m[MANY];
+	uint64_t start;
+
+	snd_start(rig, NULL);
+	snd_pattern(bytes, sizeof(bytes), 3);
+	snd_prepare(rig, PLAYBACK, &usual);
+	for (int i = 0; i < 4; i++)
+		snd_offer(rig, &m[i], PLAYBACK, bytes, PERIOD);
+	rig_expect_nothing(rig, SND_TX); /* prepared is not started */
+	start = snd_clock();
+	snd_do(rig, START, PLAYBACK);
+	for (int i = 0; i < MANY; i++) {
+		snd_expect(rig, SND_TX, &m[i], OK);
+		assert_true(snd_clock() - start >= (uint64_t)(i + 1) * PERIOD_NS);
+		assert_int_equal(snd_latency(&m[i]), 0);
+		if (i + 4 < MANY)
+			snd_offer(rig, &m[i + 4], PLAYBACK, bytes, PERIOD);
+	}
+	rig_stop(rig);
+}
+
+static void a_message_that_comes_late_takes_its_time_all_the_same(void **state)
+{
+	unsigned char bytes[PERIOD];
+	struct rig *rig = *state;
+	struct message m;
+	uint64_t start;
+
+	snd_start(rig, NULL);
+	snd_pattern(bytes, sizeof(bytes), 4);
+	snd_prepare(rig, PLAYBACK, &usual);
+	snd_do(rig, START, PLAYBACK);
+	for (int i = 0; i < 3; i++) {
+		sleep_ms(30);
+		start = snd_clock();
+		snd_offer(rig, &m, PLAYBACK, bytes, PERIOD);
+		snd_expect(rig, SND_TX, &m, OK);
+		assert_true(snd_clock() - start >= PERIOD_NS);
+	}
+	rig_stop(rig);
+}
+
+static void a_recording_is_full_when_it_is_done_and_its_latency_is_told(void **state)
+{
+	struct rig *rig = *state;
+	struct message m[2];
+	uint64_t start;
+
+	snd_start(rig, NULL);
+	snd_prepare(rig, CAPTURE, &usual);
+	for (int i = 0; i < 2; i++)
+		snd_offer(rig, &m[i], CAPTURE, NULL, PERIOD);
+	start = snd_clock();
+	snd_do(rig, START, CAPTURE);
+	for (int i = 0; i < 2; i++) {
+		snd_expect(rig, SND_RX, &m[i], OK);
+		assert_true(snd_clock() - start >= (uint64_t)(i + 1) * PERIOD_NS);
+		/* As much as the device was late. */
+		assert_true(snd_latency(&m[i]) <= usual.buffer);
+		assert_int_equal(snd_latency(&m[i]) % FRAME, 0);
+	}
+	rig_stop(rig);
+}
+
+/* --- the end --- */
+
+static void a_release_is_answered_behind_all_messages_and_none_of_them_is_played_later(void **state)
+{
+	unsigned char stale[PERIOD], bytes[2 * PERIOD];
+	struct rig *rig = *state;
+	const char *path = start_into_file(rig);
+	struct message m[4];
+
+	snd_pattern(stale, sizeof(stale), 5);
+	snd_pattern(bytes, sizeof(bytes), 6);
+	snd_prepare(rig, PLAYBACK, &usual);
+	for (int i = 0; i < 4; i++)
+		snd_offer(rig, &m[i], PLAYBACK, stale, PERIOD);
+	snd_do(rig, RELEASE, PLAYBACK);
+	for (int i = 0; i < 4; i++) {
+		assert_true(driver_has_used(rig->peer->queues[SND_TX]));
+		snd_expect(rig, SND_TX, &m[i], OK);
+	}
+	/* One that comes when nobody waits for it. */
+	snd_offer(rig, &m[0], PLAYBACK, stale, PERIOD);
+	snd_expect(rig, SND_TX, &m[0], IO_ERR);
+	/* PREPARE again, without parameters, as Linux does. */
+	snd_do(rig, PREPARE, PLAYBACK);
+	snd_offer(rig, &m[0], PLAYBACK, stale, PERIOD);
+	snd_do(rig, PREPARE, PLAYBACK);
+	snd_expect(rig, SND_TX, &m[0], OK);
+	play_all(rig, bytes, 2, PERIOD);
+	rig_stop(rig);
+	snd_expect_file(path, bytes, sizeof(bytes));
+}
+
+static void a_recording_that_is_released_gives_back_all_its_buffers(void **state)
+{
+	struct rig *rig = *state;
+	struct message m[4];
+
+	snd_start(rig, NULL);
+	snd_prepare(rig, CAPTURE, &usual);
+	for (int i = 0; i < 4; i++)
+		snd_offer(rig, &m[i], CAPTURE, NULL, PERIOD);
+	snd_do(rig, RELEASE, CAPTURE);
+	for (int i = 0; i < 4; i++)
+		snd_expect(rig, SND_RX, &m[i], OK);
+	rig_stop(rig);
+}
+
+static void a_stop_is_exact_to_the_frame_and_goes_on_where_it_was(void **state)
+{
+	enum { LONG = 100 * PERIOD }; /* a second */
+	static unsigned char bytes[LONG];
+	const struct params p = {
+		.buffer = LONG, .period = LONG, .channels = 2, .format = S16, .rate = HZ_48000};
+	struct rig *rig = *state;
+	const char *path = start_into_file(rig);
+	struct message m;
+	uint64_t at, start;
+
+	snd_pattern(bytes, sizeof(bytes), 7);
+	snd_prepare(rig, PLAYBACK, &p);
+	snd_offer(rig, &m, PLAYBACK, bytes, LONG);
+	start = snd_clock();
+	snd_do(rig, START, PLAYBACK);
+	sleep_ms(30);
+	snd_do(rig, STOP, PLAYBACK);
+	at = frames_of(rig, PLAYBACK);
+	assert_true(at > 0 && at <= (snd_clock() - start) * 48 / 1000000);
+	sleep_ms(20);
+	assert_int_equal(frames_of(rig, PLAYBACK), at);
+	snd_expect_file(path, bytes, (uint32_t)at * FRAME);
+	start = snd_clock();
+	snd_do(rig, START, PLAYBACK);
+	snd_expect(rig, SND_TX, &m, OK);
+	assert_true(snd_clock() - start >= (48000 - at) * 1000000 / 48);
+	rig_stop(rig);
+	snd_expect_file(path, bytes, LONG);
+}
+
+/* --- xruns --- */
+
+static void a_stream_that_runs_dry_is_told_once_if_it_wants_to_know(void **state)
+{
+	static const unsigned char bytes[PERIOD];
+	struct params wants = usual;
+	struct rig *rig = *state;
+	struct rig_buffer events[3];
+	struct message m;
+
+	wants.features = XRUNS;
+	snd_start(rig, NULL);
+	for (int i = 0; i < 3; i++)
+		snd_give_event(rig, &events[i]);
+	snd_prepare(rig, PLAYBACK, &wants);
+	snd_do(rig, START, PLAYBACK);
+	snd_expect_event(rig, VIRTIO_SND_EVT_PCM_XRUN, PLAYBACK);
+	sleep_ms(30);
+	rig_expect_nothing(rig, SND_EVENTS);
+	snd_offer(rig, &m, PLAYBACK, bytes, PERIOD);
+	snd_expect(rig, SND_TX, &m, OK);
+	snd_expect_event(rig, VIRTIO_SND_EVT_PCM_XRUN, PLAYBACK); /* again */
+	snd_do(rig, STOP, PLAYBACK);
+	snd_prepare(rig, CAPTURE, &wants);
+	snd_do(rig, START, CAPTURE);
+	snd_expect_event(rig, VIRTIO_SND_EVT_PCM_XRUN, CAPTURE);
+	assert_non_null(strstr(rig_say(rig, "counters"), "xruns 2"));
+	rig_stop(rig);
+}
+
+static void a_stream_that_does_not_want_to_know_of_xruns_is_told_of_none(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_buffer event;
+
+	snd_start(rig, NULL);
+	snd_give_event(rig, &event);
+	snd_prepare(rig, PLAYBACK, &usual);
+	snd_do(rig, START, PLAYBACK);
+	while (!strstr(rig_say(rig, "counters"), "xruns 1"))
+		sleep_ms(5);
+	rig_expect_nothing(rig, SND_EVENTS);
+	rig_stop(rig);
+}
+
+/* --- loopback --- */
+
+static bool is_silence(const unsigned char *bytes, uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+static void what_is_played_is_recorded_bit_by_bit(void **state)
+{
+	enum { PLAYED = 8, RECORDED = 24 };
+	const char *const args[] = {"--capture=loopback", NULL};
+	static unsigned char bytes[PLAYED * PERIOD], got[RECORDED * PERIOD];
+	struct message out[PLAYED], in[RECORDED];
+	struct rig *rig = *state;
+	const unsigned char *at;
+
+	snd_start(rig, args);
+	snd_pattern(bytes, sizeof(bytes), 8);
+	bytes[0] = 1; /* not silence */
+	snd_prepare(rig, CAPTURE, &usual);
+	snd_prepare(rig, PLAYBACK, &usual);
+	for (int i = 0; i < RECORDED; i++)
+		snd_offer(rig, &in[i], CAPTURE, NULL, PERIOD);
+	for (int i = 0; i < PLAYED; i++)
+		snd_offer(rig, &out[i], PLAYBACK, bytes + i * PERIOD, PERIOD);
+	snd_do(rig, START, CAPTURE);
+	snd_do(rig, START, PLAYBACK);
+	for (int i = 0; i < RECORDED; i++) {
+		snd_expect(rig, SND_RX, &in[i], OK);
+		memcpy(got + i * PERIOD, in[i].sound.data, PERIOD);
+	}
+	at = got;
+	while (at < got + sizeof(got) && !*at)
+		at++;
+	assert_true((uint32_t)(at - got) + sizeof(bytes) <= sizeof(got));
+	assert_memory_equal(at, bytes, sizeof(bytes));
+	at += sizeof(bytes);
+	assert_true(is_silence(at, (uint32_t)(got + sizeof(got) - at)));
+	rig_stop(rig);
+}
+
+static void a_loopback_of_other_parameters_is_silent(void **state)
+{
+	const char *const args[] = {"--capture=loopback", NULL};
+	unsigned char bytes[PERIOD];
+	struct params mono = usual;
+	struct rig *rig = *state;
+	struct message out, in[2];
+
+	mono.channels = 1;
+	snd_start(rig, args);
+	snd_pattern(bytes, sizeof(bytes), 9);
+	snd_prepare(rig, CAPTURE, &mono);
+	snd_prepare(rig, PLAYBACK, &usual);
+	for (int i = 0; i < 2; i++)
+		snd_offer(rig, &in[i], CAPTURE, NULL, PERIOD);
+	snd_offer(rig, &out, PLAYBACK, bytes, PERIOD);
+	snd_do(rig, START, CAPTURE);
+	snd_do(rig, START, PLAYBACK);
+	for (int i = 0; i < 2; i++) {
+		snd_expect(rig, SND_RX, &in[i], OK);
+		assert_true(is_silence(in[i].sound.data, PERIOD));
+	}
+	rig_stop(rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SND_TEST(what_is_played_arrives_in_the_file_in_every_format),
+		SND_TEST(a_file_is_recorded_from_its_start_and_then_there_is_silence),
+		SND_TEST(silence_is_what_the_format_says),
+		SND_TEST(a_tone_is_a_sine),
+		SND_TEST(no_period_is_done_before_its_last_frame_is_played),
+		SND_TEST(a_message_that_comes_late_takes_its_time_all_the_same),
+		SND_TEST(a_recording_is_full_when_it_is_done_and_its_latency_is_told),
+		SND_TEST(
+			a_release_is_answered_behind_all_messages_and_none_of_them_is_played_later),
+		SND_TEST(a_recording_that_is_released_gives_back_all_its_buffers),
+		SND_TEST(a_stop_is_exact_to_the_frame_and_goes_on_where_it_was),
+		SND_TEST(a_stream_that_runs_dry_is_told_once_if_it_wants_to_know),
+		SND_TEST(a_stream_that_does_not_want_to_know_of_xruns_is_told_of_none),
+		SND_TEST(what_is_played_is_recorded_bit_by_bit),
+		SND_TEST(a_loopback_of_other_parameters_is_silent),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
