@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vu-gpu: a graphics card (virtio 1.3 §5.7) in two dimensions.
+ *
+ * Each command is done when it is answered, so fences need no more than that.  This file: the
+ * device, its queues and its configuration space.  Device thread.
+ */
+#include "gpu.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { GPU_ID = 16 };
+
+#define FEATURE(name) (UINT64_C(1) << VIRTIO_GPU_F_##name)
+
+/* Front-ends ask for 16 bytes, or for 20: the last is for blobs of the host's, which there are not.
+ */
+struct gpu_config {
+	struct virtio_gpu_config config;
+	uint32_t blob_alignment;
+};
+
+/* --- requests --- */
+
+static void log_refusal(struct gpu *gpu, const struct command *c, uint32_t queue)
+{
+	const char *name = command_name(c);
+	uint32_t id = command_resource(c);
+
+	if (!*name)
+		vu_device_log_peerf(gpu->dev, VU_LOG_WARNING, "queue %u: command 0x%x: %s", queue,
+				    c->type, gpu->card.why);
+	else if (id)
+		vu_device_log_peerf(gpu->dev, VU_LOG_WARNING, "queue %u: %s: resource %u: %s",
+				    queue, name, id, gpu->card.why);
+	else
+		vu_device_log_peerf(gpu->dev, VU_LOG_WARNING, "queue %u: %s: %s", queue, name,
+				    gpu->card.why);
+}
+
+static void serve(struct gpu *gpu, struct vu_req *req, uint32_t queue)
+{
+	struct command c;
+	uint32_t response;
+
+	command_read(&c, req, queue);
+	response = command_run(&c, &gpu->card);
+	if (gpu->card.why)
+		log_refusal(gpu, &c, queue);
+	vu_req_complete(req, command_answer(&c, response));
+	if (gpu->card.drawn)
+		gpu_dump(gpu);
+}
+
+static void queue_ready(struct vu_queue *queue, void *opaque)
+{
+	struct gpu *gpu = opaque;
+	struct vu_req *req;
+
+	while (vu_queue_next(queue, &req) == 1)
+		serve(gpu, req, vu_queue_index(queue));
+	card_settle(&gpu->card);
+	gpu_dump(gpu);
+}
+
+/* --- guest memory --- */
+
+static int map_memory(void *opaque, uint64_t addr, uint64_t len, struct iovec *iov, uint32_t max)
+{
+	const struct gpu *gpu = opaque;
+
+	return gpu->memory ? vu_memory_map(gpu->memory, addr, len, iov, max) : -EFAULT;
+}
+
+static void memory_changed(struct vu_device *dev, void *opaque)
+{
+	struct gpu *gpu = opaque;
+	struct vu_memory *old = gpu->memory;
+
+	gpu->memory = vu_device_memory(dev);
+	card_move(&gpu->card);
+	vu_memory_release(old);
+}
+
+/* --- the driver's life --- */
+
+static int started(struct vu_device *dev, void *opaque)
+{
+	struct gpu *gpu = opaque;
+
+	(void)dev;
+	card_doubt(&gpu->card);
+	return 0;
+}
+
+static void session_end(struct vu_device *dev, int why, void *opaque)
+{
+	struct gpu *gpu = opaque;
+
+	(void)dev;
+	(void)why;
+	card_clear(&gpu->card);
+	vu_memory_release(gpu->memory);
+	gpu->memory = NULL;
+}
+
+/* §5.7.4: what is written to events_clear is no event any more. */
+static int config_written(struct vu_device *dev, uint32_t offset, uint32_t len, void *opaque)
+{
+	struct virtio_gpu_config config;
+
+	(void)offset;
+	(void)len;
+	(void)opaque;
+	if (!vu_config_get(dev, 0, &config, sizeof(config)) && config.events_clear) {
+		config.events_read &= ~config.events_clear;
+		config.events_clear = 0;
+		vu_config_set(dev, 0, &config, sizeof(config));
+	}
+	return 0;
+}
+
+void gpu_tell_outputs(struct gpu *gpu)
+{
+	uint32_t events;
+
+	if (vu_config_get(gpu->dev, offsetof(struct virtio_gpu_config, events_read), &events,
+			  sizeof(events)))
+		return;
+	events |= htole32(VIRTIO_GPU_EVENT_DISPLAY);
+	vu_config_set(gpu->dev, offsetof(struct virtio_gpu_config, events_read), &events,
+		      sizeof(events));
+}
+
+/* --- the display --- */
+
+/* Without it the front-end shows nothing. */
+static int set_socket(struct vu_device *dev, int fd, struct vu_answer *answer, void *opaque)
+{
+	(void)dev;
+	(void)answer;
+	(void)opaque;
+	close(fd);
+	return 0;
+}
+
+/* --- life --- */
+
+static int make_device(struct gpu *gpu, struct vu_program *program)
+{
+	static const struct gpu_config writable = {.config.events_clear = UINT32_MAX};
+	const struct vu_ops ops = {
+		.size = sizeof(ops),
+		.session_end = session_end,
+		.started = started,
+		.queue_ready = queue_ready,
+		.config_written = config_written,
+	};
+	const struct vu_gpu_ops gpu_ops = {.size = sizeof(gpu_ops), .set_socket = set_socket};
+	const struct gpu_config config = {.config.num_scanouts = htole32(gpu->card.n_outputs)};
+	const struct vu_device_info info = {
+		.size = sizeof(info),
+		.device_id = GPU_ID,
+		.n_queues = N_QUEUES,
+		.features = FEATURE(EDID) | FEATURE(RESOURCE_UUID) | FEATURE(RESOURCE_BLOB),
+		/* Lists of memory would have addresses that nobody translates. */
+		.forbidden = UINT64_C(1) << VU_F_ACCESS_PLATFORM,
+		.config = &config,
+		.config_writable = &writable,
+		.config_size = sizeof(config),
+	};
+	int ret = vu_program_add_device(program, &info, &ops, gpu, &gpu->dev);
+
+	if (!ret)
+		ret = vu_device_set_gpu_ops(gpu->dev, &gpu_ops);
+	if (!ret)
+		vu_device_watch_memory(gpu->dev, memory_changed, gpu);
+	return ret;
+}
+
+int gpu_init(struct gpu *gpu, struct vu_program *program, uint32_t index)
+{
+	struct gpu_settings *s = vu_program_settings(program);
+	int ret;
+
+	gpu->settings = s;
+	gpu->card.n_outputs = (uint32_t)s->max_outputs;
+	memcpy(gpu->card.outputs, s->outputs, sizeof(s->outputs));
+	gpu->card.limits = (struct card_limits){s->max_hostmem, (uint32_t)s->max_resources};
+	gpu->card.map = (struct backing_map){map_memory, gpu};
+	ret = card_init(&gpu->card);
+	if (!ret && s->dump)
+		ret = vu_program_path(s->dump, index, gpu->dump, sizeof(gpu->dump));
+	if (!ret)
+		ret = make_device(gpu, program);
+	return ret ? ret : vu_program_add_control(program, NULL, gpu, NULL);
+}
+
+void gpu_fini(struct gpu *gpu)
+{
+	card_fini(&gpu->card);
+	vu_memory_release(gpu->memory);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The graphics card (virtio 1.3 §5.7): resources, which are pictures; screens, that show a part of
+ * one; outputs, to which a monitor may be plugged.  It knows no queues and no socket.
+ *
+ * Functions that do what a guest asks for return VIRTIO_GPU_RESP_*; card->why then says in words
+ * what was wrong.  Everything runs on the device thread.
+ *
+ * gpu_resource.c, gpu_screen.c, gpu_cursor.c and gpu_output.c have a part each; gpu_card.c is their
+ * beginning and end.
+ */
+#ifndef GPU_CARD_H
+#define GPU_CARD_H
+
+#include <linux/virtio_gpu.h>
+#include <pixman.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gpu_backing.h"
+
+enum {
+	CARD_OUTPUTS = VIRTIO_GPU_MAX_SCANOUTS,
+	CARD_BUCKETS = 4096,
+	CARD_MAX_SIZE = 16384, /* of a picture, in pixels: pixman has 16 bits, with a sign */
+	CARD_CURSOR = 64,      /* the one size that there is */
+	PIXEL = 4,	       /* bytes, in every format that there is */
+	CARD_UUID = 16,
+	SCREEN_BAND = 16, /* lines that are looked at together */
+};
+
+struct resource {
+	struct resource *next; /* of its bucket */
+	uint32_t id;
+	uint32_t width, height;
+	pixman_format_code_t format; /* 0: a blob, whose pixels are the guest's */
+	unsigned char *pixels;
+	uint64_t charged; /* bytes, pixels and lists */
+	struct backing backing;
+	uint64_t size; /* of a blob */
+	bool old;      /* of before the driver's start; see card_doubt() */
+	bool has_uuid;
+	uint8_t uuid[CARD_UUID];
+};
+
+/* How a blob is to be read. */
+struct layout {
+	pixman_format_code_t format;
+	uint32_t stride;
+	uint64_t offset; /* of the screen's first pixel */
+};
+
+struct cursor {
+	bool visible;
+	uint32_t x, y, hot_x, hot_y;
+	uint32_t pixels[CARD_CURSOR * CARD_CURSOR]; /* a8r8g8b8 */
+	bool moved, drawn;			    /* a display does not know yet */
+};
+
+struct screen {
+	struct resource *resource;    /* NULL: off */
+	uint32_t x, y, width, height; /* of the resource */
+	struct layout layout;
+	uint32_t *pixels; /* what it shows: x8r8g8b8 */
+	uint64_t charged;
+	bool stale;   /* it shows another resource since, of which nothing was drawn yet */
+	bool resized; /* a display does not know the size yet */
+	pixman_region32_t damage; /* what a display does not know of the pixels */
+	uint64_t frames;
+	struct cursor cursor;
+};
+
+struct output {
+	bool plugged;
+	uint32_t width, height;
+};
+
+struct card_limits {
+	uint64_t bytes;
+	uint32_t resources;
+};
+
+struct card {
+	struct card_limits limits;
+	struct backing_map map;
+	uint32_t n_outputs;
+	struct output outputs[CARD_OUTPUTS];
+	struct screen screens[CARD_OUTPUTS];
+	struct resource *buckets[CARD_BUCKETS];
+	uint32_t n_resources, n_old;
+	uint64_t charged;
+	unsigned char *band; /* two times SCREEN_BAND lines, on the way to a screen */
+	const char *why;
+	uint32_t drawn; /* which screens, a bit each; whoever looks clears it */
+};
+
+/* --- gpu_card.c --- */
+
+/* Zeroed at first; limits, map, outputs are the caller's to set.  -ENOMEM. */
+int card_init(struct card *card);
+void card_fini(struct card *card);
+/* No resource, nothing shown, nothing pointed at: another guest's may come. */
+void card_clear(struct card *card);
+/*
+ * The driver started.  It may be the one of before, after a pause, or a new one, after a reboot:
+ * front-ends do not tell which.  The first thing that only one of the two would do decides: what is
+ * old is used (the one of before), or made again under the same id (a new one).
+ */
+void card_doubt(struct card *card);
+/* Guest memory is another one. */
+void card_move(struct card *card);
+/* Count bytes; false: there would be too many. */
+bool card_charge(struct card *card, uint64_t bytes);
+/* card->why and the response. */
+uint32_t card_fail(struct card *card, uint32_t response, const char *why);
+
+/* --- gpu_resource.c --- */
+
+/* 0 is no format. */
+pixman_format_code_t card_format(uint32_t virtio);
+/* NULL: there is none. */
+struct resource *card_find(struct card *card, uint32_t id);
+/* The next range of a list: -EIO if there is none left. */
+struct card_ranges {
+	int (*next)(struct card_ranges *ranges, uint64_t *addr, uint32_t *len);
+	uint32_t n;
+};
+uint32_t card_create(struct card *card, uint32_t id, uint32_t format, uint32_t width,
+		     uint32_t height);
+uint32_t card_create_blob(struct card *card, uint32_t id, uint64_t size,
+			  struct card_ranges *ranges);
+uint32_t card_unref(struct card *card, uint32_t id);
+uint32_t card_attach(struct card *card, uint32_t id, struct card_ranges *ranges);
+uint32_t card_detach(struct card *card, uint32_t id);
+uint32_t card_transfer(struct card *card, uint32_t id, const struct virtio_gpu_rect *rect,
+		       uint64_t offset);
+/* The same one each time it is asked for. */
+uint32_t card_assign_uuid(struct card *card, uint32_t id, uint8_t uuid[CARD_UUID]);
+/* Those of before the driver's start, or all. */
+void card_forget(struct card *card, bool only_old);
+
+/* --- gpu_screen.c --- */
+
+/* id 0: off. */
+uint32_t card_show(struct card *card, uint32_t screen, uint32_t id,
+		   const struct virtio_gpu_rect *rect);
+uint32_t card_show_blob(struct card *card, const struct virtio_gpu_set_scanout_blob *blob);
+uint32_t card_flush(struct card *card, uint32_t id, const struct virtio_gpu_rect *rect);
+/* Draw what was never flushed. */
+void card_settle(struct card *card);
+void screen_off(struct card *card, struct screen *screen);
+/* The resource goes: no screen shows it any more. */
+void card_hide(struct card *card, const struct resource *resource);
+
+/* --- gpu_cursor.c --- */
+
+uint32_t card_set_cursor(struct card *card, const struct virtio_gpu_update_cursor *update,
+			 bool only_move);
+
+/* --- gpu_output.c --- */
+
+void card_display_info(const struct card *card, struct virtio_gpu_resp_display_info *info);
+uint32_t card_edid(struct card *card, uint32_t output, struct virtio_gpu_resp_edid *edid);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests of a graphics device's queues: a command is copied out of its buffers, run on the card,
+ * and answered.  All in steps, for the answers of two commands may be somebody else's.
+ */
+#ifndef GPU_COMMAND_H
+#define GPU_COMMAND_H
+
+#include <libvu/unstable.h>
+
+#include "gpu_card.h"
+
+enum { CONTROL_QUEUE, CURSOR_QUEUE, N_QUEUES };
+
+union command_in {
+	struct virtio_gpu_ctrl_hdr hdr;
+	struct virtio_gpu_resource_create_2d create_2d;
+	struct virtio_gpu_resource_unref unref;
+	struct virtio_gpu_set_scanout set_scanout;
+	struct virtio_gpu_resource_flush flush;
+	struct virtio_gpu_transfer_to_host_2d transfer;
+	struct virtio_gpu_resource_attach_backing attach;
+	struct virtio_gpu_resource_detach_backing detach;
+	struct virtio_gpu_cmd_get_edid get_edid;
+	struct virtio_gpu_resource_assign_uuid assign_uuid;
+	struct virtio_gpu_resource_create_blob create_blob;
+	struct virtio_gpu_set_scanout_blob set_scanout_blob;
+	struct virtio_gpu_update_cursor cursor;
+};
+
+union command_out {
+	struct virtio_gpu_ctrl_hdr hdr;
+	struct virtio_gpu_resp_display_info display_info;
+	struct virtio_gpu_resp_edid edid;
+	struct virtio_gpu_resp_resource_uuid uuid;
+};
+
+struct command {
+	const struct vu_req *req;
+	const struct command_row *row; /* NULL: there is no such command */
+	uint32_t type;
+	union command_in in; /* as the guest wrote it */
+	union command_out out;
+};
+
+/* Copy it out of a request of that queue. */
+void command_read(struct command *c, const struct vu_req *req, uint32_t queue);
+/* What it is called; "" for one that there is not.  And the resource it names, or 0. */
+const char *command_name(const struct command *c);
+uint32_t command_resource(const struct command *c);
+/* Run it: VIRTIO_GPU_RESP_*, and out is filled but for its header. */
+uint32_t command_run(struct command *c, struct card *card);
+/* Write the answer: how many bytes it has. */
+uint64_t command_answer(struct command *c, uint32_t response);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* vu-gpu's command line, and what the process gives up once its sockets are open. */
+#include "gpu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../common/sandbox.h"
+
+enum { DEFAULT_WIDTH = 1280, DEFAULT_HEIGHT = 800 };
+
+/* Beside those of libc: pictures are written, and libvu looks what descriptors are. */
+static const int gpu_calls[] = {
+	SYS_openat, SYS_statx,	  SYS_readlinkat, SYS_renameat2, SYS_renameat,
+#ifdef SYS_rename
+	SYS_rename, SYS_readlink,
+#endif
+};
+
+static int set_output(const char *value, void *opaque)
+{
+	struct gpu_settings *s = opaque;
+
+	if (s->n_sizes == CARD_OUTPUTS)
+		return -E2BIG;
+	s->outputs[s->n_sizes].plugged = true;
+	return gpu_parse_size(value, &s->outputs[s->n_sizes++]);
+}
+
+static const struct vu_option options[] = {
+	{.name = "output",
+	 .argument = "WIDTHxHEIGHT",
+	 .help = "a monitor that is plugged in (repeatable; default: one of 1280x800)",
+	 .valid = "400x300 to 16384x16384",
+	 .set = set_output,
+	 .repeatable = 1},
+	{VU_OPTION_NUMBER("max-outputs", "N",
+			  "outputs that there are, plugged in or not (default: those)",
+			  struct gpu_settings, max_outputs, 1, CARD_OUTPUTS)},
+	{VU_OPTION_NUMBER("max-hostmem", "BYTES",
+			  "what all pictures of a guest may take (default 256M)",
+			  struct gpu_settings, max_hostmem, 1 << 20, UINT64_C(1) << 40)},
+	{VU_OPTION_NUMBER("max-resources", "N", "of a guest (default 16384)", struct gpu_settings,
+			  max_resources, 1, 1 << 20)},
+	{VU_OPTION_FLAG("headless", "show nothing at the front-end's", struct gpu_settings,
+			headless)},
+	{VU_OPTION_STRING("dir", "DIR", "where pictures are written", struct gpu_settings, dir)},
+	{VU_OPTION_STRING("dump", "PREFIX",
+			  "write every picture shown to DIR/PREFIX-OUTPUT-NUMBER.png",
+			  struct gpu_settings, dump)},
+	{VU_OPTION_NUMBER("dump-count", "N", "how many of an output are kept (default 100)",
+			  struct gpu_settings, dump_count, 1, 1000000)},
+	{VU_OPTION_CHOICE("sandbox", "KIND",
+			  "shut in by namespaces, chroot, landlock or none; auto (default): by the "
+			  "first that can be had",
+			  struct gpu_settings, sandbox, sandbox_names)},
+	{.name = NULL},
+};
+
+/* What is not said, and what cannot be; once. */
+static int complete_settings(struct gpu_settings *s)
+{
+	if (s->connects && sandbox_for_connecting("vu-gpu", &s->sandbox))
+		return -EINVAL;
+	if (s->dump && (!s->dir || strchr(s->dump, '/'))) {
+		fprintf(stderr, "vu-gpu: --dump=%s: a name without '/', and --dir, please\n",
+			s->dump);
+		return -EINVAL;
+	}
+	if (!s->n_sizes)
+		s->outputs[s->n_sizes++] = (struct output){true, DEFAULT_WIDTH, DEFAULT_HEIGHT};
+	if (s->max_outputs < s->n_sizes)
+		s->max_outputs = s->n_sizes;
+	for (uint32_t i = s->n_sizes; i < CARD_OUTPUTS; i++)
+		s->outputs[i] = (struct output){false, DEFAULT_WIDTH, DEFAULT_HEIGHT};
+	if (s->dir && !s->outside)
+		s->outside = realpath(s->dir, NULL);
+	if (s->dir && !s->outside) {
+		fprintf(stderr, "vu-gpu: --dir=%s: %s\n", s->dir, strerror(errno));
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int create(struct vu_program *program, uint32_t index, void *state)
+{
+	int ret = complete_settings(vu_program_settings(program));
+
+	return ret ? ret : gpu_init(state, program, index);
+}
+
+static void destroy(void *state)
+{
+	gpu_fini(state);
+}
+
+/* --- once the sockets are there --- */
+
+static int open_folder(struct gpu_settings *s, struct sandbox *sandbox)
+{
+	s->folder = s->dir ? open(sandbox->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (s->dir && s->folder < 0) {
+		sandbox->failed = s->dir;
+		return -errno;
+	}
+	return 0;
+}
+
+static int shut_in(struct gpu_settings *s, struct sandbox *sandbox)
+{
+	const struct sandbox_needs needs = {
+		.calls = gpu_calls,
+		.n_calls = sizeof(gpu_calls) / sizeof(gpu_calls[0]),
+		.network = s->connects,
+	};
+	int ret = sandbox_enter(sandbox);
+
+	if (!ret)
+		ret = open_folder(s, sandbox);
+	if (ret || s->sandbox == SANDBOX_NONE)
+		return ret;
+	return sandbox_give_up(&needs, &sandbox->failed);
+}
+
+/* The process's: the first device enters for all. */
+static int opened(struct vu_program *program, uint32_t index, void *state)
+{
+	struct gpu_settings *s = vu_program_settings(program);
+	const struct gpu *gpu = state;
+	/* Where there is nothing to be had, if nothing is wanted. */
+	struct sandbox sandbox = {.kind = s->sandbox, .dir = s->dir ? s->dir : "/proc/self/fdinfo"};
+	int ret;
+
+	(void)index;
+	if (s->shut_in)
+		return 0;
+	ret = shut_in(s, &sandbox);
+	if (sandbox.proc_fd >= 0)
+		close(sandbox.proc_fd);
+	if (ret)
+		vu_device_logf(gpu->dev, VU_LOG_ERROR,
+			       "sandbox: %s: %s; --sandbox=none does without", sandbox.failed,
+			       strerror(-ret));
+	else
+		vu_device_logf(gpu->dev, VU_LOG_INFO, "sandbox: %s", sandbox_names[sandbox.kind]);
+	s->shut_in = !ret;
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const features[] = {NULL};
+	struct gpu_settings settings = {
+		.max_hostmem = 256 << 20,
+		.max_resources = 16384,
+		.dump_count = 100,
+		.folder = -1,
+	};
+	const struct vu_program_info info = {
+		VU_PROGRAM("vu-gpu", "gpu", "A vhost-user graphics card in two dimensions."),
+		.features = features,
+		VU_PROGRAM_OPTIONS(options, &settings),
+		VU_PROGRAM_COMMANDS(gpu_commands),
+		VU_PROGRAM_STATE(struct gpu, create, destroy),
+		.opened = opened,
+	};
+	int status;
+
+	/* A front-end that listens is looked for again and again. */
+	for (int i = 1; i < argc; i++)
+		settings.connects |= !strncmp(argv[i], "--connect", strlen("--connect"));
+	status = vu_program_main(&info, argc, argv);
+	if (settings.folder >= 0)
+		close(settings.folder);
+	free(settings.outside);
+	return status;
+}
