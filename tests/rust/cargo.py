@@ -5,6 +5,7 @@
 WHAT is one of the functions below.  Status 77, with the reason, where there is no cargo.  Nothing is
 fetched: what an optional feature needs is taken out of the copy if cargo does not have it.
 """
+import fcntl
 import os
 import pathlib
 import shutil
@@ -21,8 +22,10 @@ class Cargo:
         self.root, self.build = root, build
         self.folder = build / "tests" / "rust"
         self.source = self.folder / "source"
+        libraries = f"{build}/lib:{self.folder}:{os.environ.get('LD_LIBRARY_PATH', '')}".rstrip(":")
         self.env = dict(os.environ, LIBVU_BUILD=str(build), CARGO_TARGET_DIR=str(self.folder / "target"),
-                        CARGO_TERM_COLOR="never", CARGO_NET_OFFLINE="true")
+                        CARGO_TERM_COLOR="never", CARGO_NET_OFFLINE="true",
+                        LD_LIBRARY_PATH=libraries)
 
     def copy(self):
         """Times stay as they are, so what did not change is not built again."""
@@ -30,14 +33,21 @@ class Cargo:
         shutil.copytree(self.root / "bindings", self.source,
                         ignore=shutil.ignore_patterns("python", "glib", "target", "__pycache__"))
 
-    def run(self, *arguments, **env):
-        done = subprocess.run(["cargo", *arguments], cwd=self.source, env=dict(self.env, **env))
+    def works(self, *command):
+        return subprocess.run(command, cwd=self.source, env=self.env, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL).returncode == 0
+
+    def alone(self):
+        """Takes out of the copy what would have to be fetched: the crate of the feature log."""
+        manifest = self.source / "rust" / "Cargo.toml"
+        lines = [l for l in manifest.read_text().splitlines() if not l.startswith("log = ")]
+        manifest.write_text("\n".join(lines) + "\nlog = []\n")
+        (self.source / "Cargo.lock").unlink()
+
+    def run(self, *arguments, cargo=("cargo",), **env):
+        done = subprocess.run([*cargo, *arguments], cwd=self.source, env=dict(self.env, **env))
         if done.returncode:
             sys.exit(f"cargo {' '.join(arguments)}: status {done.returncode}")
-
-    def has(self, component):
-        return subprocess.run(["cargo", component, "--version"], cwd=self.source, env=self.env,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def current(cargo):
@@ -50,16 +60,41 @@ def sys_(cargo):
     cargo.run("test", "-p", "libvu-sys")
 
 
+def safe(cargo):
+    """The crate by itself, and what its documentation says."""
+    cargo.run("test", "-p", "libvu")
+
+
+def peer(cargo):
+    cargo.run("test", "-p", "libvu-tests")
+
+
 def lint(cargo):
-    if cargo.has("clippy"):
+    if cargo.works("cargo", "clippy", "--version"):
         cargo.run("clippy", "--all-targets", "--", "-D", "warnings")
-    if cargo.has("fmt"):
+    if cargo.works("cargo", "fmt", "--version"):
         cargo.run("fmt", "--check")
     cargo.run("doc", "--no-deps", RUSTDOCFLAGS="-D warnings")
+    if cargo.has_log:
+        cargo.run("check", "-p", "libvu", "--features", "log")
+
+
+def oldest(cargo):
+    """The oldest Rust that is promised: rustup's, or Debian 12's own."""
+    for command in (["rustup", "run", "1.63.0", "cargo"], ["/usr/bin/cargo"]):
+        if cargo.works(*command, "--version"):
+            if cargo.has_log:
+                cargo.alone()
+            rustc = {} if command[0] == "rustup" else {"RUSTC": "/usr/bin/rustc"}
+            target = str(cargo.folder / "target-oldest")
+            cargo.run("test", cargo=command, CARGO_TARGET_DIR=target, **rustc)
+            return
+    print("skipped: neither rustup's 1.63.0 nor Debian's cargo")
+    sys.exit(SKIPPED)
 
 
 def package(cargo):
-    cargo.run("package", "--workspace", "--allow-dirty")
+    cargo.run("package", "--workspace", "--exclude", "libvu-tests", "--allow-dirty")
 
 
 def main(root, build, what):
@@ -67,9 +102,17 @@ def main(root, build, what):
         print("skipped: no cargo (scripts/setup rust)")
         return SKIPPED
     cargo = Cargo(root, build)
+    lock = open(cargo.folder / "lock", "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)  # one copy for all that run at a time
     if what != "current":
         cargo.copy()
-    {"current": current, "sys": sys_, "lint": lint, "package": package}[what](cargo)
+        cargo.has_log = cargo.works("cargo", "fetch", "--locked")
+        if not cargo.has_log:
+            print("without the feature log: cargo does not have the crate")
+            cargo.alone()
+    whats = {"current": current, "sys": sys_, "safe": safe, "peer": peer, "lint": lint,
+             "oldest": oldest, "package": package}
+    whats[what](cargo)
     return 0
 
 
