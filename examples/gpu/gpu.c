@@ -47,6 +47,8 @@ static void serve(struct gpu *gpu, struct vu_req *req, uint32_t queue)
 	uint32_t response;
 
 	command_read(&c, req, queue);
+	if (display_ask(&gpu->display, req, &c))
+		return; /* answered later */
 	response = command_run(&c, &gpu->card);
 	if (gpu->card.why)
 		log_refusal(gpu, &c, queue);
@@ -64,6 +66,15 @@ static void queue_ready(struct vu_queue *queue, void *opaque)
 		serve(gpu, req, vu_queue_index(queue));
 	card_settle(&gpu->card);
 	gpu_dump(gpu);
+	display_flush(&gpu->display);
+}
+
+static void queue_stop(struct vu_queue *queue, void *opaque)
+{
+	struct gpu *gpu = opaque;
+
+	if (vu_queue_index(queue) == CONTROL_QUEUE)
+		display_answer_all(&gpu->display, false);
 }
 
 /* --- guest memory --- */
@@ -102,6 +113,9 @@ static void session_end(struct vu_device *dev, int why, void *opaque)
 
 	(void)dev;
 	(void)why;
+	display_close(&gpu->display, NULL);
+	memcpy(gpu->card.outputs, gpu->settings->outputs, sizeof(gpu->card.outputs));
+	gpu->card.n_outputs = (uint32_t)gpu->settings->max_outputs;
 	card_clear(&gpu->card);
 	vu_memory_release(gpu->memory);
 	gpu->memory = NULL;
@@ -137,12 +151,16 @@ void gpu_tell_outputs(struct gpu *gpu)
 
 /* --- the display --- */
 
-/* Without it the front-end shows nothing. */
+/* Its front-end says how many outputs the driver sees, and does not tell us. */
 static int set_socket(struct vu_device *dev, int fd, struct vu_answer *answer, void *opaque)
 {
+	struct gpu *gpu = opaque;
+
 	(void)dev;
 	(void)answer;
-	(void)opaque;
+	gpu->card.n_outputs = CARD_OUTPUTS;
+	if (!gpu->settings->headless)
+		return display_open(&gpu->display, fd);
 	close(fd);
 	return 0;
 }
@@ -157,6 +175,7 @@ static int make_device(struct gpu *gpu, struct vu_program *program)
 		.session_end = session_end,
 		.started = started,
 		.queue_ready = queue_ready,
+		.queue_stop = queue_stop,
 		.config_written = config_written,
 	};
 	const struct vu_gpu_ops gpu_ops = {.size = sizeof(gpu_ops), .set_socket = set_socket};
@@ -174,6 +193,7 @@ static int make_device(struct gpu *gpu, struct vu_program *program)
 	};
 	int ret = vu_program_add_device(program, &info, &ops, gpu, &gpu->dev);
 
+	gpu->display.dev = gpu->dev;
 	if (!ret)
 		ret = vu_device_set_gpu_ops(gpu->dev, &gpu_ops);
 	if (!ret)
@@ -191,6 +211,8 @@ int gpu_init(struct gpu *gpu, struct vu_program *program, uint32_t index)
 	memcpy(gpu->card.outputs, s->outputs, sizeof(s->outputs));
 	gpu->card.limits = (struct card_limits){s->max_hostmem, (uint32_t)s->max_resources};
 	gpu->card.map = (struct backing_map){map_memory, gpu};
+	display_init(&gpu->display);
+	gpu->display.card = &gpu->card;
 	ret = card_init(&gpu->card);
 	if (!ret && s->dump)
 		ret = vu_program_path(s->dump, index, gpu->dump, sizeof(gpu->dump));
@@ -201,6 +223,8 @@ int gpu_init(struct gpu *gpu, struct vu_program *program, uint32_t index)
 
 void gpu_fini(struct gpu *gpu)
 {
+	if (gpu->dev)
+		display_close(&gpu->display, NULL);
 	card_fini(&gpu->card);
 	vu_memory_release(gpu->memory);
 }

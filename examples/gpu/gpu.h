@@ -11,7 +11,7 @@
 
 #include <libvu/unstable.h>
 
-#include "gpu_command.h"
+#include "gpu_display.h"
 
 struct gpu_settings {
 	struct output outputs[CARD_OUTPUTS];
@@ -32,6 +32,7 @@ struct gpu_settings {
 
 struct gpu {
 	struct card card;
+	struct display display;
 	struct gpu_settings *settings;
 	struct vu_device *dev;
 	struct vu_memory *memory; /* of the guest; NULL: there is none */

@@ -59,6 +59,9 @@ static int state(struct vu_script *script, uint32_t n, const char *const *words,
 				  c->visible ? "visible" : "hidden", (int32_t)c->x, (int32_t)c->y,
 				  c->hot_x, c->hot_y);
 	}
+	if (gpu->display.fd >= 0)
+		vu_script_answerf(script, "display updates %" PRIu64 " bytes %" PRIu64,
+				  gpu->display.n_updates, gpu->display.n_bytes);
 	vu_script_answerf(script, "resources %u bytes %" PRIu64 " of %" PRIu64, card->n_resources,
 			  card->charged, card->limits.bytes);
 	return 0;
@@ -82,6 +85,9 @@ static int set_output(struct vu_script *script, struct gpu *gpu, uint32_t n,
 	struct output o;
 	uint64_t index;
 
+	if (gpu->display.fd >= 0)
+		return vu_script_fail(script, "the front-end's display says what is plugged in; "
+					      "start it with --headless");
 	if (parse_output(script, gpu, words[0], &index))
 		return -EINVAL;
 	o = gpu->card.outputs[index];

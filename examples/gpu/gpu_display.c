@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* See gpu_display.h: the socket.  Device thread. */
+#include "gpu_display.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void display_init(struct display *d)
+{
+	d->fd = -1;
+}
+
+void display_close(struct display *d, const char *why)
+{
+	if (d->fd < 0)
+		return;
+	if (why)
+		vu_device_log_peerf(d->dev, VU_LOG_WARNING,
+				    "the display is no more (%s): the guest goes on without", why);
+	vu_source_remove(d->source);
+	close(d->fd);
+	free(d->out);
+	d->fd = -1;
+	d->source = NULL;
+	d->out = NULL;
+	display_answer_all(d, true);
+}
+
+/* --- what it says --- */
+
+/* The first whole message of those that came; its length, 0: there is none, -1: it cannot be. */
+static int take_message(struct display *d)
+{
+	struct display_header header;
+
+	if (d->in_len < sizeof(header))
+		return 0;
+	memcpy(&header, d->in, sizeof(header));
+	if (header.size > sizeof(d->in) - sizeof(header) || !(header.flags & DISPLAY_REPLY))
+		return -1;
+	if (d->in_len < sizeof(header) + header.size)
+		return 0;
+	if (!display_answered(d, &header, d->in + sizeof(header)))
+		return -1;
+	return (int)(sizeof(header) + header.size);
+}
+
+/* What it sends is read until there is no more; false: it was closed. */
+static bool read_all(struct display *d)
+{
+	for (;;) {
+		ssize_t n = recv(d->fd, d->in + d->in_len, sizeof(d->in) - d->in_len, MSG_DONTWAIT);
+		int len;
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return true;
+		if (n <= 0) {
+			display_close(d, n ? strerror(errno) : "it was closed");
+			return false;
+		}
+		d->in_len += (uint32_t)n;
+		while ((len = take_message(d)) > 0) {
+			d->in_len -= (uint32_t)len;
+			memmove(d->in, d->in + len, d->in_len);
+		}
+		if (len < 0) {
+			display_close(d, "it sent what is no reply to a question");
+			return false;
+		}
+	}
+}
+
+/* --- what it is told --- */
+
+static void watch(struct display *d, uint32_t events)
+{
+	if (events != d->events && !vu_source_set_events(d->source, events))
+		d->events = events;
+}
+
+/* What is in out; true: all of it has gone. */
+static bool write_out(struct display *d)
+{
+	while (d->out_sent < d->out_len) {
+		ssize_t n = send(d->fd, d->out + d->out_sent, d->out_len - d->out_sent,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			watch(d, EPOLLIN | EPOLLOUT);
+			return false;
+		}
+		if (n < 0) {
+			display_close(d, strerror(errno));
+			return false;
+		}
+		d->out_sent += (uint32_t)n;
+		d->n_bytes += (uint64_t)n;
+	}
+	return true;
+}
+
+void display_flush(struct display *d)
+{
+	if (d->fd < 0)
+		return;
+	while (write_out(d))
+		if (!display_next(d)) {
+			watch(d, EPOLLIN);
+			return;
+		}
+}
+
+static void on_socket(struct vu_source *source, int fd, uint32_t events, void *opaque)
+{
+	struct display *d = opaque;
+
+	(void)source;
+	(void)fd;
+	if ((events & ~(uint32_t)EPOLLOUT) && !read_all(d))
+		return;
+	display_flush(d);
+}
+
+int display_open(struct display *d, int fd)
+{
+	int ret;
+
+	display_close(d, NULL);
+	d->out = malloc(DISPLAY_OUT);
+	ret = d->out ? vu_group_add_fd(vu_device_group(d->dev), fd, EPOLLIN, on_socket, d,
+				       &d->source)
+		     : -ENOMEM;
+	if (ret) {
+		free(d->out);
+		d->out = NULL;
+		close(fd);
+		return ret;
+	}
+	d->fd = fd;
+	d->events = EPOLLIN;
+	d->ready = d->owes_features = false;
+	d->features = 0;
+	d->in_len = d->out_len = d->out_sent = 0;
+	display_tell_all(d);
+	ret = display_ask_own(d, DISPLAY_GET_PROTOCOL_FEATURES);
+	if (ret)
+		display_close(d, strerror(-ret));
+	display_flush(d);
+	return ret;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The front-end's display (vhost-user-gpu protocol): it is told what screens show, and asked which
+ * monitors there are.
+ *
+ * Nothing here waits.  What it is told is taken from the card when the socket has room: so of an
+ * area that changed several times it gets the last picture, and a display that does not read costs
+ * no memory but one message.  Questions of the guest's stay open until they are answered, and if
+ * they never are, until the queue stops or the socket ends: then the card answers.
+ *
+ * gpu_display.c has the socket, gpu_display_tell.c what it is told, gpu_display_ask.c questions.
+ */
+#ifndef GPU_DISPLAY_H
+#define GPU_DISPLAY_H
+
+#include "gpu_command.h"
+
+/* vhost-user-gpu "Message types", those that are used. */
+enum display_request {
+	DISPLAY_GET_PROTOCOL_FEATURES = 1,
+	DISPLAY_SET_PROTOCOL_FEATURES = 2,
+	DISPLAY_GET_DISPLAY_INFO = 3,
+	DISPLAY_CURSOR_POS = 4,
+	DISPLAY_CURSOR_POS_HIDE = 5,
+	DISPLAY_CURSOR_UPDATE = 6,
+	DISPLAY_SCANOUT = 7,
+	DISPLAY_UPDATE = 8,
+	DISPLAY_GET_EDID = 11,
+};
+enum { DISPLAY_REPLY = 4, DISPLAY_F_EDID = 1 };
+
+struct display_header {
+	uint32_t request, flags, size;
+};
+
+enum {
+	DISPLAY_UPDATE_MAX = 1 << 20, /* bytes of pixels in a message */
+	DISPLAY_OUT = DISPLAY_UPDATE_MAX + 64,
+	DISPLAY_IN = sizeof(struct display_header) + sizeof(struct virtio_gpu_resp_edid),
+};
+
+struct ask;
+
+struct display {
+	struct card *card;
+	struct vu_device *dev;
+	int fd; /* -1: none */
+	struct vu_source *source;
+	uint32_t events; /* that are watched */
+	bool ready;	 /* it said which features it has */
+	uint64_t features;
+	bool owes_features;	  /* ours are to be told */
+	struct ask *first, *last; /* in the order in which they are sent */
+	struct ask *unsent;
+	uint32_t n_asks;
+	unsigned char *out; /* one message */
+	uint32_t out_len, out_sent;
+	unsigned char in[DISPLAY_IN];
+	uint32_t in_len;
+	uint64_t n_updates, n_bytes; /* that were sent */
+};
+
+/* --- gpu_display.c --- */
+
+/* Zeroed at first, but for card and dev. */
+void display_init(struct display *d);
+/* A socket, which is the display's from now on; the one before is closed.  -errno. */
+int display_open(struct display *d, int fd);
+/* why: what the log says; NULL: nothing.  Questions are answered. */
+void display_close(struct display *d, const char *why);
+/* Tell what is new, as far as there is room. */
+void display_flush(struct display *d);
+
+/* --- gpu_display_tell.c --- */
+
+/* Everything is new for a display that knows nothing. */
+void display_tell_all(struct display *d);
+/* The next message into out; false: there is none now. */
+bool display_next(struct display *d);
+/* Begin a message of that many bytes: its payload. */
+void *display_message(struct display *d, uint32_t request, uint32_t size);
+
+/* --- gpu_display_ask.c --- */
+
+/* The front-end answers this command of the guest's, later; false: it does not. */
+bool display_ask(struct display *d, struct vu_req *req, const struct command *command);
+/* One that is for the display alone; -ENOMEM. */
+int display_ask_own(struct display *d, uint32_t request);
+/* The next question that was not asked into out; false: none. */
+bool display_next_ask(struct display *d);
+/* A whole reply came; false: it is none. */
+bool display_answered(struct display *d, const struct display_header *header, const void *payload);
+/* The card answers what is open.  forget: no reply of the front-end's is waited for any more. */
+void display_answer_all(struct display *d, bool forget);
+
+#endif

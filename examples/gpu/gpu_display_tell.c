@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * See gpu_display.h: what a display is told, one message at a time.  Which is next is found out
+ * when there is room for it, from what the card says is new.
+ */
+#include "gpu_display.h"
+
+#include <string.h>
+
+/* vhost-user-gpu "Payload types"; numbers are this machine's. */
+struct display_cursor_pos {
+	uint32_t scanout_id, x, y;
+};
+
+struct display_cursor_update {
+	struct display_cursor_pos pos;
+	uint32_t hot_x, hot_y;
+	uint32_t pixels[CARD_CURSOR * CARD_CURSOR];
+};
+
+struct display_scanout {
+	uint32_t scanout_id, width, height;
+};
+
+struct display_update {
+	uint32_t scanout_id, x, y, width, height;
+};
+
+void *display_message(struct display *d, uint32_t request, uint32_t size)
+{
+	const struct display_header header = {request, 0, size};
+
+	memcpy(d->out, &header, sizeof(header));
+	d->out_len = sizeof(header) + size;
+	d->out_sent = 0;
+	return d->out + sizeof(header);
+}
+
+void display_tell_all(struct display *d)
+{
+	for (uint32_t i = 0; i < CARD_OUTPUTS; i++) {
+		struct screen *s = &d->card->screens[i];
+
+		pixman_region32_fini(&s->damage);
+		pixman_region32_init_rect(&s->damage, 0, 0, s->width, s->height);
+		s->resized = s->resource != NULL;
+		s->cursor.drawn = s->cursor.visible;
+		s->cursor.moved = false;
+	}
+}
+
+static void tell_size(struct display *d, uint32_t index)
+{
+	struct screen *s = &d->card->screens[index];
+	const struct display_scanout scanout = {index, s->width, s->height};
+
+	memcpy(display_message(d, DISPLAY_SCANOUT, sizeof(scanout)), &scanout, sizeof(scanout));
+	s->resized = false;
+}
+
+static void tell_cursor(struct display *d, uint32_t index)
+{
+	struct cursor *c = &d->card->screens[index].cursor;
+	const struct display_cursor_pos pos = {index, c->x, c->y};
+	struct display_cursor_update update = {pos, c->hot_x, c->hot_y, {0}};
+	void *payload;
+
+	if (c->drawn && c->visible) {
+		memcpy(update.pixels, c->pixels, sizeof(update.pixels));
+		payload = display_message(d, DISPLAY_CURSOR_UPDATE, sizeof(update));
+		memcpy(payload, &update, sizeof(update));
+		c->drawn = false;
+	} else {
+		payload = display_message(
+			d, c->visible ? DISPLAY_CURSOR_POS : DISPLAY_CURSOR_POS_HIDE, sizeof(pos));
+		memcpy(payload, &pos, sizeof(pos));
+	}
+	c->moved = false;
+}
+
+/* As much of the first box that changed as a message may have. */
+static void tell_pixels(struct display *d, uint32_t index)
+{
+	struct screen *s = &d->card->screens[index];
+	pixman_box32_t box = *pixman_region32_rectangles(&s->damage, NULL);
+	uint32_t width = (uint32_t)(box.x2 - box.x1), line = width * PIXEL, height;
+	struct display_update update;
+	pixman_region32_t told;
+	unsigned char *to;
+
+	height = (uint32_t)(box.y2 - box.y1);
+	if (height > DISPLAY_UPDATE_MAX / line)
+		height = DISPLAY_UPDATE_MAX / line;
+	update = (struct display_update){index, (uint32_t)box.x1, (uint32_t)box.y1, width, height};
+	to = display_message(d, DISPLAY_UPDATE, sizeof(update) + line * height);
+	memcpy(to, &update, sizeof(update));
+	to += sizeof(update);
+	for (uint32_t i = 0; i < height; i++)
+		memcpy(to + i * line, s->pixels + (update.y + i) * (uint64_t)s->width + update.x,
+		       line);
+	pixman_region32_init_rect(&told, box.x1, box.y1, width, height);
+	if (!pixman_region32_subtract(&s->damage, &s->damage, &told)) {
+		/* No memory: something is told twice. */
+		pixman_region32_fini(&s->damage);
+		pixman_region32_init_rect(&s->damage, 0, box.y1 + (int)height, s->width,
+					  s->height - (uint32_t)box.y1 - height);
+	}
+	pixman_region32_fini(&told);
+	d->n_updates++;
+}
+
+bool display_next(struct display *d)
+{
+	const uint64_t ours = d->features & DISPLAY_F_EDID;
+
+	d->out_len = d->out_sent = 0;
+	if (d->owes_features) {
+		d->owes_features = false;
+		memcpy(display_message(d, DISPLAY_SET_PROTOCOL_FEATURES, sizeof(ours)), &ours,
+		       sizeof(ours));
+		return true;
+	}
+	if (display_next_ask(d))
+		return true;
+	for (uint32_t i = 0; d->ready && i < CARD_OUTPUTS; i++) {
+		struct screen *s = &d->card->screens[i];
+
+		if (s->resized)
+			tell_size(d, i);
+		else if (s->cursor.moved || s->cursor.drawn)
+			tell_cursor(d, i);
+		else if (pixman_region32_not_empty(&s->damage))
+			tell_pixels(d, i);
+		else
+			continue;
+		return true;
+	}
+	return false;
+}
