@@ -42,7 +42,13 @@ static void mark_old(struct card *card, struct resource *resource)
 
 static void move(struct card *card, struct resource *resource)
 {
+	uint64_t before = resource->backing.room, more;
+
 	backing_move(&resource->backing, &card->map);
+	/* Other regions cut it into other pieces. */
+	more = (resource->backing.room - before) * sizeof(struct backing_piece);
+	resource->charged += more;
+	card->charged += more;
 }
 
 static void for_each(struct card *card, void (*fn)(struct card *card, struct resource *resource))

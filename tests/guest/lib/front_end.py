@@ -18,6 +18,7 @@ TYPES = {
                 try_first="mke2fs /dev/vda && mount /dev/vda /mnt && df /mnt"),
     "console": Type(shape=(4, 12), try_first="echo hello >/dev/hvc0"),
     "fs": Type(props={"tag": "fs"}, try_first="mount -t virtiofs fs /mnt"),
+    "gpu": Type(shape=(2, 20), try_first="cat /proc/fb; echo hello >/dev/tty1"),
     "gpio": Type(shape=(2, 8), programs=["gpiodetect", "gpioinfo", "gpioget", "gpioset", "gpiomon"],
                  sets=["kernel"], try_first="gpioinfo"),
     "i2c": Type(shape=(1, 0), sets=["kernel"], try_first="i2cdetect -l"),

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vu-gpu's commands: an input is a row of them, of any type, with numbers that are mostly near what
+ * makes sense, on a card with few resources and a little memory.  In between guest memory goes and
+ * comes, and the driver begins anew.  What the card counts must be right after each.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "gpu_command.h"
+
+enum {
+	MEMORY = 1 << 16,
+	MAX_LIST = 24,
+	MAX_COMMAND = 128 + MAX_LIST * 16,
+	ANSWER = 1100,
+	STEPS = 200
+};
+enum { HOSTMEM = 1 << 20, RESOURCES = 6, OUTPUTS = 3, UNTOUCHED = 0xee };
+
+struct bench {
+	struct card card;
+	unsigned char *memory;
+	bool gone; /* guest memory */
+};
+
+static void require(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+/* Two regions, one behind the other, so that a range may touch both. */
+static int map(void *opaque, uint64_t addr, uint64_t len, struct iovec *iov, uint32_t max)
+{
+	const struct bench *b = opaque;
+	uint64_t first = addr < MEMORY / 2 ? MEMORY / 2 - addr : len;
+
+	if (b->gone || addr > MEMORY || len > MEMORY - addr)
+		return -EFAULT;
+	if (!len)
+		return 0;
+	require(max >= 2);
+	iov[0] = (struct iovec){b->memory + addr, first < len ? first : len};
+	if (first >= len)
+		return 1;
+	iov[1] = (struct iovec){b->memory + addr + first, len - first};
+	return 2;
+}
+
+/* --- what must be true --- */
+
+static void check_screen(const struct card *card, struct screen *s, uint64_t *charged)
+{
+	const pixman_box32_t *box = pixman_region32_extents(&s->damage);
+
+	*charged += s->charged;
+	require((s->resource != NULL) == (s->pixels != NULL));
+	require(s->charged == (s->pixels ? (uint64_t)s->width * s->height * PIXEL : 0));
+	require(box->x1 >= 0 && box->y1 >= 0 && box->x2 <= (int)s->width &&
+		box->y2 <= (int)s->height);
+	for (uint32_t i = 0; s->resource && i < CARD_BUCKETS; i++)
+		for (const struct resource *r = card->buckets[i]; r; r = r->next)
+			if (r == s->resource)
+				return;
+	require(!s->resource);
+}
+
+static void check_card(struct card *card)
+{
+	uint64_t charged = 0;
+	uint32_t n = 0, n_old = 0;
+
+	for (uint32_t i = 0; i < CARD_BUCKETS; i++)
+		for (const struct resource *r = card->buckets[i]; r; r = r->next) {
+			n++;
+			n_old += r->old;
+			charged += r->charged;
+			require(r->format || r->backing.lost || !r->backing.n ||
+				r->backing.len >= r->size);
+		}
+	for (uint32_t i = 0; i < CARD_OUTPUTS; i++)
+		check_screen(card, &card->screens[i], &charged);
+	require(n == card->n_resources && n_old == card->n_old && n <= RESOURCES);
+	require(charged == card->charged && charged <= 2 * HOSTMEM);
+}
+
+/* --- commands --- */
+
+/* Mostly small, and the edges of what a number can be. */
+static uint32_t number(uint8_t code)
+{
+	static const uint32_t edges[] = {16384,	     16385,	     65535,	 65536,
+					 UINT32_MAX, UINT32_MAX - 3, 0x80000000, 0x40000000};
+
+	return code < 0xf0 ? code : edges[code & 7];
+}
+
+static const uint32_t types[] = {
+	VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
+	VIRTIO_GPU_CMD_RESOURCE_UNREF,
+	VIRTIO_GPU_CMD_SET_SCANOUT,
+	VIRTIO_GPU_CMD_RESOURCE_FLUSH,
+	VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D,
+	VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
+	VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING,
+	VIRTIO_GPU_CMD_GET_DISPLAY_INFO,
+	VIRTIO_GPU_CMD_GET_EDID,
+	VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID,
+	VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB,
+	VIRTIO_GPU_CMD_SET_SCANOUT_BLOB,
+	VIRTIO_GPU_CMD_GET_CAPSET_INFO,
+	VIRTIO_GPU_CMD_UPDATE_CURSOR,
+	VIRTIO_GPU_CMD_MOVE_CURSOR,
+	VIRTIO_GPU_CMD_SUBMIT_3D,
+};
+
+/* A type, a length, whether there is an answer; then a byte for each word of the command. */
+static void run_command(struct bench *b, struct fuzz_input *in)
+{
+	uint32_t type = types[fuzz_u8(in) % (sizeof(types) / sizeof(types[0]))];
+	uint32_t words = fuzz_u8(in) % (MAX_COMMAND / 4), len = sizeof(struct virtio_gpu_ctrl_hdr);
+	uint32_t room = fuzz_u8(in) & 1 ? ANSWER : fuzz_u8(in);
+	struct virtio_gpu_ctrl_hdr head = {.type = htole32(type)};
+	unsigned char *out = malloc(len + 4 * words), *answer = malloc(room ? room : 1);
+	struct iovec readable = {out, len + 4 * words}, writable = {answer, room};
+	struct vu_req req = {&readable,	       &writable, 1,	room ? 1 : 0,
+			     readable.iov_len, room,	  NULL, 0};
+	struct command command;
+	uint64_t written;
+
+	memcpy(out, &head, sizeof(head));
+	for (uint32_t i = 0; i < words; i++) {
+		uint32_t word = htole32(number(fuzz_u8(in)));
+
+		memcpy(out + len + 4 * i, &word, 4);
+	}
+	memset(answer, UNTOUCHED, room);
+	command_read(&command, &req,
+		     type >= VIRTIO_GPU_CMD_UPDATE_CURSOR ? CURSOR_QUEUE : CONTROL_QUEUE);
+	written = command_answer(&command, command_run(&command, &b->card));
+	require(written <= room);
+	for (uint64_t i = written; i < room; i++)
+		require(answer[i] == UNTOUCHED);
+	free(out);
+	free(answer);
+}
+
+static void step(struct bench *b, struct fuzz_input *in)
+{
+	switch (fuzz_u8(in)) {
+	case 0xff:
+		b->gone = !b->gone;
+		card_move(&b->card);
+		break;
+	case 0xfe:
+		card_doubt(&b->card);
+		break;
+	case 0xfd:
+		card_settle(&b->card);
+		break;
+	case 0xfc:
+		card_clear(&b->card);
+		break;
+	case 0xfb:
+		memset(b->memory, fuzz_u8(in), MEMORY);
+		break;
+	default:
+		run_command(b, in);
+	}
+	check_card(&b->card);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_input in = {data, data + size};
+	struct bench *b = calloc(1, sizeof(*b));
+
+	b->memory = calloc(1, MEMORY);
+	b->card.limits = (struct card_limits){HOSTMEM, RESOURCES};
+	b->card.map = (struct backing_map){map, b};
+	b->card.n_outputs = OUTPUTS;
+	for (uint32_t i = 0; i < OUTPUTS; i++)
+		b->card.outputs[i] = (struct output){true, 1280, 800};
+	require(!card_init(&b->card));
+	for (uint32_t i = 0; i < STEPS && in.at < in.end; i++)
+		step(b, &in);
+	card_fini(&b->card);
+	require(!b->card.charged && !b->card.n_resources);
+	free(b->memory);
+	free(b);
+	return 0;
+}
