@@ -127,7 +127,7 @@ bool display_next(struct display *d)
 
 		if (s->resized)
 			tell_size(d, i);
-		else if (s->cursor.moved || s->cursor.drawn)
+		else if (s->cursor.moved || (s->cursor.drawn && s->cursor.visible))
 			tell_cursor(d, i);
 		else if (pixman_region32_not_empty(&s->damage))
 			tell_pixels(d, i);

@@ -147,6 +147,7 @@ static struct resource *resource_new(struct card *card, uint32_t id, uint64_t by
 	r->next = *link;
 	*link = r;
 	card->n_resources++;
+	card->why = NULL;
 	*response = VIRTIO_GPU_RESP_OK_NODATA;
 	return r;
 }

@@ -153,6 +153,30 @@ static void a_display_is_told_of_pointers(void **state)
 	rig_stop(rig);
 }
 
+static void a_pointer_that_was_hidden_meanwhile_is_hidden_once(void **state)
+{
+	const uint64_t features = 3;
+	struct rig *rig = *state;
+	int fd;
+
+	gpu_start(rig, NULL);
+	fd = display_give(rig);
+	gpu_ok(gpu_try_create(1, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, 64, 64));
+	display_expect(fd, GET_PROTOCOL_FEATURES, NULL);
+	gpu_ok(gpu_try_cursor(VIRTIO_GPU_CMD_UPDATE_CURSOR, 0, 1, 1, 1));
+	gpu_ok(gpu_try_cursor(VIRTIO_GPU_CMD_UPDATE_CURSOR, 0, 0, 2, 2));
+	display_send(fd, GET_PROTOCOL_FEATURES, REPLY, &features, sizeof(features));
+	display_expect(fd, SET_PROTOCOL_FEATURES, NULL);
+	display_expect(fd, CURSOR_POS_HIDE, NULL);
+	display_expect_nothing(rig, fd);
+	/* It was not drawn yet. */
+	gpu_ok(gpu_try_cursor(VIRTIO_GPU_CMD_MOVE_CURSOR, 0, 1, 3, 3));
+	display_expect(fd, CURSOR_UPDATE, NULL);
+	display_expect_nothing(rig, fd);
+	close(fd);
+	rig_stop(rig);
+}
+
 static void the_guest_goes_on_without_its_display_and_another_is_told_all(void **state)
 {
 	struct rig *rig = *state;
@@ -254,6 +278,7 @@ int main(void)
 		GPU_TEST(only_what_changed_is_sent),
 		GPU_TEST(a_display_that_does_not_read_misses_pictures_but_the_last),
 		GPU_TEST(a_display_is_told_of_pointers),
+		GPU_TEST(a_pointer_that_was_hidden_meanwhile_is_hidden_once),
 		GPU_TEST(the_guest_goes_on_without_its_display_and_another_is_told_all),
 		GPU_TEST(a_display_that_goes_in_the_middle_of_a_picture_does_no_harm),
 		GPU_TEST(nothing_is_told_before_the_display_said_what_it_can),

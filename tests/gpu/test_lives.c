@@ -35,6 +35,8 @@ static void a_driver_that_paused_goes_on_with_its_pictures(void **state)
 	gpu_update(2);
 	gpu_expect(0, &other);
 	rig_stop(rig);
+	/* Of what went well there is not a line. */
+	assert_int_equal(rig_logged(rig, "queue 0: "), 1);
 }
 
 static void a_driver_that_begins_anew_finds_nothing_of_before(void **state)
