@@ -11,6 +11,7 @@
  *   fs_slots.c    numbers that the guest knows things by
  *   fs_node.c     inodes                fs_node_hash.c  found by what they are
  *   fs_node_fd.c  their descriptors, opened on demand
+ *   fs_node_place.c  by their paths, where there are no file handles
  *   fs_lookup.c   LOOKUP, FORGET, and the entry that other replies have, too
  *   fs_attr.c     attributes            fs_names.c  making, linking, renaming, removing
  *   fs_file.c     open files            fs_data.c   their contents
@@ -62,12 +63,14 @@ struct fs_node {
 	uint64_t dev, ino;
 	int64_t born_sec; /* with the two above: what file it is, also when numbers are used anew */
 	uint32_t born_nsec;
-	uint32_t type;	 /* S_IFMT */
-	_Atomic int fd;	 /* O_PATH; -1: to be opened on demand */
-	atomic_bool hot; /* used since the clock's hand was here */
-	bool hashed;	 /* under the shard's lock, as next */
+	uint32_t type;			       /* S_IFMT */
+	_Atomic int fd;			       /* O_PATH; -1: to be opened on demand */
+	atomic_bool hot;		       /* used since somebody looked for one to close */
+	struct fs_node *open_next, *open_prev; /* of fs.opened, under its lock */
+	bool hashed;			       /* under the shard's lock, as next */
 	struct fs_node *next;
-	struct fs_handle *handle; /* set before fd is closed for the first time */
+	struct fs_handle *handle; /* set before fd is closed for the first time, */
+	char *place;		  /* or this, with each time; while nobody works with it */
 	_Atomic(struct fs_lock_owner *) locks;
 };
 
@@ -85,6 +88,13 @@ struct fs_shard {
 	pthread_mutex_t lock;
 	struct fs_node **buckets;
 	uint32_t n_buckets, n;
+};
+
+/* Inodes with a descriptor, the one that was opened or looked at first in front. */
+struct fs_opened {
+	pthread_mutex_t lock;
+	struct fs_node *first, *last;
+	_Atomic uint32_t n;
 };
 
 #define FS_MAX_REFS (UINT64_C(1) << 47)
@@ -147,10 +157,10 @@ struct fs {
 	int mount_fd; /* for handles; -1: there are none */
 	int mount_id;
 	uint64_t root_mnt_id; /* statx's */
-	_Atomic uint32_t open_nodes;
-	_Atomic uint32_t clock_hand;
+	struct fs_opened opened;
 	uint32_t max_open_nodes;
-	bool privileged; /* may act as any user */
+	atomic_bool has_places; /* an inode has been closed that has no file handle */
+	bool privileged;	/* may act as any user */
 
 	_Atomic uint64_t flags; /* INIT's answer; 0: there was none */
 	struct fs_pool *pool;	/* NULL: the queues' threads do all */
@@ -232,6 +242,8 @@ int fs_node_find(struct fs *fs, int dir_fd, const char *name, uint64_t refs, str
 /* The same of an open file that may have no name. */
 int fs_node_of_fd(struct fs *fs, int opened, uint64_t refs, struct statx *stx,
 		  struct fs_node **node);
+/* It is called that now, and may have to be found there. */
+void fs_node_moved(struct fs *fs, int dir_fd, const char *name);
 void fs_node_forget(struct fs *fs, uint64_t id, uint64_t refs);
 /* One that was known before, by what it is, with the number it had; fd is O_PATH, and owned. */
 int fs_node_restore(struct fs *fs, uint64_t id, uint64_t refs, const struct fs_node *key, int fd);

@@ -141,6 +141,11 @@ static int fs_do_rename(struct fs_call *c, uint64_t newdir, uint32_t flags)
 		/* glibc's has another call where there are no flags. */
 		ret = syscall(SYS_renameat2, from_fd, c->name, to_fd, c->name2, flags) < 0 ? -errno
 											   : 0;
+	if (!ret) {
+		fs_node_moved(c->fs, to_fd, c->name2);
+		if (flags & RENAME_EXCHANGE)
+			fs_node_moved(c->fs, from_fd, c->name);
+	}
 	fs_node_put(c->fs, to);
 	return ret;
 }

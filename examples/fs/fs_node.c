@@ -28,7 +28,9 @@ static void fs_node_end(struct fs *fs, struct fs_node *node, uint64_t id, struct
 	fs_node_close(fs, node);
 	fs_locks_free(fs, node);
 	free(node->handle);
+	free(node->place);
 	node->handle = NULL;
+	node->place = NULL;
 	slots_free(&fs->nodes, &node->slot);
 	pthread_mutex_unlock(&shard->lock);
 }
@@ -105,7 +107,8 @@ void fs_node_key(const struct statx *stx, struct fs_node *key)
 }
 
 /* Known already, and certainly the same file: its descriptor is open, or has just become so. */
-static struct fs_node *fs_find_known(struct fs *fs, const struct fs_node *key, uint64_t refs)
+static struct fs_node *fs_find_known(struct fs *fs, const struct fs_node *key, uint64_t refs,
+				     int dir_fd, const char *name)
 {
 	struct fs_shard *shard = fs_shard_of(fs, key);
 	struct fs_node *node;
@@ -118,7 +121,7 @@ static struct fs_node *fs_find_known(struct fs *fs, const struct fs_node *key, u
 	if (!node)
 		return NULL;
 	atomic_store_explicit(&node->hot, true, memory_order_relaxed);
-	if (fs_node_fd(fs, node) != -ESTALE)
+	if (fs_node_fd_named(fs, node, dir_fd, name) != -ESTALE)
 		return node;
 	/* It was removed, and what is there now was born in the same tick of the clock. */
 	pthread_mutex_lock(&shard->lock);
@@ -186,7 +189,7 @@ int fs_node_restore(struct fs *fs, uint64_t id, uint64_t refs, const struct fs_n
 		return ret;
 	}
 	fs_node_begin(node, key, fd, refs, false);
-	fs_opened(fs);
+	fs_opened(fs, node);
 	fs_kept_node(fs, node, refs);
 	return fs_node_settle(fs, node, refs);
 }
@@ -230,7 +233,7 @@ static int fs_find_opened(struct fs *fs, const struct fs_node *key, int fd, uint
 		close(fd);
 		return -ENOMEM;
 	}
-	fs_opened(fs);
+	fs_opened(fs, *node);
 	return 0;
 }
 
@@ -270,7 +273,7 @@ int fs_node_find(struct fs *fs, int dir_fd, const char *name, uint64_t refs, str
 	if (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_WANTED, stx) < 0)
 		return -errno;
 	fs_node_key(stx, &key);
-	*node = fs_find_known(fs, &key, refs);
+	*node = fs_find_known(fs, &key, refs, dir_fd, name);
 	if (*node)
 		return 0;
 	fd = fs_open_name(fs, dir_fd, name);
@@ -278,6 +281,20 @@ int fs_node_find(struct fs *fs, int dir_fd, const char *name, uint64_t refs, str
 		return fd;
 	/* Attributes once more: the name may lead elsewhere by now. */
 	return fs_find_path(fs, fd, refs, stx, node);
+}
+
+void fs_node_moved(struct fs *fs, int dir_fd, const char *name)
+{
+	struct fs_node key = {0}, *node;
+	struct statx stx;
+
+	if (!atomic_load_explicit(&fs->has_places, memory_order_relaxed) ||
+	    statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_WANTED, &stx) < 0)
+		return;
+	fs_node_key(&stx, &key);
+	node = fs_find_known(fs, &key, 0, dir_fd, name);
+	if (node)
+		fs_node_put(fs, node);
 }
 
 /* --- begin and end --- */
@@ -291,7 +308,7 @@ int fs_nodes_init(struct fs *fs, const char *dir)
 	ret = slots_init(&fs->nodes, sizeof(struct fs_node));
 	if (ret)
 		return ret;
-	atomic_store(&fs->clock_hand, 1);
+	pthread_mutex_init(&fs->opened.lock, NULL);
 	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -320,5 +337,6 @@ void fs_nodes_fini(struct fs *fs)
 	if (fs->mount_fd >= 0)
 		close(fs->mount_fd);
 	fs_shards_fini(fs);
+	pthread_mutex_destroy(&fs->opened.lock);
 	slots_fini(&fs->nodes);
 }

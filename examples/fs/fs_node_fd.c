@@ -4,7 +4,7 @@
  *
  * Each keeps an O_PATH descriptor while there are few enough of them.  Then those that were not
  * used for a while are closed, and a file handle is kept instead, by which they are opened again.
- * Where the file system has no handles, or the process may not use them, descriptors stay.
+ * Where the file system has no handles, or the process may not use them, it is their path.
  */
 #include "fs_node.h"
 
@@ -23,15 +23,60 @@ struct fs_handle {
 	struct file_handle raw;
 };
 
+/* --- those that are open --- */
+
+static void opened_add(struct fs_opened *opened, struct fs_node *node)
+{
+	node->open_next = NULL;
+	node->open_prev = opened->last;
+	*(opened->last ? &opened->last->open_next : &opened->first) = node;
+	opened->last = node;
+}
+
+static void opened_remove(struct fs_opened *opened, struct fs_node *node)
+{
+	*(node->open_prev ? &node->open_prev->open_next : &opened->first) = node->open_next;
+	*(node->open_next ? &node->open_next->open_prev : &opened->last) = node->open_prev;
+}
+
+/* The first, which becomes the last; NULL: there is none. */
+static struct fs_node *opened_next(struct fs_opened *opened)
+{
+	struct fs_node *node;
+
+	pthread_mutex_lock(&opened->lock);
+	node = opened->first;
+	if (node) {
+		opened_remove(opened, node);
+		opened_add(opened, node);
+	}
+	pthread_mutex_unlock(&opened->lock);
+	return node;
+}
+
+void fs_opened(struct fs *fs, struct fs_node *node)
+{
+	pthread_mutex_lock(&fs->opened.lock);
+	opened_add(&fs->opened, node);
+	pthread_mutex_unlock(&fs->opened.lock);
+	if (atomic_fetch_add(&fs->opened.n, 1) + 1 > fs->max_open_nodes)
+		fs_nodes_trim(fs, TRIM);
+}
+
 void fs_node_close(struct fs *fs, struct fs_node *node)
 {
 	int fd = atomic_exchange(&node->fd, -1);
 
-	if (fd >= 0) {
-		close(fd);
-		atomic_fetch_sub(&fs->open_nodes, 1);
-	}
+	if (fd < 0)
+		return;
+	pthread_mutex_lock(&fs->opened.lock);
+	opened_remove(&fs->opened, node);
+	pthread_mutex_unlock(&fs->opened.lock);
+	atomic_fetch_sub(&fs->opened.n, 1);
+	close(fd);
 }
+
+/* --- file handles --- */
 
 struct fs_handle *fs_handle_new(int type, const void *bytes, uint32_t len)
 {
@@ -86,7 +131,8 @@ static bool fs_node_trim(struct fs *fs, struct fs_node *node)
 	if (node == fs->root || !slots_close(&node->slot))
 		return false;
 	fd = atomic_load(&node->fd);
-	if (fd >= 0 && !atomic_exchange(&node->hot, false) && fs_node_keep_handle(fs, node, fd)) {
+	if (fd >= 0 && !atomic_exchange(&node->hot, false) &&
+	    (fs_node_keep_handle(fs, node, fd) || fs_place_keep(fs, node, fd))) {
 		fs_node_close(fs, node);
 		closed = true;
 	}
@@ -96,29 +142,17 @@ static bool fs_node_trim(struct fs *fs, struct fs_node *node)
 
 void fs_nodes_trim(struct fs *fs, uint32_t n)
 {
-	uint32_t steps = 2 * atomic_load(&fs->nodes.used) + SLOTS_PAGE;
+	uint32_t steps = 2 * atomic_load(&fs->opened.n);
 
-	if (fs->mount_fd < 0)
-		return;
-	/* A bounded part of a round: what cannot be closed is not looked for again and again. */
+	/* What cannot be closed is not looked for again and again. */
 	steps = steps < TRIM * 64 ? steps : TRIM * 64;
 	while (n && steps--) {
-		uint32_t hand = atomic_fetch_add(&fs->clock_hand, 1);
-		struct fs_node *node = slots_at(&fs->nodes, hand);
+		/* It may have ended meanwhile, and be another one. */
+		struct fs_node *node = opened_next(&fs->opened);
 
-		if (hand >= atomic_load(&fs->nodes.end))
-			atomic_store(&fs->clock_hand, 1);
-		else if (!node)
-			atomic_store(&fs->clock_hand, (hand | (SLOTS_PAGE - 1)) + 1);
-		else if (fs_node_trim(fs, node))
+		if (node && fs_node_trim(fs, node))
 			n--;
 	}
-}
-
-void fs_opened(struct fs *fs)
-{
-	if (atomic_fetch_add(&fs->open_nodes, 1) + 1 > fs->max_open_nodes)
-		fs_nodes_trim(fs, TRIM);
 }
 
 static bool fs_no_descriptors(int error)
@@ -174,21 +208,48 @@ static int fs_open_handle(struct fs *fs, struct fs_node *node, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-int fs_node_fd(struct fs *fs, struct fs_node *node)
+static int fs_open_place(struct fs *fs, const struct fs_node *node)
 {
-	int fd = atomic_load_explicit(&node->fd, memory_order_acquire), none = -1;
+	int fd = fs_place_open(fs, node);
 
-	if (fd >= 0)
+	if (fd >= 0 || !fs_no_descriptors(-fd))
 		return fd;
-	fd = fs_open_handle(fs, node, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return fd;
+	fs_nodes_trim(fs, TRIM * 4);
+	return fs_place_open(fs, node);
+}
+
+/* An O_PATH descriptor of one that has none becomes its own. */
+static int fs_node_take(struct fs *fs, struct fs_node *node, int fd)
+{
+	int none = -1;
+
 	if (atomic_compare_exchange_strong(&node->fd, &none, fd)) {
-		fs_opened(fs);
+		fs_opened(fs, node);
 		return fd;
 	}
 	close(fd); /* another thread was faster */
 	return none;
+}
+
+int fs_node_fd(struct fs *fs, struct fs_node *node)
+{
+	int fd = atomic_load_explicit(&node->fd, memory_order_acquire);
+
+	if (fd >= 0)
+		return fd;
+	fd = node->handle ? fs_open_handle(fs, node, O_PATH | O_NOFOLLOW | O_CLOEXEC)
+			  : fs_open_place(fs, node);
+	return fd < 0 ? fd : fs_node_take(fs, node, fd);
+}
+
+int fs_node_fd_named(struct fs *fs, struct fs_node *node, int dir_fd, const char *name)
+{
+	int fd = atomic_load_explicit(&node->fd, memory_order_acquire);
+
+	if (fd >= 0 || node->handle)
+		return fs_node_fd(fs, node);
+	fd = fs_place_find(fs, node, dir_fd, name);
+	return fd < 0 ? fs_node_fd(fs, node) : fs_node_take(fs, node, fd);
 }
 
 int fs_node_open(struct fs *fs, struct fs_node *node, int flags)

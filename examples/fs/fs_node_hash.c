@@ -58,7 +58,7 @@ void fs_unhash(struct fs_shard *shard, struct fs_node *node)
 	shard->n--;
 }
 
-static bool fs_is(const struct fs_node *node, const struct fs_node *key)
+bool fs_node_is(const struct fs_node *node, const struct fs_node *key)
 {
 	return node->ino == key->ino && node->dev == key->dev && node->type == key->type &&
 	       node->born_sec == key->born_sec && node->born_nsec == key->born_nsec;
@@ -71,7 +71,7 @@ struct fs_node *fs_find_hashed(struct fs_shard *shard, const struct fs_node *key
 	if (!shard->n_buckets)
 		return NULL;
 	node = *fs_bucket(shard, key);
-	while (node && !fs_is(node, key))
+	while (node && !fs_node_is(node, key))
 		node = node->next;
 	return node;
 }

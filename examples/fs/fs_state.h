@@ -6,8 +6,6 @@
 #ifndef FS_STATE_H
 #define FS_STATE_H
 
-#include <limits.h>
-
 #include "fs_node.h"
 
 enum { FS_SAVED_MOUNT = 1, FS_SAVED_NODES, FS_SAVED_FILES }; /* tags of records */
@@ -40,12 +38,6 @@ void fs_state_end(struct fs *fs);
 /* The two halves, on a thread of their own; 0 or -errno. */
 int fs_state_save(struct fs *fs, struct vu_state *state);
 int fs_state_load(struct fs *fs, struct vu_state *state);
-/*
- * Where an open file is, from the shared directory on, as the kernel knows it: its length, 0 if
- * that cannot be said.  fs_path_to_root() is how much of the kernel's paths leads there.
- */
-size_t fs_path_of(struct fs *fs, int fd, size_t to_root, char path[PATH_MAX]);
-size_t fs_path_to_root(struct fs *fs);
 /* What was to be loaded is not wanted any more. */
 bool fs_state_cancelled(struct fs *fs);
 

@@ -45,31 +45,6 @@ static void *chunk_add(struct chunk *chunk, size_t len)
 	return at;
 }
 
-size_t fs_path_of(struct fs *fs, int fd, size_t skip, char path[PATH_MAX])
-{
-	char name[16];
-	ssize_t n;
-
-	snprintf(name, sizeof(name), "%d", fd);
-	n = readlinkat(fs->proc_fd, name, path, PATH_MAX);
-	if (n <= (ssize_t)skip || n == PATH_MAX || path[0] != '/')
-		return 0;
-	memmove(path, path + skip, (size_t)n - skip);
-	path[(size_t)n - skip] = '\0';
-	return (size_t)n - skip;
-}
-
-/* "/srv/vm" and the slash behind it, or in a sandbox just the slash. */
-size_t fs_path_to_root(struct fs *fs)
-{
-	char path[PATH_MAX], name[16];
-	ssize_t n;
-
-	snprintf(name, sizeof(name), "%d", fs_node_fd(fs, fs->root));
-	n = readlinkat(fs->proc_fd, name, path, sizeof(path));
-	return n > 1 ? (size_t)n + 1 : 1;
-}
-
 static int fs_save_node(struct fs *fs, struct fs_node *node, uint64_t refs, size_t skip,
 			struct chunk *chunk)
 {

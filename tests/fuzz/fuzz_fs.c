@@ -256,16 +256,18 @@ static void share_begin(struct share *s, uint8_t options)
 
 	require(dev || !vu_device_new(&info, &ops, NULL, &dev));
 	s->fds = count_fds();
-	s->settings = (struct fs_settings){.n_queues = 1,
-					   .xattr = options & 1,
-					   .posix_acl = options & 2,
-					   .writeback = options & 4,
-					   .killpriv_v2 = options & 8,
-					   .posix_lock = options & 16,
-					   .flock = options & 16,
-					   .read_only = options & 32,
-					   .cache = options >> 6,
-					   .inside = "/proc/self/fd/"};
+	s->settings =
+		(struct fs_settings){.n_queues = 1,
+				     .xattr = options & 1,
+				     .posix_acl = options & 2,
+				     .writeback = options & 4,
+				     .killpriv_v2 = options & 8,
+				     .posix_lock = options & 16,
+				     .flock = options & 16,
+				     .read_only = options & 32,
+				     .cache = options >> 6,
+				     .handles = options & 1 ? FS_HANDLES_NEVER : FS_HANDLES_PREFER,
+				     .inside = "/proc/self/fd/"};
 	s->settings.xattr |= s->settings.posix_acl;
 	make_dir(own, "input");
 	snprintf(s->folder, sizeof(s->folder), "%s/input", own);
