@@ -58,9 +58,11 @@ static uint32_t queue_extend(struct vu_queue *q, uint32_t max)
 	if (!q->bytes_end)
 		q->bytes_end = bytes + QUEUE_BYTES;
 	if (bytes < q->bytes_end) {
-		uint32_t chunk = q->chunk == QUEUE_CHUNK && max > QUEUE_CHUNK ? max : q->chunk;
+		/* Besides this batch: so that whoever gets less than it asks for is not back here
+		 * with the next one. */
+		uint64_t chunk = q->chunk == QUEUE_CHUNK ? QUEUE_CHUNK + (uint64_t)max : q->chunk;
 
-		q->limit = taken + (left < chunk ? left : chunk);
+		q->limit = taken + (left < chunk ? left : (uint32_t)chunk);
 		/* Unless more large ones are completed. */
 		q->chunk = q->chunk < QUEUE_CHUNK / 2 ? q->chunk * 2 : QUEUE_CHUNK;
 	}
@@ -88,7 +90,12 @@ static __attribute__((noinline)) int queue_next_slow(struct vu_queue *q, struct 
 	/* What the budget cuts off is to be come back for. */
 	if (may < max)
 		q->pending = true;
-	return may ? ring_take(q->ring, reqs, may) : 0;
+	if (may)
+		return ring_take(q->ring, reqs, may);
+	/* For a loop of the caller's this was the end of a turn, and the next call begins one. */
+	if (!group_is_inside(q->group))
+		queue_set_budget(q, QUEUE_BUDGET);
+	return 0;
 }
 
 /* If the ring turns out broken, the pass tells of it: now, or as the queue is active, the next. */

@@ -38,6 +38,7 @@ struct way {
 	bool two_cpus; /* the library polls on a thread of its own */
 	bool log;      /* it marks what it writes in a dirty log */
 	bool use;      /* something is done with each request: bench_use() */
+	bool loop;     /* polling, with a loop of the device's own: docs/threads.md */
 };
 
 /* A library under test. */
@@ -45,7 +46,7 @@ struct target {
 	const char *name;
 	/* Functions that callgrind counts: the whole of them, with what they call. */
 	const char *process_symbol, *block_symbol;
-	bool packed, blocks, logs; /* can it? */
+	bool packed, blocks, logs, loops; /* can it? */
 	/* Connect the peer to a new device with one queue. */
 	int (*open)(struct peer *peer, const struct way *way, void **state);
 	/* Handle messages, without waiting; NULL if a thread does. */

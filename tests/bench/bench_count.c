@@ -20,7 +20,7 @@
 
 #include "kit/folder.h"
 
-enum { WARM_UP = 512, COUNTED = 2048, NAME_MAX_LEN = 64, CASES_MAX = 64 };
+enum { WARM_UP = 512, COUNTED = 2048, NAME_MAX_LEN = 64, CASES_MAX = 128 };
 
 static const struct way count_ways[] = {
 	{.batch = 32},
@@ -31,6 +31,10 @@ static const struct way count_ways[] = {
 	{.batch = 1, .use = true},
 	{.batch = 32, .packed = true, .use = true},
 	{.batch = 1, .packed = true, .use = true},
+	{.batch = 32, .use = true, .loop = true},
+	{.batch = 1, .use = true, .loop = true},
+	{.batch = 32, .packed = true, .use = true, .loop = true},
+	{.batch = 1, .packed = true, .use = true, .loop = true},
 	{.batch = 32, .block = true},
 	{.batch = 1, .block = true},
 	{.batch = 32, .log = true},
@@ -43,7 +47,7 @@ enum { N_WAYS = sizeof(count_ways) / sizeof(count_ways[0]) };
 static bool count_can(const struct target *target, const struct way *way)
 {
 	return (!way->packed || target->packed) && (!way->block || target->blocks) &&
-	       (!way->log || target->logs);
+	       (!way->log || target->logs) && (!way->loop || target->loops);
 }
 
 static const char *count_mode(const struct way *way)
@@ -52,6 +56,8 @@ static const char *count_mode(const struct way *way)
 		return "blocking";
 	if (way->log)
 		return "logging";
+	if (way->loop)
+		return "looping";
 	return way->use ? "using" : "polling";
 }
 

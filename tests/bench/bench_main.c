@@ -16,6 +16,7 @@ static const char help[] =
 	"  --no-event-idx      without VIRTIO_F_EVENT_IDX\n"
 	"  --block             with a kick and an interrupt for each batch, instead of polling\n"
 	"  --two-cpus          the library polls on a CPU of its own\n"
+	"  --loop              polling with a loop of the device's own\n"
 	"  --use               something is done with each request, the same for all libraries\n"
 	"  --seconds=S         of a round (default 0.1)\n"
 	"  --rounds=N          (default 3)\n"
@@ -43,6 +44,7 @@ static int bench_parse(struct command *c, int argc, char **argv)
 		{"no-event-idx", no_argument, NULL, 'e'},
 		{"block", no_argument, NULL, 'k'},
 		{"two-cpus", no_argument, NULL, '2'},
+		{"loop", no_argument, NULL, 'l'},
 		{"use", no_argument, NULL, 'u'},
 		{"seconds", required_argument, NULL, 'S'},
 		{"rounds", required_argument, NULL, 'R'},
@@ -78,6 +80,9 @@ static int bench_parse(struct command *c, int argc, char **argv)
 			break;
 		case '2':
 			c->way.two_cpus = true;
+			break;
+		case 'l':
+			c->way.loop = true;
 			break;
 		case 'u':
 			c->way.use = true;
@@ -146,7 +151,8 @@ int bench_main(int argc, char **argv, const struct target *target)
 		return count_cases(target, !strcmp(c.cases, "block"));
 	if (c.count)
 		return count_all(target, argv[0], c.json);
-	if ((c.way.packed && !target->packed) || (c.way.block && !target->blocks)) {
+	if ((c.way.packed && !target->packed) || (c.way.block && !target->blocks) ||
+	    (c.way.loop && !target->loops)) {
 		fprintf(stderr, "%s cannot do that\n", target->name);
 		return 77;
 	}
