@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""vu-snd under an unmodified kernel, with ALSA's own programs: what is played and recorded arrives.
+
+Debian 12's kernel has no virtio_snd, so that of Debian 13 is booted.
+"""
+
+import os
+import random
+
+from lib import Control, VhostUser, main
+from lib.newer_kernel import NewerKernel
+
+# All that the programs need to know of ALSA's configuration: hw is the kernel's device.
+ALSA = b"""
+pcm.hw {
+    @args [ CARD DEV SUBDEV ]
+    @args.CARD { type string default "0" }
+    @args.DEV { type integer default 0 }
+    @args.SUBDEV { type integer default -1 }
+    type hw
+    card $CARD
+    device $DEV
+    subdevice $SUBDEV
+}
+ctl.hw {
+    @args [ CARD ]
+    @args.CARD { type string default "0" }
+    type hw
+    card $CARD
+}
+"""
+FRAME = 4  # S16, stereo
+FORMATS = {"S16_LE": 4, "S32_LE": 8, "FLOAT_LE": 8}  # bytes of a stereo frame
+RAW = "-q -D hw:0,0 -t raw -c 2"
+
+
+def noise(length, seed):
+    """Never the same anywhere, so that what is missing or played twice is found."""
+    return random.Random(seed).randbytes(length)
+
+
+class Card:
+    """A guest with a card whose playback goes to a file, and whose recordings come from one."""
+
+    def __init__(self, t, name, qemu, **files):
+        self.t, self.played = t, t.path("played.raw")
+        self.recorded = noise(48000 * FRAME, 1)
+        with open(t.path("recorded.raw"), "wb") as file:
+            file.write(self.recorded)
+        self.backend = t.backend("vu-snd", f"--playback=file={self.played}",
+                                 f"--capture=file={t.path('recorded.raw')}",
+                                 f"--control={t.path('control')}")
+        self.name, self.qemu, self.files = name, qemu, files
+        self.at = 0  # what was played before was looked at
+
+    def boot(self):
+        files = {"/alsa.conf": ALSA} | {f"/{name}": data for name, data in self.files.items()}
+        return self.t.machine(
+            NewerKernel, VhostUser("snd", self.backend), qemu=self.qemu, files=files,
+            modules=["snd_pcm"], programs=["aplay", "arecord", "amixer"])
+
+    def expect_played(self, data):
+        """The file goes on with these bytes; ALSA fills the last period with silence."""
+        with open(self.played, "rb") as file:
+            file.seek(self.at)
+            got = file.read()
+        self.at += len(got)
+        same = len(os.path.commonprefix([got, data]))
+        assert same == len(data), f"{len(got)} bytes, of which {same} of {len(data)} are right"
+        assert not any(got[len(data):]), "not silence behind the end"
+
+    def skip_played(self):
+        self.at = os.path.getsize(self.played)
+
+
+def play(guest, name, encoding="S16_LE"):
+    return guest.run(f"export ALSA_CONFIG_PATH=/alsa.conf; aplay {RAW} -r 48000 -f {encoding} /{name}",
+                     work=5)
+
+
+def plays_and_records(t, card, guest, sounds):
+    for encoding, data in sounds.items():
+        with t.check(f"{card.name}_guest_plays_{encoding}_and_every_byte_arrives"):
+            play(guest, encoding, encoding)
+            card.expect_played(data)
+    with t.check(f"{card.name}_guest_records_every_byte"):
+        guest.run(f"export ALSA_CONFIG_PATH=/alsa.conf; "
+                  f"arecord {RAW} -r 48000 -f S16_LE -s 24000 /tmp/recorded", work=5)
+        got = guest.run("cat /tmp/recorded").output
+        assert len(got) == 24000 * FRAME and card.recorded.startswith(got), len(got)
+
+
+def jacks(t, card, guest, control):
+    with t.check(f"{card.name}_guest_sees_a_jack_that_is_taken_away"):
+        state = "ALSA_CONFIG_PATH=/alsa.conf amixer -D hw:0 cget iface=CARD,name='Mic Jack'"
+        assert "values=on" in guest.run(state).text
+        control.say("unplug 1")
+        guest.until(f"{state} | grep -q values=off")
+
+
+def ends(t, card, guest, data):
+    with t.check(f"{card.name}_a_player_that_is_killed_leaves_a_card_that_plays"):
+        guest.run("export ALSA_CONFIG_PATH=/alsa.conf; (exec aplay -q -D hw:0,0 -t raw -f S16_LE "
+                  "-r 48000 -c 2 /dev/zero) </dev/null >/dev/null 2>&1 & player=$!; sleep 1; "
+                  "kill -9 $player; wait $player; true", work=5)
+        card.skip_played()
+        play(guest, "S16_LE")
+        card.expect_played(data)
+    with t.check(f"{card.name}_a_pause_of_the_machine_loses_nothing"):
+        job = guest.start(f"export ALSA_CONFIG_PATH=/alsa.conf; "
+                          f"aplay {RAW} -r 48000 -f S16_LE /S16_LE")
+        for _ in range(3):
+            guest.qmp("stop")
+            guest.qmp("cont")
+        job.wait(5)
+        card.expect_played(data)
+    with t.check(f"{card.name}_guest_that_reboots_while_it_plays_finds_the_card_again"):
+        guest.run("export ALSA_CONFIG_PATH=/alsa.conf; (exec aplay -q -D hw:0,0 -t raw -f S16_LE "
+                  "-r 48000 -c 2 /dev/zero) </dev/null >/dev/null 2>&1 & sleep 1", work=5)
+        guest.reboot()
+        card.skip_played()
+        play(guest, "S16_LE")
+        card.expect_played(data)
+
+
+def test_qemu10(t):
+    sounds = {name: noise(12000 * size, size) for name, size in FORMATS.items()}
+    card = Card(t, "qemu10", t.newer_qemu, **sounds)
+    with card.backend, card.boot() as guest:
+        plays_and_records(t, card, guest, sounds)
+        jacks(t, card, guest, Control(t.path("control")))
+        ends(t, card, guest, sounds["S16_LE"])
+
+
+def test_qemu11(t):
+    sounds = {"S16_LE": noise(12000 * FRAME, 3)}
+    card = Card(t, "qemu11", t.newest_qemu, **sounds)
+    with card.backend, card.boot() as guest:
+        plays_and_records(t, card, guest, sounds)
+
+
+if __name__ == "__main__":
+    main()
