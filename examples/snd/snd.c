@@ -18,7 +18,7 @@ enum { SND_ID = 25, MAX_QUEUE_SIZE = 1024 };
 
 /* Debian 12's header ends before controls. */
 struct config {
-	uint32_t jacks, streams, chmaps;
+	uint32_t jacks, streams, chmaps, controls;
 };
 
 uint64_t snd_now(void)
@@ -137,6 +137,14 @@ static void queue_stop(struct vu_queue *queue, void *opaque)
 	snd_plan(snd, now);
 }
 
+static int started(struct vu_device *dev, void *opaque)
+{
+	struct snd *snd = opaque;
+
+	snd->has_ctls = vu_device_features(dev) & 1 << SND_F_CTLS;
+	return 0;
+}
+
 /*
  * Only here everything is forgotten: a front-end that pauses its guest stops the rings, and may
  * reset the device, as one does whose guest reboots.  See snd_pcm_info() for the latter.
@@ -151,6 +159,8 @@ static void session_end(struct vu_device *dev, int why, void *opaque)
 		snd_stream_reset(&snd->streams[i]);
 	for (uint32_t i = 0; i < snd->n_jacks; i++)
 		snd->jacks[i].owed = false; /* the next driver asks */
+	for (uint32_t i = 0; i < snd->n_ctls; i++)
+		snd->ctls[i].owed = false;
 	vu_source_set_timer(snd->timer, 0, 0);
 }
 
@@ -210,6 +220,7 @@ static int make_device(struct snd *snd)
 	const struct vu_ops ops = {
 		.size = sizeof(ops),
 		.session_end = session_end,
+		.started = started,
 		.queue_ready = queue_ready,
 		.queue_stop = queue_stop,
 	};
@@ -217,11 +228,13 @@ static int make_device(struct snd *snd)
 		.jacks = htole32(snd->n_jacks),
 		.streams = htole32(snd->n_streams),
 		.chmaps = htole32(snd->n_chmaps),
+		.controls = htole32(snd->n_ctls),
 	};
 	const struct vu_device_info info = {
 		.size = sizeof(info),
 		.device_id = SND_ID,
 		.n_queues = VIRTIO_SND_VQ_MAX,
+		.features = snd->n_ctls ? 1 << SND_F_CTLS : 0,
 		.config = &config,
 		.config_size = sizeof(config),
 		.max_queue_size = MAX_QUEUE_SIZE,

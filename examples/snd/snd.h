@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of vu-snd share: the card with its streams, jacks and channel maps, and who does
- * what with them.
+ * What the parts of vu-snd share: the card with its streams, jacks, channel maps and control
+ * elements, and who does what with them.
  *
  * snd.c has the device and its queues, snd_main.c the command line, snd_describe.c the text file,
  * snd_request.c the control queue, snd_pcm.c and snd_parts.c its requests, snd_stream.c the life
  * and the clock of a stream, snd_message.c its messages, snd_event.c the event queue,
- * snd_control.c the commands.  snd_backend.h: where sound goes to and comes from.  All of it runs
- * on the device thread.
+ * snd_control.c the commands.  snd_ctl.h: volumes and such; snd_backend.h: where sound goes to and
+ * comes from.  All of it runs on the device thread.
  */
 #ifndef SND_H
 #define SND_H
@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
+#include "snd_ctl.h"
 #include "snd_format.h"
 
 enum {
@@ -122,7 +123,9 @@ struct snd {
 	struct snd_stream streams[SND_MAX_ITEMS];
 	struct snd_jack jacks[SND_MAX_ITEMS];
 	struct snd_chmap chmaps[SND_MAX_ITEMS];
-	uint32_t n_streams, n_jacks, n_chmaps;
+	struct snd_ctl ctls[SND_MAX_ITEMS];
+	uint32_t n_streams, n_jacks, n_chmaps, n_ctls;
+	bool has_ctls;	 /* for this driver */
 	uint64_t serial; /* of the next message */
 	unsigned char answer[SND_MAX_ANSWER];
 };
@@ -163,7 +166,7 @@ size_t snd_answer(struct snd *snd, uint64_t now, const unsigned char *in, size_t
 		  unsigned char *out, size_t room);
 /* An INFO request about n items, each with a struct of this size, filled by fill(). */
 uint32_t snd_query(struct snd_ask *ask, uint32_t n, size_t size,
-		   void (*fill)(const struct snd *snd, uint32_t id, void *info));
+		   void (*fill)(const struct snd *snd, uint32_t id, void *info, size_t size));
 
 /* --- snd_pcm.c, snd_parts.c: requests; each returns a status --- */
 

@@ -1,11 +1,37 @@
 /* SPDX-License-Identifier: MIT */
-/* What --control takes: what the streams do, and jacks. */
+/* What --control takes and tells: what the streams do, jacks, control elements. */
+#include <stdio.h>
+#include <string.h>
+
 #include "snd_backend.h"
+
+enum { LINE = 256 };
 
 static const char *const states[] = {
 	[SND_IDLE] = "idle",	   [SND_SET] = "set",	      [SND_PREPARED] = "prepared",
 	[SND_RUNNING] = "running", [SND_STOPPED] = "stopped",
 };
+
+/* Its number, name and values, as a line. */
+static const char *ctl_text(const struct snd *snd, uint32_t id, char text[LINE])
+{
+	const struct snd_ctl *c = &snd->ctls[id];
+	size_t at = (size_t)snprintf(text, LINE, "control %u \"%s\"", id, c->name);
+
+	for (uint32_t i = 0; i < c->count && at < LINE; i++)
+		at += c->kind == SND_CHOICE
+			      ? (size_t)snprintf(text + at, LINE - at, " %s",
+						 c->items[c->values[i]])
+			      : (size_t)snprintf(text + at, LINE - at, " %u", c->values[i]);
+	return text;
+}
+
+void snd_ctl_written(struct snd *snd, uint32_t id)
+{
+	char text[LINE];
+
+	vu_script_say(snd->script, ctl_text(snd, id, text));
+}
 
 static int list(struct vu_script *script, uint32_t n, const char *const *words, void *opaque)
 {
@@ -26,6 +52,11 @@ static int list(struct vu_script *script, uint32_t n, const char *const *words, 
 	for (uint32_t i = 0; i < snd->n_jacks; i++)
 		vu_script_answerf(script, "jack %u %s %s", i, snd_jack_kinds[snd->jacks[i].kind],
 				  snd->jacks[i].connected ? "plugged" : "unplugged");
+	for (uint32_t i = 0; i < snd->n_ctls; i++) {
+		char text[LINE];
+
+		vu_script_answer(script, ctl_text(snd, i, text));
+	}
 	return 0;
 }
 
@@ -73,10 +104,50 @@ static int unplug(struct vu_script *script, uint32_t n, const char *const *words
 	return set_jack(script, words[0], opaque, false);
 }
 
+/* A number, or what a choice calls it. */
+static int ctl_value(const struct snd_ctl *c, const char *word, uint32_t *value)
+{
+	uint64_t number;
+
+	for (uint32_t i = 0; i < c->n_items; i++)
+		if (!strcmp(c->items[i], word)) {
+			*value = i;
+			return 0;
+		}
+	if (vu_number_parse(word, 0, snd_ctl_max(c), &number))
+		return -1;
+	*value = (uint32_t)number;
+	return 0;
+}
+
+/* One value is for all channels. */
+static int set(struct vu_script *script, uint32_t n, const char *const *words, void *opaque)
+{
+	uint32_t values[SND_CTL_CHANNELS];
+	struct snd *snd = opaque;
+	struct snd_ctl *c;
+	uint64_t id;
+
+	if (!snd->n_ctls || vu_number_parse(words[0], 0, snd->n_ctls - 1, &id))
+		return vu_script_fail(script, "which control?  Its number, from 0");
+	c = &snd->ctls[id];
+	if (n != 2 && n != 1u + c->count)
+		return vu_script_failf(script, "one value, or %u", c->count);
+	for (uint32_t i = 0; i < c->count; i++)
+		if (ctl_value(c, words[n == 2 ? 1 : 1 + i], &values[i]))
+			return vu_script_failf(script, "values are 0 to %u", snd_ctl_max(c));
+	if (snd_ctl_set(c, values) > 0)
+		c->owed = snd->has_ctls;
+	snd_send_events(snd);
+	return 0;
+}
+
 const struct vu_command snd_commands[] = {
-	{"list", NULL, "streams and what they do; jacks", 0, 0, list},
+	{"list", NULL, "streams and what they do; jacks; controls", 0, 0, list},
 	{"counters", NULL, "what went through each stream, and what went wrong", 0, 0, counters},
 	{"plug", "JACK", "something is connected to a jack", 1, 1, plug},
 	{"unplug", "JACK", "it is taken away", 1, 1, unplug},
+	{"set", "CONTROL VALUE...", "a volume, a switch, a choice; of all channels, or of each", 2,
+	 1 + SND_CTL_CHANNELS, set},
 	{NULL, NULL, NULL, 0, 0, NULL},
 };

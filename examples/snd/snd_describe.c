@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The description of a card: a line for each stream, jack and channel map, docs/devices/snd.md; and
- * the card that there is without one.
+ * The description of a card: a line for each part, docs/devices/snd.md; and the card that there is
+ * without one.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "snd_backend.h"
+#include "snd_describe.h"
 
 #define FORMAT(name) (UINT64_C(1) << VIRTIO_SND_PCM_FMT_##name)
 #define RATE(hz)     (UINT64_C(1) << VIRTIO_SND_PCM_RATE_##hz)
@@ -141,7 +142,7 @@ static int set_channels(struct snd_stream *s, const char *value)
 	return 0;
 }
 
-static int parse_device(const char *value, uint32_t *device)
+int snd_describe_device(const char *value, uint32_t *device)
 {
 	uint64_t number;
 
@@ -153,7 +154,7 @@ static int parse_device(const char *value, uint32_t *device)
 
 static int set_device(struct snd_stream *s, const char *value)
 {
-	return parse_device(value, &s->device);
+	return snd_describe_device(value, &s->device);
 }
 
 static const struct {
@@ -238,7 +239,8 @@ static int jack(struct vu_script *script, uint32_t n, const char *const *words, 
 	for (uint32_t i = 1; i < n; i++)
 		if (!strcmp(words[i], "unplugged"))
 			j.connected = false;
-		else if (strncmp(words[i], "device=", 7) || parse_device(words[i] + 7, &j.device))
+		else if (strncmp(words[i], "device=", 7) ||
+			 snd_describe_device(words[i] + 7, &j.device))
 			return vu_script_failf(script, "'%.64s' is no unplugged or device=N",
 					       words[i]);
 	if (snd->n_jacks == SND_MAX_ITEMS)
@@ -259,7 +261,8 @@ static int chmap(struct vu_script *script, uint32_t n, const char *const *words,
 	for (uint32_t i = 1; i < n; i++) {
 		int position = find_word(snd_positions, words[i]);
 
-		if (!strncmp(words[i], "device=", 7) && !parse_device(words[i] + 7, &c.device))
+		if (!strncmp(words[i], "device=", 7) &&
+		    !snd_describe_device(words[i] + 7, &c.device))
 			continue;
 		if (position < 0 || c.channels == VIRTIO_SND_CHMAP_MAX_SIZE)
 			return vu_script_failf(script,
@@ -278,6 +281,12 @@ static const struct vu_command lines[] = {
 	{"capture", "WHERE [KEY=VALUE...]", "a stream that the driver records", 1, 8, capture},
 	{"jack", "KIND [unplugged] [device=N]", "a jack", 1, 3, jack},
 	{"chmap", "playback|capture POSITION... [device=N]", "where channels are", 2, 20, chmap},
+	{"volume", "NAME playback|capture [KEY=VALUE...]", "how loud, from 0 to 100", 2, 5,
+	 snd_describe_volume},
+	{"switch", "NAME playback|capture [KEY=VALUE...]", "sound or silence", 2, 5,
+	 snd_describe_switch},
+	{"choice", "NAME ITEM...", "one of several, for the control socket", 2, 1 + SND_CTL_ITEMS,
+	 snd_describe_choice},
 	{NULL, NULL, NULL, 0, 0, NULL},
 };
 
@@ -302,6 +311,26 @@ static int usual_card(struct snd *snd)
 		.channels = 2,
 		.positions = {VIRTIO_SND_CHMAP_FL, VIRTIO_SND_CHMAP_FR},
 	};
+	static const struct snd_ctl ctls[] = {
+		{.name = "Master Playback Volume",
+		 .kind = SND_VOLUME,
+		 .count = 2,
+		 .values = {SND_CTL_LOUDEST, SND_CTL_LOUDEST}},
+		{.name = "Master Playback Switch",
+		 .kind = SND_SWITCH,
+		 .count = 2,
+		 .values = {1, 1}},
+		{.name = "Capture Volume",
+		 .kind = SND_VOLUME,
+		 .direction = VIRTIO_SND_D_INPUT,
+		 .count = 2,
+		 .values = {SND_CTL_LOUDEST, SND_CTL_LOUDEST}},
+		{.name = "Capture Switch",
+		 .kind = SND_SWITCH,
+		 .direction = VIRTIO_SND_D_INPUT,
+		 .count = 2,
+		 .values = {1, 1}},
+	};
 	int ret = usual_stream(snd, VIRTIO_SND_D_OUTPUT, snd->settings->playback);
 
 	if (!ret)
@@ -314,6 +343,8 @@ static int usual_card(struct snd *snd)
 	snd->jacks[1] = (struct snd_jack){.kind = (uint8_t)find_word(snd_jack_kinds, "mic"),
 					  .connected = true};
 	snd->n_jacks = 2;
+	memcpy(snd->ctls, ctls, sizeof(ctls));
+	snd->n_ctls = sizeof(ctls) / sizeof(ctls[0]);
 	return ret;
 }
 

@@ -28,6 +28,12 @@ static bool next_event(struct snd *snd, struct virtio_snd_event *event, bool **o
 						       : VIRTIO_SND_EVT_JACK_DISCONNECTED;
 			data = i;
 		}
+	for (uint32_t i = 0; i < snd->n_ctls && snd->has_ctls && !*owed; i++)
+		if (snd->ctls[i].owed) {
+			*owed = &snd->ctls[i].owed;
+			code = SND_EVT_CTL_NOTIFY;
+			data = i | SND_CTL_VALUE_CHANGED << 16; /* le16 each */
+		}
 	*event = (struct virtio_snd_event){.hdr.code = htole32(code), .data = htole32(data)};
 	return *owed;
 }

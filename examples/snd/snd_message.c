@@ -46,6 +46,7 @@ static int play_piece(struct snd_stream *s, const struct snd_msg *m, void *bytes
 	int ret;
 
 	vu_req_read(m->req, HEAD + m->done, bytes, len);
+	snd_gain_apply(s, bytes, len);
 	ret = s->backend->move(s, bytes, len);
 	snd_loopback_heard(s, bytes, len);
 	return ret;
@@ -57,6 +58,7 @@ static int record_piece(struct snd_stream *s, const struct snd_msg *m, void *byt
 
 	if (ret)
 		snd_silence(s->params.format, bytes, len);
+	snd_gain_apply(s, bytes, len);
 	vu_req_write(m->req, m->done, bytes, len);
 	return ret;
 }

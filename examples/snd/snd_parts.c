@@ -25,7 +25,7 @@ const char *const snd_positions[] = {
 	"TSL",	"TSR", "LLFE", "RLFE", "BC",  "BLC", "BRC", NULL,
 };
 
-static void jack_fill(const struct snd *snd, uint32_t id, void *info)
+static void jack_fill(const struct snd *snd, uint32_t id, void *info, size_t size)
 {
 	const struct snd_jack *j = &snd->jacks[id];
 	const struct virtio_snd_jack_info jack = {
@@ -35,6 +35,7 @@ static void jack_fill(const struct snd *snd, uint32_t id, void *info)
 		.connected = j->connected,
 	};
 
+	(void)size;
 	memcpy(info, &jack, sizeof(jack));
 }
 
@@ -50,7 +51,7 @@ uint32_t snd_jack_remap(struct snd_ask *ask)
 	return VIRTIO_SND_S_NOT_SUPP;
 }
 
-static void chmap_fill(const struct snd *snd, uint32_t id, void *info)
+static void chmap_fill(const struct snd *snd, uint32_t id, void *info, size_t size)
 {
 	const struct snd_chmap *c = &snd->chmaps[id];
 	struct virtio_snd_chmap_info chmap = {
@@ -59,6 +60,7 @@ static void chmap_fill(const struct snd *snd, uint32_t id, void *info)
 		.channels = c->channels,
 	};
 
+	(void)size;
 	memcpy(chmap.positions, c->positions, sizeof(chmap.positions));
 	memcpy(info, &chmap, sizeof(chmap));
 }

@@ -10,7 +10,7 @@
 
 enum { FEATURES = 1 << VIRTIO_SND_PCM_F_EVT_XRUNS };
 
-static void pcm_fill(const struct snd *snd, uint32_t id, void *info)
+static void pcm_fill(const struct snd *snd, uint32_t id, void *info, size_t size)
 {
 	const struct snd_stream *s = &snd->streams[id];
 	const struct virtio_snd_pcm_info pcm = {
@@ -23,6 +23,7 @@ static void pcm_fill(const struct snd *snd, uint32_t id, void *info)
 		.channels_max = s->channels_max,
 	};
 
+	(void)size;
 	memcpy(info, &pcm, sizeof(pcm));
 }
 

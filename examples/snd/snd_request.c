@@ -5,6 +5,8 @@
 #include <endian.h>
 #include <string.h>
 
+enum { CTL_REQUEST = 8 }; /* a number, and an element's */
+
 static const struct {
 	uint32_t code;
 	uint32_t len; /* at least */
@@ -19,10 +21,16 @@ static const struct {
 	{VIRTIO_SND_R_PCM_START, sizeof(struct virtio_snd_pcm_hdr), snd_pcm_start},
 	{VIRTIO_SND_R_PCM_STOP, sizeof(struct virtio_snd_pcm_hdr), snd_pcm_stop},
 	{VIRTIO_SND_R_CHMAP_INFO, sizeof(struct virtio_snd_query_info), snd_chmap_info},
+	{SND_R_CTL_INFO, sizeof(struct virtio_snd_query_info), snd_ctl_info},
+	{SND_R_CTL_ENUM_ITEMS, CTL_REQUEST, snd_ctl_enum_items},
+	{SND_R_CTL_READ, CTL_REQUEST, snd_ctl_read},
+	{SND_R_CTL_WRITE, CTL_REQUEST, snd_ctl_write},
+	{SND_R_CTL_TLV_READ, CTL_REQUEST, snd_ctl_tlv_read},
+	/* No element has metadata that can be written. */
 };
 
 uint32_t snd_query(struct snd_ask *ask, uint32_t n, size_t size,
-		   void (*fill)(const struct snd *snd, uint32_t id, void *info))
+		   void (*fill)(const struct snd *snd, uint32_t id, void *info, size_t size))
 {
 	struct virtio_snd_query_info query;
 	uint32_t start, count, each;
@@ -37,7 +45,7 @@ uint32_t snd_query(struct snd_ask *ask, uint32_t n, size_t size,
 	/* A driver that knows more of an item than we do finds zeroes. */
 	memset(ask->out, 0, (size_t)count * each);
 	for (uint32_t i = 0; i < count; i++)
-		fill(ask->snd, start + i, ask->out + (size_t)i * each);
+		fill(ask->snd, start + i, ask->out + (size_t)i * each, each);
 	ask->used = (size_t)count * each;
 	return VIRTIO_SND_S_OK;
 }

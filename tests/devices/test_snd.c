@@ -128,7 +128,7 @@ static void a_description_that_is_wrong_is_refused_with_its_line(void **state)
 		{"chmap playback UP", "is no position"},
 		{"chmap playback FL FL FL FL FL FL FL FL FL FL FL FL FL FL FL FL FL FL FL",
 		 "the 19th"},
-		{"volume", "there is no command"},
+		{"noise", "there is no command"},
 	};
 	struct rig *rig = *state;
 

@@ -57,7 +57,7 @@ class Card:
     def boot(self):
         files = {"/alsa.conf": ALSA} | {f"/{name}": data for name, data in self.files.items()}
         return self.t.machine(
-            NewerKernel, VhostUser("snd", self.backend), qemu=self.qemu, files=files,
+            NewerKernel, VhostUser("snd", self.backend, controls="on"), qemu=self.qemu, files=files,
             modules=["snd_pcm"], programs=["aplay", "arecord", "amixer"])
 
     def expect_played(self, data):
@@ -99,6 +99,18 @@ def jacks(t, card, guest, control):
         guest.until(f"{state} | grep -q values=off")
 
 
+def volumes(t, card, guest, control):
+    with t.check(f"{card.name}_guest_and_host_change_volumes_and_see_each_others"):
+        amixer = "ALSA_CONFIG_PATH=/alsa.conf amixer -q -D hw:0"
+        guest.run(f"{amixer} cset iface=MIXER,name='Master Playback Volume' 30,40")
+        control.hear('control 0 "Master Playback Volume" 30 40')
+        control.say("set 0 100")
+        get = amixer.replace("-q ", "") + " cget iface=MIXER,name='Master Playback Volume'"
+        guest.until(f"{get} | grep -q values=100,100")
+        said = guest.run(get).text
+        assert "dBscale-min=-60.00dB,step=0.60dB,mute=1" in said, said
+
+
 def ends(t, card, guest, data):
     with t.check(f"{card.name}_a_player_that_is_killed_leaves_a_card_that_plays"):
         guest.run("export ALSA_CONFIG_PATH=/alsa.conf; (exec aplay -q -D hw:0,0 -t raw -f S16_LE "
@@ -129,7 +141,9 @@ def test_qemu10(t):
     card = Card(t, "qemu10", t.newer_qemu, **sounds)
     with card.backend, card.boot() as guest:
         plays_and_records(t, card, guest, sounds)
-        jacks(t, card, guest, Control(t.path("control")))
+        with Control(t.path("control")) as control:
+            jacks(t, card, guest, control)
+            volumes(t, card, guest, control)
         ends(t, card, guest, sounds["S16_LE"])
 
 
