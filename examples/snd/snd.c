@@ -14,6 +14,8 @@
 #include "../common/sandbox.h"
 #include "snd_backend.h"
 
+/* Periods of a frame each would keep this thread from the cards beside. */
+enum { MIN_SLEEP = 200000 /* ns */ };
 enum { SND_ID = 25, MAX_QUEUE_SIZE = 1024 };
 
 /* Debian 12's header ends before controls. */
@@ -61,7 +63,7 @@ void snd_plan(struct snd *snd, uint64_t now)
 			wake = snd->streams[i].wake;
 	snd_send_events(snd);
 	if (wake)
-		wake = wake > now ? wake - now : 1;
+		wake = wake > now + MIN_SLEEP ? wake - now : MIN_SLEEP;
 	vu_source_set_timer(snd->timer, wake, 0);
 }
 

@@ -36,6 +36,7 @@ enum { SND_PLAYBACK = 1 << VIRTIO_SND_D_OUTPUT, SND_CAPTURE = 1 << VIRTIO_SND_D_
 
 extern const struct snd_backend snd_null;
 extern const struct snd_backend snd_file;
+extern const struct snd_backend snd_wav;
 extern const struct snd_backend snd_tone;
 extern const struct snd_backend snd_loopback;
 

@@ -17,8 +17,8 @@ enum { REASON = 200, WORD = 32 };
 
 const struct snd_backend *snd_backend_find(const char *text, const char **value)
 {
-	static const struct snd_backend *const backends[] = {&snd_null, &snd_file, &snd_tone,
-							     &snd_loopback};
+	static const struct snd_backend *const backends[] = {&snd_null, &snd_file, &snd_wav,
+							     &snd_tone, &snd_loopback};
 	size_t len = strcspn(text, "=");
 
 	*value = text[len] ? text + len + 1 : NULL;
@@ -45,6 +45,19 @@ static struct snd_stream *stream_new(struct snd *snd, uint8_t direction)
 	s->rates = RATE(44100) | RATE(48000) | RATE(96000);
 	s->backend = &snd_null;
 	return s;
+}
+
+/* Of the usual formats those that it can have; false: it does not go that way. */
+static bool stream_choose(struct snd_stream *s, const char *text, const char **value)
+{
+	const struct snd_backend *backend = snd_backend_find(text, value);
+
+	if (!backend || !(backend->directions & 1u << s->direction))
+		return false;
+	s->backend = backend;
+	if (backend->formats)
+		s->formats &= backend->formats();
+	return true;
 }
 
 static int stream_open(struct snd_stream *s, const char *value)
@@ -191,8 +204,7 @@ static int describe_stream(struct vu_script *script, struct snd *snd, uint8_t di
 
 	if (!s)
 		return vu_script_fail(script, "there are 64 streams at most");
-	s->backend = snd_backend_find(words[0], &value);
-	if (!s->backend || !(s->backend->directions & 1u << direction))
+	if (!stream_choose(s, words[0], &value))
 		return vu_script_failf(script, "'%.64s' does not %s", words[0],
 				       direction == VIRTIO_SND_D_OUTPUT ? "play" : "record");
 	for (uint32_t i = 1; i < n; i++) {
@@ -297,8 +309,7 @@ static int usual_stream(struct snd *snd, uint8_t direction, const char *where)
 	struct snd_stream *s = stream_new(snd, direction);
 	const char *value = NULL;
 
-	s->backend = snd_backend_find(where ? where : "null", &value);
-	if (s->backend && s->backend->directions & 1u << direction)
+	if (stream_choose(s, where ? where : "null", &value))
 		return stream_open(s, value);
 	fprintf(stderr, "vu-snd: '%s' does not %s\n", where,
 		direction == VIRTIO_SND_D_OUTPUT ? "play" : "record");

@@ -10,11 +10,12 @@ static const struct vu_option options[] = {
 	{VU_OPTION_STRING("describe", "FILE", "what the card has: streams, jacks, channel maps",
 			  struct snd_settings, describe)},
 	{VU_OPTION_STRING("playback", "WHERE",
-			  "where the usual card plays: null (default) or file=PATH",
+			  "where the usual card plays: null (default), file=PATH or wav=PATH",
 			  struct snd_settings, playback)},
-	{VU_OPTION_STRING("capture", "WHERE",
-			  "what it records: null (default), file=PATH, tone=HZ or loopback",
-			  struct snd_settings, capture)},
+	{VU_OPTION_STRING(
+		"capture", "WHERE",
+		"what it records: null (default), file=PATH, wav=PATH, tone=HZ or loopback",
+		struct snd_settings, capture)},
 	{VU_OPTION_CHOICE("sandbox", "KIND",
 			  "shut in by namespaces, chroot, landlock or none; auto (default): by the "
 			  "first that can be had",

@@ -55,7 +55,7 @@ static void stream_run_dry(struct snd_stream *s, uint64_t now)
 	}
 	/* The end of a sound looks the same, but a driver then stops the stream at once. */
 	if (s->xrun_told || s->inherited ||
-	    now < s->dry_since + stream_ns(s, s->params.period_bytes))
+	    now < s->dry_since + stream_ns(s, s->params.buffer_bytes))
 		return;
 	s->xrun_told = true;
 	s->n_xruns++;
@@ -83,7 +83,7 @@ static void stream_plan(struct snd_stream *s)
 		frames = (m->len - m->done) / s->frame_bytes;
 		s->wake = clock_time(&s->clock, s->position + (frames < slice ? frames : slice));
 	} else if (!s->xrun_told && !s->inherited) {
-		s->wake = s->dry_since + stream_ns(s, s->params.period_bytes);
+		s->wake = s->dry_since + stream_ns(s, s->params.buffer_bytes);
 	}
 }
 

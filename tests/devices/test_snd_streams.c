@@ -475,6 +475,90 @@ static void a_loopback_of_other_parameters_is_silent(void **state)
 	rig_stop(rig);
 }
 
+/* --- WAV --- */
+
+/* vu-snd was built without libsndfile: that is told. */
+static bool is_without_wav(struct rig *rig)
+{
+	const char *argv[] = {getenv(rig_program), "--socket-path", rig->socket, "--capture=wav=x",
+			      NULL};
+	struct spawned s;
+	bool without;
+
+	spawn_run(&s, argv);
+	assert_int_equal(s.status, 1);
+	without = strstr(s.err, "built without libsndfile");
+	spawn_free(&s);
+	if (without)
+		print_message("skipped: built without libsndfile\n");
+	return without;
+}
+
+static void a_wav_file_is_recorded_as_it_was_played(void **state)
+{
+	unsigned char bytes[3 * PERIOD], head[44];
+	struct rig *rig = *state;
+	struct params other = usual;
+	struct option where;
+	struct message m[3];
+	const char *path;
+	FILE *file;
+
+	if (is_without_wav(rig))
+		return;
+	path = rig_file(rig, "sound.wav", NULL);
+	snd_pattern(bytes, sizeof(bytes), 10);
+	{
+		const char *const args[] = {option(&where, "--playback=wav=", path), NULL};
+
+		snd_start(rig, args);
+	}
+	snd_prepare(rig, PLAYBACK, &usual);
+	play_all(rig, bytes, 2, PERIOD);
+	/* Another format has no place in it. */
+	other.channels = 1;
+	assert_int_equal(snd_set_params(rig, PLAYBACK, &other), NOT_SUPP);
+	snd_prepare(rig, PLAYBACK, &usual);
+	play_all(rig, bytes + 2 * PERIOD, 1, PERIOD);
+	/* The header is right when the stream is released, also if the program is killed. */
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_int_equal(fread(head, 1, sizeof(head), file), sizeof(head));
+	fclose(file);
+	assert_memory_equal(head + 8, "WAVEfmt ", 8);
+	assert_int_equal(head[40] | head[41] << 8, sizeof(bytes));
+	rig_stop(rig);
+
+	const char *const args[] = {option(&where, "--capture=wav=", path), NULL};
+
+	snd_start(rig, args);
+	assert_int_equal(snd_set_params(rig, CAPTURE, &other), NOT_SUPP);
+	snd_prepare(rig, CAPTURE, &usual);
+	for (int i = 0; i < 3; i++)
+		snd_offer(rig, &m[i], CAPTURE, NULL, PERIOD);
+	snd_do(rig, START, CAPTURE);
+	for (int i = 0; i < 3; i++) {
+		snd_expect(rig, SND_RX, &m[i], OK);
+		assert_memory_equal(m[i].sound.data, bytes + i * PERIOD, PERIOD);
+	}
+	rig_stop(rig);
+}
+
+static void a_file_that_is_no_wav_is_refused(void **state)
+{
+	struct rig *rig = *state;
+	struct option where;
+	const char *path;
+
+	if (is_without_wav(rig))
+		return;
+	path = rig_file(rig, "sound.wav", "this is no sound, and was never meant to be any");
+	const char *argv[] = {getenv(rig_program), "--socket-path", rig->socket,
+			      option(&where, "--capture=wav=", path), NULL};
+
+	spawn_expect(argv, 1, "", "sound.wav: ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -493,6 +577,8 @@ int main(void)
 		SND_TEST(a_stream_that_does_not_want_to_know_of_xruns_is_told_of_none),
 		SND_TEST(what_is_played_is_recorded_bit_by_bit),
 		SND_TEST(a_loopback_of_other_parameters_is_silent),
+		SND_TEST(a_wav_file_is_recorded_as_it_was_played),
+		SND_TEST(a_file_that_is_no_wav_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

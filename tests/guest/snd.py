@@ -30,9 +30,19 @@ ctl.hw {
     card $CARD
 }
 """
+# Linux computes buffers of 160 ms of the largest frames: those of the tests then last 1.3 s, which
+# is longer than the sounds, so that a slow machine tears none.
+CARD = """
+playback file={played} channels=1-8 rates=48000
+capture file={recorded} channels=1-8 rates=48000
+jack line-out
+jack mic
+volume "Master Playback Volume" playback
+switch "Master Playback Switch" playback
+"""
 FRAME = 4  # S16, stereo
 FORMATS = {"S16_LE": 4, "S32_LE": 8, "FLOAT_LE": 8}  # bytes of a stereo frame
-RAW = "-q -D hw:0,0 -t raw -c 2"
+RAW = "-q -D hw:0,0 -t raw -c 2 --buffer-time=1200000"
 
 
 def noise(length, seed):
@@ -48,8 +58,9 @@ class Card:
         self.recorded = noise(48000 * FRAME, 1)
         with open(t.path("recorded.raw"), "wb") as file:
             file.write(self.recorded)
-        self.backend = t.backend("vu-snd", f"--playback=file={self.played}",
-                                 f"--capture=file={t.path('recorded.raw')}",
+        with open(t.path("card"), "w", encoding="utf-8") as file:
+            file.write(CARD.format(played=self.played, recorded=t.path("recorded.raw")))
+        self.backend = t.backend("vu-snd", f"--describe={t.path('card')}",
                                  f"--control={t.path('control')}")
         self.name, self.qemu, self.files = name, qemu, files
         self.at = 0  # what was played before was looked at

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * WAV files, by libsndfile: samples are in them as the driver has them.
+ *
+ * A file has one format.  One that is recorded says which the stream offers; one that is played to
+ * takes that of the first sound, and from then on the stream offers no other.  Its header is right
+ * whenever a stream was released.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sndfile.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../common/own_file.h"
+#include "snd_backend.h"
+
+enum { PATH_SIZE = 4096 };
+
+static const struct {
+	int file;
+	uint8_t stream;
+} subtypes[] = {
+	{SF_FORMAT_PCM_U8, VIRTIO_SND_PCM_FMT_U8},
+	{SF_FORMAT_PCM_16, VIRTIO_SND_PCM_FMT_S16},
+	{SF_FORMAT_PCM_24, VIRTIO_SND_PCM_FMT_S24_3},
+	{SF_FORMAT_PCM_32, VIRTIO_SND_PCM_FMT_S32},
+	{SF_FORMAT_FLOAT, VIRTIO_SND_PCM_FMT_FLOAT},
+	{SF_FORMAT_DOUBLE, VIRTIO_SND_PCM_FMT_FLOAT64},
+	{SF_FORMAT_ULAW, VIRTIO_SND_PCM_FMT_MU_LAW},
+	{SF_FORMAT_ALAW, VIRTIO_SND_PCM_FMT_A_LAW},
+};
+
+enum { SUBTYPES = sizeof(subtypes) / sizeof(subtypes[0]) };
+
+struct wav {
+	int fd;		/* until the library has it: -1 then */
+	SNDFILE *sound; /* NULL: nothing has been played yet */
+	bool failed;	/* and that was told */
+};
+
+static uint64_t wav_formats(void)
+{
+	uint64_t mask = 0;
+
+	for (uint32_t i = 0; i < SUBTYPES; i++)
+		mask |= UINT64_C(1) << subtypes[i].stream;
+	return mask;
+}
+
+/* The library's own errors are no numbers of the system's. */
+static int wav_fail(struct snd_stream *s, const char *what)
+{
+	struct wav *w = s->end;
+
+	if (!w->failed && s->snd->dev)
+		vu_device_logf(s->snd->dev, VU_LOG_ERROR, "stream %u: wav: %s", s->id, what);
+	w->failed = true;
+	return -EIO;
+}
+
+/* The stream offers what is in the file. */
+static int wav_offer(struct snd_stream *s, const SF_INFO *info)
+{
+	int rate = snd_rate_find((uint64_t)info->samplerate);
+
+	if (rate < 0 || info->channels < 1 || info->channels > SND_MAX_CHANNELS)
+		return -EINVAL;
+	for (uint32_t i = 0; i < SUBTYPES; i++) {
+		if (subtypes[i].file != (info->format & SF_FORMAT_SUBMASK))
+			continue;
+		s->formats = UINT64_C(1) << subtypes[i].stream;
+		s->rates = UINT64_C(1) << rate;
+		s->channels_min = s->channels_max = (uint8_t)info->channels;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int wav_open_path(struct snd_stream *s, const char *path)
+{
+	struct wav *w = s->end;
+	SF_INFO info = {0};
+
+	if (s->direction == VIRTIO_SND_D_OUTPUT) {
+		w->fd = own_file_open(path, O_RDWR | O_TRUNC);
+		if (w->fd < 0)
+			fprintf(stderr, "vu-snd: %s: %s\n", path, own_file_error(-w->fd));
+		return w->fd < 0 ? w->fd : 0;
+	}
+	w->sound = sf_open(path, SFM_READ, &info);
+	if (!w->sound) {
+		fprintf(stderr, "vu-snd: %s: %s\n", path, sf_strerror(NULL));
+		return -EINVAL;
+	}
+	if (!wav_offer(s, &info))
+		return 0;
+	fprintf(stderr, "vu-snd: %s: no card has its format, rate or number of channels\n", path);
+	return -EINVAL;
+}
+
+static int wav_open(struct snd_stream *s, const char *value)
+{
+	char path[PATH_SIZE];
+	struct wav *w;
+	int ret;
+
+	if (!value || !*value) {
+		fprintf(stderr, "vu-snd: which file?  wav=PATH\n");
+		return -EINVAL;
+	}
+	ret = vu_program_path(value, s->snd->index, path, sizeof(path));
+	if (ret)
+		return ret;
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return -ENOMEM;
+	w->fd = -1;
+	s->end = w;
+	return wav_open_path(s, path);
+}
+
+static void wav_close(struct snd_stream *s)
+{
+	struct wav *w = s->end;
+
+	if (w && w->sound)
+		sf_close(w->sound);
+	if (w && w->fd >= 0)
+		close(w->fd);
+	free(w);
+	s->end = NULL;
+}
+
+/* The first sound says what is in the file. */
+static void wav_create(struct snd_stream *s, struct wav *w)
+{
+	SF_INFO info = {
+		.samplerate = (int)s->clock.rate,
+		.channels = s->params.channels,
+		.format = SF_FORMAT_WAV,
+	};
+
+	for (uint32_t i = 0; i < SUBTYPES; i++)
+		if (subtypes[i].stream == s->params.format)
+			info.format |= subtypes[i].file;
+	w->sound = sf_open_fd(w->fd, SFM_WRITE, &info, SF_TRUE);
+	w->fd = -1;
+	if (!w->sound)
+		wav_fail(s, sf_strerror(NULL));
+	else
+		wav_offer(s, &info);
+}
+
+static void wav_begin(struct snd_stream *s)
+{
+	struct wav *w = s->end;
+
+	if (s->direction == VIRTIO_SND_D_INPUT)
+		sf_seek(w->sound, 0, SEEK_SET);
+	else if (!w->sound && w->fd >= 0)
+		wav_create(s, w);
+}
+
+static void wav_end(struct snd_stream *s)
+{
+	struct wav *w = s->end;
+
+	if (w->sound && s->direction == VIRTIO_SND_D_OUTPUT)
+		sf_command(w->sound, SFC_UPDATE_HEADER_NOW, NULL, 0);
+}
+
+static int wav_move(struct snd_stream *s, void *bytes, uint32_t len)
+{
+	struct wav *w = s->end;
+	sf_count_t n;
+
+	if (!w->sound)
+		return -EIO;
+	if (s->direction == VIRTIO_SND_D_OUTPUT) {
+		n = sf_write_raw(w->sound, bytes, len);
+		if (n != len)
+			return wav_fail(s, sf_strerror(w->sound));
+		w->failed = false;
+		return 0;
+	}
+	n = sf_read_raw(w->sound, bytes, len);
+	if (n < 0 || n > len)
+		n = 0;
+	n -= n % s->frame_bytes;
+	snd_silence(s->params.format, (unsigned char *)bytes + n, len - (uint32_t)n);
+	return 0;
+}
+
+const struct snd_backend snd_wav = {
+	.name = "wav",
+	.directions = SND_PLAYBACK | SND_CAPTURE,
+	.formats = wav_formats,
+	.open = wav_open,
+	.close = wav_close,
+	.begin = wav_begin,
+	.end = wav_end,
+	.move = wav_move,
+};
