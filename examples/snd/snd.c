@@ -46,12 +46,14 @@ static void advance(struct snd *snd, uint8_t direction, uint64_t now)
 			snd_stream_advance(&snd->streams[i], now);
 }
 
-void snd_catch_up(struct snd *snd, uint64_t now)
+bool snd_catch_up(struct snd *snd, uint64_t now)
 {
-	snd_take(snd, snd->tx, now);
-	snd_take(snd, snd->rx, now);
+	bool left = snd_take(snd, snd->tx, now);
+
+	left = snd_take(snd, snd->rx, now) || left;
 	advance(snd, VIRTIO_SND_D_OUTPUT, now);
 	advance(snd, VIRTIO_SND_D_INPUT, now);
+	return left;
 }
 
 void snd_plan(struct snd *snd, uint64_t now)
@@ -80,12 +82,26 @@ static void on_timer(struct vu_source *source, int fd, uint32_t expirations, voi
 
 /* --- queues --- */
 
-static void answer(struct snd *snd, struct vu_req *req, uint64_t now)
+static bool is_release(const unsigned char *in, size_t len)
 {
-	unsigned char in[SND_MAX_REQUEST];
+	struct virtio_snd_hdr head;
+
+	memcpy(&head, in, sizeof(head));
+	return len >= sizeof(head) && le32toh(head.code) == VIRTIO_SND_R_PCM_RELEASE;
+}
+
+/* left: messages are still in a ring, maybe of the stream that is to be released. */
+static void answer(struct snd *snd, struct vu_req *req, uint64_t now, bool left)
+{
+	unsigned char in[SND_MAX_REQUEST] = {0};
 	size_t len = vu_req_read(req, 0, in, sizeof(in));
 	uint64_t room = req->writable_len < SND_MAX_ANSWER ? req->writable_len : SND_MAX_ANSWER;
 
+	/* With their turn comes that of this one. */
+	if (left && is_release(in, len) && !vu_req_put_back(req)) {
+		snd->postponed = true;
+		return;
+	}
 	len = snd_answer(snd, now, in, len, snd->answer, (size_t)room);
 	/* RELEASE is answered behind the messages that it ends. */
 	vu_queue_signal(snd->tx);
@@ -93,12 +109,13 @@ static void answer(struct snd *snd, struct vu_req *req, uint64_t now)
 	vu_req_complete(req, vu_req_write(req, 0, snd->answer, len));
 }
 
-static void serve_control(struct snd *snd, uint64_t now)
+static void serve_control(struct snd *snd, uint64_t now, bool left)
 {
 	struct vu_req *req;
 
-	while (vu_queue_next(snd->control, &req) == 1)
-		answer(snd, req, now);
+	snd->postponed = false;
+	while (!snd->postponed && vu_queue_next(snd->control, &req) == 1)
+		answer(snd, req, now, left);
 }
 
 static void thaw(struct snd *snd, uint8_t direction, uint64_t now)
@@ -112,15 +129,16 @@ static void queue_ready(struct vu_queue *queue, void *opaque)
 {
 	struct snd *snd = opaque;
 	uint64_t now = snd_now();
+	bool left;
 
 	if (queue == snd->tx)
 		thaw(snd, VIRTIO_SND_D_OUTPUT, now);
 	if (queue == snd->rx)
 		thaw(snd, VIRTIO_SND_D_INPUT, now);
 	/* A driver sends messages before the request that they are for. */
-	snd_catch_up(snd, now);
-	if (queue == snd->control)
-		serve_control(snd, now);
+	left = snd_catch_up(snd, now);
+	if (queue == snd->control || snd->postponed)
+		serve_control(snd, now, left);
 	snd_plan(snd, now);
 }
 

@@ -126,6 +126,7 @@ struct snd {
 	struct snd_ctl ctls[SND_MAX_ITEMS];
 	uint32_t n_streams, n_jacks, n_chmaps, n_ctls;
 	bool has_ctls;	 /* for this driver */
+	bool postponed;	 /* a RELEASE waits for what is still in a ring */
 	uint64_t serial; /* of the next message */
 	unsigned char answer[SND_MAX_ANSWER];
 };
@@ -137,8 +138,11 @@ void snd_fini(struct snd *snd);
 /* Once the sockets are there: the process gives up what it does not need. */
 int snd_opened(struct snd *snd);
 uint64_t snd_now(void);
-/* All messages that are in the rings are taken, and everything is done that is due. */
-void snd_catch_up(struct snd *snd, uint64_t now);
+/*
+ * Messages that are in the rings are taken, and everything is done that is due.  true: a budget
+ * left some there, for the next turn.
+ */
+bool snd_catch_up(struct snd *snd, uint64_t now);
 /* After all that may have changed when there is something to do. */
 void snd_plan(struct snd *snd, uint64_t now);
 /* The driver did what it must not: a line for the log. */
@@ -204,8 +208,8 @@ void snd_stream_thaw(struct snd_stream *s, uint64_t now);
 
 /* --- snd_message.c --- */
 
-/* What is in the ring, until it is empty. */
-void snd_take(struct snd *snd, struct vu_queue *queue, uint64_t now);
+/* What is in the ring.  true: more is in it, which its budget does not let us have now. */
+bool snd_take(struct snd *snd, struct vu_queue *queue, uint64_t now);
 /* n frames of the message are played or recorded. */
 void snd_move(struct snd_stream *s, struct snd_msg *m, uint64_t n);
 /* It is done; latency in bytes. */

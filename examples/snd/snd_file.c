@@ -73,24 +73,44 @@ static void file_begin(struct snd_stream *s)
 {
 	struct file *f = s->end;
 
-	f->n_held = 0;
-	if (s->direction == VIRTIO_SND_D_INPUT)
-		lseek(f->fd, 0, SEEK_SET); /* not of a FIFO */
+	if (s->direction == VIRTIO_SND_D_INPUT && lseek(f->fd, 0, SEEK_SET) == 0)
+		f->n_held = 0; /* no FIFO */
 }
 
-static int file_play(struct file *f, const unsigned char *bytes, uint32_t len)
+/* How many bytes were written. */
+static uint32_t file_write(struct file *f, const unsigned char *bytes, uint32_t len, int *error)
 {
-	while (len) {
-		ssize_t n = write(f->fd, bytes, len);
+	uint32_t done = 0;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		bytes += n;
-		len -= (uint32_t)n;
+	*error = 0;
+	while (done < len && !*error) {
+		ssize_t n = write(f->fd, bytes + done, len - done);
+
+		if (n > 0)
+			done += (uint32_t)n;
+		else if (!n || errno != EINTR)
+			*error = n ? -errno : -EIO;
 	}
-	return 0;
+	return done;
+}
+
+/* What a full FIFO has no room for is lost by whole frames: the rest of one is written later. */
+static int file_play(struct snd_stream *s, struct file *f, const unsigned char *bytes, uint32_t len)
+{
+	uint32_t done;
+	int ret;
+
+	done = file_write(f, f->held, f->n_held, &ret);
+	f->n_held -= done;
+	memmove(f->held, f->held + done, f->n_held);
+	if (ret)
+		return ret;
+	done = file_write(f, bytes, len, &ret);
+	if (done % s->frame_bytes) {
+		f->n_held = s->frame_bytes - done % s->frame_bytes;
+		memcpy(f->held, bytes + done, f->n_held);
+	}
+	return ret;
 }
 
 static int file_record(struct snd_stream *s, struct file *f, unsigned char *bytes, uint32_t len)
@@ -113,7 +133,7 @@ static int file_record(struct snd_stream *s, struct file *f, unsigned char *byte
 static int file_move(struct snd_stream *s, void *bytes, uint32_t len)
 {
 	struct file *f = s->end;
-	int ret = s->direction == VIRTIO_SND_D_OUTPUT ? file_play(f, bytes, len)
+	int ret = s->direction == VIRTIO_SND_D_OUTPUT ? file_play(s, f, bytes, len)
 						      : file_record(s, f, bytes, len);
 
 	if (ret && !f->failed)

@@ -131,13 +131,15 @@ static void msg_take(struct snd *snd, uint8_t direction, struct vu_req *req, uin
 	snd_stream_add(s, m, now);
 }
 
-void snd_take(struct snd *snd, struct vu_queue *queue, uint64_t now)
+bool snd_take(struct snd *snd, struct vu_queue *queue, uint64_t now)
 {
 	uint8_t direction = queue == snd->tx ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT;
 	struct vu_req *req;
+	int ret;
 
-	while (vu_queue_next(queue, &req) == 1)
+	while ((ret = vu_queue_next(queue, &req)) == 1)
 		msg_take(snd, direction, req, now);
+	return !ret && vu_queue_available(queue) == 1;
 }
 
 /* The stream of this direction whose last message was taken last of all. */
@@ -171,8 +173,13 @@ void snd_put_back(struct snd *snd, struct vu_queue *queue)
 		s->head_done = done;
 		if (!vu_req_put_back(m->req))
 			continue;
-		/* One behind it in the ring, of another stream, was completed before it. */
+		/*
+		 * One behind it in the ring, of another stream, was completed before it: it comes
+		 * too early rather than never.
+		 */
 		s->head_done = 0;
-		msg_answer(m->req, VIRTIO_SND_S_IO_ERR, 0);
+		if (s->state == SND_RUNNING)
+			snd_move(s, m, (m->len - done) / s->frame_bytes);
+		msg_answer(m->req, m->status, 0);
 	}
 }

@@ -4,7 +4,7 @@
  *
  * A file has one format.  One that is recorded says which the stream offers; one that is played to
  * takes that of the first sound, and from then on the stream offers no other.  Its header is right
- * whenever a stream was released.
+ * at all times, whatever ends the program.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -148,10 +148,12 @@ static void wav_create(struct snd_stream *s, struct wav *w)
 			info.format |= subtypes[i].file;
 	w->sound = sf_open_fd(w->fd, SFM_WRITE, &info, SF_TRUE);
 	w->fd = -1;
-	if (!w->sound)
+	if (!w->sound) {
 		wav_fail(s, sf_strerror(NULL));
-	else
-		wav_offer(s, &info);
+		return;
+	}
+	sf_command(w->sound, SFC_SET_UPDATE_HEADER_AUTO, NULL, SF_TRUE);
+	wav_offer(s, &info);
 }
 
 static void wav_begin(struct snd_stream *s)
@@ -162,14 +164,6 @@ static void wav_begin(struct snd_stream *s)
 		sf_seek(w->sound, 0, SEEK_SET);
 	else if (!w->sound && w->fd >= 0)
 		wav_create(s, w);
-}
-
-static void wav_end(struct snd_stream *s)
-{
-	struct wav *w = s->end;
-
-	if (w->sound && s->direction == VIRTIO_SND_D_OUTPUT)
-		sf_command(w->sound, SFC_UPDATE_HEADER_NOW, NULL, 0);
 }
 
 static int wav_move(struct snd_stream *s, void *bytes, uint32_t len)
@@ -201,6 +195,5 @@ const struct snd_backend snd_wav = {
 	.open = wav_open,
 	.close = wav_close,
 	.begin = wav_begin,
-	.end = wav_end,
 	.move = wav_move,
 };

@@ -3,9 +3,12 @@
 #include "snd.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { MANY = 8 };
 
 const char *const rig_program = "VU_SND";
 
@@ -36,6 +39,22 @@ void snd_start(struct rig *rig, const char *const *options)
 	rig->config.n_queues = SND_QUEUES;
 	rig->has_sandbox = true;
 	rig_start(rig, args);
+}
+
+const char *snd_option(struct snd_option *o, const char *before, const char *path)
+{
+	snprintf(o->text, sizeof(o->text), "%s%s", before, path);
+	return o->text;
+}
+
+const char *snd_start_into_file(struct rig *rig)
+{
+	const char *path = rig_file(rig, "out", NULL);
+	struct snd_option where;
+	const char *const args[] = {snd_option(&where, "--playback=file=", path), NULL};
+
+	snd_start(rig, args);
+	return path;
 }
 
 void snd_pause(struct rig *rig)
@@ -117,7 +136,7 @@ void snd_prepare(struct rig *rig, uint32_t stream, const struct params *params)
 
 /* --- messages --- */
 
-void snd_offer(struct rig *rig, struct message *m, uint32_t stream, const void *sound, uint32_t len)
+void snd_add(struct rig *rig, struct message *m, uint32_t stream, const void *sound, uint32_t len)
 {
 	uint32_t id = htole32(stream), half = len / 3;
 	struct driver_seg segs[4];
@@ -133,7 +152,13 @@ void snd_offer(struct rig *rig, struct message *m, uint32_t stream, const void *
 	segs[1] = (struct driver_seg){m->sound.gpa, half, !sound};
 	segs[2] = (struct driver_seg){m->sound.gpa + half, len - half, !sound};
 	segs[3] = rig_write_seg(&m->status, m->status.len);
-	rig_offer(rig, sound ? SND_TX : SND_RX, segs, 4, m);
+	rig_check(rig, driver_add(rig->peer->queues[sound ? SND_TX : SND_RX], segs, 4, m));
+}
+
+void snd_offer(struct rig *rig, struct message *m, uint32_t stream, const void *sound, uint32_t len)
+{
+	snd_add(rig, m, stream, sound, len);
+	rig_check(rig, driver_kick(rig->peer->queues[sound ? SND_TX : SND_RX]));
 }
 
 struct message *snd_wait(struct rig *rig, uint32_t queue)
@@ -168,6 +193,20 @@ void snd_expect(struct rig *rig, uint32_t queue, struct message *m, uint32_t sta
 	assert_ptr_equal(snd_wait(rig, queue), m);
 	assert_int_equal(snd_status(m), status);
 	assert_int_equal(m->used, (queue == SND_RX ? m->sound.len : 0) + m->status.len);
+}
+
+void snd_play_all(struct rig *rig, const unsigned char *bytes, uint32_t n, uint32_t period)
+{
+	struct message m[MANY];
+
+	assert_true(n <= MANY);
+	for (uint32_t i = 0; i < n; i++)
+		snd_offer(rig, &m[i], PLAYBACK, bytes + i * period, period);
+	snd_do(rig, START, PLAYBACK);
+	for (uint32_t i = 0; i < n; i++)
+		snd_expect(rig, SND_TX, &m[i], OK);
+	snd_do(rig, STOP, PLAYBACK);
+	snd_do(rig, RELEASE, PLAYBACK);
 }
 
 /* --- events --- */

@@ -49,6 +49,15 @@ int snd_teardown(void **state);
 /* Start vu-snd with these options (NULL: none) and --control, and a driver. */
 void snd_start(struct rig *rig, const char *const *options);
 
+/* An option that says where to play or what to record, with a path. */
+struct snd_option {
+	char text[RIG_PATH + 32];
+};
+
+const char *snd_option(struct snd_option *o, const char *before, const char *path);
+/* vu-snd that plays into a new file, whose path is returned. */
+const char *snd_start_into_file(struct rig *rig);
+
 /* The front-end stops the rings, and starts them: after a pause, or (empty) after a reboot. */
 void snd_pause(struct rig *rig);
 void snd_resume(struct rig *rig, bool reboot);
@@ -67,12 +76,17 @@ void snd_do(struct rig *rig, uint32_t code, uint32_t stream);
 /* Offer a message: to play these bytes, or (NULL) to record so many. */
 void snd_offer(struct rig *rig, struct message *m, uint32_t stream, const void *sound,
 	       uint32_t len);
+/* The same, but nobody is told of it. */
+void snd_add(struct rig *rig, struct message *m, uint32_t stream, const void *sound, uint32_t len);
 /* The next message that is done on a queue. */
 struct message *snd_wait(struct rig *rig, uint32_t queue);
 uint32_t snd_status(const struct message *m);
 uint32_t snd_latency(const struct message *m);
 /* m is the next that is done on the queue, with this status. */
 void snd_expect(struct rig *rig, uint32_t queue, struct message *m, uint32_t status);
+
+/* Some periods, up to 8, from a stream that is prepared; it is released. */
+void snd_play_all(struct rig *rig, const unsigned char *bytes, uint32_t n, uint32_t period);
 
 /* A buffer for an event, and the next event. */
 void snd_give_event(struct rig *rig, struct rig_buffer *buffer);

@@ -2,25 +2,7 @@
 /* vu-snd and drivers that do what they should not, end in the middle, or begin anew. */
 #include "snd.h"
 
-#include <stdio.h>
-
 enum { PERIOD = 480 * FRAME };
-
-static const char *option(char *text, uint32_t size, const char *path)
-{
-	snprintf(text, size, "--playback=file=%s", path);
-	return text;
-}
-
-static const char *start_into_file(struct rig *rig)
-{
-	const char *path = rig_file(rig, "out", NULL);
-	char where[RIG_PATH + 32];
-	const char *const args[] = {option(where, sizeof(where), path), NULL};
-
-	snd_start(rig, args);
-	return path;
-}
 
 /* Commands in an order that there is not, by what the stream has seen before. */
 static void commands_in_a_wrong_order_are_refused(void **state)
@@ -176,7 +158,7 @@ static void a_pause_of_the_guest_loses_nothing_and_plays_nothing_twice(void **st
 	enum { N = 12 };
 	unsigned char bytes[N * PERIOD];
 	struct rig *rig = *state;
-	const char *path = start_into_file(rig);
+	const char *path = snd_start_into_file(rig);
 	struct message m[N];
 	uint32_t done = 0;
 
@@ -204,7 +186,7 @@ static void a_guest_that_reboots_finds_streams_as_at_first(void **state)
 	unsigned char stale[PERIOD], bytes[2 * PERIOD];
 	struct virtio_snd_pcm_info info[2];
 	struct rig *rig = *state;
-	const char *path = start_into_file(rig);
+	const char *path = snd_start_into_file(rig);
 	struct message m, other;
 
 	snd_pattern(stale, sizeof(stale), 1);
@@ -269,12 +251,12 @@ static void it_works_in_every_sandbox(void **state)
 	unsigned char bytes[PERIOD];
 	struct rig *rig = *state;
 	const char *path = rig_file(rig, "out", NULL);
-	char where[RIG_PATH + 32];
+	struct snd_option where;
 	struct message m;
 
 	snd_pattern(bytes, sizeof(bytes), 1);
 	for (uint32_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		const char *const args[] = {option(where, sizeof(where), path), kinds[i],
+		const char *const args[] = {snd_option(&where, "--playback=file=", path), kinds[i],
 					    "--capture=tone=440", "--verbose", NULL};
 
 		snd_start(rig, args);

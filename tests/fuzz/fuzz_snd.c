@@ -35,6 +35,7 @@ static struct bench {
 } * bench;
 
 int __wrap_vu_queue_next(struct vu_queue *queue, struct vu_req **req);
+int __wrap_vu_queue_available(struct vu_queue *queue);
 int __wrap_vu_req_complete(struct vu_req *req, uint64_t len);
 int __wrap_vu_req_put_back(struct vu_req *req);
 
@@ -68,6 +69,11 @@ int __wrap_vu_queue_next(struct vu_queue *queue, struct vu_req **req)
 	memmove(ring->waiting, ring->waiting + 1, --ring->n_waiting * sizeof(ring->waiting[0]));
 	ring->n_taken++;
 	return 1;
+}
+
+int __wrap_vu_queue_available(struct vu_queue *queue)
+{
+	return ring_of(queue)->n_waiting > 0;
 }
 
 /* Whose it is, is kept in the flags. */
