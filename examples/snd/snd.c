@@ -23,7 +23,7 @@ struct config {
 	uint32_t jacks, streams, chmaps, controls;
 };
 
-uint64_t snd_now(void)
+uint64_t card_now(void)
 {
 	struct timespec t;
 
@@ -31,53 +31,53 @@ uint64_t snd_now(void)
 	return (uint64_t)t.tv_sec * SND_NS + (uint64_t)t.tv_nsec;
 }
 
-void snd_complain(const struct snd *snd, const char *what)
+void card_complain(const struct card *card, const char *what)
 {
-	vu_device_log_peer(snd->dev, VU_LOG_WARNING, what);
+	vu_device_log_peer(card->dev, VU_LOG_WARNING, what);
 }
 
 /* --- time --- */
 
 /* What is played first can be recorded by a loopback. */
-static void advance(struct snd *snd, uint8_t direction, uint64_t now)
+static void advance(struct card *card, uint8_t direction, uint64_t now)
 {
-	for (uint32_t i = 0; i < snd->n_streams; i++)
-		if (snd->streams[i].direction == direction)
-			snd_stream_advance(&snd->streams[i], now);
+	for (uint32_t i = 0; i < card->n_streams; i++)
+		if (card->streams[i].direction == direction)
+			card_stream_advance(&card->streams[i], now);
 }
 
-bool snd_catch_up(struct snd *snd, uint64_t now)
+bool card_catch_up(struct card *card, uint64_t now)
 {
-	bool left = snd_take(snd, snd->tx, now);
+	bool left = card_take(card, card->tx, now);
 
-	left = snd_take(snd, snd->rx, now) || left;
-	advance(snd, VIRTIO_SND_D_OUTPUT, now);
-	advance(snd, VIRTIO_SND_D_INPUT, now);
+	left = card_take(card, card->rx, now) || left;
+	advance(card, VIRTIO_SND_D_OUTPUT, now);
+	advance(card, VIRTIO_SND_D_INPUT, now);
 	return left;
 }
 
-void snd_plan(struct snd *snd, uint64_t now)
+void card_plan(struct card *card, uint64_t now)
 {
 	uint64_t wake = 0;
 
-	for (uint32_t i = 0; i < snd->n_streams; i++)
-		if (snd->streams[i].wake && (!wake || snd->streams[i].wake < wake))
-			wake = snd->streams[i].wake;
-	snd_send_events(snd);
+	for (uint32_t i = 0; i < card->n_streams; i++)
+		if (card->streams[i].wake && (!wake || card->streams[i].wake < wake))
+			wake = card->streams[i].wake;
+	card_send_events(card);
 	if (wake)
 		wake = wake > now + MIN_SLEEP ? wake - now : MIN_SLEEP;
-	vu_source_set_timer(snd->timer, wake, 0);
+	vu_source_set_timer(card->timer, wake, 0);
 }
 
 static void on_timer(struct vu_source *source, int fd, uint32_t expirations, void *opaque)
 {
-	uint64_t now = snd_now();
+	uint64_t now = card_now();
 
 	(void)source;
 	(void)fd;
 	(void)expirations;
-	snd_catch_up(opaque, now);
-	snd_plan(opaque, now);
+	card_catch_up(opaque, now);
+	card_plan(opaque, now);
 }
 
 /* --- queues --- */
@@ -91,7 +91,7 @@ static bool is_release(const unsigned char *in, size_t len)
 }
 
 /* left: messages are still in a ring, maybe of the stream that is to be released. */
-static void answer(struct snd *snd, struct vu_req *req, uint64_t now, bool left)
+static void answer(struct card *card, struct vu_req *req, uint64_t now, bool left)
 {
 	unsigned char in[SND_MAX_REQUEST] = {0};
 	size_t len = vu_req_read(req, 0, in, sizeof(in));
@@ -99,108 +99,118 @@ static void answer(struct snd *snd, struct vu_req *req, uint64_t now, bool left)
 
 	/* With their turn comes that of this one. */
 	if (left && is_release(in, len) && !vu_req_put_back(req)) {
-		snd->postponed = true;
+		card->postponed = true;
 		return;
 	}
-	len = snd_answer(snd, now, in, len, snd->answer, (size_t)room);
+	len = card_answer(card, now, in, len, card->answer, (size_t)room);
 	/* RELEASE is answered behind the messages that it ends. */
-	vu_queue_signal(snd->tx);
-	vu_queue_signal(snd->rx);
-	vu_req_complete(req, vu_req_write(req, 0, snd->answer, len));
+	vu_queue_signal(card->tx);
+	vu_queue_signal(card->rx);
+	vu_req_complete(req, vu_req_write(req, 0, card->answer, len));
 }
 
-static void serve_control(struct snd *snd, uint64_t now, bool left)
+static void serve_control(struct card *card, uint64_t now, bool left)
 {
 	struct vu_req *req;
 
-	snd->postponed = false;
-	while (!snd->postponed && vu_queue_next(snd->control, &req) == 1)
-		answer(snd, req, now, left);
+	card->postponed = false;
+	while (!card->postponed && vu_queue_next(card->control, &req) == 1)
+		answer(card, req, now, left);
 }
 
-static void thaw(struct snd *snd, uint8_t direction, uint64_t now)
+static void thaw(struct card *card, uint8_t direction, uint64_t now)
 {
-	for (uint32_t i = 0; i < snd->n_streams; i++)
-		if (snd->streams[i].frozen && snd->streams[i].direction == direction)
-			snd_stream_thaw(&snd->streams[i], now);
+	for (uint32_t i = 0; i < card->n_streams; i++)
+		if (card->streams[i].frozen && card->streams[i].direction == direction)
+			card_stream_thaw(&card->streams[i], now);
 }
 
 static void queue_ready(struct vu_queue *queue, void *opaque)
 {
-	struct snd *snd = opaque;
-	uint64_t now = snd_now();
+	struct card *card = opaque;
+	uint64_t now = card_now();
 	bool left;
 
-	if (queue == snd->tx)
-		thaw(snd, VIRTIO_SND_D_OUTPUT, now);
-	if (queue == snd->rx)
-		thaw(snd, VIRTIO_SND_D_INPUT, now);
+	if (queue == card->tx)
+		thaw(card, VIRTIO_SND_D_OUTPUT, now);
+	if (queue == card->rx)
+		thaw(card, VIRTIO_SND_D_INPUT, now);
 	/* A driver sends messages before the request that they are for. */
-	left = snd_catch_up(snd, now);
-	if (queue == snd->control || snd->postponed)
-		serve_control(snd, now, left);
-	snd_plan(snd, now);
+	left = card_catch_up(card, now);
+	if (queue == card->control || card->postponed)
+		serve_control(card, now, left);
+	card_plan(card, now);
 }
 
 static void queue_stop(struct vu_queue *queue, void *opaque)
 {
-	struct snd *snd = opaque;
-	uint64_t now = snd_now();
+	struct card *card = opaque;
+	uint64_t now = card_now();
 
-	if (queue != snd->tx && queue != snd->rx)
+	if (queue != card->tx && queue != card->rx)
 		return;
-	advance(snd, queue == snd->tx ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT, now);
-	for (uint32_t i = 0; i < snd->n_streams; i++)
-		if ((snd->streams[i].direction == VIRTIO_SND_D_OUTPUT) == (queue == snd->tx))
-			snd_stream_freeze(&snd->streams[i]);
-	snd_put_back(snd, queue);
-	snd_plan(snd, now);
+	advance(card, queue == card->tx ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT, now);
+	for (uint32_t i = 0; i < card->n_streams; i++)
+		if ((card->streams[i].direction == VIRTIO_SND_D_OUTPUT) == (queue == card->tx))
+			card_stream_freeze(&card->streams[i]);
+	card_put_back(card, queue);
+	card_plan(card, now);
 }
 
 static int started(struct vu_device *dev, void *opaque)
 {
-	struct snd *snd = opaque;
+	struct card *card = opaque;
 
-	snd->has_ctls = vu_device_features(dev) & 1 << SND_F_CTLS;
+	card->has_ctls = vu_device_features(dev) & 1 << SND_F_CTLS;
 	return 0;
 }
 
 /*
  * Only here everything is forgotten: a front-end that pauses its guest stops the rings, and may
- * reset the device, as one does whose guest reboots.  See snd_pcm_info() for the latter.
+ * reset the device, as one does whose guest reboots.  See card_pcm_info() for the latter.
  */
 static void session_end(struct vu_device *dev, int why, void *opaque)
 {
-	struct snd *snd = opaque;
+	struct card *card = opaque;
 
 	(void)dev;
 	(void)why;
-	for (uint32_t i = 0; i < snd->n_streams; i++)
-		snd_stream_reset(&snd->streams[i]);
-	for (uint32_t i = 0; i < snd->n_jacks; i++)
-		snd->jacks[i].owed = false; /* the next driver asks */
-	for (uint32_t i = 0; i < snd->n_ctls; i++)
-		snd->ctls[i].owed = false;
-	vu_source_set_timer(snd->timer, 0, 0);
+	for (uint32_t i = 0; i < card->n_streams; i++)
+		card_stream_reset(&card->streams[i]);
+	for (uint32_t i = 0; i < card->n_jacks; i++)
+		card->jacks[i].owed = false; /* the next driver asks */
+	for (uint32_t i = 0; i < card->n_ctls; i++)
+		card->ctls[i].owed = false;
+	vu_source_set_timer(card->timer, 0, 0);
 }
 
 /* --- what the process gives up --- */
 
 /* What kind of file a front-end sent (memory on a disk) is read in /proc. */
 static const int calls[] = {
-	SYS_openat,
-	SYS_statx,
-	SYS_readlinkat,
+	SYS_openat,   SYS_statx, SYS_readlinkat,
 #ifdef SYS_readlink
 	SYS_readlink,
 #endif
+	SYS_ioctl, /* the last: of sound cards */
 };
 
-static int shut_in(const struct snd_settings *settings, struct sandbox *sandbox)
+static size_t n_calls(const struct card *card)
 {
+	size_t n = sizeof(calls) / sizeof(calls[0]) - 1;
+
+	for (uint32_t i = 0; i < card->n_streams; i++)
+		if (card->streams[i].backend == &card_alsa)
+			return n + 1;
+	return n;
+}
+
+static int shut_in(const struct card *card, struct sandbox *sandbox)
+{
+	const struct card_settings *settings = card->settings;
 	const struct sandbox_needs needs = {
 		.calls = calls,
-		.n_calls = sizeof(calls) / sizeof(calls[0]),
+		.n_calls = n_calls(card),
 		.network = settings->connects,
 	};
 	int ret = sandbox_enter(sandbox);
@@ -210,32 +220,32 @@ static int shut_in(const struct snd_settings *settings, struct sandbox *sandbox)
 	return sandbox_give_up(&needs, &sandbox->failed);
 }
 
-int snd_opened(struct snd *snd)
+int card_opened(struct card *card)
 {
-	struct snd_settings *settings = snd->settings;
+	struct card_settings *settings = card->settings;
 	/* Where there is nothing to be had. */
 	struct sandbox sandbox = {.kind = settings->sandbox, .dir = "/proc/self/fdinfo"};
 	int ret;
 
 	if (settings->shut_in)
 		return 0;
-	ret = shut_in(settings, &sandbox);
+	ret = shut_in(card, &sandbox);
 	if (sandbox.proc_fd >= 0)
 		close(sandbox.proc_fd);
 	if (ret) {
-		vu_device_logf(snd->dev, VU_LOG_ERROR,
+		vu_device_logf(card->dev, VU_LOG_ERROR,
 			       "sandbox: %s: %s; --sandbox=none does without", sandbox.failed,
 			       strerror(-ret));
 		return ret;
 	}
 	settings->shut_in = true;
-	vu_device_logf(snd->dev, VU_LOG_INFO, "sandbox: %s", sandbox_names[sandbox.kind]);
+	vu_device_logf(card->dev, VU_LOG_INFO, "sandbox: %s", sandbox_names[sandbox.kind]);
 	return 0;
 }
 
 /* --- life --- */
 
-static int make_device(struct snd *snd)
+static int make_device(struct card *card)
 {
 	const struct vu_ops ops = {
 		.size = sizeof(ops),
@@ -245,48 +255,48 @@ static int make_device(struct snd *snd)
 		.queue_stop = queue_stop,
 	};
 	const struct config config = {
-		.jacks = htole32(snd->n_jacks),
-		.streams = htole32(snd->n_streams),
-		.chmaps = htole32(snd->n_chmaps),
-		.controls = htole32(snd->n_ctls),
+		.jacks = htole32(card->n_jacks),
+		.streams = htole32(card->n_streams),
+		.chmaps = htole32(card->n_chmaps),
+		.controls = htole32(card->n_ctls),
 	};
 	const struct vu_device_info info = {
 		.size = sizeof(info),
 		.device_id = SND_ID,
 		.n_queues = VIRTIO_SND_VQ_MAX,
-		.features = snd->n_ctls ? 1 << SND_F_CTLS : 0,
+		.features = card->n_ctls ? 1 << SND_F_CTLS : 0,
 		.config = &config,
 		.config_size = sizeof(config),
 		.max_queue_size = MAX_QUEUE_SIZE,
-		.priv_size = sizeof(struct snd_msg),
+		.priv_size = sizeof(struct card_msg),
 	};
-	int ret = vu_program_add_device(snd->program, &info, &ops, snd, &snd->dev);
+	int ret = vu_program_add_device(card->program, &info, &ops, card, &card->dev);
 
 	if (ret)
 		return ret;
-	snd->control = vu_device_queue(snd->dev, VIRTIO_SND_VQ_CONTROL);
-	snd->events = vu_device_queue(snd->dev, VIRTIO_SND_VQ_EVENT);
-	snd->tx = vu_device_queue(snd->dev, VIRTIO_SND_VQ_TX);
-	snd->rx = vu_device_queue(snd->dev, VIRTIO_SND_VQ_RX);
-	return vu_group_add_timer(vu_device_group(snd->dev), on_timer, snd, &snd->timer);
+	card->control = vu_device_queue(card->dev, VIRTIO_SND_VQ_CONTROL);
+	card->events = vu_device_queue(card->dev, VIRTIO_SND_VQ_EVENT);
+	card->tx = vu_device_queue(card->dev, VIRTIO_SND_VQ_TX);
+	card->rx = vu_device_queue(card->dev, VIRTIO_SND_VQ_RX);
+	return vu_group_add_timer(vu_device_group(card->dev), on_timer, card, &card->timer);
 }
 
-int snd_init(struct snd *snd, struct vu_program *program, uint32_t index)
+int card_init(struct card *card, struct vu_program *program, uint32_t index)
 {
 	int ret;
 
-	snd->settings = vu_program_settings(program);
-	snd->program = program;
-	snd->index = index;
-	ret = snd_describe(snd);
+	card->settings = vu_program_settings(program);
+	card->program = program;
+	card->index = index;
+	ret = card_describe(card);
 	if (!ret)
-		ret = make_device(snd);
-	return ret ? ret : vu_program_add_control(program, NULL, snd, &snd->script);
+		ret = make_device(card);
+	return ret ? ret : vu_program_add_control(program, NULL, card, &card->script);
 }
 
-void snd_fini(struct snd *snd)
+void card_fini(struct card *card)
 {
-	for (uint32_t i = 0; i < snd->n_streams; i++)
-		if (snd->streams[i].backend->close)
-			snd->streams[i].backend->close(&snd->streams[i]);
+	for (uint32_t i = 0; i < card->n_streams; i++)
+		if (card->streams[i].backend->close)
+			card->streams[i].backend->close(&card->streams[i]);
 }

@@ -31,13 +31,13 @@ enum {
 	SND_NS = 1000000000,
 };
 
-struct snd;
-struct snd_backend;
-struct snd_stream;
+struct card;
+struct card_backend;
+struct card_stream;
 
 /* A message of the tx or rx queue, in its request's priv. */
-struct snd_msg {
-	TAILQ_ENTRY(snd_msg) link;
+struct card_msg {
+	TAILQ_ENTRY(card_msg) link;
 	struct vu_req *req;
 	uint64_t serial; /* of all that were taken, to put them back in the other order */
 	uint32_t len;	 /* bytes of sound */
@@ -45,7 +45,7 @@ struct snd_msg {
 	uint32_t status;
 };
 
-enum snd_state {
+enum card_state {
 	SND_IDLE,     /* no parameters */
 	SND_SET,      /* parameters, nothing else */
 	SND_PREPARED, /* messages are kept */
@@ -53,36 +53,36 @@ enum snd_state {
 	SND_STOPPED, /* messages are kept, with what was played of the first */
 };
 
-struct snd_params {
+struct card_params {
 	uint32_t buffer_bytes, period_bytes, features;
 	uint8_t channels, format, rate;
 };
 
 /* Frames since base; nothing is added up, so nothing drifts. */
-struct snd_clock {
+struct card_clock {
 	uint64_t base; /* when frame 0 began, in ns of CLOCK_MONOTONIC */
 	uint32_t rate;
 };
 
-struct snd_stream {
-	struct snd *snd;
+struct card_stream {
+	struct card *card;
 	uint32_t id;
 	/* What is offered: */
 	uint64_t formats, rates;
 	uint32_t device; /* streams, jacks and channel maps of one number belong together */
 	uint8_t direction, channels_min, channels_max;
-	const struct snd_backend *backend;
+	const struct card_backend *backend;
 	void *end; /* the back-end's own */
 
-	enum snd_state state;
+	enum card_state state;
 	bool inherited; /* from before the rings stopped: maybe of another driver */
 	bool frozen;	/* the rings are stopped */
-	struct snd_params params;
+	struct card_params params;
 	uint32_t frame_bytes;
 
-	TAILQ_HEAD(snd_msgs, snd_msg) msgs;
+	TAILQ_HEAD(card_msgs, card_msg) msgs;
 	uint32_t head_done; /* of the first message, while it is back in the ring */
-	struct snd_clock clock;
+	struct card_clock clock;
 	uint64_t position; /* frames played or recorded since clock.base */
 	uint64_t wake;	   /* when there is something to do, in ns; 0: never */
 	uint64_t dry_since;
@@ -93,37 +93,37 @@ struct snd_stream {
 	uint32_t n_xruns, n_slips, n_errors;
 };
 
-struct snd_jack {
+struct card_jack {
 	uint32_t device;
-	uint8_t kind; /* of snd_jack_kinds */
+	uint8_t kind; /* of card_jack_kinds */
 	bool connected, owed;
 };
 
-struct snd_chmap {
+struct card_chmap {
 	uint32_t device;
 	uint8_t direction, channels;
 	uint8_t positions[VIRTIO_SND_CHMAP_MAX_SIZE];
 };
 
-struct snd_settings {
+struct card_settings {
 	const char *describe, *playback, *capture;
 	uint32_t sandbox; /* enum sandbox_kind */
 	bool connects;	  /* --connect */
 	bool shut_in;	  /* the process is */
 };
 
-struct snd {
-	struct snd_settings *settings;
+struct card {
+	struct card_settings *settings;
 	struct vu_program *program;
 	uint32_t index;
 	struct vu_device *dev;
 	struct vu_queue *control, *events, *tx, *rx;
 	struct vu_source *timer;
 	struct vu_script *script;
-	struct snd_stream streams[SND_MAX_ITEMS];
-	struct snd_jack jacks[SND_MAX_ITEMS];
-	struct snd_chmap chmaps[SND_MAX_ITEMS];
-	struct snd_ctl ctls[SND_MAX_ITEMS];
+	struct card_stream streams[SND_MAX_ITEMS];
+	struct card_jack jacks[SND_MAX_ITEMS];
+	struct card_chmap chmaps[SND_MAX_ITEMS];
+	struct card_ctl ctls[SND_MAX_ITEMS];
 	uint32_t n_streams, n_jacks, n_chmaps, n_ctls;
 	bool has_ctls;	 /* for this driver */
 	bool postponed;	 /* a RELEASE waits for what is still in a ring */
@@ -133,31 +133,31 @@ struct snd {
 
 /* --- snd.c --- */
 
-int snd_init(struct snd *snd, struct vu_program *program, uint32_t index);
-void snd_fini(struct snd *snd);
+int card_init(struct card *card, struct vu_program *program, uint32_t index);
+void card_fini(struct card *card);
 /* Once the sockets are there: the process gives up what it does not need. */
-int snd_opened(struct snd *snd);
-uint64_t snd_now(void);
+int card_opened(struct card *card);
+uint64_t card_now(void);
 /*
  * Messages that are in the rings are taken, and everything is done that is due.  true: a budget
  * left some there, for the next turn.
  */
-bool snd_catch_up(struct snd *snd, uint64_t now);
+bool card_catch_up(struct card *card, uint64_t now);
 /* After all that may have changed when there is something to do. */
-void snd_plan(struct snd *snd, uint64_t now);
+void card_plan(struct card *card, uint64_t now);
 /* The driver did what it must not: a line for the log. */
-void snd_complain(const struct snd *snd, const char *what);
+void card_complain(const struct card *card, const char *what);
 
 /* --- snd_describe.c --- */
 
 /* The card as the file says, or the usual one.  0 or -errno, after a line. */
-int snd_describe(struct snd *snd);
+int card_describe(struct card *card);
 
 /* --- snd_request.c --- */
 
 /* A request on the control queue: what came, and the answer that is being made. */
-struct snd_ask {
-	struct snd *snd;
+struct card_ask {
+	struct card *card;
 	const unsigned char *in;
 	size_t len;
 	unsigned char *out; /* behind the status */
@@ -166,65 +166,65 @@ struct snd_ask {
 };
 
 /* Bytes of answer, from out on; 0: there is no room for any. */
-size_t snd_answer(struct snd *snd, uint64_t now, const unsigned char *in, size_t len,
-		  unsigned char *out, size_t room);
+size_t card_answer(struct card *card, uint64_t now, const unsigned char *in, size_t len,
+		   unsigned char *out, size_t room);
 /* An INFO request about n items, each with a struct of this size, filled by fill(). */
-uint32_t snd_query(struct snd_ask *ask, uint32_t n, size_t size,
-		   void (*fill)(const struct snd *snd, uint32_t id, void *info, size_t size));
+uint32_t card_query(struct card_ask *ask, uint32_t n, size_t size,
+		    void (*fill)(const struct card *card, uint32_t id, void *info, size_t size));
 
 /* --- snd_pcm.c, snd_parts.c: requests; each returns a status --- */
 
-uint32_t snd_pcm_info(struct snd_ask *ask);
-uint32_t snd_pcm_set_params(struct snd_ask *ask);
-uint32_t snd_pcm_prepare(struct snd_ask *ask);
-uint32_t snd_pcm_release(struct snd_ask *ask);
-uint32_t snd_pcm_start(struct snd_ask *ask);
-uint32_t snd_pcm_stop(struct snd_ask *ask);
-uint32_t snd_jack_info(struct snd_ask *ask);
-uint32_t snd_jack_remap(struct snd_ask *ask);
-uint32_t snd_chmap_info(struct snd_ask *ask);
+uint32_t card_pcm_info(struct card_ask *ask);
+uint32_t card_pcm_set_params(struct card_ask *ask);
+uint32_t card_pcm_prepare(struct card_ask *ask);
+uint32_t card_pcm_release(struct card_ask *ask);
+uint32_t card_pcm_start(struct card_ask *ask);
+uint32_t card_pcm_stop(struct card_ask *ask);
+uint32_t card_jack_info(struct card_ask *ask);
+uint32_t card_jack_remap(struct card_ask *ask);
+uint32_t card_chmap_info(struct card_ask *ask);
 
-extern const char *const snd_jack_kinds[]; /* by their numbers in HDA; NULL at the end */
-extern const char *const snd_positions[];  /* of a channel map; NULL at the end */
+extern const char *const card_jack_kinds[]; /* by their numbers in HDA; NULL at the end */
+extern const char *const card_positions[];  /* of a channel map; NULL at the end */
 
 /* --- snd_stream.c --- */
 
-void snd_stream_init(struct snd_stream *s, struct snd *snd, uint32_t id);
+void card_stream_init(struct card_stream *s, struct card *card, uint32_t id);
 /* Requests that are allowed have been checked. */
-void snd_stream_set(struct snd_stream *s, const struct snd_params *params);
-void snd_stream_prepare(struct snd_stream *s);
-void snd_stream_start(struct snd_stream *s, uint64_t now);
-void snd_stream_stop(struct snd_stream *s);
-void snd_stream_release(struct snd_stream *s);
+void card_stream_set(struct card_stream *s, const struct card_params *params);
+void card_stream_prepare(struct card_stream *s);
+void card_stream_start(struct card_stream *s, uint64_t now);
+void card_stream_stop(struct card_stream *s);
+void card_stream_release(struct card_stream *s);
 /* As at first. */
-void snd_stream_reset(struct snd_stream *s);
+void card_stream_reset(struct card_stream *s);
 /* A message is there. */
-void snd_stream_add(struct snd_stream *s, struct snd_msg *m, uint64_t now);
+void card_stream_add(struct card_stream *s, struct card_msg *m, uint64_t now);
 /* Everything that is due is played or recorded, and when there is more is in wake. */
-void snd_stream_advance(struct snd_stream *s, uint64_t now);
+void card_stream_advance(struct card_stream *s, uint64_t now);
 /* The rings stop: time stands still.  They start again. */
-void snd_stream_freeze(struct snd_stream *s);
-void snd_stream_thaw(struct snd_stream *s, uint64_t now);
+void card_stream_freeze(struct card_stream *s);
+void card_stream_thaw(struct card_stream *s, uint64_t now);
 
 /* --- snd_message.c --- */
 
 /* What is in the ring.  true: more is in it, which its budget does not let us have now. */
-bool snd_take(struct snd *snd, struct vu_queue *queue, uint64_t now);
+bool card_take(struct card *card, struct vu_queue *queue, uint64_t now);
 /* n frames of the message are played or recorded. */
-void snd_move(struct snd_stream *s, struct snd_msg *m, uint64_t n);
+void card_move(struct card_stream *s, struct card_msg *m, uint64_t n);
 /* It is done; latency in bytes. */
-void snd_msg_complete(struct snd_stream *s, struct snd_msg *m, uint32_t latency);
+void card_msg_complete(struct card_stream *s, struct card_msg *m, uint32_t latency);
 /* All of them are, played or not. */
-void snd_flush(struct snd_stream *s);
+void card_flush(struct card_stream *s);
 /* The ring stops: they go back to where they came from. */
-void snd_put_back(struct snd *snd, struct vu_queue *queue);
+void card_put_back(struct card *card, struct vu_queue *queue);
 
 /* --- snd_event.c --- */
 
-void snd_send_events(struct snd *snd);
+void card_send_events(struct card *card);
 
 /* --- snd_control.c --- */
 
-extern const struct vu_command snd_commands[];
+extern const struct vu_command card_commands[];
 
 #endif

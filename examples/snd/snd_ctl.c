@@ -39,27 +39,27 @@ static const struct {
 	[SND_CHOICE] = {0, TYPE_ENUMERATED, ACCESS_READ | ACCESS_WRITE},
 };
 
-uint32_t snd_ctl_max(const struct snd_ctl *c)
+uint32_t card_ctl_max(const struct card_ctl *c)
 {
 	return c->kind == SND_VOLUME   ? SND_CTL_LOUDEST
 	       : c->kind == SND_SWITCH ? 1
 				       : c->n_items - 1u;
 }
 
-int snd_ctl_set(struct snd_ctl *c, const uint32_t *values)
+int card_ctl_set(struct card_ctl *c, const uint32_t *values)
 {
 	bool changes = memcmp(c->values, values, c->count * sizeof(*values));
 
 	for (uint32_t i = 0; i < c->count; i++)
-		if (values[i] > snd_ctl_max(c))
+		if (values[i] > card_ctl_max(c))
 			return -EINVAL;
 	memcpy(c->values, values, c->count * sizeof(*values));
 	return changes;
 }
 
-static void ctl_fill(const struct snd *snd, uint32_t id, void *to, size_t size)
+static void ctl_fill(const struct card *card, uint32_t id, void *to, size_t size)
 {
-	const struct snd_ctl *c = &snd->ctls[id];
+	const struct card_ctl *c = &card->ctls[id];
 	size_t at = size < INFO_BYTES + 4 ? sizeof(struct info) : sizeof(struct info) + 4;
 	uint32_t role = kinds[c->kind].role;
 	struct info info = {
@@ -69,7 +69,7 @@ static void ctl_fill(const struct snd *snd, uint32_t id, void *to, size_t size)
 		.access = htole32(kinds[c->kind].access),
 		.count = htole32(c->count),
 	};
-	uint32_t range[] = {0, htole32(snd_ctl_max(c)), htole32(1)};
+	uint32_t range[] = {0, htole32(card_ctl_max(c)), htole32(1)};
 
 	memcpy(info.name, c->name, sizeof(info.name));
 	if (c->kind == SND_CHOICE) {
@@ -80,27 +80,27 @@ static void ctl_fill(const struct snd *snd, uint32_t id, void *to, size_t size)
 	memcpy((char *)to + at, range, sizeof(range));
 }
 
-uint32_t snd_ctl_info(struct snd_ask *ask)
+uint32_t card_ctl_info(struct card_ask *ask)
 {
-	if (!ask->snd->has_ctls)
+	if (!ask->card->has_ctls)
 		return VIRTIO_SND_S_NOT_SUPP;
-	return snd_query(ask, ask->snd->n_ctls, INFO_BYTES, ctl_fill);
+	return card_query(ask, ask->card->n_ctls, INFO_BYTES, ctl_fill);
 }
 
 /* The element that is meant; NULL: there is none. */
-static struct snd_ctl *ctl_asked(const struct snd_ask *ask)
+static struct card_ctl *ctl_asked(const struct card_ask *ask)
 {
 	struct request request;
 	uint32_t id;
 
 	memcpy(&request, ask->in, sizeof(request));
 	id = le32toh(request.id);
-	return ask->snd->has_ctls && id < ask->snd->n_ctls ? &ask->snd->ctls[id] : NULL;
+	return ask->card->has_ctls && id < ask->card->n_ctls ? &ask->card->ctls[id] : NULL;
 }
 
-uint32_t snd_ctl_enum_items(struct snd_ask *ask)
+uint32_t card_ctl_enum_items(struct card_ask *ask)
 {
-	const struct snd_ctl *c = ctl_asked(ask);
+	const struct card_ctl *c = ctl_asked(ask);
 
 	if (!c || c->kind != SND_CHOICE || ask->room < (size_t)c->n_items * SND_CTL_ITEM)
 		return VIRTIO_SND_S_BAD_MSG;
@@ -109,9 +109,9 @@ uint32_t snd_ctl_enum_items(struct snd_ask *ask)
 	return VIRTIO_SND_S_OK;
 }
 
-uint32_t snd_ctl_read(struct snd_ask *ask)
+uint32_t card_ctl_read(struct card_ask *ask)
 {
-	const struct snd_ctl *c = ctl_asked(ask);
+	const struct card_ctl *c = ctl_asked(ask);
 
 	if (!c || ask->room < VALUE_BYTES)
 		return VIRTIO_SND_S_BAD_MSG;
@@ -125,9 +125,9 @@ uint32_t snd_ctl_read(struct snd_ask *ask)
 	return VIRTIO_SND_S_OK;
 }
 
-uint32_t snd_ctl_write(struct snd_ask *ask)
+uint32_t card_ctl_write(struct card_ask *ask)
 {
-	struct snd_ctl *c = ctl_asked(ask);
+	struct card_ctl *c = ctl_asked(ask);
 	uint32_t values[SND_CTL_CHANNELS];
 	int ret;
 
@@ -136,17 +136,17 @@ uint32_t snd_ctl_write(struct snd_ask *ask)
 	memcpy(values, ask->in + sizeof(struct request), c->count * sizeof(values[0]));
 	for (uint32_t i = 0; i < c->count; i++)
 		values[i] = le32toh(values[i]);
-	ret = snd_ctl_set(c, values);
+	ret = card_ctl_set(c, values);
 	if (ret > 0)
-		snd_ctl_written(ask->snd, (uint32_t)(c - ask->snd->ctls));
+		card_ctl_written(ask->card, (uint32_t)(c - ask->card->ctls));
 	return ret < 0 ? (uint32_t)VIRTIO_SND_S_BAD_MSG : (uint32_t)VIRTIO_SND_S_OK;
 }
 
-uint32_t snd_ctl_tlv_read(struct snd_ask *ask)
+uint32_t card_ctl_tlv_read(struct card_ask *ask)
 {
 	const uint32_t scale[] = {htole32(TLV_DB_SCALE), htole32(2 * sizeof(uint32_t)),
 				  htole32((uint32_t)DB_MIN), htole32(DB_STEP | TLV_MUTE)};
-	const struct snd_ctl *c = ctl_asked(ask);
+	const struct card_ctl *c = ctl_asked(ask);
 
 	if (!c || c->kind != SND_VOLUME)
 		return VIRTIO_SND_S_BAD_MSG;

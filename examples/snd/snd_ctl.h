@@ -10,14 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct snd;
-struct snd_ask;
-struct snd_stream;
+struct card;
+struct card_ask;
+struct card_stream;
 
 /* The specification's numbers; Debian 12's header ends before them, and later ones have them under
  * their own names. */
 enum { SND_F_CTLS = 0 };
-enum snd_ctl_request {
+enum card_ctl_request {
 	SND_R_CTL_INFO = 0x300,
 	SND_R_CTL_ENUM_ITEMS,
 	SND_R_CTL_READ,
@@ -36,9 +36,9 @@ enum {
 	SND_CTL_LOUDEST = 100, /* 0 dB; each step less is 0.6 dB less, and 0 is silence */
 };
 
-enum snd_ctl_kind { SND_VOLUME, SND_SWITCH, SND_CHOICE };
+enum card_ctl_kind { SND_VOLUME, SND_SWITCH, SND_CHOICE };
 
-struct snd_ctl {
+struct card_ctl {
 	char name[SND_CTL_NAME];
 	uint32_t device; /* whose streams of this direction it is for */
 	uint8_t kind, direction;
@@ -50,22 +50,22 @@ struct snd_ctl {
 };
 
 /* Its largest value. */
-uint32_t snd_ctl_max(const struct snd_ctl *c);
+uint32_t card_ctl_max(const struct card_ctl *c);
 /* All values at once; -EINVAL: one is too large.  1: something changed. */
-int snd_ctl_set(struct snd_ctl *c, const uint32_t *values);
+int card_ctl_set(struct card_ctl *c, const uint32_t *values);
 
 /* Requests; see snd.h. */
-uint32_t snd_ctl_info(struct snd_ask *ask);
-uint32_t snd_ctl_enum_items(struct snd_ask *ask);
-uint32_t snd_ctl_read(struct snd_ask *ask);
-uint32_t snd_ctl_write(struct snd_ask *ask);
-uint32_t snd_ctl_tlv_read(struct snd_ask *ask);
+uint32_t card_ctl_info(struct card_ask *ask);
+uint32_t card_ctl_enum_items(struct card_ask *ask);
+uint32_t card_ctl_read(struct card_ask *ask);
+uint32_t card_ctl_write(struct card_ask *ask);
+uint32_t card_ctl_tlv_read(struct card_ask *ask);
 /* The driver has changed one: whoever listens is told.  snd_control.c. */
-void snd_ctl_written(struct snd *snd, uint32_t id);
+void card_ctl_written(struct card *card, uint32_t id);
 
 /* --- snd_gain.c --- */
 
 /* len bytes of a stream, as loud as its volumes and switches say. */
-void snd_gain_apply(const struct snd_stream *s, unsigned char *bytes, uint32_t len);
+void card_gain_apply(const struct card_stream *s, unsigned char *bytes, uint32_t len);
 
 #endif

@@ -15,10 +15,10 @@
 
 enum { REASON = 200, WORD = 32 };
 
-const struct snd_backend *snd_backend_find(const char *text, const char **value)
+const struct card_backend *card_backend_find(const char *text, const char **value)
 {
-	static const struct snd_backend *const backends[] = {&snd_null, &snd_file, &snd_wav,
-							     &snd_tone, &snd_loopback};
+	static const struct card_backend *const backends[] = {
+		&card_null, &card_file, &card_wav, &card_alsa, &card_tone, &card_loopback};
 	size_t len = strcspn(text, "=");
 
 	*value = text[len] ? text + len + 1 : NULL;
@@ -31,26 +31,26 @@ const struct snd_backend *snd_backend_find(const char *text, const char **value)
 /* --- streams --- */
 
 /* The next one; it counts once its back-end is open. */
-static struct snd_stream *stream_new(struct snd *snd, uint8_t direction)
+static struct card_stream *stream_new(struct card *card, uint8_t direction)
 {
-	struct snd_stream *s = &snd->streams[snd->n_streams];
+	struct card_stream *s = &card->streams[card->n_streams];
 
-	if (snd->n_streams == SND_MAX_ITEMS)
+	if (card->n_streams == SND_MAX_ITEMS)
 		return NULL;
-	snd_stream_init(s, snd, snd->n_streams);
+	card_stream_init(s, card, card->n_streams);
 	s->direction = direction;
 	s->channels_min = 1;
 	s->channels_max = 2;
 	s->formats = FORMAT(S16) | FORMAT(S24) | FORMAT(S32) | FORMAT(FLOAT);
 	s->rates = RATE(44100) | RATE(48000) | RATE(96000);
-	s->backend = &snd_null;
+	s->backend = &card_null;
 	return s;
 }
 
 /* Of the usual formats those that it can have; false: it does not go that way. */
-static bool stream_choose(struct snd_stream *s, const char *text, const char **value)
+static bool stream_choose(struct card_stream *s, const char *text, const char **value)
 {
-	const struct snd_backend *backend = snd_backend_find(text, value);
+	const struct card_backend *backend = card_backend_find(text, value);
 
 	if (!backend || !(backend->directions & 1u << s->direction))
 		return false;
@@ -60,7 +60,7 @@ static bool stream_choose(struct snd_stream *s, const char *text, const char **v
 	return true;
 }
 
-static int stream_open(struct snd_stream *s, const char *value)
+static int stream_open(struct card_stream *s, const char *value)
 {
 	int ret = s->backend->open ? s->backend->open(s, value) : 0;
 
@@ -71,7 +71,7 @@ static int stream_open(struct snd_stream *s, const char *value)
 	if (ret && s->backend->close)
 		s->backend->close(s);
 	if (!ret)
-		s->snd->n_streams++;
+		s->card->n_streams++;
 	return ret;
 }
 
@@ -98,7 +98,7 @@ static int each_word(const char *text, int (*find)(const char *word, uint64_t *t
 
 static int find_format(const char *word, uint64_t *to)
 {
-	int format = snd_format_find(word);
+	int format = card_format_find(word);
 
 	if (format >= 0)
 		*to |= UINT64_C(1) << format;
@@ -112,13 +112,13 @@ static int find_rate(const char *word, uint64_t *to)
 
 	if (vu_number_parse(word, 1, UINT32_MAX, &hz))
 		return -1;
-	rate = snd_rate_find(hz);
+	rate = card_rate_find(hz);
 	if (rate >= 0)
 		*to |= UINT64_C(1) << rate;
 	return rate < 0;
 }
 
-static int set_formats(struct snd_stream *s, const char *value)
+static int set_formats(struct card_stream *s, const char *value)
 {
 	if (strcmp(value, "all"))
 		return each_word(value, find_format, &s->formats);
@@ -126,7 +126,7 @@ static int set_formats(struct snd_stream *s, const char *value)
 	return 0;
 }
 
-static int set_rates(struct snd_stream *s, const char *value)
+static int set_rates(struct card_stream *s, const char *value)
 {
 	if (strcmp(value, "all"))
 		return each_word(value, find_rate, &s->rates);
@@ -134,7 +134,7 @@ static int set_rates(struct snd_stream *s, const char *value)
 	return 0;
 }
 
-static int set_channels(struct snd_stream *s, const char *value)
+static int set_channels(struct card_stream *s, const char *value)
 {
 	size_t len = strcspn(value, "-");
 	const char *dash = value[len] ? value + len : NULL;
@@ -155,7 +155,7 @@ static int set_channels(struct snd_stream *s, const char *value)
 	return 0;
 }
 
-int snd_describe_device(const char *value, uint32_t *device)
+int card_describe_device(const char *value, uint32_t *device)
 {
 	uint64_t number;
 
@@ -165,14 +165,14 @@ int snd_describe_device(const char *value, uint32_t *device)
 	return 0;
 }
 
-static int set_device(struct snd_stream *s, const char *value)
+static int set_device(struct card_stream *s, const char *value)
 {
-	return snd_describe_device(value, &s->device);
+	return card_describe_device(value, &s->device);
 }
 
 static const struct {
 	const char *key, *wants;
-	int (*set)(struct snd_stream *s, const char *value);
+	int (*set)(struct card_stream *s, const char *value);
 } keys[] = {
 	{"formats=", "all, or names with commas between, such as S16,FLOAT", set_formats},
 	{"rates=", "all, or rates in Hz with commas between, such as 44100,48000", set_rates},
@@ -180,7 +180,7 @@ static const struct {
 	{"device=", "a number below 64", set_device},
 };
 
-static int stream_word(struct vu_script *script, struct snd_stream *s, const char *word)
+static int stream_word(struct vu_script *script, struct card_stream *s, const char *word)
 {
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		size_t len = strlen(keys[i].key);
@@ -195,10 +195,10 @@ static int stream_word(struct vu_script *script, struct snd_stream *s, const cha
 			       "'%.64s' is no formats=, rates=, channels= or device=", word);
 }
 
-static int describe_stream(struct vu_script *script, struct snd *snd, uint8_t direction, uint32_t n,
-			   const char *const *words)
+static int describe_stream(struct vu_script *script, struct card *card, uint8_t direction,
+			   uint32_t n, const char *const *words)
 {
-	struct snd_stream *s = stream_new(snd, direction);
+	struct card_stream *s = stream_new(card, direction);
 	const char *value = NULL;
 	int ret;
 
@@ -238,9 +238,9 @@ static int find_word(const char *const *table, const char *word)
 
 static int jack(struct vu_script *script, uint32_t n, const char *const *words, void *opaque)
 {
-	struct snd *snd = opaque;
-	struct snd_jack j = {.connected = true};
-	int kind = find_word(snd_jack_kinds, words[0]);
+	struct card *card = opaque;
+	struct card_jack j = {.connected = true};
+	int kind = find_word(card_jack_kinds, words[0]);
 
 	if (kind < 0)
 		return vu_script_fail(script,
@@ -252,29 +252,29 @@ static int jack(struct vu_script *script, uint32_t n, const char *const *words, 
 		if (!strcmp(words[i], "unplugged"))
 			j.connected = false;
 		else if (strncmp(words[i], "device=", 7) ||
-			 snd_describe_device(words[i] + 7, &j.device))
+			 card_describe_device(words[i] + 7, &j.device))
 			return vu_script_failf(script, "'%.64s' is no unplugged or device=N",
 					       words[i]);
-	if (snd->n_jacks == SND_MAX_ITEMS)
+	if (card->n_jacks == SND_MAX_ITEMS)
 		return vu_script_fail(script, "there are 64 jacks at most");
-	snd->jacks[snd->n_jacks++] = j;
+	card->jacks[card->n_jacks++] = j;
 	return 0;
 }
 
 static int chmap(struct vu_script *script, uint32_t n, const char *const *words, void *opaque)
 {
-	struct snd *snd = opaque;
-	struct snd_chmap c = {.direction = VIRTIO_SND_D_OUTPUT};
+	struct card *card = opaque;
+	struct card_chmap c = {.direction = VIRTIO_SND_D_OUTPUT};
 
 	if (!strcmp(words[0], "capture"))
 		c.direction = VIRTIO_SND_D_INPUT;
 	else if (strcmp(words[0], "playback"))
 		return vu_script_fail(script, "playback or capture, and then positions");
 	for (uint32_t i = 1; i < n; i++) {
-		int position = find_word(snd_positions, words[i]);
+		int position = find_word(card_positions, words[i]);
 
 		if (!strncmp(words[i], "device=", 7) &&
-		    !snd_describe_device(words[i] + 7, &c.device))
+		    !card_describe_device(words[i] + 7, &c.device))
 			continue;
 		if (position < 0 || c.channels == VIRTIO_SND_CHMAP_MAX_SIZE)
 			return vu_script_failf(script,
@@ -282,9 +282,9 @@ static int chmap(struct vu_script *script, uint32_t n, const char *const *words,
 					       words[i]);
 		c.positions[c.channels++] = (uint8_t)position;
 	}
-	if (snd->n_chmaps == SND_MAX_ITEMS)
+	if (card->n_chmaps == SND_MAX_ITEMS)
 		return vu_script_fail(script, "there are 64 channel maps at most");
-	snd->chmaps[snd->n_chmaps++] = c;
+	card->chmaps[card->n_chmaps++] = c;
 	return 0;
 }
 
@@ -294,19 +294,19 @@ static const struct vu_command lines[] = {
 	{"jack", "KIND [unplugged] [device=N]", "a jack", 1, 3, jack},
 	{"chmap", "playback|capture POSITION... [device=N]", "where channels are", 2, 20, chmap},
 	{"volume", "NAME playback|capture [KEY=VALUE...]", "how loud, from 0 to 100", 2, 5,
-	 snd_describe_volume},
+	 card_describe_volume},
 	{"switch", "NAME playback|capture [KEY=VALUE...]", "sound or silence", 2, 5,
-	 snd_describe_switch},
+	 card_describe_switch},
 	{"choice", "NAME ITEM...", "one of several, for the control socket", 2, 1 + SND_CTL_ITEMS,
-	 snd_describe_choice},
+	 card_describe_choice},
 	{NULL, NULL, NULL, 0, 0, NULL},
 };
 
 /* --- the card --- */
 
-static int usual_stream(struct snd *snd, uint8_t direction, const char *where)
+static int usual_stream(struct card *card, uint8_t direction, const char *where)
 {
-	struct snd_stream *s = stream_new(snd, direction);
+	struct card_stream *s = stream_new(card, direction);
 	const char *value = NULL;
 
 	if (stream_choose(s, where ? where : "null", &value))
@@ -316,13 +316,13 @@ static int usual_stream(struct snd *snd, uint8_t direction, const char *where)
 	return -EINVAL;
 }
 
-static int usual_card(struct snd *snd)
+static int usual_card(struct card *card)
 {
-	static const struct snd_chmap stereo = {
+	static const struct card_chmap stereo = {
 		.channels = 2,
 		.positions = {VIRTIO_SND_CHMAP_FL, VIRTIO_SND_CHMAP_FR},
 	};
-	static const struct snd_ctl ctls[] = {
+	static const struct card_ctl ctls[] = {
 		{.name = "Master Playback Volume",
 		 .kind = SND_VOLUME,
 		 .count = 2,
@@ -342,37 +342,37 @@ static int usual_card(struct snd *snd)
 		 .count = 2,
 		 .values = {1, 1}},
 	};
-	int ret = usual_stream(snd, VIRTIO_SND_D_OUTPUT, snd->settings->playback);
+	int ret = usual_stream(card, VIRTIO_SND_D_OUTPUT, card->settings->playback);
 
 	if (!ret)
-		ret = usual_stream(snd, VIRTIO_SND_D_INPUT, snd->settings->capture);
-	snd->chmaps[0] = snd->chmaps[1] = stereo;
-	snd->chmaps[1].direction = VIRTIO_SND_D_INPUT;
-	snd->n_chmaps = 2;
-	snd->jacks[0] = (struct snd_jack){.kind = (uint8_t)find_word(snd_jack_kinds, "line-out"),
-					  .connected = true};
-	snd->jacks[1] = (struct snd_jack){.kind = (uint8_t)find_word(snd_jack_kinds, "mic"),
-					  .connected = true};
-	snd->n_jacks = 2;
-	memcpy(snd->ctls, ctls, sizeof(ctls));
-	snd->n_ctls = sizeof(ctls) / sizeof(ctls[0]);
+		ret = usual_stream(card, VIRTIO_SND_D_INPUT, card->settings->capture);
+	card->chmaps[0] = card->chmaps[1] = stereo;
+	card->chmaps[1].direction = VIRTIO_SND_D_INPUT;
+	card->n_chmaps = 2;
+	card->jacks[0] = (struct card_jack){.kind = (uint8_t)find_word(card_jack_kinds, "line-out"),
+					    .connected = true};
+	card->jacks[1] = (struct card_jack){.kind = (uint8_t)find_word(card_jack_kinds, "mic"),
+					    .connected = true};
+	card->n_jacks = 2;
+	memcpy(card->ctls, ctls, sizeof(ctls));
+	card->n_ctls = sizeof(ctls) / sizeof(ctls[0]);
 	return ret;
 }
 
-int snd_describe(struct snd *snd)
+int card_describe(struct card *card)
 {
-	const struct snd_settings *settings = snd->settings;
+	const struct card_settings *settings = card->settings;
 	const struct vu_script_info info = {
 		.size = sizeof(info),
 		.name = "vu-snd",
 		.commands = lines,
 		.command_size = sizeof(lines[0]),
-		.opaque = snd,
+		.opaque = card,
 		.log_level = VU_LOG_WARNING,
 	};
 
 	if (!settings->describe)
-		return usual_card(snd);
+		return usual_card(card);
 	if (!settings->playback && !settings->capture)
 		return vu_script_run_file(&info, settings->describe);
 	fprintf(stderr, "vu-snd: --playback and --capture are for a card without --describe\n");

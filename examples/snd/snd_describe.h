@@ -6,14 +6,14 @@
 #include "snd.h"
 
 /* Behind "device="; non-zero: it is none. */
-int snd_describe_device(const char *value, uint32_t *device);
+int card_describe_device(const char *value, uint32_t *device);
 
 /* Lines: struct vu_command.run with a struct snd.  snd_describe_ctl.c */
-int snd_describe_volume(struct vu_script *script, uint32_t n, const char *const *words,
-			void *opaque);
-int snd_describe_switch(struct vu_script *script, uint32_t n, const char *const *words,
-			void *opaque);
-int snd_describe_choice(struct vu_script *script, uint32_t n, const char *const *words,
-			void *opaque);
+int card_describe_volume(struct vu_script *script, uint32_t n, const char *const *words,
+			 void *opaque);
+int card_describe_switch(struct vu_script *script, uint32_t n, const char *const *words,
+			 void *opaque);
+int card_describe_choice(struct vu_script *script, uint32_t n, const char *const *words,
+			 void *opaque);
 
 #endif

@@ -5,9 +5,9 @@
 #include <ctype.h>
 #include <string.h>
 
-static struct snd_ctl *ctl_new(struct vu_script *script, struct snd *snd, const char *name)
+static struct card_ctl *ctl_new(struct vu_script *script, struct card *card, const char *name)
 {
-	struct snd_ctl *c = &snd->ctls[snd->n_ctls];
+	struct card_ctl *c = &card->ctls[card->n_ctls];
 	bool fine = name[0] && strlen(name) < sizeof(c->name);
 
 	for (const char *at = name; *at; at++)
@@ -16,28 +16,28 @@ static struct snd_ctl *ctl_new(struct vu_script *script, struct snd *snd, const 
 		vu_script_fail(script, "a name has 1 to 43 characters of ASCII");
 		return NULL;
 	}
-	for (uint32_t i = 0; i < snd->n_ctls; i++)
-		if (!strcmp(snd->ctls[i].name, name)) {
+	for (uint32_t i = 0; i < card->n_ctls; i++)
+		if (!strcmp(card->ctls[i].name, name)) {
 			vu_script_fail(script, "another control has this name");
 			return NULL;
 		}
-	if (snd->n_ctls == SND_MAX_ITEMS) {
+	if (card->n_ctls == SND_MAX_ITEMS) {
 		vu_script_fail(script, "there are 64 controls at most");
 		return NULL;
 	}
-	*c = (struct snd_ctl){.count = 1};
+	*c = (struct card_ctl){.count = 1};
 	strcpy(c->name, name);
 	return c;
 }
 
-static int level_word(struct snd_ctl *c, const char *word, uint64_t *value)
+static int level_word(struct card_ctl *c, const char *word, uint64_t *value)
 {
 	uint64_t channels;
 
 	if (!strncmp(word, "device=", 7))
-		return snd_describe_device(word + 7, &c->device);
+		return card_describe_device(word + 7, &c->device);
 	if (!strncmp(word, "value=", 6))
-		return vu_number_parse(word + 6, 0, snd_ctl_max(c), value);
+		return vu_number_parse(word + 6, 0, card_ctl_max(c), value);
 	if (strncmp(word, "channels=", 9) ||
 	    vu_number_parse(word + 9, 1, SND_CTL_CHANNELS, &channels))
 		return -1;
@@ -45,17 +45,17 @@ static int level_word(struct snd_ctl *c, const char *word, uint64_t *value)
 	return 0;
 }
 
-static int describe_level(struct vu_script *script, struct snd *snd, uint8_t kind, uint32_t n,
+static int describe_level(struct vu_script *script, struct card *card, uint8_t kind, uint32_t n,
 			  const char *const *words)
 {
-	struct snd_ctl *c = ctl_new(script, snd, words[0]);
+	struct card_ctl *c = ctl_new(script, card, words[0]);
 	uint64_t value;
 
 	if (!c)
 		return -1;
 	c->kind = kind;
 	c->count = 2;
-	value = snd_ctl_max(c);
+	value = card_ctl_max(c);
 	c->direction = strcmp(words[1], "capture") ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT;
 	if (c->direction == VIRTIO_SND_D_OUTPUT && strcmp(words[1], "playback"))
 		return vu_script_fail(script, "a name, and playback or capture");
@@ -64,30 +64,30 @@ static int describe_level(struct vu_script *script, struct snd *snd, uint8_t kin
 			return vu_script_failf(script,
 					       "'%.64s' is no value= up to %u, channels= up to 8 "
 					       "or device=",
-					       words[i], snd_ctl_max(c));
+					       words[i], card_ctl_max(c));
 	for (uint32_t i = 0; i < c->count; i++)
 		c->values[i] = (uint32_t)value;
-	snd->n_ctls++;
+	card->n_ctls++;
 	return 0;
 }
 
-int snd_describe_volume(struct vu_script *script, uint32_t n, const char *const *words,
-			void *opaque)
+int card_describe_volume(struct vu_script *script, uint32_t n, const char *const *words,
+			 void *opaque)
 {
 	return describe_level(script, opaque, SND_VOLUME, n, words);
 }
 
-int snd_describe_switch(struct vu_script *script, uint32_t n, const char *const *words,
-			void *opaque)
+int card_describe_switch(struct vu_script *script, uint32_t n, const char *const *words,
+			 void *opaque)
 {
 	return describe_level(script, opaque, SND_SWITCH, n, words);
 }
 
-int snd_describe_choice(struct vu_script *script, uint32_t n, const char *const *words,
-			void *opaque)
+int card_describe_choice(struct vu_script *script, uint32_t n, const char *const *words,
+			 void *opaque)
 {
-	struct snd *snd = opaque;
-	struct snd_ctl *c = ctl_new(script, snd, words[0]);
+	struct card *card = opaque;
+	struct card_ctl *c = ctl_new(script, card, words[0]);
 
 	if (!c)
 		return -1;
@@ -97,6 +97,6 @@ int snd_describe_choice(struct vu_script *script, uint32_t n, const char *const 
 			return vu_script_fail(script, "an item has 1 to 63 characters");
 		strcpy(c->items[c->n_items++], words[i]);
 	}
-	snd->n_ctls++;
+	card->n_ctls++;
 	return 0;
 }

@@ -10,27 +10,27 @@
 #include <endian.h>
 
 /* The next thing to tell; false: there is none. */
-static bool next_event(struct snd *snd, struct virtio_snd_event *event, bool **owed)
+static bool next_event(struct card *card, struct virtio_snd_event *event, bool **owed)
 {
 	uint32_t code = 0, data = 0;
 
 	*owed = NULL;
-	for (uint32_t i = 0; i < snd->n_streams && !*owed; i++)
-		if (snd->streams[i].xrun_owed) {
-			*owed = &snd->streams[i].xrun_owed;
+	for (uint32_t i = 0; i < card->n_streams && !*owed; i++)
+		if (card->streams[i].xrun_owed) {
+			*owed = &card->streams[i].xrun_owed;
 			code = VIRTIO_SND_EVT_PCM_XRUN;
 			data = i;
 		}
-	for (uint32_t i = 0; i < snd->n_jacks && !*owed; i++)
-		if (snd->jacks[i].owed) {
-			*owed = &snd->jacks[i].owed;
-			code = snd->jacks[i].connected ? VIRTIO_SND_EVT_JACK_CONNECTED
-						       : VIRTIO_SND_EVT_JACK_DISCONNECTED;
+	for (uint32_t i = 0; i < card->n_jacks && !*owed; i++)
+		if (card->jacks[i].owed) {
+			*owed = &card->jacks[i].owed;
+			code = card->jacks[i].connected ? VIRTIO_SND_EVT_JACK_CONNECTED
+							: VIRTIO_SND_EVT_JACK_DISCONNECTED;
 			data = i;
 		}
-	for (uint32_t i = 0; i < snd->n_ctls && snd->has_ctls && !*owed; i++)
-		if (snd->ctls[i].owed) {
-			*owed = &snd->ctls[i].owed;
+	for (uint32_t i = 0; i < card->n_ctls && card->has_ctls && !*owed; i++)
+		if (card->ctls[i].owed) {
+			*owed = &card->ctls[i].owed;
 			code = SND_EVT_CTL_NOTIFY;
 			data = i | SND_CTL_VALUE_CHANGED << 16; /* le16 each */
 		}
@@ -38,15 +38,15 @@ static bool next_event(struct snd *snd, struct virtio_snd_event *event, bool **o
 	return *owed;
 }
 
-void snd_send_events(struct snd *snd)
+void card_send_events(struct card *card)
 {
 	struct virtio_snd_event event;
 	struct vu_req *req;
 	bool *owed;
 
-	while (next_event(snd, &event, &owed) && vu_queue_next(snd->events, &req) == 1) {
+	while (next_event(card, &event, &owed) && vu_queue_next(card->events, &req) == 1) {
 		if (req->writable_len < sizeof(event)) {
-			snd_complain(snd, "a buffer for events that is too small for one");
+			card_complain(card, "a buffer for events that is too small for one");
 			vu_req_complete(req, 0);
 			continue;
 		}

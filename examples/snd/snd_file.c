@@ -25,7 +25,7 @@ struct file {
 	uint32_t n_held;
 };
 
-static int file_open_path(const struct snd_stream *s, const char *path)
+static int file_open_path(const struct card_stream *s, const char *path)
 {
 	int fd;
 
@@ -35,7 +35,7 @@ static int file_open_path(const struct snd_stream *s, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-static int file_open(struct snd_stream *s, const char *value)
+static int file_open(struct card_stream *s, const char *value)
 {
 	char path[PATH_SIZE];
 	struct file *f;
@@ -45,7 +45,7 @@ static int file_open(struct snd_stream *s, const char *value)
 		fprintf(stderr, "vu-snd: which file?  file=PATH\n");
 		return -EINVAL;
 	}
-	ret = vu_program_path(value, s->snd->index, path, sizeof(path));
+	ret = vu_program_path(value, s->card->index, path, sizeof(path));
 	if (ret)
 		return ret;
 	f = calloc(1, sizeof(*f));
@@ -59,7 +59,7 @@ static int file_open(struct snd_stream *s, const char *value)
 	return f->fd;
 }
 
-static void file_close(struct snd_stream *s)
+static void file_close(struct card_stream *s)
 {
 	struct file *f = s->end;
 
@@ -69,7 +69,7 @@ static void file_close(struct snd_stream *s)
 	s->end = NULL;
 }
 
-static void file_begin(struct snd_stream *s)
+static void file_begin(struct card_stream *s)
 {
 	struct file *f = s->end;
 
@@ -95,7 +95,8 @@ static uint32_t file_write(struct file *f, const unsigned char *bytes, uint32_t 
 }
 
 /* What a full FIFO has no room for is lost by whole frames: the rest of one is written later. */
-static int file_play(struct snd_stream *s, struct file *f, const unsigned char *bytes, uint32_t len)
+static int file_play(struct card_stream *s, struct file *f, const unsigned char *bytes,
+		     uint32_t len)
 {
 	uint32_t done;
 	int ret;
@@ -113,7 +114,7 @@ static int file_play(struct snd_stream *s, struct file *f, const unsigned char *
 	return ret;
 }
 
-static int file_record(struct snd_stream *s, struct file *f, unsigned char *bytes, uint32_t len)
+static int file_record(struct card_stream *s, struct file *f, unsigned char *bytes, uint32_t len)
 {
 	uint32_t have = f->n_held, part;
 	ssize_t n = 0;
@@ -126,24 +127,24 @@ static int file_record(struct snd_stream *s, struct file *f, unsigned char *byte
 	memcpy(f->held, bytes + have - part, part);
 	f->n_held = part;
 	have -= part;
-	snd_silence(s->params.format, bytes + have, len - have);
+	card_silence(s->params.format, bytes + have, len - have);
 	return n < 0 && errno != EAGAIN ? -errno : 0;
 }
 
-static int file_move(struct snd_stream *s, void *bytes, uint32_t len)
+static int file_move(struct card_stream *s, void *bytes, uint32_t len)
 {
 	struct file *f = s->end;
 	int ret = s->direction == VIRTIO_SND_D_OUTPUT ? file_play(s, f, bytes, len)
 						      : file_record(s, f, bytes, len);
 
 	if (ret && !f->failed)
-		vu_device_logf(s->snd->dev, VU_LOG_ERROR, "stream %u: file: %s", s->id,
+		vu_device_logf(s->card->dev, VU_LOG_ERROR, "stream %u: file: %s", s->id,
 			       strerror(-ret));
 	f->failed = ret;
 	return ret;
 }
 
-const struct snd_backend snd_file = {
+const struct card_backend card_file = {
 	.name = "file",
 	.directions = SND_PLAYBACK | SND_CAPTURE,
 	.open = file_open,

@@ -11,7 +11,7 @@
 #define CODED(symbol, called, memory, quiet)                                                       \
 	[VIRTIO_SND_PCM_FMT_##symbol] = {called, memory, memory, SND_CODED, quiet}
 
-const struct snd_format snd_formats[SND_FORMATS] = {
+const struct card_format card_formats[SND_FORMATS] = {
 	CODED(IMA_ADPCM, "IMA_ADPCM", 4, 0),
 	CODED(MU_LAW, "MU_LAW", 8, 0x7f),
 	CODED(A_LAW, "A_LAW", 8, 0x55),
@@ -39,7 +39,7 @@ const struct snd_format snd_formats[SND_FORMATS] = {
 	CODED(IEC958_SUBFRAME, "IEC958_SUBFRAME", 32, 0),
 };
 
-const uint32_t snd_rates[SND_RATES] = {
+const uint32_t card_rates[SND_RATES] = {
 	[VIRTIO_SND_PCM_RATE_5512] = 5512,     [VIRTIO_SND_PCM_RATE_8000] = 8000,
 	[VIRTIO_SND_PCM_RATE_11025] = 11025,   [VIRTIO_SND_PCM_RATE_16000] = 16000,
 	[VIRTIO_SND_PCM_RATE_22050] = 22050,   [VIRTIO_SND_PCM_RATE_32000] = 32000,
@@ -49,47 +49,47 @@ const uint32_t snd_rates[SND_RATES] = {
 	[VIRTIO_SND_PCM_RATE_192000] = 192000, [VIRTIO_SND_PCM_RATE_384000] = 384000,
 };
 
-int snd_format_find(const char *name)
+int card_format_find(const char *name)
 {
 	for (int i = 0; i < SND_FORMATS; i++)
-		if (!strcmp(snd_formats[i].name, name))
+		if (!strcmp(card_formats[i].name, name))
 			return i;
 	return -1;
 }
 
-int snd_rate_find(uint64_t hz)
+int card_rate_find(uint64_t hz)
 {
 	for (int i = 0; i < SND_RATES; i++)
-		if (snd_rates[i] == hz)
+		if (card_rates[i] == hz)
 			return i;
 	return -1;
 }
 
-uint64_t snd_format_linear(void)
+uint64_t card_format_linear(void)
 {
 	uint64_t mask = 0;
 
 	for (int i = 0; i < SND_FORMATS; i++)
-		if (snd_formats[i].kind != SND_CODED)
+		if (card_formats[i].kind != SND_CODED)
 			mask |= UINT64_C(1) << i;
 	return mask;
 }
 
-uint32_t snd_frame_bytes(uint8_t format, uint8_t channels)
+uint32_t card_frame_bytes(uint8_t format, uint8_t channels)
 {
-	uint32_t bits = (uint32_t)snd_formats[format].bits * channels;
+	uint32_t bits = (uint32_t)card_formats[format].bits * channels;
 
 	return bits % 8 ? 0 : bits / 8;
 }
 
 /* Little-endian, as all samples are. */
-static void put_number(const struct snd_format *format, unsigned char *at, uint64_t value)
+static void put_number(const struct card_format *format, unsigned char *at, uint64_t value)
 {
 	for (uint32_t i = 0; i < format->bits; i += 8)
 		at[i / 8] = (unsigned char)(value >> i);
 }
 
-static uint64_t get_number(const struct snd_format *format, const unsigned char *at)
+static uint64_t get_number(const struct card_format *format, const unsigned char *at)
 {
 	uint64_t value = 0;
 
@@ -98,9 +98,9 @@ static uint64_t get_number(const struct snd_format *format, const unsigned char 
 	return value;
 }
 
-void snd_silence(uint8_t number, void *bytes, size_t len)
+void card_silence(uint8_t number, void *bytes, size_t len)
 {
-	const struct snd_format *format = &snd_formats[number];
+	const struct card_format *format = &card_formats[number];
 	unsigned char *at = bytes;
 
 	memset(at, format->silence, len);
@@ -110,7 +110,7 @@ void snd_silence(uint8_t number, void *bytes, size_t len)
 		put_number(format, at + i, UINT64_C(1) << (format->width - 1));
 }
 
-double snd_sample_get(const struct snd_format *format, const unsigned char *at)
+double card_sample_get(const struct card_format *format, const unsigned char *at)
 {
 	uint64_t number = get_number(format, at), top = UINT64_C(1) << (format->width - 1);
 	double value;
@@ -132,7 +132,7 @@ double snd_sample_get(const struct snd_format *format, const unsigned char *at)
 	return value;
 }
 
-static uint64_t float_number(const struct snd_format *format, double value)
+static uint64_t float_number(const struct card_format *format, double value)
 {
 	float single = (float)value;
 	uint64_t number;
@@ -143,7 +143,7 @@ static uint64_t float_number(const struct snd_format *format, double value)
 	return format->bits == 32 ? half : number;
 }
 
-void snd_sample_put(const struct snd_format *format, unsigned char *at, double value)
+void card_sample_put(const struct card_format *format, unsigned char *at, double value)
 {
 	int64_t top = INT64_C(1) << (format->width - 1), number;
 

@@ -9,14 +9,14 @@
 
 enum { SND_FORMATS = 25, SND_RATES = 14 };
 
-enum snd_kind {
+enum card_kind {
 	SND_SIGNED,
 	SND_UNSIGNED,
 	SND_FLOAT,
 	SND_CODED, /* the bytes are no numbers that can be scaled */
 };
 
-struct snd_format {
+struct card_format {
 	const char *name;
 	uint8_t bits;  /* of memory for a sample */
 	uint8_t width; /* of them that mean something, the lowest ones */
@@ -24,21 +24,21 @@ struct snd_format {
 	uint8_t silence; /* of SND_CODED: each byte */
 };
 
-extern const struct snd_format snd_formats[SND_FORMATS];
-extern const uint32_t snd_rates[SND_RATES];
+extern const struct card_format card_formats[SND_FORMATS];
+extern const uint32_t card_rates[SND_RATES];
 
 /* The number of a name or of a rate in Hz; -1: there is none. */
-int snd_format_find(const char *name);
-int snd_rate_find(uint64_t hz);
+int card_format_find(const char *name);
+int card_rate_find(uint64_t hz);
 
 /* All formats whose samples are numbers, as a mask. */
-uint64_t snd_format_linear(void);
+uint64_t card_format_linear(void);
 /* Bytes of a frame; 0: it would end within a byte. */
-uint32_t snd_frame_bytes(uint8_t format, uint8_t channels);
+uint32_t card_frame_bytes(uint8_t format, uint8_t channels);
 /* Whole samples of silence. */
-void snd_silence(uint8_t format, void *bytes, size_t len);
+void card_silence(uint8_t format, void *bytes, size_t len);
 /* A sample of a format that is linear, from -1 to 1; what lies beyond is cut. */
-double snd_sample_get(const struct snd_format *format, const unsigned char *at);
-void snd_sample_put(const struct snd_format *format, unsigned char *at, double value);
+double card_sample_get(const struct card_format *format, const unsigned char *at);
+void card_sample_put(const struct card_format *format, unsigned char *at, double value);
 
 #endif

@@ -10,7 +10,7 @@
 
 #define DECIBELS_PER_STEP 0.6
 
-static double ctl_gain(const struct snd_ctl *c, uint32_t channel)
+static double ctl_gain(const struct card_ctl *c, uint32_t channel)
 {
 	uint32_t value = c->values[channel < c->count ? channel : c->count - 1u];
 
@@ -20,14 +20,14 @@ static double ctl_gain(const struct snd_ctl *c, uint32_t channel)
 }
 
 /* Of each channel; false: all of them are 1. */
-static bool stream_gains(const struct snd_stream *s, double *gains)
+static bool stream_gains(const struct card_stream *s, double *gains)
 {
 	bool all = true;
 
 	for (uint32_t channel = 0; channel < s->params.channels; channel++) {
 		gains[channel] = 1;
-		for (uint32_t i = 0; i < s->snd->n_ctls; i++) {
-			const struct snd_ctl *c = &s->snd->ctls[i];
+		for (uint32_t i = 0; i < s->card->n_ctls; i++) {
+			const struct card_ctl *c = &s->card->ctls[i];
 
 			if (c->kind != SND_CHOICE && c->direction == s->direction &&
 			    c->device == s->device)
@@ -38,26 +38,26 @@ static bool stream_gains(const struct snd_stream *s, double *gains)
 	return !all;
 }
 
-static void scale(const struct snd_stream *s, const double *gains, unsigned char *bytes,
+static void scale(const struct card_stream *s, const double *gains, unsigned char *bytes,
 		  uint32_t len)
 {
-	const struct snd_format *format = &snd_formats[s->params.format];
+	const struct card_format *format = &card_formats[s->params.format];
 	uint32_t size = format->bits / 8, channel = 0;
 
 	for (uint32_t at = 0; at < len; at += size) {
 		double gain = gains[channel];
 
 		if (gain <= 0)
-			snd_silence(s->params.format, bytes + at, size);
+			card_silence(s->params.format, bytes + at, size);
 		else if (gain < 1)
-			snd_sample_put(format, bytes + at,
-				       snd_sample_get(format, bytes + at) * gain);
+			card_sample_put(format, bytes + at,
+					card_sample_get(format, bytes + at) * gain);
 		if (++channel == s->params.channels)
 			channel = 0;
 	}
 }
 
-void snd_gain_apply(const struct snd_stream *s, unsigned char *bytes, uint32_t len)
+void card_gain_apply(const struct card_stream *s, unsigned char *bytes, uint32_t len)
 {
 	double gains[SND_MAX_CHANNELS];
 	bool silent = true;
@@ -67,7 +67,7 @@ void snd_gain_apply(const struct snd_stream *s, unsigned char *bytes, uint32_t l
 	for (uint32_t channel = 0; channel < s->params.channels; channel++)
 		silent = silent && gains[channel] <= 0;
 	if (silent)
-		snd_silence(s->params.format, bytes, len);
-	else if (snd_formats[s->params.format].kind != SND_CODED)
+		card_silence(s->params.format, bytes, len);
+	else if (card_formats[s->params.format].kind != SND_CODED)
 		scale(s, gains, bytes, len);
 }

@@ -22,10 +22,10 @@ struct loopback {
 	unsigned char held[HELD];
 };
 
-static int loopback_open(struct snd_stream *s, const char *value)
+static int loopback_open(struct card_stream *s, const char *value)
 {
 	struct loopback *l = calloc(1, sizeof(*l));
-	const struct snd *snd = s->snd;
+	const struct card *card = s->card;
 
 	s->end = l;
 	if (!l)
@@ -34,20 +34,21 @@ static int loopback_open(struct snd_stream *s, const char *value)
 		fprintf(stderr, "vu-snd: which stream?  loopback=N, its number, from 0\n");
 		return -EINVAL;
 	}
-	if (l->source < snd->n_streams && snd->streams[l->source].direction == VIRTIO_SND_D_OUTPUT)
+	if (l->source < card->n_streams &&
+	    card->streams[l->source].direction == VIRTIO_SND_D_OUTPUT)
 		return 0;
 	fprintf(stderr, "vu-snd: loopback: stream %u is no playback described before\n",
 		(unsigned int)l->source);
 	return -EINVAL;
 }
 
-static void loopback_close(struct snd_stream *s)
+static void loopback_close(struct card_stream *s)
 {
 	free(s->end);
 	s->end = NULL;
 }
 
-static void loopback_begin(struct snd_stream *s)
+static void loopback_begin(struct card_stream *s)
 {
 	struct loopback *l = s->end;
 
@@ -55,12 +56,12 @@ static void loopback_begin(struct snd_stream *s)
 	l->at = l->len = 0;
 }
 
-static void loopback_end(struct snd_stream *s)
+static void loopback_end(struct card_stream *s)
 {
 	((struct loopback *)s->end)->listening = false;
 }
 
-static bool loopback_matches(const struct snd_stream *a, const struct snd_stream *b)
+static bool loopback_matches(const struct card_stream *a, const struct card_stream *b)
 {
 	return a->params.format == b->params.format && a->params.channels == b->params.channels &&
 	       a->params.rate == b->params.rate;
@@ -89,15 +90,15 @@ static void loopback_hold(struct loopback *l, uint32_t frame, const unsigned cha
 	}
 }
 
-void snd_loopback_heard(struct snd_stream *played, const void *bytes, uint32_t len)
+void card_loopback_heard(struct card_stream *played, const void *bytes, uint32_t len)
 {
-	struct snd *snd = played->snd;
+	struct card *card = played->card;
 
-	for (uint32_t i = 0; i < snd->n_streams; i++) {
-		struct snd_stream *s = &snd->streams[i];
+	for (uint32_t i = 0; i < card->n_streams; i++) {
+		struct card_stream *s = &card->streams[i];
 		struct loopback *l = s->end;
 
-		if (s->backend == &snd_loopback && l->listening && l->source == played->id &&
+		if (s->backend == &card_loopback && l->listening && l->source == played->id &&
 		    s->state == SND_RUNNING && loopback_matches(s, played))
 			loopback_hold(l, s->frame_bytes, bytes, len);
 	}
@@ -117,27 +118,27 @@ static void loopback_read(struct loopback *l, unsigned char *bytes, uint32_t len
 	}
 }
 
-static uint64_t loopback_ready(struct snd_stream *s)
+static uint64_t loopback_ready(struct card_stream *s)
 {
 	const struct loopback *l = s->end;
-	const struct snd_stream *source = &s->snd->streams[l->source];
+	const struct card_stream *source = &s->card->streams[l->source];
 	bool sounds = source->state == SND_RUNNING && !source->frozen && !source->dry &&
 		      loopback_matches(s, source);
 
 	return sounds ? l->len / s->frame_bytes : UINT64_MAX;
 }
 
-static int loopback_move(struct snd_stream *s, void *bytes, uint32_t len)
+static int loopback_move(struct card_stream *s, void *bytes, uint32_t len)
 {
 	struct loopback *l = s->end;
 	uint32_t n = l->len < len ? l->len : len;
 
 	loopback_read(l, bytes, n);
-	snd_silence(s->params.format, (unsigned char *)bytes + n, len - n);
+	card_silence(s->params.format, (unsigned char *)bytes + n, len - n);
 	return 0;
 }
 
-const struct snd_backend snd_loopback = {
+const struct card_backend card_loopback = {
 	.name = "loopback",
 	.directions = SND_CAPTURE,
 	.open = loopback_open,

@@ -8,50 +8,51 @@
 
 static const struct vu_option options[] = {
 	{VU_OPTION_STRING("describe", "FILE", "what the card has: streams, jacks, channel maps",
-			  struct snd_settings, describe)},
-	{VU_OPTION_STRING("playback", "WHERE",
-			  "where the usual card plays: null (default), file=PATH or wav=PATH",
-			  struct snd_settings, playback)},
+			  struct card_settings, describe)},
 	{VU_OPTION_STRING(
-		"capture", "WHERE",
-		"what it records: null (default), file=PATH, wav=PATH, tone=HZ or loopback",
-		struct snd_settings, capture)},
+		"playback", "WHERE",
+		"where the usual card plays: null (default), alsa=NAME, file=PATH or wav=PATH",
+		struct card_settings, playback)},
+	{VU_OPTION_STRING("capture", "WHERE",
+			  "what it records: null (default), alsa=NAME, file=PATH, wav=PATH, "
+			  "tone=HZ or loopback",
+			  struct card_settings, capture)},
 	{VU_OPTION_CHOICE("sandbox", "KIND",
 			  "shut in by namespaces, chroot, landlock or none; auto (default): by the "
 			  "first that can be had",
-			  struct snd_settings, sandbox, sandbox_names)},
+			  struct card_settings, sandbox, sandbox_names)},
 	{.name = NULL},
 };
 
 static int create(struct vu_program *program, uint32_t index, void *state)
 {
-	struct snd_settings *settings = vu_program_settings(program);
+	struct card_settings *settings = vu_program_settings(program);
 
 	if (settings->connects && sandbox_for_connecting("vu-snd", &settings->sandbox))
 		return -EINVAL;
-	return snd_init(state, program, index);
+	return card_init(state, program, index);
 }
 
 static void destroy(void *state)
 {
-	snd_fini(state);
+	card_fini(state);
 }
 
 static int opened(struct vu_program *program, uint32_t index, void *state)
 {
 	(void)program;
 	(void)index;
-	return snd_opened(state);
+	return card_opened(state);
 }
 
 int main(int argc, char **argv)
 {
-	struct snd_settings settings = {0};
+	struct card_settings settings = {0};
 	const struct vu_program_info info = {
 		VU_PROGRAM("vu-snd", "snd", "A vhost-user sound card."),
 		VU_PROGRAM_OPTIONS(options, &settings),
-		VU_PROGRAM_COMMANDS(snd_commands),
-		VU_PROGRAM_STATE(struct snd, create, destroy),
+		VU_PROGRAM_COMMANDS(card_commands),
+		VU_PROGRAM_STATE(struct card, create, destroy),
 		.opened = opened,
 	};
 

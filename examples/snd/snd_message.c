@@ -24,46 +24,46 @@ static void msg_answer(struct vu_req *req, uint32_t status, uint32_t latency)
 	vu_req_complete(req, at + vu_req_write(req, at, &answer, STATUS));
 }
 
-void snd_msg_complete(struct snd_stream *s, struct snd_msg *m, uint32_t latency)
+void card_msg_complete(struct card_stream *s, struct card_msg *m, uint32_t latency)
 {
 	TAILQ_REMOVE(&s->msgs, m, link);
 	s->messages++;
 	msg_answer(m->req, m->status, latency);
 }
 
-void snd_flush(struct snd_stream *s)
+void card_flush(struct card_stream *s)
 {
-	struct snd_msg *m;
+	struct card_msg *m;
 
 	while ((m = TAILQ_FIRST(&s->msgs)))
-		snd_msg_complete(s, m, 0);
+		card_msg_complete(s, m, 0);
 }
 
 /* --- sound --- */
 
-static int play_piece(struct snd_stream *s, const struct snd_msg *m, void *bytes, uint32_t len)
+static int play_piece(struct card_stream *s, const struct card_msg *m, void *bytes, uint32_t len)
 {
 	int ret;
 
 	vu_req_read(m->req, HEAD + m->done, bytes, len);
-	snd_gain_apply(s, bytes, len);
+	card_gain_apply(s, bytes, len);
 	ret = s->backend->move(s, bytes, len);
-	snd_loopback_heard(s, bytes, len);
+	card_loopback_heard(s, bytes, len);
 	return ret;
 }
 
-static int record_piece(struct snd_stream *s, const struct snd_msg *m, void *bytes, uint32_t len)
+static int record_piece(struct card_stream *s, const struct card_msg *m, void *bytes, uint32_t len)
 {
 	int ret = s->backend->move(s, bytes, len);
 
 	if (ret)
-		snd_silence(s->params.format, bytes, len);
-	snd_gain_apply(s, bytes, len);
+		card_silence(s->params.format, bytes, len);
+	card_gain_apply(s, bytes, len);
 	vu_req_write(m->req, m->done, bytes, len);
 	return ret;
 }
 
-void snd_move(struct snd_stream *s, struct snd_msg *m, uint64_t n)
+void card_move(struct card_stream *s, struct card_msg *m, uint64_t n)
 {
 	unsigned char bytes[PIECE];
 	uint32_t most = PIECE / s->frame_bytes;
@@ -85,12 +85,12 @@ void snd_move(struct snd_stream *s, struct snd_msg *m, uint64_t n)
 /* --- from the ring and back --- */
 
 /* The stream that a message is for, and how much sound there is; NULL and why it is refused. */
-static struct snd_stream *msg_check(struct snd *snd, uint8_t direction, const struct vu_req *req,
-				    uint32_t *len, const char **why)
+static struct card_stream *msg_check(struct card *card, uint8_t direction, const struct vu_req *req,
+				     uint32_t *len, const char **why)
 {
 	struct virtio_snd_pcm_xfer head;
 	uint64_t bytes, status = req->writable_len;
-	struct snd_stream *s;
+	struct card_stream *s;
 	uint32_t id;
 
 	*why = "a message of sound without room for a stream's number and a status";
@@ -99,9 +99,9 @@ static struct snd_stream *msg_check(struct snd *snd, uint8_t direction, const st
 	bytes = direction == VIRTIO_SND_D_OUTPUT ? req->readable_len - HEAD : status - STATUS;
 	id = le32toh(head.stream_id);
 	*why = "a message of sound for a stream that is not there, or goes the other way";
-	if (id >= snd->n_streams || snd->streams[id].direction != direction)
+	if (id >= card->n_streams || card->streams[id].direction != direction)
 		return NULL;
-	s = &snd->streams[id];
+	s = &card->streams[id];
 	*why = NULL; /* it may be late: the stream has just been released */
 	if (s->state < SND_PREPARED)
 		return NULL;
@@ -112,45 +112,45 @@ static struct snd_stream *msg_check(struct snd *snd, uint8_t direction, const st
 	return s;
 }
 
-static void msg_take(struct snd *snd, uint8_t direction, struct vu_req *req, uint64_t now)
+static void msg_take(struct card *card, uint8_t direction, struct vu_req *req, uint64_t now)
 {
-	struct snd_msg *m = req->priv;
+	struct card_msg *m = req->priv;
 	const char *why;
-	struct snd_stream *s = msg_check(snd, direction, req, &m->len, &why);
+	struct card_stream *s = msg_check(card, direction, req, &m->len, &why);
 
 	if (!s) {
 		if (why)
-			snd_complain(snd, why);
+			card_complain(card, why);
 		msg_answer(req, why ? VIRTIO_SND_S_BAD_MSG : VIRTIO_SND_S_IO_ERR, 0);
 		return;
 	}
 	m->req = req;
-	m->serial = snd->serial++;
+	m->serial = card->serial++;
 	m->done = 0;
 	m->status = VIRTIO_SND_S_OK;
-	snd_stream_add(s, m, now);
+	card_stream_add(s, m, now);
 }
 
-bool snd_take(struct snd *snd, struct vu_queue *queue, uint64_t now)
+bool card_take(struct card *card, struct vu_queue *queue, uint64_t now)
 {
-	uint8_t direction = queue == snd->tx ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT;
+	uint8_t direction = queue == card->tx ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT;
 	struct vu_req *req;
 	int ret;
 
 	while ((ret = vu_queue_next(queue, &req)) == 1)
-		msg_take(snd, direction, req, now);
+		msg_take(card, direction, req, now);
 	return !ret && vu_queue_available(queue) == 1;
 }
 
 /* The stream of this direction whose last message was taken last of all. */
-static struct snd_stream *newest(struct snd *snd, uint8_t direction)
+static struct card_stream *newest(struct card *card, uint8_t direction)
 {
-	struct snd_stream *found = NULL;
+	struct card_stream *found = NULL;
 	uint64_t serial = 0;
 
-	for (uint32_t i = 0; i < snd->n_streams; i++) {
-		struct snd_stream *s = &snd->streams[i];
-		const struct snd_msg *m = TAILQ_LAST(&s->msgs, snd_msgs);
+	for (uint32_t i = 0; i < card->n_streams; i++) {
+		struct card_stream *s = &card->streams[i];
+		const struct card_msg *m = TAILQ_LAST(&s->msgs, card_msgs);
 
 		if (s->direction == direction && m && (!found || m->serial > serial)) {
 			found = s;
@@ -160,13 +160,13 @@ static struct snd_stream *newest(struct snd *snd, uint8_t direction)
 	return found;
 }
 
-void snd_put_back(struct snd *snd, struct vu_queue *queue)
+void card_put_back(struct card *card, struct vu_queue *queue)
 {
-	uint8_t direction = queue == snd->tx ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT;
-	struct snd_stream *s;
+	uint8_t direction = queue == card->tx ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT;
+	struct card_stream *s;
 
-	while ((s = newest(snd, direction))) {
-		struct snd_msg *m = TAILQ_LAST(&s->msgs, snd_msgs);
+	while ((s = newest(card, direction))) {
+		struct card_msg *m = TAILQ_LAST(&s->msgs, card_msgs);
 		uint32_t done = m->done;
 
 		TAILQ_REMOVE(&s->msgs, m, link);
@@ -179,7 +179,7 @@ void snd_put_back(struct snd *snd, struct vu_queue *queue)
 		 */
 		s->head_done = 0;
 		if (s->state == SND_RUNNING)
-			snd_move(s, m, (m->len - done) / s->frame_bytes);
+			card_move(s, m, (m->len - done) / s->frame_bytes);
 		msg_answer(m->req, m->status, 0);
 	}
 }

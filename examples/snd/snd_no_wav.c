@@ -5,7 +5,7 @@
 
 #include "snd_backend.h"
 
-static int wav_open(struct snd_stream *s, const char *value)
+static int wav_open(struct card_stream *s, const char *value)
 {
 	(void)s;
 	(void)value;
@@ -13,7 +13,7 @@ static int wav_open(struct snd_stream *s, const char *value)
 	return -ENOTSUP;
 }
 
-const struct snd_backend snd_wav = {
+const struct card_backend card_wav = {
 	.name = "wav",
 	.directions = SND_PLAYBACK | SND_CAPTURE,
 	.open = wav_open,

@@ -12,22 +12,22 @@ enum { LINE_IN = 8 }; /* and all behind it */
 /* HDA 7.3.3.31: the default device is in these bits; 7.3.4.9: what a pin can do. */
 enum { DEVICE_SHIFT = 20, PRESENCE_DETECT = 1 << 2, OUTPUT = 1 << 4, INPUT = 1 << 5 };
 
-const char *const snd_jack_kinds[] = {
+const char *const card_jack_kinds[] = {
 	"line-out",    "speaker",    "headphone", "cd",		"spdif-out",
 	"digital-out", "modem-line", "handset",	  "line-in",	"aux",
 	"mic",	       "telephony",  "spdif-in",  "digital-in", NULL,
 };
 
-const char *const snd_positions[] = {
+const char *const card_positions[] = {
 	"NONE", "NA",  "MONO", "FL",   "FR",  "RL",  "RR",  "FC",  "LFE",  "SL",
 	"SR",	"RC",  "FLC",  "FRC",  "RLC", "RRC", "FLW", "FRW", "FLH",  "FCH",
 	"FRH",	"TC",  "TFL",  "TFR",  "TFC", "TRL", "TRR", "TRC", "TFLC", "TFRC",
 	"TSL",	"TSR", "LLFE", "RLFE", "BC",  "BLC", "BRC", NULL,
 };
 
-static void jack_fill(const struct snd *snd, uint32_t id, void *info, size_t size)
+static void jack_fill(const struct card *card, uint32_t id, void *info, size_t size)
 {
-	const struct snd_jack *j = &snd->jacks[id];
+	const struct card_jack *j = &card->jacks[id];
 	const struct virtio_snd_jack_info jack = {
 		.hdr.hda_fn_nid = htole32(j->device),
 		.hda_reg_defconf = htole32((uint32_t)j->kind << DEVICE_SHIFT),
@@ -39,21 +39,21 @@ static void jack_fill(const struct snd *snd, uint32_t id, void *info, size_t siz
 	memcpy(info, &jack, sizeof(jack));
 }
 
-uint32_t snd_jack_info(struct snd_ask *ask)
+uint32_t card_jack_info(struct card_ask *ask)
 {
-	return snd_query(ask, ask->snd->n_jacks, sizeof(struct virtio_snd_jack_info), jack_fill);
+	return card_query(ask, ask->card->n_jacks, sizeof(struct virtio_snd_jack_info), jack_fill);
 }
 
 /* None offers VIRTIO_SND_JACK_F_REMAP. */
-uint32_t snd_jack_remap(struct snd_ask *ask)
+uint32_t card_jack_remap(struct card_ask *ask)
 {
 	(void)ask;
 	return VIRTIO_SND_S_NOT_SUPP;
 }
 
-static void chmap_fill(const struct snd *snd, uint32_t id, void *info, size_t size)
+static void chmap_fill(const struct card *card, uint32_t id, void *info, size_t size)
 {
-	const struct snd_chmap *c = &snd->chmaps[id];
+	const struct card_chmap *c = &card->chmaps[id];
 	struct virtio_snd_chmap_info chmap = {
 		.hdr.hda_fn_nid = htole32(c->device),
 		.direction = c->direction,
@@ -65,7 +65,8 @@ static void chmap_fill(const struct snd *snd, uint32_t id, void *info, size_t si
 	memcpy(info, &chmap, sizeof(chmap));
 }
 
-uint32_t snd_chmap_info(struct snd_ask *ask)
+uint32_t card_chmap_info(struct card_ask *ask)
 {
-	return snd_query(ask, ask->snd->n_chmaps, sizeof(struct virtio_snd_chmap_info), chmap_fill);
+	return card_query(ask, ask->card->n_chmaps, sizeof(struct virtio_snd_chmap_info),
+			  chmap_fill);
 }

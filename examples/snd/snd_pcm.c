@@ -10,9 +10,9 @@
 
 enum { FEATURES = 1 << VIRTIO_SND_PCM_F_EVT_XRUNS };
 
-static void pcm_fill(const struct snd *snd, uint32_t id, void *info, size_t size)
+static void pcm_fill(const struct card *card, uint32_t id, void *info, size_t size)
 {
-	const struct snd_stream *s = &snd->streams[id];
+	const struct card_stream *s = &card->streams[id];
 	const struct virtio_snd_pcm_info pcm = {
 		.hdr.hda_fn_nid = htole32(s->device),
 		.features = htole32(FEATURES),
@@ -28,50 +28,50 @@ static void pcm_fill(const struct snd *snd, uint32_t id, void *info, size_t size
 }
 
 /* A driver asks when it begins: what is left of one before it is over. */
-uint32_t snd_pcm_info(struct snd_ask *ask)
+uint32_t card_pcm_info(struct card_ask *ask)
 {
-	struct snd *snd = ask->snd;
+	struct card *card = ask->card;
 
-	for (uint32_t i = 0; i < snd->n_streams; i++)
-		if (snd->streams[i].inherited)
-			snd_stream_reset(&snd->streams[i]);
-	return snd_query(ask, snd->n_streams, sizeof(struct virtio_snd_pcm_info), pcm_fill);
+	for (uint32_t i = 0; i < card->n_streams; i++)
+		if (card->streams[i].inherited)
+			card_stream_reset(&card->streams[i]);
+	return card_query(ask, card->n_streams, sizeof(struct virtio_snd_pcm_info), pcm_fill);
 }
 
 /* The stream that is meant, if it is in one of these states; a new driver does not know which. */
-static struct snd_stream *pcm_stream(const struct snd_ask *ask, uint32_t states)
+static struct card_stream *pcm_stream(const struct card_ask *ask, uint32_t states)
 {
 	struct virtio_snd_pcm_hdr head;
-	struct snd_stream *s;
+	struct card_stream *s;
 	uint32_t id;
 
 	memcpy(&head, ask->in, sizeof(head));
 	id = le32toh(head.stream_id);
-	if (id >= ask->snd->n_streams)
+	if (id >= ask->card->n_streams)
 		return NULL;
-	s = &ask->snd->streams[id];
+	s = &ask->card->streams[id];
 	return states & 1u << s->state || (s->inherited && states & IN(SET)) ? s : NULL;
 }
 
-static bool pcm_offers(const struct snd_stream *s, const struct snd_params *p)
+static bool pcm_offers(const struct card_stream *s, const struct card_params *p)
 {
 	return p->channels >= s->channels_min && p->channels <= s->channels_max &&
 	       p->format < SND_FORMATS && s->formats & UINT64_C(1) << p->format &&
 	       p->rate < SND_RATES && s->rates & UINT64_C(1) << p->rate &&
-	       !(p->features & ~(uint32_t)FEATURES) && snd_frame_bytes(p->format, p->channels);
+	       !(p->features & ~(uint32_t)FEATURES) && card_frame_bytes(p->format, p->channels);
 }
 
-uint32_t snd_pcm_set_params(struct snd_ask *ask)
+uint32_t card_pcm_set_params(struct card_ask *ask)
 {
-	struct snd_stream *s = pcm_stream(ask, IN(IDLE) | IN(SET) | IN(PREPARED));
+	struct card_stream *s = pcm_stream(ask, IN(IDLE) | IN(SET) | IN(PREPARED));
 	struct virtio_snd_pcm_set_params in;
-	struct snd_params p;
+	struct card_params p;
 	uint32_t frame;
 
 	if (!s)
 		return VIRTIO_SND_S_BAD_MSG;
 	memcpy(&in, ask->in, sizeof(in));
-	p = (struct snd_params){
+	p = (struct card_params){
 		.buffer_bytes = le32toh(in.buffer_bytes),
 		.period_bytes = le32toh(in.period_bytes),
 		.features = le32toh(in.features),
@@ -81,51 +81,51 @@ uint32_t snd_pcm_set_params(struct snd_ask *ask)
 	};
 	if (!pcm_offers(s, &p))
 		return VIRTIO_SND_S_NOT_SUPP;
-	frame = snd_frame_bytes(p.format, p.channels);
+	frame = card_frame_bytes(p.format, p.channels);
 	if (p.period_bytes < frame || p.buffer_bytes < p.period_bytes ||
 	    p.buffer_bytes > SND_MAX_BUFFER || p.buffer_bytes % p.period_bytes)
 		return VIRTIO_SND_S_BAD_MSG;
-	snd_stream_set(s, &p);
+	card_stream_set(s, &p);
 	return VIRTIO_SND_S_OK;
 }
 
-uint32_t snd_pcm_prepare(struct snd_ask *ask)
+uint32_t card_pcm_prepare(struct card_ask *ask)
 {
-	struct snd_stream *s = pcm_stream(ask, IN(SET) | IN(PREPARED));
+	struct card_stream *s = pcm_stream(ask, IN(SET) | IN(PREPARED));
 
 	if (!s)
 		return VIRTIO_SND_S_BAD_MSG;
-	snd_stream_prepare(s);
+	card_stream_prepare(s);
 	return VIRTIO_SND_S_OK;
 }
 
 /* Also from a stream that runs: a driver that gives up means it. */
-uint32_t snd_pcm_release(struct snd_ask *ask)
+uint32_t card_pcm_release(struct card_ask *ask)
 {
-	struct snd_stream *s = pcm_stream(ask, IN(SET) | IN(PREPARED) | IN(RUNNING) | IN(STOPPED));
+	struct card_stream *s = pcm_stream(ask, IN(SET) | IN(PREPARED) | IN(RUNNING) | IN(STOPPED));
 
 	if (!s)
 		return VIRTIO_SND_S_BAD_MSG;
-	snd_stream_release(s);
+	card_stream_release(s);
 	return VIRTIO_SND_S_OK;
 }
 
-uint32_t snd_pcm_start(struct snd_ask *ask)
+uint32_t card_pcm_start(struct card_ask *ask)
 {
-	struct snd_stream *s = pcm_stream(ask, IN(PREPARED) | IN(STOPPED));
+	struct card_stream *s = pcm_stream(ask, IN(PREPARED) | IN(STOPPED));
 
 	if (!s)
 		return VIRTIO_SND_S_BAD_MSG;
-	snd_stream_start(s, ask->now);
+	card_stream_start(s, ask->now);
 	return VIRTIO_SND_S_OK;
 }
 
-uint32_t snd_pcm_stop(struct snd_ask *ask)
+uint32_t card_pcm_stop(struct card_ask *ask)
 {
-	struct snd_stream *s = pcm_stream(ask, IN(RUNNING));
+	struct card_stream *s = pcm_stream(ask, IN(RUNNING));
 
 	if (!s)
 		return VIRTIO_SND_S_BAD_MSG;
-	snd_stream_stop(s);
+	card_stream_stop(s);
 	return VIRTIO_SND_S_OK;
 }

@@ -18,7 +18,7 @@ enum { SLICES_PER_SECOND = 10 };
 
 /* --- the clock --- */
 
-static uint64_t clock_frames(const struct snd_clock *c, uint64_t now)
+static uint64_t clock_frames(const struct card_clock *c, uint64_t now)
 {
 	uint64_t ns = now > c->base ? now - c->base : 0;
 
@@ -26,18 +26,18 @@ static uint64_t clock_frames(const struct snd_clock *c, uint64_t now)
 }
 
 /* When the frame of this number begins: the first moment at which clock_frames() says so. */
-static uint64_t clock_time(const struct snd_clock *c, uint64_t frame)
+static uint64_t clock_time(const struct card_clock *c, uint64_t frame)
 {
 	return c->base + frame / c->rate * SND_NS +
 	       (frame % c->rate * SND_NS + c->rate - 1) / c->rate;
 }
 
-static uint64_t stream_ns(const struct snd_stream *s, uint64_t bytes)
+static uint64_t stream_ns(const struct card_stream *s, uint64_t bytes)
 {
 	return bytes / s->frame_bytes * SND_NS / s->clock.rate;
 }
 
-static void clock_restart(struct snd_stream *s, uint64_t now)
+static void clock_restart(struct card_stream *s, uint64_t now)
 {
 	s->clock.base = now;
 	s->position = 0;
@@ -47,7 +47,7 @@ static void clock_restart(struct snd_stream *s, uint64_t now)
 
 /* --- what is due --- */
 
-static void stream_run_dry(struct snd_stream *s, uint64_t now)
+static void stream_run_dry(struct card_stream *s, uint64_t now)
 {
 	if (!s->dry) {
 		s->dry = true;
@@ -64,7 +64,7 @@ static void stream_run_dry(struct snd_stream *s, uint64_t now)
 }
 
 /* This process was held up. */
-static void stream_excuse(struct snd_stream *s, uint64_t now)
+static void stream_excuse(struct card_stream *s, uint64_t now)
 {
 	if (!s->wake || TAILQ_EMPTY(&s->msgs) ||
 	    now <= s->wake + stream_ns(s, s->params.buffer_bytes / 2))
@@ -73,9 +73,9 @@ static void stream_excuse(struct snd_stream *s, uint64_t now)
 	s->n_slips++;
 }
 
-static void stream_plan(struct snd_stream *s)
+static void stream_plan(struct card_stream *s)
 {
-	const struct snd_msg *m = TAILQ_FIRST(&s->msgs);
+	const struct card_msg *m = TAILQ_FIRST(&s->msgs);
 	uint64_t frames, slice = s->clock.rate / SLICES_PER_SECOND;
 
 	s->wake = 0;
@@ -87,18 +87,19 @@ static void stream_plan(struct snd_stream *s)
 	}
 }
 
-/* Nothing that is played is still to be heard; what was recorded meanwhile is to be read. */
-static uint32_t stream_latency(const struct snd_stream *s, uint64_t due)
+/* Bytes that were played and are still to be heard, or were recorded meanwhile. */
+static uint32_t stream_latency(struct card_stream *s, uint64_t due)
 {
-	uint64_t bytes = (due - s->position) * s->frame_bytes;
+	uint64_t frames = s->backend->latency ? s->backend->latency(s) : 0, bytes;
 
-	if (s->direction == VIRTIO_SND_D_OUTPUT)
-		return 0;
+	if (s->direction == VIRTIO_SND_D_INPUT)
+		frames += due - s->position;
+	bytes = frames * s->frame_bytes;
 	return bytes < s->params.buffer_bytes ? (uint32_t)bytes : s->params.buffer_bytes;
 }
 
 /* How many of these frames the message and the back-end can have now. */
-static uint64_t stream_ready(struct snd_stream *s, const struct snd_msg *m, uint64_t frames)
+static uint64_t stream_ready(struct card_stream *s, const struct card_msg *m, uint64_t frames)
 {
 	uint64_t left = (m->len - m->done) / s->frame_bytes;
 	uint64_t ready = s->backend->ready ? s->backend->ready(s) : frames;
@@ -108,9 +109,9 @@ static uint64_t stream_ready(struct snd_stream *s, const struct snd_msg *m, uint
 	return frames < ready ? frames : ready;
 }
 
-void snd_stream_advance(struct snd_stream *s, uint64_t now)
+void card_stream_advance(struct card_stream *s, uint64_t now)
 {
-	struct snd_msg *m;
+	struct card_msg *m;
 	uint64_t due;
 
 	if (s->state != SND_RUNNING || s->frozen)
@@ -124,18 +125,18 @@ void snd_stream_advance(struct snd_stream *s, uint64_t now)
 			s->clock.base += now - clock_time(&s->clock, s->position);
 			break;
 		}
-		snd_move(s, m, n);
+		card_move(s, m, n);
 		s->position += n;
 		s->frames += n;
 		if (m->done == m->len)
-			snd_msg_complete(s, m, stream_latency(s, due));
+			card_msg_complete(s, m, stream_latency(s, due));
 	}
 	if (!m)
 		stream_run_dry(s, now);
 	stream_plan(s);
 }
 
-void snd_stream_add(struct snd_stream *s, struct snd_msg *m, uint64_t now)
+void card_stream_add(struct card_stream *s, struct card_msg *m, uint64_t now)
 {
 	if (TAILQ_EMPTY(&s->msgs) && s->head_done < m->len)
 		m->done = s->head_done; /* it was here before */
@@ -151,16 +152,16 @@ void snd_stream_add(struct snd_stream *s, struct snd_msg *m, uint64_t now)
 
 /* --- its life --- */
 
-void snd_stream_init(struct snd_stream *s, struct snd *snd, uint32_t id)
+void card_stream_init(struct card_stream *s, struct card *card, uint32_t id)
 {
-	s->snd = snd;
+	s->card = card;
 	s->id = id;
 	TAILQ_INIT(&s->msgs);
 }
 
-void snd_stream_release(struct snd_stream *s)
+void card_stream_release(struct card_stream *s)
 {
-	snd_flush(s);
+	card_flush(s);
 	if (s->state > SND_SET && s->backend->end)
 		s->backend->end(s);
 	if (s->state > SND_SET)
@@ -170,57 +171,57 @@ void snd_stream_release(struct snd_stream *s)
 	s->inherited = s->xrun_owed = false;
 }
 
-void snd_stream_reset(struct snd_stream *s)
+void card_stream_reset(struct card_stream *s)
 {
-	snd_stream_release(s);
+	card_stream_release(s);
 	s->state = SND_IDLE;
 }
 
-void snd_stream_set(struct snd_stream *s, const struct snd_params *params)
+void card_stream_set(struct card_stream *s, const struct card_params *params)
 {
-	snd_stream_release(s);
+	card_stream_release(s);
 	s->params = *params;
-	s->frame_bytes = snd_frame_bytes(params->format, params->channels);
-	s->clock.rate = snd_rates[params->rate];
+	s->frame_bytes = card_frame_bytes(params->format, params->channels);
+	s->clock.rate = card_rates[params->rate];
 	s->state = SND_SET;
 }
 
-void snd_stream_prepare(struct snd_stream *s)
+void card_stream_prepare(struct card_stream *s)
 {
-	snd_stream_release(s);
+	card_stream_release(s);
 	s->state = SND_PREPARED;
 	if (s->backend->begin)
 		s->backend->begin(s);
 }
 
-void snd_stream_start(struct snd_stream *s, uint64_t now)
+void card_stream_start(struct card_stream *s, uint64_t now)
 {
 	s->state = SND_RUNNING;
 	s->inherited = false;
 	clock_restart(s, now);
-	snd_stream_advance(s, now);
+	card_stream_advance(s, now);
 }
 
-/* What was due has been played, see snd_catch_up(). */
-void snd_stream_stop(struct snd_stream *s)
+/* What was due has been played, see card_catch_up(). */
+void card_stream_stop(struct card_stream *s)
 {
 	s->state = SND_STOPPED;
 	s->inherited = false;
 	s->wake = 0;
 }
 
-void snd_stream_freeze(struct snd_stream *s)
+void card_stream_freeze(struct card_stream *s)
 {
 	s->frozen = true;
 	s->inherited = s->state != SND_IDLE;
 	s->wake = 0;
 }
 
-void snd_stream_thaw(struct snd_stream *s, uint64_t now)
+void card_stream_thaw(struct card_stream *s, uint64_t now)
 {
 	s->frozen = false;
 	if (s->state != SND_RUNNING)
 		return;
 	clock_restart(s, now);
-	snd_stream_advance(s, now);
+	card_stream_advance(s, now);
 }

@@ -14,7 +14,7 @@ struct tone {
 	uint64_t frame; /* since the recording began */
 };
 
-static int tone_open(struct snd_stream *s, const char *value)
+static int tone_open(struct card_stream *s, const char *value)
 {
 	struct tone *t = calloc(1, sizeof(*t));
 
@@ -28,20 +28,20 @@ static int tone_open(struct snd_stream *s, const char *value)
 	return -EINVAL;
 }
 
-static void tone_close(struct snd_stream *s)
+static void tone_close(struct card_stream *s)
 {
 	free(s->end);
 	s->end = NULL;
 }
 
-static void tone_begin(struct snd_stream *s)
+static void tone_begin(struct card_stream *s)
 {
 	((struct tone *)s->end)->frame = 0;
 }
 
-static int tone_move(struct snd_stream *s, void *bytes, uint32_t len)
+static int tone_move(struct card_stream *s, void *bytes, uint32_t len)
 {
-	const struct snd_format *format = &snd_formats[s->params.format];
+	const struct card_format *format = &card_formats[s->params.format];
 	uint32_t rate = s->clock.rate, size = format->bits / 8;
 	struct tone *t = s->end;
 	unsigned char *at = bytes;
@@ -52,15 +52,15 @@ static int tone_move(struct snd_stream *s, void *bytes, uint32_t len)
 		double value = sin(turn * 2 * M_PI) / 2;
 
 		for (uint32_t c = 0; c < s->params.channels; c++, at += size)
-			snd_sample_put(format, at, value);
+			card_sample_put(format, at, value);
 	}
 	return 0;
 }
 
-const struct snd_backend snd_tone = {
+const struct card_backend card_tone = {
 	.name = "tone",
 	.directions = SND_CAPTURE,
-	.formats = snd_format_linear,
+	.formats = card_format_linear,
 	.open = tone_open,
 	.close = tone_close,
 	.begin = tone_begin,

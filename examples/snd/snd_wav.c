@@ -51,20 +51,20 @@ static uint64_t wav_formats(void)
 }
 
 /* The library's own errors are no numbers of the system's. */
-static int wav_fail(struct snd_stream *s, const char *what)
+static int wav_fail(struct card_stream *s, const char *what)
 {
 	struct wav *w = s->end;
 
-	if (!w->failed && s->snd->dev)
-		vu_device_logf(s->snd->dev, VU_LOG_ERROR, "stream %u: wav: %s", s->id, what);
+	if (!w->failed && s->card->dev)
+		vu_device_logf(s->card->dev, VU_LOG_ERROR, "stream %u: wav: %s", s->id, what);
 	w->failed = true;
 	return -EIO;
 }
 
 /* The stream offers what is in the file. */
-static int wav_offer(struct snd_stream *s, const SF_INFO *info)
+static int wav_offer(struct card_stream *s, const SF_INFO *info)
 {
-	int rate = snd_rate_find((uint64_t)info->samplerate);
+	int rate = card_rate_find((uint64_t)info->samplerate);
 
 	if (rate < 0 || info->channels < 1 || info->channels > SND_MAX_CHANNELS)
 		return -EINVAL;
@@ -79,7 +79,7 @@ static int wav_offer(struct snd_stream *s, const SF_INFO *info)
 	return -EINVAL;
 }
 
-static int wav_open_path(struct snd_stream *s, const char *path)
+static int wav_open_path(struct card_stream *s, const char *path)
 {
 	struct wav *w = s->end;
 	SF_INFO info = {0};
@@ -101,7 +101,7 @@ static int wav_open_path(struct snd_stream *s, const char *path)
 	return -EINVAL;
 }
 
-static int wav_open(struct snd_stream *s, const char *value)
+static int wav_open(struct card_stream *s, const char *value)
 {
 	char path[PATH_SIZE];
 	struct wav *w;
@@ -111,7 +111,7 @@ static int wav_open(struct snd_stream *s, const char *value)
 		fprintf(stderr, "vu-snd: which file?  wav=PATH\n");
 		return -EINVAL;
 	}
-	ret = vu_program_path(value, s->snd->index, path, sizeof(path));
+	ret = vu_program_path(value, s->card->index, path, sizeof(path));
 	if (ret)
 		return ret;
 	w = calloc(1, sizeof(*w));
@@ -122,7 +122,7 @@ static int wav_open(struct snd_stream *s, const char *value)
 	return wav_open_path(s, path);
 }
 
-static void wav_close(struct snd_stream *s)
+static void wav_close(struct card_stream *s)
 {
 	struct wav *w = s->end;
 
@@ -135,7 +135,7 @@ static void wav_close(struct snd_stream *s)
 }
 
 /* The first sound says what is in the file. */
-static void wav_create(struct snd_stream *s, struct wav *w)
+static void wav_create(struct card_stream *s, struct wav *w)
 {
 	SF_INFO info = {
 		.samplerate = (int)s->clock.rate,
@@ -156,7 +156,7 @@ static void wav_create(struct snd_stream *s, struct wav *w)
 	wav_offer(s, &info);
 }
 
-static void wav_begin(struct snd_stream *s)
+static void wav_begin(struct card_stream *s)
 {
 	struct wav *w = s->end;
 
@@ -166,7 +166,7 @@ static void wav_begin(struct snd_stream *s)
 		wav_create(s, w);
 }
 
-static int wav_move(struct snd_stream *s, void *bytes, uint32_t len)
+static int wav_move(struct card_stream *s, void *bytes, uint32_t len)
 {
 	struct wav *w = s->end;
 	sf_count_t n;
@@ -184,11 +184,11 @@ static int wav_move(struct snd_stream *s, void *bytes, uint32_t len)
 	if (n < 0 || n > len)
 		n = 0;
 	n -= n % s->frame_bytes;
-	snd_silence(s->params.format, (unsigned char *)bytes + n, len - (uint32_t)n);
+	card_silence(s->params.format, (unsigned char *)bytes + n, len - (uint32_t)n);
 	return 0;
 }
 
-const struct snd_backend snd_wav = {
+const struct card_backend card_wav = {
 	.name = "wav",
 	.directions = SND_PLAYBACK | SND_CAPTURE,
 	.formats = wav_formats,

@@ -211,6 +211,93 @@ static void a_file_that_is_no_wav_is_refused(void **state)
 	spawn_expect(argv, 1, "", "sound.wav: ");
 }
 
+/* --- ALSA, with its plug-ins that need no sound card --- */
+
+static bool is_without_alsa(struct rig *rig)
+{
+	const char *argv[] = {getenv(rig_program), "--socket-path", rig->socket,
+			      "--playback=alsa=nowhere", NULL};
+	struct spawned s;
+	bool without;
+
+	spawn_run(&s, argv);
+	assert_int_equal(s.status, 1);
+	without = strstr(s.err, "built without libasound");
+	spawn_free(&s);
+	if (without)
+		print_message("skipped: built without libasound\n");
+	return without;
+}
+
+/* The plug-in opens its file late: no sandbox. */
+static void alsa_plays_behind_its_lead_and_records(void **state)
+{
+	enum { LEAD = 2400 * FRAME };
+	static const unsigned char silence[LEAD];
+	static unsigned char bytes[4 * PERIOD], got[LEAD + sizeof(bytes) + 1];
+	const char *const args[] = {"--playback=alsa=tofile", "--capture=alsa=fromfile",
+				    "--sandbox=none", NULL};
+	struct rig *rig = *state;
+	const char *out = rig_file(rig, "out", NULL), *in;
+	struct message m[4];
+	char text[400];
+	FILE *file;
+
+	if (is_without_alsa(rig))
+		return;
+	snd_pattern(bytes, sizeof(bytes), 12);
+	in = file_of(rig, bytes, sizeof(bytes));
+	snprintf(text, sizeof(text),
+		 "pcm.tofile { type file slave.pcm { type null } file %s format raw }\n"
+		 "pcm.fromfile { type file slave.pcm { type null } file /dev/null infile %s format "
+		 "raw }\n",
+		 out, in);
+	setenv("ALSA_CONFIG_PATH", rig_file(rig, "asound", text), 1);
+	snd_start(rig, args);
+	snd_prepare(rig, PLAYBACK, &usual);
+	snd_play_all(rig, bytes, 4, PERIOD);
+	snd_prepare(rig, CAPTURE, &usual);
+	for (int i = 0; i < 4; i++)
+		snd_offer(rig, &m[i], CAPTURE, NULL, PERIOD);
+	snd_do(rig, START, CAPTURE);
+	for (int i = 0; i < 4; i++) {
+		snd_expect(rig, SND_RX, &m[i], OK);
+		assert_memory_equal(m[i].sound.data, bytes + i * PERIOD, PERIOD);
+	}
+	rig_stop(rig);
+	unsetenv("ALSA_CONFIG_PATH");
+	file = fopen(out, "r");
+	assert_non_null(file);
+	assert_int_equal(fread(got, 1, sizeof(got), file), LEAD + sizeof(bytes));
+	fclose(file);
+	assert_memory_equal(got, silence, LEAD);
+	assert_memory_equal(got + LEAD, bytes, sizeof(bytes));
+}
+
+static void alsa_is_played_to_from_the_sandbox(void **state)
+{
+	static const unsigned char bytes[PERIOD];
+	const char *const args[] = {"--playback=alsa=nothing", "--capture=alsa=nothing", NULL};
+	struct rig *rig = *state;
+	struct message m;
+
+	if (is_without_alsa(rig))
+		return;
+	setenv("ALSA_CONFIG_PATH", rig_file(rig, "asound", "pcm.nothing { type null }\n"), 1);
+	snd_start(rig, args);
+	for (int again = 0; again < 2; again++) {
+		snd_prepare(rig, PLAYBACK, &usual);
+		snd_play_all(rig, bytes, 1, PERIOD);
+		snd_prepare(rig, CAPTURE, &usual);
+		snd_offer(rig, &m, CAPTURE, NULL, PERIOD);
+		snd_do(rig, START, CAPTURE);
+		snd_expect(rig, SND_RX, &m, OK);
+		snd_do(rig, RELEASE, CAPTURE);
+	}
+	rig_stop(rig);
+	unsetenv("ALSA_CONFIG_PATH");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +306,8 @@ int main(void)
 		SND_TEST(a_fifo_that_is_full_loses_whole_frames),
 		SND_TEST(a_wav_file_is_recorded_as_it_was_played),
 		SND_TEST(a_file_that_is_no_wav_is_refused),
+		SND_TEST(alsa_plays_behind_its_lead_and_records),
+		SND_TEST(alsa_is_played_to_from_the_sandbox),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ struct line_of {
 
 /* What the wrapped functions find; one input at a time. */
 static struct bench {
-	struct snd snd;
+	struct card card;
 	struct line_of tx, rx, events;
 	uint64_t now;
 } * bench;
@@ -105,24 +105,24 @@ int __wrap_vu_req_put_back(struct vu_req *req)
 	return 0;
 }
 
-void snd_complain(const struct snd *snd, const char *what)
+void card_complain(const struct card *card, const char *what)
 {
-	(void)snd;
+	(void)card;
 	require(what[0]);
 }
 
-void snd_ctl_written(struct snd *snd, uint32_t id)
+void card_ctl_written(struct card *card, uint32_t id)
 {
-	require(id < snd->n_ctls);
+	require(id < card->n_ctls);
 }
 
 /* --- the card --- */
 
-static void make_stream(struct snd *snd, uint8_t direction, const struct snd_backend *backend)
+static void make_stream(struct card *card, uint8_t direction, const struct card_backend *backend)
 {
-	struct snd_stream *s = &snd->streams[snd->n_streams];
+	struct card_stream *s = &card->streams[card->n_streams];
 
-	snd_stream_init(s, snd, snd->n_streams);
+	card_stream_init(s, card, card->n_streams);
 	s->direction = direction;
 	s->channels_min = 1;
 	s->channels_max = 3;
@@ -131,47 +131,47 @@ static void make_stream(struct snd *snd, uint8_t direction, const struct snd_bac
 	s->backend = backend;
 	if (backend->open)
 		require(!backend->open(s, NULL));
-	snd->n_streams++;
+	card->n_streams++;
 }
 
 static void make_card(struct bench *b)
 {
-	static const struct snd_ctl ctls[] = {
+	static const struct card_ctl ctls[] = {
 		{.name = "a", .kind = SND_VOLUME, .count = 2, .values = {100, 100}},
 		{.name = "b", .kind = SND_SWITCH, .count = 1, .direction = 1, .values = {1}},
 		{.name = "c", .kind = SND_CHOICE, .count = 1, .n_items = 2, .items = {"x", "y"}},
 	};
-	struct snd *snd = &b->snd;
+	struct card *card = &b->card;
 
 	b->now = 1;
-	snd->tx = (struct vu_queue *)(void *)&b->tx;
-	snd->rx = (struct vu_queue *)(void *)&b->rx;
-	snd->events = (struct vu_queue *)(void *)&b->events;
-	make_stream(snd, VIRTIO_SND_D_OUTPUT, &snd_null);
-	make_stream(snd, VIRTIO_SND_D_INPUT, &snd_loopback);
-	make_stream(snd, VIRTIO_SND_D_OUTPUT, &snd_null);
-	make_stream(snd, VIRTIO_SND_D_INPUT, &snd_null);
-	snd->jacks[0].connected = true;
-	snd->n_jacks = 2;
-	snd->chmaps[0].channels = 2;
-	snd->n_chmaps = 1;
-	memcpy(snd->ctls, ctls, sizeof(ctls));
-	snd->n_ctls = 3;
-	snd->has_ctls = true;
+	card->tx = (struct vu_queue *)(void *)&b->tx;
+	card->rx = (struct vu_queue *)(void *)&b->rx;
+	card->events = (struct vu_queue *)(void *)&b->events;
+	make_stream(card, VIRTIO_SND_D_OUTPUT, &card_null);
+	make_stream(card, VIRTIO_SND_D_INPUT, &card_loopback);
+	make_stream(card, VIRTIO_SND_D_OUTPUT, &card_null);
+	make_stream(card, VIRTIO_SND_D_INPUT, &card_null);
+	card->jacks[0].connected = true;
+	card->n_jacks = 2;
+	card->chmaps[0].channels = 2;
+	card->n_chmaps = 1;
+	memcpy(card->ctls, ctls, sizeof(ctls));
+	card->n_ctls = 3;
+	card->has_ctls = true;
 }
 
 /* As the device does with each event. */
 static void catch_up(struct bench *b)
 {
-	struct snd *snd = &b->snd;
+	struct card *card = &b->card;
 
-	snd_take(snd, snd->tx, b->now);
-	snd_take(snd, snd->rx, b->now);
+	card_take(card, card->tx, b->now);
+	card_take(card, card->rx, b->now);
 	for (uint8_t direction = 0; direction < 2; direction++)
-		for (uint32_t i = 0; i < snd->n_streams; i++)
-			if (snd->streams[i].direction == direction)
-				snd_stream_advance(&snd->streams[i], b->now);
-	snd_send_events(snd);
+		for (uint32_t i = 0; i < card->n_streams; i++)
+			if (card->streams[i].direction == direction)
+				card_stream_advance(&card->streams[i], b->now);
+	card_send_events(card);
 }
 
 /* --- steps --- */
@@ -198,7 +198,7 @@ static void offer(struct line_of *ring, uint32_t whose, const void *head, size_t
 		return;
 	c = calloc(1, sizeof(*c));
 	c->bytes = malloc(n_readable + n_writable + 1);
-	c->priv = calloc(1, sizeof(struct snd_msg));
+	c->priv = calloc(1, sizeof(struct card_msg));
 	memset(c->bytes, how, n_readable + n_writable);
 	if (n_head)
 		memcpy(c->bytes, head, n_head < n_readable ? n_head : n_readable);
@@ -218,7 +218,7 @@ static void message(struct bench *b, struct fuzz_input *in)
 {
 	uint8_t which = fuzz_u8(in), how = fuzz_u8(in);
 	uint32_t id = which % 6, head = htole32(id), len = fuzz_u16(in) % MAX_SOUND;
-	const struct snd_stream *s = id < b->snd.n_streams ? &b->snd.streams[id] : NULL;
+	const struct card_stream *s = id < b->card.n_streams ? &b->card.streams[id] : NULL;
 	bool out = which & 64 ? which & 32 : s && s->direction == VIRTIO_SND_D_OUTPUT;
 
 	if (s && s->state > SND_SET && which < 192)
@@ -238,13 +238,13 @@ static void request(struct bench *b, const unsigned char *in, size_t len, size_t
 
 	memcpy(copy, in, len);
 	catch_up(b);
-	done = snd_answer(&b->snd, b->now, copy, len, out, room);
+	done = card_answer(&b->card, b->now, copy, len, out, room);
 	require(done <= room && (done >= 4 || room < 4));
 	if (len >= 8 && done == 4 && copy[1] == 1 && copy[0] == 3 && out[0] == 0) {
 		uint32_t id;
 
 		memcpy(&id, copy + 4, sizeof(id));
-		require(TAILQ_EMPTY(&b->snd.streams[le32toh(id)].msgs));
+		require(TAILQ_EMPTY(&b->card.streams[le32toh(id)].msgs));
 	}
 	free(copy);
 	free(out);
@@ -274,7 +274,7 @@ static void likely_request(struct bench *b, struct fuzz_input *in)
 		words[i] = htole32(fuzz_u8(in));
 	if (words[0] == htole32(0x101)) { /* frames of any format, a buffer of periods */
 		uint8_t channels = 1 + (id >> 3) % 3, format = (uint8_t)(words[2] % SND_FORMATS);
-		uint32_t period = snd_frame_bytes(format, channels) * (1 + le32toh(words[3]));
+		uint32_t period = card_frame_bytes(format, channels) * (1 + le32toh(words[3]));
 
 		words[2] = htole32(period * (1 + (id >> 6)));
 		words[3] = htole32(period);
@@ -289,31 +289,31 @@ static void likely_request(struct bench *b, struct fuzz_input *in)
 
 static void stop_rings(struct bench *b, uint8_t what)
 {
-	struct snd *snd = &b->snd;
+	struct card *card = &b->card;
 
 	catch_up(b);
-	for (uint32_t i = 0; i < snd->n_streams; i++)
-		snd_stream_freeze(&snd->streams[i]);
-	snd_put_back(snd, snd->tx);
-	snd_put_back(snd, snd->rx);
+	for (uint32_t i = 0; i < card->n_streams; i++)
+		card_stream_freeze(&card->streams[i]);
+	card_put_back(card, card->tx);
+	card_put_back(card, card->rx);
 	require(!b->tx.n_taken && !b->rx.n_taken);
 	b->now += what * UINT64_C(1000000);
 	while (what & 1 && b->tx.n_waiting) /* a new driver has other messages */
 		chain_free(b->tx.waiting[--b->tx.n_waiting]);
-	for (uint32_t i = 0; i < snd->n_streams; i++)
-		snd_stream_thaw(&snd->streams[i], b->now);
+	for (uint32_t i = 0; i < card->n_streams; i++)
+		card_stream_thaw(&card->streams[i], b->now);
 }
 
-static void change(struct snd *snd, uint8_t what)
+static void change(struct card *card, uint8_t what)
 {
 	const uint32_t values[SND_CTL_CHANNELS] = {what, what >> 1};
 
 	if (what & 1) {
-		snd->jacks[what >> 1 & 1].owed = true;
+		card->jacks[what >> 1 & 1].owed = true;
 		return;
 	}
-	if (snd_ctl_set(&snd->ctls[(what >> 1) % 3], values) > 0)
-		snd->ctls[(what >> 1) % 3].owed = true;
+	if (card_ctl_set(&card->ctls[(what >> 1) % 3], values) > 0)
+		card->ctls[(what >> 1) % 3].owed = true;
 }
 
 /* What must hold whatever the driver did. */
@@ -321,9 +321,9 @@ static void check(const struct bench *b)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < b->snd.n_streams; i++) {
-		const struct snd_stream *s = &b->snd.streams[i];
-		const struct snd_msg *m;
+	for (uint32_t i = 0; i < b->card.n_streams; i++) {
+		const struct card_stream *s = &b->card.streams[i];
+		const struct card_msg *m;
 
 		TAILQ_FOREACH(m, &s->msgs, link)
 		{
@@ -352,7 +352,7 @@ static void step(struct bench *b, struct fuzz_input *in)
 		stop_rings(b, what >> 3);
 		break;
 	case 3:
-		change(&b->snd, fuzz_u8(in));
+		change(&b->card, fuzz_u8(in));
 		break;
 	case 4:
 		offer(&b->events, 3, NULL, 0, 0, what >> 3 & 15, what);
@@ -372,10 +372,10 @@ static void end(struct bench *b)
 {
 	struct line_of *rings[] = {&b->tx, &b->rx, &b->events};
 
-	for (uint32_t i = 0; i < b->snd.n_streams; i++) {
-		struct snd_stream *s = &b->snd.streams[i];
+	for (uint32_t i = 0; i < b->card.n_streams; i++) {
+		struct card_stream *s = &b->card.streams[i];
 
-		snd_stream_reset(s);
+		card_stream_reset(s);
 		if (s->backend->close)
 			s->backend->close(s);
 	}
