@@ -56,8 +56,8 @@ static int alsa_fail(struct card_stream *s, const char *what, long error)
 	struct alsa *a = s->end;
 
 	if (!a->failed)
-		vu_device_logf(s->card->dev, VU_LOG_ERROR, "stream %u: alsa: %s: %s", s->id, what,
-			       snd_strerror((int)error));
+		vu_device_log_peerf(s->card->dev, VU_LOG_ERROR, "stream %u: alsa: %s: %s", s->id,
+				    what, snd_strerror((int)error));
 	a->failed = true;
 	return -EIO;
 }

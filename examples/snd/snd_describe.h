@@ -8,7 +8,7 @@
 /* Behind "device="; non-zero: it is none. */
 int card_describe_device(const char *value, uint32_t *device);
 
-/* Lines: struct vu_command.run with a struct snd.  snd_describe_ctl.c */
+/* Lines: struct vu_command.run with a struct card.  snd_describe_ctl.c */
 int card_describe_volume(struct vu_script *script, uint32_t n, const char *const *words,
 			 void *opaque);
 int card_describe_switch(struct vu_script *script, uint32_t n, const char *const *words,

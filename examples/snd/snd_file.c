@@ -138,8 +138,8 @@ static int file_move(struct card_stream *s, void *bytes, uint32_t len)
 						      : file_record(s, f, bytes, len);
 
 	if (ret && !f->failed)
-		vu_device_logf(s->card->dev, VU_LOG_ERROR, "stream %u: file: %s", s->id,
-			       strerror(-ret));
+		vu_device_log_peerf(s->card->dev, VU_LOG_ERROR, "stream %u: file: %s", s->id,
+				    strerror(-ret));
 	f->failed = ret;
 	return ret;
 }

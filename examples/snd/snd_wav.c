@@ -56,7 +56,7 @@ static int wav_fail(struct card_stream *s, const char *what)
 	struct wav *w = s->end;
 
 	if (!w->failed && s->card->dev)
-		vu_device_logf(s->card->dev, VU_LOG_ERROR, "stream %u: wav: %s", s->id, what);
+		vu_device_log_peerf(s->card->dev, VU_LOG_ERROR, "stream %u: wav: %s", s->id, what);
 	w->failed = true;
 	return -EIO;
 }

@@ -86,8 +86,8 @@ class Card:
 
 
 def play(guest, name, encoding="S16_LE"):
-    return guest.run(f"export ALSA_CONFIG_PATH=/alsa.conf; aplay {RAW} -r 48000 -f {encoding} /{name}",
-                     work=5)
+    return guest.run(f"export ALSA_CONFIG_PATH=/alsa.conf; "
+                     f"aplay {RAW} -r 48000 -f {encoding} /{name}", work=5)
 
 
 def plays_and_records(t, card, guest, sounds):
