@@ -54,7 +54,7 @@ int rig_setup(void **state)
 
 	log_book_open(&rig->log);
 	g_log_set_default_handler(rig_log, rig);
-	rig->kept = g_ptr_array_new_with_free_func((GDestroyNotify)vu_glib_request_unref);
+	rig->kept = g_ptr_array_new_with_free_func(g_object_unref);
 	rig->why = 1;
 	rig_use(rig, g_object_new(VU_GLIB_TYPE_DEVICE, "name", "rig", "device-id", 42, "n-queues",
 				  RIG_QUEUES, NULL));
@@ -155,7 +155,7 @@ gboolean rig_keep(VuGlibDevice *device, VuGlibQueue *queue, VuGlibRequest *reque
 {
 	struct rig *rig = opaque;
 
-	g_ptr_array_add(rig->kept, vu_glib_request_ref(request));
+	g_ptr_array_add(rig->kept, g_object_ref(request));
 	return TRUE;
 }
 

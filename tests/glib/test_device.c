@@ -319,7 +319,7 @@ static gboolean drop_it(VuGlibDevice *device, VuGlibQueue *queue, VuGlibRequest 
 
 	vu_glib_device_close(device);
 	g_clear_object(&rig->device);
-	g_ptr_array_add(rig->kept, vu_glib_request_ref(request));
+	g_ptr_array_add(rig->kept, g_object_ref(request));
 	return TRUE;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests as boxed values: completed exactly once, whoever drops them, on whatever thread. */
+/* Requests: completed exactly once, whoever drops them, on whatever thread. */
 #include <string.h>
 
 #include "rig.h"
@@ -123,14 +123,14 @@ static void what_was_put_back_comes_again(void **state)
 	assert_non_null(request);
 	assert_int_equal(vu_glib_request_get_progress(request), 3);
 	assert_true(vu_glib_request_complete(request, 0, NULL));
-	vu_glib_request_unref(request);
+	g_object_unref(request);
 	assert_int_equal(rig_wait(rig, 0), 0);
 }
 
 static gpointer complete_there(gpointer request)
 {
 	assert_true(vu_glib_request_complete(request, 9, NULL));
-	vu_glib_request_unref(request);
+	g_object_unref(request);
 	return NULL;
 }
 

@@ -145,7 +145,7 @@ static void default_queue_ready(VuGlibDevice *device, VuGlibQueue *queue)
 			vu_glib_request_fail(request);
 		else
 			device_emit_request(device, queue, request);
-		vu_glib_request_unref(request);
+		g_object_unref(request);
 	}
 }
 

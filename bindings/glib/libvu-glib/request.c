@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VuGlibRequest: who refers to a request of libvu's that is completed exactly once.
+ * VuGlibRequest: a request of libvu's that is completed exactly once.
  *
  * Whoever finishes it takes req away under the lock, and only then calls libvu: a queue that was
  * waited for may call handlers, which may look at the request again.
@@ -18,29 +18,25 @@
 enum { READ_MAX = 16 << 20 };
 
 struct _VuGlibRequest {
-	gatomicrefcount refs;
+	GObject parent;
 	GMutex lock;
 	struct vu_req *req; /* NULL: done */
-	VuGlibQueue *queue; /* keeps the C device */
+	VuGlibQueue *queue; /* keeps the C device; NULL: one that somebody made by g_object_new() */
 };
 
-G_DEFINE_BOXED_TYPE(VuGlibRequest, vu_glib_request, vu_glib_request_ref, vu_glib_request_unref)
+G_DEFINE_TYPE(VuGlibRequest, vu_glib_request, G_TYPE_OBJECT)
+
+static void vu_glib_request_init(VuGlibRequest *request)
+{
+	g_mutex_init(&request->lock);
+}
 
 VuGlibRequest *request_new(VuGlibQueue *queue, struct vu_req *req)
 {
-	VuGlibRequest *request = g_slice_new0(VuGlibRequest);
+	VuGlibRequest *request = g_object_new(VU_GLIB_TYPE_REQUEST, NULL);
 
-	g_atomic_ref_count_init(&request->refs);
-	g_mutex_init(&request->lock);
 	request->req = req;
 	request->queue = g_object_ref(queue);
-	return request;
-}
-
-VuGlibRequest *vu_glib_request_ref(VuGlibRequest *request)
-{
-	g_return_val_if_fail(request != NULL, NULL);
-	g_atomic_ref_count_inc(&request->refs);
 	return request;
 }
 
@@ -53,32 +49,10 @@ static void request_warn(VuGlibRequest *request, const char *what)
 	vu_device_log_peer(queue_core(request->queue)->dev, VU_LOG_WARNING, line);
 }
 
-void vu_glib_request_unref(VuGlibRequest *request)
-{
-	g_return_if_fail(request != NULL);
-	if (!g_atomic_ref_count_dec(&request->refs))
-		return;
-	if (request->req) {
-		request_warn(request, "a request was dropped without being completed: it fails");
-		vu_glib_request_fail(request);
-	}
-	g_object_unref(request->queue);
-	g_mutex_clear(&request->lock);
-	g_slice_free(VuGlibRequest, request);
-}
-
-VuGlibQueue *vu_glib_request_get_queue(VuGlibRequest *request)
-{
-	g_return_val_if_fail(request != NULL, NULL);
-	return request->queue;
-}
-
-/* --- what it is --- */
-
 /* The request if it is not done; then the lock is held. */
 static struct vu_req *request_lock(VuGlibRequest *request)
 {
-	g_return_val_if_fail(request != NULL, NULL);
+	g_return_val_if_fail(VU_GLIB_IS_REQUEST(request), NULL);
 	g_mutex_lock(&request->lock);
 	if (!request->req)
 		g_mutex_unlock(&request->lock);
@@ -89,6 +63,71 @@ static void request_unlock(VuGlibRequest *request)
 {
 	g_mutex_unlock(&request->lock);
 }
+
+/* Takes it out of the request: whoever gets it finishes it. */
+static struct vu_req *request_take(VuGlibRequest *request)
+{
+	struct vu_req *req = request_lock(request);
+
+	if (!req)
+		return NULL;
+	request->req = NULL;
+	request_unlock(request);
+	return req;
+}
+
+/* On the queue's thread at once; any other one leaves it to that. */
+static int request_finish(VuGlibRequest *request, struct vu_req *req, guint64 written)
+{
+	return queue_is_mine(request->queue) ? vu_req_complete(req, written)
+					     : vu_req_complete_remote(req, written);
+}
+
+static void request_fail(VuGlibRequest *request)
+{
+	struct vu_req *req;
+	GBytes *failure;
+	gsize size = 0;
+	gconstpointer data = NULL;
+	guint64 written = 0;
+
+	req = request_take(request);
+	if (!req)
+		return;
+	failure = queue_core(request->queue)->failure;
+	if (failure)
+		data = g_bytes_get_data(failure, &size);
+	if (size && size <= req->writable_len &&
+	    vu_req_write(req, req->writable_len - size, data, size) == size)
+		written = req->writable_len;
+	request_finish(request, req, written);
+}
+
+static void request_finalize(GObject *object)
+{
+	VuGlibRequest *request = VU_GLIB_REQUEST(object);
+
+	if (request->req) {
+		request_warn(request, "a request was dropped without being completed: it fails");
+		request_fail(request);
+	}
+	g_clear_object(&request->queue);
+	g_mutex_clear(&request->lock);
+	G_OBJECT_CLASS(vu_glib_request_parent_class)->finalize(object);
+}
+
+static void vu_glib_request_class_init(VuGlibRequestClass *klass)
+{
+	G_OBJECT_CLASS(klass)->finalize = request_finalize;
+}
+
+VuGlibQueue *vu_glib_request_get_queue(VuGlibRequest *request)
+{
+	g_return_val_if_fail(VU_GLIB_IS_REQUEST(request), NULL);
+	return request->queue;
+}
+
+/* --- what it is --- */
 
 gboolean vu_glib_request_is_done(VuGlibRequest *request)
 {
@@ -224,25 +263,6 @@ GBytes *vu_glib_request_peek_writable(VuGlibRequest *request, guint index)
 
 /* --- its end --- */
 
-/* Takes it out of the request: whoever gets it finishes it. */
-static struct vu_req *request_take(VuGlibRequest *request)
-{
-	struct vu_req *req = request_lock(request);
-
-	if (!req)
-		return NULL;
-	request->req = NULL;
-	request_unlock(request);
-	return req;
-}
-
-/* On the queue's thread at once; any other one leaves it to that. */
-static int request_finish(VuGlibRequest *request, struct vu_req *req, guint64 written)
-{
-	return queue_is_mine(request->queue) ? vu_req_complete(req, written)
-					     : vu_req_complete_remote(req, written);
-}
-
 static gboolean request_is_done_error(GError **error)
 {
 	return error_fail(error, VU_GLIB_ERROR_DONE, "the request is done already");
@@ -252,7 +272,7 @@ gboolean vu_glib_request_complete(VuGlibRequest *request, guint64 written, GErro
 {
 	struct vu_req *req;
 
-	g_return_val_if_fail(request != NULL, FALSE);
+	g_return_val_if_fail(VU_GLIB_IS_REQUEST(request) && request->queue, FALSE);
 	if (!request_lock(request))
 		return request_is_done_error(error);
 	req = request->req;
@@ -268,23 +288,8 @@ gboolean vu_glib_request_complete(VuGlibRequest *request, guint64 written, GErro
 
 void vu_glib_request_fail(VuGlibRequest *request)
 {
-	struct vu_req *req;
-	GBytes *failure;
-	gsize size = 0;
-	gconstpointer data = NULL;
-	guint64 written = 0;
-
-	g_return_if_fail(request != NULL);
-	req = request_take(request);
-	if (!req)
-		return;
-	failure = queue_core(request->queue)->failure;
-	if (failure)
-		data = g_bytes_get_data(failure, &size);
-	if (size && size <= req->writable_len &&
-	    vu_req_write(req, req->writable_len - size, data, size) == size)
-		written = req->writable_len;
-	request_finish(request, req, written);
+	g_return_if_fail(VU_GLIB_IS_REQUEST(request));
+	request_fail(request);
 }
 
 typedef int (*request_fn)(struct vu_req *req);
@@ -297,7 +302,7 @@ static gboolean request_give_up(VuGlibRequest *request, request_fn fn, const cha
 	struct vu_req *req;
 	int ret;
 
-	g_return_val_if_fail(request != NULL, FALSE);
+	g_return_val_if_fail(VU_GLIB_IS_REQUEST(request) && request->queue, FALSE);
 	gate = queue_enter(request->queue, error);
 	if (!gate)
 		return FALSE;
@@ -331,7 +336,7 @@ guint64 vu_glib_request_get_progress(VuGlibRequest *request)
 	struct gate *gate;
 	guint64 progress = 0;
 
-	g_return_val_if_fail(request != NULL, 0);
+	g_return_val_if_fail(VU_GLIB_IS_REQUEST(request) && request->queue, 0);
 	gate = queue_enter(request->queue, NULL);
 	if (!gate)
 		return 0;
@@ -348,7 +353,7 @@ gboolean vu_glib_request_set_progress(VuGlibRequest *request, guint64 progress, 
 	struct gate *gate;
 	int ret = -ESHUTDOWN;
 
-	g_return_val_if_fail(request != NULL, FALSE);
+	g_return_val_if_fail(VU_GLIB_IS_REQUEST(request) && request->queue, FALSE);
 	gate = queue_enter(request->queue, error);
 	if (!gate)
 		return FALSE;
@@ -381,11 +386,10 @@ GTask *vu_glib_request_new_task(VuGlibRequest *request, GCancellable *cancellabl
 {
 	GTask *task;
 
-	g_return_val_if_fail(request != NULL, NULL);
+	g_return_val_if_fail(VU_GLIB_IS_REQUEST(request) && request->queue, NULL);
 	g_return_val_if_fail(!cancellable || G_IS_CANCELLABLE(cancellable), NULL);
 	task = g_task_new(request->queue, cancellable, request_task_done, NULL);
 	g_task_set_source_tag(task, vu_glib_request_new_task);
-	g_task_set_task_data(task, vu_glib_request_ref(request),
-			     (GDestroyNotify)vu_glib_request_unref);
+	g_task_set_task_data(task, g_object_ref(request), g_object_unref);
 	return task;
 }

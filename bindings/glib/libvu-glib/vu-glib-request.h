@@ -9,6 +9,9 @@ G_BEGIN_DECLS
 
 typedef struct _VuGlibQueue VuGlibQueue;
 
+#define VU_GLIB_TYPE_REQUEST (vu_glib_request_get_type())
+G_DECLARE_FINAL_TYPE(VuGlibRequest, vu_glib_request, VU_GLIB, REQUEST, GObject)
+
 /**
  * VuGlibRequest:
  *
@@ -20,35 +23,16 @@ typedef struct _VuGlibQueue VuGlibQueue;
  *
  * A request may be used by any thread, several at once.  The driver can change what is
  * readable at any time: copy it, then check it, and do not look again.
- */
-typedef struct _VuGlibRequest VuGlibRequest;
-
-#define VU_GLIB_TYPE_REQUEST (vu_glib_request_get_type())
-GType vu_glib_request_get_type(void);
-
-/**
- * vu_glib_request_ref:
- * @request: a request
  *
- * One more who refers to it.
- *
- * Returns: (transfer full): @request
+ * An object, and not a boxed value: languages refer to boxed arguments of virtual methods without
+ * keeping them.
  */
-VuGlibRequest *vu_glib_request_ref(VuGlibRequest *request);
-
-/**
- * vu_glib_request_unref:
- * @request: (transfer full): a request
- *
- * One less who refers to it.  With the last one it fails, unless it was completed.
- */
-void vu_glib_request_unref(VuGlibRequest *request);
 
 /**
  * vu_glib_request_get_queue:
  * @request: a request
  *
- * Returns: (transfer none): the queue it was taken from
+ * Returns: (transfer none) (nullable): the queue it was taken from
  */
 VuGlibQueue *vu_glib_request_get_queue(VuGlibRequest *request);
 
@@ -253,8 +237,6 @@ gboolean vu_glib_request_set_progress(VuGlibRequest *request, guint64 progress, 
  * Returns: (transfer full): the task; its source object is the queue
  */
 GTask *vu_glib_request_new_task(VuGlibRequest *request, GCancellable *cancellable);
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(VuGlibRequest, vu_glib_request_unref)
 
 G_END_DECLS
 
