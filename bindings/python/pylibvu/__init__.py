@@ -28,6 +28,7 @@ from .memory import GuestMemory, Region
 from .queue import Queue
 from .request import Request
 from .runner import Runner, serve
+from .worker import Worker
 
 __version__ = "0.1.0"
 
@@ -50,4 +51,4 @@ __all__ = [
     "Feature", "Field", "Group", "GuestMemory", "IN_ORDER", "INDIRECT_DESC", "Later",
     "library_version", "LongRequest", "Queue", "queue", "QueueBroken", "Refused", "Region",
     "Request", "RequestDone", "RING_PACKED", "Runner", "serve", "ShortRequest", "State",
-    "Timer", "U16", "U32", "U64", "U8", "VERSION_1", "Watch", "WrongThread"]
+    "Timer", "U16", "U32", "U64", "U8", "VERSION_1", "Watch", "Worker", "WrongThread"]

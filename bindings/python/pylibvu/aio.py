@@ -70,7 +70,8 @@ class Service:
         """Watches what there is to watch."""
         core = self.device.core
         core.asynchronous = self
-        self.threads = [GroupThread(g) for g in core.groups if not g._own]
+        self.threads = [GroupThread(g) for g in core.groups
+                        if not g._own and g._worker is None]
         self.loop.add_reader(self.device.fileno(), self.process)
         self.listen()
 

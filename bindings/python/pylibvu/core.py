@@ -201,8 +201,19 @@ class Core(Handle):
             thread.logged = previous
 
     def owners(self) -> list[Owner]:
-        """The device's, and those of groups of their own."""
-        return [self.owner, *(g.owner for g in self.groups if g.owner is not self.owner)]
+        """The device's, and those of groups of their own that no Worker has."""
+        return [self.owner, *(g.owner for g in self.groups
+                              if g.owner is not self.owner and g._worker is None)]
+
+    def in_callback(self) -> bool:
+        """Whether this thread is in one of the device, or of a group of it."""
+        return get_ident() in [self.owner.ident, *(g.owner.ident for g in self.groups)]
+
+    def leave_workers(self) -> None:
+        """No Worker has a group of it any more."""
+        for group in self.groups:
+            if group._worker is not None:
+                group._worker.remove(group)
 
     def check(self) -> Any:
         """The C device, for functions of any thread."""

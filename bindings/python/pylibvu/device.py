@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import replace
-from threading import get_ident
 from typing import Any, Callable, Iterable, Mapping, Optional, TypeVar, Union
 
 from . import ask as _ask
@@ -279,7 +278,7 @@ class Device(ClassOps):
     def group(self, queues: Iterable[int], *, poll: float = 0, cpu: Optional[int] = None) -> Group:
         """Lets another thread serve these queues, in parallel.  Before serving.
 
-        serve() starts a thread for each group; `poll` is the longest time in seconds that it
+        serve() starts a thread for each group, unless a Worker has it; `poll` is the longest time in seconds that it
         polls before it sleeps, `cpu` the only one it runs on (both where serve() blocks).
         """
         core = self.core
@@ -469,9 +468,10 @@ class Device(ClassOps):
         if core is None or core.closed:
             self._closed = True
             return
-        owners = core.owners()
-        if get_ident() in [owner.ident for owner in owners]:
+        if core.in_callback():
             raise RuntimeError("close() from a callback")
+        core.leave_workers()
+        owners = core.owners()
         if core.runner is not None:
             core.runner.remove(self)  # between two turns, say
         if not claim(owners):

@@ -122,6 +122,7 @@ class Group(Handle):
         self._handle = ffi.new_handle(self)
         self._poll_ns = int(poll * 1e9)
         self._cpu = cpu
+        self._worker: Optional[Any] = None  # the Worker that serves it
         #: Which thread may use it.
         self.owner: Owner = core.owner if own else Owner()
         if own:

@@ -243,7 +243,7 @@ class Runner(Handle):
 
     def _add_workers(self, core: Core) -> None:
         for group in core.groups:
-            if group._own:
+            if group._own or group._worker is not None:
                 continue
             info = ffi.new("struct vu_worker_info *", {
                 "poll_ns": group._poll_ns, "pin": int(group._cpu is not None),
