@@ -127,6 +127,60 @@ static void what_was_put_back_comes_again(void **state)
 	assert_int_equal(rig_wait(rig, 0), 0);
 }
 
+static gboolean put_it_back(VuGlibDevice *device, VuGlibQueue *queue, VuGlibRequest *request,
+			    gpointer opaque)
+{
+	guint *n = opaque;
+
+	assert_true(vu_glib_request_put_back(request, NULL));
+	++*n;
+	return FALSE;
+}
+
+static void what_a_handler_puts_back_waits_until_the_driver_adds_more(void **state)
+{
+	struct rig *rig = *state;
+	VuGlibRequest *request;
+	guint n = 0;
+
+	g_signal_connect(rig->device, "request", G_CALLBACK(put_it_back), &n);
+	rig_start(rig);
+	rig_offer(rig, 0);
+	rig_until(n == 1);
+	assert_true(rig_is_silent(rig, 0));
+	assert_int_equal(n, 1);
+	rig_offer(rig, 0);
+	rig_until(n == 2);
+	for (int i = 0; i < 2; i++) {
+		request = vu_glib_queue_next(vu_glib_device_get_queue(rig->device, 0));
+		assert_non_null(request);
+		assert_true(vu_glib_request_complete(request, 1, NULL));
+		g_object_unref(request);
+		assert_int_equal(rig_wait(rig, 0), 1);
+	}
+}
+
+static void a_request_of_nobody_is_done(void **state)
+{
+	struct rig *rig = *state;
+	g_autoptr(VuGlibRequest) stray = g_object_new(VU_GLIB_TYPE_REQUEST, NULL);
+	char byte;
+
+	assert_true(vu_glib_request_is_done(stray));
+	assert_null(vu_glib_request_get_queue(stray));
+	assert_int_equal(vu_glib_request_read_into(stray, 0, &byte, 1), 0);
+	assert_int_equal(vu_glib_request_get_n_writable(stray), 0);
+	vu_glib_request_fail(stray);
+	assert_int_equal(rig_criticals(rig), 0);
+	assert_false(vu_glib_request_complete(stray, 0, NULL));
+	assert_false(vu_glib_request_put_back(stray, NULL));
+	assert_false(vu_glib_request_leave(stray, NULL));
+	assert_int_equal(vu_glib_request_get_progress(stray), 0);
+	assert_false(vu_glib_request_set_progress(stray, 0, NULL));
+	assert_null(vu_glib_request_new_task(stray, NULL));
+	assert_int_equal(rig_criticals(rig), 6);
+}
+
 static gpointer complete_there(gpointer request)
 {
 	assert_true(vu_glib_request_complete(request, 9, NULL));
@@ -261,6 +315,8 @@ int main(void)
 		TEST(what_is_kept_and_dropped_fails),
 		TEST(it_is_completed_once),
 		TEST(what_was_put_back_comes_again),
+		TEST(what_a_handler_puts_back_waits_until_the_driver_adds_more),
+		TEST(a_request_of_nobody_is_done),
 		TEST(another_thread_completes),
 		TEST(bytes_in_place_outlive_their_request),
 		TEST(a_task_completes_from_its_thread),

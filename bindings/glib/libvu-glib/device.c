@@ -136,15 +136,18 @@ static gboolean default_write_config(VuGlibDevice *device, guint offset, guint l
 	return TRUE;
 }
 
+/* What was put back would come again at once: it is left until the driver adds more. */
 static void default_queue_ready(VuGlibDevice *device, VuGlibQueue *queue)
 {
 	VuGlibRequest *request;
+	gboolean wanted = TRUE;
 
-	while ((request = vu_glib_queue_next(queue))) {
+	while (wanted && (request = vu_glib_queue_next(queue))) {
 		if (vu_glib_request_get_flags(request) & VU_GLIB_REQUEST_TOO_LONG)
 			vu_glib_request_fail(request);
 		else
 			device_emit_request(device, queue, request);
+		wanted = !request_was_put_back(request);
 		g_object_unref(request);
 	}
 }

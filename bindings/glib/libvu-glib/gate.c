@@ -20,12 +20,6 @@ static void gate_entered(struct gate *gate)
 		g_atomic_pointer_set(&gate->inside, g_thread_self());
 }
 
-void gate_enter(struct gate *gate)
-{
-	g_rec_mutex_lock(&gate->lock);
-	gate_entered(gate);
-}
-
 gboolean gate_try(struct gate *gate)
 {
 	if (!g_rec_mutex_trylock(&gate->lock))

@@ -19,8 +19,6 @@ struct gate {
 void gate_init(struct gate *gate);
 void gate_clear(struct gate *gate);
 
-/* Waits for another thread; the lock is not to be waited for in a callback. */
-void gate_enter(struct gate *gate);
 /* FALSE: another thread is inside. */
 gboolean gate_try(struct gate *gate);
 /* FALSE: anybody is inside, this thread, too. */

@@ -16,5 +16,7 @@ struct gate *queue_enter(VuGlibQueue *queue, GError **error);
 
 /* A new request around one that was just taken. */
 VuGlibRequest *request_new(VuGlibQueue *queue, struct vu_req *req);
+/* On the queue's thread. */
+gboolean request_was_put_back(VuGlibRequest *request);
 
 #endif

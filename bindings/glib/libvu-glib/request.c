@@ -21,6 +21,7 @@ struct _VuGlibRequest {
 	GObject parent;
 	GMutex lock;
 	struct vu_req *req; /* NULL: done */
+	gboolean was_put_back;
 	VuGlibQueue *queue; /* keeps the C device; NULL: one that somebody made by g_object_new() */
 };
 
@@ -162,9 +163,11 @@ REQUEST_GETTER(n_writable, guint, n_writable)
 gsize vu_glib_request_read_into(VuGlibRequest *request, guint64 offset, gpointer buffer,
 				gsize length)
 {
-	struct vu_req *req = request_lock(request);
+	struct vu_req *req;
 	gsize n;
 
+	g_return_val_if_fail(buffer != NULL || length == 0, 0);
+	req = length ? request_lock(request) : NULL;
 	if (!req)
 		return 0;
 	n = vu_req_read(req, offset, buffer, length);
@@ -323,7 +326,16 @@ static gboolean request_give_up(VuGlibRequest *request, request_fn fn, const cha
 
 gboolean vu_glib_request_put_back(VuGlibRequest *request, GError **error)
 {
-	return request_give_up(request, vu_req_put_back, "put_back", error);
+	gboolean done = request_give_up(request, vu_req_put_back, "put_back", error);
+
+	if (done)
+		request->was_put_back = TRUE;
+	return done;
+}
+
+gboolean request_was_put_back(VuGlibRequest *request)
+{
+	return request->was_put_back;
 }
 
 gboolean vu_glib_request_leave(VuGlibRequest *request, GError **error)

@@ -186,7 +186,8 @@ void vu_glib_request_fail(VuGlibRequest *request);
  * @request: the newest request of its queue
  * @error: where to say why not
  *
- * Un-takes it: it is handed out again later.  On the queue's thread.
+ * Un-takes it: it is handed out again when the driver adds more, or vu_glib_queue_next() is called.
+ * On the queue's thread.
  *
  * Returns: whether it worked; if not, it is still to be completed
  */
