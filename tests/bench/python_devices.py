@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The Python examples beside the C ones: requests a second, and CPU time of the back-end.
+"""The examples of bindings beside the C ones: requests a second, and CPU time of the back-end.
 
-python_devices.py BUILD     prints the table of docs/python.md, as Markdown
+python_devices.py BUILD     prints the tables of docs/python.md and docs/bindings.md, as Markdown
 
 Disks are driven by vu-bench (4 KiB random reads, it polls), rng by pylibvu's own test driver, which is
 Python and slower than the C device: compare its CPU times rather than its rates.  The best 5 ms of
@@ -11,6 +11,7 @@ several turns, in which the programs alternate; front-end and back-end have a CP
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -72,6 +73,19 @@ def best(results, key, found):
     results[key] = (max(rate, found[0]), min(cpu, found[1]))
 
 
+def glib_rngs(build):
+    """The examples of libvu-glib, of the languages that are there."""
+    binding, source = build / 'bindings/glib', pathlib.Path(__file__).resolve().parents[2] / 'bindings/glib/examples'
+    if not (binding / 'VuGlib-0.1.typelib').exists():
+        return {}
+    env = ['env', f'GI_TYPELIB_PATH={binding}', f'LD_LIBRARY_PATH={build}/lib:{binding}']
+    found = {'rng.py, libvu-glib': [*env, '/usr/bin/python3', '-B', source / 'rng.py', 'SOCKET'],
+             'rng.js, libvu-glib': [*env, 'gjs', '-m', source / 'rng.js', 'SOCKET'] if shutil.which('gjs') else None,
+             'rng.vala, libvu-glib': [*env, binding / 'examples/rng-vala', 'SOCKET']}
+    return {name: command for name, command in found.items()
+            if command and ('/' not in str(command[3]) or pathlib.Path(command[3]).exists())}
+
+
 def main(build):
     build = pathlib.Path(build).resolve()
     python = build / 'tests/python/venv/bin/python'
@@ -82,7 +96,7 @@ def main(build):
         image.write_bytes(bytes(64 << 20))
         rngs = {'vu-rng (C)': [build / 'examples/vu-rng', '--socket-path=SOCKET'],
                 'rng.py': [python, examples / 'rng.py', 'SOCKET'],
-                'rng.py, with batch=True': [python, '-c', BATCHED, 'SOCKET']}
+                'rng.py, with batch=True': [python, '-c', BATCHED, 'SOCKET'], **glib_rngs(build)}
         disks = {'vu-blk --backend=memory (C)': [build / 'examples/vu-blk', '--socket-path=SOCKET',
                                                  '--backend=memory'],
                  'blk.py': [python, examples / 'blk.py', 'SOCKET', image]}

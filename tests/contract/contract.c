@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Has a binding's device do what table.txt says, each line a test: contract.  The program is
- * CONTRACT_DEVICE (its words separated by blanks), the table CONTRACT_TABLE.
+ * CONTRACT_DEVICE (its words separated by blanks; the socket's path follows, as part of a last word
+ * that ends with "="), the table CONTRACT_TABLE.
  */
 #include <errno.h>
 #include <signal.h>
@@ -296,7 +297,7 @@ static int begin(void **state)
 	/* The bits of the ring, of the protocol, and the device's bit 5, that can be acked. */
 	const struct peer_config config = {.n_queues = 2,
 					   .features = ~(UINT64_C(1) << 6 | PEER_NONE)};
-	char command[512];
+	char command[512], last[600];
 	const char *argv[WORDS + 2];
 	int n = 0;
 	char *rest = NULL;
@@ -307,7 +308,12 @@ static int begin(void **state)
 	for (char *w = strtok_r(command, " ", &rest); w && n < WORDS;
 	     w = strtok_r(NULL, " ", &rest))
 		argv[n++] = w;
-	argv[n++] = contract.socket;
+	if (n > 1 && argv[n - 1][strlen(argv[n - 1]) - 1] == '=') {
+		snprintf(last, sizeof(last), "%s%s", argv[n - 1], contract.socket);
+		argv[n - 1] = last;
+	} else {
+		argv[n++] = contract.socket;
+	}
 	argv[n] = NULL;
 	spawn_start(&contract.program, argv, NULL);
 	spawn_wait_up(&contract.program, contract.socket);

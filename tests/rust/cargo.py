@@ -69,6 +69,15 @@ def peer(cargo):
     cargo.run("test", "-p", "libvu-tests")
 
 
+def contract(cargo):
+    """The device of tests/contract, played the table to."""
+    cargo.run("build", "-p", "libvu-tests", "--example", "contract")
+    program = cargo.folder / "target" / "debug" / "examples" / "contract"
+    env = dict(cargo.env, CONTRACT_DEVICE=f"{program} --socket-path=",
+               CONTRACT_TABLE=str(cargo.root / "tests" / "contract" / "table.txt"))
+    sys.exit(subprocess.run([str(cargo.build / "tests" / "contract" / "contract")], env=env).returncode)
+
+
 def lint(cargo):
     if cargo.works("cargo", "clippy", "--version"):
         cargo.run("clippy", "--all-targets", "--", "-D", "warnings")
@@ -110,7 +119,7 @@ def main(root, build, what):
         if not cargo.has_log:
             print("without the feature log: cargo does not have the crate")
             cargo.alone()
-    whats = {"current": current, "sys": sys_, "safe": safe, "peer": peer, "lint": lint,
+    whats = {"current": current, "sys": sys_, "safe": safe, "peer": peer, "lint": lint, "contract": contract,
              "oldest": oldest, "package": package}
     whats[what](cargo)
     return 0
