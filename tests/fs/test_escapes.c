@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each way that could lead out of a share, one by one: names, symbolic links, moves, special files.
+ * Beside the share lies a file that nobody must read, change, or find.  Without the sandbox, so
+ * that it is the requests' own checks that hold.
+ */
+#include "client.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char secret[] = "secret";
+
+struct outside {
+	char dir[RIG_PATH + 16], file[RIG_PATH + 32];
+};
+
+static void begin(struct client *c, struct outside *o)
+{
+	static const char *const args[] = {"--sandbox=none", "--xattr", NULL};
+	FILE *f;
+
+	snprintf(o->dir, sizeof(o->dir), "%s/outside", c->rig.dir);
+	snprintf(o->file, sizeof(o->file), "%s/file", o->dir);
+	assert_return_code(mkdir(o->dir, 0777), 0);
+	f = fopen(o->file, "we");
+	assert_non_null(f);
+	fputs(secret, f);
+	fclose(f);
+	client_start(c, args);
+}
+
+/* It is as it was, and alone. */
+static void end(struct client *c, const struct outside *o)
+{
+	char text[32] = "";
+	struct stat st;
+	FILE *f;
+
+	client_stop(c);
+	assert_return_code(stat(o->file, &st), 0);
+	assert_int_equal(st.st_nlink, 1);
+	assert_int_equal(st.st_mode, S_IFREG | 0644);
+	f = fopen(o->file, "re");
+	assert_non_null(f);
+	assert_non_null(fgets(text, sizeof(text), f));
+	fclose(f);
+	assert_string_equal(text, secret);
+	assert_return_code(unlink(o->file), 0);
+	assert_return_code(rmdir(o->dir), 0); /* nothing else is there */
+}
+
+static void no_name_leads_up_or_further_down(void **state)
+{
+	static const char *const names[] = {
+		"..",	   ".",		  "../outside", "../outside/file",
+		"/",	   "/etc/passwd", "dir/..",	"dir/../..",
+		"./dir",   "dir/",	  "",		"..\n/..",
+		"dir/file"};
+	struct client *c = *state;
+	struct fuse_mknod_in mknod_in = {.mode = S_IFREG | 0600};
+	struct outside o;
+	uint64_t fh;
+
+	client_make_dir(c, "dir");
+	client_make_file(c, "dir/file", "");
+	client_make_file(c, "mine", "");
+	begin(c, &o);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *name = names[i];
+
+		assert_true(client_lookup(c, ROOT, name, NULL) < 0);
+		assert_true(client_create(c, ROOT, name, O_RDWR, 0600, NULL, &fh) < 0);
+		assert_true(client_mkdir(c, ROOT, name, 0700, NULL) < 0);
+		assert_true(client_symlink(c, ROOT, name, "x", NULL) < 0);
+		assert_true(client_name(c, FUSE_UNLINK, ROOT, name) < 0);
+		assert_true(client_name(c, FUSE_RMDIR, ROOT, name) < 0);
+		assert_true(client_rename(c, ROOT, name, ROOT, "new", 0) < 0);
+		assert_true(client_rename(c, ROOT, "mine", ROOT, name, 0) < 0);
+		assert_true(client_link(c, client_walk(c, "mine"), ROOT, name, NULL) < 0);
+		assert_true(client_ask(c, FUSE_MKNOD, ROOT, &mknod_in, sizeof(mknod_in), name,
+				       (uint32_t)strlen(name) + 1, NULL, 0) < 0);
+	}
+	client_walk(c, "dir/file");
+	client_walk(c, "mine");
+	end(c, &o);
+}
+
+static void a_symbolic_link_is_nothing_but_a_link(void **state)
+{
+	struct fuse_setattr_in set = {.valid = FATTR_SIZE};
+	struct client *c = *state;
+	struct fuse_entry_out to_dir, to_file, again;
+	struct outside o;
+	uint64_t fh;
+
+	begin(c, &o);
+	assert_return_code(symlink(o.dir, client_path(c, "to_dir")), 0);
+	assert_return_code(symlink(o.file, client_path(c, "to_file")), 0);
+	assert_int_equal(client_lookup(c, ROOT, "to_dir", &to_dir), 0);
+	assert_int_equal(client_lookup(c, ROOT, "to_file", &to_file), 0);
+	assert_int_equal(to_dir.attr.mode & S_IFMT, S_IFLNK);
+	assert_int_equal(to_file.attr.mode & S_IFMT, S_IFLNK);
+	assert_int_equal(client_lookup(c, to_dir.nodeid, "file", NULL), -ENOTDIR);
+	assert_true(client_opendir(c, to_dir.nodeid, &fh) < 0);
+	assert_int_equal(client_open_file(c, to_file.nodeid, O_RDONLY, &fh), -ELOOP);
+	assert_int_equal(client_open_file(c, to_file.nodeid, O_RDWR | O_TRUNC, &fh), -ELOOP);
+	assert_true(client_create(c, ROOT, "to_file", O_RDWR | O_TRUNC, 0600, NULL, &fh) < 0);
+	assert_true(client_create(c, to_dir.nodeid, "new", O_RDWR, 0600, NULL, &fh) < 0);
+	assert_true(client_mkdir(c, to_dir.nodeid, "new", 0700, NULL) < 0);
+	assert_true(client_name(c, FUSE_UNLINK, to_dir.nodeid, "file") < 0);
+	assert_true(client_rename(c, to_dir.nodeid, "file", ROOT, "mine", 0) < 0);
+	assert_true(client_setattr(c, to_file.nodeid, &set, NULL) < 0);
+	set = (struct fuse_setattr_in){.valid = FATTR_MODE, .mode = 0777};
+	client_setattr(c, to_file.nodeid, &set, NULL); /* of the link, or refused */
+	/* Another name of the link, not of what it leads to. */
+	assert_int_equal(client_link(c, to_file.nodeid, ROOT, "hard", &again), 0);
+	assert_int_equal(again.nodeid, to_file.nodeid);
+	assert_int_equal(client_name(c, FUSE_UNLINK, ROOT, "hard"), 0);
+	end(c, &o);
+}
+
+static void a_directory_that_becomes_a_link_leads_nowhere(void **state)
+{
+	struct client *c = *state;
+	char kept[RIG_PATH + 64];
+	struct outside o;
+	uint64_t dir, fh;
+
+	client_make_dir(c, "dir");
+	begin(c, &o);
+	dir = client_walk(c, "dir");
+	snprintf(kept, sizeof(kept), "%s", client_path(c, "kept"));
+	assert_return_code(rename(client_path(c, "dir"), kept), 0);
+	assert_return_code(symlink(o.dir, client_path(c, "dir")), 0);
+	assert_int_equal(client_lookup(c, dir, "file", NULL), -ENOENT);
+	assert_int_equal(client_create(c, dir, "new", O_RDWR, 0600, NULL, &fh), 0);
+	assert_return_code(access(client_path(c, "kept/new"), F_OK), 0);
+	end(c, &o);
+}
+
+static void a_directory_that_is_moved_out_does_not_lead_to_what_is_above_it(void **state)
+{
+	struct client *c = *state;
+	char away[RIG_PATH + 64];
+	struct outside o;
+	uint64_t dir;
+
+	client_make_dir(c, "dir");
+	begin(c, &o);
+	dir = client_walk(c, "dir");
+	snprintf(away, sizeof(away), "%s/dir", o.dir);
+	assert_return_code(rename(client_path(c, "dir"), away), 0);
+	assert_int_equal(client_lookup(c, dir, "..", NULL), -ESTALE);
+	assert_true(client_rename(c, dir, "..", ROOT, "mine", 0) < 0);
+	assert_true(client_lookup(c, dir, "../file", NULL) < 0);
+	assert_return_code(rename(away, client_path(c, "dir")), 0);
+	end(c, &o);
+}
+
+/* The kernel's listing has the directory above the share, too. */
+static void what_is_above_the_share_is_not_listed_as_an_inode(void **state)
+{
+	struct client *c = *state;
+	unsigned char data[4096];
+	struct outside o;
+	bool any = false;
+	uint64_t fh;
+	int len;
+
+	begin(c, &o);
+	assert_int_equal(client_opendir(c, ROOT, &fh), 0);
+	len = client_readdir(c, ROOT, fh, 0, true, data, sizeof(data));
+	for (int at = 0; at < len;) {
+		const struct fuse_direntplus *p = (const void *)(data + at);
+
+		if (p->dirent.name[0] == '.') {
+			assert_int_equal(p->entry_out.nodeid, 0);
+			any = true;
+		}
+		at += (int)FUSE_DIRENTPLUS_SIZE(p);
+	}
+	assert_true(any);
+	end(c, &o);
+}
+
+/* Who opens a FIFO waits, who opens a device does who knows what: here nobody does. */
+static void special_files_are_not_opened(void **state)
+{
+	struct client *c = *state;
+	struct outside o;
+	uint64_t fh;
+
+	assert_return_code(mkfifo(client_path(c, "fifo"), 0666), 0);
+	begin(c, &o);
+	assert_int_equal(client_open_file(c, client_walk(c, "fifo"), O_RDONLY, &fh), -ENXIO);
+	assert_int_equal(client_open_file(c, client_walk(c, "fifo"), O_RDWR, &fh), -ENXIO);
+	assert_int_equal(client_create(c, ROOT, "fifo", O_RDWR, 0600, NULL, &fh), -ENXIO);
+	if (!geteuid() && !mknod(client_path(c, "null"), S_IFCHR | 0666, 0x103))
+		assert_int_equal(client_open_file(c, client_walk(c, "null"), O_RDONLY, &fh),
+				 -ENXIO);
+	end(c, &o);
+}
+
+/* What is not there says so, and is not asked again. */
+static void requests_that_it_does_not_have_are_not_there(void **state)
+{
+	static const uint32_t opcodes[] = {FUSE_BMAP, FUSE_IOCTL, FUSE_POLL, FUSE_SETUPMAPPING,
+					   FUSE_REMOVEMAPPING};
+	const unsigned char args[128] = {0};
+	struct client *c = *state;
+	struct outside o;
+
+	begin(c, &o);
+	for (size_t i = 0; i < sizeof(opcodes) / sizeof(opcodes[0]); i++)
+		assert_int_equal(
+			client_ask(c, opcodes[i], ROOT, args, sizeof(args), NULL, 0, NULL, 0),
+			-ENOSYS);
+	end(c, &o);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CLIENT_TEST(no_name_leads_up_or_further_down),
+		CLIENT_TEST(a_symbolic_link_is_nothing_but_a_link),
+		CLIENT_TEST(a_directory_that_becomes_a_link_leads_nowhere),
+		CLIENT_TEST(a_directory_that_is_moved_out_does_not_lead_to_what_is_above_it),
+		CLIENT_TEST(what_is_above_the_share_is_not_listed_as_an_inode),
+		CLIENT_TEST(special_files_are_not_opened),
+		CLIENT_TEST(requests_that_it_does_not_have_are_not_there),
+	};
+
+	return cmocka_run_group_tests_name("fs_escapes", tests, NULL, NULL);
+}
