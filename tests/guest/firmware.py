@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""vu-blk as the disk that a machine starts from: firmware, GRUB, Linux, with and without VERSION_1.
+"""vu-blk and vu-scsi as the disk that a machine starts from: firmware, GRUB, Linux, with and without VERSION_1.
 
 GRUB reads and writes by the firmware's driver, Linux by its own.
 """
@@ -14,7 +14,7 @@ from lib.bootdisk import installed, mtool
 from lib.firmware import ZBOOT, Firmware, FirmwareArm64, UbootPc, Uefi
 
 MIB = 4
-WRITE = f"""mount -t vfat /dev/vda1 /mnt &&
+WRITE = f"""mount -t vfat /dev/{{disk}}1 /mnt &&
 dd if=/dev/urandom of=/mnt/written bs=1M count={MIB} 2>/dev/null && sync &&
 sha256sum </mnt/written && umount /mnt"""
 # virtio 1.3 §4.1: which of the two interfaces a PCI device has
@@ -49,7 +49,7 @@ def starts_linux(t, machine, device, by, **options):
                 assert len(starts) > 1 and (starts[0], starts[-1]) == by, starts
             digest = None
             with t.check(f"{t.name}_guest_writes_a_file_where_it_was_started_from"):
-                digest = guest.run(WRITE).text.split()[0]
+                digest = guest.run(WRITE.format(disk="vda")).text.split()[0]
         with t.check(f"{t.name}_image_has_the_file_as_the_guest_wrote_it"):
             on_host = hashlib.sha256(mtool("mcopy", image.path, "::written", "-")).hexdigest()
             assert on_host == digest, f"{on_host} on the host, {digest} in the guest"
@@ -93,6 +93,22 @@ def test_uboot(t):
 
 def test_uboot_arm64(t):
     uboot_arm64(t, BOTH, ("legacy", "modern"))
+
+
+def test_seabios_scsi(t):
+    """SeaBIOS looks at all targets, by REPORT LUNS and INQUIRY, and reads by READ(10)."""
+    image = Image(t.path("image"), bootdisk.SIZE)
+    with t.backend("vu-scsi", f"--lun=0:0,file={image.path}") as scsi:
+        device = VhostUser("scsi", scsi, num_queues=1, bootindex=0)
+        with t.machine(Firmware, device, disk=image.path) as guest:
+            with t.check(f"{t.name}_starts_linux_from_the_disk"):
+                digest = guest.run(WRITE.format(disk="sda")).text.split()[0]
+        with t.check(f"{t.name}_image_has_the_file_as_the_guest_wrote_it"):
+            on_host = hashlib.sha256(mtool("mcopy", image.path, "::written", "-")).hexdigest()
+            assert on_host == digest, f"{on_host} on the host, {digest} in the guest"
+        with t.check(f"{t.name}_image_has_what_grub_wrote"):
+            wrote = bootdisk.grub_wrote(image.path)
+            assert wrote == guest.grub.target, f"{wrote} instead of {guest.grub.target}"
 
 
 @only_long
