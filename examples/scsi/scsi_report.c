@@ -78,7 +78,7 @@ int scsi_report_opcodes(struct scsi_cmd *cmd)
 	if (option > 3)
 		return scsi_bad_cdb(cmd, 2);
 	if (!opcodes_find(cmd, &row))
-		return scsi_bad_cdb(cmd, 4);
+		return scsi_bad_cdb(cmd, 2);
 	p[1] = row ? 3 : 1; /* as the standard has it; or not supported */
 	if (!row)
 		return scsi_reply(cmd, p, 4, alloc);
