@@ -167,6 +167,16 @@ void queue_see_areas(struct vu_queue *q)
 	group_activate(q->group, q);
 }
 
+/* What the old one was told of may be lost with it: QEMU sends one after each start.  And what the
+ * driver asked for may be older than the new one: the next decision is a yes. */
+static void queue_call_changed(struct vu_queue *q)
+{
+	ring_decide_again(q->ring);
+	vu_queue_signal(q);
+	q->ring->signal_valid = false;
+	ring_signal_again(q->ring);
+}
+
 /* Take over new descriptors, the enabled bit, the memory, the dirty log. */
 static void queue_configure(struct vu_queue *q)
 {
@@ -179,11 +189,8 @@ static void queue_configure(struct vu_queue *q)
 		q->fds[i] = w->fds[i];
 		notifier_init(&w->fds[i]);
 		w->changed[i] = false;
-		/* virtio: a driver may add buffers before it learns of the new descriptor. */
-		if (i == QUEUE_CALL && q->ring) {
-			q->ring->signal_valid = false;
-			ring_signal_again(q->ring);
-		}
+		if (i == QUEUE_CALL && q->ring)
+			queue_call_changed(q);
 		if (i == QUEUE_KICK && q->state == QUEUE_RUNNING)
 			kick_watch(q);
 	}

@@ -314,6 +314,12 @@ void ring_signal_again(struct ring *r)
 	r->signal_pos = r->used_pos - 1;
 }
 
+void ring_decide_again(struct ring *r)
+{
+	if (r->signal_valid)
+		r->signal_pos = r->used_pos - (r->packed ? r->size - 1 : r->size);
+}
+
 bool ring_arm_slow(struct ring *r)
 {
 	bool is_news;

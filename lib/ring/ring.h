@@ -290,6 +290,11 @@ uint64_t ring_progress(const struct req *req);
  * decision is to be yes.  Nothing happens without a log that it left.
  */
 void ring_signal_again(struct ring *ring);
+/*
+ * Whoever was told may not have passed it on to the driver: the next decision is about all that the
+ * driver may still wait for, a whole round.  The one before the first is a yes in any case.
+ */
+void ring_decide_again(struct ring *ring);
 bool ring_is_available(struct ring *ring);
 /* Requests of a crashed back-end that were not handed out yet. */
 uint32_t ring_waiting_again(const struct ring *ring);

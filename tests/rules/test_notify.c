@@ -210,6 +210,47 @@ static void a_new_call_descriptor_hears_of_the_next_one_unasked(void **state)
 	close(fd);
 }
 
+/* Front-ends change it while the driver works already: QEMU does after each start. */
+static void a_new_call_descriptor_hears_of_what_the_driver_still_waits_for(void **state)
+{
+	int old = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+	    fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	uint64_t value;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, NULL);
+	assert_ok(frontend_set_vring_call(rig_front(&rig), 0, old));
+	/* What it is told of is nobody's: the driver goes on waiting. */
+	rig_submit(&rig, 0, 1);
+	rig_pump(&rig);
+	assert_int_equal(read(old, &value, sizeof(value)), sizeof(value));
+	assert_ok(frontend_set_vring_call(rig_front(&rig), 0, fd));
+	rig_pump(&rig);
+	assert_int_equal(read(fd, &value, sizeof(value)), sizeof(value));
+	assert_int_equal(value, 1);
+	rig_close(&rig);
+	close(old);
+	close(fd);
+}
+
+static void a_new_call_descriptor_hears_nothing_of_what_the_driver_has_seen(void **state)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	uint64_t value;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, NULL);
+	rig_roundtrip(&rig, 0, 5);
+	driver_set_interrupts(rig.peer->queues[0], true);
+	assert_ok(frontend_set_vring_call(rig_front(&rig), 0, fd));
+	rig_pump(&rig);
+	assert_int_equal(read(fd, &value, sizeof(value)), -1);
+	rig_close(&rig);
+	close(fd);
+}
+
 static int make_file(void)
 {
 	return memfd_create("no notifier", MFD_CLOEXEC);
@@ -383,6 +424,8 @@ int main(void)
 		cmocka_unit_test(a_call_by_socket_arrives),
 		cmocka_unit_test(without_a_call_descriptor_nobody_is_told),
 		cmocka_unit_test(a_new_call_descriptor_hears_of_the_next_one_unasked),
+		cmocka_unit_test(a_new_call_descriptor_hears_of_what_the_driver_still_waits_for),
+		cmocka_unit_test(a_new_call_descriptor_hears_nothing_of_what_the_driver_has_seen),
 		{"a_regular_file_is_refused", other_descriptors_are_refused, NULL, NULL,
 		 &makers[0]},
 		{"an_epoll_is_refused", other_descriptors_are_refused, NULL, NULL, &makers[1]},

@@ -171,7 +171,7 @@ class Machine:
 
     def _send(self, script):
         if self.stuck:
-            raise GuestDied(f"{self.name}: still runs a script that passed its time limit")
+            raise GuestDied(f"{self.name}: hangs since something passed its time limit")
         token = secrets.token_hex(6)
         self._mark = self.agent.mark()
         code = base64.b64encode(script.encode()).decode()
@@ -190,6 +190,7 @@ class Machine:
                 return found
             self._raise_if_dead()
             if time.monotonic() > limit:
+                self.stuck = True
                 raise GuestTimeout(f"{self.name}: no {what or pattern} within "
                                    f"{limit - began:.0f} s; the last lines were:\n"
                                    f"{self.console.tail(5)}\n{stream.tail(8)}")
@@ -223,12 +224,8 @@ class Job:
 
     def wait(self, work=0, check=True):
         agent, token = self._machine.agent, self._token.encode()
-        try:
-            found = self._machine.wait_agent(rb"^@exit " + token + rb" (\d+)\n", self._mark,
-                                             f"end of the script {_brief(self._script)!r}", work)
-        except GuestTimeout:
-            self._machine.stuck = True
-            raise
+        found = self._machine.wait_agent(rb"^@exit " + token + rb" (\d+)\n", self._mark,
+                                         f"end of the script {_brief(self._script)!r}", work)
         output = agent.since(self._mark)[:found.start - self._mark - 1]
         result = Result(int(found.groups[0]), output)
         if check and result.status:
