@@ -62,6 +62,32 @@ static inline int chain_add(struct chain *c, uint64_t addr, uint32_t len, uint32
 	return 0;
 }
 
+/*
+ * A chain of one descriptor, as small requests have: all of its request at once.  What is checked
+ * is what chain_add() checks, but for room, as there is always some for one segment (ring_check()).
+ * False: nothing was done, and the walk has to see what it is.
+ */
+static inline bool chain_single(struct ring *ring, struct req *req, uint64_t addr, uint32_t len,
+				bool writable)
+{
+	const struct ring_window *w = &ring->window;
+	struct vu_req *pub = &req->pub;
+	uint64_t room = w->end - addr;
+
+	if (unlikely(room > w->size || (uint64_t)len - 1 >= room))
+		return false;
+	req->segs[0].iov_base = (void *)(uintptr_t)(addr + w->shift);
+	req->segs[0].iov_len = len;
+	pub->n_readable = !writable;
+	pub->readable_len = writable ? 0 : len;
+	pub->writable = req->segs + pub->n_readable;
+	pub->n_writable = writable;
+	pub->writable_len = len - pub->readable_len;
+	req->table = ring->table;
+	req->state = REQ_OUT;
+	return true;
+}
+
 /* The readable part is complete; chain_grow() keeps both pointers current. */
 static inline void chain_end_readable(struct chain *c)
 {

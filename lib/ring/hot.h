@@ -107,8 +107,7 @@ static inline bool ring_complete_one(struct ring *ring, struct req *req, uint64_
 	if (unlikely(req->odd || !req_is_plain(req, ring, written)))
 		return false;
 	if (likely(ring->way == RING_SPLIT)) {
-		split_push(ring, req, (uint32_t)written);
-		split_publish(ring);
+		split_use(ring, req, (uint32_t)written);
 	} else if (likely(ring->way == RING_PACKED && !ring->is_batch)) {
 		packed_use(ring, req, (uint32_t)written);
 		packed_free(ring, req);
@@ -140,47 +139,67 @@ static inline uint32_t ring_complete_split(struct ring *ring, struct vu_req *con
 
 	for (i = 0; i < n; i++) {
 		struct req *req = (struct req *)reqs[i];
+		uint64_t len = written[i];
 
-		if (unlikely(!req_is_plain(req, ring, written[i])))
+		if (unlikely(!req_is_plain(req, ring, len)))
 			break;
-		entries[pos++ & mask] =
-			(struct split_used){LE32((uint32_t)req->id), LE32((uint32_t)written[i])};
+		entries[(pos + i) & mask] =
+			(struct split_used){LE32((uint32_t)req->id), LE32((uint32_t)len)};
 		req->state = REQ_FREE;
 		sum.readable += req->pub.readable_len;
-		sum.written += written[i];
+		sum.written += len;
 		if (unlikely(req->odd))
 			ring_drop_odd(ring, req);
 	}
-	ring->used_pos = pos;
+	ring->used_pos = pos + i;
 	ring->done += i;
 	split_publish(ring);
 	*sums = sum;
 	return i;
 }
 
-/* The same of a packed ring. */
+/*
+ * The same of a packed ring.  The flags make a used descriptor visible: as drivers go in order,
+ * those of the first are written last.
+ */
 static inline uint32_t ring_complete_packed(struct ring *ring, struct vu_req *const *reqs,
 					    const uint64_t *written, uint32_t n,
 					    struct ring_sums *sums)
 {
+	struct packed_pos at = ring->used;
 	struct ring_sums sum = {0, 0};
-	uint32_t i;
+	uint16_t first_flags = 0;
+	uint32_t slots = 0, i;
 
 	for (i = 0; i < n; i++) {
 		struct req *req = (struct req *)reqs[i];
+		uint64_t len = written[i];
+		uint16_t flags;
 
-		if (unlikely(!req_is_plain(req, ring, written[i])))
+		if (unlikely(!req_is_plain(req, ring, len)))
 			break;
-		packed_push(ring, req, (uint32_t)written[i]);
+		flags = packed_fill_at(ring, at, req, (uint32_t)len);
+		if (i)
+			le16_write_once(&packed_ring(ring)[at.slot].flags, flags);
+		else
+			first_flags = flags;
+		slots += req->slots;
+		packed_advance(ring, &at, req->slots);
 		req->state = REQ_FREE;
-		packed_free(ring, req);
+		ring->free_reqs[ring->n_free + i] = req;
 		sum.readable += req->pub.readable_len;
-		sum.written += written[i];
+		sum.written += len;
 		if (unlikely(req->odd))
 			ring_drop_odd(ring, req);
 	}
+	if (likely(i))
+		/* Release: see packed_publish(). */
+		le16_store_release(&packed_ring(ring)[ring->used.slot].flags, first_flags);
+	ring->used = at;
+	ring->used_pos += slots;
+	ring->outstanding_slots -= slots;
+	ring->n_free += i;
 	ring->done += i;
-	packed_publish(ring);
 	*sums = sum;
 	return i;
 }
@@ -192,7 +211,7 @@ static inline uint32_t ring_complete_plain(struct ring *ring, struct vu_req *con
 {
 	if (likely(ring->way == RING_SPLIT))
 		return ring_complete_split(ring, reqs, written, n, sums);
-	if (likely(ring->way == RING_PACKED))
+	if (likely(ring->way == RING_PACKED && !ring->is_batch))
 		return ring_complete_packed(ring, reqs, written, n, sums);
 	*sums = (struct ring_sums){0, 0};
 	return 0;

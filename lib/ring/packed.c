@@ -312,8 +312,30 @@ static inline void packed_took(struct ring *r, bool is_more)
 		packed_see(r);
 }
 
-/* Take the chain at the next slot, which is available.  Its slots; 0: CHAIN_STARVED; -EIO. */
-static inline __attribute__((always_inline)) int packed_take_one(struct ring *r, struct req **out)
+/*
+ * The chain that begins at d, whose flags were read: one descriptor is all of it at once.  If it is
+ * more, the walk begins anew, and knows nothing of what was read here.  As packed_walk().
+ */
+static inline __attribute__((always_inline)) int packed_walk_chain(struct ring *r, struct req *req,
+								   const struct packed_desc *d,
+								   uint16_t flags, uint32_t room)
+{
+	if (!(flags & (DESC_F_NEXT | DESC_F_INDIRECT)) &&
+	    likely(chain_single(r, req, le64_read_once(&d->addr), le32_read_once(&d->len),
+				flags & DESC_F_WRITE))) {
+		req->id = le16_read_once(&d->id);
+		req->slots = 1;
+		return 1;
+	}
+	return packed_walk(r, req, r->avail.slot, room);
+}
+
+/*
+ * Take the chain at the next slot, which is d, and whose flags say that it is available.  Its
+ * slots; 0: CHAIN_STARVED; -EIO.
+ */
+static inline __attribute__((always_inline)) int
+packed_take_one(struct ring *r, const struct packed_desc *d, uint16_t flags, struct req **out)
 {
 	uint32_t room = r->size - r->outstanding_slots;
 	struct req *req;
@@ -324,7 +346,7 @@ static inline __attribute__((always_inline)) int packed_take_one(struct ring *r,
 		return packed_too_long(r);
 	req = packed_unused(r);
 	slots = unlikely(r->log) ? packed_walk_logged(r, req, r->avail.slot, room)
-				 : packed_walk(r, req, r->avail.slot, room);
+				 : packed_walk_chain(r, req, d, flags, room);
 	if (unlikely(slots <= 0)) {
 		chain_release(r, req);
 		return slots;
@@ -349,8 +371,13 @@ int packed_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 
 	if (unlikely(!r->is_live))
 		return -EIO;
-	for (; reqs != end && packed_is_available(r, r->avail); reqs++) {
-		slots = packed_take_one(r, &req);
+	for (; reqs != end; reqs++) {
+		const struct packed_desc *d = packed_ring(r) + r->avail.slot;
+		uint16_t flags = packed_flags(d);
+
+		if (!packed_flags_say(flags, r->avail.wrap))
+			break;
+		slots = packed_take_one(r, d, flags, &req);
 		if (unlikely(slots <= 0))
 			break;
 		*reqs = &req->pub;

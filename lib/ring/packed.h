@@ -56,28 +56,46 @@ static inline void packed_advance(const struct ring *r, struct packed_pos *at, u
 	}
 }
 
-/* Has the driver made this slot available?  Acquire pairs with its wmb before it writes the flags
- * (Linux virtqueue_add_packed). */
+/* Acquire pairs with the driver's wmb before it writes the flags (Linux virtqueue_add_packed). */
+static inline uint16_t packed_flags(const struct packed_desc *d)
+{
+	return le16_load_acquire(&d->flags);
+}
+
+/* Do they say that the driver has made their slot available, on a lap with this wrap counter? */
+static inline bool packed_flags_say(uint16_t flags, bool wrap)
+{
+	return (flags & (PACKED_F_AVAIL | PACKED_F_USED)) ==
+	       (wrap ? PACKED_F_AVAIL : PACKED_F_USED);
+}
+
 static inline bool packed_is_available(const struct ring *r, struct packed_pos at)
 {
-	uint16_t flags = le16_load_acquire(&packed_ring(r)[at.slot].flags);
-
-	return (flags & (PACKED_F_AVAIL | PACKED_F_USED)) ==
-	       (at.wrap ? PACKED_F_AVAIL : PACKED_F_USED);
+	return packed_flags_say(packed_flags(&packed_ring(r)[at.slot]), at.wrap);
 }
 
 /* Write the id and length of a used descriptor; returns the flags that make it visible. */
-static inline uint16_t packed_fill(struct ring *r, const struct req *req, uint32_t written)
+static inline uint16_t packed_fill_at(struct ring *r, struct packed_pos at, const struct req *req,
+				      uint32_t written)
 {
-	struct packed_desc *d = &packed_ring(r)[r->used.slot];
-	uint16_t flags = r->used.wrap ? PACKED_F_AVAIL | PACKED_F_USED : 0;
+	struct packed_desc *d = &packed_ring(r)[at.slot];
+	/* Of the wrap counter, without a branch. */
+	uint32_t flags = (0u - at.wrap) & (PACKED_F_AVAIL | PACKED_F_USED);
 
 	d->id = LE16(req->id);
 	d->len = LE32(written);
+	/* WRITE: len means something (§2.8.4) */
+	return (uint16_t)(flags | (written ? 2 : 0));
+}
+
+/* ... of the next one. */
+static inline uint16_t packed_fill(struct ring *r, const struct req *req, uint32_t written)
+{
+	uint16_t flags = packed_fill_at(r, r->used, req, written);
+
 	packed_advance(r, &r->used, req->slots);
 	r->used_pos += req->slots;
-	/* WRITE: len means something (§2.8.4) */
-	return written ? flags | 2 : flags;
+	return flags;
 }
 
 /*

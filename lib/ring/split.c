@@ -162,12 +162,30 @@ static inline int split_indirect(struct chain *c, struct split_copy d, bool in_t
 	return split_walk_rest(&begun, table, n, part);
 }
 
+/*
+ * The chain that begins there: one descriptor is all of it at once.  If it is more, the walk begins
+ * anew, and knows nothing of what was read here.
+ */
+static inline __attribute__((always_inline)) int split_walk_chain(struct ring *r, struct req *req,
+								  uint32_t head)
+{
+	const struct split_desc *d = &((const struct split_desc *)r->desc)[head];
+	uint32_t rest = le16_read_pair(&d->flags);
+	struct chain c;
+
+	if (!(rest & (DESC_F_NEXT | DESC_F_INDIRECT)) &&
+	    likely(chain_single(r, req, le64_read_once(&d->addr), le32_read_once(&d->len),
+				rest & DESC_F_WRITE)))
+		return 0;
+	chain_begin(&c, r, req);
+	return split_walk(&c, NULL, 0, head, false, 0);
+}
+
 /* Take the chain that begins there.  0, CHAIN_STARVED, -EIO. */
 static inline __attribute__((always_inline)) int split_take_one(struct ring *r, uint16_t head,
 								struct req **out)
 {
 	struct req *req;
-	struct chain c;
 	int err;
 
 	*out = NULL;
@@ -179,8 +197,7 @@ static inline __attribute__((always_inline)) int split_take_one(struct ring *r, 
 			return ring_break(r, "a descriptor made available that is still in use");
 		pool_begin(r, head);
 	}
-	chain_begin(&c, r, req);
-	err = split_walk(&c, NULL, 0, head, false, 0);
+	err = split_walk_chain(r, req, head);
 	if (unlikely(err)) {
 		chain_release(r, req);
 		return err;

@@ -69,6 +69,20 @@ static inline void split_push(struct ring *r, const struct req *req, uint32_t wr
 	used->len = LE32(written);
 }
 
+/* Push and publish one: what is known is not read again. */
+static inline void split_use(struct ring *r, const struct req *req, uint32_t written)
+{
+	uint16_t *device = r->device;
+	uint32_t pos = r->used_pos;
+	struct split_used *used = &split_entries(r)[pos++ & (r->size - 1)];
+
+	used->id = LE32((uint32_t)req->id);
+	used->len = LE32(written);
+	r->used_pos = pos;
+	/* Release: see split_publish(). */
+	le16_store_release(&device[SPLIT_IDX], (uint16_t)pos);
+}
+
 static inline void split_publish(struct ring *r)
 {
 	/* Release pairs with the driver's rmb after it read idx (Linux
