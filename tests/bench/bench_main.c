@@ -119,13 +119,13 @@ static void bench_print(const struct command *c, const struct target *target,
 			const struct run_times *t)
 {
 	if (c->json)
-		printf("{\"library\": \"%s\", \"shape\": \"%s\", \"batch\": %u, \"packed\": %s, "
+		printf("{\"library\": \"%s%s\", \"shape\": \"%s\", \"batch\": %u, \"packed\": %s, "
 		       "\"event_idx\": %s, \"block\": %s, \"use\": %s, \"cpus\": %d, \"ns\": %.2f, "
 		       "\"total_ns\": %.2f}\n",
-		       target->name, c->shape->name, c->way.batch, c->way.packed ? "true" : "false",
-		       c->way.no_event_idx ? "false" : "true", c->way.block ? "true" : "false",
-		       c->way.use ? "true" : "false", c->way.two_cpus ? 2 : 1, t->device_ns,
-		       t->total_ns);
+		       target->name, c->way.loop ? ", a loop" : "", c->shape->name, c->way.batch,
+		       c->way.packed ? "true" : "false", c->way.no_event_idx ? "false" : "true",
+		       c->way.block ? "true" : "false", c->way.use ? "true" : "false",
+		       c->way.two_cpus ? 2 : 1, t->device_ns, t->total_ns);
 	else if (c->way.two_cpus)
 		printf("%s: %.1f ns a request\n", target->name, t->total_ns);
 	else
