@@ -53,20 +53,21 @@ static int queue_held(const struct vu_queue *q)
 static uint32_t queue_extend(struct vu_queue *q, uint32_t max)
 {
 	uint32_t taken = q->ring->taken, left = q->turn_end - taken;
-	uint64_t bytes = q->counts.readable_bytes + q->counts.written_bytes;
+	uint64_t bytes = q->counts.readable_bytes + q->counts.written_bytes, chunk;
 
 	if (!q->bytes_end)
 		q->bytes_end = bytes + QUEUE_BYTES;
-	if (bytes < q->bytes_end) {
-		/* Besides this batch: so that whoever gets less than it asks for is not back here
-		 * with the next one. */
-		uint64_t chunk = q->chunk == QUEUE_CHUNK ? QUEUE_CHUNK + (uint64_t)max : q->chunk;
-
-		q->limit = taken + (left < chunk ? left : (uint32_t)chunk);
-		/* Unless more large ones are completed. */
-		q->chunk = q->chunk < QUEUE_CHUNK / 2 ? q->chunk * 2 : QUEUE_CHUNK;
+	if (bytes >= q->bytes_end) {
+		q->limit = taken;
+		return 0;
 	}
-	left = q->limit - taken;
+	/* Besides this batch: so that whoever gets less than it asks for is not back here with the
+	 * next one. */
+	chunk = q->chunk == QUEUE_CHUNK ? QUEUE_CHUNK - 1 + (uint64_t)max : q->chunk;
+	left = left < chunk ? left : (uint32_t)chunk;
+	q->limit = taken + left;
+	/* Unless more large ones are completed. */
+	q->chunk = q->chunk < QUEUE_CHUNK / 2 ? q->chunk * 2 : QUEUE_CHUNK;
 	return max < left ? max : left;
 }
 

@@ -271,6 +271,21 @@ static void batches_of_large_requests_are_cut_to_the_bytes_of_a_turn_after_the_f
 	}
 }
 
+/* The look comes after each 64: at the first one bytes begin to count, and one comes too late. */
+static void bytes_of_requests_that_are_just_not_large_are_looked_at_with_every_batch(void **state)
+{
+	const uint32_t size = 15 << 10;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, &big);
+	rig.mode = RIG_LEAVE;
+	rig.on_callback = serve_batches;
+	assert_in_range(most_moved(&rig, size, true, 0), 1, TURN_BYTES + 2 * BATCH * size);
+	rig.on_callback = NULL;
+	rig_close(&rig);
+}
+
 /* Of a batch larger than what budgets are handed out in. */
 static void a_batch_is_not_cut_short_before_the_budget_is_used_up(void **state)
 {
@@ -303,6 +318,8 @@ int main(void)
 		cmocka_unit_test(bytes_that_are_read_count_as_well_as_requests),
 		cmocka_unit_test(
 			batches_of_large_requests_are_cut_to_the_bytes_of_a_turn_after_the_first),
+		cmocka_unit_test(
+			bytes_of_requests_that_are_just_not_large_are_looked_at_with_every_batch),
 		cmocka_unit_test(a_batch_is_not_cut_short_before_the_budget_is_used_up),
 	};
 
