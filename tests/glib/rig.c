@@ -83,16 +83,29 @@ int rig_teardown(void **state)
 	return 0;
 }
 
-void rig_attach(struct rig *rig)
+static bool rig_attach_to(struct rig *rig, GError **error)
 {
-	GError *error = NULL;
+	bool attached;
 	int fd;
 
 	assert_ok(peer_open(rig->peer, &fd));
-	if (!vu_glib_device_attach(rig->device, fd, &error))
-		fail_msg("%s", error->message);
+	attached = vu_glib_device_attach(rig->device, fd, error);
 	/* It has a copy. */
 	close(fd);
+	return attached;
+}
+
+bool rig_try_attach(struct rig *rig)
+{
+	return rig_attach_to(rig, NULL);
+}
+
+void rig_attach(struct rig *rig)
+{
+	GError *error = NULL;
+
+	if (!rig_attach_to(rig, &error))
+		fail_msg("%s", error->message);
 }
 
 void rig_start(struct rig *rig)

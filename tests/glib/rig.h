@@ -39,6 +39,8 @@ void rig_use(struct rig *rig, VuGlibDevice *device);
 /* A peer that is attached and negotiated, and has started; and only the first of these. */
 void rig_start(struct rig *rig);
 void rig_attach(struct rig *rig);
+/* False: the device would not. */
+bool rig_try_attach(struct rig *rig);
 
 /* Turns of the main context until the condition holds. */
 #define rig_until(condition)                                                                       \

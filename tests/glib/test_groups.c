@@ -136,6 +136,33 @@ static void a_device_goes_while_another_thread_serves_a_queue_of_it(void **state
 	loop_stop(&loop);
 }
 
+/* Another thread is the device's: this one attaches and closes whenever it comes to that. */
+static void another_thread_closes_a_device_that_is_served(void **state)
+{
+	struct rig *rig = *state;
+	struct loop loop;
+
+	loop_start(&loop);
+	for (int i = 0; i < 30; i++) {
+		rig_use(rig, vu_glib_device_new(42, RIG_QUEUES));
+		g_signal_connect(rig->device, "request", G_CALLBACK(rig_answer), rig);
+		assert_true(vu_glib_device_serve(rig->device, loop.context, NULL));
+		/* Its first turn may be going on, which is an error and no harm. */
+		while (!rig_try_attach(rig))
+			g_usleep(100);
+		assert_ok(peer_start(rig->peer));
+		for (int n = 0; n < i; n++)
+			rig_offer(rig, n % RIG_QUEUES);
+		vu_glib_device_close(rig->device);
+		g_clear_object(&rig->device);
+		assert_ok(frontend_wait_closed(&rig->peer->frontend));
+		for (uint32_t q = 0; q < RIG_QUEUES; q++)
+			driver_reset(rig->peer->queues[q]);
+		peer_disconnect(rig->peer);
+	}
+	loop_stop(&loop);
+}
+
 static gboolean wrong_thread(VuGlibDevice *device, VuGlibQueue *queue, VuGlibRequest *request,
 			     gpointer opaque)
 {
@@ -285,6 +312,7 @@ int main(void)
 		TEST(a_group_serves_its_queues_on_its_thread),
 		TEST(queues_of_a_group_that_is_gone_are_their_devices),
 		TEST(a_device_goes_while_another_thread_serves_a_queue_of_it),
+		TEST(another_thread_closes_a_device_that_is_served),
 		TEST(a_queue_of_another_thread_is_not_taken_from),
 		TEST(a_runner_serves_front_ends_on_a_socket_file),
 		TEST(a_device_that_is_closed_leaves_its_runner),
