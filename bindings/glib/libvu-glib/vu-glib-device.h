@@ -132,6 +132,8 @@ struct _VuGlibDeviceClass {
  * @device_id: virtio device id (virtio 1.3 §5)
  * @n_queues: virtqueues
  *
+ * Makes a device for those who connect to signals, and derive no class.
+ *
  * Returns: (transfer full): a device, for those who connect to signals
  */
 VuGlibDevice *vu_glib_device_new(guint device_id, guint n_queues);
@@ -195,6 +197,8 @@ gboolean vu_glib_device_drain(VuGlibDevice *device, GError **error);
  * vu_glib_device_is_attached:
  * @device: a device
  *
+ * Looks whether there is a front-end.
+ *
  * Returns: whether there is a front-end
  */
 gboolean vu_glib_device_is_attached(VuGlibDevice *device);
@@ -203,6 +207,8 @@ gboolean vu_glib_device_is_attached(VuGlibDevice *device);
  * vu_glib_device_create_source:
  * @device: a device
  * @error: where to say why not
+ *
+ * Makes a source that serves it, for who attaches it themselves; vu_glib_device_serve() does both.
  *
  * Returns: (transfer full) (nullable): a source that serves it in the context that it is attached
  *   to.  It keeps the device alive.
@@ -225,6 +231,8 @@ gboolean vu_glib_device_serve(VuGlibDevice *device, GMainContext *context, GErro
  * vu_glib_device_get_queue:
  * @device: a device
  * @index: from 0
+ *
+ * Finds a queue; this prepares the device.
  *
  * Returns: (transfer none) (nullable): the queue; %NULL if there is none, or no device could be
  * made
@@ -263,6 +271,8 @@ void vu_glib_device_forbid(VuGlibDevice *device, guint bit);
  * @device: a device
  * @bit: number of a feature bit
  *
+ * Looks whether the driver accepted a feature bit.
+ *
  * Returns: whether the driver accepted it; any thread
  */
 gboolean vu_glib_device_has_feature(VuGlibDevice *device, guint bit);
@@ -287,6 +297,8 @@ gboolean vu_glib_device_set_config(VuGlibDevice *device, guint offset, GBytes *b
  * @offset: in its configuration space
  * @length: bytes wanted
  * @error: where to say why not
+ *
+ * Reads the configuration space as the driver would, but for what read_config() says.
  *
  * Returns: (transfer full): what is there now; any thread
  */

@@ -23,6 +23,8 @@ G_DECLARE_FINAL_TYPE(VuGlibGroup, vu_glib_group, VU_GLIB, GROUP, GObject)
 /**
  * vu_glib_group_new:
  *
+ * Makes a group.
+ *
  * Returns: (transfer full): a group without queues
  */
 VuGlibGroup *vu_glib_group_new(void);
@@ -31,6 +33,8 @@ VuGlibGroup *vu_glib_group_new(void);
  * vu_glib_group_create_source:
  * @group: a group
  * @error: where to say why not
+ *
+ * Makes a source that serves it, for who attaches it themselves; vu_glib_group_serve() does both.
  *
  * Returns: (transfer full) (nullable): a source that serves it in the context that it is attached
  *   to.  It keeps the group alive.

@@ -24,6 +24,8 @@ G_DECLARE_FINAL_TYPE(VuGlibQueue, vu_glib_queue, VU_GLIB, QUEUE, GObject)
  * vu_glib_queue_get_index:
  * @queue: a queue
  *
+ * Says which queue of its device it is.
+ *
  * Returns: its number in its device, from 0
  */
 guint vu_glib_queue_get_index(VuGlibQueue *queue);
@@ -42,6 +44,8 @@ VuGlibRequest *vu_glib_queue_next(VuGlibQueue *queue);
 /**
  * vu_glib_queue_is_available:
  * @queue: a queue
+ *
+ * Looks whether the driver wants something.  On the queue's thread; on another one it does not.
  *
  * Returns: whether vu_glib_queue_next() would find a request
  */
@@ -87,6 +91,8 @@ gboolean vu_glib_queue_set_group(VuGlibQueue *queue, VuGlibGroup *group, GError 
  * vu_glib_queue_get_counter:
  * @queue: a queue
  * @counter: which
+ *
+ * Reads a counter.  Any thread.
  *
  * Returns: what it counted since the device was made; any thread
  */

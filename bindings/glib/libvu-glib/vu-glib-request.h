@@ -32,6 +32,8 @@ G_DECLARE_FINAL_TYPE(VuGlibRequest, vu_glib_request, VU_GLIB, REQUEST, GObject)
  * vu_glib_request_get_queue:
  * @request: a request
  *
+ * Says where it came from.
+ *
  * Returns: (transfer none) (nullable): the queue it was taken from
  */
 VuGlibQueue *vu_glib_request_get_queue(VuGlibRequest *request);
@@ -39,6 +41,8 @@ VuGlibQueue *vu_glib_request_get_queue(VuGlibRequest *request);
 /**
  * vu_glib_request_is_done:
  * @request: a request
+ *
+ * Looks whether anything may still be done with it.
  *
  * Returns: whether it was completed, failed, put back or left
  */
@@ -48,6 +52,8 @@ gboolean vu_glib_request_is_done(VuGlibRequest *request);
  * vu_glib_request_get_flags:
  * @request: a request
  *
+ * Says what is special about it.
+ *
  * Returns: what is special about it
  */
 VuGlibRequestFlags vu_glib_request_get_flags(VuGlibRequest *request);
@@ -56,6 +62,8 @@ VuGlibRequestFlags vu_glib_request_get_flags(VuGlibRequest *request);
  * vu_glib_request_get_readable_length:
  * @request: a request
  *
+ * Says how much the driver sent.
+ *
  * Returns: bytes that the driver sent; 0 once it is done
  */
 guint64 vu_glib_request_get_readable_length(VuGlibRequest *request);
@@ -63,6 +71,8 @@ guint64 vu_glib_request_get_readable_length(VuGlibRequest *request);
 /**
  * vu_glib_request_get_writable_length:
  * @request: a request
+ *
+ * Says how much room there is.
  *
  * Returns: bytes that there is room for; 0 once it is done
  */
@@ -88,6 +98,8 @@ GBytes *vu_glib_request_read(VuGlibRequest *request, guint64 offset, gssize leng
  * @buffer: receives them
  * @length: its size
  *
+ * As vu_glib_request_read(), into memory of the caller's, and without a limit.
+ *
  * Returns: bytes copied
  */
 gsize vu_glib_request_read_into(VuGlibRequest *request, guint64 offset, gpointer buffer,
@@ -100,6 +112,8 @@ gsize vu_glib_request_read_into(VuGlibRequest *request, guint64 offset, gpointer
  * @data: (array length=length) (element-type guint8): what to write
  * @length: its size
  *
+ * Copies to the room, as if it were one piece.
+ *
  * Returns: bytes copied: fewer where the room ends, none once it is done
  */
 gsize vu_glib_request_write(VuGlibRequest *request, guint64 offset, const guint8 *data,
@@ -111,6 +125,8 @@ gsize vu_glib_request_write(VuGlibRequest *request, guint64 offset, const guint8
  * @offset: bytes from the start of the room
  * @bytes: what to write
  *
+ * As vu_glib_request_write().
+ *
  * Returns: bytes copied: fewer where the room ends, none once it is done
  */
 gsize vu_glib_request_write_bytes(VuGlibRequest *request, guint64 offset, GBytes *bytes);
@@ -119,6 +135,8 @@ gsize vu_glib_request_write_bytes(VuGlibRequest *request, guint64 offset, GBytes
  * vu_glib_request_get_n_readable:
  * @request: a request
  *
+ * Counts the pieces for vu_glib_request_peek_readable().
+ *
  * Returns: pieces that what is readable is in
  */
 guint vu_glib_request_get_n_readable(VuGlibRequest *request);
@@ -126,6 +144,8 @@ guint vu_glib_request_get_n_readable(VuGlibRequest *request);
 /**
  * vu_glib_request_get_n_writable:
  * @request: a request
+ *
+ * Counts the pieces for vu_glib_request_peek_writable().
  *
  * Returns: pieces that the room is in
  */
@@ -208,6 +228,8 @@ gboolean vu_glib_request_leave(VuGlibRequest *request, GError **error);
 /**
  * vu_glib_request_get_progress:
  * @request: a request
+ *
+ * Says how far it got.  On the queue's thread; on another one it says 0.
  *
  * Returns: what vu_glib_request_set_progress() was given, also before it was put back
  */

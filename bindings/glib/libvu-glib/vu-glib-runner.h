@@ -26,6 +26,8 @@ G_DECLARE_FINAL_TYPE(VuGlibRunner, vu_glib_runner, VU_GLIB, RUNNER, GObject)
 /**
  * vu_glib_runner_new:
  *
+ * Makes a runner.
+ *
  * Returns: (transfer full): a runner that has nothing to serve
  */
 VuGlibRunner *vu_glib_runner_new(void);
@@ -89,6 +91,8 @@ gboolean vu_glib_runner_remove(VuGlibRunner *runner, VuGlibDevice *device, GErro
  * vu_glib_runner_create_source:
  * @runner: a runner
  * @error: where to say why not
+ *
+ * Makes a source that serves, for who attaches it themselves; vu_glib_runner_serve() does both.
  *
  * Returns: (transfer full) (nullable): a source that serves in the context that it is attached to.
  *   It keeps the runner and its devices alive, and goes when the runner ended.

@@ -35,6 +35,13 @@ typedef enum {
 	VU_GLIB_ERROR_REFUSED
 } VuGlibError;
 
+/**
+ * vu_glib_error_quark:
+ *
+ * The domain of #VuGlibError.
+ *
+ * Returns: its quark
+ */
 GQuark vu_glib_error_quark(void);
 
 /**
