@@ -9,7 +9,7 @@ import os
 import random
 
 from lib import Control, VhostUser, main
-from lib.newer_kernel import NewerKernel
+from lib.newer_kernel import NewerKernel, NewestKernel
 
 # All that the programs need to know of ALSA's configuration: hw is the kernel's device.
 ALSA = b"""
@@ -65,10 +65,10 @@ class Card:
         self.name, self.qemu, self.files = name, qemu, files
         self.at = 0  # what was played before was looked at
 
-    def boot(self):
+    def boot(self, kernel=NewerKernel):
         files = {"/alsa.conf": ALSA} | {f"/{name}": data for name, data in self.files.items()}
         return self.t.machine(
-            NewerKernel, VhostUser("snd", self.backend, controls="on"), qemu=self.qemu, files=files,
+            kernel, VhostUser("snd", self.backend, controls="on"), qemu=self.qemu, files=files,
             modules=["snd_pcm"], programs=["aplay", "arecord", "amixer"])
 
     def expect_played(self, data):
@@ -156,6 +156,24 @@ def test_qemu10(t):
             jacks(t, card, guest, control)
             volumes(t, card, guest, control)
         ends(t, card, guest, sounds["S16_LE"])
+
+
+def test_long(t):
+    """Linux 7, and a minute of sound while another queue, that of requests, is busy."""
+    sentence = "linux7_guest_plays_for_a_minute_without_an_xrun"
+    if not t.long:
+        t.skip(sentence, "it takes long: --long")
+        return
+    sounds = {"S16_LE": noise(12000 * FRAME, 4)}
+    card = Card(t, "linux7", t.newest_qemu, **sounds)
+    with card.backend, card.boot(NewestKernel) as guest, Control(t.path("control")) as control:
+        plays_and_records(t, card, guest, sounds)
+        with t.check(sentence):
+            guest.run(f"export ALSA_CONFIG_PATH=/alsa.conf; "
+                      f"(while :; do amixer -q -D hw:0 contents; done) >/dev/null 2>&1 & busy=$!; "
+                      f"aplay {RAW} -r 48000 -f S16_LE -d 60 /dev/zero; kill $busy", work=70)
+            said = control.say("counters")
+            assert "xruns 0" in said.split("\n")[0], said
 
 
 def test_qemu11(t):

@@ -55,7 +55,7 @@ class Packages:
                           "main\n")
         self._apt(store, work, "update")
         if not self.whole:
-            kernels = [k for n in self.names for k in kernels_of(n, self._options(work))]
+            kernels = {k for n in self.names for k in kernels_of(n, self._options(work))}
             self._apt(store, work, "download", *self.names, *kernels)
             return sorted(glob.glob(f"{work}/debs/*.deb"))
         self._apt(store, work, "install", "-y", "--download-only", "--no-install-recommends",
@@ -129,7 +129,9 @@ def kernels_of(name, options=()):
         return []
     said = subprocess.run(["apt-cache", *options, "depends", name], capture_output=True, text=True,
                           check=False)
-    return re.findall(r"^ *Depends: (linux-\S+)$", said.stdout, re.M)
+    found = re.findall(r"^ *Depends: (linux-\S+)$", said.stdout, re.M)
+    # that of sid is in packages of its own: the image's name stands for what it depends on
+    return found + [k for below in found for k in kernels_of(below, options)]
 
 
 def runner(tree, name, script):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A guest with the kernel of Debian 13, for drivers that Debian 12's does not have."""
+"""Guests with kernels of later Debian releases, for drivers that Debian 12's does not have."""
 
 import glob
 import os
@@ -11,12 +11,23 @@ from .store import version_key
 
 
 class NewerKernel(Qemu):
-    """Linux 6.12: what QEMU boots otherwise is the machine's own kind of kernel."""
+    """Linux 6.12 of Debian 13: what QEMU boots otherwise is the machine's own kind of kernel."""
+
+    suite = "trixie"
 
     def make_kernel(self):
-        tree = Packages("trixie", "linux-image-amd64").tree(self.store)
-        image = max(glob.glob(f"{tree}/boot/vmlinuz-*"), key=version_key)
+        tree = Packages(self.suite, "linux-image-amd64").tree(self.store)
+        image = max(glob.glob(f"{tree}/boot/vmlinuz-*") +
+                    glob.glob(f"{tree}/usr/lib/modules/*/vmlinuz"), key=version_key)
         release = os.path.basename(image).removeprefix("vmlinuz-")
+        if release == "vmlinuz":
+            release = os.path.basename(os.path.dirname(image))
         modules = next(path for path in (f"{tree}/usr/lib/modules/{release}",
                                          f"{tree}/lib/modules/{release}") if os.path.isdir(path))
         return Kernel(release, image, modules)
+
+
+class NewestKernel(NewerKernel):
+    """Linux 7 of sid."""
+
+    suite = "sid"
