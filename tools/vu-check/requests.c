@@ -199,6 +199,20 @@ static const char *scmi_flaw(const struct request *r, uint32_t used_len)
 	return used_len == 12 ? NULL : "the response was not written";
 }
 
+/* PCM_INFO of no stream. */
+static int snd_make(struct guest *guest, struct request *r)
+{
+	const uint32_t query[4] = {htole32(0x100), 0, 0, htole32(32)};
+
+	return request_make(guest, r, query, sizeof(query), 4);
+}
+
+static const char *snd_flaw(const struct request *r, uint32_t used_len)
+{
+	(void)r;
+	return used_len == 4 ? NULL : "the status was not written";
+}
+
 static const struct request_type types[] = {
 	{"blk", 0, 1, 0, blk_make, blk_flaw},
 	{"rng", 0, 1, 0, rng_make, needs_answer},
@@ -211,6 +225,7 @@ static const struct request_type types[] = {
 	{"gpio", 0, 1, 0, gpio_make, gpio_flaw},
 	{"input", 0, 2, 1, input_make, no_flaw},
 	{"scmi", 0, 1, 0, scmi_make, scmi_flaw},
+	{"snd", 0, 1, 0, snd_make, snd_flaw},
 };
 
 const struct request_type *request_type_find(const char *name)
@@ -223,5 +238,5 @@ const struct request_type *request_type_find(const char *name)
 
 const char *request_type_names(void)
 {
-	return "blk, rng, scsi, fs, console, vsock, i2c, gpio, input, scmi";
+	return "blk, rng, scsi, fs, console, vsock, i2c, gpio, input, scmi, snd";
 }
