@@ -244,6 +244,41 @@ static void a_front_end_that_dies_while_sound_is_played_leaves_nothing(void **st
 	rig_stop(rig);
 }
 
+static void two_guests_play_at_once_each_into_its_file(void **state)
+{
+	enum { N = 8 };
+	unsigned char bytes[2][N * PERIOD];
+	struct rig *rig = *state, other;
+	const char *paths[] = {rig_file(rig, "out", NULL), rig_file(rig, "out.1", NULL)};
+	const char *socket = rig_file(rig, "second", NULL);
+	struct rig *rigs[] = {rig, &other};
+	struct snd_option where;
+	const char *const args[] = {"--socket-path", socket,
+				    snd_option(&where, "--playback=file=", paths[0]), NULL};
+	struct message m[2][N];
+
+	rig_file(rig, "control.1", NULL);
+	snd_start(rig, args);
+	other = *rig;
+	other.peer = NULL;
+	strcpy(other.socket, socket);
+	rig_connect(&other);
+	for (uint32_t g = 0; g < 2; g++) {
+		snd_pattern(bytes[g], sizeof(bytes[g]), g);
+		snd_prepare(rigs[g], PLAYBACK, &usual);
+		for (int i = 0; i < N; i++)
+			snd_offer(rigs[g], &m[g][i], PLAYBACK, bytes[g] + i * PERIOD, PERIOD);
+		snd_do(rigs[g], START, PLAYBACK);
+	}
+	for (int i = 0; i < N; i++)
+		for (uint32_t g = 0; g < 2; g++)
+			snd_expect(rigs[g], SND_TX, &m[g][i], OK);
+	peer_free(other.peer);
+	rig_stop(rig);
+	for (uint32_t g = 0; g < 2; g++)
+		snd_expect_file(paths[g], bytes[g], sizeof(bytes[g]));
+}
+
 static void it_works_in_every_sandbox(void **state)
 {
 	static const char *const kinds[] = {"--sandbox=auto", "--sandbox=landlock",
@@ -286,6 +321,7 @@ int main(void)
 		SND_TEST(a_pause_of_the_guest_loses_nothing_and_plays_nothing_twice),
 		SND_TEST(a_guest_that_reboots_finds_streams_as_at_first),
 		SND_TEST(a_front_end_that_dies_while_sound_is_played_leaves_nothing),
+		SND_TEST(two_guests_play_at_once_each_into_its_file),
 		SND_TEST(it_works_in_every_sandbox),
 	};
 
