@@ -32,6 +32,8 @@ class Cargo:
         shutil.rmtree(self.source, ignore_errors=True)
         shutil.copytree(self.root / "bindings", self.source,
                         ignore=shutil.ignore_patterns("python", "glib", "target", "__pycache__"))
+        (self.folder / "docs").mkdir(exist_ok=True)
+        shutil.copy2(self.root / "docs" / "rust.md", self.folder / "docs")  # its listings are tests
 
     def works(self, *command):
         return subprocess.run(command, cwd=self.source, env=self.env, stdout=subprocess.DEVNULL,
@@ -65,7 +67,13 @@ def safe(cargo):
     cargo.run("test", "-p", "libvu")
 
 
+def examples(cargo):
+    """For tests/guest/rust.py."""
+    cargo.run("build", "-p", "libvu", "--examples")
+
+
 def peer(cargo):
+    examples(cargo)
     cargo.run("test", "-p", "libvu-tests")
 
 
@@ -119,8 +127,8 @@ def main(root, build, what):
         if not cargo.has_log:
             print("without the feature log: cargo does not have the crate")
             cargo.alone()
-    whats = {"current": current, "sys": sys_, "safe": safe, "peer": peer, "lint": lint, "contract": contract,
-             "oldest": oldest, "package": package}
+    whats = {"current": current, "sys": sys_, "safe": safe, "examples": examples, "contract": contract,
+             "peer": peer, "lint": lint, "oldest": oldest, "package": package}
     whats[what](cargo)
     return 0
 

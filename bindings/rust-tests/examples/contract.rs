@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The device of the contract (tests/contract) by the crate libvu; device.c there says what it does.
 //!
-//! What the compiler forbids (a second completion, more bytes than there is room for) is refused
-//! by not being there.
+//! What the compiler forbids (a second completion) is refused by not being there.
 use std::{
     process::ExitCode,
     sync::{Arc, Mutex},
@@ -60,11 +59,15 @@ impl Device for Contract {
                 self.set_refused(true);
             }
             b'w' => {
-                let later = req.later();
-                let room = later.writable_len();
+                let more = req.writable_len() + 1;
 
-                self.set_refused(later.write_at(room, b"x") == 0 && later.written() == 0);
-                answer_later(later, b"late");
+                match req.complete_with(more) {
+                    Ok(()) => self.set_refused(false),
+                    Err(req) => {
+                        self.set_refused(true);
+                        answer(req, b"late");
+                    }
+                }
             }
             b'b' => {
                 self.set_refused(self.set_config(7, b"xx").is_err());

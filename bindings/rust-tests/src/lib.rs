@@ -64,6 +64,10 @@ extern "C" {
     fn free(at: *mut c_void);
 }
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/rust.md")]
+mod guide {}
+
 /// The front-end and its guest.
 pub struct Peer {
     raw: *mut RawPeer,

@@ -18,7 +18,23 @@ thread_local! {
 /// A callback of a group runs on this thread.
 pub(crate) struct Within(u64);
 
+/// No group: a function of the program's that must not free or serve what calls it.
+const ELSEWHERE: u64 = u64::MAX;
+
 impl Within {
+    /// In a function that is called inside the library, wherever that is.
+    pub(crate) fn somewhere() -> Within {
+        match current_group() {
+            0 => Within::enter(ELSEWHERE),
+            group => Within::enter(group),
+        }
+    }
+
+    /// In a logger, which must do nothing with what it is of.
+    pub(crate) fn logger() -> Within {
+        Within::enter(ELSEWHERE)
+    }
+
     pub(crate) fn enter(group: u64) -> Within {
         Within(CURRENT.with(|current| current.replace(group)))
     }
@@ -67,17 +83,26 @@ fn said(payload: Box<dyn Any + Send>) -> String {
         _ => "a panic without a text".to_string(),
     };
     // A payload whose drop panics, and one whose drop's payload does, must not get out of here.
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        mem::forget(again);
+    let mut payload = payload;
+    for _ in 0..8 {
+        match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            Ok(()) => return text,
+            Err(again) => payload = again,
+        }
     }
+    mem::forget(payload);
     text
 }
 
 /// Frees what must not be freed inside a callback: then another thread does it.
 pub(crate) fn outside(free: impl FnOnce() + Send + 'static) {
     if current_group() == 0 {
-        free();
-    } else if let Err(error) = thread::Builder::new().name("libvu-free".into()).spawn(free) {
+        return free();
+    }
+    // Without a thread all of it stays, for C still uses what the closure has.
+    let free = mem::ManuallyDrop::new(free);
+    let thread = thread::Builder::new().name("libvu-free".into());
+    if let Err(error) = thread.spawn(move || mem::ManuallyDrop::into_inner(free)()) {
         eprintln!("error: libvu: something is never freed: no thread: {error}");
     }
 }

@@ -103,8 +103,11 @@ unsafe extern "C" fn config_read(
     len: u32,
     opaque: *mut c_void,
 ) -> c_int {
-    // Safety: len initialized bytes, during the call.
-    let bytes = unsafe { std::slice::from_raw_parts_mut(buf.cast::<u8>(), len as usize) };
+    let bytes = match len {
+        0 => &mut [],
+        // Safety: len initialized bytes, during the call.
+        _ => unsafe { std::slice::from_raw_parts_mut(buf.cast::<u8>(), len as usize) },
+    };
     let call = unsafe { call(opaque, "config_read", |d, on| d.config_read(on, offset, bytes)) };
     to_c(call.and_then(|r| r))
 }

@@ -81,6 +81,48 @@ pub trait SharedObjects: Send + Sync + 'static {
     fn get(&self, device: &Control<'_>, uuid: [u8; 16], answer: Answer<OwnedFd>);
 }
 
+impl<T: Net + ?Sized> Net for Arc<T> {
+    fn set_mtu(&self, device: &Control<'_>, mtu: u16, answer: Answer<()>) {
+        (**self).set_mtu(device, mtu, answer)
+    }
+    fn send_rarp(&self, device: &Control<'_>, mac: [u8; 6], answer: Answer<()>) {
+        (**self).send_rarp(device, mac, answer)
+    }
+}
+
+impl<T: Crypto + ?Sized> Crypto for Arc<T> {
+    fn create_session(&self, on: &Control<'_>, wanted: &CryptoSession<'_>, answer: Answer<u64>) {
+        (**self).create_session(on, wanted, answer)
+    }
+    fn close_session(&self, device: &Control<'_>, id: u64, answer: Answer<()>) {
+        (**self).close_session(device, id, answer)
+    }
+}
+
+impl<T: Gpu + ?Sized> Gpu for Arc<T> {
+    fn set_socket(&self, device: &Control<'_>, socket: OwnedFd, answer: Answer<()>) {
+        (**self).set_socket(device, socket, answer)
+    }
+}
+
+impl<T: State + ?Sized> State for Arc<T> {
+    fn version(&self) -> u32 {
+        (**self).version()
+    }
+    fn save(&self, device: &Control<'_>, state: &mut StateWriter<'_>) -> Result<()> {
+        (**self).save(device, state)
+    }
+    fn load(&self, device: &Control<'_>, state: &StateReader<'_>) -> Result<()> {
+        (**self).load(device, state)
+    }
+}
+
+impl<T: SharedObjects + ?Sized> SharedObjects for Arc<T> {
+    fn get(&self, device: &Control<'_>, uuid: [u8; 16], answer: Answer<OwnedFd>) {
+        (**self).get(device, uuid, answer)
+    }
+}
+
 /// What a device implements of these.
 #[derive(Clone, Default)]
 pub(crate) struct Classes {

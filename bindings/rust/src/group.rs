@@ -18,7 +18,7 @@ use crate::{
     error::check,
     gate::Gate,
     shared::Shared,
-    source::SourceInner,
+    source::{outlast, SourceInner},
     Error, Result,
 };
 use c::ffi::c_void;
@@ -111,7 +111,10 @@ impl GroupInner {
         }
     }
 
-    fn post(self: &Arc<GroupInner>, function: impl FnOnce() + Send + 'static) -> Result<()> {
+    pub(crate) fn post(
+        self: &Arc<GroupInner>,
+        function: impl FnOnce() + Send + 'static,
+    ) -> Result<()> {
         let _inside = self.gate.enter().ok_or(Error::Gone)?;
         let post = Box::into_raw(Box::new(Post { group: self.id, function: Box::new(function) }));
         // Safety: the group is not freed while this is inside; what is posted runs once.
@@ -147,6 +150,7 @@ impl GroupInner {
         let sources = std::mem::take(&mut lock(&self.state).sources);
         for source in sources {
             unsafe { source.remove() };
+            outlast(source);
         }
     }
 
@@ -171,6 +175,7 @@ impl Drop for GroupInner {
             for source in sources {
                 // Safety: nobody serves it.
                 unsafe { source.remove() };
+                outlast(source);
             }
             ptr.free();
         });

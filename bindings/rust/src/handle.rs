@@ -13,9 +13,10 @@ use libvu_sys as c;
 use crate::{
     border::{caught, Within},
     error::check,
+    group::GroupInner,
     log::{text, Level},
     shared::Shared,
-    Error, Pod, Result,
+    Error, Pod, Queue, Result,
 };
 
 /// A device, for any thread; it does not keep the device alive.
@@ -55,6 +56,10 @@ pub struct Counters {
 }
 
 impl Handle {
+    pub(crate) fn own_group(&self) -> &Arc<GroupInner> {
+        &self.0.own
+    }
+
     /// The name in log lines.
     pub fn name(&self) -> Result<String> {
         let (_inside, dev) = self.0.enter()?;
@@ -217,6 +222,19 @@ impl Control<'_> {
     pub fn drain(&self) {
         // Safety: as above.
         unsafe { c::vu_device_drain(self.handle.0.dev()) }
+    }
+
+    /// A queue that the device thread serves: one that was given to no group.
+    pub fn queue(&self, index: u32) -> Option<Queue<'_>> {
+        let shared = &self.handle.0;
+        if shared.group_of(index) != shared.own.id {
+            return None;
+        }
+        // Safety: in a callback, on the device thread, which is the queue's.
+        unsafe {
+            let queue = c::vu_device_queue(shared.dev(), index);
+            (!queue.is_null()).then(|| Queue::new(queue, shared, None))
+        }
     }
 
     /// Guest memory as it is now; None while there is none.

@@ -7,7 +7,7 @@ use std::{
 
 use libvu_sys as c;
 
-use crate::border::caught;
+use crate::border::{caught, Within};
 
 /// How much a log line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,6 +89,7 @@ unsafe extern "C" fn take(
 ) {
     // Safety: what to_c() gave, and a text that is valid during the call.
     let (sink, line) = unsafe { (&*opaque.cast::<Sink>(), CStr::from_ptr(line)) };
+    let _within = Within::logger();
     // A panic in a logger has nowhere to be logged.
     let _ = caught(|| sink.write(Level::from_c(level), &line.to_string_lossy()));
 }

@@ -7,6 +7,7 @@ use std::{
     marker::PhantomData,
     os::unix::ffi::OsStrExt,
     ptr,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use libvu_sys as c;
@@ -16,6 +17,7 @@ use c::ffi::c_char;
 
 /// An option of the command line's, of which the value is a T.
 pub struct Key<T> {
+    program: u64,
     place: usize,
     _value: PhantomData<fn() -> T>,
 }
@@ -44,9 +46,17 @@ struct Option_ {
     initial: u64,
 }
 
-#[derive(Default)]
 pub(crate) struct Options {
+    /// Never used again: another program's keys are of no use here.
+    id: u64,
     all: Vec<Option_>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Options { id: LAST.fetch_add(1, Ordering::Relaxed), all: Vec::new() }
+    }
 }
 
 /// What C reads, and where it stores: pointers into each other, so it stays where it is.
@@ -54,12 +64,13 @@ pub struct Table {
     pub(crate) rows: Vec<c::vu_option>,
     _choices: Vec<Vec<*const c_char>>,
     values: *mut [u64],
+    id: u64,
 }
 
 impl Options {
     fn add<T>(&mut self, option: Option_) -> Key<T> {
         self.all.push(option);
-        Key { place: self.all.len() - 1, _value: PhantomData }
+        Key { program: self.id, place: self.all.len() - 1, _value: PhantomData }
     }
 
     pub(crate) fn flag(&mut self, name: &str, help: &str) -> Key<bool> {
@@ -125,7 +136,7 @@ impl Options {
         // Safety: the end of the table is all zero.
         rows.push(unsafe { std::mem::zeroed() });
         let values: Box<[u64]> = self.all.iter().map(|option| option.initial).collect();
-        Table { rows, _choices: choices, values: Box::into_raw(values) }
+        Table { rows, _choices: choices, values: Box::into_raw(values), id: self.id }
     }
 }
 
@@ -200,7 +211,9 @@ pub(crate) mod sealed {
 impl<T: sealed::Sealed> Stored for T {}
 
 impl<T: Stored> Key<T> {
+    /// Panics for a key of another program's.
     pub(crate) fn get(self, table: &Table) -> T {
+        assert_eq!(self.program, table.id, "an option of another program");
         T::get(table, self.place)
     }
 }

@@ -146,3 +146,28 @@ macro_rules! pod {
         };
     )* };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::pod! {
+        struct All {
+            a: Le16,
+            b: [Le32; 2],
+            c: u8,
+            d: Le64,
+        }
+    }
+
+    #[test]
+    fn bytes_and_numbers_are_the_same_thing() {
+        let mut all = All { a: 0x0102.into(), b: [3.into(), 4.into()], c: 5, d: u64::MAX.into() };
+        let bytes = [2, 1, 3, 0, 0, 0, 4, 0, 0, 0, 5, 255, 255, 255, 255, 255, 255, 255, 255];
+        assert_eq!(all.as_bytes(), bytes);
+        all.as_bytes_mut()[11] = 0;
+        assert_eq!(u64::from(all.d), u64::MAX - 255);
+        assert_eq!(All::zeroed().as_bytes(), [0; 19]);
+        assert_eq!(format!("{all:?}"), "All { a: 258, b: [3, 4], c: 5, d: 18446744073709551360 }");
+    }
+}

@@ -184,7 +184,7 @@ impl Start<'_> {
         self.index
     }
 
-    /// What the command line says.
+    /// What the command line says.  Panics for a key that another program returned.
     pub fn get<T: Stored>(&self, key: Key<T>) -> T {
         key.get(self.table)
     }

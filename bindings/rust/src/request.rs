@@ -8,7 +8,7 @@ use std::{fmt, mem::ManuallyDrop, ops::Deref};
 use libvu_sys as c;
 
 use crate::{
-    border::caught,
+    border::{caught, Within},
     buffers::{Buffers, Of},
     error::check,
     log::Level,
@@ -90,10 +90,14 @@ impl<'a> Request<'a> {
     }
 
     /// Gives it back with at least so many bytes, which were written in another way than by this
-    /// type; there cannot be more than it has room for.
-    pub fn complete_with(mut self, written: u64) {
+    /// type; Err has the request, if it has no room for so many.
+    pub fn complete_with(mut self, written: u64) -> Result<(), Request<'a>> {
+        if written > self.writable_len() {
+            return Err(self);
+        }
         self.buffers.set_written(written);
         self.complete();
+        Ok(())
     }
 
     /// Gives it back as failed: see [`Device::failed`](crate::Device::failed).
@@ -199,9 +203,13 @@ impl LaterRequest {
     }
 
     /// As [`Request::complete_with`].
-    pub fn complete_with(mut self, written: u64) {
+    pub fn complete_with(mut self, written: u64) -> Result<(), LaterRequest> {
+        if written > self.writable_len() {
+            return Err(self);
+        }
         self.buffers.set_written(written);
         self.complete();
+        Ok(())
     }
 
     /// Gives it back as failed: see [`Device::failed`](crate::Device::failed).
@@ -266,6 +274,8 @@ unsafe fn fail(buffers: &mut Buffers<'_>) {
     // The device is not freed while this is inside, nor in a callback.
     let inside = unsafe { (*shared).gate.enter() };
     let may = inside.is_some() || matches!(buffers.of, Of::Callback(_));
+    // It may drop the device, and the end of that would wait for us.
+    let within = Within::somewhere();
     // Safety: one of the two.
     if let Some(device) = if may { unsafe { (*shared).device() } } else { None } {
         if let Err(said) = caught(|| device.failed(buffers)) {
@@ -273,5 +283,6 @@ unsafe fn fail(buffers: &mut Buffers<'_>) {
             unsafe { (*shared).log_peer(Level::Error, &line) };
         }
     }
+    drop(within);
     unsafe { finish(buffers) };
 }

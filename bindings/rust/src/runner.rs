@@ -252,8 +252,8 @@ impl Runner {
     pub fn run(&mut self) -> Result<()> {
         // Safety: this thread has the runner and its devices.
         let result = unsafe { c::vu_runner_run(self.shared.ptr) };
-        if result != -crate::error::EBUSY && result != -crate::error::EDEADLK {
-            self.workers.clear();
+        if result == 0 {
+            self.workers.clear(); // the runner has forgotten their groups
         }
         check(result).map(drop)
     }

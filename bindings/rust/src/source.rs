@@ -137,22 +137,27 @@ impl Source {
             Some(group) => group,
             None => return,
         };
-        let (weak, keeper) = (self.inner.clone(), Arc::downgrade(&group));
-        // Without memory, or while the group ends, it goes with the group.
-        let _ = group.soon(move || {
-            let kept = keeper.upgrade().and_then(|group| group.let_go(weak.as_ptr()));
-            if let Some(source) = kept {
-                // Safety: on the group's thread, or nobody serves it.
-                unsafe { source.remove() };
-                outlast(source);
-            }
-            Ok(())
+        let source = match group.let_go(self.inner.as_ptr()) {
+            Some(source) => source,
+            None => return, // somebody did it already
+        };
+        // Safety: on the group's thread, or nobody serves it; the same for the post.
+        if group.directly(false, || unsafe { source.remove() }).is_ok() {
+            return outlast(source);
+        }
+        let kept = Arc::clone(&source);
+        let posted = group.post(move || {
+            unsafe { source.remove() };
+            outlast(source);
         });
+        if posted.is_err() {
+            group.keep(kept); // without memory, or while the group ends: it goes with the group
+        }
     }
 }
 
 /// Drops what may be the last reference to a closure, whose values' drop may panic.
-fn outlast(source: Arc<SourceInner>) {
+pub(crate) fn outlast(source: Arc<SourceInner>) {
     if let Err(said) = caught(|| drop(source)) {
         eprintln!("error: libvu: dropping a source's closure panicked: {said}");
     }
@@ -288,6 +293,9 @@ sources! {
     /// Before the group is served, or in a callback of it; elsewhere it is
     /// [`Error::WrongThread`](crate::Error::WrongThread).
     Group Group::inner, false;
+    /// On the device's own group, in a callback of the device's on its thread; elsewhere it is
+    /// [`Error::WrongThread`](crate::Error::WrongThread).
+    Handle Handle::own_group, false;
     /// On the device thread, which this is.
     Backend Backend::own, true;
 }

@@ -47,11 +47,14 @@ impl Worker {
         if crate::border::current_group() != 0 {
             return Err(Error::Deadlock);
         }
-        let mut groups = lock(&self.groups);
-        let at = groups.iter().position(|served| served.0.id == group.0.id);
-        let at = at.ok_or(Error::Gone)?;
-        // Safety: the worker is there.
+        let find = |groups: &[Served]| {
+            groups.iter().position(|served| served.0.id == group.0.id).ok_or(Error::Gone)
+        };
+        find(&lock(&self.groups))?;
+        // Safety: the worker is there.  Without the lock: a callback that this waits for may want it.
         check(unsafe { c::vu_worker_remove_group(self.ptr.0, group.0.ptr()) })?;
+        let mut groups = lock(&self.groups);
+        let at = find(&groups)?;
         groups.swap_remove(at);
         Ok(())
     }

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+//! The examples as programs: their command lines, and one device for each socket.
+//!
+//! `cargo build -p libvu --examples` makes them; without them the tests say so and pass.
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+};
+
+use libvu_tests::Peer;
+
+fn example(name: &str) -> Option<Command> {
+    let me = std::env::current_exe().unwrap();
+    let path = me.parent()?.parent()?.join("examples").join(name);
+    if !path.exists() {
+        eprintln!("skipped: {} was not built", path.display());
+        return None;
+    }
+    Some(Command::new(path))
+}
+
+/// Ended with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn socket(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("libvu-rust-{}-{name}", std::process::id()))
+}
+
+fn connected(path: &Path, queues: u32) -> Peer {
+    let mut peer = Peer::new(queues, thread::yield_now);
+    while !peer.try_connect(path) {
+        thread::yield_now();
+    }
+    peer.start();
+    peer
+}
+
+fn output(command: &mut Command) -> (i32, String) {
+    let done = command.stdin(Stdio::null()).output().unwrap();
+    let text = [done.stdout, done.stderr].concat();
+    (done.status.code().unwrap(), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn a_program_has_the_options_of_every_program_and_its_own() {
+    let mut blk = match example("blk") {
+        Some(command) => command,
+        None => return,
+    };
+    let (status, text) = output(blk.arg("--help"));
+    assert_eq!(status, 0);
+    assert!(text.contains("--size=BYTES") && text.contains("--socket-path=PATH"), "{text}");
+    for (argument, wrong) in
+        [("--size=511", "511"), ("--size=some", "some"), ("--sise=512", "sise"), ("", "socket")]
+    {
+        let mut blk = example("blk").unwrap();
+        let (status, text) = output(blk.args(Some(argument).filter(|a| !a.is_empty())));
+        assert_eq!(status, 2, "{argument}: {text}");
+        assert!(text.contains(wrong), "{text}");
+    }
+}
+
+#[test]
+fn a_device_that_cannot_be_made_ends_the_program() {
+    let mut rng = match example("rng") {
+        Some(command) => command,
+        None => return,
+    };
+    let (status, text) = output(
+        rng.arg("--source=/nowhere").arg(format!("--socket-path={}", socket("no").display())),
+    );
+    assert_eq!(status, 1);
+    assert!(text.contains("No such file"), "{text}");
+}
+
+#[test]
+fn a_program_serves_a_device_on_each_socket() {
+    let mut blk = match example("blk") {
+        Some(command) => command,
+        None => return,
+    };
+    let paths = [socket("blk0"), socket("blk1")];
+    let arguments = paths.iter().map(|path| format!("--socket-path={}", path.display()));
+    let _running = Running(blk.args(arguments).arg("--size=1M").spawn().unwrap());
+    for path in &paths {
+        let mut peer = connected(path, 2);
+        assert_eq!(peer.config(0, 8).unwrap(), 2048u64.to_le_bytes());
+        let header = |kind: u32, sector: u64| {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&kind.to_le_bytes());
+            bytes[8..].copy_from_slice(&sector.to_le_bytes());
+            bytes
+        };
+        for queue in 0..2 {
+            let sector = [queue as u8 + 1; 512];
+            assert_eq!(peer.request(queue, &[&header(1, 7), &sector], &[1]), [0]);
+            let back = peer.request(1 - queue, &[&header(0, 7)], &[500, 12, 1]);
+            assert_eq!((&back[..512], back[512]), (&sector[..], 0));
+            for (kind, at) in [(0, u64::MAX / 512), (1, 2048), (1, u64::MAX)] {
+                assert_eq!(peer.request(queue, &[&header(kind, at), &sector], &[1]), [1]);
+            }
+            assert_eq!(peer.request(queue, &[&header(99, 0)], &[1]), [2]);
+            assert_eq!(peer.request(queue, &[&[1, 2, 3]], &[1]), [1]);
+            assert_eq!(peer.request(queue, &[&header(0, 0)], &[]), []);
+        }
+    }
+}
+
+#[test]
+fn tasks_finish_requests_out_of_order_and_all() {
+    let mut rng = match example("async_rng") {
+        Some(command) => command,
+        None => return,
+    };
+    let path = socket("async");
+    let _running = Running(rng.arg(format!("--socket-path={}", path.display())).spawn().unwrap());
+    let mut peer = connected(&path, 1);
+    for _ in 0..50 {
+        peer.add(0, &[], &[64]);
+    }
+    for _ in 0..50 {
+        assert_eq!(peer.wait(0).len, 64);
+    }
+}
+
+#[test]
+fn an_option_of_another_program_is_refused() {
+    let mut other = libvu::Program::new("other", "rng");
+    let path = other.path("path", "PATH", "of this program only");
+    let mut program = libvu::Program::new("this", "rng");
+    program.number("number", "N", "which is no pointer", 0..=100, 7);
+    let socket = format!("--socket-path={}", socket("keys").display());
+    let status = program.run(["this".into(), socket.into()], |start| {
+        start.get(path);
+        Ok(())
+    });
+    assert_eq!(status, 1);
+}
