@@ -86,6 +86,15 @@ def glib_rngs(build):
             if command and ('/' not in str(command[3]) or pathlib.Path(command[3]).exists())}
 
 
+def rust_programs(build, *arguments):
+    """An example of the crate libvu, if it was built: tests/rust/cargo.py ROOT BUILD release."""
+    program = build / 'tests/rust/target/release/examples' / arguments[0]
+    if not program.exists():
+        return {}
+    return {f'{arguments[0]}.rs': ['env', f'LD_LIBRARY_PATH={build}/lib', program, '--socket-path=SOCKET',
+                                   *arguments[1:]]}
+
+
 def main(build):
     build = pathlib.Path(build).resolve()
     python = build / 'tests/python/venv/bin/python'
@@ -96,10 +105,12 @@ def main(build):
         image.write_bytes(bytes(64 << 20))
         rngs = {'vu-rng (C)': [build / 'examples/vu-rng', '--socket-path=SOCKET'],
                 'rng.py': [python, examples / 'rng.py', 'SOCKET'],
-                'rng.py, with batch=True': [python, '-c', BATCHED, 'SOCKET'], **glib_rngs(build)}
+                'rng.py, with batch=True': [python, '-c', BATCHED, 'SOCKET'], **glib_rngs(build),
+                **rust_programs(build, 'rng')}
         disks = {'vu-blk --backend=memory (C)': [build / 'examples/vu-blk', '--socket-path=SOCKET',
                                                  '--backend=memory'],
-                 'blk.py': [python, examples / 'blk.py', 'SOCKET', image]}
+                 'blk.py': [python, examples / 'blk.py', 'SOCKET', image],
+                 **rust_programs(build, 'blk', '--size=64M')}
         for depth in (1, 64):
             for _ in range(TURNS):
                 for name, command in rngs.items():

@@ -72,6 +72,11 @@ def examples(cargo):
     cargo.run("build", "-p", "libvu", "--examples")
 
 
+def release(cargo):
+    """For tests/bench/python_devices.py."""
+    cargo.run("build", "-p", "libvu", "--examples", "--release")
+
+
 def peer(cargo):
     examples(cargo)
     cargo.run("test", "-p", "libvu-tests")
@@ -127,7 +132,7 @@ def main(root, build, what):
         if not cargo.has_log:
             print("without the feature log: cargo does not have the crate")
             cargo.alone()
-    whats = {"current": current, "sys": sys_, "safe": safe, "examples": examples, "contract": contract,
+    whats = {"current": current, "sys": sys_, "safe": safe, "examples": examples, "release": release, "contract": contract,
              "peer": peer, "lint": lint, "oldest": oldest, "package": package}
     whats[what](cargo)
     return 0
