@@ -88,8 +88,8 @@ extern "C" {
     ///
     /// Return: 1 when there is more to do at once, 0 when not; -EDEADLK inside a callback; -ESHUTDOWN
     /// when the group was freed by its maker while somebody holds it (vu_group_hold()).  Poll loops
-    /// call it again and again; the driver is not asked to notify until vu_group_arm(). Thread: queue
-    /// thread. Since: 0.1
+    /// call it again and again; the driver is not asked to notify until vu_group_arm(). Those that take
+    /// requests themselves call it now and then (docs/threads.md). Thread: queue thread. Since: 0.1
     pub fn vu_group_process(group: *mut vu_group, budget: u32) -> crate::ffi::c_int;
 }
 extern "C" {

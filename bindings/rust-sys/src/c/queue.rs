@@ -55,7 +55,8 @@ extern "C" {
     /// When it returns 0 because the ring is empty, the driver has been asked to notify: queue_ready
     /// comes when there is more.  It also returns 0 when the budget of this pass is used up, when
     /// memory for long chains is in use, or while requests of an earlier session are outstanding;
-    /// queue_ready is then called again without a notification.
+    /// queue_ready is then called again without a notification.  Outside of a pass, in a loop of the
+    /// caller's that polls (docs/threads.md), that 0 is the end of a turn: the next call hands out more.
     ///
     /// Return: 1 and a request; 0 for none now; -ESHUTDOWN while the queue is stopped, stopping or
     /// disabled; -EIO once the ring is broken (the log says why; the driver must reset it).
