@@ -213,6 +213,7 @@ int gpu_init(struct gpu *gpu, struct vu_program *program, uint32_t index)
 	gpu->card.map = (struct backing_map){map_memory, gpu};
 	display_init(&gpu->display);
 	gpu->display.card = &gpu->card;
+	gpu->display.interval = s->max_fps ? UINT64_C(1000000000) / s->max_fps : 0;
 	ret = card_init(&gpu->card);
 	if (!ret && s->dump)
 		ret = vu_program_path(s->dump, index, gpu->dump, sizeof(gpu->dump));

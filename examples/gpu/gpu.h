@@ -18,6 +18,7 @@ struct gpu_settings {
 	uint32_t n_sizes;
 	uint64_t max_outputs; /* 0: as many as there are sizes */
 	uint64_t max_hostmem, max_resources;
+	uint64_t max_fps; /* 0: no limit */
 	int headless;
 	const char *dir;     /* of pictures; NULL: there are none */
 	const char *dump;    /* what their names begin with */

@@ -90,6 +90,13 @@ static const struct backing_piece *backing_find(const struct backing *backing, u
 	return &backing->pieces[low];
 }
 
+const void *backing_view(const struct backing *backing, uint64_t at, uint64_t len)
+{
+	const struct backing_piece *piece = backing_find(backing, at);
+
+	return len <= piece->len - (at - piece->at) ? piece->host + (at - piece->at) : NULL;
+}
+
 void backing_read(const struct backing *backing, uint64_t at, void *data, uint64_t len)
 {
 	const struct backing_piece *piece = len ? backing_find(backing, at) : NULL;

@@ -41,6 +41,8 @@ void backing_move(struct backing *backing, const struct backing_map *map);
 
 /* Are there len bytes at that place? */
 bool backing_holds(const struct backing *backing, uint64_t at, uint64_t len);
+/* Where len bytes are that backing_holds(), if they are in one piece; else NULL. */
+const void *backing_view(const struct backing *backing, uint64_t at, uint64_t len);
 /* Copy from it, what backing_holds(). */
 void backing_read(const struct backing *backing, uint64_t at, void *data, uint64_t len);
 

@@ -8,8 +8,10 @@
 
 int card_init(struct card *card)
 {
-	for (uint32_t i = 0; i < CARD_OUTPUTS; i++)
+	for (uint32_t i = 0; i < CARD_OUTPUTS; i++) {
 		pixman_region32_init(&card->screens[i].damage);
+		pixman_region32_init(&card->screens[i].pending);
+	}
 	card->band = calloc(2 * SCREEN_BAND, (size_t)CARD_MAX_SIZE * PIXEL);
 	return card->band ? 0 : -ENOMEM;
 }
@@ -28,8 +30,10 @@ void card_fini(struct card *card)
 	if (!card->band)
 		return;
 	card_clear(card);
-	for (uint32_t i = 0; i < CARD_OUTPUTS; i++)
+	for (uint32_t i = 0; i < CARD_OUTPUTS; i++) {
 		pixman_region32_fini(&card->screens[i].damage);
+		pixman_region32_fini(&card->screens[i].pending);
+	}
 	free(card->band);
 	card->band = NULL;
 }

@@ -6,8 +6,8 @@
  * Functions that do what a guest asks for return VIRTIO_GPU_RESP_*; card->why then says in words
  * what was wrong.  Everything runs on the device thread.
  *
- * gpu_resource.c, gpu_screen.c, gpu_cursor.c and gpu_output.c have a part each; gpu_card.c is their
- * beginning and end.
+ * gpu_resource.c, gpu_transfer.c, gpu_screen.c, gpu_cursor.c and gpu_output.c have a part each;
+ * gpu_card.c is their beginning and end.
  */
 #ifndef GPU_CARD_H
 #define GPU_CARD_H
@@ -65,7 +65,8 @@ struct screen {
 	uint64_t charged;
 	bool stale;   /* it shows another resource since, of which nothing was drawn yet */
 	bool resized; /* a display does not know the size yet */
-	pixman_region32_t damage; /* what a display does not know of the pixels */
+	pixman_region32_t pending; /* what was transferred and is not drawn yet */
+	pixman_region32_t damage;  /* what a display does not know of the pixels */
 	uint64_t frames;
 	struct cursor cursor;
 };
@@ -132,12 +133,15 @@ uint32_t card_create_blob(struct card *card, uint32_t id, uint64_t size,
 uint32_t card_unref(struct card *card, uint32_t id);
 uint32_t card_attach(struct card *card, uint32_t id, struct card_ranges *ranges);
 uint32_t card_detach(struct card *card, uint32_t id);
-uint32_t card_transfer(struct card *card, uint32_t id, const struct virtio_gpu_rect *rect,
-		       uint64_t offset);
 /* The same one each time it is asked for. */
 uint32_t card_assign_uuid(struct card *card, uint32_t id, uint8_t uuid[CARD_UUID]);
 /* Those of before the driver's start, or all. */
 void card_forget(struct card *card, bool only_old);
+
+/* --- gpu_transfer.c --- */
+
+uint32_t card_transfer(struct card *card, uint32_t id, const struct virtio_gpu_rect *rect,
+		       uint64_t offset);
 
 /* --- gpu_screen.c --- */
 

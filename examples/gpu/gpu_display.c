@@ -22,10 +22,11 @@ void display_close(struct display *d, const char *why)
 		vu_device_log_peerf(d->dev, VU_LOG_WARNING,
 				    "the display is no more (%s): the guest goes on without", why);
 	vu_source_remove(d->source);
+	vu_source_remove(d->pause);
 	close(d->fd);
 	free(d->out);
 	d->fd = -1;
-	d->source = NULL;
+	d->source = d->pause = NULL;
 	d->out = NULL;
 	display_answer_all(d, true);
 }
@@ -127,16 +128,38 @@ static void on_socket(struct vu_source *source, int fd, uint32_t events, void *o
 	display_flush(d);
 }
 
+static void on_pause(struct vu_source *source, int fd, uint32_t expirations, void *opaque)
+{
+	struct display *d = opaque;
+
+	(void)source;
+	(void)fd;
+	(void)expirations;
+	d->pausing = false;
+	display_flush(d);
+}
+
+static int display_make(struct display *d, int fd)
+{
+	struct vu_group *group = vu_device_group(d->dev);
+	int ret;
+
+	d->out = malloc(DISPLAY_OUT);
+	if (!d->out)
+		return -ENOMEM;
+	ret = vu_group_add_timer(group, on_pause, d, &d->pause);
+	return ret ? ret : vu_group_add_fd(group, fd, EPOLLIN, on_socket, d, &d->source);
+}
+
 int display_open(struct display *d, int fd)
 {
 	int ret;
 
 	display_close(d, NULL);
-	d->out = malloc(DISPLAY_OUT);
-	ret = d->out ? vu_group_add_fd(vu_device_group(d->dev), fd, EPOLLIN, on_socket, d,
-				       &d->source)
-		     : -ENOMEM;
+	ret = display_make(d, fd);
 	if (ret) {
+		vu_source_remove(d->pause);
+		d->pause = NULL;
 		free(d->out);
 		d->out = NULL;
 		close(fd);
@@ -144,9 +167,9 @@ int display_open(struct display *d, int fd)
 	}
 	d->fd = fd;
 	d->events = EPOLLIN;
-	d->ready = d->owes_features = false;
+	d->ready = d->owes_features = d->pausing = d->telling = false;
 	d->features = 0;
-	d->in_len = d->out_len = d->out_sent = 0;
+	d->in_len = d->out_len = d->out_sent = d->n_told = 0;
 	display_tell_all(d);
 	ret = display_ask_own(d, DISPLAY_GET_PROTOCOL_FEATURES);
 	if (ret)

@@ -5,8 +5,9 @@
  *
  * Nothing here waits.  What it is told is taken from the card when the socket has room: so of an
  * area that changed several times it gets the last picture, and a display that does not read costs
- * no memory but one message.  Questions of the guest's stay open until they are answered, and if
- * they never are, until the queue stops or the socket ends: then the card answers.
+ * no memory but one message.  Nor does it get more pictures a second than anybody can see.
+ * Questions of the guest's stay open until they are answered, and if they never are, until the
+ * queue stops or the socket ends: then the card answers.
  *
  * gpu_display.c has the socket, gpu_display_tell.c what it is told, gpu_display_ask.c questions.
  */
@@ -46,7 +47,12 @@ struct display {
 	struct vu_device *dev;
 	int fd; /* -1: none */
 	struct vu_source *source;
-	uint32_t events; /* that are watched */
+	uint32_t events;	 /* that are watched */
+	uint64_t interval;	 /* in nanoseconds, between pictures; 0: none */
+	struct vu_source *pause; /* runs for so long when one was told */
+	bool pausing;
+	uint32_t n_told; /* updates of the picture that is being told */
+	bool telling;	 /* a picture, which ends when nothing is new */
 	bool ready;	 /* it said which features it has */
 	uint64_t features;
 	bool owes_features;	  /* ours are to be told */

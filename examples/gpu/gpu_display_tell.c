@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "gpu_damage.h"
+
 /* vhost-user-gpu "Payload types"; numbers are this machine's. */
 struct display_cursor_pos {
 	uint32_t scanout_id, x, y;
@@ -99,14 +101,27 @@ static void tell_pixels(struct display *d, uint32_t index)
 		memcpy(to + i * line, s->pixels + (update.y + i) * (uint64_t)s->width + update.x,
 		       line);
 	pixman_region32_init_rect(&told, box.x1, box.y1, width, height);
-	if (!pixman_region32_subtract(&s->damage, &s->damage, &told)) {
-		/* No memory: something is told twice. */
-		pixman_region32_fini(&s->damage);
-		pixman_region32_init_rect(&s->damage, 0, box.y1 + (int)height, s->width,
-					  s->height - (uint32_t)box.y1 - height);
-	}
+	damage_take_away(&s->damage, &told);
 	pixman_region32_fini(&told);
 	d->n_updates++;
+	d->n_told++;
+}
+
+/* A picture is all that is new at a time; the next one comes a while later. */
+static bool may_tell_pixels(struct display *d)
+{
+	d->telling |= !d->pausing;
+	return d->telling;
+}
+
+static void end_picture(struct display *d)
+{
+	if (!d->telling || !d->n_told)
+		return;
+	d->telling = false;
+	d->n_told = 0;
+	if (d->interval && !vu_source_set_timer(d->pause, d->interval, 0))
+		d->pausing = true;
 }
 
 bool display_next(struct display *d)
@@ -129,11 +144,12 @@ bool display_next(struct display *d)
 			tell_size(d, i);
 		else if (s->cursor.moved || (s->cursor.drawn && s->cursor.visible))
 			tell_cursor(d, i);
-		else if (pixman_region32_not_empty(&s->damage))
+		else if (pixman_region32_not_empty(&s->damage) && may_tell_pixels(d))
 			tell_pixels(d, i);
 		else
 			continue;
 		return true;
 	}
+	end_picture(d);
 	return false;
 }

@@ -47,6 +47,9 @@ static const struct vu_option options[] = {
 			  struct gpu_settings, max_hostmem, 1 << 20, UINT64_C(1) << 40)},
 	{VU_OPTION_NUMBER("max-resources", "N", "of a guest (default 16384)", struct gpu_settings,
 			  max_resources, 1, 1 << 20)},
+	{VU_OPTION_NUMBER("max-fps", "N",
+			  "pictures a second that a display is told at most (default 60; 0: all)",
+			  struct gpu_settings, max_fps, 0, 1000)},
 	{VU_OPTION_FLAG("headless", "show nothing at the front-end's", struct gpu_settings,
 			headless)},
 	{VU_OPTION_STRING("dir", "DIR", "where pictures are written", struct gpu_settings, dir)},
@@ -158,6 +161,7 @@ int main(int argc, char **argv)
 	struct gpu_settings settings = {
 		.max_hostmem = 256 << 20,
 		.max_resources = 16384,
+		.max_fps = 60,
 		.dump_count = 100,
 		.folder = -1,
 	};

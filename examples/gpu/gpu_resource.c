@@ -284,37 +284,6 @@ uint32_t card_create_blob(struct card *card, uint32_t id, uint64_t size, struct 
 	return response;
 }
 
-uint32_t card_transfer(struct card *card, uint32_t id, const struct virtio_gpu_rect *rect,
-		       uint64_t offset)
-{
-	struct resource *r = card_find(card, id);
-	uint64_t stride, span, at;
-
-	if (!r)
-		return no_resource(card);
-	if (!r->format)
-		return VIRTIO_GPU_RESP_OK_NODATA; /* a blob's pixels are where they are */
-	if (!rect->width || !rect->height || rect->x > r->width || rect->y > r->height ||
-	    rect->width > r->width - rect->x || rect->height > r->height - rect->y)
-		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-				 "what is to be transferred lies outside of the resource");
-	stride = (uint64_t)r->width * PIXEL;
-	span = stride * (rect->height - 1) + (uint64_t)rect->width * PIXEL;
-	if (!r->backing.n)
-		return card_fail(card, VIRTIO_GPU_RESP_ERR_UNSPEC, "it has no memory");
-	if (!backing_holds(&r->backing, offset, span))
-		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-				 "what is to be transferred lies outside of its memory");
-	at = rect->y * stride + (uint64_t)rect->x * PIXEL;
-	if (rect->width == r->width)
-		backing_read(&r->backing, offset, r->pixels + at, span);
-	else
-		for (uint32_t i = 0; i < rect->height; i++)
-			backing_read(&r->backing, offset + i * stride, r->pixels + at + i * stride,
-				     (uint64_t)rect->width * PIXEL);
-	return VIRTIO_GPU_RESP_OK_NODATA;
-}
-
 uint32_t card_assign_uuid(struct card *card, uint32_t id, uint8_t uuid[CARD_UUID])
 {
 	struct resource *r = card_find(card, id);

@@ -53,15 +53,21 @@ static int map(void *opaque, uint64_t addr, uint64_t len, struct iovec *iov, uin
 
 /* --- what must be true --- */
 
+static void check_region(const struct screen *s, pixman_region32_t *region)
+{
+	const pixman_box32_t *box = pixman_region32_extents(region);
+
+	require(box->x1 >= 0 && box->y1 >= 0 && box->x2 <= (int)s->width &&
+		box->y2 <= (int)s->height);
+}
+
 static void check_screen(const struct card *card, struct screen *s, uint64_t *charged)
 {
-	const pixman_box32_t *box = pixman_region32_extents(&s->damage);
-
 	*charged += s->charged;
 	require((s->resource != NULL) == (s->pixels != NULL));
 	require(s->charged == (s->pixels ? (uint64_t)s->width * s->height * PIXEL : 0));
-	require(box->x1 >= 0 && box->y1 >= 0 && box->x2 <= (int)s->width &&
-		box->y2 <= (int)s->height);
+	check_region(s, &s->damage);
+	check_region(s, &s->pending);
 	for (uint32_t i = 0; s->resource && i < CARD_BUCKETS; i++)
 		for (const struct resource *r = card->buckets[i]; r; r = r->next)
 			if (r == s->resource)

@@ -48,8 +48,9 @@ static void read_pixels(int fd, const uint32_t *words, uint32_t size, struct sho
 	}
 }
 
-struct told display_next(int fd, struct shown *shown)
+struct told display_next_of(int fd, struct shown *first, struct shown *second)
 {
+	struct shown *shown = first;
 	struct told told = {0};
 	uint32_t header[3], pixels[64 * 64];
 
@@ -59,6 +60,7 @@ struct told display_next(int fd, struct shown *shown)
 	told.size = header[2];
 	if (told.request == UPDATE || told.request == CURSOR_UPDATE) {
 		client_read(fd, told.words, 20);
+		shown = told.words[0] ? second : first;
 		if (told.request == UPDATE)
 			read_pixels(fd, told.words, told.size, shown);
 		else
@@ -70,12 +72,19 @@ struct told display_next(int fd, struct shown *shown)
 		if (told.size)
 			client_read(fd, told.words, told.size);
 	}
+	if (told.request == SCANOUT)
+		shown = told.words[0] ? second : first;
 	if (told.request == SCANOUT && shown) {
 		shown->width = told.words[1];
 		shown->height = told.words[2];
 		memset(shown->pixels, 0xee, sizeof(shown->pixels));
 	}
 	return told;
+}
+
+struct told display_next(int fd, struct shown *shown)
+{
+	return display_next_of(fd, shown, shown);
 }
 
 struct told display_expect(int fd, uint32_t request, struct shown *shown)

@@ -40,6 +40,8 @@ int display_give(struct rig *rig);
 int display_begin(struct rig *rig, uint64_t features);
 /* The next message; of UPDATE the pixels go into shown (which may be NULL). */
 struct told display_next(int fd, struct shown *shown);
+/* The same, of two outputs with a picture each. */
+struct told display_next_of(int fd, struct shown *first, struct shown *second);
 /* The next one is of this kind. */
 struct told display_expect(int fd, uint32_t request, struct shown *shown);
 /* Messages to the next of this kind. */

@@ -3,11 +3,15 @@
 #include "display.h"
 
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../devices/client.h"
 
 static struct shown shown;
+
+/* What has not come is not on its way. */
+static const char *const at_once[] = {"--max-fps=0", NULL};
 
 static void begin(struct rig *rig, struct rig_buffer *memory, const char *const *options)
 {
@@ -23,7 +27,7 @@ static void a_display_is_told_the_size_and_then_the_picture(void **state)
 	struct told told;
 	int fd;
 
-	begin(rig, &memory, NULL);
+	begin(rig, &memory, at_once);
 	fd = display_begin(rig, 3);
 	gpu_show(0, 1);
 	told = display_expect(fd, SCANOUT, &shown);
@@ -49,7 +53,7 @@ static void only_what_changed_is_sent(void **state)
 	struct told told;
 	int fd;
 
-	begin(rig, &memory, NULL);
+	begin(rig, &memory, at_once);
 	gpu_show(0, 1);
 	gpu_update(1);
 	fd = display_begin(rig, 3);
@@ -87,7 +91,7 @@ static void a_display_that_does_not_read_misses_pictures_but_the_last(void **sta
 	bool same;
 	int fd;
 
-	gpu_start(rig, NULL);
+	gpu_start(rig, at_once);
 	rig_buffer(rig, &memory, BYTES);
 	entry = gpu_entry(memory.gpa, BYTES);
 	gpu_ok(gpu_try_create(1, XRGB, W, W));
@@ -115,6 +119,38 @@ static void a_display_that_does_not_read_misses_pictures_but_the_last(void **sta
 	rig_stop(rig);
 }
 
+/* The limit is that of a second, however long this takes. */
+static void a_display_is_told_no_more_pictures_a_second_than_it_may(void **state)
+{
+	static const char *const options[] = {"--max-fps=2", NULL};
+	enum { FRAMES = 200 };
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+	time_t began = time(NULL);
+	uint32_t n = 0, last;
+	int fd;
+
+	begin(rig, &memory, options);
+	fd = display_begin(rig, 3);
+	gpu_show(0, 1);
+	display_expect(fd, SCANOUT, &shown);
+	for (uint32_t i = 1; i <= FRAMES; i++) {
+		memory.data[0] = (unsigned char)i;
+		gpu_update(1);
+	}
+	last = gpu_pixel(&memory, 0);
+	do {
+		display_expect(fd, UPDATE, &shown);
+		n++;
+	} while ((shown.pixels[0] & 0xffffff) != last);
+	assert_in_range(n, 1, 2 + 2 * (uint32_t)(time(NULL) - began + 1));
+	/* Pointers do not wait for that. */
+	gpu_ok(gpu_try_cursor(VIRTIO_GPU_CMD_MOVE_CURSOR, 0, 0, 1, 1));
+	display_expect(fd, CURSOR_POS_HIDE, NULL);
+	close(fd);
+	rig_stop(rig);
+}
+
 static void a_display_is_told_of_pointers(void **state)
 {
 	struct virtio_gpu_mem_entry entry;
@@ -123,7 +159,7 @@ static void a_display_is_told_of_pointers(void **state)
 	struct told told;
 	int fd;
 
-	gpu_start(rig, NULL);
+	gpu_start(rig, at_once);
 	fd = display_begin(rig, 3);
 	rig_buffer(rig, &memory, 64 * 64 * 4);
 	memset(memory.data, 0x12, memory.len);
@@ -159,7 +195,7 @@ static void a_pointer_that_was_hidden_meanwhile_is_hidden_once(void **state)
 	struct rig *rig = *state;
 	int fd;
 
-	gpu_start(rig, NULL);
+	gpu_start(rig, at_once);
 	fd = display_give(rig);
 	gpu_ok(gpu_try_create(1, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, 64, 64));
 	display_expect(fd, GET_PROTOCOL_FEATURES, NULL);
@@ -183,7 +219,7 @@ static void the_guest_goes_on_without_its_display_and_another_is_told_all(void *
 	struct rig_buffer memory;
 	int fd, again;
 
-	begin(rig, &memory, NULL);
+	begin(rig, &memory, at_once);
 	fd = display_begin(rig, 3);
 	gpu_show(0, 1);
 	gpu_update(1);
@@ -214,7 +250,7 @@ static void a_display_that_goes_in_the_middle_of_a_picture_does_no_harm(void **s
 	struct rig_buffer memory;
 	char some[100000];
 
-	begin(rig, &memory, NULL);
+	begin(rig, &memory, at_once);
 	gpu_ok(gpu_try_create(2, XRGB, W, W));
 	gpu_ok(gpu_try_show(0, 2, gpu_rect(0, 0, W, W)));
 	for (uint32_t i = 0; i < 20; i++) {
@@ -238,7 +274,7 @@ static void nothing_is_told_before_the_display_said_what_it_can(void **state)
 	const uint64_t all = UINT64_MAX;
 	int fd;
 
-	begin(rig, &memory, NULL);
+	begin(rig, &memory, at_once);
 	fd = display_give(rig);
 	gpu_show(0, 1);
 	gpu_update(1);
@@ -277,6 +313,7 @@ int main(void)
 		GPU_TEST(a_display_is_told_the_size_and_then_the_picture),
 		GPU_TEST(only_what_changed_is_sent),
 		GPU_TEST(a_display_that_does_not_read_misses_pictures_but_the_last),
+		GPU_TEST(a_display_is_told_no_more_pictures_a_second_than_it_may),
 		GPU_TEST(a_display_is_told_of_pointers),
 		GPU_TEST(a_pointer_that_was_hidden_meanwhile_is_hidden_once),
 		GPU_TEST(the_guest_goes_on_without_its_display_and_another_is_told_all),
