@@ -226,6 +226,8 @@ void gpu_fini(struct gpu *gpu)
 {
 	if (gpu->dev)
 		display_close(&gpu->display, NULL);
+	if (gpu->display.card)
+		display_fini(&gpu->display);
 	card_fini(&gpu->card);
 	vu_memory_release(gpu->memory);
 }

@@ -12,6 +12,14 @@
 void display_init(struct display *d)
 {
 	d->fd = -1;
+	for (uint32_t i = 0; i < CARD_OUTPUTS; i++)
+		pixman_region32_init(&d->telling[i]);
+}
+
+void display_fini(struct display *d)
+{
+	for (uint32_t i = 0; i < CARD_OUTPUTS; i++)
+		pixman_region32_fini(&d->telling[i]);
 }
 
 void display_close(struct display *d, const char *why)
@@ -167,7 +175,7 @@ int display_open(struct display *d, int fd)
 	}
 	d->fd = fd;
 	d->events = EPOLLIN;
-	d->ready = d->owes_features = d->pausing = d->telling = false;
+	d->ready = d->owes_features = d->pausing = false;
 	d->features = 0;
 	d->in_len = d->out_len = d->out_sent = d->n_told = 0;
 	display_tell_all(d);

@@ -51,9 +51,9 @@ struct display {
 	uint64_t interval;	 /* in nanoseconds, between pictures; 0: none */
 	struct vu_source *pause; /* runs for so long when one was told */
 	bool pausing;
-	uint32_t n_told; /* updates of the picture that is being told */
-	bool telling;	 /* a picture, which ends when nothing is new */
-	bool ready;	 /* it said which features it has */
+	uint32_t n_told;			 /* updates of the picture that is being told */
+	pixman_region32_t telling[CARD_OUTPUTS]; /* what of it is left */
+	bool ready;				 /* it said which features it has */
 	uint64_t features;
 	bool owes_features;	  /* ours are to be told */
 	struct ask *first, *last; /* in the order in which they are sent */
@@ -70,6 +70,8 @@ struct display {
 
 /* Zeroed at first, but for card and dev. */
 void display_init(struct display *d);
+/* After display_close(), or never opened. */
+void display_fini(struct display *d);
 /* A socket, which is the display's from now on; the one before is closed.  -errno. */
 int display_open(struct display *d, int fd);
 /* why: what the log says; NULL: nothing.  Questions are answered. */

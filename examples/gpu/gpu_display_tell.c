@@ -45,6 +45,7 @@ void display_tell_all(struct display *d)
 
 		pixman_region32_fini(&s->damage);
 		pixman_region32_init_rect(&s->damage, 0, 0, s->width, s->height);
+		pixman_region32_clear(&d->telling[i]);
 		s->resized = s->resource != NULL;
 		s->cursor.drawn = s->cursor.visible;
 		s->cursor.moved = false;
@@ -58,6 +59,8 @@ static void tell_size(struct display *d, uint32_t index)
 
 	memcpy(display_message(d, DISPLAY_SCANOUT, sizeof(scanout)), &scanout, sizeof(scanout));
 	s->resized = false;
+	/* Of another size: there are other pixels now. */
+	pixman_region32_clear(&d->telling[index]);
 }
 
 static void tell_cursor(struct display *d, uint32_t index)
@@ -80,11 +83,11 @@ static void tell_cursor(struct display *d, uint32_t index)
 	c->moved = false;
 }
 
-/* As much of the first box that changed as a message may have. */
+/* As much of the first box that is left as a message may have: as it is now. */
 static void tell_pixels(struct display *d, uint32_t index)
 {
 	struct screen *s = &d->card->screens[index];
-	pixman_box32_t box = *pixman_region32_rectangles(&s->damage, NULL);
+	pixman_box32_t box = *pixman_region32_rectangles(&d->telling[index], NULL);
 	uint32_t width = (uint32_t)(box.x2 - box.x1), line = width * PIXEL, height;
 	struct display_update update;
 	pixman_region32_t told;
@@ -101,27 +104,54 @@ static void tell_pixels(struct display *d, uint32_t index)
 		memcpy(to + i * line, s->pixels + (update.y + i) * (uint64_t)s->width + update.x,
 		       line);
 	pixman_region32_init_rect(&told, box.x1, box.y1, width, height);
+	damage_take_away(&d->telling[index], &told);
 	damage_take_away(&s->damage, &told);
 	pixman_region32_fini(&told);
 	d->n_updates++;
 	d->n_told++;
 }
 
-/* A picture is all that is new at a time; the next one comes a while later. */
-static bool may_tell_pixels(struct display *d)
+static bool tell_some_pixels(struct display *d)
 {
-	d->telling |= !d->pausing;
-	return d->telling;
+	for (uint32_t i = 0; i < CARD_OUTPUTS; i++)
+		if (pixman_region32_not_empty(&d->telling[i])) {
+			tell_pixels(d, i);
+			return true;
+		}
+	return false;
 }
 
+/*
+ * A picture is all that is new at a time: what changes while it is told, as it may for as long as
+ * a display is slow, keeps no other area of it waiting.
+ */
+static void begin_picture(struct display *d)
+{
+	for (uint32_t i = 0; i < CARD_OUTPUTS; i++) {
+		struct screen *s = &d->card->screens[i];
+
+		damage_add(&d->telling[i], &s->damage);
+		pixman_region32_clear(&s->damage);
+	}
+}
+
+/* The next one comes a while later. */
 static void end_picture(struct display *d)
 {
-	if (!d->telling || !d->n_told)
-		return;
-	d->telling = false;
-	d->n_told = 0;
-	if (d->interval && !vu_source_set_timer(d->pause, d->interval, 0))
+	if (d->n_told && d->interval && !vu_source_set_timer(d->pause, d->interval, 0))
 		d->pausing = true;
+	d->n_told = 0;
+}
+
+static bool tell_picture(struct display *d)
+{
+	if (tell_some_pixels(d))
+		return true;
+	end_picture(d);
+	if (d->pausing)
+		return false;
+	begin_picture(d);
+	return tell_some_pixels(d);
 }
 
 bool display_next(struct display *d)
@@ -144,12 +174,9 @@ bool display_next(struct display *d)
 			tell_size(d, i);
 		else if (s->cursor.moved || (s->cursor.drawn && s->cursor.visible))
 			tell_cursor(d, i);
-		else if (pixman_region32_not_empty(&s->damage) && may_tell_pixels(d))
-			tell_pixels(d, i);
 		else
 			continue;
 		return true;
 	}
-	end_picture(d);
-	return false;
+	return d->ready && tell_picture(d);
 }
