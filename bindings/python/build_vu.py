@@ -9,7 +9,8 @@ is comes from, in this order,
   pkg-config          an installed libvu
   ../../build         beside this file in the source tree
 
-PYLIBVU_BUNDLE=1 puts the shared library into the package, for wheels that need nothing else.
+PYLIBVU_RPATH says where the module looks for the library, instead of in the build folder; nowhere but
+where the system does, if it is empty.  PYLIBVU_BUNDLE=1 puts the shared library into the package, for wheels that need nothing else.
 """
 import os
 import pathlib
@@ -42,7 +43,8 @@ def from_build(build):
     if intro.exists():  # the folder knows its source tree, wherever a copy of this file is
         found = re.search(r'"([^"]*)/meson\.build"', intro.read_text())
         root = pathlib.Path(found[1]) if found else root
-    return Libvu([root / "include", build / "include"], build / "lib", [str(build / "lib")])
+    rpath = os.environ.get("PYLIBVU_RPATH", str(build / "lib"))
+    return Libvu([root / "include", build / "include"], build / "lib", [rpath] if rpath else [])
 
 
 def from_pkg_config():
