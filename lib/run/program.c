@@ -16,6 +16,7 @@
 #include "run/capabilities.h"
 #include "run/counters.h"
 #include "run/inherited.h"
+#include "run/notify.h"
 #include "run/option_value.h"
 #include "run/runner.h"
 #include "run/signals.h"
@@ -208,6 +209,8 @@ static int program_tell_opened(struct vu_program *program)
 
 static int program_run(struct vu_program *program)
 {
+	/* From a sandbox, which some enter in opened, nobody could be reached. */
+	int notify = notify_open(program->info.name);
 	int status = program_create_devices(program);
 	int ret;
 
@@ -216,6 +219,7 @@ static int program_run(struct vu_program *program)
 		status = program_open_socket(program, &program->sockets[i]);
 	if (!status)
 		status = program_tell_opened(program);
+	notify_close(notify, !status);
 	if (status)
 		return status;
 	program_check_workers(program);

@@ -21,8 +21,7 @@ fail() { say "$*"; exit 1; }
 # unpack FOLDER: the project's files, and the source as it is released beside them
 unpack() {
 	mkdir -p "$tmp/$1/tree"
-	python3 "$root/tests/lint/sources.py" "$root" | tar -C "$root" --null -T - -cf - |
-		tar -C "$tmp/$1/tree" -xf -
+	tar -C "$tmp/$1/tree" -xf "$tmp/files.tar"
 	version=$(cd "$tmp/$1/tree" && dpkg-parsechangelog -S Version | sed 's/-[^-]*$//')
 	tar -C "$tmp/$1" --exclude=tree/debian --sort=name --mtime=@0 --owner=0 --group=0 \
 		-czf "$tmp/$1/libvu_$version.orig.tar.gz" tree
@@ -51,12 +50,14 @@ lint() {
 	lintian --fail-on error,warning --suppress-tags initial-upload-closes-no-bugs "$tmp"/one/*.changes
 }
 
+python3 "$root/tests/lint/sources.py" "$root" | tar -C "$root" --null -T - -cf "$tmp/files.tar"
 build one
 has libvu0 'usr/lib/[^/]*/libvu\.so\.0' 'usr/lib/[^/]*/libvu\.so\.0\.1\.0'
 has libvu-dev usr/include/libvu/vu.h 'usr/lib/[^/]*/libvu\.(so|a)' 'usr/lib/[^/]*/pkgconfig/libvu.pc'
 has libvu-tools usr/bin/vu-bench usr/bin/vu-trace usr/share/man/man1/vu-trace.1.gz
 has vu-devices usr/share/man/man1/vu-fs.1.gz usr/share/zsh/vendor-completions/_vu-fs \
 	usr/share/bash-completion/completions/vu-fs usr/share/fish/vendor_completions.d/vu-fs.fish
+has vu-devices lib/systemd/system/vu-rng@.service lib/systemd/system/vu-rng@.socket
 has vu-devices usr/bin/vu-rng usr/bin/vu-blk usr/bin/vu-fs usr/share/qemu/vhost-user/50-vu-blk.json
 has libvu-glib0 'usr/lib/[^/]*/libvu-glib\.so\.0'
 has libvu-glib-dev usr/include/libvu-glib/vu-glib.h usr/share/gir-1.0/VuGlib-0.1.gir
