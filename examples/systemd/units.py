@@ -63,7 +63,7 @@ DEVICES = {
     'rng': ('entropy device', {}),
     'scmi': ('SCMI platform', {}),
     'scsi': ('SCSI host', STORAGE),
-    'snd': ('sound card', FILES),
+    'snd': ('sound card', FILES | HARDWARE | {'DeviceAllow': 'char-alsa rw', 'SupplementaryGroups': 'audio'}),
     'vsock': ('socket device', {'PrivateNetwork': 'no',
                                 'RestrictAddressFamilies': 'AF_UNIX AF_INET AF_INET6 AF_VSOCK'}),
 }
