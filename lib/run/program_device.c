@@ -11,6 +11,7 @@
 
 #include "base/size_struct.h"
 #include "run/program.h"
+#include "run/script.h"
 
 enum { DEVICE_NAME = 48 }; /* no longer in log lines */
 
@@ -116,6 +117,8 @@ int vu_program_add_control(struct vu_program *program, struct vu_group *group, v
 	if (program->control)
 		ret = vu_script_serve(group ? group : vu_device_group(socket->dev), &info,
 				      program->control, device_index(program), &socket->script);
+	if (socket->script)
+		socket->script->counted = socket->dev;
 	if (script)
 		*script = socket->script;
 	return ret;

@@ -17,6 +17,7 @@
 
 #include "base/first_size.h"
 #include "base/size_struct.h"
+#include "run/counters.h"
 
 enum {
 	PIECE = 2048,
@@ -160,6 +161,23 @@ static int script_unknown(struct vu_script *script, const char *name)
 			   script->server || !len ? "" : ")");
 }
 
+static void script_answer_line(const char *text, void *opaque)
+{
+	vu_script_answer(opaque, text);
+}
+
+/* A device's command of the same name comes first. */
+static int script_builtin(struct vu_script *script, const char *name, int n)
+{
+	if (!strcmp(name, "help"))
+		script_help(script);
+	else if (n == 1 && script->counted && !strcmp(name, "metrics"))
+		counters_metrics(script->counted, script_answer_line, script);
+	else
+		return script_unknown(script, name);
+	return 0;
+}
+
 int script_run(struct vu_script *script, struct line *line)
 {
 	const char *words[WORDS_MOST];
@@ -179,10 +197,7 @@ int script_run(struct vu_script *script, struct line *line)
 	for (const struct vu_command *c = script->commands; c->name; c++)
 		if (!strcmp(c->name, words[0]))
 			return script_call(script, c, (uint32_t)n - 1, words + 1);
-	if (strcmp(words[0], "help") != 0)
-		return script_unknown(script, words[0]);
-	script_help(script);
-	return 0;
+	return script_builtin(script, words[0], n);
 }
 
 /* --- files --- */

@@ -18,6 +18,8 @@ struct vu_script {
 	/* Where answers go; NULL: nowhere. */
 	void (*answer)(const char *text, void *opaque);
 	void *answer_opaque;
+	struct vu_device
+		*counted; /* whose counters "metrics" tells; NULL: there is no such command */
 	struct script_server *server; /* NULL: a file is run */
 };
 
