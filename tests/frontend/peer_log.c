@@ -81,11 +81,21 @@ int peer_log_end(struct peer *peer)
 	return ret ? ret : peer_log_rings(peer, 0);
 }
 
+/* What was marked; nothing of it is any more.  Acquire: what was written before a mark is seen. */
+static unsigned int peer_log_take(struct peer_log *log, uint64_t i)
+{
+	return __atomic_load_n(&log->bits[i], __ATOMIC_RELAXED)
+		       ? __atomic_exchange_n(&log->bits[i], 0, __ATOMIC_ACQ_REL)
+		       : 0;
+}
+
 void peer_log_copy_all(struct peer_log *log)
 {
+	/* First: a mark that comes while it is copied is of what the copy may lack. */
+	for (uint64_t i = 0; i < log->bytes; i++)
+		(void)peer_log_take(log, i);
 	for (uint32_t i = 0; i < log->n_copies; i++)
 		memcpy(log->copies[i], log->guest->regions[i].host, log->guest->regions[i].size);
-	memset(log->bits, 0, log->bytes);
 }
 
 static void peer_log_copy_page(struct peer_log *log, uint64_t gpa)
@@ -107,11 +117,7 @@ uint64_t peer_log_copy_marked(struct peer_log *log)
 	uint64_t n = 0;
 
 	for (uint64_t i = 0; i < log->bytes; i++) {
-		/* Acquire: what was written before the mark is seen. */
-		unsigned int bits =
-			__atomic_load_n(&log->bits[i], __ATOMIC_RELAXED)
-				? __atomic_exchange_n(&log->bits[i], 0, __ATOMIC_ACQ_REL)
-				: 0;
+		unsigned int bits = peer_log_take(log, i);
 
 		for (uint32_t bit = 0; bit < 8; bit++) {
 			if (!(bits >> bit & 1))
