@@ -350,6 +350,10 @@ int vu_runner_remove(struct vu_runner *runner, struct vu_device *dev)
 	if (runner->last == &ep->next)
 		runner->last = link;
 	endpoint_free(ep);
+	/* The next vu_runner_process() has something to say: that was the last one. */
+	if (runner->running && !runner->in_run && !runner->in_process &&
+	    loop_is_over(&runner->loop))
+		loop_stop(&runner->loop);
 	return 0;
 }
 

@@ -123,6 +123,7 @@ static void a_device_is_removed_while_others_are_served(void **state)
 
 static void removing_a_device_ends_its_session(void **state)
 {
+	struct pollfd watched = {.events = POLLIN};
 	struct fixture *f = *state;
 	int pair[2];
 	char byte;
@@ -135,8 +136,11 @@ static void removing_a_device_ends_its_session(void **state)
 	assert_int_equal(vu_device_is_attached(f->dev), 0);
 	assert_int_equal(read(pair[0], &byte, 1), 0);
 	close(pair[0]);
-	/* It was the last one. */
+	/* It was the last one, and the descriptor tells. */
+	watched.fd = vu_runner_fd(f->runner);
+	assert_int_equal(poll(&watched, 1, 0), 1);
 	assert_true(vu_runner_process(f->runner) & VU_PROCESS_ENDED);
+	assert_int_equal(poll(&watched, 1, 0), 0);
 }
 
 static void a_worker_is_removed_while_the_runner_runs(void **state)
