@@ -60,10 +60,11 @@ void attack_drain(struct attack *a);
 int attack_odd_fd(struct attack *a);
 void attack_scribble(struct attack *a, bool on);
 
-/* The steps, by theme: attack_ring.c, attack_message.c. */
+/* The steps, by theme: attack_ring.c, attack_message.c, attack_moving.c. */
 typedef void attack_step(struct attack *a);
 attack_step step_chains, step_descriptors, step_indices, step_collect, step_kick, step_fill_call;
 attack_step step_message, step_vring, step_memory, step_inflight, step_config, step_status,
 	step_features, step_channel, step_restart, step_fds;
+attack_step step_log, step_state, step_iotlb;
 
 #endif
