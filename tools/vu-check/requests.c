@@ -199,18 +199,31 @@ static const char *scmi_flaw(const struct request *r, uint32_t used_len)
 	return used_len == 12 ? NULL : "the response was not written";
 }
 
-/* PCM_INFO of no stream. */
+/* PCM_INFO of stream 0: virtio_snd_query_info, virtio_snd_hdr, virtio_snd_pcm_info. */
 static int snd_make(struct guest *guest, struct request *r)
 {
-	const uint32_t query[4] = {htole32(0x100), 0, 0, htole32(32)};
+	const uint32_t query[4] = {htole32(0x100), 0, htole32(1), htole32(32)};
 
-	return request_make(guest, r, query, sizeof(query), 4);
+	return request_make(guest, r, query, sizeof(query), 36);
 }
 
 static const char *snd_flaw(const struct request *r, uint32_t used_len)
 {
-	(void)r;
-	return used_len == 4 ? NULL : "the status was not written";
+	return used_len == 36 && r->answer[1] == 0x80 ? NULL
+						      : "the stream's description was not written";
+}
+
+/* GET_DISPLAY_INFO: virtio_gpu_ctrl_hdr, virtio_gpu_resp_display_info. */
+static int gpu_make(struct guest *guest, struct request *r)
+{
+	const uint32_t header[6] = {htole32(0x100)};
+
+	return request_make(guest, r, header, sizeof(header), 408);
+}
+
+static const char *gpu_flaw(const struct request *r, uint32_t used_len)
+{
+	return used_len == 408 && r->answer[1] == 0x11 ? NULL : "the displays were not written";
 }
 
 static const struct request_type types[] = {
@@ -225,7 +238,8 @@ static const struct request_type types[] = {
 	{"gpio", 0, 1, 0, gpio_make, gpio_flaw},
 	{"input", 0, 2, 1, input_make, no_flaw},
 	{"scmi", 0, 1, 0, scmi_make, scmi_flaw},
-	{"snd", 0, 1, 0, snd_make, snd_flaw},
+	{"snd", 0, 4, 0, snd_make, snd_flaw},
+	{"gpu", 0, 2, 0, gpu_make, gpu_flaw},
 };
 
 const struct request_type *request_type_find(const char *name)
@@ -238,5 +252,5 @@ const struct request_type *request_type_find(const char *name)
 
 const char *request_type_names(void)
 {
-	return "blk, rng, scsi, fs, console, vsock, i2c, gpio, input, scmi, snd";
+	return "blk, rng, scsi, fs, console, vsock, i2c, gpio, input, scmi, snd, gpu";
 }
