@@ -37,6 +37,7 @@ struct way {
 	bool block;    /* with a kick and an interrupt for each batch, instead of polling */
 	bool two_cpus; /* the library polls on a thread of its own */
 	bool log;      /* it marks what it writes in a dirty log */
+	bool iommu;    /* behind an IOMMU, all of whose translations are known */
 	bool use;      /* something is done with each request: bench_use() */
 	bool loop;     /* polling, with a loop of the device's own: docs/threads.md */
 };
@@ -46,7 +47,7 @@ struct target {
 	const char *name;
 	/* Functions that callgrind counts: the whole of them, with what they call. */
 	const char *process_symbol, *block_symbol;
-	bool packed, blocks, logs, loops; /* can it? */
+	bool packed, blocks, logs, loops, translates; /* can it? */
 	/* Connect the peer to a new device with one queue. */
 	int (*open)(struct peer *peer, const struct way *way, void **state);
 	/* Handle messages, without waiting; NULL if a thread does. */

@@ -17,6 +17,7 @@ static const char help[] =
 	"  --block             with a kick and an interrupt for each batch, instead of polling\n"
 	"  --two-cpus          the library polls on a CPU of its own\n"
 	"  --loop              polling with a loop of the device's own\n"
+	"  --iommu             behind an IOMMU, all of whose pages are known and apart\n"
 	"  --use               something is done with each request, the same for all libraries\n"
 	"  --seconds=S         of a round (default 0.1)\n"
 	"  --rounds=N          (default 3)\n"
@@ -33,26 +34,34 @@ struct command {
 	const char *cases;
 };
 
+static const struct option options[] = {
+	{"count", no_argument, NULL, 'c'},
+	{"time", no_argument, NULL, 't'},
+	{"shape", required_argument, NULL, 's'},
+	{"batch", required_argument, NULL, 'b'},
+	{"packed", no_argument, NULL, 'p'},
+	{"no-event-idx", no_argument, NULL, 'e'},
+	{"block", no_argument, NULL, 'k'},
+	{"two-cpus", no_argument, NULL, '2'},
+	{"loop", no_argument, NULL, 'l'},
+	{"iommu", no_argument, NULL, 'i'},
+	{"use", no_argument, NULL, 'u'},
+	{"seconds", required_argument, NULL, 'S'},
+	{"rounds", required_argument, NULL, 'R'},
+	{"requests", required_argument, NULL, 'r'},
+	{"json", no_argument, NULL, 'j'},
+	{"cases", required_argument, NULL, 'C'},
+	{0},
+};
+
+static bool bench_can_be(const struct command *c)
+{
+	return c->way.batch && c->way.batch <= BATCH_MAX && c->rounds && c->seconds > 0 &&
+	       !(c->way.block && c->way.two_cpus);
+}
+
 static int bench_parse(struct command *c, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"count", no_argument, NULL, 'c'},
-		{"time", no_argument, NULL, 't'},
-		{"shape", required_argument, NULL, 's'},
-		{"batch", required_argument, NULL, 'b'},
-		{"packed", no_argument, NULL, 'p'},
-		{"no-event-idx", no_argument, NULL, 'e'},
-		{"block", no_argument, NULL, 'k'},
-		{"two-cpus", no_argument, NULL, '2'},
-		{"loop", no_argument, NULL, 'l'},
-		{"use", no_argument, NULL, 'u'},
-		{"seconds", required_argument, NULL, 'S'},
-		{"rounds", required_argument, NULL, 'R'},
-		{"requests", required_argument, NULL, 'r'},
-		{"json", no_argument, NULL, 'j'},
-		{"cases", required_argument, NULL, 'C'},
-		{0},
-	};
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -84,6 +93,9 @@ static int bench_parse(struct command *c, int argc, char **argv)
 		case 'l':
 			c->way.loop = true;
 			break;
+		case 'i':
+			c->way.iommu = true;
+			break;
 		case 'u':
 			c->way.use = true;
 			break;
@@ -107,8 +119,7 @@ static int bench_parse(struct command *c, int argc, char **argv)
 			return 2;
 		}
 	}
-	if (!c->way.batch || c->way.batch > BATCH_MAX || !c->rounds || !(c->seconds > 0) ||
-	    (c->way.block && c->way.two_cpus) || optind < argc) {
+	if (!bench_can_be(c) || optind < argc) {
 		fputs(help, stderr);
 		return 2;
 	}
@@ -152,7 +163,7 @@ int bench_main(int argc, char **argv, const struct target *target)
 	if (c.count)
 		return count_all(target, argv[0], c.json);
 	if ((c.way.packed && !target->packed) || (c.way.block && !target->blocks) ||
-	    (c.way.loop && !target->loops)) {
+	    (c.way.loop && !target->loops) || (c.way.iommu && !target->translates)) {
 		fprintf(stderr, "%s cannot do that\n", target->name);
 		return 77;
 	}

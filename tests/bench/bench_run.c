@@ -17,6 +17,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "frontend/iommu.h"
 #include "frontend/peer_log.h"
 
 #define BIT(n) (UINT64_C(1) << (n))
@@ -30,6 +31,7 @@ struct run {
 	void *state;
 	struct peer *peer;
 	struct peer_log log;
+	struct iommu *iommu;
 	struct driver_ring *ring;
 	struct driver_seg segs[BATCH_MAX][SEGS_MAX];
 	/* one CPU */
@@ -145,6 +147,34 @@ static int run_begin_log(struct run *r)
 	return err ? err : peer_log_begin(r->peer, &r->log);
 }
 
+#define IOVA UINT64_C(0x5000000000)
+
+/*
+ * Rings where they are, as their areas have to be in one piece.  Of what comes behind, neighbours
+ * change places: so every page is a translation of its own.
+ */
+static int run_begin_iommu(struct run *r)
+{
+	const struct guest_region *memory = &r->peer->guest->regions[0];
+	uint64_t apart = (memory->used / IOMMU_PAGE + 2) & ~UINT64_C(1);
+	int err = iommu_new(r->peer, IOVA, &r->iommu);
+
+	for (uint64_t i = apart; !err && i < memory->size / IOMMU_PAGE; i++)
+		err = iommu_map(r->iommu, IOVA + i * IOMMU_PAGE, (i ^ 1) * IOMMU_PAGE,
+				IOMMU_READ | IOMMU_WRITE);
+	return err;
+}
+
+static int run_translate_all(struct run *r)
+{
+	uint64_t pages = r->peer->guest->regions[0].size / IOMMU_PAGE;
+	int err = 0;
+
+	for (uint64_t i = 0; !err && i < pages; i++)
+		err = iommu_update(r->iommu, IOVA + i * IOMMU_PAGE);
+	return err;
+}
+
 static void run_connect(struct run *r)
 {
 	/* The ring is big enough for a batch of the longest shape. */
@@ -164,15 +194,54 @@ static void run_connect(struct run *r)
 		config.protocol_features |= BIT(WIRE_PF_LOG_SHMFD);
 	if (r->way.no_event_idx)
 		config.features &= ~BIT(F_EVENT_IDX);
+	if (r->way.iommu) {
+		config.features |= BIT(F_IOMMU);
+		config.protocol_features |= BIT(WIRE_PF_BACKEND_REQ);
+	}
 	err = peer_new(&config, &r->peer);
+	if (!err && r->way.iommu)
+		err = run_begin_iommu(r);
 	err = err ? err : r->target->open(r->peer, &r->way, &r->state);
 	err = err ? err : peer_start(r->peer);
 	if (!err && r->way.log)
 		err = run_begin_log(r);
+	if (!err && r->way.iommu)
+		err = run_translate_all(r);
 	err = err ? err : r->target->start(r->state);
 	if (err) {
 		fprintf(stderr, "bench: %s\n", r->peer ? r->peer->frontend.error : "");
 		bench_die("start", err);
+	}
+}
+
+static void run_add(struct run *r, uint32_t i)
+{
+	/* The cookie, which comes back, is the buffers. */
+	int ret = r->shape->indirect
+			  ? driver_add_indirect(r->ring, r->segs[i], r->shape->n, r->segs[i])
+			  : driver_add(r->ring, r->segs[i], r->shape->n, r->segs[i]);
+
+	if (ret < 0)
+		bench_die("add", ret);
+}
+
+/* A queue is handed what is known when it first misses some of it: that is past then. */
+static void run_first(struct run *r)
+{
+	struct driver_used used[BATCH_MAX];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < r->way.batch; i++)
+		run_add(r, i);
+	driver_publish(r->ring);
+	while (n < r->way.batch) {
+		int some = driver_collect(r->ring, used, BATCH_MAX);
+
+		if (some < 0)
+			bench_die("collect", some);
+		n += (uint32_t)some;
+		r->target->process(r->state);
+		r->target->pump(r->state);
 	}
 }
 
@@ -192,6 +261,8 @@ struct run *run_start(const struct target *target, const struct shape *shape, co
 	driver_set_interrupts(r->ring, way->block);
 	for (uint32_t i = 0; i < way->batch; i++)
 		run_place(r, r->segs[i]);
+	if (way->iommu)
+		run_first(r);
 	if (way->two_cpus && CPU_COUNT(&r->allowed) < 2)
 		bench_die("two CPUs", -ENODEV);
 	run_use_cpu(r, pthread_self(), 0);
@@ -202,17 +273,6 @@ struct run *run_start(const struct target *target, const struct shape *shape, co
 		run_use_cpu(r, r->thread, 1);
 	}
 	return r;
-}
-
-static void run_add(struct run *r, uint32_t i)
-{
-	/* The cookie, which comes back, is the buffers. */
-	int ret = r->shape->indirect
-			  ? driver_add_indirect(r->ring, r->segs[i], r->shape->n, r->segs[i])
-			  : driver_add(r->ring, r->segs[i], r->shape->n, r->segs[i]);
-
-	if (ret < 0)
-		bench_die("add", ret);
 }
 
 static void run_batch(struct run *r)
@@ -309,6 +369,7 @@ void run_stop(struct run *r)
 	pthread_setaffinity_np(pthread_self(), sizeof(r->allowed), &r->allowed);
 	if (r->way.log)
 		peer_log_free(&r->log);
+	iommu_free(r->iommu);
 	peer_free(r->peer);
 	r->target->close(r->state);
 	free(r);

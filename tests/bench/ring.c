@@ -60,7 +60,12 @@ static void ring_pump(void *state)
 static int ring_open(struct peer *peer, const struct way *way, void **state)
 {
 	const struct vu_ops ops = {.size = sizeof(ops), .queue_ready = ring_ready};
-	const struct vu_device_info info = {.size = sizeof(info), .device_id = 2, .n_queues = 1};
+	const struct vu_device_info info = {
+		.size = sizeof(info),
+		.device_id = 2,
+		.n_queues = 1,
+		.features = way->iommu ? UINT64_C(1) << VU_F_ACCESS_PLATFORM : 0,
+	};
 	struct ring *r = calloc(1, sizeof(*r));
 	int fd, err;
 
@@ -132,6 +137,7 @@ static const struct target target = {
 	.blocks = true,
 	.logs = true,
 	.loops = true,
+	.translates = true,
 	.open = ring_open,
 	.pump = ring_pump,
 	.start = ring_start,
