@@ -43,6 +43,7 @@ static void patience_arm(struct vu_device *dev)
 	earlier(&first, p->stop_line);
 	earlier(&first, p->stale_line);
 	earlier(&first, p->miss_line);
+	earlier(&first, p->asked_line);
 	earlier(&first, p->silence_end);
 	if (p->fd < 0) {
 		if (!first)
@@ -82,6 +83,21 @@ void patience_stale(struct vu_device *dev)
 	if (dev->patience.stale_line || !atomic_load(&dev->stale))
 		return;
 	dev->patience.stale_line = patience_now() + FIRST_LINE * second;
+	patience_arm(dev);
+}
+
+void patience_asks(struct vu_device *dev, const char *what)
+{
+	struct patience *p = &dev->patience;
+
+	p->asked = what;
+	if (!what)
+		return;
+	p->asked_since = patience_now();
+	/* As with misses. */
+	if (p->asked_line)
+		return;
+	p->asked_line = p->asked_since + FIRST_LINE * second;
 	patience_arm(dev);
 }
 
@@ -185,6 +201,20 @@ static int64_t tell_misses(struct vu_device *dev, int64_t now)
 	return next;
 }
 
+/* When to look again; 0: nothing is asked. */
+static int64_t tell_asked(struct vu_device *dev, int64_t now)
+{
+	const struct patience *p = &dev->patience;
+
+	if (!p->asked)
+		return 0;
+	if (now < p->asked_since + FIRST_LINE * second)
+		return p->asked_since + FIRST_LINE * second;
+	log_peer_warn(&dev->log, "the front-end has not answered %s for %.1f s", p->asked,
+		      (double)(now - p->asked_since) / 1e9);
+	return now + MORE_LINES * second;
+}
+
 static void patience_expired(struct source *source, uint32_t events)
 {
 	struct vu_device *dev =
@@ -212,6 +242,8 @@ static void patience_expired(struct source *source, uint32_t events)
 	}
 	if (p->miss_line && now >= p->miss_line)
 		p->miss_line = tell_misses(dev, now);
+	if (p->asked_line && now >= p->asked_line)
+		p->asked_line = tell_asked(dev, now);
 	if (p->silence_end && now >= p->silence_end) {
 		p->silence_end = 0;
 		if (running_has_session(dev))

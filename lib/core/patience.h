@@ -19,6 +19,8 @@ struct patience {
 	int64_t stop_line, stale_line, miss_line, silence_end;
 	const char *awaited; /* besides queues; NULL: nothing */
 	int64_t awaited_since;
+	const char *asked; /* the front-end, which is to answer; NULL: nothing */
+	int64_t asked_since, asked_line;
 };
 
 void patience_init(struct patience *patience);
@@ -32,6 +34,9 @@ void patience_stops(struct vu_device *dev, bool on);
  * NULL: not any more.
  */
 void patience_awaits(struct vu_device *dev, const char *what);
+/* This constant names what the front-end was asked and has not answered; NULL: nothing.  Same
+ * lines. */
+void patience_asks(struct vu_device *dev, const char *what);
 /* A ring has started; if requests of an earlier session hold it back: lines like those. */
 void patience_stale(struct vu_device *dev);
 /* A queue waits for a translation: lines like those, as long as one does. */

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 
 #include "core/device.h"
+#include "core/patience.h"
 #include "vhost_user/messages.h"
 #include "vhost_user/session.h"
 
@@ -39,6 +40,16 @@ int channel_open(struct session *s, int fd)
 	/* A change of the configuration may wait for a channel. */
 	device_wake(s->dev);
 	return 0;
+}
+
+/* The oldest request without an answer is the next that is answered.  Misses have lines of their
+ * own. */
+static void channel_asks(struct session *s)
+{
+	const struct channel_request *r = s->channel.conn ? s->channel.sent.first : NULL;
+	bool is_told = r && r->id != WIRE_BACKEND_IOTLB_MSG;
+
+	patience_asks(s->dev, is_told ? message_find_backend(r->id)->name : NULL);
 }
 
 static void list_add(struct channel_list *list, struct channel_request *r)
@@ -77,6 +88,7 @@ void channel_close(struct session *s)
 	wire_conn_free(c->conn);
 	c->conn = NULL;
 	c->n_sent = 0;
+	channel_asks(s);
 	list_lose(&c->sent, s);
 	list_lose(&c->waiting, s);
 }
@@ -132,7 +144,8 @@ int channel_send(struct session *s, struct channel_request *r)
 		return -ENOTCONN;
 	if (r->done) {
 		list_add(&c->sent, r);
-		c->n_sent++;
+		if (!c->n_sent++)
+			channel_asks(s);
 	}
 	channel_watch(s);
 	return 0;
@@ -206,6 +219,7 @@ static int channel_take_reply(struct session *s, struct wire_msg *msg, const cha
 	}
 	list_take(&c->sent);
 	c->n_sent--;
+	channel_asks(s);
 	r->done(s, r, msg);
 	/* It may have asked for more, and found the channel closed: the message is gone with it. */
 	if (c->conn)

@@ -3,6 +3,7 @@
  * Rules: no piece of shared memory is waited for, by no thread and whatever the front-end answers;
  * all are forgotten when the device stops.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
@@ -286,6 +287,26 @@ static void several_threads_map_and_unmap_at_once(void **state)
 	rig_close(&rig);
 }
 
+static void a_request_that_the_front_end_does_not_answer_is_named(void **state)
+{
+	struct asked asked = {0};
+	struct frontend_msg msg;
+	struct rig rig;
+
+	(void)state;
+	shmem_open(&rig);
+	assert_ok(map(&rig, FIRST, 0, 1, &asked));
+	hear(&rig, WIRE_BACKEND_SHMEM_MAP, FIRST, 0, 1, &msg);
+	/* However long its timer takes. */
+	while (!rig_logged(&rig, "the front-end has not answered SHMEM_MAP")) {
+		poll(&(struct pollfd){vu_device_fd(rig.dev), POLLIN, 0}, 1, -1);
+		rig_pump(&rig);
+	}
+	answer(&rig, &msg, 0);
+	assert_ended(&asked, 0);
+	rig_close(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +318,7 @@ int main(void)
 		cmocka_unit_test(without_its_features_nothing_is_asked),
 		cmocka_unit_test(a_device_may_be_freed_with_everything_outstanding),
 		cmocka_unit_test(several_threads_map_and_unmap_at_once),
+		cmocka_unit_test(a_request_that_the_front_end_does_not_answer_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
