@@ -70,6 +70,29 @@ say "the packages have their files"
 lint || fail "lintian complains"
 say "lintian is content"
 
+# The packages' own tests, with them installed on a /usr that nobody else sees and that is gone afterwards.
+installed_tests() {
+	mkdir "$tmp/over"
+	unshare -m sh -ec '
+		mount -t tmpfs tmpfs "$1/over"
+		mkdir "$1/over/upper" "$1/over/work" "$1/over/test"
+		mount -t overlay overlay -o "lowerdir=/usr,upperdir=$1/over/upper,workdir=$1/over/work" /usr
+		for package in "$1"/one/*.deb; do
+			case $package in *dbgsym*) continue ;; esac
+			dpkg-deb --fsys-tarfile "$package" | tar -C / --keep-directory-symlink -xf - ./usr
+		done
+		export AUTOPKGTEST_TMP="$1/over/test"
+		for test in compile serve python; do
+			"$1/one/tree/debian/tests/$test" >"$1/said" 2>&1 || { cat "$1/said"; echo "debian/tests/$test failed"; exit 1; }
+		done' sh "$tmp"
+}
+if unshare -m true 2>/dev/null; then
+	installed_tests || exit 1
+	say "a program was compiled, a disk served, and Python found its module, with the packages installed"
+else
+	say "not root: the packages were not installed"
+fi
+
 TZ=Asia/Tokyo build another-folder -b
 for package in "$tmp"/one/*.deb; do
 	cmp "$package" "$tmp/another-folder/${package##*/}" || {
