@@ -145,12 +145,13 @@ static uint64_t float_number(const struct card_format *format, double value)
 
 void card_sample_put(const struct card_format *format, unsigned char *at, double value)
 {
-	int64_t top = INT64_C(1) << (format->width - 1), number;
+	int64_t top, number;
 
 	if (format->kind == SND_FLOAT) {
 		put_number(format, at, float_number(format, value));
 		return;
 	}
+	top = INT64_C(1) << (format->width - 1);
 	if (!(value > -1)) /* nor a number at all */
 		value = -1;
 	number = value < 1 ? (int64_t)(value * (double)top) : top - 1;
