@@ -7,19 +7,18 @@
  *
  * A line for each: requests a second, and the CPU time that PID spends on one.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/virtio_blk.h>
 #include <linux/virtio_scsi.h>
 
+#include "../clocks.h"
 #include "frontend/peer.h"
 
 enum { MAX_DEPTH = 128, DATA = 4096, SECTORS = DATA / 512, SPAN = 16384 /* blocks */ };
@@ -45,38 +44,6 @@ __attribute__((noreturn)) static void fail(const struct bench *b, const char *wh
 
 	fprintf(stderr, "bench-disk: %s: %s\n", what, *why ? why : strerror(errno));
 	exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
-static uint64_t cpu_of(int pid)
-{
-	char path[300];
-	uint64_t sum = 0, ns;
-	struct dirent *d;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	dir = opendir(path);
-	while (dir && (d = readdir(dir))) {
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/schedstat", pid, d->d_name);
-		f = d->d_name[0] == '.' ? NULL : fopen(path, "re");
-		if (f && fscanf(f, "%lu", &ns) == 1)
-			sum += ns;
-		if (f)
-			fclose(f);
-	}
-	if (dir)
-		closedir(dir);
-	return sum;
 }
 
 /* --- requests --- */
@@ -180,14 +147,14 @@ static void run(struct bench *b, bool writes, uint32_t depth, int pid, uint32_t 
 		send(b, &b->slots[i]);
 	if (driver_kick(b->peer->queues[b->queue]) < 0)
 		fail(b, "kick");
-	began = now_ns();
-	cpu = cpu_of(pid);
+	began = clocks_now();
+	cpu = clocks_of_process(pid);
 	done = b->done;
-	while (now_ns() - began < (uint64_t)ms * 1000000)
+	while (clocks_now() - began < (uint64_t)ms * 1000000)
 		if (!collect(b))
 			wait_for_call(b);
-	ns = now_ns() - began;
-	cpu = cpu_of(pid) - cpu;
+	ns = clocks_now() - began;
+	cpu = clocks_of_process(pid) - cpu;
 	done = b->done - done;
 	printf("%-4s %-5s x %3u: %10.0f/s %8.2f us\n", b->scsi ? "scsi" : "blk",
 	       writes ? "write" : "read", depth, (double)done * 1e9 / (double)ns,

@@ -7,17 +7,16 @@
  * asleep while none is answered.  For each case: turns a second, and the CPU time that PID and its
  * children use for one, user and system, in microseconds.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../clocks.h"
 #include "cases.h"
 #include "frontend/peer.h"
 
@@ -42,43 +41,11 @@ __attribute__((noreturn)) static void fail(const struct bench *b, const char *wh
 	exit(1);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 /* --- the back-end's time --- */
-
-static uint64_t cpu_of_threads(int pid)
-{
-	char path[300];
-	uint64_t sum = 0, ns;
-	struct dirent *d;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	dir = opendir(path);
-	while (dir && (d = readdir(dir))) {
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/%d/task/%.16s/schedstat", pid, d->d_name);
-		f = d->d_name[0] == '.' ? NULL : fopen(path, "re");
-		if (f && fscanf(f, "%lu", &ns) == 1)
-			sum += ns;
-		if (f)
-			fclose(f);
-	}
-	if (dir)
-		closedir(dir);
-	return sum;
-}
 
 static uint64_t cpu_of(int pid)
 {
-	uint64_t sum = cpu_of_threads(pid);
+	uint64_t sum = clocks_of_process(pid);
 	char path[64];
 	int child;
 	FILE *f;
@@ -86,7 +53,7 @@ static uint64_t cpu_of(int pid)
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
 	f = fopen(path, "re");
 	while (f && fscanf(f, "%d", &child) == 1)
-		sum += cpu_of_threads(child);
+		sum += clocks_of_process(child);
 	if (f)
 		fclose(f);
 	return sum;
@@ -273,13 +240,13 @@ static void run_case(struct bench *b, const struct bench_case *c, int pid, uint3
 		if (driver_kick(b->peer->queues[i]) < 0)
 			fail(b, "kick");
 	b->turns = 0;
-	began = now_ns();
+	began = clocks_now();
 	cpu = cpu_of(pid);
 	/* As many as there are at a time, if that takes longer: a large directory's listings do. */
-	while (now_ns() - began < (uint64_t)ms * 1000000 || b->turns < b->n_queues * b->depth)
+	while (clocks_now() - began < (uint64_t)ms * 1000000 || b->turns < b->n_queues * b->depth)
 		if (!collect(b))
 			wait_for_calls(b);
-	ns = now_ns() - began;
+	ns = clocks_now() - began;
 	cpu = cpu_of(pid) - cpu;
 	printf("%-18s %u x %2u: %10.0f/s %8.2f us", c->name, b->n_queues, b->depth,
 	       (double)b->turns * 1e9 / (double)ns,

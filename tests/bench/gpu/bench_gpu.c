@@ -16,9 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../clocks.h"
 #include "frontend/peer.h"
 
 enum { W = 1280, H = 800, STRIDE = W * 4, FRAME = STRIDE * H, GLYPH_W = 8, GLYPH_H = 16 };
@@ -38,30 +38,6 @@ __attribute__((noreturn)) static void fail(const struct bench *b, const char *wh
 {
 	fprintf(stderr, "bench-gpu: %s: %s\n", what, b->peer ? b->peer->frontend.error : "");
 	exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-/* Of its one thread that works. */
-static uint64_t cpu_of(int pid)
-{
-	char path[64];
-	uint64_t ns = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
-	f = fopen(path, "re");
-	if (f && fscanf(f, "%lu", &ns) != 1)
-		ns = 0;
-	if (f)
-		fclose(f);
-	return ns;
 }
 
 /* --- the display --- */
@@ -233,22 +209,23 @@ static void measure(struct bench *b, const struct kind *kind, uint64_t ms)
 		scroll(b, i);
 	update(b);
 	wait_still(b);
-	cpu = cpu_of(b->pid);
+	cpu = clocks_of_process(b->pid);
 	bytes = b->bytes;
-	begin_ns = now_ns();
+	begin_ns = clocks_now();
 	end = begin_ns + ms * 1000000;
 	do {
-		uint64_t before = now_ns();
+		uint64_t before = clocks_now();
 
 		kind->draw(b, n);
-		drawing += now_ns() - before;
+		drawing += clocks_now() - before;
 		update(b);
 		n++;
-	} while (now_ns() < end);
-	ns = now_ns() - begin_ns - drawing;
+	} while (clocks_now() < end);
+	ns = clocks_now() - begin_ns - drawing;
 	wait_still(b);
 	printf("%-16s %8.0f frames/s %8.0f us CPU %10.0f bytes\n", kind->name, n * 1e9 / (double)ns,
-	       (double)(cpu_of(b->pid) - cpu) / 1000 / n, (double)(b->bytes - bytes) / n);
+	       (double)(clocks_of_process(b->pid) - cpu) / 1000 / n,
+	       (double)(b->bytes - bytes) / n);
 	fflush(stdout);
 }
 

@@ -8,7 +8,6 @@
  * PATH is the Unix socket that port 1000 of the host leads to; this program listens there.  A line
  * for each: MiB or round trips a second, and the CPU time that PID spends on one.
  */
-#include <dirent.h>
 #include <endian.h>
 #include <errno.h>
 #include <poll.h>
@@ -19,11 +18,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/virtio_vsock.h>
 
+#include "../clocks.h"
 #include "frontend/peer.h"
 
 enum { RXQ, TXQ, QUEUES = 3, TX = 32, RX = 256, HEAD = sizeof(struct virtio_vsock_hdr) };
@@ -53,30 +52,6 @@ __attribute__((noreturn)) static void fail(const struct bench *b, const char *wh
 {
 	fprintf(stderr, "bench-vsock: %s: %s\n", what, b->peer ? b->peer->frontend.error : "");
 	exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-static uint64_t cpu_of(int pid)
-{
-	char path[64];
-	uint64_t ns = 0;
-	FILE *f;
-
-	/* It has one thread. */
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
-	f = fopen(path, "re");
-	if (f && fscanf(f, "%lu", &ns) != 1)
-		ns = 0;
-	if (f)
-		fclose(f);
-	return ns;
 }
 
 /* --- the host's program: one connection after the other --- */
@@ -208,12 +183,12 @@ static uint32_t room(const struct bench *b)
 
 static void measure(struct bench *b, struct host *h, uint32_t size, uint32_t ms)
 {
-	uint64_t began = now_ns(), sent = 0, *turns = h->mode == SINK ? &sent : &b->bytes;
+	uint64_t began = clocks_now(), sent = 0, *turns = h->mode == SINK ? &sent : &b->bytes;
 
 	b->bytes = 0;
 	if (h->mode == ECHO)
 		send_packet(b, VIRTIO_VSOCK_OP_RW, 1);
-	while (now_ns() - began < (uint64_t)ms * 1000000) {
+	while (clocks_now() - began < (uint64_t)ms * 1000000) {
 		uint64_t before = b->bytes;
 
 		while (h->mode == SINK && b->n_free && room(b) >= size) {
@@ -244,11 +219,11 @@ static void run(struct bench *b, const char *name, enum mode mode, uint32_t size
 	h.fd = accept(b->listener, NULL, NULL);
 	if (h.fd < 0 || pthread_create(&thread, NULL, host_run, &h))
 		fail(b, "the host's program");
-	began = now_ns();
-	cpu = cpu_of(b->pid);
+	began = clocks_now();
+	cpu = clocks_of_process(b->pid);
 	measure(b, &h, size, ms);
-	ns = now_ns() - began;
-	cpu = cpu_of(b->pid) - cpu;
+	ns = clocks_now() - began;
+	cpu = clocks_of_process(b->pid) - cpu;
 	turns = (double)b->bytes / (mode == ECHO ? 1 : 1 << 20);
 	printf("%-22s %10.0f/s %8.2f us\n", name, turns * 1e9 / (double)ns,
 	       turns > 0 ? (double)cpu / 1000 / turns : 0);
