@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* one-thread: two devices, a driver for each, and one thread for both queues. */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "rig.h"
@@ -45,10 +47,25 @@ static void one_thread_serves_two_devices(void **state)
 	rig_stop(rig);
 }
 
+/* The rig's own: a program that crashes is no hang. */
+static void who_waits_for_a_program_that_died_is_told(void **state)
+{
+	struct rig *rig = *state;
+	struct driver_used used;
+	const char *path = rig_file(rig, "second", NULL);
+	const char *const args[] = {"--socket-path", path, NULL};
+
+	rig->config.n_queues = 1;
+	rig_start(rig, args);
+	assert_int_equal(kill(rig->program.pid, SIGKILL), 0);
+	assert_int_equal(peer_wait_used(rig->peer, 0, &used), -ECONNRESET);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(one_thread_serves_two_devices),
+		TEST(who_waits_for_a_program_that_died_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,11 +127,20 @@ void peer_disconnect(struct peer *peer)
 		driver_recover_base(peer->queues[i]);
 }
 
+/* Let the other side go on, and see whether it has closed the socket: a program that crashed. */
+static bool peer_is_alone(const struct peer *peer)
+{
+	struct pollfd watched = {.fd = peer->frontend.fd, .events = POLLRDHUP};
+
+	return !peer->frontend.pump && poll(&watched, 1, 1) == 1;
+}
+
 int peer_wait_used(struct peer *peer, uint32_t index, struct driver_used *used)
 {
 	struct driver_ring *ring = peer->queues[index];
 	uint64_t deadline = frontend_deadline(peer->frontend.timeout_ms);
 	int ret = driver_kick(ring);
+	bool is_alone = false;
 
 	if (ret < 0)
 		return frontend_fail(&peer->frontend, ret, "kick: %s", strerror(-ret));
@@ -143,11 +152,15 @@ int peer_wait_used(struct peer *peer, uint32_t index, struct driver_used *used)
 					     "queue %u: used entry of no chain", index);
 		if (ret)
 			return 0;
+		if (is_alone)
+			return frontend_fail(&peer->frontend, -ECONNRESET,
+					     "queue %u: nothing was used, and the back-end has "
+					     "closed the socket",
+					     index);
 		if (frontend_deadline(0) >= deadline)
 			return frontend_fail(&peer->frontend, -ETIMEDOUT,
 					     "queue %u: nothing was used", index);
-		if (!peer->frontend.pump)
-			poll(NULL, 0, 1);
+		is_alone = peer_is_alone(peer);
 	}
 }
 

@@ -92,7 +92,7 @@ int peer_stop(struct peer *peer);
 int peer_start_uml(struct peer *peer);
 int peer_stop_uml(struct peer *peer);
 
-/* Publish and kick queue index, then wait for one used chain. */
+/* Publish and kick queue index, then wait for one used chain.  -ECONNRESET: the back-end is gone. */
 int peer_wait_used(struct peer *peer, uint32_t index, struct driver_used *used);
 /* Wait until the call fd of the queue is signalled, and take the signal. */
 int peer_wait_call(struct peer *peer, uint32_t index);
