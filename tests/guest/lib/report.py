@@ -21,6 +21,7 @@ from .built import built_uml
 from .errors import GuestDied, Skip
 from .fetch import Packages
 from .qemu import Qemu
+from .selftests import vsock_test
 from .store import Store
 from .uml import Uml, usable
 
@@ -71,6 +72,11 @@ class Test:
     def built_uml(self):
         """User-mode Linux 7.2 with the drivers of uml.config, likewise."""
         return built_uml(self.store)
+
+    @property
+    def vsock_test(self):
+        """The kernel's own test of AF_VSOCK, a program; likewise."""
+        return vsock_test(self.store)
 
     @property
     def uml_kernel(self):
