@@ -46,9 +46,9 @@ def verify(t, guest, seconds, name="vda", threads=4, memory=16):
     return guest.start(f"guest-verify /dev/{name} {seconds} {threads} {memory}")
 
 
-def verify_until_told(guest, threads, memory):
+def verify_until_told(guest, threads, memory, name="vda"):
     """Likewise, until a line is written to the job."""
-    return guest.start(f"guest-verify /dev/vda 86400 {threads} {memory} & read -r told; kill $!; wait $!")
+    return guest.start(f"guest-verify /dev/{name} 86400 {threads} {memory} & read -r told; kill $!; wait $!")
 
 
 def verified(t, job, seconds=0):

@@ -38,6 +38,19 @@ def drivers(backend):
     return starts
 
 
+def writes_as_grub_did(t, guest, image, name):
+    """The guest writes to the disk that it was started from; it is there, as is what GRUB wrote."""
+    digest = None
+    with t.check(f"{t.name}_guest_writes_a_file_where_it_was_started_from"):
+        digest = guest.run(WRITE.format(disk=name)).text.split()[0]
+    with t.check(f"{t.name}_image_has_the_file_as_the_guest_wrote_it"):
+        on_host = hashlib.sha256(mtool("mcopy", image.path, "::written", "-")).hexdigest()
+        assert on_host == digest, f"{on_host} on the host, {digest} in the guest"
+    with t.check(f"{t.name}_image_has_what_grub_wrote"):
+        wrote = bootdisk.grub_wrote(image.path)
+        assert wrote == guest.grub.target, f"{wrote} instead of {guest.grub.target}"
+
+
 def starts_linux(t, machine, device, by, **options):
     """`by`: the kind of driver that the firmware has and that Linux has."""
     image = Image(t.path("image"), bootdisk.SIZE)
@@ -47,15 +60,7 @@ def starts_linux(t, machine, device, by, **options):
             with t.check(f"{t.name}_starts_linux_from_the_disk"):
                 starts = drivers(blk)
                 assert len(starts) > 1 and (starts[0], starts[-1]) == by, starts
-            digest = None
-            with t.check(f"{t.name}_guest_writes_a_file_where_it_was_started_from"):
-                digest = guest.run(WRITE.format(disk="vda")).text.split()[0]
-        with t.check(f"{t.name}_image_has_the_file_as_the_guest_wrote_it"):
-            on_host = hashlib.sha256(mtool("mcopy", image.path, "::written", "-")).hexdigest()
-            assert on_host == digest, f"{on_host} on the host, {digest} in the guest"
-        with t.check(f"{t.name}_image_has_what_grub_wrote"):
-            wrote = bootdisk.grub_wrote(image.path)
-            assert wrote == guest.grub.target, f"{wrote} instead of {guest.grub.target}"
+            writes_as_grub_did(t, guest, image, "vda")
 
 
 def only_long(test):
@@ -67,8 +72,12 @@ def uboot(name):
     return {"bios": installed("u-boot-qemu", f"/usr/lib/u-boot/{name}")}
 
 
+def uefi():
+    return {"bios": installed("ovmf", "/usr/share/ovmf/OVMF.fd")}
+
+
 def ovmf(t, device, by):
-    starts_linux(t, Uefi, device, by, bios=installed("ovmf", "/usr/share/ovmf/OVMF.fd"))
+    starts_linux(t, Uefi, device, by, **uefi())
 
 
 def uboot_x86(t, device, by):
@@ -95,20 +104,23 @@ def test_uboot_arm64(t):
     uboot_arm64(t, BOTH, ("legacy", "modern"))
 
 
-def test_seabios_scsi(t):
-    """SeaBIOS looks at all targets, by REPORT LUNS and INQUIRY, and reads by READ(10)."""
+def starts_linux_from_scsi(t, machine, **options):
     image = Image(t.path("image"), bootdisk.SIZE)
     with t.backend("vu-scsi", f"--lun=0:0,file={image.path}") as scsi:
         device = VhostUser("scsi", scsi, num_queues=1, bootindex=0)
-        with t.machine(Firmware, device, disk=image.path) as guest:
-            with t.check(f"{t.name}_starts_linux_from_the_disk"):
-                digest = guest.run(WRITE.format(disk="sda")).text.split()[0]
-        with t.check(f"{t.name}_image_has_the_file_as_the_guest_wrote_it"):
-            on_host = hashlib.sha256(mtool("mcopy", image.path, "::written", "-")).hexdigest()
-            assert on_host == digest, f"{on_host} on the host, {digest} in the guest"
-        with t.check(f"{t.name}_image_has_what_grub_wrote"):
-            wrote = bootdisk.grub_wrote(image.path)
-            assert wrote == guest.grub.target, f"{wrote} instead of {guest.grub.target}"
+        with t.machine(machine, device, disk=image.path, **options) as guest:
+            guest.until("[ -b /dev/sda1 ]")
+            writes_as_grub_did(t, guest, image, "sda")
+
+
+def test_seabios_scsi(t):
+    """SeaBIOS looks at all targets, by REPORT LUNS and INQUIRY, and reads by READ(10)."""
+    starts_linux_from_scsi(t, Firmware)
+
+
+def test_ovmf_scsi(t):
+    """OVMF reads and writes by READ and WRITE of 10 and 16 bytes."""
+    starts_linux_from_scsi(t, Uefi, **uefi())
 
 
 @only_long

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""A guest on vu-blk moves between two QEMUs while it works: live migration, with a dirty log.
+"""A guest on vu-blk, or on vu-scsi, moves between two QEMUs while it works: live migration, with a dirty log.
 
 One disk is under the verifying writer.  The other is read all the time, and its sum is computed out of
 the guest's cache: out of pages that the device wrote while memory was being copied.  They are right at
@@ -20,20 +20,20 @@ from blk import disk
 from blk_verify import DISK, memory_of, plug_memory, verifier
 from lib import Image, VhostUser, main, patience
 from lib.errors import GuestDied, GuestError, Skip
+from scsi import host
 
 QUEUES, CACHED = 4, 8  # MiB
 SIZE = 1024  # of the queues: their used rings have pages of their own
-LONG_TIMES = 20
 SLOW = 24 << 20  # bytes a second: a round of this guest's memory takes seconds
 VERIFY = """rm -f /tmp/status
-(guest-verify /dev/vda {seconds} 4 16 >/tmp/out 2>&1; echo $? >/tmp/status) </dev/null >/dev/null 2>&1 &
+(guest-verify /dev/{disk} {seconds} 4 16 >/tmp/out 2>&1; echo $? >/tmp/status) </dev/null >/dev/null 2>&1 &
 sleep 1"""
 RESULT = "while [ ! -e /tmp/status ]; do usleep 50000; done; tail -n 1 /tmp/out; cat /tmp/status"
 # With its last user a disk's cache would go: this script has it open.
 CACHE = """rm -f /tmp/stop /tmp/read /tmp/wrong
-right() {{ [ "$(sha256sum </dev/vdb)" = "{digest}  -" ]; }}
-(exec 9</dev/vdb; n=0; while [ ! -e /tmp/stop ]; do
-    echo 1 >/proc/sys/vm/drop_caches; cat /dev/vdb >/dev/null; n=$((n + 1))
+right() {{ [ "$(sha256sum </dev/{disk})" = "{digest}  -" ]; }}
+(exec 9</dev/{disk}; n=0; while [ ! -e /tmp/stop ]; do
+    echo 1 >/proc/sys/vm/drop_caches; cat /dev/{disk} >/dev/null; n=$((n + 1))
     for i in 1 2; do right || {{ right && echo "$n: once" || echo "$n: for good"; }} >>/tmp/wrong; done
 done; echo $n >/tmp/read) </dev/null >/dev/null 2>&1 &"""
 CACHED_RESULT = """touch /tmp/stop; while [ ! -e /tmp/read ]; do usleep 50000; done
@@ -48,28 +48,63 @@ class Disk(VhostUser):
         return f"reconnect-ms={1000 * seconds}"
 
 
+class BlkPlace:
+    """Where a guest can be: the back-ends there, on images that another place has, too."""
+
+    long_times = 20
+
+    def __init__(self, t, stack, work, read, programs, props):
+        # The second program of a migration does not mind that the first one has locked the image.
+        self.backends = [stack.enter_context(disk(t, image, *options, "--locking=off", *programs))
+                         for image, options in ((work, [f"--num-queues={QUEUES}", f"--queue-size={SIZE}"]),
+                                                (read, ["--read-only"]))]
+        self.devices = [Disk("blk", backend, reconnect=1, **more, **props) for backend, more in
+                        zip(self.backends, ({"num_queues": QUEUES, "queue_size": SIZE}, {"num_queues": 1}))]
+
+    @staticmethod
+    def disks(guest):
+        """As the guest calls them."""
+        guest.until("[ -b /dev/vda ] && [ -b /dev/vdb ]")
+        return "vda", "vdb"
+
+
+class ScsiPlace:
+    """The same, with both disks behind one vu-scsi."""
+
+    long_times = 5
+
+    def __init__(self, t, stack, work, read, programs, props):
+        scsi = stack.enter_context(host(t, f"0,file={work.path}", f"1,file={read.path},read-only",
+                                        options=["--locking=off", *programs]))
+        self.backends = [scsi]
+        self.devices = [Disk("scsi", scsi, reconnect=1, num_queues=QUEUES, virtqueue_size=SIZE, **props)]
+
+    @staticmethod
+    def disks(guest):
+        """Linux looks at targets beside each other: names go to who is first."""
+        names = "/sys/bus/scsi/devices/*:0:[01]:0/block/*"
+        guest.until(f"[ $(ls -d {names} 2>/dev/null | wc -l) = 2 ]")
+        return guest.run(f"for disk in {names}; do basename $disk; done").text.split()
+
+
 class Moving:
     """A guest, where it is now, and the two places that it moves between."""
 
-    def __init__(self, t, stack, qemu, props, plugged=0, programs=(), **options):
-        self.t, self.stack, self.qemu, self.props = t, stack, qemu, props
+    def __init__(self, t, stack, qemu, props, plugged=0, programs=(), place=BlkPlace, **options):
+        self.t, self.stack, self.qemu = t, stack, qemu
         self.plugged, self.options = plugged, options | verifier(t)
         image, cached = Image(t.path("image"), DISK), Image(t.path("cached"), CACHED)
         with open(cached.path, "wb") as file:
             file.write(os.urandom(CACHED << 20))
         with open(cached.path, "rb") as file:
             self.digest = hashlib.sha256(file.read()).hexdigest()
-        # The second program of a migration does not mind that the first one has locked the image.
-        self.backends = [[stack.enter_context(disk(t, i, *a, "--locking=off", *programs))
-                          for i, a in ((image, [f"--num-queues={QUEUES}", f"--queue-size={SIZE}"]),
-                                       (cached, ["--read-only"]))] for _ in range(2)]
+        self.places = [place(t, stack, image, cached, programs, props) for _ in range(2)]
         self.place, self.guest = 0, self._boot(0)
+        self.disks = place.disks(self.guest)
 
     def _boot(self, place, **more):
-        work, read = self.backends[place]
         return self.stack.enter_context(self.t.qemu(
-            Disk("blk", work, reconnect=1, num_queues=QUEUES, queue_size=SIZE, **self.props),
-            Disk("blk", read, num_queues=1, **self.props), qemu=self.qemu, cpus=4,
+            *self.places[place].devices, qemu=self.qemu, cpus=4,
             # The kernel would clear pages before the device writes them: QEMU sees that by itself.
             cmdline="init_on_alloc=0", **self.options, **more))
 
@@ -81,8 +116,8 @@ class Moving:
 
     def work(self, seconds):
         """The guest begins to work on both disks."""
-        self.guest.run(CACHE.format(digest=self.digest))
-        self.guest.run(VERIFY.format(seconds=seconds))
+        self.guest.run(CACHE.format(disk=self.disks[1], digest=self.digest))
+        self.guest.run(VERIFY.format(disk=self.disks[0], seconds=seconds))
 
     def copy(self, successor, rounds, bandwidth=SLOW):
         """Begins a migration: memory has been gone over so often when this returns."""
@@ -147,9 +182,9 @@ def moving(t, qemu, plugged=0, options=None, **props):
         yield Moving(t, stack, qemu, props, plugged, **(options or {}))
 
 
-def there_and_back(t, qemu, **props):
-    times = LONG_TIMES if t.long else 1
-    with moving(t, qemu, **props) as m:
+def there_and_back(t, qemu, place=BlkPlace, **props):
+    times = place.long_times if t.long else 1
+    with moving(t, qemu, options={"place": place}, **props) as m:
         with t.check(f"{t.name}_guest_moves_{times}_times_while_it_verifies_its_disk"):
             for _ in range(times):
                 m.move()
@@ -157,6 +192,10 @@ def there_and_back(t, qemu, **props):
 
 def test_qemu10(t):
     there_and_back(t, t.newer_qemu)
+
+
+def test_scsi_qemu10(t):
+    there_and_back(t, t.newer_qemu, ScsiPlace)
 
 
 def postcopy(t, qemu):
@@ -203,8 +242,8 @@ def test_qemu11(t):
             successor = m.successor()
             m.copy_a_part(successor)
             for _ in range(2):
-                m.backends[m.place][0].kill()
-                m.backends[m.place][0].start()
+                m.places[m.place].backends[0].kill()
+                m.places[m.place].backends[0].start()
                 time.sleep(1.5)  # QEMU tries to connect once a second
             m.guest.set_bandwidth(0)
             m.arrive(successor)
