@@ -191,6 +191,7 @@ static void control_fill(struct vu_queue *q)
 	/* virtio 1.3 §2.7: little-endian, but for the legacy interface. */
 	c->big_endian = q->want.big_endian && !(dev->acked >> VU_F_VERSION_1 & 1);
 	c->space = control_space(dev);
+	c->mappings = dev->mappings;
 	c->debug = dev->info.flags & VU_DEVICE_DEBUG;
 	c->max_size = q->info.max_size;
 	c->max_segs = q->info.max_segs;

@@ -69,3 +69,22 @@ void guarded_unmap(void *map, size_t len)
 
 	munmap((unsigned char *)map - guard, len + 2 * guard);
 }
+
+void *guarded_reserve(size_t len)
+{
+	size_t guard = (size_t)sysconf(_SC_PAGESIZE);
+	unsigned char *all = mmap(NULL, len + 2 * guard, PROT_NONE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return all == MAP_FAILED ? MAP_FAILED : all + guard;
+}
+
+void guarded_unmap_but(void *map, size_t len, void *lost, size_t lost_len)
+{
+	size_t guard = (size_t)sysconf(_SC_PAGESIZE);
+	unsigned char *first = (unsigned char *)map - guard, *behind = (unsigned char *)map + len;
+	unsigned char *end = (unsigned char *)lost + lost_len;
+
+	munmap(first, (size_t)((unsigned char *)lost - first));
+	munmap(end, (size_t)(behind + guard - end));
+}

@@ -16,4 +16,9 @@
 void *guarded_map(int fd, uint64_t offset, size_t len, size_t page);
 void guarded_unmap(void *map, size_t len);
 
+/* Room for mappings that are put there with MAP_FIXED or MREMAP_FIXED.  MAP_FAILED with errno. */
+void *guarded_reserve(size_t len);
+/* Give it back, but for a part of it that may be somebody else's by now. */
+void guarded_unmap_but(void *map, size_t len, void *lost, size_t lost_len);
+
 #endif

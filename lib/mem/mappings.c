@@ -13,11 +13,16 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { CHUNK_SLOTS = 30 };
+enum {
+	CHUNK_SLOTS = 30,
+	/* Rings of 1024 entries, all of whose pages are apart, have 7 runs. */
+	RUNS_MAX = 4096,
+};
 
 struct mapping {
 	_Atomic(uintptr_t) base;
-	_Atomic(size_t) len; /* 0: free */
+	_Atomic(size_t) len; /* 0: nothing is mapped there */
+	atomic_bool is_taken;
 };
 
 struct chunk {
@@ -29,6 +34,7 @@ struct mappings {
 	atomic_uint refs;
 	_Atomic uint64_t bytes;
 	_Atomic uint64_t limit;
+	_Atomic uint32_t runs;
 	struct chunk first;
 };
 
@@ -93,24 +99,45 @@ void mappings_unref(struct mappings *m)
 	free(m);
 }
 
+bool mappings_reserve_runs(struct mappings *m, uint32_t n)
+{
+	if (atomic_fetch_add(&m->runs, n) + n <= RUNS_MAX)
+		return true;
+	atomic_fetch_sub(&m->runs, n);
+	return false;
+}
+
+void mappings_release_runs(struct mappings *m, uint32_t n)
+{
+	atomic_fetch_sub(&m->runs, n);
+}
+
+/* The chunk behind this one; NULL: out of memory. */
+static struct chunk *chunk_next(struct chunk *chunk)
+{
+	struct chunk *next = atomic_load_explicit(&chunk->next, memory_order_acquire), *made;
+
+	if (next)
+		return next;
+	made = calloc(1, sizeof(*made));
+	/* Release pairs with the handler's acquire. */
+	if (!made || atomic_compare_exchange_strong_explicit(
+			     &chunk->next, &next, made, memory_order_acq_rel, memory_order_acquire))
+		return made;
+	/* Another thread was faster. */
+	free(made);
+	return next;
+}
+
 static struct mapping *mappings_free_slot(struct mappings *m)
 {
-	struct chunk *chunk = &m->first, *next;
-
-	for (;;) {
+	for (struct chunk *chunk = &m->first; chunk; chunk = chunk_next(chunk))
 		for (int i = 0; i < CHUNK_SLOTS; i++)
-			if (!atomic_load_explicit(&chunk->slots[i].len, memory_order_acquire))
+			/* Acquire pairs with mappings_remove(). */
+			if (!atomic_exchange_explicit(&chunk->slots[i].is_taken, true,
+						      memory_order_acquire))
 				return &chunk->slots[i];
-		next = atomic_load_explicit(&chunk->next, memory_order_acquire);
-		if (!next) {
-			next = calloc(1, sizeof(*next));
-			if (!next)
-				return NULL;
-			/* Release pairs with the handler's acquire. */
-			atomic_store_explicit(&chunk->next, next, memory_order_release);
-		}
-		chunk = next;
-	}
+	return NULL;
 }
 
 struct mapping *mappings_add(struct mappings *m, void *base, size_t len)
@@ -128,6 +155,7 @@ struct mapping *mappings_add(struct mappings *m, void *base, size_t len)
 void mappings_remove(struct mapping *mapping)
 {
 	atomic_store_explicit(&mapping->len, 0, memory_order_release);
+	atomic_store_explicit(&mapping->is_taken, false, memory_order_release);
 }
 
 int mappings_fault(struct mappings *m, const void *addr)

@@ -33,7 +33,14 @@ void mappings_release(struct mappings *m, size_t len);
 uint64_t mappings_bytes(const struct mappings *m);
 uint64_t mappings_limit(const struct mappings *m);
 
-/* Note that [base, base + len) is mapped.  NULL when out of memory.  Device thread. */
+/*
+ * Before n runs of it are mapped once more (mem/mirror.h), each a mapping of the kernel's, of which
+ * a process has a limited number; false if the device has too many.  And after they are unmapped.
+ */
+bool mappings_reserve_runs(struct mappings *m, uint32_t n);
+void mappings_release_runs(struct mappings *m, uint32_t n);
+
+/* Note that [base, base + len) is mapped.  NULL when out of memory.  Any thread. */
 struct mapping *mappings_add(struct mappings *m, void *base, size_t len);
 /* Forget it, before it is unmapped.  Any thread. */
 void mappings_remove(struct mapping *mapping);

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "mem/iotlb.h"
+#include "mem/mirror.h"
 
 static int space_find_in_table(const struct space *s, uint64_t addr, enum space_access access,
 			       struct space_run *run)
@@ -91,6 +92,43 @@ int space_translate(const struct space *s, uint64_t addr, uint64_t len, enum spa
 			return -EFAULT;
 		piece = smaller(len, run.span.size - offset);
 		end += piece;
+		addr += piece;
+		len -= piece;
+	}
+	return 0;
+}
+
+/* len bytes at host go on where the last run ends, or are a run of their own. */
+static bool runs_add(struct mirror_run *runs, uint32_t *n, unsigned char *host, uint64_t len)
+{
+	if (*n && runs[*n - 1].host + runs[*n - 1].len == host) {
+		runs[*n - 1].len += len;
+		return true;
+	}
+	if (*n == MIRROR_RUNS)
+		return false;
+	runs[(*n)++] = (struct mirror_run){host, len};
+	return true;
+}
+
+int space_gather(const struct space *s, uint64_t addr, uint64_t len, enum space_access access,
+		 struct mirror_run *runs, uint32_t *n, uint64_t *missed)
+{
+	*n = 0;
+	if (addr + (len - 1) < addr)
+		return -EFAULT;
+	while (len) {
+		struct space_run run;
+		int err = s->find(s, addr, access, &run);
+		uint64_t offset, piece;
+
+		*missed = addr;
+		if (err)
+			return err;
+		offset = addr - run.span.start;
+		piece = smaller(len, run.span.size - offset);
+		if (!runs_add(runs, n, run.span.host + offset, piece))
+			return -E2BIG;
 		addr += piece;
 		len -= piece;
 	}

@@ -12,6 +12,7 @@
 #include "mem/table.h"
 
 struct iotlb;
+struct mirror_run;
 
 /* What the device shall do there. */
 enum space_access { SPACE_READ = 1, SPACE_WRITE = 2, SPACE_BOTH = SPACE_READ | SPACE_WRITE };
@@ -47,5 +48,12 @@ void space_init_translated(struct space *space, const struct table *table, enum 
  */
 int space_translate(const struct space *space, uint64_t addr, uint64_t len,
 		    enum space_access access, void **host, uint64_t *missed);
+
+/*
+ * In what runs len bytes at addr are, which may be apart: *n of them, at most MIRROR_RUNS.  As
+ * space_translate(), but -EFAULT: they are not all there; -E2BIG: they are in more runs.
+ */
+int space_gather(const struct space *space, uint64_t addr, uint64_t len, enum space_access access,
+		 struct mirror_run *runs, uint32_t *n, uint64_t *missed);
 
 #endif

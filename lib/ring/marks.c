@@ -27,6 +27,19 @@ static void marks_host(struct ring *r, const struct table *table, const void *ho
 		marks_guest(r, addr, len);
 }
 
+/* len bytes of an area, which may be mapped once more in one piece. */
+static void marks_area(struct ring *r, enum ring_area area, const void *host, uint64_t len)
+{
+	while (len) {
+		uint64_t piece = len;
+		const void *origin = areas_origin(r, area, host, &piece);
+
+		marks_host(r, r->areas_table, origin, piece);
+		host = (const unsigned char *)host + piece;
+		len -= piece;
+	}
+}
+
 /* len bytes of the device area. */
 static void marks_device(struct ring *r, uint64_t offset, uint64_t len)
 {
@@ -34,7 +47,7 @@ static void marks_device(struct ring *r, uint64_t offset, uint64_t len)
 	uint64_t at;
 
 	if (c->is_in_place)
-		marks_host(r, r->areas_table, (const unsigned char *)r->device + offset, len);
+		marks_area(r, RING_DEVICE, (const unsigned char *)r->device + offset, len);
 	else if (!__builtin_add_overflow(c->used_at, offset, &at))
 		marks_guest(r, at, len);
 }
@@ -43,8 +56,7 @@ static void marks_device(struct ring *r, uint64_t offset, uint64_t len)
 static void marks_entries(struct ring *r, uint32_t first, uint32_t n)
 {
 	if (r->packed)
-		marks_host(r, r->areas_table, packed_ring(r) + first,
-			   n * sizeof(struct packed_desc));
+		marks_area(r, RING_DESC, packed_ring(r) + first, n * sizeof(struct packed_desc));
 	else
 		marks_device(r, SPLIT_RING * sizeof(uint16_t) + first * sizeof(struct split_used),
 			     n * sizeof(struct split_used));

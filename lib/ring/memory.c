@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a ring's memory is: its areas, other tables and translations under a ring that runs, and
- * what it waits for.  Queue thread.
+ * A ring's memory changes under it, other tables and translations, and what it waits for of that.
+ * Queue thread.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ring/packed.h"
 #include "ring/ring.h"
-#include "ring/split.h"
 
 void ring_miss(struct ring *r, uint64_t addr, enum space_access access)
 {
@@ -22,74 +20,6 @@ void ring_miss(struct ring *r, uint64_t addr, enum space_access access)
 	r->missed_access = access;
 	if (r->config.miss)
 		r->config.miss(r->config.queue, addr, access);
-}
-
-/* Find an area: 0; SPACE_MISS, and it was asked for; -EFAULT. */
-static int ring_find_area(struct ring *r, const struct space *areas, uint64_t addr, uint64_t len,
-			  enum space_access access, void **host)
-{
-	uint64_t missed;
-	int err = space_translate(areas, addr, len, access, host, &missed);
-
-	if (err == SPACE_MISS)
-		ring_miss(r, missed, access);
-	return err;
-}
-
-/* Where the three areas' addresses are looked up. */
-static struct space ring_areas_space(const struct ring *r)
-{
-	struct space areas = r->space;
-
-	if (!r->config.is_translated)
-		areas.kind = r->config.space;
-	return areas;
-}
-
-const char *ring_resolve(struct ring *r)
-{
-	const struct ring_config *c = &r->config;
-	const struct space areas = ring_areas_space(r);
-	const struct area {
-		uint64_t addr, bytes;
-		enum space_access access;
-		const char *outside;
-	} area[] = {
-		/* A packed ring's descriptors are written, too. */
-		{c->desc, c->packed ? packed_desc_bytes(c->size) : split_desc_bytes(c->size),
-		 c->packed ? SPACE_BOTH : SPACE_READ, "its descriptors are outside guest memory"},
-		{c->driver, c->packed ? packed_event_bytes() : split_driver_bytes(c->size),
-		 SPACE_READ, "its driver area (available ring) is outside guest memory"},
-		{c->device, c->packed ? packed_event_bytes() : split_device_bytes(c->size),
-		 SPACE_BOTH, "its device area (used ring) is outside guest memory"},
-	};
-	bool is_elsewhere;
-	void *host[3];
-
-	r->seeks_areas = false;
-	for (int i = 0; i < 3; i++) {
-		int err = ring_find_area(r, &areas, area[i].addr, area[i].bytes, area[i].access,
-					 &host[i]);
-
-		if (err == SPACE_MISS)
-			r->seeks_areas = true;
-		if (err)
-			return err == SPACE_MISS ? NULL : area[i].outside;
-	}
-	/* What the accesses need of the host's addresses; the guest's are aligned to more. */
-	if ((uintptr_t)host[0] % 8 || (uintptr_t)host[1] % 2 || (uintptr_t)host[2] % 4)
-		return "its areas are not aligned";
-	is_elsewhere = r->desc != host[0] || r->device != host[2];
-	r->desc = host[0];
-	r->driver = host[1];
-	r->device = host[2];
-	if (r->areas_table != r->table) {
-		table_unref(r->areas_table);
-		r->areas_table = table_ref(r->table);
-	}
-	if (is_elsewhere)
-		marks_whole_area(r);
-	return NULL;
 }
 
 bool ring_memory_came(struct ring *r)
@@ -159,9 +89,7 @@ int ring_set_table(struct ring *r, struct table *table)
 	r->space.table = table;
 	if (!ring_look_anew(r))
 		return 0;
-	/* Nothing of it is touched any more. */
-	table_unref(r->areas_table);
-	r->areas_table = NULL;
+	areas_drop(r);
 	return ring_lose(r, "the memory it lies in was removed");
 }
 

@@ -199,7 +199,7 @@ void ring_free(struct ring *r)
 	}
 	inflight_close(r);
 	region_unref(r->marks.config.log);
-	table_unref(r->areas_table);
+	areas_drop(r);
 	table_unref(r->table);
 	arena_fini(&r->arena);
 	free(r->scratch);

@@ -31,6 +31,9 @@ enum {
 	RING_LONG_SEGS = 4096, /* so many more than max_segs are walked, then it is a loop */
 };
 
+/* A ring's areas (virtio 1.3 §2.6): descriptors, driver's, device's. */
+enum ring_area { RING_DESC, RING_DRIVER, RING_DEVICE, RING_AREAS };
+
 /* What a ring goes on with, and its owner is told once. */
 enum ring_warning { RING_WARN_LONG = 1, RING_WARN_INDIRECT = 2 };
 
@@ -48,6 +51,7 @@ struct ring_config {
 	bool is_translated;	       /* all addresses are an IOMMU's, which */
 	const struct iotlb *iotlb;     /* ... translates them; see ring_set_translations() */
 	uint64_t desc, driver, device; /* virtio 1.3 §2.6: the three areas */
+	struct mappings *mappings;     /* where areas in several pieces are mapped once more */
 	uint32_t base;		       /* SET_VRING_BASE */
 	uint32_t max_segs;
 	uint32_t priv_size;
@@ -172,8 +176,9 @@ struct ring {
 	struct table *table; /* requests refer to it */
 	struct table
 		*areas_table; /* the areas are in this one: an older one while they are sought */
-	struct space space;   /* ... and this finds their buffers in it */
-	bool has_extras;      /* ring_took() for each request */
+	struct mirror *mirrors[RING_AREAS]; /* NULL: its place in guest memory is in one piece */
+	struct space space;		    /* ... and this finds their buffers in it */
+	bool has_extras;		    /* ring_took() for each request */
 	bool packed;
 	bool big_endian;
 	bool event_idx;
@@ -349,10 +354,15 @@ int ring_break(struct ring *ring, const char *why);
 int ring_lose(struct ring *ring, const char *why);
 
 /*
- * memory.c: find the three areas (virtio 1.3 §2.6): NULL, or why that cannot be.  Where they were
- * stays until all three are known.
+ * areas.c: find the three areas: NULL, or why that cannot be.  Where they were stays until all
+ * three are known.
  */
 const char *ring_resolve(struct ring *ring);
+/* Nothing of them is touched any more. */
+void areas_drop(struct ring *ring);
+/* Where a byte of an area is in guest memory; *len bytes go on there, at most as many as before. */
+const void *areas_origin(const struct ring *ring, enum ring_area area, const void *host,
+			 uint64_t *len);
 /* A request of an earlier table is finished. */
 void ring_release_old_table(struct ring *ring, const struct table *table);
 /*

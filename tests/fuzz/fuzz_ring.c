@@ -127,6 +127,7 @@ struct ring_config fuzz_config(struct fuzz_input *in, bool packed)
 		.event_idx = features & 1,
 		.indirect = !(features & 2),
 		.in_order = features & 4,
+		.mappings = memory.mappings,
 		.space = TABLE_GUEST,
 		.driver = FUZZ_DRIVER,
 		.device = FUZZ_DEVICE,

@@ -83,7 +83,8 @@ def test_virtio(t):
 
 
 def test_newest(t):
-    behind(t, INTEL, "strict", t.newest_qemu)
+    """Rings of several pages, which need not be neighbours."""
+    behind(t, INTEL, "strict", t.newest_qemu, queue_size=1024)
 
 
 def test_newest_virtio(t):

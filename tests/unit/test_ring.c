@@ -115,13 +115,16 @@ static void areas_outside_of_memory_break_the_ring(struct rig *rig)
 				 : area == 1 ? &rig->config.driver
 					     : &rig->config.device;
 		/* Nowhere; its start alone is inside; its end alone would be; wrapping. */
-		const uint64_t bad[] = {0x80000000, (4 << 20) - 2, RIG_DATA_GPA - 2, UINT64_MAX - 1,
-					RIG_SMALL_GPA - 2};
+		const uint64_t bad[] = {0x80000000, (4 << 20) - 2, RIG_DATA_GPA - 2,
+					UINT64_MAX - 1};
 
 		for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 			*addr = bad[i];
 			rig_expect_flaw(rig, "outside guest memory");
 		}
+		/* Across a border of regions that is none of pages. */
+		*addr = RIG_SMALL_GPA - 2;
+		rig_expect_flaw(rig, "in pieces that are no whole pages");
 		rig->config = good;
 	}
 }

@@ -182,6 +182,7 @@ void rig_prepare(struct rig *rig, const struct rig_options *options)
 		.desc = rig->drv->desc_gpa + gap,
 		.driver = rig->drv->avail_gpa + gap,
 		.device = rig->drv->used_gpa + gap,
+		.mappings = rig->mappings,
 		.base = rig->drv->base,
 		.max_segs = o->max_segs,
 		.priv_size = o->priv_size,
