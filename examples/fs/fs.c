@@ -86,6 +86,13 @@ static void queue_stop(struct vu_queue *vq, void *opaque)
 	struct fs *fs = opaque;
 
 	fs_locks_end(&fs->queues[vu_queue_index(vq)]);
+	fs_dax_stop(&fs->queues[vu_queue_index(vq)]);
+}
+
+static void reset(struct vu_device *dev, void *opaque)
+{
+	(void)dev;
+	fs_dax_forget(opaque);
 }
 
 static int session_begin(struct vu_device *dev, void *opaque)
@@ -99,6 +106,7 @@ static void session_end(struct vu_device *dev, int why, void *opaque)
 	(void)dev;
 	(void)why;
 	fs_state_cancel(opaque);
+	fs_dax_forget(opaque);
 }
 
 /* --- once the sockets are there --- */
@@ -249,6 +257,7 @@ static int fs_make_device(struct fs *fs)
 		.size = sizeof(ops),
 		.session_begin = session_begin,
 		.session_end = session_end,
+		.reset = reset,
 		.queue_ready = queue_ready,
 		.queue_stop = queue_stop,
 	};
@@ -262,6 +271,8 @@ static int fs_make_device(struct fs *fs)
 		.config_size = fs->settings->tag ? sizeof(config) : 0,
 		.max_queue_size = (uint32_t)fs->settings->queue_size,
 		.max_segs = FS_MAX_SEGS,
+		/* What is mapped comes back as guest memory, and was our choice. */
+		.flags = fs->settings->dax_window ? VU_DEVICE_ANY_MEMORY : 0,
 		.priv_size = fs->settings->pool_size ? fs_pool_priv_size() : 0,
 	};
 	int ret;
@@ -271,6 +282,8 @@ static int fs_make_device(struct fs *fs)
 	ret = vu_program_add_device(fs->program, &info, &ops, fs, &fs->dev);
 	if (!ret)
 		ret = fs_state_init(fs);
+	if (!ret)
+		ret = fs_dax_init(fs);
 	for (uint32_t i = 0; i < fs->n_queues && !ret; i++)
 		ret = fs_make_queue(fs, i);
 	return ret;
@@ -292,6 +305,8 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 		fprintf(stderr, "vu-fs: %s: %s\n", fs->settings->shared_dir, strerror(errno));
 		return -errno;
 	}
+	if (fs_dax_check(settings))
+		return -EINVAL;
 	if (settings->connects && sandbox_for_connecting("vu-fs", &settings->sandbox))
 		return -EINVAL;
 	fs->queues = calloc(fs->n_queues, sizeof(*fs->queues));

@@ -17,6 +17,7 @@
  *   fs_file.c     open files            fs_data.c   their contents
  *   fs_dir.c      directories           fs_xattr.c  extended attributes
  *   fs_lock.c     POSIX and BSD locks   fs_creds.c  acting as the guest's user
+ *   fs_dax.c      files in the guest's memory
  *   fs_state.c    the state that a migration takes along
  *   fs_kept.c     what outlives us      fs_kept_restore.c  and is found again
  *   fs_again.c    requests that come again, and must not be run twice
@@ -37,6 +38,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
+#include "fs_dax.h"
 #include "fs_fuse.h"
 #include "fs_options.h"
 #include "fs_slots.h"
@@ -167,6 +169,7 @@ struct fs {
 	pthread_mutex_t lock_table;
 	_Atomic uint32_t n_waiting;
 	struct fs_mover mover;
+	struct fs_dax dax;
 	struct fs_kept *kept;	      /* NULL: there is no state file */
 	uint64_t entry_sec, attr_sec; /* how long the guest may believe them */
 	uint32_t entry_nsec, attr_nsec;
@@ -226,6 +229,8 @@ void fs_call_run(struct fs_queue *q, struct fs_scratch *scratch, struct vu_req *
 void fs_call_resume(struct fs_call *c, const struct fs_row *row, struct fs_scratch *scratch);
 /* The end of one that said FS_LATER; on its queue's thread. */
 void fs_call_finish(struct vu_req *req, uint64_t unique, int error);
+/* The same on any other thread. */
+void fs_call_finish_elsewhere(struct vu_req *req, uint64_t unique, int error);
 
 /* fs_node.c.  A node that is handed out is pinned: node_put(). */
 int fs_nodes_init(struct fs *fs, const char *dir);
@@ -343,6 +348,8 @@ FS_HANDLER(removexattr);
 FS_HANDLER(getlk);
 FS_HANDLER(setlk);
 FS_HANDLER(setlkw);
+FS_HANDLER(setupmapping);
+FS_HANDLER(removemapping);
 FS_HANDLER(statfs);
 FS_HANDLER(syncfs);
 FS_HANDLER(unsupported);

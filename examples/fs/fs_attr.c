@@ -13,7 +13,6 @@
 
 void fs_fill_attr(const struct fs *fs, const struct stat *st, struct fuse_attr *attr)
 {
-	(void)fs;
 	*attr = (struct fuse_attr){
 		.ino = st->st_ino,
 		.size = (uint64_t)st->st_size,
@@ -33,6 +32,9 @@ void fs_fill_attr(const struct fs *fs, const struct stat *st, struct fuse_attr *
 			(minor(st->st_rdev) & ~0xffu) << 12,
 		.blksize = (uint32_t)st->st_blksize,
 	};
+	if (fs->dax.len && S_ISREG(st->st_mode) && fs_dax_suits(attr->size) &&
+	    atomic_load_explicit(&fs->flags, memory_order_relaxed) & FUSE_HAS_INODE_DAX)
+		attr->flags |= FUSE_ATTR_DAX;
 }
 
 /* Its attributes now, as reply. */

@@ -143,6 +143,13 @@ void fs_call_finish(struct vu_req *req, uint64_t unique, int error)
 	fs_reply(&c, error);
 }
 
+void fs_call_finish_elsewhere(struct vu_req *req, uint64_t unique, int error)
+{
+	struct fs_call c = {.req = req, .hdr.unique = unique, .resumed = true};
+
+	fs_reply(&c, error);
+}
+
 static int fs_call_row(struct fs_call *c, const struct fs_row *row)
 {
 	if (!(row->flags & FS_ONCE))

@@ -36,6 +36,8 @@ static const struct fs_flag wanted[] = {
 	{FUSE_POSIX_ACL, WHEN(posix_acl)},
 	{FUSE_DONT_MASK, WHEN(posix_acl)},
 	{FUSE_SETXATTR_EXT, WHEN(posix_acl)},
+	{FUSE_MAP_ALIGNMENT, WHEN(dax_window)},
+	{FUSE_HAS_INODE_DAX, WHEN(dax_window)},
 	{FS_DIRECT_IO_ALLOW_MMAP, WHEN(allow_mmap)},
 };
 
@@ -76,6 +78,7 @@ static void fs_answer(struct fs_call *c, uint32_t max_readahead, uint64_t flags)
 		.max_write = FS_MAX_WRITE,
 		.time_gran = 1,
 		.max_pages = FS_MAX_PAGES,
+		.map_alignment = flags & FUSE_MAP_ALIGNMENT ? FS_DAX_ALIGN_LOG2 : 0,
 	};
 }
 
@@ -99,6 +102,7 @@ int fs_init(struct fs_call *c)
 		offered |= (uint64_t)in.flags2 << 32;
 	}
 	/* A mount begins: whatever one before it had is not known any more. */
+	fs_dax_unmap_all(c->fs);
 	fs_files_close_all(c->fs);
 	fs_nodes_forget_all(c->fs);
 	flags = offered & fs_wanted(c->fs->settings);
@@ -113,6 +117,7 @@ int fs_init(struct fs_call *c)
 int fs_destroy(struct fs_call *c)
 {
 	fs_kept_flags(c->fs, 0);
+	fs_dax_unmap_all(c->fs);
 	fs_files_close_all(c->fs);
 	fs_nodes_forget_all(c->fs);
 	return 0;

@@ -59,9 +59,8 @@ static const struct fs_row rows[] = {
 	    rename2),
 	ROW(LSEEK, IN(lseek), 0, lseek),
 	ROW(COPY_FILE_RANGE, IN(copy_file_range), FS_WRITES | FS_SLOW, copy_file_range),
-	/* There is no DAX window. */
-	ROW(SETUPMAPPING, IN(setupmapping), 0, unsupported),
-	ROW(REMOVEMAPPING, IN(removemapping), 0, unsupported),
+	ROW(SETUPMAPPING, IN(setupmapping), FS_NODE, setupmapping),
+	ROW(REMOVEMAPPING, IN(removemapping), 0, removemapping),
 	ROW(SYNCFS, sizeof(struct fs_syncfs_in), FS_NODE | FS_SLOW, syncfs),
 	ROW(TMPFILE, IN(create), FS_NODE | FS_DIR | FS_NAME | FS_WRITES, tmpfile),
 	[FS_OP_STATX] = {"STATX", sizeof(struct fs_statx_in), FS_NODE, fs_statx},

@@ -25,6 +25,21 @@ static int set_tag(const char *value, void *opaque)
 	return 0;
 }
 
+/* A PCI BAR is a power of two, and Linux wants room for one range at least. */
+static int set_dax_window(const char *value, void *opaque)
+{
+	struct fs_settings *settings = opaque;
+	uint64_t len;
+	int ret = vu_number_parse(value, 2 << 20, FS_MAX_DAX_WINDOW, &len);
+
+	if (ret)
+		return ret;
+	if (len & (len - 1))
+		return -EINVAL;
+	settings->dax_window = (int)len;
+	return 0;
+}
+
 static int ignore(const char *value, void *opaque)
 {
 	(void)value;
@@ -70,6 +85,11 @@ const struct vu_option fs_options[] = {
 	{VU_OPTION_NUMBER("thread-pool-size", "N",
 			  "threads that wait for disks in a queue's place (default 0: none)",
 			  struct fs_settings, pool_size, 0, FS_MAX_POOL)},
+	{.name = "dax-window",
+	 .argument = "SIZE",
+	 .help = "files in the guest's memory, for front-ends that have room for them",
+	 .valid = "a power of two, 2M to 512M",
+	 .set = set_dax_window},
 	{VU_OPTION_STRING("state-file", "PATH",
 			  "keep what guests know there, for a start after a crash",
 			  struct fs_settings, state_file)},

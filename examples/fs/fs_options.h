@@ -12,6 +12,7 @@ enum {
 	FS_MAX_QUEUES = 128, /* of requests */
 	FS_MAX_POOL = 256,
 	FS_TAG_LEN = 36,
+	FS_MAX_DAX_WINDOW = 512 << 20, /* as many pieces of Linux's as FS_DAX_PIECES */
 };
 
 enum fs_cache { FS_CACHE_AUTO, FS_CACHE_ALWAYS, FS_CACHE_NEVER, FS_CACHE_METADATA };
@@ -40,6 +41,7 @@ struct fs_settings {
 	int preserve_noatime;
 	int allow_direct_io;
 	int posix_lock, flock;
+	int dax_window;	       /* MiB; 0: there is none */
 	struct fs_word *words; /* of -o */
 	bool connects;	       /* --connect: sockets are made later, too */
 	bool entered;	       /* the process is in its sandbox, and there is */

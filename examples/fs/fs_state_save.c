@@ -126,9 +126,15 @@ static int fs_save_files(struct fs *fs, struct chunk *chunk)
 
 int fs_state_save(struct fs *fs, struct vu_state *state)
 {
-	struct chunk *chunk = malloc(sizeof(*chunk));
+	struct chunk *chunk;
 	int ret;
 
+	if (fs_dax_in_use(fs)) {
+		vu_device_logf(fs->dev, VU_LOG_ERROR,
+			       "the guest has files mapped in its DAX window, which cannot move");
+		return -EBUSY;
+	}
+	chunk = malloc(sizeof(*chunk));
 	if (!chunk)
 		return -ENOMEM;
 	chunk->state = state;
