@@ -3,7 +3,7 @@
 """Manual pages and completions of shells, from what a program's --help says: that is printed from the
 program's table of options, so there is one source.
 
-pages.py man|bash|zsh|fish VERSION PROGRAM > FILE
+pages.py VERSION PROGRAM MAN BASH ZSH FISH: the last four are the files to write.
 """
 
 import pathlib
@@ -134,13 +134,12 @@ def fish(program, _, said):
         yield f"complete -c {program} -l {option.name}{kind} -d '{text}'"
 
 
-def main(form, version, path):
+def main(version, path, *files):
     # an absolute one: without a slash it would be looked for elsewhere
     path = pathlib.Path(path).absolute()
     said = Help(subprocess.run([path, "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout)
-    writers = {"man": man, "bash": bash, "zsh": zsh, "fish": fish}
-    for part in writers[form](path.name, version, said):
-        print(part)
+    for writer, file in zip((man, bash, zsh, fish), files, strict=True):
+        pathlib.Path(file).write_text("".join(part + "\n" for part in writer(path.name, version, said)))
 
 
 if __name__ == "__main__":
