@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "vsock_spawn.h"
 
@@ -186,6 +187,19 @@ static int vsock_set_cid(struct vsock_device *d, uint32_t index)
 	return 0;
 }
 
+static int vsock_check(const struct vsock_settings *s)
+{
+	const char *why = NULL;
+
+	if (s->max_buffered < s->buffer)
+		why = "--max-buffered is less than --buffer-size: there would be no connection";
+	else if (s->rules.uds_path && !*s->rules.uds_path)
+		why = "--uds-path: a path, please";
+	if (why)
+		fprintf(stderr, "vu-vsock: %s\n", why);
+	return why ? -EINVAL : 0;
+}
+
 static int vsock_make_device(struct vsock_device *d, struct vu_program *program)
 {
 	const struct vu_ops ops = {
@@ -229,9 +243,13 @@ int vsock_init(struct vsock_device *d, struct vu_program *program, uint32_t inde
 		fprintf(stderr, "vu-vsock: %u guests at most\n", VSOCK_MAX_GUESTS);
 		return -E2BIG;
 	}
-	ret = vsock_set_cid(d, index);
+	ret = vsock_check(s);
+	if (!ret)
+		ret = vsock_set_cid(d, index);
 	if (ret)
 		return ret;
+	if (getrandom(&d->guest.seed, sizeof(d->guest.seed), GRND_NONBLOCK) < 0)
+		d->guest.seed = (uintptr_t)d; /* early at boot */
 	d->guest.max_conns = (uint32_t)s->max_conns;
 	d->guest.buffer = (uint32_t)s->buffer;
 	d->guest.max_held = s->max_buffered;
@@ -240,7 +258,7 @@ int vsock_init(struct vsock_device *d, struct vu_program *program, uint32_t inde
 	v->guests[v->n_guests++] = &d->guest;
 	ret = vsock_make_device(d, program);
 	if (!ret)
-		ret = spawner_start(&s->rules);
+		ret = spawner_start(&s->rules, (uint32_t)s->max_conns);
 	if (!ret)
 		ret = listeners_open(d);
 	return ret ? ret : vu_program_add_control(program, NULL, d, &d->script);

@@ -22,18 +22,25 @@ void guest_complain(struct guest *g, const char *format, ...)
 
 /* --- the table --- */
 
-static uint32_t tuple_bucket(const struct tuple *t)
+static uint64_t mix(uint64_t x)
 {
-	uint64_t x = (uint64_t)t->local_port << 32 | t->peer_port;
+	x = (x ^ x >> 32) * 0x9e3779b97f4a7c15u;
+	x = (x ^ x >> 29) * 0xbf58476d1ce4e5b9u;
+	return x ^ x >> 32;
+}
 
-	x = (x ^ t->peer_cid) * 0x9e3779b97f4a7c15u;
-	return (uint32_t)(x >> 32) % GUEST_BUCKETS;
+/* A guest that picks its ports must not have all its connections in one bucket. */
+static uint32_t tuple_bucket(const struct guest *g, const struct tuple *t)
+{
+	uint64_t x = mix(g->seed ^ ((uint64_t)t->local_port << 32 | t->peer_port));
+
+	return (uint32_t)mix(x ^ t->peer_cid) % GUEST_BUCKETS;
 }
 
 /* The type is no part of the name: Linux has one table for both. */
 struct conn *conn_find(struct guest *g, const struct tuple *t)
 {
-	struct conn *c = g->buckets[tuple_bucket(t)];
+	struct conn *c = g->buckets[tuple_bucket(g, t)];
 
 	while (c && (c->tuple.peer_cid != t->peer_cid || c->tuple.peer_port != t->peer_port ||
 		     c->tuple.local_port != t->local_port))
@@ -43,7 +50,7 @@ struct conn *conn_find(struct guest *g, const struct tuple *t)
 
 void conn_name(struct conn *c, const struct tuple *tuple)
 {
-	struct conn **bucket = &c->guest->buckets[tuple_bucket(tuple)];
+	struct conn **bucket = &c->guest->buckets[tuple_bucket(c->guest, tuple)];
 
 	c->tuple = *tuple;
 	c->bucket_next = *bucket;
@@ -53,7 +60,7 @@ void conn_name(struct conn *c, const struct tuple *tuple)
 
 static void conn_unname(struct conn *c)
 {
-	struct conn **at = &c->guest->buckets[tuple_bucket(&c->tuple)];
+	struct conn **at = &c->guest->buckets[tuple_bucket(c->guest, &c->tuple)];
 
 	if (!c->is_named)
 		return;

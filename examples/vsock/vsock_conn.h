@@ -148,6 +148,7 @@ struct guest {
 	struct conn *ready, *ready_last;
 	struct tuple strays[GUEST_MAX_STRAYS];
 	uint32_t first_stray, n_strays;
+	uint64_t seed; /* of the table, unknown to the guest */
 	struct conn *buckets[GUEST_BUCKETS];
 	struct guest *pump_next;
 	bool is_to_pump;

@@ -75,7 +75,8 @@ static int socket_connect_program(struct conn *c, const struct far_place *place)
 	/* Ours alone: programs do not expect it of their standard input. */
 	ret = fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 	if (!ret)
-		ret = spawner_run(c->guest->vsock->rules, place->program, pair[1]);
+		ret = spawner_run(c->guest->vsock->rules, place->program, (uint32_t)c->guest->cid,
+				  pair[1]);
 	close(pair[1]);
 	if (ret) {
 		close(pair[0]);

@@ -3,6 +3,7 @@
 #include "vsock.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -93,6 +94,17 @@ static void destroy(void *state)
 	vsock_fini(state);
 }
 
+/* Now that there are all. */
+static int check_guests(const struct vsock_settings *s)
+{
+	if (s->n_cids > s->vsock.n_guests) {
+		fprintf(stderr, "vu-vsock: there are %u of --guest-cid and %u of --socket-path\n",
+			s->n_cids, s->vsock.n_guests);
+		return -EINVAL;
+	}
+	return rules_check(&s->rules, &s->vsock);
+}
+
 /* The process's: the first device enters for all. */
 static int opened(struct vu_program *program, uint32_t index, void *state)
 {
@@ -101,7 +113,9 @@ static int opened(struct vu_program *program, uint32_t index, void *state)
 	const char *failed;
 	int ret;
 
-	(void)index;
+	ret = index ? 0 : check_guests(s);
+	if (ret)
+		return ret;
 	if (s->sandbox == VSOCK_SANDBOX_NONE || s->shut_in)
 		return 0;
 	ret = vsock_shut_in(s, &failed);

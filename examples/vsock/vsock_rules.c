@@ -98,6 +98,29 @@ int rules_add_sibling(struct rules *r, const char *text)
 	return rules_add(r->sibling, &r->n_sibling, &rule);
 }
 
+static int check_cids(const struct rule *rules, uint32_t n, const struct vsock *v)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		bool found = !rules[i].cid;
+
+		for (uint32_t j = 0; j < v->n_guests && !found; j++)
+			found = v->guests[j]->cid == rules[i].cid;
+		if (found)
+			continue;
+		fprintf(stderr, "vu-vsock: a rule is for CID %llu (%s), and no guest has that\n",
+			(unsigned long long)rules[i].cid, rules[i].address.text);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int rules_check(const struct rules *r, const struct vsock *v)
+{
+	int ret = check_cids(r->forward, r->n_forward, v);
+
+	return ret ? ret : check_cids(r->listen, r->n_listen, v);
+}
+
 /* --- looking up --- */
 
 static bool rule_has(const struct rule *rule, const struct guest *g, const struct tuple *t)

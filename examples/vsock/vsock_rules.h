@@ -44,6 +44,8 @@ int rules_add_forward(struct rules *r, const char *text);
 int rules_add_listen(struct rules *r, const char *text);
 int rules_add_sibling(struct rules *r, const char *text);
 
+/* Is there a guest for each rule?  0, or -EINVAL after a line. */
+int rules_check(const struct rules *r, const struct vsock *v);
 /* May this guest connect there?  Then place is where. */
 bool rules_find(struct guest *g, const struct tuple *tuple, struct far_place *place);
 /* The hybrid socket's path of this guest: 0 or -ENAMETOOLONG. */

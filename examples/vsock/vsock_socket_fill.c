@@ -28,6 +28,18 @@ static void socket_ended(struct conn *c)
 	c->far_shut |= c->hung_up ? VSOCK_SHUTDOWN_BOTH : VIRTIO_VSOCK_SHUTDOWN_SEND;
 }
 
+/* Space in a buffer for len bytes, or for fewer where it is in too many pieces. */
+static int socket_slice(const struct vu_req *req, uint32_t *len, struct iovec *iov)
+{
+	int n;
+
+	do
+		n = vu_iov_slice(req->writable, req->n_writable, PACKET_HEAD, *len, iov,
+				 SOCKET_SEGS);
+	while (n == -ENOSPC && (*len /= 2));
+	return n;
+}
+
 /* Space for payload in up to n buffers, room bytes in all. */
 static int socket_slices(struct vu_req *const *reqs, uint32_t n, uint32_t room, struct iovec *iov,
 			 uint32_t *bytes, uint32_t *n_bytes)
@@ -37,8 +49,9 @@ static int socket_slices(struct vu_req *const *reqs, uint32_t n, uint32_t room, 
 	for (*n_bytes = 0; *n_bytes < n && room; (*n_bytes)++) {
 		const struct vu_req *req = reqs[*n_bytes];
 		uint32_t len = packet_room(req, room);
-		int m = vu_iov_slice(req->writable, req->n_writable, PACKET_HEAD, len, iov + used,
-				     (uint32_t)(SOCKET_SEGS - used));
+		int m = used ? vu_iov_slice(req->writable, req->n_writable, PACKET_HEAD, len,
+					    iov + used, (uint32_t)(SOCKET_SEGS - used))
+			     : socket_slice(req, &len, iov);
 
 		if (m < 0)
 			break;

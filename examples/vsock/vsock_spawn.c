@@ -11,6 +11,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -37,10 +39,17 @@ static void run_command(const struct rules *r, uint32_t program, int fd)
 	_exit(127);
 }
 
-static int receive(int from, uint32_t *program)
+/* What the first process asks for. */
+struct order {
+	uint32_t program; /* the rule's index */
+	uint32_t cid;	  /* the guest that wants it */
+};
+
+/* A descriptor with an order, -1: it has closed, -2: nothing yet. */
+static int receive(int from, struct order *order)
 {
 	union descriptor_message control;
-	struct iovec iov = {program, sizeof(*program)};
+	struct iovec iov = {order, sizeof(*order)};
 	struct msghdr message = {.msg_iov = &iov,
 				 .msg_iovlen = 1,
 				 .msg_control = &control,
@@ -49,35 +58,108 @@ static int receive(int from, uint32_t *program)
 	ssize_t n;
 	int fd;
 
-	do
-		n = recvmsg(from, &message, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	header = n == sizeof(*program) ? CMSG_FIRSTHDR(&message) : NULL;
+	n = recvmsg(from, &message, MSG_CMSG_CLOEXEC);
+	if (n < 0 && errno == EINTR)
+		return -2;
+	header = n == sizeof(*order) ? CMSG_FIRSTHDR(&message) : NULL;
 	if (!header || header->cmsg_type != SCM_RIGHTS)
-		return -1;
+		return n > 0 ? -2 : -1; /* the descriptor was one too many for us */
 	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
 	return fd;
 }
 
-static void serve(const struct rules *r, int from)
+/* --- who runs --- */
+
+struct child {
+	pid_t pid;
+	uint32_t cid;
+};
+
+/* A guest that comes and goes must not leave ever more programs that do not end by themselves. */
+struct children {
+	struct child *all;
+	uint32_t n, room, most; /* most: of a guest */
+	bool told;
+};
+
+static void reap(struct children *c)
 {
-	uint32_t program;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+		for (uint32_t i = 0; i < c->n; i++)
+			if (c->all[i].pid == pid)
+				c->all[i--] = c->all[--c->n];
+}
+
+/* May this guest have one more?  Then there is room for it. */
+static bool may_run(struct children *c, uint32_t cid)
+{
+	uint32_t count = 0, room = c->room ? 2 * c->room : 16;
+	struct child *all;
+
+	for (uint32_t i = 0; i < c->n; i++)
+		count += c->all[i].cid == cid;
+	if (count >= c->most && !c->told)
+		fprintf(stderr,
+			"vu-vsock: %u programs of the guest with CID %u are running, no more is "
+			"started (--max-connections)\n",
+			count, cid);
+	if (count >= c->most)
+		c->told = true;
+	else if (count < c->most / 2)
+		c->told = false;
+	if (count >= c->most || c->n < c->room)
+		return count < c->most;
+	all = realloc(c->all, room * sizeof(*all));
+	if (!all)
+		return false;
+	c->all = all;
+	c->room = room;
+	return true;
+}
+
+static void obey(struct children *c, const struct rules *r, const struct order *order, int fd)
+{
+	pid_t pid;
+
+	if (order->program >= r->n_forward ||
+	    r->forward[order->program].address.kind != ADDRESS_EXEC || !may_run(c, order->cid))
+		return;
+	pid = fork();
+	if (pid == 0)
+		run_command(r, order->program, fd);
+	if (pid > 0)
+		c->all[c->n++] = (struct child){pid, order->cid};
+}
+
+static void on_child(int signal)
+{
+	(void)signal; /* it ends the wait for an order */
+}
+
+static void serve(const struct rules *r, uint32_t most, int from)
+{
+	const struct sigaction action = {.sa_handler = on_child};
+	struct children c = {.most = most};
+	struct order order;
 	int fd;
 
-	signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
-	signal(SIGINT, SIG_IGN);  /* the terminal's are not for us: we end with who started us */
+	sigaction(SIGCHLD, &action, NULL);
+	signal(SIGINT, SIG_IGN); /* the terminal's are not for us: we end with who started us */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	while ((fd = receive(from, &program)) >= 0) {
-		if (program < r->n_forward && r->forward[program].address.kind == ADDRESS_EXEC &&
-		    fork() == 0)
-			run_command(r, program, fd);
+	while ((fd = receive(from, &order)) != -1) {
+		reap(&c);
+		if (fd < 0)
+			continue;
+		obey(&c, r, &order, fd);
 		close(fd);
 	}
 	_exit(0);
 }
 
-int spawner_start(struct rules *r)
+int spawner_start(struct rules *r, uint32_t most)
 {
 	bool wanted = false;
 	int pair[2];
@@ -94,7 +176,7 @@ int spawner_start(struct rules *r)
 		/* Nothing of ours stays open there, such as sockets that were passed. */
 		dup2(pair[1], 3);
 		close_range(4, ~0U, 0);
-		serve(r, 3);
+		serve(r, most, 3);
 	}
 	close(pair[1]);
 	if (pid < 0) {
@@ -107,10 +189,11 @@ int spawner_start(struct rules *r)
 	return 0;
 }
 
-int spawner_run(const struct rules *r, uint32_t program, int fd)
+int spawner_run(const struct rules *r, uint32_t program, uint32_t cid, int fd)
 {
 	union descriptor_message control = {.bytes = {0}};
-	struct iovec iov = {&program, sizeof(program)};
+	struct order order = {program, cid};
+	struct iovec iov = {&order, sizeof(order)};
 	const struct msghdr message = {.msg_iov = &iov,
 				       .msg_iovlen = 1,
 				       .msg_control = &control,

@@ -5,9 +5,15 @@
 
 #include "vsock_rules.h"
 
-/* Fork who will run the programs of these rules.  Before there are threads.  0 or -errno. */
-int spawner_start(struct rules *r);
-/* Have it run one with this descriptor as standard input and output; 0 or -errno. */
-int spawner_run(const struct rules *r, uint32_t program, int fd);
+/*
+ * Fork who will run the programs of these rules, at most so many of a guest at a time.  Before
+ * there are threads.  0 or -errno.
+ */
+int spawner_start(struct rules *r, uint32_t most);
+/*
+ * Have it run one for a guest with this descriptor as standard input and output; 0 or -errno.  One
+ * too many is not run, and the descriptor closed.
+ */
+int spawner_run(const struct rules *r, uint32_t program, uint32_t cid, int fd);
 
 #endif

@@ -328,8 +328,10 @@ static void a_rule_can_be_for_one_guest_only(void **state)
 {
 	struct rig *rig = *state;
 	const char *path = rig_file(rig, "service", NULL);
-	struct option one;
-	const char *const args[] = {option(&one, "--forward=4/1000=unix:", path), NULL};
+	struct option one, two;
+	const char *const args[] = {option(&one, "--forward=4/1000=unix:", path),
+				    option(&two, "--socket-path=", rig_file(rig, "guest-4", NULL)),
+				    NULL};
 	int listener = client_listen_as(path, SOCK_STREAM, 8);
 	struct guest_end guest;
 	struct line line;
