@@ -11,7 +11,7 @@ import re
 from blk import disk
 from lib import Image, VhostUser, bootdisk, main
 from lib.bootdisk import installed, mtool
-from lib.firmware import ZBOOT, Firmware, FirmwareArm64, UbootPc, Uefi
+from lib.firmware import ZBOOT, Firmware, FirmwareArm64, UbootPc, UbootPcZboot, Uefi
 
 MIB = 4
 WRITE = f"""mount -t vfat /dev/{{disk}}1 /mnt &&
@@ -81,7 +81,7 @@ def ovmf(t, device, by):
 
 
 def uboot_x86(t, device, by):
-    starts_linux(t, UbootPc, device, by, typed=ZBOOT, **uboot("qemu-x86/u-boot.rom"))
+    starts_linux(t, UbootPc, device, by, **uboot("qemu-x86/u-boot.rom"))
 
 
 def uboot_arm64(t, device, by):
@@ -136,6 +136,12 @@ def test_more_of_ovmf(t):
 @only_long
 def test_more_of_uboot(t):
     uboot_x86(t, LEGACY, ("legacy", "legacy"))
+
+
+@only_long
+def test_uboot_starts_linux_itself(t):
+    starts_linux(t, UbootPcZboot, BOTH, ("legacy", "modern"), typed=ZBOOT,
+                 **uboot("qemu-x86/u-boot.rom"))
 
 
 @only_long

@@ -54,8 +54,8 @@ class Grub:
 
 BIOS = Grub("i386-pc", "grub-pc-bin", modules=["biosdisk"])
 X64 = Grub("x86_64-efi", "grub-efi-amd64-bin", "BOOTX64.EFI")
-IA32 = Grub("i386-efi", "grub-efi-ia32-bin", "BOOTIA32.EFI", modules=["minicmd"],
-            then="exit\n")
+IA32 = Grub("i386-efi", "grub-efi-ia32-bin", "BOOTIA32.EFI")
+IA32_LEAVES = Grub("i386-efi", "grub-efi-ia32-bin", "BOOTIA32.EFI", modules=["minicmd"], then="exit\n")
 
 
 def installed(package, *paths):
