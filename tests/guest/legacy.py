@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Devices behind virtio-mmio, which QEMU makes legacy ones unless told otherwise.
 
-QEMU's small vhost-user devices for PCI are never legacy ones, and its console exists as such a device
-only in QEMU 11 (and not here: its machines with virtio-mmio want another processor or KVM).
+QEMU's small vhost-user devices for PCI are never legacy ones.
 """
 
-from lib import VhostUser, main
+from lib import Generic, VhostUser, main
 from lib.arm64 import Arm64
+from lib.microvm import MicroVm
+from console import Client, bulk, shell_on_hvc0
 from firmware import drivers
 from rng import WANTED, known_bytes, pieces_in_order, read_hwrng
 
@@ -31,6 +32,24 @@ def test_legacy_driver_of_rng(t):
 def test_modern_driver_of_rng(t):
     if t.long:
         rng_behind_mmio(t, "modern")
+
+
+def test_legacy_driver_of_console(t):
+    """What it wrote is used with the length 0, and what it reads with its length (virtio 1.3 §5.3.6)."""
+    with t.backend("vu-console", f"--console=socket:{t.path('hvc0')}", "--size=101x33",
+                   "--port=org.libvu.echo=echo", "--verbose") as console, \
+         t.machine(MicroVm, Generic("console", console, queues=6, config_size=12,
+                                    model="vhost-user-test-device"),
+                   qemu=t.newest_qemu) as guest:
+        with t.check(f"{t.name}_guest_has_a_shell_on_hvc0_of_the_size_that_it_was_told"), \
+                Client(t.path("hvc0")) as client:
+            shell_on_hvc0(guest, client)
+            size = guest.run("stty size </dev/hvc0").text
+            assert size == "33 101", size
+        with t.check(f"{t.name}_port_echoes_what_the_guest_writes"):
+            bulk(t, guest, "org.libvu.echo", 1)
+        with t.check(f"{t.name}_is_what_drove_the_device"):
+            assert set(drivers(console)) == {"legacy"}, drivers(console)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ class Arm64(Qemu):
 
     front_end = "QEMU for arm64"
     program, package = "qemu-system-aarch64", "qemu-system-arm"
-    machine, ttys, agent_on_pci = "virt", ("ttyAMA0", "ttyS0"), True
+    machine, ttys, agent_line = "virt", ("ttyAMA0", "ttyS0"), "pci-serial"
     accelerators = "tcg,thread=multi"
     drivers = ["virtio_pci", "virtio_mmio"]
 

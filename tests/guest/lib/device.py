@@ -69,8 +69,9 @@ class Generic(VhostUser):
     UML has no need of it; there it is the same as a VhostUser.
     """
 
-    def __init__(self, kind, socket, queues, config_size=0, **props):
-        super().__init__(kind, socket, model="vhost-user-test-device-pci",
+    def __init__(self, kind, socket, queues, config_size=0, model="vhost-user-test-device-pci",
+                 **props):
+        super().__init__(kind, socket, model=model,
                          virtio_id=KINDS[kind][0], num_vqs=queues, vq_size=props.pop("vq_size", 64),
                          config_size=config_size, **props)
 

@@ -28,7 +28,7 @@ class Qemu(Machine):
     machine = "q35"
     ttys = ("ttyS0", "ttyS1")  # the guest's names of console and agent's line
     accelerators = os.environ.get("VU_ACCEL", "tcg,thread=multi")
-    agent_on_pci = False  # where the machine has only one serial line of its own
+    agent_line = None  # a device, where the machine has only one serial line of its own
 
     def __init__(self, *args, kernel="", slots=0, extra=(), qemu=None, ram=None,
                  successor=False, **kw):
@@ -58,9 +58,9 @@ class Qemu(Machine):
         self._qmp = Qmp(self, monitor)
         lines = []
         for name, end in (("console", console), ("agent", agent)):
-            on_pci = name == "agent" and self.agent_on_pci
+            line = self.agent_line if name == "agent" else None
             lines += ["-chardev", f"socket,id={name},fd={end.fileno()}", end]
-            lines += ["-device", f"pci-serial,chardev={name}"] if on_pci \
+            lines += ["-device", f"{line},chardev={name}"] if line \
                 else ["-serial", f"chardev:{name}"]
         lines += ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}",
                   "-mon", "chardev=qmp,mode=control", theirs]

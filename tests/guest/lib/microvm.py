@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+"""A guest of QEMU's machine for x86 that has nothing but virtio-mmio, in front of which drivers are legacy ones."""
+
+from .qemu import Qemu
+
+
+class MicroVm(Qemu):
+    """Emulated, it lacks all that Linux would measure the processor's clock with: any number does."""
+
+    front_end = "QEMU's microvm"
+    machine, agent_line = "microvm,pit=on,pic=on,rtc=on,isa-serial=on", "isa-serial,index=1"
+    drivers = ["virtio_mmio"]
+
+    def basic_cmdline(self):
+        return f"{super().basic_cmdline()} tsc_early_khz=1000000"
