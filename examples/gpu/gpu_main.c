@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -65,29 +66,53 @@ static const struct vu_option options[] = {
 	{.name = NULL},
 };
 
-/* What is not said, and what cannot be; once. */
-static int complete_settings(struct gpu_settings *s)
+static int complete_outputs(struct gpu_settings *s)
 {
-	if (s->connects && sandbox_for_connecting("vu-gpu", &s->sandbox))
+	if (!s->n_sizes)
+		s->outputs[s->n_sizes++] = (struct output){true, DEFAULT_WIDTH, DEFAULT_HEIGHT};
+	if (s->max_outputs && s->max_outputs < s->n_sizes) {
+		fprintf(stderr, "vu-gpu: --max-outputs=%u: of --output there are %u\n",
+			(unsigned int)s->max_outputs, s->n_sizes);
 		return -EINVAL;
-	if (s->dump && (!s->dir || strchr(s->dump, '/'))) {
+	}
+	if (!s->max_outputs)
+		s->max_outputs = s->n_sizes;
+	for (uint32_t i = s->n_sizes; i < CARD_OUTPUTS; i++)
+		s->outputs[i] = (struct output){false, DEFAULT_WIDTH, DEFAULT_HEIGHT};
+	return 0;
+}
+
+static int complete_folder(struct gpu_settings *s)
+{
+	struct stat st;
+	int ret = 0;
+
+	if (s->dump && (!s->dir || !*s->dump || strchr(s->dump, '/'))) {
 		fprintf(stderr, "vu-gpu: --dump=%s: a name without '/', and --dir, please\n",
 			s->dump);
 		return -EINVAL;
 	}
-	if (!s->n_sizes)
-		s->outputs[s->n_sizes++] = (struct output){true, DEFAULT_WIDTH, DEFAULT_HEIGHT};
-	if (s->max_outputs < s->n_sizes)
-		s->max_outputs = s->n_sizes;
-	for (uint32_t i = s->n_sizes; i < CARD_OUTPUTS; i++)
-		s->outputs[i] = (struct output){false, DEFAULT_WIDTH, DEFAULT_HEIGHT};
-	if (s->dir && !s->outside)
-		s->outside = realpath(s->dir, NULL);
-	if (s->dir && !s->outside) {
-		fprintf(stderr, "vu-gpu: --dir=%s: %s\n", s->dir, strerror(errno));
+	if (!s->dir || s->outside)
+		return 0;
+	s->outside = realpath(s->dir, NULL);
+	if (!s->outside || stat(s->outside, &st) < 0)
+		ret = -errno;
+	else if (!S_ISDIR(st.st_mode))
+		ret = -ENOTDIR;
+	if (ret)
+		fprintf(stderr, "vu-gpu: --dir=%s: %s\n", s->dir, strerror(-ret));
+	return ret;
+}
+
+/* What is not said, and what cannot be; once. */
+static int complete_settings(struct gpu_settings *s)
+{
+	int ret;
+
+	if (s->connects && sandbox_for_connecting("vu-gpu", &s->sandbox))
 		return -EINVAL;
-	}
-	return 0;
+	ret = complete_outputs(s);
+	return ret ? ret : complete_folder(s);
 }
 
 static int create(struct vu_program *program, uint32_t index, void *state)

@@ -15,17 +15,32 @@
 
 enum { REASON = 200, WORD = 32 };
 
+static const struct card_backend *const backends[] = {&card_null, &card_file, &card_wav,
+						      &card_alsa, &card_tone, &card_loopback};
+
+enum { BACKENDS = sizeof(backends) / sizeof(backends[0]) };
+
 const struct card_backend *card_backend_find(const char *text, const char **value)
 {
-	static const struct card_backend *const backends[] = {
-		&card_null, &card_file, &card_wav, &card_alsa, &card_tone, &card_loopback};
 	size_t len = strcspn(text, "=");
 
 	*value = text[len] ? text + len + 1 : NULL;
-	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
+	for (size_t i = 0; i < BACKENDS; i++)
 		if (strlen(backends[i]->name) == len && !strncmp(backends[i]->name, text, len))
 			return backends[i];
 	return NULL;
+}
+
+/* What is wrong with a place that is none for this direction, and which are. */
+static const char *no_backend(const char *text, uint8_t direction, char why[REASON])
+{
+	const char *does = direction == VIRTIO_SND_D_OUTPUT ? "play" : "record";
+	int at = snprintf(why, REASON, "'%.64s' does not %s; these do:", text, does);
+
+	for (size_t i = 0; i < BACKENDS; i++)
+		if (backends[i]->directions & 1u << direction)
+			at += snprintf(why + at, (size_t)(REASON - at), " %s", backends[i]->name);
+	return why;
 }
 
 /* --- streams --- */
@@ -200,13 +215,13 @@ static int describe_stream(struct vu_script *script, struct card *card, uint8_t 
 {
 	struct card_stream *s = stream_new(card, direction);
 	const char *value = NULL;
+	char why[REASON];
 	int ret;
 
 	if (!s)
 		return vu_script_fail(script, "there are 64 streams at most");
 	if (!stream_choose(s, words[0], &value))
-		return vu_script_failf(script, "'%.64s' does not %s", words[0],
-				       direction == VIRTIO_SND_D_OUTPUT ? "play" : "record");
+		return vu_script_fail(script, no_backend(words[0], direction, why));
 	for (uint32_t i = 1; i < n; i++) {
 		ret = stream_word(script, s, words[i]);
 		if (ret)
@@ -282,6 +297,8 @@ static int chmap(struct vu_script *script, uint32_t n, const char *const *words,
 					       words[i]);
 		c.positions[c.channels++] = (uint8_t)position;
 	}
+	if (!c.channels)
+		return vu_script_fail(script, "a channel map has 1 to 18 positions, such as FL FR");
 	if (card->n_chmaps == SND_MAX_ITEMS)
 		return vu_script_fail(script, "there are 64 channel maps at most");
 	card->chmaps[card->n_chmaps++] = c;
@@ -308,11 +325,11 @@ static int usual_stream(struct card *card, uint8_t direction, const char *where)
 {
 	struct card_stream *s = stream_new(card, direction);
 	const char *value = NULL;
+	char why[REASON];
 
 	if (stream_choose(s, where ? where : "null", &value))
 		return stream_open(s, value);
-	fprintf(stderr, "vu-snd: '%s' does not %s\n", where,
-		direction == VIRTIO_SND_D_OUTPUT ? "play" : "record");
+	fprintf(stderr, "vu-snd: %s\n", no_backend(where, direction, why));
 	return -EINVAL;
 }
 

@@ -3,6 +3,7 @@
 #include "snd_describe.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
 
 static struct card_ctl *ctl_new(struct vu_script *script, struct card *card, const char *name)
@@ -52,7 +53,7 @@ static int describe_level(struct vu_script *script, struct card *card, uint8_t k
 	uint64_t value;
 
 	if (!c)
-		return -1;
+		return -EINVAL;
 	c->kind = kind;
 	c->count = 2;
 	value = card_ctl_max(c);
@@ -90,11 +91,14 @@ int card_describe_choice(struct vu_script *script, uint32_t n, const char *const
 	struct card_ctl *c = ctl_new(script, card, words[0]);
 
 	if (!c)
-		return -1;
+		return -EINVAL;
 	c->kind = SND_CHOICE;
 	for (uint32_t i = 1; i < n; i++) {
 		if (!words[i][0] || strlen(words[i]) >= SND_CTL_ITEM)
 			return vu_script_fail(script, "an item has 1 to 63 characters");
+		for (uint32_t j = 1; j < i; j++)
+			if (!strcmp(words[i], words[j]))
+				return vu_script_failf(script, "there is '%.64s' twice", words[i]);
 		strcpy(c->items[c->n_items++], words[i]);
 	}
 	card->n_ctls++;

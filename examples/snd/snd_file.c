@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../common/own_file.h"
@@ -20,19 +21,25 @@ enum { PATH_SIZE = 4096 };
 struct file {
 	int fd;
 	bool failed; /* and that was told */
-	/* A FIFO may have had a part of a frame. */
+	/* A FIFO may have had a part of a frame, of so many bytes. */
 	unsigned char held[SND_MAX_CHANNELS * sizeof(double)];
-	uint32_t n_held;
+	uint32_t n_held, frame_bytes;
 };
 
 static int file_open_path(const struct card_stream *s, const char *path)
 {
+	struct stat st;
 	int fd;
 
 	if (s->direction == VIRTIO_SND_D_OUTPUT)
 		return own_file_open(path, O_WRONLY | O_TRUNC | O_NONBLOCK);
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))
+		return fd;
+	close(fd);
+	return -EISDIR;
 }
 
 static int file_open(struct card_stream *s, const char *value)
@@ -55,7 +62,8 @@ static int file_open(struct card_stream *s, const char *value)
 	f->fd = file_open_path(s, path);
 	if (f->fd >= 0)
 		return 0;
-	fprintf(stderr, "vu-snd: %s: %s\n", path, own_file_error(-f->fd));
+	fprintf(stderr, "vu-snd: %s: %s\n", path,
+		f->fd == -ENXIO ? "a FIFO that nobody reads, or no file" : own_file_error(-f->fd));
 	return f->fd;
 }
 
@@ -73,8 +81,12 @@ static void file_begin(struct card_stream *s)
 {
 	struct file *f = s->end;
 
-	if (s->direction == VIRTIO_SND_D_INPUT && lseek(f->fd, 0, SEEK_SET) == 0)
-		f->n_held = 0; /* no FIFO */
+	if (s->direction != VIRTIO_SND_D_INPUT)
+		return;
+	/* A FIFO goes on where it was; what is left of a frame begins none of another size. */
+	if (lseek(f->fd, 0, SEEK_SET) == 0 || f->frame_bytes != s->frame_bytes)
+		f->n_held = 0;
+	f->frame_bytes = s->frame_bytes;
 }
 
 /* How many bytes were written. */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../common/own_file.h"
@@ -61,12 +62,22 @@ static int wav_fail(struct card_stream *s, const char *what)
 	return -EIO;
 }
 
+/* The library reads many other kinds, whose bytes are in another order, or packed. */
+static bool wav_is_one(int format)
+{
+	int type = format & SF_FORMAT_TYPEMASK;
+
+	return (type == SF_FORMAT_WAV || type == SF_FORMAT_WAVEX || type == SF_FORMAT_RF64) &&
+	       (format & SF_FORMAT_ENDMASK) != SF_ENDIAN_BIG;
+}
+
 /* The stream offers what is in the file. */
 static int wav_offer(struct card_stream *s, const SF_INFO *info)
 {
 	int rate = card_rate_find((uint64_t)info->samplerate);
 
-	if (rate < 0 || info->channels < 1 || info->channels > SND_MAX_CHANNELS)
+	if (rate < 0 || info->channels < 1 || info->channels > SND_MAX_CHANNELS ||
+	    !wav_is_one(info->format))
 		return -EINVAL;
 	for (uint32_t i = 0; i < SUBTYPES; i++) {
 		if (subtypes[i].file != (info->format & SF_FORMAT_SUBMASK))
@@ -79,25 +90,47 @@ static int wav_offer(struct card_stream *s, const SF_INFO *info)
 	return -EINVAL;
 }
 
+/* Open for this: its header is looked at again and again, so it is no FIFO, for which there is
+ * file=. */
+static int wav_open_file(struct wav *w, const char *path, bool plays)
+{
+	struct stat st;
+
+	w->fd = plays ? own_file_open(path, O_RDWR | O_NONBLOCK)
+		      : open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (w->fd < 0) {
+		int ret = plays ? w->fd : -errno;
+
+		fprintf(stderr, "vu-snd: %s: %s\n", path, own_file_error(-ret));
+		return ret;
+	}
+	if (fstat(w->fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		fprintf(stderr, "vu-snd: %s: it is no file that a WAV can be in\n", path);
+		return -EINVAL;
+	}
+	return plays && ftruncate(w->fd, 0) < 0 ? -errno : 0;
+}
+
 static int wav_open_path(struct card_stream *s, const char *path)
 {
+	bool plays = s->direction == VIRTIO_SND_D_OUTPUT;
 	struct wav *w = s->end;
 	SF_INFO info = {0};
+	int ret = wav_open_file(w, path, plays);
 
-	if (s->direction == VIRTIO_SND_D_OUTPUT) {
-		w->fd = own_file_open(path, O_RDWR | O_TRUNC);
-		if (w->fd < 0)
-			fprintf(stderr, "vu-snd: %s: %s\n", path, own_file_error(-w->fd));
-		return w->fd < 0 ? w->fd : 0;
-	}
-	w->sound = sf_open(path, SFM_READ, &info);
+	if (ret || plays)
+		return ret;
+	w->sound = sf_open_fd(w->fd, SFM_READ, &info, SF_TRUE);
+	w->fd = -1;
 	if (!w->sound) {
 		fprintf(stderr, "vu-snd: %s: %s\n", path, sf_strerror(NULL));
 		return -EINVAL;
 	}
 	if (!wav_offer(s, &info))
 		return 0;
-	fprintf(stderr, "vu-snd: %s: no card has its format, rate or number of channels\n", path);
+	fprintf(stderr, "vu-snd: %s: %s\n", path,
+		wav_is_one(info.format) ? "no card has its format, rate or number of channels"
+					: "this is sound, but no WAV file");
 	return -EINVAL;
 }
 

@@ -105,7 +105,8 @@ static void a_description_that_is_wrong_is_refused_with_its_line(void **state)
 {
 	static const char *const lines[][2] = {
 		{"playback tone", "does not play"},
-		{"playback nowhere", "does not play"},
+		{"playback nowhere", "does not play; these do: null file wav alsa"},
+		{"capture nowhere", "does not record; these do: null file wav alsa tone loopback"},
 		{"capture loopback=0", "no playback described before"},
 		{"capture loopback=x", "which stream"},
 		{"capture tone=0", "which tone"},
@@ -126,6 +127,7 @@ static void a_description_that_is_wrong_is_refused_with_its_line(void **state)
 		{"jack mic plugged", "is no unplugged"},
 		{"chmap neither FL", "playback or capture"},
 		{"chmap playback UP", "is no position"},
+		{"chmap playback device=1", "1 to 18 positions"},
 		{"chmap playback FL FL FL FL FL FL FL FL FL FL FL FL FL FL FL FL FL FL FL",
 		 "the 19th"},
 		{"noise", "there is no command"},

@@ -335,6 +335,7 @@ static void controls_that_cannot_be_are_refused(void **state)
 		{"volume Volume playback channels=9", "channels= up to 8"},
 		{"volume Volume playback loud", "no value="},
 		{"choice Choice \"\"", "an item has 1 to 63"},
+		{"choice Choice One One", "there is 'One' twice"},
 		{"volume A playback\nswitch A playback", "another control"},
 	};
 	struct rig *rig = *state;

@@ -127,6 +127,47 @@ static void a_fifo_that_is_full_loses_whole_frames(void **state)
 	rig_stop(rig);
 }
 
+/* What is left of a frame is nothing that another sound's frames can begin with. */
+static void a_fifo_is_recorded_after_a_change_of_format(void **state)
+{
+	enum { LEFT = 7, SHORT = 4 };
+	const struct params large = {.buffer = 8,
+				     .period = 8,
+				     .channels = 2,
+				     .format = VIRTIO_SND_PCM_FMT_FLOAT,
+				     .rate = HZ_48000};
+	const struct params small = {
+		.buffer = SHORT, .period = SHORT, .channels = 1, .format = S16, .rate = HZ_48000};
+	static const unsigned char silence[8], next[SHORT] = {1, 2, 3, 4};
+	struct rig *rig = *state;
+	const char *path = rig_file(rig, "fifo", NULL);
+	struct snd_option where;
+	struct message m;
+	int fd;
+
+	assert_int_equal(mkfifo(path, 0600), 0);
+	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	assert_true(fd >= 0);
+	const char *const args[] = {snd_option(&where, "--capture=file=", path), NULL};
+
+	snd_start(rig, args);
+	assert_int_equal(write(fd, "abcdefg", LEFT), LEFT);
+	snd_prepare(rig, CAPTURE, &large);
+	snd_offer(rig, &m, CAPTURE, NULL, large.period);
+	snd_do(rig, START, CAPTURE);
+	snd_expect(rig, SND_RX, &m, OK);
+	assert_memory_equal(m.sound.data, silence, large.period);
+	snd_do(rig, RELEASE, CAPTURE);
+	assert_int_equal(write(fd, next, SHORT), SHORT);
+	snd_prepare(rig, CAPTURE, &small);
+	snd_offer(rig, &m, CAPTURE, NULL, small.period);
+	snd_do(rig, START, CAPTURE);
+	snd_expect(rig, SND_RX, &m, OK);
+	assert_memory_equal(m.sound.data, next, SHORT);
+	close(fd);
+	rig_stop(rig);
+}
+
 /* --- WAV --- */
 
 /* vu-snd was built without libsndfile: that is told. */
@@ -209,6 +250,46 @@ static void a_file_that_is_no_wav_is_refused(void **state)
 			      snd_option(&where, "--capture=wav=", path), NULL};
 
 	spawn_expect(argv, 1, "", "sound.wav: ");
+}
+
+/* vu-snd does not start, with this way to play or record, and says why. */
+static void expect_refused(struct rig *rig, const char *way, const char *path, const char *why)
+{
+	struct snd_option where;
+	const char *argv[] = {getenv(rig_program), "--socket-path", rig->socket,
+			      snd_option(&where, way, path), NULL};
+
+	spawn_expect(argv, 1, "", why);
+}
+
+/* RIFX: a WAV file whose numbers, samples too, have their highest byte first. */
+static void sound_whose_bytes_are_in_another_order_is_no_wav(void **state)
+{
+	static const unsigned char rifx[] = "RIFX\0\0\0\x28WAVEfmt \0\0\0\x10\0\1\0\1"
+					    "\0\0\xbb\x80\0\1\x77\0\0\2\0\x10"
+					    "data\0\0\0\4\1\2\3\4";
+	struct rig *rig = *state;
+
+	if (!is_without_wav(rig))
+		expect_refused(rig, "--capture=wav=", file_of(rig, rifx, sizeof(rifx) - 1),
+			       "sound, but no WAV file");
+}
+
+/* A start that waits for somebody to write to a FIFO is none. */
+static void what_cannot_be_a_file_of_sound_is_refused_at_the_start(void **state)
+{
+	struct rig *rig = *state;
+	const char *fifo = rig_file(rig, "fifo", NULL);
+
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	expect_refused(rig, "--playback=file=", fifo, "a FIFO that nobody reads");
+	expect_refused(rig, "--playback=file=", rig->dir, "Is a directory");
+	expect_refused(rig, "--capture=file=", rig->dir, "Is a directory");
+	if (is_without_wav(rig))
+		return;
+	expect_refused(rig, "--capture=wav=", fifo, "no file that a WAV can be in");
+	expect_refused(rig, "--playback=wav=", "/dev/full", "no file that a WAV can be in");
+	expect_refused(rig, "--capture=wav=", rig->dir, "no file that a WAV can be in");
 }
 
 /* --- ALSA, with its plug-ins that need no sound card --- */
@@ -304,8 +385,11 @@ int main(void)
 		SND_TEST(what_is_played_arrives_in_the_file_in_every_format),
 		SND_TEST(a_file_is_recorded_from_its_start_and_then_there_is_silence),
 		SND_TEST(a_fifo_that_is_full_loses_whole_frames),
+		SND_TEST(a_fifo_is_recorded_after_a_change_of_format),
 		SND_TEST(a_wav_file_is_recorded_as_it_was_played),
 		SND_TEST(a_file_that_is_no_wav_is_refused),
+		SND_TEST(sound_whose_bytes_are_in_another_order_is_no_wav),
+		SND_TEST(what_cannot_be_a_file_of_sound_is_refused_at_the_start),
 		SND_TEST(alsa_plays_behind_its_lead_and_records),
 		SND_TEST(alsa_is_played_to_from_the_sandbox),
 	};

@@ -3,6 +3,7 @@
 #include "card.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 struct config {
@@ -168,6 +169,28 @@ static void commands_that_make_no_sense_change_nothing(void **state)
 	rig_stop(rig);
 }
 
+static void options_that_make_no_sense_are_told_at_the_start(void **state)
+{
+	struct rig *rig = *state;
+	const char *file = rig_file(rig, "file", "");
+	const char *const rows[][3] = {
+		{"--dir", file, "Not a directory"},
+		{"--dir", "/nonexistent", "No such file"},
+		{"--dir", "", "No such file"},
+		{"--dump", "a", "and --dir, please"},
+		{"--dump", "", "and --dir, please"},
+		{"--max-outputs", "1", "of --output there are 2"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *argv[] = {
+			getenv(rig_program), "--socket-path", rig->socket, "--output=640x480",
+			"--output=640x480",  rows[i][0],      rows[i][1],  NULL};
+
+		spawn_expect(argv, 1, "", rows[i][2]);
+	}
+}
+
 static void screenshots_are_written_to_the_folder_and_nowhere_else(void **state)
 {
 	static const char *const names[] = {
@@ -268,6 +291,7 @@ int main(void)
 		GPU_TEST(a_monitor_says_which_size_it_has),
 		GPU_TEST(a_driver_hears_of_monitors_that_come_and_go),
 		GPU_TEST(commands_that_make_no_sense_change_nothing),
+		GPU_TEST(options_that_make_no_sense_are_told_at_the_start),
 		GPU_TEST(screenshots_are_written_to_the_folder_and_nowhere_else),
 		GPU_TEST(every_picture_is_dumped_and_only_the_last_are_kept),
 		GPU_TEST(pointers_are_drawn_moved_and_hidden),
