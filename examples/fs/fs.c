@@ -289,13 +289,24 @@ static int fs_make_device(struct fs *fs)
 	return ret;
 }
 
+/* Ids in ACLs are not translated. */
+static int fs_check_ids(const struct fs_settings *settings)
+{
+	if (!settings->posix_acl || (!settings->uids.to_host.n && !settings->uids.to_guest.n &&
+				     !settings->gids.to_host.n && !settings->gids.to_guest.n))
+		return 0;
+	fprintf(stderr, "vu-fs: --posix-acl and --translate-uid or -gid: ids in ACLs are not "
+			"translated\n");
+	return -EINVAL;
+}
+
 static int create(struct vu_program *program, uint32_t index, void *state)
 {
 	struct fs_settings *settings = vu_program_settings(program);
 	struct fs *fs = state;
 	int ret;
 
-	settings->xattr |= settings->posix_acl;
+	settings->xattr |= settings->posix_acl | settings->security_label;
 	settings->killpriv_v2 &= !settings->no_killpriv_v2;
 	fs->program = program;
 	fs->settings = settings;
@@ -305,7 +316,7 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 		fprintf(stderr, "vu-fs: %s: %s\n", fs->settings->shared_dir, strerror(errno));
 		return -errno;
 	}
-	if (fs_dax_check(settings))
+	if (fs_dax_check(settings) || fs_check_ids(settings))
 		return -EINVAL;
 	if (settings->connects && sandbox_for_connecting("vu-fs", &settings->sandbox))
 		return -EINVAL;

@@ -16,6 +16,7 @@
  *   fs_attr.c     attributes            fs_names.c  making, linking, renaming, removing
  *   fs_file.c     open files            fs_data.c   their contents
  *   fs_dir.c      directories           fs_xattr.c  extended attributes
+ *   fs_label.c    what new ones have    fs_ids.c    users that are called otherwise
  *   fs_lock.c     POSIX and BSD locks   fs_creds.c  acting as the guest's user
  *   fs_dax.c      files in the guest's memory
  *   fs_state.c    the state that a migration takes along
@@ -262,6 +263,10 @@ void fs_nodes_forget_all(struct fs *fs);
 /* Close up to n descriptors of inodes that nobody works with. */
 void fs_nodes_trim(struct fs *fs, uint32_t n);
 
+/* fs_node_place.c: O_PATH, what a directory is in; -ESTALE: nothing of the share, or not any more.
+ */
+int fs_parent_open(struct fs *fs, struct fs_node *node);
+
 /* fs_file.c */
 int fs_files_init(struct fs *fs);
 void fs_files_fini(struct fs *fs);
@@ -298,6 +303,15 @@ void fs_creds_leave(struct fs_call *c, const struct fs_creds *creds);
 /* Without CAP_FSETID the kernel takes set-user-ID bits away, as for any user. */
 int fs_fsetid_drop(struct fs *fs);
 void fs_fsetid_restore(struct fs *fs);
+
+/* fs_xattr.c: an inode as calls that take a path know it. */
+enum { FS_XATTR_PATH = 32 };
+int fs_xattr_path(struct fs *fs, struct fs_node *node, char path[FS_XATTR_PATH]);
+
+/* fs_label.c: the labels that came with the request, on what it made. */
+int fs_label(struct fs_call *c, const struct fuse_entry_out *entry);
+/* The same of c->name, which is removed where it cannot be; ret: the reply so far. */
+int fs_label_named(struct fs_call *c, int dir_fd, int ret, bool is_dir);
 
 /* fs_lock.c */
 void fs_locks_forget(struct fs *fs, struct fs_node *node, uint64_t owner);

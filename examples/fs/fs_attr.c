@@ -25,8 +25,8 @@ void fs_fill_attr(const struct fs *fs, const struct stat *st, struct fuse_attr *
 		.ctimensec = (uint32_t)st->st_ctim.tv_nsec,
 		.mode = st->st_mode,
 		.nlink = (uint32_t)st->st_nlink,
-		.uid = st->st_uid,
-		.gid = st->st_gid,
+		.uid = fs_id_to_guest(&fs->settings->uids, st->st_uid),
+		.gid = fs_id_to_guest(&fs->settings->gids, st->st_gid),
 		/* As the protocol has it: the kernel's old encoding, 20 bits of minor number. */
 		.rdev = (minor(st->st_rdev) & 0xff) | major(st->st_rdev) << 8 |
 			(minor(st->st_rdev) & ~0xffu) << 12,
@@ -74,11 +74,15 @@ static int fs_set_mode(struct fs_call *c, int fd, uint32_t mode)
 	return fchmodat(c->fs->proc_fd, name, mode & 07777, 0) < 0 ? -errno : 0;
 }
 
-static int fs_set_owner(const struct fuse_setattr_in *in, int fd)
+static int fs_set_owner(const struct fs_settings *settings, const struct fuse_setattr_in *in,
+			int fd)
 {
-	uid_t uid = in->valid & FATTR_UID ? in->uid : (uid_t)-1;
-	gid_t gid = in->valid & FATTR_GID ? in->gid : (gid_t)-1;
+	uid_t uid = (uid_t)-1;
+	gid_t gid = (gid_t)-1;
 
+	if ((in->valid & FATTR_UID && fs_id_to_host(&settings->uids, in->uid, &uid)) ||
+	    (in->valid & FATTR_GID && fs_id_to_host(&settings->gids, in->gid, &gid)))
+		return -EPERM;
 	return fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
@@ -147,7 +151,7 @@ int fs_setattr(struct fs_call *c)
 	if (in->valid & FATTR_MODE)
 		ret = fs_set_mode(c, fd, in->mode);
 	if (!ret && in->valid & ID_GIVEN)
-		ret = fs_set_owner(in, fd);
+		ret = fs_set_owner(c->fs->settings, in, fd);
 	if (!ret && in->valid & FATTR_SIZE)
 		ret = fs_set_size(c, in);
 	if (!ret && in->valid & TIME_GIVEN)
@@ -162,15 +166,16 @@ static struct fs_sx_time fs_sx_time(const struct statx_timestamp *t)
 	return (struct fs_sx_time){.sec = t->tv_sec, .nsec = t->tv_nsec};
 }
 
-static void fs_fill_statx(const struct statx *stx, struct fs_statx *out)
+static void fs_fill_statx(const struct fs_settings *settings, const struct statx *stx,
+			  struct fs_statx *out)
 {
 	*out = (struct fs_statx){
 		.mask = stx->stx_mask & (STATX_BASIC_STATS | STATX_BTIME),
 		.blksize = stx->stx_blksize,
 		.attributes = stx->stx_attributes,
 		.nlink = stx->stx_nlink,
-		.uid = stx->stx_uid,
-		.gid = stx->stx_gid,
+		.uid = fs_id_to_guest(&settings->uids, stx->stx_uid),
+		.gid = fs_id_to_guest(&settings->gids, stx->stx_gid),
 		.mode = stx->stx_mode,
 		.ino = stx->stx_ino,
 		.size = stx->stx_size,
@@ -203,7 +208,7 @@ int fs_statx(struct fs_call *c)
 		return -errno;
 	*out = (struct fs_statx_out){.attr_valid = c->fs->attr_sec,
 				     .attr_valid_nsec = c->fs->attr_nsec};
-	fs_fill_statx(&stx, &out->stat);
+	fs_fill_statx(c->fs->settings, &stx, &out->stat);
 	return sizeof(*out);
 }
 

@@ -66,14 +66,24 @@ static bool fs_group(const struct fs_call *c, gid_t *gid)
 
 int fs_creds_enter(struct fs_call *c, struct fs_creds *creds)
 {
+	const struct fs_settings *settings = c->fs->settings;
 	uid_t uid = c->hdr.uid;
 	gid_t gid = c->hdr.gid, group;
+	bool grouped;
 
 	*creds = (struct fs_creds){false, false};
-	if (!c->fs->privileged || uid == (uid_t)FS_NO_ID || (!uid && !gid))
+	/* With ALLOW_IDMAP only requests that make nothing have none. */
+	if (uid == (uid_t)FS_NO_ID || gid == (gid_t)FS_NO_ID)
+		return -EPERM;
+	grouped = fs_group(c, &group);
+	if (fs_id_to_host(&settings->uids, uid, &uid) ||
+	    fs_id_to_host(&settings->gids, gid, &gid) ||
+	    (grouped && fs_id_to_host(&settings->gids, group, &group)))
+		return -EPERM;
+	if (!c->fs->privileged || (!uid && !gid))
 		return 0;
 	creds->changed = true;
-	if (fs_group(c, &group))
+	if (grouped)
 		creds->raised = syscall(SYS_setgroups, 1, &group) == 0;
 	setfsgid(gid);
 	setfsuid(uid);

@@ -28,6 +28,8 @@ static const struct fs_flag wanted[] = {
 	{FUSE_INIT_EXT, 0},
 	{FS_CREATE_SUPP_GROUP, 0},
 	{FS_ALLOW_IDMAP, 0},
+	{FUSE_EXPORT_SUPPORT, 0},
+	{FUSE_SECURITY_CTX, WHEN(security_label)},
 	{FUSE_SUBMOUNTS, WHEN(announce_submounts)},
 	{FUSE_WRITEBACK_CACHE, WHEN(writeback)},
 	{FUSE_HANDLE_KILLPRIV_V2, WHEN(killpriv_v2)},

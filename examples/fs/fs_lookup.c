@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 void fs_stat_from_statx(const struct statx *stx, struct stat *st)
 {
@@ -83,15 +84,46 @@ int fs_reply_entry(struct fs_call *c, const char *name)
 	return ret ? ret : (int)sizeof(struct fuse_entry_out);
 }
 
+/* A number that a file handle of the guest's has becomes an inode. */
+static int fs_reply_self(struct fs_call *c)
+{
+	int fd = fs_node_fd(c->fs, c->node), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = fs_make_entry_of_fd(c, fd, c->out);
+	return ret ? ret : (int)sizeof(struct fuse_entry_out);
+}
+
+/*
+ * Not by "..", which leads out of the share where a process of the host moves directories about:
+ * by the path, which leads nowhere else.
+ */
+static int fs_reply_parent(struct fs_call *c)
+{
+	int fd = c->node == c->fs->root ? -ESTALE : fs_parent_open(c->fs, c->node), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = fs_make_entry_of_fd(c, fd, c->out);
+	close(fd);
+	return ret ? ret : (int)sizeof(struct fuse_entry_out);
+}
+
 int fs_lookup(struct fs_call *c)
 {
-	/*
-	 * ".." could lead out of the share, if a host's process moves directories about; drivers
-	 * ask for it and for "." only where EXPORT_SUPPORT was agreed on.
-	 */
-	if (!strcmp(c->name, ".") || !strcmp(c->name, ".."))
+	bool self = !strcmp(c->name, "."), parent = !strcmp(c->name, "..");
+
+	/* Drivers ask for these only where that was agreed on. */
+	if ((self || parent) && !(atomic_load(&c->fs->flags) & FUSE_EXPORT_SUPPORT))
 		return -ESTALE;
-	return fs_reply_entry(c, c->name);
+	if (c->out_room < sizeof(struct fuse_entry_out))
+		return -EINVAL;
+	if (self)
+		return fs_reply_self(c);
+	if (c->node->type != S_IFDIR)
+		return -ENOTDIR;
+	return parent ? fs_reply_parent(c) : fs_reply_entry(c, c->name);
 }
 
 int fs_forget(struct fs_call *c)

@@ -55,7 +55,7 @@ int fs_mknod(struct fs_call *c)
 		return ret;
 	ret = mknodat(dir, c->name, in->mode, fs_device(in->rdev)) < 0 ? -errno : 0;
 	fs_make_end(c, &creds);
-	return ret ? ret : fs_reply_entry(c, c->name);
+	return ret ? ret : fs_label_named(c, dir, fs_reply_entry(c, c->name), false);
 }
 
 int fs_mkdir(struct fs_call *c)
@@ -71,7 +71,7 @@ int fs_mkdir(struct fs_call *c)
 		return ret;
 	ret = mkdirat(dir, c->name, in->mode) < 0 ? -errno : 0;
 	fs_make_end(c, &creds);
-	return ret ? ret : fs_reply_entry(c, c->name);
+	return ret ? ret : fs_label_named(c, dir, fs_reply_entry(c, c->name), true);
 }
 
 int fs_symlink(struct fs_call *c)
@@ -86,7 +86,7 @@ int fs_symlink(struct fs_call *c)
 		return ret;
 	ret = symlinkat(c->name2, dir, c->name) < 0 ? -errno : 0;
 	fs_make_end(c, &creds);
-	return ret ? ret : fs_reply_entry(c, c->name);
+	return ret ? ret : fs_label_named(c, dir, fs_reply_entry(c, c->name), false);
 }
 
 int fs_readlink(struct fs_call *c)
@@ -246,6 +246,8 @@ int fs_create(struct fs_call *c)
 		ret = 0;
 	if (!ret)
 		ret = fs_make_entry(c, dir, c->name, entry);
+	if (!ret && fd >= 0) /* was not there */
+		ret = fs_label_named(c, dir, ret, false);
 	if (!ret && fd < 0) {
 		node = fs_node_get(c->fs, entry->nodeid);
 		fd = node ? fs_node_open(c->fs, node, flags) : -ESTALE;
@@ -281,6 +283,11 @@ int fs_tmpfile(struct fs_call *c)
 	if (ret)
 		return ret;
 	ret = fs_make_entry_of_fd(c, fd, entry);
+	if (!ret) {
+		ret = fs_label(c, entry);
+		if (ret)
+			fs_node_forget(c->fs, entry->nodeid, 1);
+	}
 	if (ret) {
 		close(fd);
 		return ret;

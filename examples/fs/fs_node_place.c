@@ -95,3 +95,27 @@ int fs_place_find(struct fs *fs, const struct fs_node *node, int dir_fd, const c
 
 	return fd < 0 ? fd : place_check(node, fd);
 }
+
+int fs_parent_open(struct fs *fs, struct fs_node *node)
+{
+	int fd = fs_node_fd(fs, node), root = fs_node_fd(fs, fs->root), dir;
+	char path[PATH_MAX], *name;
+
+	if (fd < 0 || root < 0)
+		return fd < 0 ? fd : root;
+	if (!fs_path_of(fs, fd, fs_path_to_root(fs), path))
+		return -ESTALE;
+	name = strrchr(path, '/');
+	if (name)
+		*name++ = '\0';
+	else
+		name = path;
+	dir = fs_open_beneath(root, name == path ? "." : path);
+	if (dir < 0)
+		return dir == -EMFILE || dir == -ENFILE || dir == -ENOMEM ? dir : -ESTALE;
+	/* The path is what was there: a name ends in " (deleted)" when it is gone. */
+	if (place_has(node, dir, name, AT_SYMLINK_NOFOLLOW))
+		return dir;
+	close(dir);
+	return -ESTALE;
+}

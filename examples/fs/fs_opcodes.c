@@ -11,7 +11,7 @@
 enum { SETXATTR_IN = FUSE_COMPAT_SETXATTR_IN_SIZE };
 
 static const struct fs_row rows[] = {
-	ROW(LOOKUP, 0, FS_NODE | FS_DIR | FS_NAME | FS_DOTS, lookup),
+	ROW(LOOKUP, 0, FS_NODE | FS_NAME | FS_DOTS, lookup),
 	ROW(FORGET, IN(forget), FS_NO_REPLY | FS_ONCE, forget),
 	ROW(GETATTR, IN(getattr), FS_NODE, getattr),
 	ROW(SETATTR, IN(setattr), FS_NODE | FS_WRITES, setattr),

@@ -40,6 +40,25 @@ static int set_dax_window(const char *value, void *opaque)
 	return 0;
 }
 
+static int translate(struct fs_ids *ids, const char *value)
+{
+	int ret = fs_ids_add(ids, value);
+
+	if (ret == -EEXIST)
+		fprintf(stderr, "vu-fs: %s: it meets one that was given before\n", value);
+	return ret == -EEXIST ? -EINVAL : ret;
+}
+
+static int translate_uid(const char *value, void *opaque)
+{
+	return translate(&((struct fs_settings *)opaque)->uids, value);
+}
+
+static int translate_gid(const char *value, void *opaque)
+{
+	return translate(&((struct fs_settings *)opaque)->gids, value);
+}
+
 static int ignore(const char *value, void *opaque)
 {
 	(void)value;
@@ -50,6 +69,13 @@ static int ignore(const char *value, void *opaque)
 #define FLAG(name, says, member)                                                                   \
 	{                                                                                          \
 		VU_OPTION_FLAG(name, says, struct fs_settings, member)                             \
+	}
+#define TRANSLATE(option, says, setter)                                                            \
+	{                                                                                          \
+		.name = option, .argument = "MAP", .help = says,                                   \
+		.valid = "map, guest, host, squash-guest or squash-host:FROM:TO:COUNT, or "        \
+			 "forbid-guest:FROM:COUNT",                                                \
+		.set = setter, .repeatable = 1                                                     \
 	}
 #define IGNORED(option, takes, says)                                                               \
 	{                                                                                          \
@@ -107,6 +133,10 @@ const struct vu_option fs_options[] = {
 	FLAG("preserve-noatime", "obey O_NOATIME", preserve_noatime),
 	FLAG("allow-direct-io", "obey O_DIRECT", allow_direct_io),
 	FLAG("allow-mmap", "files may be mapped with --cache=never and metadata", allow_mmap),
+	FLAG("security-label", "new files get the labels that guests send; implies --xattr",
+	     security_label),
+	TRANSLATE("translate-uid", "users have other ids on the host (repeatable)", translate_uid),
+	TRANSLATE("translate-gid", "groups do (repeatable)", translate_gid),
 	FLAG("posix-lock", "fcntl(2) locks are the host's, too", posix_lock),
 	FLAG("flock", "flock(2) locks are the host's, too", flock),
 	IGNORED("syslog", NULL, "taken for virtiofsd's sake: the log goes to standard error"),

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fs_ids.h"
+
 enum {
 	FS_MAX_QUEUES = 128, /* of requests */
 	FS_MAX_POOL = 256,
@@ -41,6 +43,8 @@ struct fs_settings {
 	int preserve_noatime;
 	int allow_direct_io;
 	int posix_lock, flock;
+	int security_label;
+	struct fs_ids uids, gids;
 	int dax_window;	       /* MiB; 0: there is none */
 	struct fs_word *words; /* of -o */
 	bool connects;	       /* --connect: sockets are made later, too */

@@ -10,15 +10,14 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-enum { FS_PATH = 32 };
-
-static int fs_path(struct fs_call *c, char name[FS_PATH])
+int fs_xattr_path(struct fs *fs, struct fs_node *node, char path[FS_XATTR_PATH])
 {
-	int fd = fs_node_fd(c->fs, c->node);
+	int fd = fs_node_fd(fs, node);
 
 	if (fd < 0)
 		return fd;
-	snprintf(name, FS_PATH, "%s%d", c->fs->settings->inside_proc ? "" : "/proc/self/fd/", fd);
+	snprintf(path, FS_XATTR_PATH, "%s%d", fs->settings->inside_proc ? "" : "/proc/self/fd/",
+		 fd);
 	return 0;
 }
 
@@ -42,7 +41,7 @@ int fs_setxattr(struct fs_call *c)
 	bool extended = atomic_load(&c->fs->flags) & FUSE_SETXATTR_EXT, kill;
 	uint32_t more = extended ? sizeof(in) - FUSE_COMPAT_SETXATTR_IN_SIZE : 0;
 	const unsigned char *end;
-	char path[FS_PATH];
+	char path[FS_XATTR_PATH];
 	int ret;
 
 	if (c->rest_len < more)
@@ -58,7 +57,7 @@ int fs_setxattr(struct fs_call *c)
 		return -ERANGE;
 	ret = fs_allowed(c, c->name);
 	if (!ret)
-		ret = fs_path(c, path);
+		ret = fs_xattr_path(c->fs, c->node, path);
 	if (ret)
 		return ret;
 	kill = in.setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID;
@@ -90,10 +89,10 @@ int fs_getxattr(struct fs_call *c)
 	const struct fuse_getxattr_in *in = c->args;
 	uint32_t room = in->size < c->out_room ? in->size : c->out_room;
 	int ret = fs_allowed(c, c->name);
-	char path[FS_PATH];
+	char path[FS_XATTR_PATH];
 
 	if (!ret)
-		ret = fs_path(c, path);
+		ret = fs_xattr_path(c->fs, c->node, path);
 	if (ret)
 		return ret;
 	if (in->size && !room)
@@ -105,12 +104,12 @@ int fs_listxattr(struct fs_call *c)
 {
 	const struct fuse_getxattr_in *in = c->args;
 	uint32_t room = in->size < c->out_room ? in->size : c->out_room;
-	char path[FS_PATH];
+	char path[FS_XATTR_PATH];
 	int ret;
 
 	if (!c->fs->settings->xattr)
 		return -ENOSYS;
-	ret = fs_path(c, path);
+	ret = fs_xattr_path(c->fs, c->node, path);
 	if (ret)
 		return ret;
 	if (in->size && !room)
@@ -121,10 +120,10 @@ int fs_listxattr(struct fs_call *c)
 int fs_removexattr(struct fs_call *c)
 {
 	int ret = fs_allowed(c, c->name);
-	char path[FS_PATH];
+	char path[FS_XATTR_PATH];
 
 	if (!ret)
-		ret = fs_path(c, path);
+		ret = fs_xattr_path(c->fs, c->node, path);
 	if (ret)
 		return ret;
 	return removexattr(path, c->name) < 0 ? -errno : 0;

@@ -55,7 +55,7 @@ static void end(struct client *c, const struct outside *o)
 static void no_name_leads_up_or_further_down(void **state)
 {
 	static const char *const names[] = {
-		"..",	   ".",		  "../outside", "../outside/file",
+		".",	   "..",	  "../outside", "../outside/file",
 		"/",	   "/etc/passwd", "dir/..",	"dir/../..",
 		"./dir",   "dir/",	  "",		"..\n/..",
 		"dir/file"};
@@ -71,7 +71,9 @@ static void no_name_leads_up_or_further_down(void **state)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const char *name = names[i];
 
-		assert_true(client_lookup(c, ROOT, name, NULL) < 0);
+		/* Who has a file handle asks for "." by its number. */
+		if (strcmp(name, "."))
+			assert_true(client_lookup(c, ROOT, name, NULL) < 0);
 		assert_true(client_create(c, ROOT, name, O_RDWR, 0600, NULL, &fh) < 0);
 		assert_true(client_mkdir(c, ROOT, name, 0700, NULL) < 0);
 		assert_true(client_symlink(c, ROOT, name, "x", NULL) < 0);
@@ -221,9 +223,74 @@ static void requests_that_it_does_not_have_are_not_there(void **state)
 	end(c, &o);
 }
 
+static uint64_t parent_of(struct client *c, uint64_t node)
+{
+	struct fuse_entry_out entry;
+	int ret = client_lookup(c, node, "..", &entry);
+
+	if (!ret)
+		client_forget(c, entry.nodeid, 1);
+	assert_true(!ret || ret == -ESTALE);
+	return ret ? 0 : entry.nodeid;
+}
+
+/* A file handle of the guest's is a number; a directory is found from there up to the root. */
+static void inodes_are_found_by_their_numbers_and_what_they_are_in(void **state)
+{
+	static const char *const names[] = {"dir", "dir/sub", "dir/file", "link"};
+	struct client *c = *state;
+	struct fuse_entry_out entry;
+	uint64_t dir, sub;
+	char moved[300];
+
+	client_make_dir(c, "dir");
+	client_make_dir(c, "dir/sub");
+	client_make_file(c, "dir/file", "");
+	assert_ok(symlink("dir", client_path(c, "link")));
+	client_start(c, NULL);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		uint64_t node = client_walk(c, names[i]);
+
+		assert_int_equal(client_lookup(c, node, ".", &entry), 0);
+		assert_int_equal(entry.nodeid, node);
+		/* It counts as a look-up. */
+		client_forget(c, node, 1);
+		assert_int_equal(client_getattr(c, node, NULL), 0);
+	}
+	assert_int_equal(client_lookup(c, client_walk(c, "dir/file"), "..", NULL), -ENOTDIR);
+	dir = client_walk(c, "dir");
+	sub = client_walk(c, "dir/sub");
+	assert_int_equal(parent_of(c, sub), dir);
+	assert_int_equal(parent_of(c, dir), ROOT);
+	assert_int_equal(parent_of(c, ROOT), 0);
+	snprintf(moved, sizeof(moved), "%s/moved", c->share);
+	assert_ok(rename(client_path(c, "dir/sub"), moved));
+	assert_int_equal(parent_of(c, sub), ROOT);
+	assert_ok(rmdir(moved));
+	assert_int_equal(parent_of(c, sub), 0);
+	/* One of that name is another. */
+	assert_ok(mkdir(moved, 0700));
+	assert_int_equal(parent_of(c, sub), 0);
+	client_stop(c);
+}
+
+static void nobody_is_found_by_number_where_that_was_not_agreed_on(void **state)
+{
+	struct client *c = *state;
+
+	client_spawn(c, NULL);
+	client_connect(c, 1);
+	client_init(c, CLIENT_ALL_FLAGS & ~(uint64_t)FUSE_EXPORT_SUPPORT);
+	assert_int_equal(client_lookup(c, ROOT, ".", NULL), -ESTALE);
+	assert_int_equal(client_lookup(c, ROOT, "..", NULL), -ESTALE);
+	client_stop(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CLIENT_TEST(inodes_are_found_by_their_numbers_and_what_they_are_in),
+		CLIENT_TEST(nobody_is_found_by_number_where_that_was_not_agreed_on),
 		CLIENT_TEST(no_name_leads_up_or_further_down),
 		CLIENT_TEST(a_symbolic_link_is_nothing_but_a_link),
 		CLIENT_TEST(a_directory_that_becomes_a_link_leads_nowhere),

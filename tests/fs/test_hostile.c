@@ -103,7 +103,9 @@ static void names_that_lead_elsewhere_are_refused(void **state)
 	client_make_file(c, "dir/file", "");
 	client_start(c, NULL);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		assert_true(client_lookup(c, ROOT, names[i], NULL) < 0);
+		/* Who has a file handle asks for "." by its number. */
+		if (i)
+			assert_true(client_lookup(c, ROOT, names[i], NULL) < 0);
 		assert_true(client_mkdir(c, ROOT, names[i], 0700, NULL) < 0);
 		assert_true(client_create(c, ROOT, names[i], O_RDWR, 0600, NULL, &fh) < 0);
 		assert_true(client_name(c, FUSE_UNLINK, ROOT, names[i]) < 0);
@@ -310,7 +312,7 @@ static void a_directory_that_moves_in_and_out_gives_nothing_outside(void **state
 	struct mover m = {.stop = false};
 	pthread_t thread;
 	char secret[128];
-	uint64_t dir;
+	uint64_t dir, parent;
 	int fd;
 
 	client_make_dir(c, "dir");
@@ -322,11 +324,13 @@ static void a_directory_that_moves_in_and_out_gives_nothing_outside(void **state
 	close(fd);
 	client_start(c, NULL);
 	dir = client_walk(c, "dir/sub");
+	parent = client_walk(c, "dir");
 	assert_int_equal(pthread_create(&thread, NULL, move, &m), 0);
 	for (int i = 0; i < 3000; i++) {
 		struct fuse_entry_out entry;
 
-		assert_true(client_lookup(c, dir, "..", &entry) < 0);
+		if (!client_lookup(c, dir, "..", &entry))
+			assert_int_equal(entry.nodeid, parent);
 		assert_true(client_lookup(c, dir, "../secret", &entry) < 0);
 		assert_true(client_lookup(c, ROOT, "..", &entry) < 0);
 		client_lookup(c, dir, "x", &entry);

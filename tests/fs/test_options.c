@@ -39,12 +39,14 @@ static void an_option_adds_its_flags_and_no_others(void **state)
 		{"--flock", FUSE_FLOCK_LOCKS},
 		{"--announce-submounts", FUSE_SUBMOUNTS},
 		{"--allow-mmap", UINT64_C(1) << 36},
+		{"--security-label", FUSE_SECURITY_CTX},
 		{"--xattr", 0},
 	};
 	struct client *c = *state;
 	uint64_t usual = agreed(c, NULL);
 
 	assert_true(usual & FUSE_DO_READDIRPLUS);
+	assert_true(usual & FUSE_EXPORT_SUPPORT);
 	assert_int_equal(agreed(c, "--no-readdirplus"),
 			 usual & ~(uint64_t)(FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -24,7 +24,7 @@ struct fuse_setupmapping_in setup_in(uint64_t file_at, uint64_t len, uint64_t at
 /* SETUPMAPPING, to be waited for, */
 void offer_map(struct client *c, uint32_t queue, uint64_t node, uint64_t file_at, uint64_t len,
 	       uint64_t at);
-/* of which the front-end does not hear, */
+/* or of which the front-end does not hear; */
 int map_unheard(struct client *c, uint64_t node, uint64_t file_at, uint64_t len, uint64_t at);
 /* What the front-end is asked for next, which it has to answer. */
 void hear(struct client *c, uint32_t request, uint64_t at, uint64_t len, struct frontend_msg *msg);
@@ -32,7 +32,7 @@ void answer(struct client *c, struct frontend_msg *msg, uint64_t value);
 void hear_and_answer(struct client *c, uint32_t request, uint64_t at, uint64_t len, uint64_t value);
 /* Everything that was asked of the program so far has been done, and nothing of the front-end. */
 void hear_nothing(struct client *c);
-/* or which it answers with value. */
+/* or which it answers with value; or well. */
 int map_answered(struct client *c, uint64_t node, uint64_t file_at, uint64_t len, uint64_t at,
 		 uint64_t value);
 void map_well(struct client *c, uint64_t node, uint64_t file_at, uint64_t len, uint64_t at);
