@@ -23,6 +23,7 @@ from .device import Device, queue
 from .errors import (DeviceClosed, Error, LongRequest, QueueBroken, Refused, RequestDone,
                      ShortRequest, WrongThread)
 from .group import Group, Timer, Watch
+from .hold import hold
 from .later import Later
 from .memory import GuestMemory, Region
 from .queue import Queue
@@ -48,7 +49,7 @@ def library_version() -> str:
 
 __all__ = [
     "Bytes", "ConfigSpace", "CryptoSession", "Device", "DeviceClosed", "Error", "EVENT_IDX",
-    "Feature", "Field", "Group", "GuestMemory", "IN_ORDER", "INDIRECT_DESC", "Later",
+    "Feature", "Field", "Group", "GuestMemory", "hold", "IN_ORDER", "INDIRECT_DESC", "Later",
     "library_version", "LongRequest", "Queue", "queue", "QueueBroken", "Refused", "Region",
     "Request", "RequestDone", "RING_PACKED", "Runner", "serve", "ShortRequest", "State",
     "Timer", "U16", "U32", "U64", "U8", "VERSION_1", "Watch", "Worker", "WrongThread"]

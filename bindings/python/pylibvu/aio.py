@@ -71,7 +71,7 @@ class Service:
         core = self.device.core
         core.asynchronous = self
         self.threads = [GroupThread(g) for g in core.groups
-                        if not g._own and g._worker is None]
+                        if not g._own and not g.placed]
         self.loop.add_reader(self.device.fileno(), self.process)
         self.listen()
 

@@ -95,27 +95,39 @@ def raise_pending() -> None:
 class Owner:
     """The right to use a device, or a group: one thread at a time.
 
-    `lock` is held while a thread processes; `ident` is the thread that is in Python code on its
-    behalf (a callback, or a call from outside).
+    `lock` is held while a thread processes, or keeps it for more: `keeper`; `ident` is the thread that is
+    in Python code on its behalf (a callback, or a call from outside).
     """
 
-    __slots__ = ("lock", "ident")
+    __slots__ = ("lock", "ident", "keeper")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.ident = 0
+        self.ident = self.keeper = 0
 
     def enter(self) -> bool:
         """True if leave() has to be called; raises WrongThread."""
         if self.ident == get_ident():
             return False
-        if not self.lock.acquire(False):
+        if self.keeper != get_ident() and not self.lock.acquire(False):
             raise WrongThread("another thread serves it now")
         self.ident = get_ident()
         return True
 
     def leave(self) -> None:
         self.ident = 0
+        if self.keeper != get_ident():
+            self.lock.release()
+
+    def hold(self) -> bool:
+        """Keeps it for this thread until let_go(); False if another has it."""
+        if not self.lock.acquire(False):
+            return False
+        self.keeper = get_ident()
+        return True
+
+    def let_go(self) -> None:
+        self.keeper = 0
         self.lock.release()
 
 
@@ -201,9 +213,13 @@ class Core(Handle):
             thread.logged = previous
 
     def owners(self) -> list[Owner]:
-        """The device's, and those of groups of their own that no Worker has."""
+        """The device's, and those of groups that have no thread yet."""
         return [self.owner, *(g.owner for g in self.groups
-                              if g.owner is not self.owner and g._worker is None)]
+                              if g.owner is not self.owner and not g.placed)]
+
+    def all_owners(self) -> list[Owner]:
+        """The device's, and those of all its groups."""
+        return [self.owner, *(g.owner for g in self.groups if g.owner is not self.owner)]
 
     def in_callback(self) -> bool:
         """Whether this thread is in one of the device, or of a group of it."""

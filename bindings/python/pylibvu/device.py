@@ -471,7 +471,7 @@ class Device(ClassOps):
         if core.in_callback():
             raise RuntimeError("close() from a callback")
         core.leave_workers()
-        owners = core.owners()
+        owners = core.all_owners()
         if core.runner is not None:
             core.runner.remove(self)  # between two turns, say
         if not claim(owners):

@@ -106,11 +106,12 @@ class Group(Handle):
 
     Made by Device.group().  serve() gives each a thread.  For a thread of your own:
 
-        while not end:
-            while group.process():
-                pass
-            if group.arm():
-                select.select([group], [], [])
+        with pylibvu.hold(group):
+            while not end:
+                while group.process():
+                    pass
+                if group.arm():
+                    select.select([group], [], [])
     """
 
     def __init__(self, core: Core, own: bool = False, poll: float = 0,
@@ -131,6 +132,11 @@ class Group(Handle):
             out = ffi.new("struct vu_group **")
             check(lib.vu_group_new(out), "vu_group_new")
             self._ptr = out[0]
+
+    @property
+    def placed(self) -> bool:
+        """Whether a Worker has it, or a thread of the program's own (hold())."""
+        return self._worker is not None or self.owner.keeper != 0
 
     def _alive(self) -> Core:
         """What must be kept while C code uses the group."""

@@ -89,14 +89,14 @@ class Runner(Handle):
     def _give(self, device: Device, what: str, give: Callable[[Any], int]) -> None:
         """Runs give(C device), while nobody else uses the device; keeps it from then on."""
         core = device.core
-        with self._reach(core):
+        with self._reach(core) as taken:
             check(give(core.ptr), what)
             if core not in self._cores:
                 self._devices.append(device)
                 self._cores.append(core)
                 core.runner = self
             if (self._thread or self._began) and core not in self._held:
-                self._held[core] = core.owners()
+                self._held[core] = taken
                 self._add_workers(core)
 
     def listen(self, device: Device, path: str, *, mode: int = 0, group: int = 0) -> None:
@@ -167,16 +167,16 @@ class Runner(Handle):
 
     def _enter(self, owners_of: Callable[[Core], list[Owner]]) -> None:
         """This thread is in the library from now on; on an error, no more than before."""
-        taken: list[Owner] = []
+        taken: dict[Core, list[Owner]] = {}
         for core in self._cores:
             owners = owners_of(core)
             if not claim(owners):
-                for owner in taken:
+                for owner in (o for some in taken.values() for o in some):
                     owner.lock.release()
                 raise WrongThread(f"{core.name} is served by another thread")
-            taken += owners
-        for core in self._cores:
-            self._held.setdefault(core, core.owners())
+            taken[core] = owners
+        for core, owners in taken.items():
+            self._held.setdefault(core, owners)
         self._thread = get_ident()
 
     def _stopped(self) -> None:
@@ -243,7 +243,7 @@ class Runner(Handle):
 
     def _add_workers(self, core: Core) -> None:
         for group in core.groups:
-            if group._own or group._worker is not None:
+            if group._own or group.owner not in self._held[core]:
                 continue
             info = ffi.new("struct vu_worker_info *", {
                 "poll_ns": group._poll_ns, "pin": int(group._cpu is not None),
