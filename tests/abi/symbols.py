@@ -95,8 +95,16 @@ def check_globals(lib, root, version_h):
     return ok
 
 
+def check_threads(lib, root, version_h):
+    """docs/threads.md has a row for each."""
+    section = (root / 'docs/threads.md').read_text().split('\n## Functions\n')[1].split('\n## ')[0]
+    rows = '\n'.join(line for line in section.split('\n') if line.startswith('|'))
+    return same('the library', set(exported(lib)), 'the table of docs/threads.md',
+                set(re.findall(r'`(vu_\w+)`', rows)))
+
+
 CHECKS = {'declared': check_declared, 'taken': check_taken, 'versions': check_versions,
-          'globals': check_globals}
+          'globals': check_globals, 'threads': check_threads}
 
 if __name__ == '__main__':
     sys.exit(not CHECKS[sys.argv[1]](sys.argv[2], pathlib.Path(sys.argv[3]), sys.argv[4]))
