@@ -48,8 +48,9 @@ struct disk_settings {
 	uint32_t locking;    /* enum disk_locking */
 	int read_only;
 	int direct;
-	int polled; /* --iopoll */
-	int fixed;  /* --register-memory */
+	uint32_t timeout; /* of commands that are passed through, in seconds; 0: as usual */
+	int polled;	  /* --iopoll */
+	int fixed;	  /* --register-memory */
 };
 
 /* What the guest may know about the storage; a back-end's open() fills it. */
@@ -69,6 +70,7 @@ struct disk {
 	struct disk_file *file; /* back-end file */
 	unsigned char *memory;	/* back-end memory */
 	atomic_bool told;	/* disk_uring.c: why a queue has no io_uring */
+	void *own;		/* a back-end's of the program's */
 };
 
 /* A disk as a queue uses it.  The first four are filled in before queue_init(). */
@@ -77,6 +79,7 @@ struct disk_queue {
 	struct vu_device *dev; /* for log lines */
 	struct vu_group *group;
 	struct uring *uring;
+	void *own; /* a back-end's of the program's */
 	/* disk_memory.c: begun, not yet copied; what of it the CPU's cache was asked for */
 	struct vu_req *gathered[DISK_BATCH];
 	uint32_t n_gathered, ahead; /* the first ahead of them, and */

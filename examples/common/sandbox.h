@@ -53,7 +53,8 @@ struct sandbox_needs {
 	uint64_t capabilities; /* a mask by number */
 	const int *calls;      /* system calls beside those of libc and libvu; -1: none */
 	size_t n_calls;
-	bool network; /* connecting to sockets */
+	uint32_t ioctl; /* one more request of ioctl(); 0: none */
+	bool network;	/* connecting to sockets */
 };
 
 /*

@@ -113,12 +113,15 @@ static void filter_allow_without(struct filter *f, int call, uint32_t bits)
 	filter_return(f, SECCOMP_RET_ERRNO | EPERM);
 }
 
-/* Only to ask how much waits in a socket: libvu does so where there is no /proc. */
-static void filter_allow_fionread(struct filter *f)
+/* To ask how much waits in a socket: libvu does so where there is no /proc.  And one more request.
+ */
+static void filter_allow_ioctl(struct filter *f, uint32_t more)
 {
-	filter_add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 4));
+	filter_add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 5));
 	filter_load(f, offsetof(struct seccomp_data, args[1]));
-	filter_add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FIONREAD, 0, 1));
+	filter_add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FIONREAD, 1, 0));
+	filter_add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+						   more ? more : FIONREAD, 0, 1));
 	filter_return(f, SECCOMP_RET_ALLOW);
 	filter_return(f, SECCOMP_RET_ERRNO | EPERM);
 }
@@ -142,7 +145,7 @@ static int filter_calls(const struct sandbox_needs *needs)
 	/* Threads, but no namespaces.  clone3() hides its flags; libc then does with clone(). */
 	filter_allow_without(&f, SYS_clone, namespaces);
 	filter_allow_without(&f, SYS_unshare, namespaces);
-	filter_allow_fionread(&f);
+	filter_allow_ioctl(&f, needs->ioctl);
 	filter_return(&f, SECCOMP_RET_ERRNO | ENOSYS);
 	program.len = f.n;
 	if (f.n == sizeof(f.code) / sizeof(f.code[0]))

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <scsi/sg.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -107,6 +108,7 @@ static void reload(void *state)
 static int scsi_shut_in(const struct scsi_settings *settings, struct sandbox *sandbox)
 {
 	const struct sandbox_needs needs = {
+		.ioctl = settings->host->passes ? SG_IO : 0,
 		.calls = scsi_calls,
 		.n_calls = sizeof(scsi_calls) / sizeof(scsi_calls[0]),
 		.network = settings->connects,

@@ -17,6 +17,7 @@
  *   scsi_inquiry.c   who are you: INQUIRY and vital product data
  *   scsi_report.c    which logical units, which commands
  *   scsi_mode.c      MODE SENSE and MODE SELECT
+ *   scsi_pass.h      commands for a device of the host's
  *   scsi_unit.c      ready or not, its size, started, stopped, ejected
  *   scsi_rw.c        reading and writing blocks
  *   scsi_range.c     UNMAP and WRITE SAME

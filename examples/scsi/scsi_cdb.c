@@ -167,6 +167,8 @@ int scsi_command_run(struct scsi_cmd *cmd)
 		if (result)
 			return result;
 	}
+	if (lun->pass)
+		return scsi_pass(cmd);
 	if (!row)
 		return host->commands[cmd->cdb[0]] &&
 				       scsi_command_at(host->commands[cmd->cdb[0]] - 1u)->flags &

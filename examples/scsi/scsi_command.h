@@ -28,6 +28,7 @@ enum scsi_result {
 	SCSI_CONFLICT = -3, /* with a reservation */
 	SCSI_MET = -4,	    /* CONDITION MET */
 	SCSI_OVERRUN = -5,  /* the buffers are smaller than what the command moves */
+	SCSI_PASSED = -6,   /* as scsi_pass_answer() says */
 };
 
 struct scsi_queue;
@@ -131,6 +132,8 @@ void scsi_queue_ready(struct scsi_queue *q);
 int scsi_start(struct scsi_cmd *cmd);
 /* The same, and step() afterwards. */
 int scsi_start_step(struct scsi_cmd *cmd, int (*step)(struct scsi_cmd *cmd));
+/* The end of one that was started. */
+void scsi_end(struct scsi_cmd *cmd, int result);
 /* The end of a command that has nothing in flight and holds nothing.  Any thread. */
 void scsi_end_remote(struct scsi_cmd *cmd, int result);
 /* SCSI_REPLY zeros to write a reply on. */
@@ -204,6 +207,11 @@ int scsi_read_disc(struct scsi_cmd *cmd);
 int scsi_mechanism(struct scsi_cmd *cmd);
 int scsi_reserve_in(struct scsi_cmd *cmd);
 int scsi_reserve_out(struct scsi_cmd *cmd);
+
+/* scsi_pass.c: any command, for a device of the host's; what that said of it. */
+int scsi_pass(struct scsi_cmd *cmd);
+void scsi_pass_answer(const struct scsi_cmd *cmd, struct virtio_scsi_cmd_resp *answer,
+		      uint32_t room);
 
 /* scsi_rw.c: where the blocks are that the CDB names, within the disk?  SCSI_GOOD or sense. */
 int scsi_blocks_of(struct scsi_cmd *cmd);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_BLOCK = 4096, CD_BLOCK = 2048, WORD = 4096 };
+enum { MAX_BLOCK = 4096, CD_BLOCK = 2048, WORD = 4096, MAX_TIMEOUT = 86400 };
 
 struct description {
 	struct scsi_lun *lun;
@@ -75,11 +75,17 @@ static int lun_set_path(struct description *d, const char *path)
 	return ret < 0 ? -ENOMEM : 0;
 }
 
-static int set_file(struct description *d, const char *value, const char *word)
+static int set_file_of(struct description *d, const struct disk_backend *backend, const char *value,
+		       const char *word)
 {
-	int ret = lun_set_backend(d, &disk_backend_file, word);
+	int ret = lun_set_backend(d, backend, word);
 
 	return ret ? ret : lun_set_path(d, value);
+}
+
+static int set_file(struct description *d, const char *value, const char *word)
+{
+	return set_file_of(d, &disk_backend_file, value, word);
 }
 
 static int set_size(struct description *d, const struct disk_backend *backend, const char *value,
@@ -113,6 +119,28 @@ static int set_cd(struct description *d, const char *value, const char *word)
 		return lun_fail(d, word, "it is something already");
 	lun->empty = true;
 	lun->disk.limits.block = CD_BLOCK;
+	return 0;
+}
+
+/* The rest of what is said of disks is what the device says of itself. */
+static int set_sg(struct description *d, const char *value, const char *word)
+{
+	struct scsi_lun *lun = d->lun;
+	const struct scsi_host *host = lun->host;
+
+	if (host->entered && host->settings->sandbox != SANDBOX_NONE)
+		return lun_fail(d, word, "only with --lun, or with --sandbox=none");
+	lun->pass = true;
+	return set_file_of(d, &scsi_backend_pass, value, word);
+}
+
+static int set_timeout(struct description *d, const char *value, const char *word)
+{
+	uint64_t seconds;
+
+	if (vu_number_parse(value, 1, MAX_TIMEOUT, &seconds))
+		return lun_fail(d, word, "1 to 86400 seconds are wanted");
+	d->lun->settings.timeout = (uint32_t)seconds;
 	return 0;
 }
 
@@ -153,11 +181,12 @@ static const struct {
 	bool value; /* is there one? */
 	int (*set)(struct description *d, const char *value, const char *word);
 } words[] = {
-	{"file", true, set_file},      {"memory", true, set_memory},
-	{"null", true, set_null},      {"cd", true, set_cd},
-	{"cd", false, set_cd},	       {"read-only", false, set_read_only},
-	{"direct", false, set_direct}, {"block", true, set_block},
-	{"serial", true, set_serial},
+	{"file", true, set_file},	{"memory", true, set_memory},
+	{"null", true, set_null},	{"cd", true, set_cd},
+	{"cd", false, set_cd},		{"read-only", false, set_read_only},
+	{"direct", false, set_direct},	{"block", true, set_block},
+	{"serial", true, set_serial},	{"sg", true, set_sg},
+	{"timeout", true, set_timeout},
 };
 
 static int lun_take_word(struct description *d, const char *word)
@@ -179,7 +208,21 @@ static int lun_take_word(struct description *d, const char *word)
 			return words[i].set(d, equals ? equals + 1 : "", word);
 	return lun_fail(d, word,
 			"not a word of T:L, file=PATH, memory=SIZE, null=SIZE, cd, cd=PATH, "
-			"read-only, direct, block=BYTES, serial=TEXT");
+			"sg=DEVICE, read-only, direct, block=BYTES, serial=TEXT, timeout=SECONDS");
+}
+
+/* A device of the host's says itself what it is, and is the only one that is waited for. */
+static int lun_check_words(struct description *d)
+{
+	const struct scsi_lun *lun = d->lun;
+	const struct disk_settings *settings = &lun->settings;
+
+	if (lun->pass && (lun->cd || lun->serial[0] || settings->block || settings->direct))
+		return lun_fail(d, "description",
+				"sg=DEVICE goes with read-only and timeout=SECONDS only");
+	if (!lun->pass && settings->timeout)
+		return lun_fail(d, "description", "timeout=SECONDS goes with sg=DEVICE only");
+	return 0;
 }
 
 static int lun_take_words(struct description *d, const char *text)
@@ -199,9 +242,10 @@ static int lun_take_words(struct description *d, const char *text)
 		text += len + (text[len] == ',');
 	}
 	if (!d->lun->disk.backend && !d->lun->empty)
-		return lun_fail(d, "description",
-				"what is it: file=PATH, memory=SIZE, null=SIZE, cd or cd=PATH?");
-	return 0;
+		return lun_fail(
+			d, "description",
+			"what is it: file=PATH, memory=SIZE, null=SIZE, cd, cd=PATH or sg=DEVICE?");
+	return lun_check_words(d);
 }
 
 /* --- its storage and its name --- */
@@ -280,7 +324,9 @@ int scsi_describe(struct scsi_lun *lun, const char *text, bool *placed, char *er
 	}
 	*placed = d.placed;
 	ret = lun_open(&d);
-	if (!ret)
-		lun_name(lun);
-	return ret;
+	if (ret)
+		return ret;
+	lun_name(lun);
+	lun->host->passes |= lun->pass;
+	return 0;
 }

@@ -50,6 +50,7 @@ struct scsi_lun {
 	uint16_t slot; /* in scsi_queue.units */
 	_Atomic uint32_t refs;
 	bool cd;
+	bool pass;  /* a device of the host's, which gets the commands */
 	bool empty; /* a drive without an image */
 	bool has_slot;
 	char serial[21];
@@ -75,10 +76,10 @@ struct scsi_target {
 
 struct scsi_host {
 	struct scsi_settings *settings;
-	uint32_t refs;	    /* initiators */
-	const char *inside; /* what settings->dir is called since the sandbox, */
-	char *outside;	    /* and what before, without links; NULL: nothing */
-	bool entered;
+	uint32_t refs;	      /* initiators */
+	const char *inside;   /* what settings->dir is called since the sandbox, */
+	char *outside;	      /* and what before, without links; NULL: nothing */
+	bool entered, passes; /* the sandbox; commands to devices of the host's */
 	struct scsi_target *_Atomic targets[SCSI_TARGETS];
 	atomic_bool slots[SCSI_LUNS]; /* of scsi_lun.slot, in use */
 	struct scsi *initiators[SCSI_INITIATORS];
@@ -101,6 +102,9 @@ void scsi_lun_fini(struct scsi_host *host);
 void scsi_lun_describe(const struct scsi_lun *lun, char *text, size_t size);
 /* Any thread. */
 void scsi_lun_put(struct scsi_lun *lun);
+
+/* scsi_pass.c */
+extern const struct disk_backend scsi_backend_pass;
 
 /* --- scsi_describe.c --- */
 

@@ -6,10 +6,12 @@ enum { MAX_QUEUES = 254, MIN_QUEUE_SIZE = 4, MAX_QUEUE_SIZE = 32768 };
 
 /* A front-end that listens is connected to again and again. */
 const struct vu_option scsi_options[] = {
-	{VU_OPTION_LIST("lun", "LUN",
-			"a logical unit (repeatable): [T:L,]file=PATH | memory=SIZE | null=SIZE | "
-			"cd[=PATH], and maybe read-only, direct, block=BYTES, serial=TEXT",
-			struct scsi_settings, luns, SCSI_LUNS)},
+	{VU_OPTION_LIST(
+		"lun", "LUN",
+		"a logical unit (repeatable): [T:L,]file=PATH | memory=SIZE | null=SIZE | "
+		"cd[=PATH] | sg=DEVICE, and maybe read-only, direct, block=BYTES, serial=TEXT, "
+		"timeout=SECONDS",
+		struct scsi_settings, luns, SCSI_LUNS)},
 	{VU_OPTION_NUMBER("num-queues", "N", "request queues, with a thread for each (default 1)",
 			  struct scsi_settings, n_queues, 1, MAX_QUEUES)},
 	{VU_OPTION_NUMBER("queue-size", "N", "longest ring taken, in entries (default 1024)",

@@ -45,7 +45,8 @@ static uint8_t status_of(int result)
 	static const uint8_t statuses[] = {[-SCSI_BUSY] = STATUS_BUSY,
 					   [-SCSI_CONFLICT] = STATUS_CONFLICT,
 					   [-SCSI_MET] = STATUS_MET,
-					   [-SCSI_OVERRUN] = 0};
+					   [-SCSI_OVERRUN] = 0,
+					   [-SCSI_PASSED] = 0};
 
 	return result > 0 ? STATUS_CHECK : result < 0 ? statuses[-result] : 0;
 }
@@ -63,7 +64,9 @@ static uint64_t cmd_answer(struct scsi_cmd *cmd, uint8_t response, int result)
 	answer.head.response = response;
 	answer.head.resid =
 		htole32((uint32_t)(cmd->in_len + cmd->out_len - cmd->taken - cmd->given));
-	if (response == VIRTIO_SCSI_S_OK) {
+	if (result == SCSI_PASSED && response == VIRTIO_SCSI_S_OK) {
+		scsi_pass_answer(cmd, &answer.head, len - ANSWER);
+	} else if (response == VIRTIO_SCSI_S_OK) {
 		answer.head.status = status_of(result);
 		if (result > 0) {
 			uint32_t sense =
@@ -132,7 +135,7 @@ static void cmd_let_go(struct scsi_cmd *cmd)
 		scsi_queue_forget(q, unit->lun);
 }
 
-static void cmd_end(struct scsi_cmd *cmd, int result)
+void scsi_end(struct scsi_cmd *cmd, int result)
 {
 	struct scsi_queue *q = cmd->queue;
 	uint8_t response = result == SCSI_OVERRUN ? VIRTIO_SCSI_S_OVERRUN : VIRTIO_SCSI_S_OK;
@@ -173,7 +176,7 @@ void disk_finish(struct disk_queue *disk, struct vu_req *req, uint8_t status)
 		cmd->next_again = cmd->queue->again;
 		cmd->queue->again = cmd;
 	} else {
-		cmd_end(cmd, scsi_transfer_result(cmd));
+		scsi_end(cmd, scsi_transfer_result(cmd));
 	}
 }
 
@@ -201,7 +204,7 @@ static void cmd_go_on(struct scsi_cmd *cmd)
 	    (!cmd->queue->waits || scsi_tmf_response(cmd->queue, cmd) == VIRTIO_SCSI_S_OK))
 		result = step(cmd);
 	if (result != SCSI_RUN)
-		cmd_end(cmd, result);
+		scsi_end(cmd, result);
 }
 
 static void queue_commit(struct scsi_queue *q)
@@ -399,7 +402,7 @@ static void queue_begin(struct scsi_queue *q, struct vu_req *req)
 	}
 	result = scsi_command_run(cmd);
 	if (result != SCSI_RUN)
-		cmd_end(cmd, result);
+		scsi_end(cmd, result);
 }
 
 void scsi_queue_ready(struct scsi_queue *q)

@@ -105,7 +105,7 @@ void scsi_reserve_load(struct scsi_lun *lun)
 	bool good = true;
 	FILE *file;
 
-	if (lun->cd || !scsi_reserve_can_keep(lun->host))
+	if (lun->cd || lun->pass || !scsi_reserve_can_keep(lun->host))
 		return;
 	file_path(lun, path, "");
 	file = fopen(path, "re");

@@ -89,7 +89,7 @@ class Test:
 
     def program(self, name):
         """One of our programs in the build folder; skips when it was not built."""
-        for place in ("examples", "tools", "tests/guest", "tests/devices", "."):
+        for place in ("examples", "tools", "tests/guest", "tests/devices", "tests/scsi", "."):
             path = os.path.join(self._report.build, place, name)
             if os.access(path, os.X_OK) and os.path.isfile(path):
                 return path
