@@ -7,12 +7,16 @@ on that its configuration space changed: QEMU 11's device without a nature of it
 """
 
 import functools
+import json
 import os
+import re
+import socket
 import struct
+import subprocess
 import time
 import zlib
 
-from lib import Control, Generic, VhostUser, main, patience
+from lib import Control, Generic, Pair, VhostUser, main, patience, process
 
 STEPS = 20  # page flips
 
@@ -61,6 +65,21 @@ def read_ppm(path):
     return width, height, pixels
 
 
+def shown(guest, t):
+    """What QEMU shows."""
+    path = t.path("dump.ppm")
+    guest.qmp("screendump", filename=path)
+    return read_ppm(path)
+
+
+def is_line_of_text(picture):
+    """A line on a console, and nothing else."""
+    width, height, pixels = picture
+    above = pixels[:3 * width * 16]
+    return (width, height) == (1280, 800) and 300 < len(above) - above.count(0) and \
+        not any(pixels[len(above):])
+
+
 class Screen:
     """What is shown at the back-end, and at QEMU (`guest`; None: there nothing is)."""
 
@@ -72,9 +91,7 @@ class Screen:
         return read_png(self._t.path("shots/shot.png"))
 
     def theirs(self):
-        path = self._t.path("dump.ppm")
-        self._guest.qmp("screendump", filename=path)
-        return read_ppm(path)
+        return shown(self._guest, self._t)
 
     def console(self, minimum):
         """The guest's console, once QEMU has all of it, and that has so many pixels that are not black."""
@@ -153,6 +170,29 @@ def pictures(t, guest, screen):
     client.step("end")
 
 
+def is_test_pattern(picture):
+    """The upper part of what modetest shows: seven bars."""
+    width, height, pixels = picture
+    bars = [pixels[3 * at:3 * at + 3] for at in range(width // 14, width, width // 7)]
+    levels = [(192, 192, 192), (192, 192, 0), (0, 192, 192), (0, 192, 0), (192, 0, 192),
+              (192, 0, 0), (0, 0, 192)]
+    return (width, height) == (1280, 800) and bars[:7] == [bytes(rgb) for rgb in levels]
+
+
+def modetest(t, guest, screen):
+    """libdrm's own program: what the card has, and a picture of its own."""
+    with t.check(f"{t.name}_modetest_lists_the_monitor_and_shows_its_pattern"):
+        said = guest.run("modetest -M virtio_gpu -c").text
+        number = re.search(r"^(\d+)\s+\d+\s+connected\s+Virtual-1", said, re.M)
+        assert number and "1280x800" in said, said
+        guest.run(f"(sleep 600 | modetest -M virtio_gpu -s {number[1]}:1280x800 >/tmp/modetest 2>&1) &")
+        limit = patience.end()
+        while not (is_test_pattern(screen.ours()) and screen.ours() == screen.theirs()):
+            assert time.monotonic() < limit, guest.run("cat /tmp/modetest").text
+            time.sleep(0.1)
+        guest.run("killall modetest sleep")
+
+
 def expect_state(control, output, words):
     limit = patience.end()
     while True:
@@ -190,7 +230,7 @@ def device(t, *options):
 
 def with_display(t, boot):
     with device(t) as back_end, \
-         boot(VhostUser("gpu", back_end), programs=[t.program("guest-drm")]) as guest, \
+         boot(VhostUser("gpu", back_end), programs=[t.program("guest-drm"), "modetest"]) as guest, \
          Control(t.path("control")) as control:
         screen = Screen(t, control, guest)
         console(t, guest, screen)
@@ -199,6 +239,7 @@ def with_display(t, boot):
         with t.check(f"{t.name}_display_got_few_bytes"):
             told = control.say("state").split("display updates ")[1].split()
             assert int(told[2]) < 40_000_000, told
+        modetest(t, guest, screen)
         lives(t, guest, screen, back_end)
 
 
@@ -234,6 +275,33 @@ def headless(t, boot):
         with t.check(f"{t.name}_guest_sees_that_a_monitor_goes"):
             control.say("unplug 1")
             guest.until("guest-drm modes | grep -q 'monitor 1 none'")
+
+
+def test_libvirt(t):
+    """As libvirt starts it: asked what it can, then with one end of a connected pair, and with no
+    place to write to; its video device is one of VGA, too."""
+    program = t.program("vu-gpu")
+    with t.check("program_that_libvirt_asks_says_that_it_is_a_graphics_card"):
+        said = subprocess.run([program, "--print-capabilities"], check=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE).stdout
+        assert json.loads(said) == {"type": "gpu", "features": []}
+    ours, theirs = socket.socketpair()
+    with open(os.devnull, "wb") as nowhere:
+        back_end = process.spawn([program, f"--fd={theirs.fileno()}"], nowhere, cwd="/",
+                                 pass_fds=[theirs.fileno()])
+    theirs.close()
+    try:
+        with t.qemu(Pair("gpu", ours, model="vhost-user-vga"), qemu=t.newer_qemu) as guest:
+            with t.check("guest_of_libvirt_has_a_console_with_what_was_written_to_it"):
+                write(guest, "\\033[2J\\033[Ha console of a guest")
+                limit = patience.end()
+                while not is_line_of_text(shown(guest, t)):
+                    assert time.monotonic() < limit, "it is not shown"
+                    time.sleep(0.1)
+        with t.check("program_of_libvirt_ends_with_its_guest"):
+            assert back_end.wait(patience.SECONDS) == 0
+    finally:
+        process.end(back_end)
 
 
 def test_qemu10(t):

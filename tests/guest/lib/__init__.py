@@ -7,11 +7,11 @@ A test file imports what it needs from here, defines functions named test_*(t), 
 
 from .backend import Backend
 from .control import Control
-from .device import Generic, VhostUser
+from .device import Generic, Pair, VhostUser
 from .disk import Image
-from . import patience
+from . import patience, process
 from .errors import GuestDied, GuestError, GuestTimeout, Skip
 from .report import main
 
-__all__ = ["Backend", "Control", "Generic", "VhostUser", "Image", "GuestDied", "GuestError",
-           "GuestTimeout", "Skip", "main", "patience"]
+__all__ = ["Backend", "Control", "Generic", "Pair", "VhostUser", "Image", "GuestDied", "GuestError",
+           "GuestTimeout", "Skip", "main", "patience", "process"]

@@ -63,6 +63,19 @@ class VhostUser:
         return [f"virtio_uml.device={self.socket}:{self.virtio_id}"]
 
 
+class Pair(VhostUser):
+    """One whose back-end has the other end of a connected pair already."""
+
+    def __init__(self, kind, end, **kw):
+        super().__init__(kind, "", **kw)
+        self._end = end
+
+    def qemu_args(self, number):
+        args = super().qemu_args(number)
+        args[1] = f"socket,id=vu{number},fd={self._end.fileno()}"
+        return [*args, self._end]
+
+
 class Generic(VhostUser):
     """QEMU 11's vhost-user-test-device-pci as a device of any kind: for those without a QEMU device.
 

@@ -10,6 +10,7 @@ PACKAGES = {
     "i2c-tools": ("libi2c0", ["i2cdetect", "i2cdump", "i2cget", "i2cset", "i2ctransfer"]),
     "gpiod": ("libgpiod2", ["gpiodetect", "gpioinfo", "gpioget", "gpioset", "gpiomon", "gpiofind"]),
     "alsa-utils": ("libasound2", ["aplay", "arecord", "amixer"]),
+    "libdrm-tests": ("libdrm2", ["modetest"]),
 }
 
 
