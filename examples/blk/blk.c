@@ -11,7 +11,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <linux/capability.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 enum { BLK_ID = 2, MAX_QUEUES = 256, MIN_QUEUE_SIZE = 4, MAX_QUEUE_SIZE = 32768, MAX_BLOCK = 4096 };
 
@@ -218,6 +220,25 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 	return ret ? ret : blk_make_device(disk, program);
 }
 
+/* What is given up: all but reading and writing the file, which is open. */
+static int opened(struct vu_program *program, uint32_t index, void *state)
+{
+	static const int blk_calls[] = {
+		SYS_io_uring_enter, SYS_io_uring_setup, SYS_io_uring_register, SYS_preadv2,
+		SYS_pwritev2,	    SYS_preadv,		SYS_pwritev,	       SYS_fallocate,
+	};
+	struct blk_settings *settings = vu_program_settings(program);
+	struct shut_in *s = &settings->shut_in;
+	const struct blk_disk *disk = state;
+
+	(void)index;
+	s->needs.calls = blk_calls;
+	s->needs.n_calls = sizeof(blk_calls) / sizeof(blk_calls[0]);
+	/* Guest memory that is pinned may be more than the limit for other users. */
+	s->needs.capabilities = settings->disk.fixed ? UINT64_C(1) << CAP_IPC_LOCK : 0;
+	return shut_in_enter(s, disk->dev);
+}
+
 static void destroy(void *state)
 {
 	struct blk_disk *disk = state;
@@ -310,6 +331,7 @@ static const struct vu_option options[] = {
 			struct blk_settings, in_order)},
 	{VU_OPTION_NUMBER("size", "BYTES", "of memory or null; K, M, G, T may follow (default 1G)",
 			  struct blk_settings, disk.size, BLK_SECTOR, UINT64_C(1) << 62)},
+	{SHUT_IN_OPTION(struct blk_settings, shut_in)},
 	{.name = NULL},
 };
 
@@ -328,7 +350,9 @@ int main(int argc, char **argv)
 		VU_PROGRAM_OPTIONS(options, &settings),
 		VU_PROGRAM_STATE(struct blk_disk, create, destroy),
 		.reload = reload,
+		.opened = opened,
 	};
 
+	shut_in_look(&settings.shut_in, info.name, argc, argv);
 	return vu_program_main(&info, argc, argv);
 }

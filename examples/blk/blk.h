@@ -15,6 +15,7 @@
 #include <linux/virtio_blk.h>
 
 #include "../common/disk.h"
+#include "../common/shut_in.h"
 
 enum {
 	BLK_SECTOR = 512,
@@ -31,6 +32,7 @@ struct blk_settings {
 	uint64_t n_queues;
 	int in_order;
 	char serial[VIRTIO_BLK_ID_BYTES];
+	struct shut_in shut_in;
 };
 
 struct blk_disk {

@@ -48,18 +48,29 @@ int sandbox_for_connecting(const char *program, uint32_t *kind);
 /* Shut in the file system.  -errno: failed says what. */
 int sandbox_enter(struct sandbox *sandbox);
 
+/* An ioctl() that a program goes on making: those whose number under mask is value. */
+struct sandbox_ioctl {
+	uint32_t mask, value;
+};
+
 /* What a program goes on needing. */
 struct sandbox_needs {
+	const char *program;   /* its name, for lines; stays valid */
 	uint64_t capabilities; /* a mask by number */
 	const int *calls;      /* system calls beside those of libc and libvu; -1: none */
 	size_t n_calls;
-	uint32_t ioctl; /* one more request of ioctl(); 0: none */
-	bool network;	/* connecting to sockets */
+	const struct sandbox_ioctl *ioctls;
+	size_t n_ioctls;
+	bool network;  /* connecting to sockets of any kind */
+	bool connects; /* to Unix sockets: --connect */
+	bool postcopy; /* userfaultfd(2): --postcopy */
 };
 
 /*
- * Keep these capabilities at most, and no way to others; the other system calls fail with ENOSYS
- * from here on (where this machine's architecture is known).  -errno: failed says what.
+ * Keep these capabilities at most, and no way to others, and dump no core: it would have the
+ * guest's memory in it.  The other system calls fail from here on (where this machine's
+ * architecture is known) with ENOSYS, or EPERM where the call is one that may be made with other
+ * arguments, after a line that names the call.  -errno: failed says what.
  */
 int sandbox_give_up(const struct sandbox_needs *needs, const char **failed);
 

@@ -6,13 +6,18 @@
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/netlink.h>
 #include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "sandbox_notice.h"
 
 static int keep_capabilities(uint64_t mask)
 {
@@ -65,9 +70,16 @@ static const int common_calls[] = {
 	SYS_epoll_pwait, SYS_epoll_pwait2, ONLY_X86(SYS_poll), ONLY_X86(SYS_epoll_wait),
 	/* sockets that are there; a socket file at the end */
 	SYS_accept, SYS_accept4, SYS_recvmsg, SYS_sendmsg, SYS_recvfrom, SYS_sendto, SYS_shutdown,
-	SYS_getsockopt, SYS_setsockopt, SYS_getsockname, SYS_unlinkat, ONLY_X86(SYS_unlink)};
+	SYS_getsockopt, SYS_setsockopt, SYS_getsockname, SYS_getpeername, SYS_unlinkat,
+	ONLY_X86(SYS_unlink),
+	/* eventfds that are signalled without waiting (core/bell.c) */
+	SYS_io_setup, SYS_io_submit, SYS_io_getevents, SYS_io_destroy};
 
 static const int network_calls[] = {SYS_socket, SYS_connect};
+static const int postcopy_calls[] = {SYS_userfaultfd};
+
+/* libc and libvu try these, and do otherwise without: no line tells of them. */
+static const int tried_calls[] = {SYS_clone3, SYS_io_uring_setup, SYS_faccessat2};
 
 struct filter {
 	struct sock_filter code[1024];
@@ -101,30 +113,93 @@ static void filter_allow(struct filter *f, const int *calls, size_t n)
 	}
 }
 
+static void filter_jump(struct filter *f, uint16_t test, uint32_t value, uint8_t yes, uint8_t no)
+{
+	filter_add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | test | BPF_K, value, yes, no));
+}
+
+/* The handler of sandbox_notice.h says so, and returns the error. */
+static void filter_refuse(struct filter *f, uint32_t error)
+{
+	filter_return(f, SECCOMP_RET_TRAP | error);
+}
+
+/* Of a little-endian machine's argument the lower half, in which all flags are. */
+static size_t filter_argument(int which)
+{
+	return offsetof(struct seccomp_data, args) + (size_t)which * sizeof(uint64_t);
+}
+
 /* A call whose first argument must not have these bits; ends with its number loaded again. */
 static void filter_allow_without(struct filter *f, int call, uint32_t bits)
 {
-	filter_add(f,
-		   (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 4));
-	/* Of a little-endian machine's argument the lower half, in which all flags are. */
-	filter_load(f, offsetof(struct seccomp_data, args[0]));
-	filter_add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, 1, 0));
+	filter_jump(f, BPF_JEQ, (uint32_t)call, 0, 4);
+	filter_load(f, filter_argument(0));
+	filter_jump(f, BPF_JSET, bits, 1, 0);
 	filter_return(f, SECCOMP_RET_ALLOW);
-	filter_return(f, SECCOMP_RET_ERRNO | EPERM);
+	filter_refuse(f, EPERM);
 }
 
-/* To ask how much waits in a socket: libvu does so where there is no /proc.  And one more request.
+/*
+ * libvu asks the kernel whose socket a front-end sent (wire/other_end.c), which needs one of
+ * NETLINK_SOCK_DIAG; it tells, and changes nothing.
  */
-static void filter_allow_ioctl(struct filter *f, uint32_t more)
+static void filter_allow_sockets(struct filter *f, bool unix_ones)
 {
-	filter_add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 5));
-	filter_load(f, offsetof(struct seccomp_data, args[1]));
-	filter_add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FIONREAD, 1, 0));
-	filter_add(f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-						   more ? more : FIONREAD, 0, 1));
+	static const int connecting[] = {SYS_connect};
+
+	if (unix_ones)
+		filter_allow(f, connecting, 1);
+	filter_jump(f, BPF_JEQ, SYS_socket, 0, 8);
+	filter_load(f, filter_argument(0));
+	filter_jump(f, BPF_JEQ, unix_ones ? AF_UNIX : AF_UNSPEC, 0, 1);
+	filter_return(f, unix_ones ? SECCOMP_RET_ALLOW : SECCOMP_RET_TRAP | EPERM);
+	filter_jump(f, BPF_JEQ, AF_NETLINK, 0, 3);
+	filter_load(f, filter_argument(2));
+	filter_jump(f, BPF_JEQ, NETLINK_SOCK_DIAG, 0, 1);
 	filter_return(f, SECCOMP_RET_ALLOW);
-	filter_return(f, SECCOMP_RET_ERRNO | EPERM);
+	filter_refuse(f, EPERM);
 }
+
+static void filter_ioctl(struct filter *f, struct sandbox_ioctl allowed, uint32_t what)
+{
+	filter_load(f, filter_argument(1));
+	filter_add(f, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, allowed.mask));
+	filter_jump(f, BPF_JEQ, allowed.value, 0, 1);
+	filter_return(f, what);
+}
+
+/* To ask how much waits in a socket: libvu does so where there is no /proc.  And the program's. */
+static void filter_allow_ioctls(struct filter *f, const struct sandbox_needs *needs)
+{
+	static const struct sandbox_ioctl how_much = {UINT32_MAX, FIONREAD};
+	static const struct sandbox_ioctl userfault = {0xff00, UFFDIO << 8};
+	/* libc asks whether it writes to a terminal; no is an answer. */
+	static const struct sandbox_ioctl terminal = {UINT32_MAX, TCGETS};
+	unsigned short jump;
+
+	filter_jump(f, BPF_JEQ, SYS_ioctl, 1, 0);
+	jump = f->n;
+	filter_add(f, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 0));
+	filter_ioctl(f, how_much, SECCOMP_RET_ALLOW);
+	for (size_t i = 0; i < needs->n_ioctls; i++)
+		filter_ioctl(f, needs->ioctls[i], SECCOMP_RET_ALLOW);
+	if (needs->postcopy)
+		filter_ioctl(f, userfault, SECCOMP_RET_ALLOW);
+	filter_ioctl(f, terminal, SECCOMP_RET_ERRNO | ENOTTY);
+	filter_refuse(f, EPERM);
+	f->code[jump].k = f->n - (jump + 1U);
+}
+
+static void filter_try(struct filter *f, const int *calls, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		filter_jump(f, BPF_JEQ, (uint32_t)calls[i], 0, 1);
+		filter_return(f, SECCOMP_RET_ERRNO | ENOSYS);
+	}
+}
+
+#define N(array) (sizeof(array) / sizeof((array)[0]))
 
 static int filter_calls(const struct sandbox_needs *needs)
 {
@@ -139,16 +214,20 @@ static int filter_calls(const struct sandbox_needs *needs)
 	filter_return(&f, SECCOMP_RET_KILL_PROCESS);
 	filter_load(&f, offsetof(struct seccomp_data, nr));
 	filter_allow(&f, needs->calls, needs->n_calls);
-	filter_allow(&f, common_calls, sizeof(common_calls) / sizeof(common_calls[0]));
+	filter_allow(&f, common_calls, N(common_calls));
 	if (needs->network)
-		filter_allow(&f, network_calls, sizeof(network_calls) / sizeof(network_calls[0]));
+		filter_allow(&f, network_calls, N(network_calls));
+	if (needs->postcopy)
+		filter_allow(&f, postcopy_calls, N(postcopy_calls));
+	filter_allow_sockets(&f, needs->connects);
 	/* Threads, but no namespaces.  clone3() hides its flags; libc then does with clone(). */
 	filter_allow_without(&f, SYS_clone, namespaces);
 	filter_allow_without(&f, SYS_unshare, namespaces);
-	filter_allow_ioctl(&f, needs->ioctl);
-	filter_return(&f, SECCOMP_RET_ERRNO | ENOSYS);
+	filter_allow_ioctls(&f, needs);
+	filter_try(&f, tried_calls, N(tried_calls));
+	filter_refuse(&f, ENOSYS);
 	program.len = f.n;
-	if (f.n == sizeof(f.code) / sizeof(f.code[0]))
+	if (f.n == N(f.code))
 		return -E2BIG;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
@@ -160,14 +239,30 @@ static int filter_calls(const struct sandbox_needs *needs)
 #endif
 }
 
+static int limit(int resource)
+{
+	const struct rlimit none = {0, 0};
+
+	return setrlimit(resource, &none) < 0 ? -errno : 0;
+}
+
 int sandbox_give_up(const struct sandbox_needs *needs, const char **failed)
 {
+	/* Faults of the kernel's own accesses are told, too, only to who has this one. */
+	uint64_t postcopy = needs->postcopy ? UINT64_C(1) << CAP_SYS_PTRACE : 0;
 	int ret;
 
+	*failed = "limits";
+	ret = limit(RLIMIT_CORE);
+	if (!ret)
+		ret = limit(RLIMIT_MSGQUEUE);
+	if (ret)
+		return ret;
 	*failed = "dropping capabilities";
-	ret = keep_capabilities(needs->capabilities);
+	ret = keep_capabilities(needs->capabilities | postcopy);
 	if (ret)
 		return ret;
 	*failed = "the filter for system calls";
-	return filter_calls(needs);
+	ret = sandbox_notice(needs->program);
+	return ret ? ret : filter_calls(needs);
 }

@@ -11,6 +11,7 @@
 
 #include <libvu/unstable.h>
 
+#include "../common/shut_in.h"
 #include "console_backend.h"
 #include "console_control.h"
 
@@ -27,6 +28,7 @@ struct console_settings {
 	uint16_t cols, rows;
 	int no_multiport;
 	int rows_first;
+	struct shut_in shut_in;
 };
 
 struct port {

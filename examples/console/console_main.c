@@ -4,7 +4,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <linux/capability.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <termios.h>
 
 static int set_console(const char *value, void *opaque)
 {
@@ -67,6 +71,44 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 	return err ? err : console_init(state, program, index);
 }
 
+/*
+ * Nothing is opened any more, unless commands can add ports: then files, links, sockets and
+ * terminals can be made, and nothing else.
+ */
+static int opened(struct vu_program *program, uint32_t index, void *state)
+{
+	static const int console_calls[] = {
+		SYS_symlinkat, SYS_bind,	  SYS_listen,
+		SYS_fchmod,    SYS_inotify_init1, SYS_inotify_add_watch,
+#ifdef SYS_symlink
+		SYS_symlink,   SYS_lstat,
+#endif
+	};
+	/* Never TIOCSTI: it types at whoever's terminal we were started from. */
+	static const struct sandbox_ioctl console_ioctls[] = {
+		{UINT32_MAX, TIOCGWINSZ}, {UINT32_MAX, TCGETS},	  {UINT32_MAX, TCSETS},
+		{UINT32_MAX, TIOCSPTLCK}, {UINT32_MAX, TIOCGPTN},
+	};
+	struct console_settings *settings = vu_program_settings(program);
+	struct shut_in *s = &settings->shut_in;
+	const struct console *c = state;
+
+	(void)index;
+	s->needs.ioctls = console_ioctls;
+	s->needs.n_ioctls = sizeof(console_ioctls) / sizeof(console_ioctls[0]);
+	if (s->commands) {
+		s->needs.calls = console_calls;
+		s->needs.n_calls = sizeof(console_calls) / sizeof(console_calls[0]);
+		s->needs.connects = true;
+		s->needs.capabilities = UINT64_C(1) << CAP_DAC_OVERRIDE;
+		s->place = (struct sandbox_place){
+			"/", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_IOCTL_DEV |
+				     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SYM |
+				     LANDLOCK_ACCESS_FS_MAKE_SOCK};
+	}
+	return shut_in_enter(s, c->dev);
+}
+
 static void destroy(void *state)
 {
 	console_fini(state);
@@ -95,6 +137,7 @@ static const struct vu_option options[] = {
 	 .set = set_size},
 	{VU_OPTION_FLAG("resize-rows-first", "tell rows before columns, for Linux before 6.15",
 			struct console_settings, rows_first)},
+	{SHUT_IN_OPTION(struct console_settings, shut_in)},
 	{.name = NULL},
 };
 
@@ -106,7 +149,9 @@ int main(int argc, char **argv)
 		VU_PROGRAM_OPTIONS(options, &settings),
 		VU_PROGRAM_COMMANDS(console_commands),
 		VU_PROGRAM_STATE(struct console, create, destroy),
+		.opened = opened,
 	};
 
+	shut_in_look(&settings.shut_in, info.name, argc, argv);
 	return vu_program_main(&info, argc, argv);
 }

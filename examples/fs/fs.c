@@ -60,6 +60,9 @@ static const int fs_calls[] = {SYS_openat,
 			       SYS_linkat,
 			       SYS_renameat2,
 			       SYS_readlinkat,
+#ifdef SYS_readlink
+			       SYS_readlink, /* libvu, of what a front-end sends */
+#endif
 			       SYS_setxattr,
 			       SYS_getxattr,
 			       SYS_listxattr,
@@ -114,10 +117,11 @@ static void session_end(struct vu_device *dev, int why, void *opaque)
 static int fs_shut_in(struct fs_settings *settings, struct sandbox *sandbox)
 {
 	const struct sandbox_needs needs = {
+		.program = "vu-fs",
 		.capabilities = CAPABILITIES,
 		.calls = fs_calls,
 		.n_calls = sizeof(fs_calls) / sizeof(fs_calls[0]),
-		.network = settings->connects,
+		.connects = settings->connects,
 	};
 	int ret = sandbox_enter(sandbox);
 

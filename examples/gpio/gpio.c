@@ -15,12 +15,15 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "../common/shut_in.h"
+
 enum { REQUESTQ, EVENTQ, N_QUEUES };
 enum { DEVICE_ID = 41, MAX_CHIPS = 64, STRAY_MS = 20 };
 
 struct settings {
 	const char *lines;
 	struct vu_option_list chips;
+	struct shut_in shut_in;
 };
 
 struct port {
@@ -158,6 +161,19 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 	return ret ? ret : gpio_control_new(gpio, program);
 }
 
+static int opened(struct vu_program *program, uint32_t index, void *state)
+{
+	/* Those of <linux/gpio.h>, whichever libgpiod makes. */
+	static const struct sandbox_ioctl gpio_ioctls[] = {{0xff00, 0xb4 << 8}};
+	struct settings *settings = vu_program_settings(program);
+	const struct port *port = state;
+
+	(void)index;
+	settings->shut_in.needs.ioctls = gpio_ioctls;
+	settings->shut_in.needs.n_ioctls = settings->chips.n ? 1 : 0;
+	return shut_in_enter(&settings->shut_in, port->gpio.dev);
+}
+
 static void destroy(void *state)
 {
 	struct port *port = state;
@@ -173,6 +189,7 @@ static const struct vu_option options[] = {
 	{VU_OPTION_LIST("chip", "CHIP[:LINES]",
 			"lines of this machine (\"gpiochip0:0-3,LED\"; repeatable); not simulated",
 			struct settings, chips, MAX_CHIPS)},
+	{SHUT_IN_OPTION(struct settings, shut_in)},
 	{.name = NULL},
 };
 
@@ -184,7 +201,9 @@ int main(int argc, char **argv)
 		VU_PROGRAM_OPTIONS(options, &settings),
 		VU_PROGRAM_COMMANDS(gpio_commands),
 		VU_PROGRAM_STATE(struct port, create, destroy),
+		.opened = opened,
 	};
 
+	shut_in_look(&settings.shut_in, info.name, argc, argv);
 	return vu_program_main(&info, argc, argv);
 }

@@ -142,9 +142,10 @@ static int open_folder(struct gpu_settings *s, struct sandbox *sandbox)
 static int shut_in(struct gpu_settings *s, struct sandbox *sandbox)
 {
 	const struct sandbox_needs needs = {
+		.program = "vu-gpu",
 		.calls = gpu_calls,
 		.n_calls = sizeof(gpu_calls) / sizeof(gpu_calls[0]),
-		.network = s->connects,
+		.connects = s->connects,
 	};
 	int ret = sandbox_enter(sandbox);
 

@@ -10,7 +10,11 @@
 #include "i2c.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <string.h>
+#include <sys/syscall.h>
+
+#include "../common/shut_in.h"
 
 enum { I2C_ID = 34, ZERO_LENGTH_REQUEST = 1 };
 
@@ -20,6 +24,7 @@ static const uint64_t patience = 2000000; /* nanoseconds */
 struct settings {
 	struct vu_option_list specs; /* of --bus */
 	const char *description;
+	struct shut_in shut_in;
 };
 
 struct i2c {
@@ -209,6 +214,29 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 	return ret ? ret : vu_program_add_control(program, group, &i2c->control, &i2c->script);
 }
 
+/* Commands make chips that are kept in files. */
+static int opened(struct vu_program *program, uint32_t index, void *state)
+{
+	static const int i2c_calls[] = {SYS_flock};
+	/* Those of <linux/i2c-dev.h>. */
+	static const struct sandbox_ioctl i2c_ioctls[] = {{0xff00, 0x0700}};
+	struct settings *settings = vu_program_settings(program);
+	struct shut_in *s = &settings->shut_in;
+	const struct i2c *i2c = state;
+
+	(void)index;
+	s->needs.ioctls = i2c_ioctls;
+	s->needs.n_ioctls = settings->specs.n ? 1 : 0;
+	if (s->commands) {
+		s->needs.calls = i2c_calls;
+		s->needs.n_calls = sizeof(i2c_calls) / sizeof(i2c_calls[0]);
+		s->needs.capabilities = UINT64_C(1) << CAP_DAC_OVERRIDE;
+		s->place = (struct sandbox_place){"/", SANDBOX_READ | SANDBOX_WRITE |
+							       LANDLOCK_ACCESS_FS_MAKE_REG};
+	}
+	return shut_in_enter(s, i2c->dev);
+}
+
 static void destroy(void *state)
 {
 	struct i2c *i2c = state;
@@ -225,6 +253,7 @@ static const struct vu_option options[] = {
 	{VU_OPTION_STRING("chips", "FILE",
 			  "simulated chips (without --bus: a 24c02 at 0x50, an LM75 at 0x48)",
 			  struct settings, description)},
+	{SHUT_IN_OPTION(struct settings, shut_in)},
 	{.name = NULL},
 };
 
@@ -236,7 +265,9 @@ int main(int argc, char **argv)
 		VU_PROGRAM_OPTIONS(options, &settings),
 		VU_PROGRAM_COMMANDS(i2c_commands),
 		VU_PROGRAM_STATE(struct i2c, create, destroy),
+		.opened = opened,
 	};
 
+	shut_in_look(&settings.shut_in, info.name, argc, argv);
 	return vu_program_main(&info, argc, argv);
 }

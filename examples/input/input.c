@@ -7,11 +7,13 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../common/own_file.h"
+#include "../common/shut_in.h"
 
 enum { MAX_DEVICES = 64 };
 
@@ -23,6 +25,7 @@ struct settings {
 	uint32_t n_devices;
 	int no_grab;
 	const char *record;
+	struct shut_in shut_in;
 };
 
 struct input {
@@ -159,6 +162,26 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 	return ret;
 }
 
+/* Recordings that commands name are read. */
+static int opened(struct vu_program *program, uint32_t index, void *state)
+{
+	/* Those of <linux/input.h>, as libevdev makes them. */
+	static const struct sandbox_ioctl evdev_ioctls[] = {{0xff00, 'E' << 8}};
+	struct settings *settings = vu_program_settings(program);
+	struct shut_in *s = &settings->shut_in;
+	const struct input *in = state;
+
+	(void)index;
+	s->needs.ioctls = evdev_ioctls;
+	for (uint32_t i = 0; i < settings->n_devices; i++)
+		s->needs.n_ioctls |= settings->devices[i].real;
+	if (s->commands) {
+		s->needs.capabilities = UINT64_C(1) << CAP_DAC_READ_SEARCH;
+		s->place = (struct sandbox_place){"/", SANDBOX_READ};
+	}
+	return shut_in_enter(s, in->control.device.dev);
+}
+
 static void destroy(void *state)
 {
 	struct input *in = state;
@@ -203,6 +226,7 @@ static const struct vu_option options[] = {
 			struct settings, no_grab)},
 	{VU_OPTION_STRING("record", "FILE", "write the events of each device to FILE, FILE.1, ...",
 			  struct settings, record)},
+	{SHUT_IN_OPTION(struct settings, shut_in)},
 	{.name = NULL},
 };
 
@@ -216,7 +240,9 @@ int main(int argc, char **argv)
 		VU_PROGRAM_OPTIONS(options, &settings),
 		VU_PROGRAM_COMMANDS(input_commands),
 		VU_PROGRAM_STATE(struct input, create, destroy),
+		.opened = opened,
 	};
 
+	shut_in_look(&settings.shut_in, info.name, argc, argv);
 	return vu_program_main(&info, argc, argv);
 }

@@ -13,7 +13,10 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "../common/shut_in.h"
 
 enum {
 	REQUEST_MAX = 65536, /* bytes at once: a guest that wants more may ask again */
@@ -40,6 +43,7 @@ struct settings {
 	const char *source;
 	uint64_t max_bytes;
 	uint64_t period_ms; /* 0: no rate limit */
+	struct shut_in shut_in;
 };
 
 /* Never blocks for long: returns bytes, 0 at the end of the source, or -errno. */
@@ -181,6 +185,18 @@ static void destroy(void *state)
 		close(rng->fd);
 }
 
+static int opened(struct vu_program *program, uint32_t index, void *state)
+{
+	static const int rng_calls[] = {SYS_preadv};
+	struct settings *settings = vu_program_settings(program);
+	const struct rng *rng = state;
+
+	(void)index;
+	settings->shut_in.needs.calls = rng_calls;
+	settings->shut_in.needs.n_calls = sizeof(rng_calls) / sizeof(rng_calls[0]);
+	return shut_in_enter(&settings->shut_in, rng->dev);
+}
+
 static const struct vu_option options[] = {
 	{VU_OPTION_STRING("source", "PATH", "file or device to read (default: getrandom)",
 			  struct settings, source)},
@@ -188,6 +204,7 @@ static const struct vu_option options[] = {
 			  struct settings, max_bytes, 1, INT64_MAX)},
 	{VU_OPTION_NUMBER("period", "MS", "time in which the guest gets --max-bytes at most",
 			  struct settings, period_ms, 1, UINT32_MAX)},
+	{SHUT_IN_OPTION(struct settings, shut_in)},
 	{.name = NULL},
 };
 
@@ -198,7 +215,9 @@ int main(int argc, char **argv)
 		VU_PROGRAM("vu-rng", "rng", "A vhost-user entropy device."),
 		VU_PROGRAM_OPTIONS(options, &settings),
 		VU_PROGRAM_STATE(struct rng, create, destroy),
+		.opened = opened,
 	};
 
+	shut_in_look(&settings.shut_in, info.name, argc, argv);
 	return vu_program_main(&info, argc, argv);
 }

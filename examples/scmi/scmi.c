@@ -16,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../common/shut_in.h"
 #include "scmi_control.h"
 
 enum { MAX_SENSOR_OPTIONS = 16 };
@@ -24,6 +25,7 @@ struct settings {
 	const char *description;
 	const char *sysfs;
 	struct vu_option_list hwmon, iio;
+	struct shut_in shut_in;
 };
 
 struct scmi_device {
@@ -211,6 +213,19 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 	return ret ? ret : vu_program_add_control(program, NULL, &d->control, &d->script);
 }
 
+/* Sensors of the host's are opened for each reading. */
+static int opened(struct vu_program *program, uint32_t index, void *state)
+{
+	struct settings *settings = vu_program_settings(program);
+	struct shut_in *s = &settings->shut_in;
+	const struct scmi_device *d = state;
+
+	(void)index;
+	if (settings->hwmon.n || settings->iio.n)
+		s->place = (struct sandbox_place){settings->sysfs, SANDBOX_READ};
+	return shut_in_enter(s, d->dev);
+}
+
 static void destroy(void *state)
 {
 	struct scmi_device *d = state;
@@ -230,6 +245,7 @@ static const struct vu_option options[] = {
 			struct settings, iio, MAX_SENSOR_OPTIONS)},
 	{VU_OPTION_STRING("sysfs", "DIR", "where those are (default: /sys)", struct settings,
 			  sysfs)},
+	{SHUT_IN_OPTION(struct settings, shut_in)},
 	{.name = NULL},
 };
 
@@ -241,7 +257,9 @@ int main(int argc, char **argv)
 		VU_PROGRAM_OPTIONS(options, &settings),
 		VU_PROGRAM_COMMANDS(scmi_commands),
 		VU_PROGRAM_STATE(struct scmi_device, create, destroy),
+		.opened = opened,
 	};
 
+	shut_in_look(&settings.shut_in, info.name, argc, argv);
 	return vu_program_main(&info, argc, argv);
 }

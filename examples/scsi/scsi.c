@@ -107,11 +107,15 @@ static void reload(void *state)
 
 static int scsi_shut_in(const struct scsi_settings *settings, struct sandbox *sandbox)
 {
+	/* Of devices of the host's that commands are passed to: sg=. */
+	static const struct sandbox_ioctl pass = {UINT32_MAX, SG_IO};
 	const struct sandbox_needs needs = {
-		.ioctl = settings->host->passes ? SG_IO : 0,
+		.program = "vu-scsi",
 		.calls = scsi_calls,
 		.n_calls = sizeof(scsi_calls) / sizeof(scsi_calls[0]),
-		.network = settings->connects,
+		.ioctls = &pass,
+		.n_ioctls = settings->host->passes ? 1 : 0,
+		.connects = settings->connects,
 	};
 	int ret = sandbox_enter(sandbox);
 

@@ -209,9 +209,10 @@ static int shut_in(const struct card *card, struct sandbox *sandbox)
 {
 	const struct card_settings *settings = card->settings;
 	const struct sandbox_needs needs = {
+		.program = "vu-snd",
 		.calls = calls,
 		.n_calls = n_calls(card),
-		.network = settings->connects,
+		.connects = settings->connects,
 	};
 	int ret = sandbox_enter(sandbox);
 

@@ -41,7 +41,8 @@ int thread_create(pthread_t *thread, const struct vu_worker_info *info, void *(*
 		  void *opaque)
 {
 	/* Signals are for the program's threads.  These come from what a thread does itself. */
-	static const int synchronous[] = {SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGTRAP, SIGABRT};
+	static const int synchronous[] = {SIGBUS,  SIGSEGV, SIGILL, SIGFPE,
+					  SIGTRAP, SIGABRT, SIGSYS};
 	pthread_attr_t attr;
 	sigset_t blocked, old;
 	int ret = pthread_attr_init(&attr);

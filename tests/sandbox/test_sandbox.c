@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What examples/common/sandbox*.c takes away: each test enters in a child, whose exit status is how
+ * it went, and whose standard error is kept.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <linux/netlink.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "common/sandbox.h"
+#include "common/sandbox_files.h"
+#include "kit/test.h"
+
+enum { GOOD = 7, OUTPUT = 8192 };
+
+struct child {
+	int status;
+	char err[OUTPUT];
+};
+
+/* run says GOOD where everything was as it should be, else another number. */
+static void child_run(struct child *c, const struct sandbox_needs *needs, int (*run)(void))
+{
+	int fd = memfd_create("stderr", 0);
+	pid_t pid = fork();
+	const char *failed;
+	ssize_t n;
+
+	assert_true(fd >= 0 && pid >= 0);
+	if (!pid) {
+		dup2(fd, STDERR_FILENO);
+		_exit(sandbox_give_up(needs, &failed) ? 99 : run());
+	}
+	assert_int_equal(waitpid(pid, &c->status, 0), pid);
+	n = pread(fd, c->err, sizeof(c->err) - 1, 0);
+	assert_true(n >= 0);
+	c->err[n] = '\0';
+	close(fd);
+}
+
+static uint32_t count(const char *text, const char *words)
+{
+	uint32_t n = 0;
+
+	for (; (text = strstr(text, words)); text += strlen(words))
+		n++;
+	return n;
+}
+
+#define EXPECT(condition)                                                                          \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			return 100 + __LINE__ % 100;                                               \
+	} while (0)
+
+static void child_is_good(const struct child *c)
+{
+	if (!WIFEXITED(c->status) || WEXITSTATUS(c->status) != GOOD)
+		fail_msg("status %x: %s", (unsigned int)c->status, c->err);
+}
+
+static bool fails(long ret, int error)
+{
+	return ret == -1 && errno == error;
+}
+
+/* --- system calls --- */
+
+static int make_refused_calls(void)
+{
+	int fds[2];
+
+	for (int i = 0; i < 3; i++)
+		EXPECT(fails(syscall(SYS_getppid), ENOSYS));
+	EXPECT(fails(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), ENOSYS));
+	EXPECT(fails(syscall(SYS_execve, "/bin/true", NULL, NULL), ENOSYS));
+	EXPECT(fails(syscall(SYS_ptrace, 0, 0, 0, 0), ENOSYS));
+	EXPECT(fails(syscall(999), ENOSYS));
+	return GOOD;
+}
+
+static void a_refused_call_fails_and_is_named_in_one_line(void **state)
+{
+	const struct sandbox_needs needs = {.program = "vu-test"};
+	struct child c;
+
+	(void)state;
+	child_run(&c, &needs, make_refused_calls);
+	child_is_good(&c);
+	assert_int_equal(
+		count(c.err, "vu-test: sandbox: the system call getppid is refused (ENOSYS)"), 1);
+	assert_int_equal(count(c.err, "the system call socketpair is refused"), 1);
+	assert_int_equal(count(c.err, "the system call execve is refused"), 1);
+	assert_int_equal(count(c.err, "the system call ptrace is refused"), 1);
+	assert_int_equal(count(c.err, "the system call number 999 is refused"), 1);
+	assert_int_equal(count(c.err, "\n"), 5);
+}
+
+static void *call_from_a_thread(void *opaque)
+{
+	(void)opaque;
+	return (void *)(intptr_t)fails(syscall(SYS_getppid), ENOSYS);
+}
+
+static int call_with_signals_blocked(void)
+{
+	pthread_t thread;
+	void *refused;
+
+	EXPECT(!pthread_create(&thread, NULL, call_from_a_thread, NULL));
+	EXPECT(!pthread_join(thread, &refused));
+	EXPECT(refused);
+	return GOOD;
+}
+
+static void threads_that_come_later_are_shut_in_too(void **state)
+{
+	const struct sandbox_needs needs = {.program = "vu-test"};
+	struct child c;
+
+	(void)state;
+	child_run(&c, &needs, call_with_signals_blocked);
+	child_is_good(&c);
+	assert_int_equal(count(c.err, "getppid"), 1);
+}
+
+/* What libc does on ways that are seldom taken. */
+static int use_libc(void)
+{
+	unsigned char bytes[300];
+	struct timespec now;
+	char *more = NULL;
+	FILE *null;
+
+	EXPECT(syscall(SYS_getrandom, bytes, sizeof(bytes), 0) == sizeof(bytes));
+	/* Without the vDSO these are system calls. */
+	EXPECT(!syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now));
+	EXPECT(!nanosleep(&(struct timespec){0, 1}, NULL));
+	for (size_t size = 1; size < (64u << 20); size *= 4) {
+		more = realloc(more, size); /* brk, mmap, mremap */
+		EXPECT(more);
+		memset(more, 1, size);
+	}
+	free(more);
+	null = fdopen(dup(STDERR_FILENO), "w");
+	EXPECT(null && fprintf(null, "%s", "") >= 0 && !fclose(null));
+	return GOOD;
+}
+
+static void libc_goes_on_working(void **state)
+{
+	const struct sandbox_needs needs = {.program = "vu-test"};
+	struct child c;
+
+	(void)state;
+	child_run(&c, &needs, use_libc);
+	child_is_good(&c);
+	assert_string_equal(c.err, "");
+}
+
+static int abort_at_once(void)
+{
+	abort();
+}
+
+static void abort_still_ends_the_process_without_a_core(void **state)
+{
+	const struct sandbox_needs needs = {.program = "vu-test"};
+	struct child c;
+
+	(void)state;
+	child_run(&c, &needs, abort_at_once);
+	assert_true(WIFSIGNALED(c.status));
+	assert_int_equal(WTERMSIG(c.status), SIGABRT);
+	assert_false(WCOREDUMP(c.status));
+}
+
+static int make_namespaces_and_ioctls(void)
+{
+	char key = 'x';
+
+	EXPECT(fails(syscall(SYS_unshare, CLONE_NEWUSER), EPERM));
+	EXPECT(fails(syscall(SYS_clone, CLONE_NEWNS | SIGCHLD, 0, 0, 0, 0), EPERM));
+	EXPECT(fails(syscall(SYS_clone3, NULL, 0), ENOSYS));
+	EXPECT(fails(ioctl(0, TIOCSTI, &key), EPERM));
+	EXPECT(fails(ioctl(0, TCGETS, &key), ENOTTY));
+	/* The upper half is not looked at by the kernel, and not by us. */
+	EXPECT(fails(syscall(SYS_ioctl, 0, TIOCSTI | UINT64_C(1) << 32, &key), EPERM));
+	return GOOD;
+}
+
+static void namespaces_and_ioctls_are_refused_by_their_arguments(void **state)
+{
+	const struct sandbox_needs needs = {.program = "vu-test"};
+	struct child c;
+
+	(void)state;
+	child_run(&c, &needs, make_namespaces_and_ioctls);
+	child_is_good(&c);
+	assert_int_equal(count(c.err, "the system call ioctl 0x5412 is refused (EPERM)"), 1);
+	assert_int_equal(count(c.err, "the system call unshare is refused (EPERM)"), 1);
+	assert_int_equal(count(c.err, "clone3"), 0);
+}
+
+static int make_sockets(void)
+{
+	EXPECT(socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
+	EXPECT(socket(AF_NETLINK, SOCK_DGRAM, NETLINK_SOCK_DIAG) >= 0 || errno != EPERM);
+	EXPECT(fails(socket(AF_INET, SOCK_STREAM, 0), EPERM));
+	EXPECT(fails(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE), EPERM));
+	return GOOD;
+}
+
+static int make_no_sockets(void)
+{
+	EXPECT(fails(socket(AF_UNIX, SOCK_STREAM, 0), EPERM));
+	EXPECT(fails(socket(AF_UNSPEC, SOCK_STREAM, 0), EPERM));
+	EXPECT(fails(socket(AF_INET, SOCK_STREAM, 0), EPERM));
+	EXPECT(fails(syscall(SYS_connect, 0, NULL, 0), ENOSYS));
+	return GOOD;
+}
+
+static void who_connects_makes_unix_sockets_only(void **state)
+{
+	const struct sandbox_needs connects = {.program = "vu-test", .connects = true};
+	const struct sandbox_needs needs = {.program = "vu-test"};
+	struct child c;
+
+	(void)state;
+	child_run(&c, &connects, make_sockets);
+	child_is_good(&c);
+	child_run(&c, &needs, make_no_sockets);
+	child_is_good(&c);
+}
+
+#ifdef __x86_64__
+static int make_foreign_calls(void)
+{
+	/* x32: the same table with a bit set, which is none of ours. */
+	EXPECT(fails(syscall(0x40000000 | SYS_write, 2, "x", 1), ENOSYS));
+	/* i386's getpid(): another architecture. */
+	__asm__ volatile("int $0x80" : : "a"(20) : "memory");
+	return GOOD;
+}
+
+static void calls_of_another_architecture_end_the_process(void **state)
+{
+	const struct sandbox_needs needs = {.program = "vu-test"};
+	struct child c;
+
+	(void)state;
+	child_run(&c, &needs, make_foreign_calls);
+	/* SIGSEGV: a kernel without 32-bit calls. */
+	assert_true(WIFSIGNALED(c.status));
+	assert_true(WTERMSIG(c.status) == SIGSYS || WTERMSIG(c.status) == SIGSEGV);
+	assert_int_equal(count(c.err, "the system call number 1073741825 is refused"), 1);
+}
+#endif
+
+/* --- files --- */
+
+static char folder[] = "/tmp/vu-sandbox-XXXXXX";
+
+static bool has_landlock(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+}
+
+static int use_files_of_the_folder(void)
+{
+	const struct sandbox_place place = {folder, SANDBOX_READ | SANDBOX_WRITE};
+	const struct sandbox_files files = {.places = &place, .n_places = 1};
+	char path[64];
+
+	EXPECT(sandbox_shut_files(&files) == 0);
+	snprintf(path, sizeof(path), "%s/there", folder);
+	EXPECT(open(path, O_RDWR | O_TRUNC) >= 0);
+	EXPECT(open("/proc/self/fdinfo/0", O_RDONLY) >= 0);
+	EXPECT(open("/proc/self/mountinfo", O_RDONLY) >= 0);
+	snprintf(path, sizeof(path), "%s/new", folder);
+	EXPECT(fails(open(path, O_RDWR | O_CREAT, 0600), EACCES));
+	snprintf(path, sizeof(path), "%s/../../etc/passwd", folder);
+	EXPECT(fails(open(path, O_RDONLY), EACCES));
+	EXPECT(fails(open("/etc/passwd", O_RDONLY), EACCES));
+	EXPECT(fails(open("/proc/1/mem", O_RDONLY), EACCES));
+	EXPECT(fails(symlink("a", path), EACCES) || errno == EEXIST);
+	return GOOD;
+}
+
+static void files_outside_of_the_table_are_out_of_reach(void **state)
+{
+	char path[64];
+	pid_t pid;
+	int status, fd;
+
+	(void)state;
+	if (!has_landlock()) {
+		print_message("[  SKIP  ] this kernel has no Landlock\n");
+		skip();
+	}
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/there", folder);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	pid = fork();
+	if (!pid)
+		_exit(use_files_of_the_folder());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	unlink(path);
+	rmdir(folder);
+	assert_int_equal(status, GOOD << 8);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_refused_call_fails_and_is_named_in_one_line),
+		cmocka_unit_test(threads_that_come_later_are_shut_in_too),
+		cmocka_unit_test(libc_goes_on_working),
+		cmocka_unit_test(abort_still_ends_the_process_without_a_core),
+		cmocka_unit_test(namespaces_and_ioctls_are_refused_by_their_arguments),
+		cmocka_unit_test(who_connects_makes_unix_sockets_only),
+#ifdef __x86_64__
+		cmocka_unit_test(calls_of_another_architecture_end_the_process),
+#endif
+		cmocka_unit_test(files_outside_of_the_table_are_out_of_reach),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
