@@ -248,11 +248,12 @@ static void attack_end(struct attack *a)
 }
 
 int attack_run(const char *socket, uint32_t queues, uint64_t seed, bool is_told,
-	       struct attack_counts *counts)
+	       const struct attack_shape *shape, struct attack_counts *counts)
 {
 	struct attack a = {.chance = {seed},
 			   .scribbler_chance = {~seed},
 			   .inflight_fd = -1,
+			   .shape = shape,
 			   .counts = counts,
 			   .is_told = is_told};
 	uint32_t who = chance_below(&a.chance, 4), n = 5 + chance_below(&a.chance, 100);

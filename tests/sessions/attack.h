@@ -20,6 +20,21 @@ struct attack_counts {
 	uint64_t sessions, steps, chains, used, scribbles, ended_by_it;
 };
 
+struct attack;
+/* What requests of a device look like. */
+struct attack_shape {
+	const char *name;
+	uint32_t queue; /* where they go; others have buffers to be written to */
+	/*
+	 * Write a request's head, with so many readable bytes behind it, or, if that is set to 0,
+	 * none: how long that is, at most ATTACK_HEAD.
+	 */
+	uint32_t (*write)(struct attack *a, unsigned char *at, uint64_t *behind);
+};
+
+/* By a device's name; NULL: there is none. */
+const struct attack_shape *attack_find_shape(const char *name);
+
 struct attack {
 	struct chance chance;
 	struct peer *peer;
@@ -40,15 +55,16 @@ struct attack {
 	_Atomic uint64_t scribbles;
 	struct chance scribbler_chance;
 
+	const struct attack_shape *shape; /* NULL: requests look like none in particular */
 	struct attack_counts *counts;
 	bool is_told; /* each step is named on stderr */
 };
 
-enum { ATTACK_BYTES = 1 << 20, ATTACK_TIMEOUT_MS = 300 };
+enum { ATTACK_BYTES = 1 << 20, ATTACK_TIMEOUT_MS = 300, ATTACK_HEAD = 64 };
 
 /* All of one session; -ENOMEM where there is none for it. */
 int attack_run(const char *socket, uint32_t queues, uint64_t seed, bool is_told,
-	       struct attack_counts *counts);
+	       const struct attack_shape *shape, struct attack_counts *counts);
 
 /* For the steps. */
 struct driver_ring *attack_queue(struct attack *a); /* any one; NULL: there is none */

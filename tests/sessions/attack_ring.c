@@ -37,6 +37,25 @@ static void attack_fill(struct attack *a, const struct driver_seg *seg)
 	}
 }
 
+/* The first of n segments is the head; how many there are then. */
+static uint32_t attack_fill_head(struct attack *a, struct driver_seg *segs, uint32_t readable,
+				 uint32_t n)
+{
+	unsigned char head[ATTACK_HEAD], *at;
+	uint64_t behind = 0;
+	uint32_t len;
+
+	for (uint32_t i = 1; i < readable; i++)
+		behind += segs[i].len;
+	len = a->shape->write(a, head, &behind);
+	at = guest_ptr(a->peer->guest, segs[0].gpa, len);
+	if (!at)
+		return n;
+	memcpy(at, head, len);
+	segs[0].len = len;
+	return behind ? n : 1;
+}
+
 static void attack_add(struct attack *a, struct driver_ring *ring)
 {
 	struct driver_seg segs[MAX_SEGS];
@@ -44,6 +63,8 @@ static void attack_add(struct attack *a, struct driver_ring *ring)
 	uint32_t readable = chance_below(&a->chance, n + 1);
 	int id;
 
+	if (a->shape && a->shape->queue < a->peer->n_queues && chance_percent(&a->chance, 90))
+		readable = ring == a->peer->queues[a->shape->queue] ? n : 0;
 	for (uint32_t i = 0; i < n; i++) {
 		segs[i] = attack_seg(a, i >= readable);
 		/* Devices' headers are short. */
@@ -52,6 +73,8 @@ static void attack_add(struct attack *a, struct driver_ring *ring)
 		if (!segs[i].write)
 			attack_fill(a, &segs[i]);
 	}
+	if (a->shape && readable && chance_percent(&a->chance, 90))
+		n = attack_fill_head(a, segs, readable, n);
 	id = chance_percent(&a->chance, 30) ? driver_add_indirect(ring, segs, n, NULL)
 					    : driver_add(ring, segs, n, NULL);
 	a->counts->chains += id >= 0;
@@ -61,6 +84,8 @@ void step_chains(struct attack *a)
 {
 	struct driver_ring *ring = attack_queue(a);
 
+	if (a->shape && a->shape->queue < a->peer->n_queues && chance_percent(&a->chance, 50))
+		ring = a->peer->queues[a->shape->queue];
 	if (!ring)
 		return;
 	for (uint32_t n = 1 + chance_below(&a->chance, 12); n; n--)

@@ -2,12 +2,13 @@
 /*
  * Plays hostile sessions against a program:
  *
- *	sessions [--seed=N] [--sessions=N] [--seconds=N] [--tell] [--io-uring] PROGRAM [ARGUMENT...]
+ *	sessions [--seed=N] [--sessions=N] [--seconds=N] [--tell] [--io-uring]
+ *	         [--requests=DEVICE] PROGRAM [ARGUMENT...]
  *
  * Options in VU_SESSIONS, in the environment, have the last word.  Session i has the seed N + i.
  * After each the program must live, serve a front-end that does nothing wrong, and have nothing
  * left of the session.  --io-uring: the program needs one, so there are none where that is not
- * allowed.
+ * allowed.  --requests: chains begin as those of a device do (attack_shape.c).
  */
 #include <signal.h>
 #include <stdio.h>
@@ -22,12 +23,13 @@
 struct options {
 	uint64_t seed, sessions, seconds;
 	bool is_told, needs_io_uring;
+	const struct attack_shape *shape;
 };
 
 static int usage(void)
 {
 	fprintf(stderr, "usage: sessions [--seed=N] [--sessions=N] [--seconds=N] [--tell] "
-			"[--io-uring] PROGRAM [ARGUMENT...]\n");
+			"[--io-uring] [--requests=DEVICE] PROGRAM [ARGUMENT...]\n");
 	return 2;
 }
 
@@ -41,6 +43,8 @@ static bool parse_option(const char *word, struct options *o)
 		o->is_told = true;
 	else if (!strcmp(word, "--io-uring"))
 		o->needs_io_uring = true;
+	else if (!strncmp(word, "--requests=", 11))
+		return (o->shape = attack_find_shape(word + 11)) != NULL;
 	else if (!end || *end)
 		return false;
 	else if (!strncmp(word, "--seed=", 7))
@@ -96,7 +100,7 @@ int main(int argc, char **argv)
 	for (err = 0; !err && n.sessions < o.sessions && time(NULL) < end;) {
 		uint64_t seed = o.seed + n.sessions;
 
-		err = attack_run(target.socket, target.queues, seed, o.is_told, &n);
+		err = attack_run(target.socket, target.queues, seed, o.is_told, o.shape, &n);
 		if (!err)
 			err = target_check(&target);
 		if (err)
