@@ -130,6 +130,9 @@ const struct scsi_command *scsi_command_of(const struct scsi_host *host, const u
 
 	if (!i)
 		return NULL;
+	/* Most have one row. */
+	if ((commands[i - 1].flags & (kind | SCSI_SERVICE)) == kind)
+		return &commands[i - 1];
 	for (i--; i < N_COMMANDS && commands[i].opcode == cdb[0]; i++) {
 		const struct scsi_command *row = &commands[i];
 

@@ -46,14 +46,15 @@ int pass_ask(int fd, struct sg_io_hdr *hdr)
 /* Data of a command of ours: how many bytes, or -errno. */
 static int pass_get(int fd, const uint8_t *cdb, uint8_t len, void *data, uint32_t size)
 {
-	uint8_t sense[PASS_SENSE];
+	uint8_t sense[PASS_SENSE], copy[PASS_CDB];
 
+	memcpy(copy, cdb, len);
 	/* The first may be told what happened before us. */
 	for (int i = 0; i < 3; i++) {
 		struct sg_io_hdr hdr = {
 			.dxfer_direction = SG_DXFER_FROM_DEV,
 			.cmd_len = len,
-			.cmdp = (uint8_t *)cdb,
+			.cmdp = copy,
 			.mx_sb_len = sizeof(sense),
 			.sbp = sense,
 			.dxfer_len = size,

@@ -51,8 +51,38 @@ static uint8_t status_of(int result)
 	return result > 0 ? STATUS_CHECK : result < 0 ? statuses[-result] : 0;
 }
 
-/* The response, zeros where there is nothing to say: how much is written of the request. */
-static uint64_t cmd_answer(struct scsi_cmd *cmd, uint8_t response, int result)
+/* Sense data and what goes with it, into len bytes that are zeros. */
+static void answer_fill(const struct scsi_cmd *cmd, struct virtio_scsi_cmd_resp *head, uint32_t len,
+			uint8_t response, int result)
+{
+	head->response = response;
+	head->resid = htole32((uint32_t)(cmd->in_len + cmd->out_len - cmd->taken - cmd->given));
+	if (result == SCSI_PASSED && response == VIRTIO_SCSI_S_OK) {
+		scsi_pass_answer(cmd, head, len - ANSWER);
+	} else if (response == VIRTIO_SCSI_S_OK) {
+		head->status = status_of(result);
+		if (result > 0) {
+			uint32_t sense = scsi_sense_write(head->sense, (uint32_t)result, cmd->field,
+							  cmd->lun && cmd->lun->descriptor_sense);
+
+			if (sense > len - ANSWER)
+				sense = len - ANSWER;
+			head->sense_len = htole32(sense);
+		}
+	}
+}
+
+/* In one piece, as drivers lay it out: written where it belongs, and never looked at there. */
+static void answer_in_place(const struct scsi_cmd *cmd, uint8_t response, int result)
+{
+	static const struct virtio_scsi_cmd_resp nothing;
+	struct virtio_scsi_cmd_resp *head = cmd->req->writable->iov_base;
+
+	*head = nothing;
+	answer_fill(cmd, head, sizeof(*head), response, result);
+}
+
+static void answer_in_pieces(const struct scsi_cmd *cmd, uint8_t response, int result)
 {
 	struct {
 		struct virtio_scsi_cmd_resp head;
@@ -61,24 +91,19 @@ static uint64_t cmd_answer(struct scsi_cmd *cmd, uint8_t response, int result)
 	uint32_t len = cmd->in_at;
 
 	memset(&answer, 0, len);
-	answer.head.response = response;
-	answer.head.resid =
-		htole32((uint32_t)(cmd->in_len + cmd->out_len - cmd->taken - cmd->given));
-	if (result == SCSI_PASSED && response == VIRTIO_SCSI_S_OK) {
-		scsi_pass_answer(cmd, &answer.head, len - ANSWER);
-	} else if (response == VIRTIO_SCSI_S_OK) {
-		answer.head.status = status_of(result);
-		if (result > 0) {
-			uint32_t sense =
-				scsi_sense_write(answer.head.sense, (uint32_t)result, cmd->field,
-						 cmd->lun && cmd->lun->descriptor_sense);
-
-			if (sense > len - ANSWER)
-				sense = len - ANSWER;
-			answer.head.sense_len = htole32(sense);
-		}
-	}
+	answer_fill(cmd, &answer.head, len, response, result);
 	vu_req_write(cmd->req, 0, &answer, len);
+}
+
+/* The response, zeros where there is nothing to say: how much is written of the request. */
+static uint64_t cmd_answer(struct scsi_cmd *cmd, uint8_t response, int result)
+{
+	uint32_t len = cmd->in_at;
+
+	if (len == sizeof(struct virtio_scsi_cmd_resp) && cmd->req->writable->iov_len >= len)
+		answer_in_place(cmd, response, result);
+	else
+		answer_in_pieces(cmd, response, result);
 	/* Also of a read that failed half-way: what it may have touched. */
 	return len + cmd->given;
 }
@@ -172,7 +197,9 @@ void disk_finish(struct disk_queue *disk, struct vu_req *req, uint8_t status)
 
 	(void)disk;
 	cmd->disk_status = status;
-	if (cmd->step) {
+	if (!cmd->step && status == DISK_OK) {
+		scsi_end(cmd, SCSI_GOOD);
+	} else if (cmd->step) {
 		cmd->next_again = cmd->queue->again;
 		cmd->queue->again = cmd;
 	} else {
@@ -244,7 +271,10 @@ int scsi_start(struct scsi_cmd *cmd)
 	struct scsi_queue *q = cmd->queue;
 
 	if (!cmd->unit) {
-		struct scsi_unit *unit = scsi_queue_unit(q, cmd->lun);
+		struct scsi_unit *unit = q->units[cmd->lun->slot];
+
+		if (!unit)
+			unit = scsi_queue_unit(q, cmd->lun);
 
 		if (!unit)
 			return SENSE_FAILURE;
@@ -356,21 +386,38 @@ static bool cmd_measure(struct scsi_cmd *cmd, const struct vu_req *req)
 	return true;
 }
 
+/* Out of the guest's reach first, checked second. */
+static void cmd_read_header(struct scsi_cmd *cmd, struct virtio_scsi_cmd_req *header)
+{
+	uint32_t len = cmd->out_at;
+
+	if (len == sizeof(*header) && cmd->req->readable->iov_len >= len) {
+		const uint8_t *guest = cmd->req->readable->iov_base;
+
+		/* Pieces as they are looked at: a load across what was stored in two is slow. */
+		memcpy(header, guest, offsetof(struct virtio_scsi_cmd_req, task_attr));
+		memcpy(cmd->cdb, guest + HEADER, SCSI_CDB);
+		/* They are copies: the compiler must not look there again. */
+		atomic_signal_fence(memory_order_seq_cst);
+		return;
+	}
+	memset(header, 0, sizeof(*header));
+	if (len > sizeof(*header))
+		len = sizeof(*header);
+	vu_req_read(cmd->req, 0, header, len);
+	memcpy(cmd->cdb, header->cdb, SCSI_CDB);
+}
+
 static uint8_t cmd_parse(struct scsi_cmd *cmd)
 {
 	struct scsi_host *host = cmd->queue->scsi->host;
 	struct virtio_scsi_cmd_req header;
-	uint32_t target, number, len = cmd->out_at;
+	uint32_t target, number;
 
-	memset(&header, 0, sizeof(header));
-	/* Out of the guest's reach first, checked second. */
-	if (len > sizeof(header))
-		len = sizeof(header);
-	vu_req_read(cmd->req, 0, &header, len);
+	cmd_read_header(cmd, &header);
 	if (cmd->out_at <= HEADER)
 		return VIRTIO_SCSI_S_FAILURE;
 	cmd->tag = le64toh(header.tag);
-	memcpy(cmd->cdb, header.cdb, SCSI_CDB);
 	if (!scsi_address(header.lun, &target, &number) || !scsi_find_target(host, target))
 		return VIRTIO_SCSI_S_BAD_TARGET;
 	cmd->target = (uint8_t)target;

@@ -29,10 +29,15 @@ static void rw_parse(struct scsi_cmd *cmd)
 	}
 }
 
-int scsi_blocks_of(struct scsi_cmd *cmd)
+static int rw_blocks_of(struct scsi_cmd *cmd)
 {
 	rw_parse(cmd);
 	return scsi_lun_has(cmd->lun, cmd->lba, cmd->blocks) ? SCSI_GOOD : SENSE_LBA;
+}
+
+int scsi_blocks_of(struct scsi_cmd *cmd)
+{
+	return rw_blocks_of(cmd);
 }
 
 /*
@@ -64,13 +69,13 @@ int scsi_read_write(struct scsi_cmd *cmd)
 	bool write = cmd->cdb[0] & 2, six = cmd->row->len == 6;
 	uint64_t room = write ? cmd->out_len : cmd->in_len;
 	uint32_t block = cmd->lun->disk.limits.block;
-	int result = scsi_blocks_of(cmd);
+	int result = rw_blocks_of(cmd);
 
 	if (!six && cmd->cdb[1] & SCSI_PROTECT)
 		return scsi_bad_cdb(cmd, 1);
 	if (result)
 		return result;
-	if (cmd->blocks > room / block)
+	if (cmd->blocks * block > room)
 		return SCSI_OVERRUN;
 	if (!cmd->blocks)
 		return SCSI_GOOD;

@@ -156,7 +156,7 @@ static void run(struct bench *b, bool writes, uint32_t depth, int pid, uint32_t 
 	ns = clocks_now() - began;
 	cpu = clocks_of_process(pid) - cpu;
 	done = b->done - done;
-	printf("%-4s %-5s x %3u: %10.0f/s %8.2f us\n", b->scsi ? "scsi" : "blk",
+	printf("%-4s %-5s x %3u: %10.0f/s %8.3f us\n", b->scsi ? "scsi" : "blk",
 	       writes ? "write" : "read", depth, (double)done * 1e9 / (double)ns,
 	       done ? (double)cpu / 1000 / (double)done : 0);
 	b->ending = true;
