@@ -247,7 +247,7 @@ static void attack_end(struct attack *a)
 	peer_free(a->peer);
 }
 
-int attack_run(const char *socket, uint32_t queues, uint64_t seed, bool is_told,
+int attack_run(const struct target *target, uint64_t seed, bool is_told,
 	       const struct attack_shape *shape, struct attack_counts *counts)
 {
 	struct attack a = {.chance = {seed},
@@ -255,15 +255,16 @@ int attack_run(const char *socket, uint32_t queues, uint64_t seed, bool is_told,
 			   .inflight_fd = -1,
 			   .shape = shape,
 			   .counts = counts,
-			   .is_told = is_told};
+			   .is_told = is_told,
+			   .is_shut_in = target->is_shut_in};
 	uint32_t who = chance_below(&a.chance, 4), n = 5 + chance_below(&a.chance, 100);
-	int err = attack_begin(&a, queues);
+	int err = attack_begin(&a, target->queues);
 
 	if (err)
 		return err;
 	a.bad_guest = who & 1;
 	a.bad_frontend = who & 2;
-	a.over = peer_connect(a.peer, socket) != 0;
+	a.over = peer_connect(a.peer, target->socket) != 0;
 	if (!a.over && (!a.bad_frontend || chance_percent(&a.chance, 90))) {
 		err = peer_start(a.peer);
 		attack_note(&a, err);

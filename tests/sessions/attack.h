@@ -14,6 +14,7 @@
 
 #include "chance.h"
 #include "frontend/peer.h"
+#include "target.h"
 
 /* What was done, for the report. */
 struct attack_counts {
@@ -57,13 +58,14 @@ struct attack {
 
 	const struct attack_shape *shape; /* NULL: requests look like none in particular */
 	struct attack_counts *counts;
-	bool is_told; /* each step is named on stderr */
+	bool is_told;	 /* each step is named on stderr */
+	bool is_shut_in; /* the program knows no file systems, as it has no /proc */
 };
 
 enum { ATTACK_BYTES = 1 << 20, ATTACK_TIMEOUT_MS = 300, ATTACK_HEAD = 64 };
 
 /* All of one session; -ENOMEM where there is none for it. */
-int attack_run(const char *socket, uint32_t queues, uint64_t seed, bool is_told,
+int attack_run(const struct target *target, uint64_t seed, bool is_told,
 	       const struct attack_shape *shape, struct attack_counts *counts);
 
 /* For the steps. */

@@ -45,7 +45,12 @@ static int make_pipe(int *pair)
 
 int attack_odd_fd(struct attack *a)
 {
-	switch (chance_below(&a->chance, 12)) {
+	uint32_t kind = chance_below(&a->chance, 12);
+
+	/* Without /proc a file of a disk, or a socket in which something waits, may block. */
+	if (a->is_shut_in && (kind == 3 || kind == 4 || kind == 6 || kind == 8 || kind == 10))
+		kind = 11;
+	switch (kind) {
 	case 0:
 		return odd_memfd(a);
 	case 1:

@@ -2,13 +2,14 @@
 /*
  * Plays hostile sessions against a program:
  *
- *	sessions [--seed=N] [--sessions=N] [--seconds=N] [--tell] [--io-uring]
+ *	sessions [--seed=N] [--sessions=N] [--seconds=N] [--tell] [--io-uring] [--shut-in]
  *	         [--requests=DEVICE] PROGRAM [ARGUMENT...]
  *
  * Options in VU_SESSIONS, in the environment, have the last word.  Session i has the seed N + i.
  * After each the program must live, serve a front-end that does nothing wrong, and have nothing
  * left of the session.  --io-uring: the program needs one, so there are none where that is not
- * allowed.  --requests: chains begin as those of a device do (attack_shape.c).
+ * allowed.  --shut-in: it is in a sandbox, and keeps descriptors that may block who closes them,
+ * which are not sent.  --requests: chains begin as those of a device do (attack_shape.c).
  */
 #include <signal.h>
 #include <stdio.h>
@@ -22,14 +23,14 @@
 
 struct options {
 	uint64_t seed, sessions, seconds;
-	bool is_told, needs_io_uring;
+	bool is_told, needs_io_uring, is_shut_in;
 	const struct attack_shape *shape;
 };
 
 static int usage(void)
 {
 	fprintf(stderr, "usage: sessions [--seed=N] [--sessions=N] [--seconds=N] [--tell] "
-			"[--io-uring] [--requests=DEVICE] PROGRAM [ARGUMENT...]\n");
+			"[--io-uring] [--shut-in] [--requests=DEVICE] PROGRAM [ARGUMENT...]\n");
 	return 2;
 }
 
@@ -43,6 +44,8 @@ static bool parse_option(const char *word, struct options *o)
 		o->is_told = true;
 	else if (!strcmp(word, "--io-uring"))
 		o->needs_io_uring = true;
+	else if (!strcmp(word, "--shut-in"))
+		o->is_shut_in = true;
 	else if (!strncmp(word, "--requests=", 11))
 		return (o->shape = attack_find_shape(word + 11)) != NULL;
 	else if (!end || *end)
@@ -90,7 +93,7 @@ int main(int argc, char **argv)
 	if (o.needs_io_uring)
 		io_uring_or_skip();
 	signal(SIGPIPE, SIG_IGN);
-	if (target_start(&target, argv + first)) {
+	if (target_start(&target, argv + first, o.is_shut_in)) {
 		fprintf(stderr, "%s: %s\n", argv[first], target.fault);
 		target_show_log(&target);
 		target_stop(&target);
@@ -100,7 +103,7 @@ int main(int argc, char **argv)
 	for (err = 0; !err && n.sessions < o.sessions && time(NULL) < end;) {
 		uint64_t seed = o.seed + n.sessions;
 
-		err = attack_run(target.socket, target.queues, seed, o.is_told, o.shape, &n);
+		err = attack_run(&target, seed, o.is_told, o.shape, &n);
 		if (!err)
 			err = target_check(&target);
 		if (err)

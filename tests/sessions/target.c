@@ -220,9 +220,10 @@ static int target_make_disk(const struct target *t)
 	return err;
 }
 
-int target_start(struct target *t, char *const *argv)
+int target_start(struct target *t, char *const *argv, bool is_shut_in)
 {
 	memset(t, 0, sizeof(*t));
+	t->is_shut_in = is_shut_in;
 	t->log_fd = memfd_create("log", MFD_CLOEXEC);
 	if (folder_new(t->folder, "/tmp", "vu-sessions") || t->log_fd < 0)
 		return target_fail(t, "no folder: %s", strerror(errno));
@@ -234,7 +235,8 @@ int target_start(struct target *t, char *const *argv)
 	t->pid = fork();
 	if (!t->pid)
 		target_exec(t, argv);
-	if (t->pid < 0 || target_ask(t) || target_have_one_put_aside(t) || target_serves(t))
+	if (t->pid < 0 || target_ask(t) || (!t->is_shut_in && target_have_one_put_aside(t)) ||
+	    target_serves(t))
 		return -1;
 	/* The session just ended may not be gone yet: what stays for a while is what is always
 	 * there. */

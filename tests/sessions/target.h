@@ -6,6 +6,7 @@
 #ifndef SESSIONS_TARGET_H
 #define SESSIONS_TARGET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,6 +19,7 @@ struct target {
 	int log_fd;	   /* what it says, a memfd */
 	uint32_t queues;   /* that it has */
 	int fds, mappings; /* that it has without a session */
+	bool is_shut_in;   /* in a sandbox without /proc and io_uring */
 	char fault[256];   /* what is wrong with it */
 };
 
@@ -25,7 +27,7 @@ struct target {
  * 0, or -1 with fault set.  argv: the program and its arguments, NULL last; "{disk}" at an
  * argument's end is the path of a disk image, "{share}" that of an empty folder.
  */
-int target_start(struct target *t, char *const *argv);
+int target_start(struct target *t, char *const *argv, bool is_shut_in);
 /* Is all as it was before the session? */
 int target_check(struct target *t);
 /* SIGTERM must end it, with status 0. */
