@@ -37,6 +37,7 @@ static void vsock_take(struct vsock_device *d)
 	while (vsock_may_take(&d->guest) && (n = vu_queue_next_batch(d->tx, reqs, TX_BATCH)) > 0) {
 		for (int i = 0; i < n; i++)
 			guest_receive(&d->guest, reqs[i]);
+		guest_settle(&d->guest);
 		vu_queue_complete_batch(d->tx, reqs, written, (uint32_t)n);
 	}
 }

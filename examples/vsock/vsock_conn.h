@@ -131,6 +131,15 @@ struct vsock {
 	struct rules *rules;
 };
 
+/* Bytes for a socket of the host's, of packets that are being looked at (vsock_socket_take.c). */
+enum { GATHER_SEGS = 128 };
+
+struct gather {
+	struct conn *conn; /* NULL: there are none */
+	uint32_t n, len;
+	struct iovec iov[GATHER_SEGS];
+};
+
 struct guest {
 	struct vu_device *dev; /* NULL: nothing is logged or watched (fuzzing) */
 	struct vsock *vsock;
@@ -148,6 +157,7 @@ struct guest {
 	struct conn *ready, *ready_last;
 	struct tuple strays[GUEST_MAX_STRAYS];
 	uint32_t first_stray, n_strays;
+	struct gather gather;
 	uint64_t seed; /* of the table, unknown to the guest */
 	struct conn *buckets[GUEST_BUCKETS];
 	struct guest *pump_next;
@@ -210,6 +220,8 @@ VU_PRINTF(2, 3) void guest_complain(struct guest *g, const char *format, ...);
 
 /* A packet came from the guest. */
 void guest_receive(struct guest *g, const struct vu_req *req);
+/* Before the requests of those that came are completed. */
+void guest_settle(struct guest *g);
 
 /* --- vsock_rx.c --- */
 

@@ -50,6 +50,8 @@ static void socket_guest_shut(struct conn *c)
 
 static bool socket_drop(struct conn *c, bool finish)
 {
+	if (c->guest->gather.conn == c)
+		far_socket_settle(c->guest); /* what comes of it matters no more */
 	if (finish && c->fd >= 0 && held_can_go(&c->out) &&
 	    !(c->far_shut & VIRTIO_VSOCK_SHUTDOWN_RCV))
 		return true;

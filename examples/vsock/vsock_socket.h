@@ -29,6 +29,11 @@ void far_socket_hear(struct conn *c);
 
 int far_socket_take(struct conn *c, const struct vu_req *req, uint64_t offset, uint32_t len,
 		    uint32_t flags);
+/*
+ * What was gathered goes out; 0, or -errno when that cannot be.  Before anything else is done with
+ * its connection.
+ */
+int far_socket_settle(struct guest *g);
 /* There may be room for what is held.  false: the connection is gone, or will be. */
 bool far_socket_flush(struct conn *c);
 /* Do what is to be done when all that the guest sent is out, if it is. */

@@ -2,8 +2,10 @@
 /*
  * From the guest to a socket of the host's.
  *
- * Bytes go from the guest's buffers directly.  What the socket does not take at once is held
- * (c->out), up to what the guest was given credit for, and goes on when the socket has room.
+ * Bytes go from the guest's buffers directly; those of packets that follow each other, together
+ * (guest->gather): a guest that writes little at a time costs one system call for a batch of
+ * packets.  What the socket does not take at once is held (c->out), up to what the guest was given
+ * credit for, and goes on when the socket has room.
  */
 #include "vsock_socket.h"
 
@@ -147,21 +149,64 @@ static int socket_take_message(struct conn *c, const struct vu_req *req, uint64_
 	return ret ? ret : socket_flush_messages(c);
 }
 
+/* The bytes stay in the guest's memory, whose requests are completed after guest_settle(). */
+static bool socket_gather(struct conn *c, const struct vu_req *req, uint64_t offset, uint32_t len)
+{
+	struct gather *ga = &c->guest->gather;
+	int n;
+
+	if (!c->writable || c->out.len)
+		return false;
+	n = vu_iov_slice(req->readable, req->n_readable, offset, len, ga->iov + ga->n,
+			 GATHER_SEGS - ga->n);
+	if (n < 0)
+		return false;
+	ga->conn = c;
+	ga->n += (uint32_t)n;
+	ga->len += len;
+	return true;
+}
+
 static int socket_take_bytes(struct conn *c, const struct vu_req *req, uint64_t offset,
 			     uint32_t len)
 {
-	ssize_t put = c->out.len ? -EAGAIN : socket_send_now(c, req, offset, len, 0);
 	int ret;
 
-	if (put == -EAGAIN)
-		put = 0;
-	if (put < 0)
-		return (int)put;
-	socket_forward(c, (uint32_t)put);
-	if ((uint32_t)put == len)
+	if (!len || socket_gather(c, req, offset, len))
 		return 0;
-	ret = held_add(&c->out, req, offset + (uint64_t)put, len - (uint32_t)put, c->guest->buffer);
+	ret = far_socket_settle(c->guest);
+	if (ret || socket_gather(c, req, offset, len))
+		return ret;
+	ret = held_add(&c->out, req, offset, len, c->guest->buffer);
 	/* It may be here only for its many segments, and no event would come. */
+	return ret ? ret : socket_flush_stream(c);
+}
+
+int far_socket_settle(struct guest *g)
+{
+	struct gather *ga = &g->gather;
+	struct conn *c = ga->conn;
+	const struct vu_req all = {
+		.readable = ga->iov, .n_readable = ga->n, .readable_len = ga->len};
+	ssize_t put;
+	int ret;
+
+	if (!c)
+		return 0;
+	ga->conn = NULL;
+	put = socket_send(c, ga->iov, (int)ga->n, 0);
+	ga->n = ga->len = 0;
+	if (put == -EPIPE)
+		socket_deaf(c);
+	if (put < 0 && put != -EAGAIN)
+		return put == -EPIPE ? 0 : (int)put;
+	if (put < 0)
+		put = 0;
+	socket_forward(c, (uint32_t)put);
+	if ((uint64_t)put == all.readable_len)
+		return 0;
+	ret = held_add(&c->out, &all, (uint64_t)put, (uint32_t)(all.readable_len - (uint64_t)put),
+		       g->buffer);
 	return ret ? ret : socket_flush_stream(c);
 }
 

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "vsock_far_socket.h"
+#include "vsock_socket.h"
 
 /* --- answers where there is no connection --- */
 
@@ -109,6 +109,13 @@ static void on_shutdown(struct conn *c, const struct packet *p, const struct vu_
 	c->far->guest_shut(c);
 }
 
+static void rw_failed(struct conn *c, int ret)
+{
+	conn_reset(c, ret == -EPIPE || ret == -ECONNRESET ? NULL
+		      : ret == -ENOBUFS			  ? "it ignores its credit"
+							  : strerror(-ret));
+}
+
 static void on_rw(struct conn *c, const struct packet *p, const struct vu_req *req)
 {
 	int ret;
@@ -119,9 +126,16 @@ static void on_rw(struct conn *c, const struct packet *p, const struct vu_req *r
 	}
 	ret = c->far->take(c, req, PACKET_HEAD, p->len, p->flags);
 	if (ret)
-		conn_reset(c, ret == -EPIPE || ret == -ECONNRESET ? NULL
-			      : ret == -ENOBUFS			  ? "it ignores its credit"
-								  : strerror(-ret));
+		rw_failed(c, ret);
+}
+
+void guest_settle(struct guest *g)
+{
+	struct conn *c = g->gather.conn;
+	int ret = far_socket_settle(g);
+
+	if (ret)
+		rw_failed(c, ret);
 }
 
 static void on_credit_update(struct conn *c, const struct packet *p, const struct vu_req *req)
@@ -205,6 +219,8 @@ void guest_receive(struct guest *g, const struct vu_req *req)
 	}
 	tuple = (struct tuple){p.dst_cid, p.dst_port, p.src_port, p.type};
 	c = conn_find(g, &tuple);
+	if (c != g->gather.conn || p.op != VIRTIO_VSOCK_OP_RW)
+		guest_settle(g);
 	whole = p.len <= req->readable_len - PACKET_HEAD && (p.op == VIRTIO_VSOCK_OP_RW || !p.len);
 	if (!whole || p.op >= N_OPS || !ops[p.op] ||
 	    (!type_is_known(g, p.type) && p.op != VIRTIO_VSOCK_OP_RST)) {

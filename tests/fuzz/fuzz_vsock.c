@@ -274,6 +274,7 @@ static void driver_send(struct driver *d, struct fuzz_input *in)
 	/* As the device does: not while there is no room for another RST. */
 	if (d->guest.running && d->guest.n_strays < GUEST_MAX_STRAYS)
 		guest_receive(&d->guest, &c->req);
+	guest_settle(&d->guest);
 	chain_free(c, c->req.n_readable);
 }
 
