@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* vu-vsock and packets that it finds in its ring together: what each says counts, in their order.
+ */
+#include "vsock_bench.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+const char *const rig_program = "VU_VSOCK";
+
+enum { MOST = 24 };
+
+struct batch {
+	struct rig_buffer packets[MOST];
+	uint32_t n;
+};
+
+static void batch_add(struct batch *batch, struct line *line, uint16_t op, const void *data,
+		      uint32_t len)
+{
+	struct rig *rig = line->guest->rig;
+	struct rig_buffer *b = &batch->packets[batch->n++];
+	const struct virtio_vsock_hdr header = {
+		.src_cid = htole64(line->guest->cid),
+		.dst_cid = htole64(line->peer_cid),
+		.src_port = htole32(line->port),
+		.dst_port = htole32(line->peer_port),
+		.len = htole32(len),
+		.type = htole16(line->type),
+		.op = htole16(op),
+		.flags = htole32(op == SHUTDOWN ? NO_SEND : 0),
+		.buf_alloc = htole32(line->buf_alloc),
+		.fwd_cnt = htole32(line->fwd_cnt),
+	};
+	struct driver_seg seg;
+
+	rig_buffer(rig, b, VSOCK_HEAD + len);
+	memcpy(b->data, &header, VSOCK_HEAD);
+	if (len)
+		memcpy(b->data + VSOCK_HEAD, data, len);
+	seg = rig_read_seg(b, VSOCK_HEAD + len);
+	assert_true(driver_add(rig->peer->queues[VSOCK_TX], &seg, 1, b) >= 0);
+	line->tx_cnt += len;
+}
+
+/* All of them at once, until the device is done with them. */
+static void batch_send(struct batch *batch, struct rig *rig)
+{
+	assert_true(driver_kick(rig->peer->queues[VSOCK_TX]) >= 0);
+	for (; batch->n; batch->n--)
+		rig_wait(rig, VSOCK_TX, NULL);
+}
+
+static void packets_of_several_connections_keep_their_order(void **state)
+{
+	struct rig *rig = *state;
+	struct batch batch = {.n = 0};
+	struct line other;
+	struct bench b;
+	int host;
+
+	bench_start(rig, &b, SOCK_STREAM, NULL);
+	host = bench_connect(&b, &other, 6000);
+	batch_add(&batch, &b.line, RW, "one ", 4);
+	batch_add(&batch, &b.line, RW, "two ", 4);
+	batch_add(&batch, &other, RW, "other ", 6);
+	batch_add(&batch, &b.line, RW, "three", 5);
+	batch_add(&batch, &b.line, RW, "", 0);
+	batch_add(&batch, &other, RW, "end", 3);
+	batch_add(&batch, &other, SHUTDOWN, NULL, 0);
+	batch_add(&batch, &b.line, CREDIT_REQUEST, NULL, 0);
+	batch_send(&batch, rig);
+	client_expect(b.host, "one two three");
+	client_expect(host, "other end");
+	client_expect_end(host);
+	assert_int_equal(le32toh(line_get(&b.line, CREDIT_UPDATE).header.fwd_cnt), 13);
+	close(host);
+	bench_stop(rig, &b);
+}
+
+static void what_came_before_a_packet_that_cannot_be_arrives(void **state)
+{
+	static const uint16_t ends[] = {RST, RESPONSE, 99, REQUEST};
+	struct rig *rig = *state;
+	struct bench b;
+
+	bench_start(rig, &b, SOCK_STREAM, NULL);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		struct batch batch = {.n = 0};
+		struct line line;
+		int host = bench_connect(&b, &line, 6000 + (uint32_t)i);
+
+		batch_add(&batch, &line, RW, "last ", 5);
+		batch_add(&batch, &line, RW, "words", 5);
+		batch_add(&batch, &line, ends[i], NULL, 0);
+		batch_send(&batch, rig);
+		client_expect(host, "last words");
+		client_expect_end(host);
+		close(host);
+		if (ends[i] == REQUEST) {
+			line_get(&line, RESPONSE);
+			close(client_accept(b.listener));
+			line_get_shutdown(&line, BOTH);
+			line_send(&line, RST, 0);
+		} else if (ends[i] != RST) {
+			line_get(&line, RST);
+		}
+	}
+	bench_check(&b);
+	bench_stop(rig, &b);
+}
+
+/* More than the socket takes: the rest is held, and goes on when it is read for. */
+static void a_batch_that_a_socket_takes_a_part_of_arrives_whole(void **state)
+{
+	enum { PACKETS = 20, PACKET = 50000, ALL = PACKETS * PACKET };
+	const char *const args[] = {"--buffer-size=1M", NULL};
+	unsigned char *sent = malloc(ALL), *got = malloc(ALL);
+	struct rig *rig = *state;
+	struct batch batch = {.n = 0};
+	struct bench b;
+
+	assert_true(sent && got);
+	fill(sent, ALL, 5);
+	bench_start(rig, &b, SOCK_STREAM, args);
+	for (uint32_t i = 0; i < PACKETS; i++)
+		batch_add(&batch, &b.line, RW, sent + i * PACKET, PACKET);
+	batch_send(&batch, rig);
+	assert_null(strstr(rig_say(rig, "list"), " held 0"));
+	client_read(b.host, got, ALL);
+	assert_memory_equal(got, sent, ALL);
+	bench_stop(rig, &b);
+	free(sent);
+	free(got);
+}
+
+static void a_batch_for_a_host_that_has_gone_is_no_fault(void **state)
+{
+	struct rig *rig = *state;
+	struct batch batch = {.n = 0};
+	struct bench b;
+
+	bench_start(rig, &b, SOCK_STREAM, NULL);
+	shutdown(b.host, SHUT_RD);
+	for (uint32_t i = 0; i < 4; i++)
+		batch_add(&batch, &b.line, RW, "nobody", 6);
+	batch_send(&batch, rig);
+	line_get_shutdown(&b.line, NO_RECEIVE);
+	client_write(b.host, "still", 5);
+	line_expect(&b.line, "still");
+	bench_stop(rig, &b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(packets_of_several_connections_keep_their_order),
+		TEST(what_came_before_a_packet_that_cannot_be_arrives),
+		TEST(a_batch_that_a_socket_takes_a_part_of_arrives_whole),
+		TEST(a_batch_for_a_host_that_has_gone_is_no_fault),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
