@@ -21,10 +21,16 @@ bool far_socket_has_data(const struct conn *c)
 	       !(c->guest_shut & VIRTIO_VSOCK_SHUTDOWN_RCV);
 }
 
-/* The end of what the host sends. */
+/*
+ * The end of what the host sends.  Whether it also hears no more is asked for here: the end may be
+ * met before the event that tells of both.
+ */
 static void socket_ended(struct conn *c)
 {
+	struct pollfd pfd = {.fd = c->fd};
+
 	c->readable = false;
+	c->hung_up |= poll(&pfd, 1, 0) == 1 && pfd.revents & (POLLHUP | POLLERR);
 	c->far_shut |= c->hung_up ? VSOCK_SHUTDOWN_BOTH : VIRTIO_VSOCK_SHUTDOWN_SEND;
 }
 
