@@ -85,14 +85,18 @@ static int command_registers(struct vu_script *script, uint32_t n, const char *c
 	return ret;
 }
 
-static int control_number(struct vu_script *script, const struct i2c_chip *chip, const char *text,
-			  uint32_t *number)
+/* The first two words of a line: a chip's address, and a register of it. */
+static int control_register(struct vu_script *script, const struct i2c_control *control,
+			    const char *const *words, struct i2c_chip **chip, uint32_t *number)
 {
 	uint64_t value;
+	int ret = control_find(script, control, words[0], chip);
 
-	if (vu_number_parse(text, 0, chip->n_registers - 1, &value))
+	if (ret)
+		return ret;
+	if (vu_number_parse(words[1], 0, (*chip)->n_registers - 1, &value))
 		return vu_script_failf(script, "the register is a number up to %" PRIu32,
-				       chip->n_registers - 1);
+				       (*chip)->n_registers - 1);
 	*number = (uint32_t)value;
 	return 0;
 }
@@ -104,11 +108,8 @@ static int command_reg(struct vu_script *script, uint32_t n, const char *const *
 	struct i2c_chip *chip;
 	uint64_t value, bits;
 	uint32_t number = 0;
-	int ret = control_find(script, opaque, words[0], &chip);
+	int ret = control_register(script, opaque, words, &chip, &number);
 
-	if (ret)
-		return ret;
-	ret = control_number(script, chip, words[1], &number);
 	if (ret)
 		return ret;
 	ret = chip->ops->get(chip, number, &reg);
@@ -137,11 +138,8 @@ static int command_get(struct vu_script *script, uint32_t n, const char *const *
 	struct i2c_register reg;
 	struct i2c_chip *chip;
 	uint32_t number = 0;
-	int ret = control_find(script, opaque, words[0], &chip);
+	int ret = control_register(script, opaque, words, &chip, &number);
 
-	if (ret)
-		return ret;
-	ret = control_number(script, chip, words[1], &number);
 	if (ret)
 		return ret;
 	ret = chip->ops->get(chip, number, &reg);

@@ -104,18 +104,26 @@ static int32_t sensor_descriptions(struct scmi_call *call)
 	return n ? SCMI_SUCCESS : SCMI_PROTOCOL_ERROR; /* else the agent would ask for ever */
 }
 
+/* The sensor that is asked for, from one of its axes on. */
+static int32_t sensor_with_axes(struct scmi_call *call, const struct scmi_sensor **sensor)
+{
+	*sensor = sensor_find(call, call->args[0]);
+	if (!*sensor)
+		return SCMI_NOT_FOUND;
+	if (!(*sensor)->n_axes)
+		return SCMI_NOT_SUPPORTED;
+	return call->args[1] < (*sensor)->n_axes ? SCMI_SUCCESS : SCMI_OUT_OF_RANGE;
+}
+
 static int32_t sensor_axes(struct scmi_call *call)
 {
-	const struct scmi_sensor *sensor = sensor_find(call, call->args[0]);
+	const struct scmi_sensor *sensor;
 	uint32_t first = call->args[1], n = 0;
 	size_t at = call->len;
+	int32_t status = sensor_with_axes(call, &sensor);
 
-	if (!sensor)
-		return SCMI_NOT_FOUND;
-	if (!sensor->n_axes)
-		return SCMI_NOT_SUPPORTED;
-	if (first >= sensor->n_axes)
-		return SCMI_OUT_OF_RANGE;
+	if (status != SCMI_SUCCESS)
+		return status;
 	scmi_put(call, 0);
 	for (; first + n < sensor->n_axes && scmi_fits(call, sensor->has_range ? 12 : 7); n++) {
 		const char *name = sensor->axes[first + n];
@@ -134,16 +142,13 @@ static int32_t sensor_axes(struct scmi_call *call)
 
 static int32_t sensor_axis_names(struct scmi_call *call)
 {
-	const struct scmi_sensor *sensor = sensor_find(call, call->args[0]);
+	const struct scmi_sensor *sensor;
 	uint32_t first = call->args[1], n = 0;
 	size_t at = call->len;
+	int32_t status = sensor_with_axes(call, &sensor);
 
-	if (!sensor)
-		return SCMI_NOT_FOUND;
-	if (!sensor->n_axes)
-		return SCMI_NOT_SUPPORTED;
-	if (first >= sensor->n_axes)
-		return SCMI_OUT_OF_RANGE;
+	if (status != SCMI_SUCCESS)
+		return status;
 	scmi_put(call, 0);
 	for (; first + n < sensor->n_axes && scmi_fits(call, 17); n++) {
 		scmi_put(call, first + n);

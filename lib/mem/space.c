@@ -68,6 +68,26 @@ void space_init_translated(struct space *s, const struct table *table, enum tabl
 	s->iotlb = iotlb;
 }
 
+/* Where the first of *len bytes at *addr are, and how many go on there; *addr and *len move behind.
+ */
+static int space_take(const struct space *s, enum space_access access, uint64_t *addr,
+		      uint64_t *len, struct mirror_run *piece, uint64_t *missed)
+{
+	struct space_run run;
+	int err = s->find(s, *addr, access, &run);
+	uint64_t offset;
+
+	*missed = *addr;
+	if (err)
+		return err;
+	offset = *addr - run.span.start;
+	piece->host = run.span.host + offset;
+	piece->len = smaller(*len, run.span.size - offset);
+	*addr += piece->len;
+	*len -= piece->len;
+	return 0;
+}
+
 int space_translate(const struct space *s, uint64_t addr, uint64_t len, enum space_access access,
 		    void **host, uint64_t *missed)
 {
@@ -77,37 +97,31 @@ int space_translate(const struct space *s, uint64_t addr, uint64_t len, enum spa
 		return -EFAULT;
 	*host = NULL;
 	while (len) {
-		struct space_run run;
-		int err = s->find(s, addr, access, &run);
-		uint64_t offset, piece;
+		struct mirror_run piece;
+		int err = space_take(s, access, &addr, &len, &piece, missed);
 
-		*missed = addr;
 		if (err)
 			return err;
-		offset = addr - run.span.start;
 		/* Ranges are apart in what they allow, but not in memory. */
 		if (!*host)
-			*host = end = run.span.host + offset;
-		if (run.span.host + offset != end)
+			*host = end = piece.host;
+		if (piece.host != end)
 			return -EFAULT;
-		piece = smaller(len, run.span.size - offset);
-		end += piece;
-		addr += piece;
-		len -= piece;
+		end += piece.len;
 	}
 	return 0;
 }
 
-/* len bytes at host go on where the last run ends, or are a run of their own. */
-static bool runs_add(struct mirror_run *runs, uint32_t *n, unsigned char *host, uint64_t len)
+/* A piece goes on where the last run ends, or is a run of its own. */
+static bool runs_add(struct mirror_run *runs, uint32_t *n, const struct mirror_run *piece)
 {
-	if (*n && runs[*n - 1].host + runs[*n - 1].len == host) {
-		runs[*n - 1].len += len;
+	if (*n && runs[*n - 1].host + runs[*n - 1].len == piece->host) {
+		runs[*n - 1].len += piece->len;
 		return true;
 	}
 	if (*n == MIRROR_RUNS)
 		return false;
-	runs[(*n)++] = (struct mirror_run){host, len};
+	runs[(*n)++] = *piece;
 	return true;
 }
 
@@ -118,19 +132,13 @@ int space_gather(const struct space *s, uint64_t addr, uint64_t len, enum space_
 	if (addr + (len - 1) < addr)
 		return -EFAULT;
 	while (len) {
-		struct space_run run;
-		int err = s->find(s, addr, access, &run);
-		uint64_t offset, piece;
+		struct mirror_run piece;
+		int err = space_take(s, access, &addr, &len, &piece, missed);
 
-		*missed = addr;
 		if (err)
 			return err;
-		offset = addr - run.span.start;
-		piece = smaller(len, run.span.size - offset);
-		if (!runs_add(runs, n, run.span.host + offset, piece))
+		if (!runs_add(runs, n, &piece))
 			return -E2BIG;
-		addr += piece;
-		len -= piece;
 	}
 	return 0;
 }
