@@ -20,6 +20,9 @@
 
 enum { PATH_SIZE = 4096 };
 
+/* Its header has 32 bits for them, and for itself; beyond that the library writes a wrong one. */
+#define WAV_MAX_BYTES (UINT32_MAX - 4096)
+
 static const struct {
 	int file;
 	uint8_t stream;
@@ -39,6 +42,7 @@ enum { SUBTYPES = sizeof(subtypes) / sizeof(subtypes[0]) };
 struct wav {
 	int fd;		/* until the library has it: -1 then */
 	SNDFILE *sound; /* NULL: nothing has been played yet */
+	uint64_t bytes; /* that were played */
 	bool failed;	/* and that was told */
 };
 
@@ -199,6 +203,17 @@ static void wav_begin(struct card_stream *s)
 		wav_create(s, w);
 }
 
+static int wav_play(struct card_stream *s, struct wav *w, const void *bytes, uint32_t len)
+{
+	if (len > WAV_MAX_BYTES - w->bytes)
+		return wav_fail(s, "the file is full: 4 GiB are all that a WAV file can have");
+	if (sf_write_raw(w->sound, bytes, len) != len)
+		return wav_fail(s, sf_strerror(w->sound));
+	w->bytes += len;
+	w->failed = false;
+	return 0;
+}
+
 static int wav_move(struct card_stream *s, void *bytes, uint32_t len)
 {
 	struct wav *w = s->end;
@@ -206,13 +221,8 @@ static int wav_move(struct card_stream *s, void *bytes, uint32_t len)
 
 	if (!w->sound)
 		return -EIO;
-	if (s->direction == VIRTIO_SND_D_OUTPUT) {
-		n = sf_write_raw(w->sound, bytes, len);
-		if (n != len)
-			return wav_fail(s, sf_strerror(w->sound));
-		w->failed = false;
-		return 0;
-	}
+	if (s->direction == VIRTIO_SND_D_OUTPUT)
+		return wav_play(s, w, bytes, len);
 	n = sf_read_raw(w->sound, bytes, len);
 	if (n < 0 || n > len)
 		n = 0;
