@@ -10,7 +10,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { GPU_ID = 16 };
 
@@ -156,12 +155,11 @@ static int set_socket(struct vu_device *dev, int fd, struct vu_answer *answer, v
 {
 	struct gpu *gpu = opaque;
 
-	(void)dev;
 	(void)answer;
 	gpu->card.n_outputs = CARD_OUTPUTS;
 	if (!gpu->settings->headless)
 		return display_open(&gpu->display, fd);
-	close(fd);
+	vu_device_close_fd(dev, fd);
 	return 0;
 }
 

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
+
+enum { MOST_FDS = 253 }; /* of a message, as the kernel has it */
 
 void display_init(struct display *d)
 {
@@ -31,7 +32,7 @@ void display_close(struct display *d, const char *why)
 				    "the display is no more (%s): the guest goes on without", why);
 	vu_source_remove(d->source);
 	vu_source_remove(d->pause);
-	close(d->fd);
+	vu_device_close_fd(d->dev, d->fd);
 	free(d->out);
 	d->fd = -1;
 	d->source = d->pause = NULL;
@@ -58,15 +59,62 @@ static int take_message(struct display *d)
 	return (int)(sizeof(header) + header.size);
 }
 
+/*
+ * Descriptors are for none of its replies.  recv() would close them, which may take as long as
+ * whoever made them likes.
+ */
+static bool close_received(struct display *d, struct msghdr *mh)
+{
+	bool any = false;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c; c = CMSG_NXTHDR(mh, c)) {
+		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		for (size_t i = 0; c->cmsg_type == SCM_RIGHTS && i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			vu_device_close_fd(d->dev, fd);
+			any = true;
+		}
+	}
+	return any;
+}
+
+/* As recv(); *strange: descriptors came along. */
+static ssize_t receive(struct display *d, bool *strange)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(MOST_FDS * sizeof(int))];
+	} control;
+	struct iovec iov = {d->in + d->in_len, sizeof(d->in) - d->in_len};
+	struct msghdr mh = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
+	};
+	ssize_t n = recvmsg(d->fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	*strange = n >= 0 && close_received(d, &mh);
+	return n;
+}
+
 /* What it sends is read until there is no more; false: it was closed. */
 static bool read_all(struct display *d)
 {
 	for (;;) {
-		ssize_t n = recv(d->fd, d->in + d->in_len, sizeof(d->in) - d->in_len, MSG_DONTWAIT);
+		bool strange;
+		ssize_t n = receive(d, &strange);
 		int len;
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return true;
+		if (strange) {
+			display_close(d, "it sent file descriptors");
+			return false;
+		}
 		if (n <= 0) {
 			display_close(d, n ? strerror(errno) : "it was closed");
 			return false;
@@ -170,7 +218,7 @@ int display_open(struct display *d, int fd)
 		d->pause = NULL;
 		free(d->out);
 		d->out = NULL;
-		close(fd);
+		vu_device_close_fd(d->dev, fd);
 		return ret;
 	}
 	d->fd = fd;

@@ -5,14 +5,18 @@
 #include <errno.h>
 #include <linux/io_uring.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/descriptor.h"
 
 enum { RING_ENTRIES = 16, END_LOOKS = 1024, END_MS = 500 };
+/* SCM_MAX_FD of the kernel's: beyond that nobody can send any. */
+enum { SCM_MOST_FDS = 253, UNREAD_MOST = 64, UNREAD_BYTES = 4096 };
 
 void closer_init(struct closer *c)
 {
@@ -139,4 +143,64 @@ void closer_close(struct closer *c, int fd)
 		closer_put_aside(c, fd);
 	else
 		close(fd);
+}
+
+/* --- any kind --- */
+
+static bool closer_is_slow(int fd)
+{
+	enum descriptor_kind kind = descriptor_kind(fd);
+
+	return kind == DESCRIPTOR_SLOW_FILE || kind == DESCRIPTOR_SLOW_SOCKET;
+}
+
+static void closer_close_received(struct closer *c, const struct msghdr *mh)
+{
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(mh); cmsg;
+	     cmsg = CMSG_NXTHDR((struct msghdr *)(uintptr_t)mh, cmsg)) {
+		size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		for (size_t i = 0; cmsg->cmsg_type == SCM_RIGHTS && i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(fd), sizeof(fd));
+			if (closer_is_slow(fd))
+				closer_put_aside(c, fd);
+			else
+				closer_close(c, fd); /* and no further: see there */
+		}
+	}
+}
+
+static void closer_take_unread(struct closer *c, int fd)
+{
+	for (int i = 0; i < UNREAD_MOST; i++) {
+		union {
+			struct cmsghdr align;
+			char buf[CMSG_SPACE(SCM_MOST_FDS * sizeof(int))];
+		} control;
+		char bytes[UNREAD_BYTES];
+		struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
+		struct msghdr mh = {
+			.msg_iov = &iov,
+			.msg_iovlen = 1,
+			.msg_control = control.buf,
+			.msg_controllen = sizeof(control.buf),
+		};
+
+		if (recvmsg(fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0)
+			return;
+		closer_close_received(c, &mh);
+	}
+}
+
+void closer_close_any(struct closer *c, int fd)
+{
+	if (closer_is_slow(fd)) {
+		closer_put_aside(c, fd);
+		return;
+	}
+	if (descriptor_is_unix_socket(fd) && !descriptor_deafen(fd))
+		closer_take_unread(c, fd);
+	closer_close(c, fd);
 }

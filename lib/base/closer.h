@@ -36,6 +36,8 @@ void closer_fini(struct closer *closer);
 
 /* Close a descriptor that others may hold, too, of a kind that is harmless or a Unix socket. */
 void closer_close(struct closer *closer, int fd);
+/* Close one of any kind, with all that was sent to it and not received if it is a Unix socket. */
+void closer_close_any(struct closer *closer, int fd);
 /* Close one that may block who does. */
 void closer_put_aside(struct closer *closer, int fd);
 /* How many of the latter are open still. */

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include <libvu/gpu.h>
+
 #include "core/device.h"
 #include "vhost_user/messages.h"
 #include "vhost_user/session.h"
@@ -34,4 +36,9 @@ int on_gpu_set_socket(struct session *s, struct wire_msg *msg)
 		s, msg, answer,
 		dev->class.gpu.set_socket(dev, wire_msg_take_fd(msg), answer, dev->opaque),
 		session_ack);
+}
+
+void vu_device_close_fd(struct vu_device *dev, int fd)
+{
+	closer_close_any(&dev->closer, fd);
 }

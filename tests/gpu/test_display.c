@@ -2,7 +2,10 @@
 /* vu-gpu and the front-end's display: what it is told. */
 #include "display.h"
 
+#include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -289,6 +292,75 @@ static void nothing_is_told_before_the_display_said_what_it_can(void **state)
 	rig_stop(rig);
 }
 
+/* A network socket that its last close keeps waiting for hours. */
+static int lingering_socket(int *listens)
+{
+	const struct sockaddr_in any = {.sin_family = AF_INET,
+					.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const struct linger hours = {1, 36000};
+	struct sockaddr_in address;
+	socklen_t len = sizeof(address);
+	static char bytes[1 << 16];
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	*listens = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_return_code(bind(*listens, (const struct sockaddr *)&any, sizeof(any)), errno);
+	assert_return_code(listen(*listens, 1), errno);
+	assert_return_code(getsockname(*listens, (struct sockaddr *)&address, &len), errno);
+	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hours, sizeof(hours)), errno);
+	assert_return_code(connect(fd, (struct sockaddr *)&address, len), errno);
+	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	return fd;
+}
+
+/* From here on only the device has it. */
+static void give_away(int display, int fd, const void *bytes, size_t len)
+{
+	union {
+		struct cmsghdr head;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = {.head = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+	struct iovec iov = {(void *)(uintptr_t)bytes, len};
+	struct msghdr mh = {.msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control.buf,
+			    .msg_controllen = sizeof(control.buf)};
+
+	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+	assert_int_equal(sendmsg(display, &mh, 0), len);
+	close(fd);
+}
+
+static void descriptors_that_take_long_to_close_hold_nothing_up(void **state)
+{
+	static const uint32_t nonsense[1024] = {99, REPLY, 0};
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+
+	begin(rig, &memory, NULL);
+	gpu_show(0, 1);
+	for (int behind = 0; behind < 2; behind++) {
+		int fd = display_begin(rig, 3), listens, slow = lingering_socket(&listens);
+
+		/* All of it is there before anything is read. */
+		assert_return_code(kill(rig->program.pid, SIGSTOP), errno);
+		if (behind) /* it is never received: the socket is closed before */
+			client_write(fd, nonsense, sizeof(nonsense));
+		give_away(fd, slow, nonsense, 12);
+		assert_return_code(kill(rig->program.pid, SIGCONT), errno);
+		while (recv(fd, (char[64]){0}, 64, 0) > 0)
+			;
+		gpu_update(1);
+		gpu_expect(0, &memory);
+		close(fd);
+		close(listens);
+	}
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "it sent file descriptors"), 1);
+	assert_int_equal(rig_logged(rig, "it sent what is no reply"), 1);
+}
+
 static void without_a_display_the_socket_is_closed(void **state)
 {
 	static const char *const options[] = {"--headless", NULL};
@@ -319,6 +391,7 @@ int main(void)
 		GPU_TEST(the_guest_goes_on_without_its_display_and_another_is_told_all),
 		GPU_TEST(a_display_that_goes_in_the_middle_of_a_picture_does_no_harm),
 		GPU_TEST(nothing_is_told_before_the_display_said_what_it_can),
+		GPU_TEST(descriptors_that_take_long_to_close_hold_nothing_up),
 		GPU_TEST(without_a_display_the_socket_is_closed),
 	};
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! Made from libvu's headers by the script `generate`; a module for each of them.
-// headers: 8b7e75964731bc8222adf8b3e2f7f4b4210daee1affed063c861db7c47c559b0
+// headers: 63de1f0ddafda9fcabe7b3b299377e0000976e180b9981ba943c3d201db04b3c
 #![allow(clippy::all, missing_docs)]
 mod answer;
 mod ask;
