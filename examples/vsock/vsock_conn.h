@@ -119,6 +119,7 @@ struct conn {
 	struct vu_source *source;
 	struct address *address; /* what will be connected to as soon as that is possible */
 	bool readable, writable; /* worth a try */
+	bool watches_room;	 /* is told when it becomes writable */
 	bool ending, hung_up;	 /* the host sends no more; and receives no more */
 	bool hybrid;		 /* the client expects an OK */
 };

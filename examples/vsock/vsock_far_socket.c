@@ -2,7 +2,8 @@
 /*
  * A socket of the host's as the far end: its events, and what becomes of the guest's end.
  *
- * Sockets are watched edge-triggered, so one that nobody serves for a while costs nothing.
+ * Sockets are watched edge-triggered, so one that nobody serves for a while costs nothing.  Each
+ * time a program reads there is room again: who does not wait for that is not told of it.
  */
 #include "vsock_socket.h"
 
@@ -11,7 +12,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { SOCKET_EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET };
+enum { SOCKET_EVENTS = EPOLLIN | EPOLLRDHUP | EPOLLET };
 
 /* --- the guest's side changes --- */
 
@@ -73,9 +74,20 @@ static void socket_learned(struct conn *c, uint16_t op)
 
 /* --- events --- */
 
+void far_socket_watch_room(struct conn *c, bool on)
+{
+	if (c->watches_room == on)
+		return;
+	c->watches_room = on;
+	vu_source_set_events(c->source, on ? SOCKET_EVENTS | EPOLLOUT : SOCKET_EVENTS);
+}
+
 static void socket_look(struct conn *c, uint32_t events)
 {
 	bool gone = events & (EPOLLHUP | EPOLLERR);
+
+	if (c->writable && !c->out.len)
+		far_socket_watch_room(c, false);
 
 	if (events & (EPOLLIN | EPOLLRDHUP) || gone)
 		c->readable = true;
@@ -113,7 +125,8 @@ static void socket_on_event(struct vu_source *source, int fd, uint32_t events, v
 
 int far_socket_watch(struct conn *c)
 {
-	return vu_group_add_fd(vu_device_group(c->guest->dev), c->fd, SOCKET_EVENTS,
+	c->watches_room = true; /* and that it is connected */
+	return vu_group_add_fd(vu_device_group(c->guest->dev), c->fd, SOCKET_EVENTS | EPOLLOUT,
 			       socket_on_event, c, &c->source);
 }
 

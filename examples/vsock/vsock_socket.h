@@ -15,6 +15,8 @@ enum { SOCKET_SEGS = 128 /* of one read or write */ };
 
 /* Have c->fd watched; 0 or -errno. */
 int far_socket_watch(struct conn *c);
+/* To be told when there is room for what is sent. */
+void far_socket_watch_room(struct conn *c, bool on);
 
 /* --- vsock_connect.c --- */
 
