@@ -157,8 +157,6 @@ const void *areas_origin(const struct ring *r, enum ring_area area, const void *
 {
 	uint64_t run;
 
-	if (!r->mirrors[area])
-		return host;
 	host = mirror_origin(r->mirrors[area], host, &run);
 	*len = *len < run ? *len : run;
 	return host;

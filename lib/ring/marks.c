@@ -27,8 +27,9 @@ static void marks_host(struct ring *r, const struct table *table, const void *ho
 		marks_guest(r, addr, len);
 }
 
-/* len bytes of an area, which may be mapped once more in one piece. */
-static void marks_area(struct ring *r, enum ring_area area, const void *host, uint64_t len)
+/* len bytes of an area that is mapped once more, and in several runs of guest memory. */
+static __attribute__((noinline)) void marks_runs(struct ring *r, enum ring_area area,
+						 const void *host, uint64_t len)
 {
 	while (len) {
 		uint64_t piece = len;
@@ -38,6 +39,14 @@ static void marks_area(struct ring *r, enum ring_area area, const void *host, ui
 		host = (const unsigned char *)host + piece;
 		len -= piece;
 	}
+}
+
+static void marks_area(struct ring *r, enum ring_area area, const void *host, uint64_t len)
+{
+	if (likely(!r->mirrors[area]))
+		marks_host(r, r->areas_table, host, len);
+	else
+		marks_runs(r, area, host, len);
 }
 
 /* len bytes of the device area. */

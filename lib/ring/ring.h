@@ -360,7 +360,10 @@ int ring_lose(struct ring *ring, const char *why);
 const char *ring_resolve(struct ring *ring);
 /* Nothing of them is touched any more. */
 void areas_drop(struct ring *ring);
-/* Where a byte of an area is in guest memory; *len bytes go on there, at most as many as before. */
+/*
+ * Where a byte of an area that is mapped once more is in guest memory; *len bytes go on there, at
+ * most as many as before.
+ */
 const void *areas_origin(const struct ring *ring, enum ring_area area, const void *host,
 			 uint64_t *len);
 /* A request of an earlier table is finished. */
