@@ -56,6 +56,27 @@ static void a_struct_of_a_wrong_size_is_named(void **state)
 	vu_device_free(dev);
 }
 
+/* Room for priv is a queue's own, where it says so. */
+static void a_queue_may_want_room_of_its_own(void **state)
+{
+	const struct vu_queue_info info = {.size = sizeof(info), .priv_size = 48};
+	struct rig rig;
+
+	(void)state;
+	rig_make(&rig, NULL);
+	assert_ok(vu_queue_configure(rig.queues[0].queue, &info));
+	rig.mode = RIG_HOLD;
+	rig_start(&rig);
+	rig_submit(&rig, 0, 1);
+	rig_pump(&rig);
+	assert_int_equal(rig.queues[0].n_held, 1);
+	assert_non_null(rig.queues[0].held[0]->priv);
+	memset(rig.queues[0].held[0]->priv, 0xff, info.priv_size);
+	assert_ok(vu_req_complete(rig.queues[0].held[0], 0));
+	rig.queues[0].n_held = 0;
+	rig_close(&rig);
+}
+
 static void a_device_that_cannot_be_is_refused_with_its_reason(void **state)
 {
 	static const struct {
@@ -376,6 +397,7 @@ int main(void)
 		cmocka_unit_test(a_struct_of_a_wrong_size_is_named),
 		cmocka_unit_test(a_device_that_cannot_be_is_refused_with_its_reason),
 		cmocka_unit_test(a_queue_is_configured_before_the_session_within_limits),
+		cmocka_unit_test(a_queue_may_want_room_of_its_own),
 		cmocka_unit_test(a_struct_of_a_wrong_size_around_devices_is_named),
 		cmocka_unit_test(a_size_that_nobody_set_is_named_on_standard_error),
 		cmocka_unit_test(a_configuration_without_a_size_is_refused),

@@ -32,6 +32,26 @@ static int create_control_first(struct vu_program *program, uint32_t index, void
 	return vu_program_add_control(program, NULL, NULL, NULL);
 }
 
+static int create_control_once(struct vu_program *program, uint32_t index, void *state)
+{
+	int ret = create_device(program, index, state);
+
+	return ret ? ret : vu_program_add_control(program, NULL, NULL, NULL);
+}
+
+static int create_control_twice(struct vu_program *program, uint32_t index, void *state)
+{
+	int ret = create_control_once(program, index, state);
+
+	return ret ? ret : vu_program_add_control(program, NULL, NULL, NULL);
+}
+
+/* A device that comes too late, of a program that has a runner. */
+static int opened_device(struct vu_program *program, uint32_t index, void *state)
+{
+	return vu_program_runner(program) ? create_device(program, index, state) : 0;
+}
+
 static const struct vu_command commands[] = {
 	{NULL, NULL, NULL, 0, 0, NULL},
 };
@@ -81,7 +101,12 @@ static int misuse(const char *how, struct later_info *later, struct vu_option *o
 		info->create = create_control_first;
 	else if (!strcmp(how, "twice"))
 		info->create = create_twice;
-	else if (!strcmp(how, "argument"))
+	else if (!strcmp(how, "control-twice"))
+		info->create = create_control_twice;
+	else if (!strcmp(how, "late")) {
+		info->create = create_control_once;
+		info->opened = opened_device;
+	} else if (!strcmp(how, "argument"))
 		option->argument = NULL;
 	else if (!strcmp(how, "choices"))
 		option->store = VU_STORE_CHOICE;

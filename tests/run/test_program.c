@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -116,6 +117,44 @@ static void sigterm_ends_it_with_0_and_without_a_socket_file(void **state)
 	assert_int_equal(access(f->path, F_OK), -1);
 	assert_int_equal(frontend_wait_closed(&idle), 0);
 	frontend_close(&idle);
+	spawn_free(&s);
+}
+
+static void whatever_the_device_it_can_be_behind_an_iommu_and_be_moved_by_postcopy(void **state)
+{
+	struct fixture *f = *state;
+	struct frontend fe;
+	struct spawned s;
+	uint64_t bits;
+
+	spawn_start(&s, ARGV(f->option, "--iommu", "--postcopy"), NULL);
+	spawn_wait_listening(f->path);
+	ask_path(&fe, f->path);
+	assert_int_equal(frontend_get_features(&fe, &bits), 0);
+	assert_true(bits >> 33 & 1); /* VIRTIO_F_ACCESS_PLATFORM */
+	frontend_close(&fe);
+	spawn_stop(&s);
+	assert_int_equal(s.status, 0);
+	spawn_free(&s);
+}
+
+/* Two hundred devices need more than the limit that is for select(2). */
+static void it_may_have_as_many_descriptors_as_it_is_allowed(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit before, low, its;
+	struct spawned s;
+
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &before), errno);
+	low = before;
+	low.rlim_cur = 200;
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &low), errno);
+	spawn_start(&s, ARGV(f->option), NULL);
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &before), errno);
+	spawn_wait_listening(f->path);
+	assert_return_code(prlimit(s.pid, RLIMIT_NOFILE, NULL, &its), errno);
+	assert_true(its.rlim_cur == before.rlim_max);
+	spawn_stop(&s);
 	spawn_free(&s);
 }
 
@@ -418,6 +457,8 @@ int main(void)
 		TEST(what_cannot_be_served_exits_with_1),
 		TEST(sigterm_ends_it_with_0_and_without_a_socket_file),
 		TEST(sigint_ends_it_as_well),
+		TEST(whatever_the_device_it_can_be_behind_an_iommu_and_be_moved_by_postcopy),
+		TEST(it_may_have_as_many_descriptors_as_it_is_allowed),
 		TEST(a_second_program_on_the_socket_is_refused_and_the_first_goes_on),
 		TEST(the_socket_file_of_a_killed_program_is_replaced),
 		TEST(a_file_that_is_no_socket_is_left_alone),

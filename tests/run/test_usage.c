@@ -118,6 +118,8 @@ static void an_authors_mistake_gets_a_line_and_no_crash(void **state)
 		{"twice", "misuse: the device could not be made: File exists\n"},
 		{"no-control", "misuse: create() takes no commands, by vu_program_add_control()\n"},
 		{"control-first", "misuse: the device could not be made: Invalid argument\n"},
+		{"control-twice", "misuse: the device could not be made: File exists\n"},
+		{"late", "misuse: the device cannot be served: Invalid argument\n"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

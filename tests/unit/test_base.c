@@ -248,6 +248,21 @@ static void a_size_that_nobody_set_is_not_believed(void **state)
 	assert_int_equal(size_struct_copy(&out, sizeof(out), &in, sizeof(struct first)), -EINVAL);
 }
 
+static void what_a_newer_program_has_set_is_told_by_its_place(void **state)
+{
+	unsigned char newer[64] = {0};
+	const size_t size = sizeof(newer);
+	char why[192];
+
+	(void)state;
+	memcpy(newer, &size, sizeof(size));
+	newer[40] = 1;
+	size_struct_why(why, sizeof(why), "struct vu_thing", newer, 32, 16);
+	assert_non_null(strstr(why,
+			       "struct vu_thing has something set at byte 40, and this library "
+			       "knows 32 bytes"));
+}
+
 /* A table's rows, as of a program that is older or newer than the library. */
 struct row {
 	const char *name;
@@ -302,6 +317,7 @@ int main(void)
 		cmocka_unit_test(a_newer_struct_may_have_nothing_new_set),
 		cmocka_unit_test(a_size_below_the_first_release_is_refused),
 		cmocka_unit_test(a_size_that_nobody_set_is_not_believed),
+		cmocka_unit_test(what_a_newer_program_has_set_is_told_by_its_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
