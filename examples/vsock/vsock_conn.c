@@ -265,6 +265,7 @@ void conn_free(struct conn *c)
 	if (c->next)
 		c->next->at = c->at;
 	c->guest->n_conns--;
+	c->guest->n_from_others -= c->is_from_other;
 	free(c);
 }
 

@@ -99,6 +99,7 @@ struct conn {
 	struct conn *bucket_next;	      /* of those with the same hash */
 	struct conn *ready_next, *ready_prev; /* of those with something for the guest */
 	bool is_ready, is_named;	      /* on that list; in the table */
+	bool is_from_other;		      /* another guest asked for it */
 	struct guest *guest;
 	struct tuple tuple;
 	enum conn_state state;
@@ -153,7 +154,7 @@ struct guest {
 	uint32_t max_conns, buffer; /* limits: connections; bytes of one in a direction */
 	uint64_t max_held;	    /* and of all of them together */
 	uint32_t linger;	    /* ticks without progress of what is DRAINING */
-	uint32_t n_conns, next_port;
+	uint32_t n_conns, n_from_others, next_port;
 	struct conn *conns;
 	struct conn *ready, *ready_last;
 	struct tuple strays[GUEST_MAX_STRAYS];
@@ -233,7 +234,10 @@ uint32_t guest_fill(struct guest *g, struct vu_req *const *reqs, uint32_t n, uin
 
 /* --- vsock_far_guest.c --- */
 
-/* Have another guest (or this one) asked for what this connection's guest asked for. */
+/*
+ * Have another guest (or this one) asked for what this connection's guest asked for.  Half of its
+ * connections at most are for others, so that these cannot use them all up; -errno.
+ */
 int far_guest_connect(struct conn *c, struct guest *other, uint32_t port);
 
 #endif

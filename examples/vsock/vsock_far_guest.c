@@ -129,10 +129,13 @@ int far_guest_connect(struct conn *c, struct guest *other, uint32_t port)
 		.local_port = port,
 		.type = c->tuple.type,
 	};
+	bool is_from_other = other != c->guest;
 	struct conn *asked;
 
 	if (!other->running)
 		return -ENOTCONN;
+	if (is_from_other && other->n_from_others >= (other->max_conns + 1) / 2)
+		return -EDQUOT;
 	if (conn_find(other, &tuple))
 		tuple.peer_port = conn_new_port(other, &tuple);
 	asked = conn_new(other, &far_guest, tuple.type);
@@ -140,6 +143,8 @@ int far_guest_connect(struct conn *c, struct guest *other, uint32_t port)
 		return -ENOBUFS;
 	conn_name(asked, &tuple);
 	asked->state = CONN_ASKING;
+	asked->is_from_other = is_from_other;
+	other->n_from_others += is_from_other;
 	asked->partner = c;
 	c->partner = asked;
 	tell_credit(c, asked);

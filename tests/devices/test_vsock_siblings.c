@@ -203,10 +203,15 @@ struct pair {
 	struct guest_end first, second;
 };
 
-static void pair_start(struct rig *rig, struct pair *p, const char *sibling)
+static void pair_start_with(struct rig *rig, struct pair *p, const char *sibling, const char *more)
 {
-	const char *const args[] = {"--guest-cid=3", "--guest-cid=9", "--socket-path",
-				    p->rig.socket,   sibling,	      NULL};
+	const char *const args[] = {"--guest-cid=3",
+				    "--guest-cid=9",
+				    "--socket-path",
+				    p->rig.socket,
+				    sibling,
+				    more,
+				    NULL};
 
 	p->rig = (struct rig){.config.n_queues = VSOCK_QUEUES};
 	snprintf(p->rig.socket, sizeof(p->rig.socket), "%.60s/second", rig->dir);
@@ -214,6 +219,11 @@ static void pair_start(struct rig *rig, struct pair *p, const char *sibling)
 	spawn_wait_listening(p->rig.socket);
 	rig_connect(&p->rig);
 	vsock_begin(&p->rig, &p->second, OTHER_CID);
+}
+
+static void pair_start(struct rig *rig, struct pair *p, const char *sibling)
+{
+	pair_start_with(rig, p, sibling, NULL);
 }
 
 static void pair_stop(struct rig *rig, struct pair *p)
@@ -311,6 +321,38 @@ static void a_guest_that_gives_no_buffers_stops_nobody_else(void **state)
 	pair_stop(rig, &p);
 }
 
+static void a_guest_cannot_use_up_all_connections_of_another(void **state)
+{
+	struct rig *rig = *state;
+	struct pair p;
+	struct line a, c;
+
+	pair_start_with(rig, &p, "--sibling=*", "--max-connections=4");
+	for (uint32_t i = 0; i < 3; i++) {
+		a = pair_line(&p, 1 + i);
+		a.port += i;
+		if (i < 2) {
+			join(&a, &p.second);
+			continue;
+		}
+		line_send(&a, REQUEST, 0);
+		line_get(&a, RST);
+	}
+	vsock_get_nothing(&p.second);
+	/* The second one has some for itself, and there is room for one more when one ends. */
+	c = line_new(&p.second, STREAM, 5000, 1);
+	c.peer_cid = GUEST_CID;
+	join(&c, &p.first);
+	a = pair_line(&p, 1);
+	line_send(&a, RST, 0);
+	a = line_new(&p.second, STREAM, 1, 5000);
+	a.peer_cid = GUEST_CID;
+	line_get(&a, RST);
+	a = pair_line(&p, 3);
+	join(&a, &p.second);
+	pair_stop(rig, &p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +366,7 @@ int main(void)
 		TEST(without_a_rule_guests_do_not_reach_each_other),
 		TEST(a_guest_that_dies_resets_what_it_had_with_the_other),
 		TEST(a_guest_that_gives_no_buffers_stops_nobody_else),
+		TEST(a_guest_cannot_use_up_all_connections_of_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
