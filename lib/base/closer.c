@@ -16,7 +16,9 @@
 
 enum { RING_ENTRIES = 16, END_LOOKS = 1024, END_MS = 500 };
 /* SCM_MAX_FD of the kernel's: beyond that nobody can send any. */
-enum { SCM_MOST_FDS = 253, UNREAD_MOST = 64, UNREAD_BYTES = 4096 };
+enum { SCM_MOST_FDS = 253, UNREAD_BYTES = 4096 };
+/* Messages that are looked through at the end of a connection. */
+enum { UNREAD_MOST = 64 };
 
 void closer_init(struct closer *c)
 {

@@ -25,8 +25,6 @@ enum { TX_BOUND = 256 * 1024 };
 /* What the kernel takes with one message at most; those that it has no room for it closes in our
  * name, and we wait. */
 enum { SCM_MOST_FDS = 253 };
-/* Messages that are looked through at the end of a connection. */
-enum { UNREAD_MOST = 64 };
 
 /* A message, or the rest of one, that the socket did not take yet. */
 struct tx_msg {
@@ -440,26 +438,6 @@ void wire_conn_release(struct wire_conn *conn)
 	free(conn);
 }
 
-/* What was sent and never received is closed with the socket, and may make us wait. */
-static void conn_take_unread(struct wire_conn *c)
-{
-	for (int i = 0; i < UNREAD_MOST; i++) {
-		union rx_control control;
-		struct iovec iov = {.iov_base = c->rx.payload, .iov_len = sizeof(c->rx.payload)};
-		struct msghdr mh = {
-			.msg_iov = &iov,
-			.msg_iovlen = 1,
-			.msg_control = control.buf,
-			.msg_controllen = sizeof(control.buf),
-		};
-
-		if (recvmsg(c->fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0)
-			return;
-		(void)conn_rx_fds(c, &mh);
-		wire_msg_close_fds(&c->rx);
-	}
-}
-
 void wire_conn_free(struct wire_conn *conn)
 {
 	if (!conn)
@@ -470,9 +448,7 @@ void wire_conn_free(struct wire_conn *conn)
 	/* A child of fork() may have a copy: close() alone would leave the peer waiting. */
 	if (conn->owner == getpid()) {
 		shutdown(conn->fd, SHUT_RDWR);
-		if (!descriptor_deafen(conn->fd))
-			conn_take_unread(conn);
-		closer_close(conn->rx.closer, conn->fd);
+		closer_close_any(conn->rx.closer, conn->fd);
 	} else {
 		close(conn->fd);
 	}
