@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { GPU_ID = 16 };
+enum { GPU_ID = 16, TURN_BYTES = 32 << 20 };
 
 #define FEATURE(name) (UINT64_C(1) << VIRTIO_GPU_F_##name)
 
@@ -56,16 +56,41 @@ static void serve(struct gpu *gpu, struct vu_req *req, uint32_t queue)
 		gpu_dump(gpu);
 }
 
-static void queue_ready(struct vu_queue *queue, void *opaque)
+/* Commands may be large, and others wait on this thread: the next turn goes on where one ends. */
+static void take_turn(struct gpu *gpu, struct vu_queue *queue)
 {
-	struct gpu *gpu = opaque;
 	struct vu_req *req;
 
-	while (vu_queue_next(queue, &req) == 1)
+	while (gpu->card.work < TURN_BYTES && vu_queue_next(queue, &req) == 1)
 		serve(gpu, req, vu_queue_index(queue));
+}
+
+static void end_turn(struct gpu *gpu)
+{
 	card_settle(&gpu->card);
 	gpu_dump(gpu);
 	display_flush(&gpu->display);
+	if (gpu->card.work >= TURN_BYTES)
+		vu_source_set_timer(gpu->again, 1, 0);
+	gpu->card.work = 0;
+}
+
+static void queue_ready(struct vu_queue *queue, void *opaque)
+{
+	take_turn(opaque, queue);
+	end_turn(opaque);
+}
+
+static void on_again(struct vu_source *source, int fd, uint32_t expirations, void *opaque)
+{
+	struct gpu *gpu = opaque;
+
+	(void)source;
+	(void)fd;
+	(void)expirations;
+	for (uint32_t i = 0; i < N_QUEUES; i++)
+		take_turn(gpu, vu_device_queue(gpu->dev, i));
+	end_turn(gpu);
 }
 
 static void queue_stop(struct vu_queue *queue, void *opaque)
@@ -194,6 +219,8 @@ static int make_device(struct gpu *gpu, struct vu_program *program)
 	gpu->display.dev = gpu->dev;
 	if (!ret)
 		ret = vu_device_set_gpu_ops(gpu->dev, &gpu_ops);
+	if (!ret)
+		ret = vu_group_add_timer(vu_device_group(gpu->dev), on_again, gpu, &gpu->again);
 	if (!ret)
 		vu_device_watch_memory(gpu->dev, memory_changed, gpu);
 	return ret;

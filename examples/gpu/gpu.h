@@ -37,6 +37,7 @@ struct gpu {
 	struct gpu_settings *settings;
 	struct vu_device *dev;
 	struct vu_memory *memory; /* of the guest; NULL: there is none */
+	struct vu_source *again;  /* a timer: there is more in the queues than a turn may do */
 	char dump[256];
 	uint64_t dumped[CARD_OUTPUTS];
 	int dump_error; /* the one that was logged last */

@@ -93,6 +93,7 @@ struct card {
 	unsigned char *band; /* two times SCREEN_BAND lines, on the way to a screen */
 	const char *why;
 	uint32_t drawn; /* which screens, a bit each; whoever looks clears it */
+	uint64_t work;	/* bytes of pixels and lists that were gone through, likewise */
 };
 
 /* --- gpu_card.c --- */

@@ -157,12 +157,14 @@ void draw_all(struct card *card, struct screen *s)
 	const pixman_box32_t all = {0, 0, (int)s->width, (int)s->height};
 
 	s->stale = false;
+	card->work += (uint64_t)s->width * s->height * PIXEL;
 	pixman_region32_clear(&s->pending);
 	draw_differences(card, s, &all);
 }
 
 void draw_box(struct card *card, struct screen *s, pixman_box32_t box)
 {
+	card->work += (uint64_t)(box.x2 - box.x1) * (uint64_t)(box.y2 - box.y1) * PIXEL;
 	if (s->stale)
 		draw_all(card, s);
 	else if (s->resource->format)

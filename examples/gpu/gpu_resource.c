@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 enum { MAX_RANGES = 65536 }; /* of a resource: 256 MiB in single pages */
+enum { RANGE_WORK = 512 };   /* to find one takes as long as so many bytes of pixels */
 
 /* virtio names bytes in the order of memory, pixman those of a number. */
 #if __BYTE_ORDER == __LITTLE_ENDIAN
@@ -211,6 +212,7 @@ static uint32_t backing_fill(struct card *card, struct resource *r, struct card_
 		if (ret)
 			return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 					 "the list of its memory is shorter than it says");
+		card->work += RANGE_WORK;
 		ret = backing_add(&r->backing, &card->map, addr, len);
 		more = (r->backing.room - before) * sizeof(struct backing_piece);
 		/* Counted first: whoever drops it takes it off again.  Beyond the limit for so

@@ -84,6 +84,7 @@ uint32_t card_transfer(struct card *card, uint32_t id, const struct virtio_gpu_r
 				 "what is to be transferred lies outside of its memory");
 	box = (pixman_box32_t){(int)rect->x, (int)rect->y, (int)(rect->x + rect->width),
 			       (int)(rect->y + rect->height)};
+	card->work += span;
 	pixman_region32_init(&changed);
 	transfer(card, r, &box, offset, &changed);
 	tell_screens(card, r, &changed);

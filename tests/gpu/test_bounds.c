@@ -3,6 +3,7 @@
 #include "card.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -110,7 +111,7 @@ static uint64_t resident(const struct rig *rig)
  */
 static void lists_of_memory_go_with_what_they_belong_to(void **state)
 {
-	enum { PIECES = 5000, TIMES = 1000, MOST = 32 << 10 };
+	enum { PIECES = 5000, TIMES = 300, MOST = 32 << 10 };
 	struct virtio_gpu_mem_entry *list = calloc(PIECES, sizeof(*list));
 	struct rig *rig = *state;
 	struct rig_buffer memory;
@@ -169,6 +170,48 @@ static void capsets_that_there_are_not_tell_nothing(void **state)
 	finish(rig, &memory);
 }
 
+/* All that a guest wants at once; in between others are served. */
+static void large_commands_take_turns_with_what_else_there_is(void **state)
+{
+	enum { SIZE = 2048, PAGE = 4096, PAGES = SIZE * SIZE * 4 / PAGE, N = 32 };
+	const struct virtio_gpu_transfer_to_host_2d c = {
+		.hdr = gpu_head(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D),
+		.r = gpu_rect(0, 0, SIZE, SIZE),
+		.resource_id = htole32(2),
+	};
+	static struct virtio_gpu_mem_entry list[PAGES];
+	struct rig_buffer memory, page, out, in[N];
+	struct rig *rig = *state;
+	struct driver_used used;
+	uint32_t done = 0;
+
+	start(rig, &memory, NULL);
+	rig_buffer(rig, &page, PAGE);
+	for (uint32_t i = 0; i < PAGES; i++)
+		list[i] = gpu_entry(page.gpa, PAGE);
+	gpu_ok(gpu_try_create(2, XRGB, SIZE, SIZE));
+	gpu_ok(gpu_try_attach(2, list, PAGES));
+	rig_buffer(rig, &out, sizeof(c));
+	memcpy(out.data, &c, sizeof(c));
+	assert_return_code(kill(rig->program.pid, SIGSTOP), errno);
+	for (uint32_t i = 0; i < N; i++) {
+		rig_buffer(rig, &in[i], sizeof(struct virtio_gpu_ctrl_hdr));
+		rig_offer(rig, GPU_CONTROL,
+			  (struct driver_seg[]){rig_read_seg(&out, out.len),
+						rig_write_seg(&in[i], in[i].len)},
+			  2, &in[i]);
+	}
+	assert_return_code(kill(rig->program.pid, SIGCONT), errno);
+	for (uint32_t i = 0; i < 3; i++)
+		rig_say(rig, "state");
+	while (driver_collect(rig->peer->queues[GPU_CONTROL], &used, 1) == 1)
+		done++;
+	assert_true(done < N);
+	for (; done < N; done++)
+		rig_wait(rig, GPU_CONTROL, NULL);
+	finish(rig, &memory);
+}
+
 /* 20 lines at once, and then one a second. */
 static void a_guest_cannot_fill_the_log(void **state)
 {
@@ -191,6 +234,7 @@ int main(void)
 		GPU_TEST(lists_of_memory_take_no_more_than_they_may),
 		GPU_TEST(lists_of_memory_go_with_what_they_belong_to),
 		GPU_TEST(capsets_that_there_are_not_tell_nothing),
+		GPU_TEST(large_commands_take_turns_with_what_else_there_is),
 		GPU_TEST(a_guest_cannot_fill_the_log),
 	};
 
