@@ -131,6 +131,7 @@ int vu_device_new(const struct vu_device_info *info, const struct vu_ops *ops, v
 		return -ENOMEM;
 	dev->opaque = opaque;
 	dev->own.epoll_fd = dev->own.wake_fd = dev->own.again_fd = -1;
+	dev->userfault = -1;
 	dev->message_timeout_ns = DEFAULT_MESSAGE_TIMEOUT_NS;
 	patience_init(&dev->patience);
 	closer_init(&dev->closer);
@@ -268,6 +269,8 @@ void vu_device_free(struct vu_device *dev)
 	group_fini(&dev->own);
 	config_fini(&dev->config);
 	mappings_unref(dev->mappings);
+	if (dev->userfault >= 0)
+		close(dev->userfault);
 	free(dev->queues);
 	free(dev);
 }

@@ -54,6 +54,7 @@ struct vu_device {
 	struct mappings *mappings;
 	struct part *parts;
 	bool postcopy;			       /* vu_device_allow_postcopy() */
+	int userfault;			       /* ... and userfault_device() */
 	struct host_notifiers *host_notifiers; /* another */
 	struct shmem *shmem;		       /* one of them; NULL: no shared memory regions */
 	struct closer closer;		       /* of descriptors that came */

@@ -10,10 +10,22 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int userfault_open(void)
+#ifndef USERFAULTFD_IOC_NEW
+#define USERFAULTFD_IOC_NEW _IO(0xaa, 0x00)
+#endif
+
+int userfault_device(void)
 {
+	return open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+}
+
+int userfault_open(int device)
+{
+	const int flags = O_CLOEXEC | O_NONBLOCK;
 	struct uffdio_api api = {.api = UFFD_API};
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK), err;
+	int fd = device < 0 ? (int)syscall(SYS_userfaultfd, flags)
+			    : ioctl(device, USERFAULTFD_IOC_NEW, flags);
+	int err;
 
 	if (fd < 0)
 		return -errno;

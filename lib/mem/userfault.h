@@ -8,8 +8,14 @@
 
 #include "mem/region.h"
 
-/* A descriptor for faults of the whole process, the kernel's included.  -errno. */
-int userfault_open(void);
+/*
+ * /dev/userfaultfd (Linux 6.1), with which a process makes descriptors after it has given up the
+ * right to; the caller's.  -1: there is none, or not for this process.
+ */
+int userfault_device(void);
+/* A descriptor for faults of the whole process, the kernel's included.  device may be -1.  -errno.
+ */
+int userfault_open(int device);
 /*
  * From now on who touches a page of the region that is nowhere yet waits for whoever has a copy of
  * fd; or no more.  -errno.

@@ -22,11 +22,14 @@ int vu_device_allow_postcopy(struct vu_device *dev)
 
 	if (vu_device_is_attached(dev))
 		return -EBUSY;
-	fd = userfault_open();
+	if (dev->userfault < 0)
+		dev->userfault = userfault_device();
+	fd = userfault_open(dev->userfault);
 	if (fd < 0) {
 		log_error(&dev->log,
 			  "postcopy needs userfaultfd(2) for the kernel's faults, too: %s (run as "
-			  "root, with CAP_SYS_PTRACE, or set vm.unprivileged_userfaultfd to 1)",
+			  "root, with CAP_SYS_PTRACE or access to /dev/userfaultfd, or set "
+			  "vm.unprivileged_userfaultfd to 1)",
 			  strerror(-fd));
 		return fd;
 	}
@@ -77,7 +80,7 @@ int on_postcopy_advise(struct session *s, struct wire_msg *msg)
 	if (p->listening)
 		return wrong_time(s, "POSTCOPY_ADVISE between POSTCOPY_LISTEN and POSTCOPY_END");
 	postcopy_fini(p);
-	p->fd = userfault_open();
+	p->fd = userfault_open(s->dev->userfault);
 	if (p->fd < 0)
 		log_peer_error(&s->dev->log, "POSTCOPY_ADVISE: userfaultfd: %s", strerror(-p->fd));
 	p->advised = p->fd >= 0;

@@ -12,12 +12,16 @@ import socket
 import struct
 import sys
 
+from moves import Moves, has_userfaultfd
 from rings import Bad, Memory, Packed, Split
+from translated import Translated
 
 OWN, ACK = range(2)
-FEATURES = 1 << 26 | 1 << 28 | 1 << 29 | 1 << 30 | 1 << 32 | 1 << 34
-MQ, LOG, REPLY_ACK, CONFIG, INFLIGHT, RESET, SLOTS, STATUS = 0, 1, 3, 9, 12, 13, 15, 16
-PROTOCOL = sum(1 << n for n in (MQ, LOG, REPLY_ACK, CONFIG, INFLIGHT, RESET, SLOTS, STATUS))
+FEATURES = sum(1 << n for n in (26, 28, 29, 30, 32, 33, 34))
+MQ, LOG, REPLY_ACK, CHANNEL, PAGEFAULT, CONFIG, INFLIGHT, RESET = 0, 1, 3, 5, 8, 9, 12, 13
+SLOTS, STATUS, STATE, GPA, SHMEM = 15, 16, 19, 21, 22
+PROTOCOL = sum(1 << n for n in (MQ, LOG, REPLY_ACK, CHANNEL, CONFIG, INFLIGHT, RESET, SLOTS, STATUS, STATE,
+                                GPA, SHMEM)) | has_userfaultfd() << PAGEFAULT
 SPACE = bytes(range(1, 65))
 ENTRY, HEAD = 16, 16  # of the in-flight region
 
@@ -27,14 +31,17 @@ class State:
     asked = sessions = served = 0
 
 
-class Session:
+class Session(Moves, Translated):
     def __init__(self, sock, kind, faults, state):
+        Moves.__init__(self)
+        Translated.__init__(self)
         self.sock, self.kind, self.faults, self.state = sock, kind, faults, state
-        self.memory = Memory(faults)
+        self.memory = Memory(faults, self)
         self.rings = [{"num": 0, "base": 0, "kick": -1, "call": -1, "on": False, "queue": None,
                        "stopped": False, "served": 0} for _ in range(2 if kind == "fs" else 1)]
         self.features = self.protocol = self.status = self.messages = 0
         self.inflight = None
+        self.later = []
         self.dead = False
 
     def has(self, *faults):
@@ -115,8 +122,9 @@ class Session:
 
     def on_2(self, payload, fds):
         self.features, = struct.unpack("Q", payload)
-        marks = self.either("log-marks")
-        self.memory.log_on = self.features >> 26 & 1 and not marks
+        self.memory.is_translated = self.features >> 33 & 1
+        stays = self.has("log-off") and self.memory.log_on
+        self.memory.log_on = stays or self.features >> 26 & 1 and not self.either("log-marks")
 
     def on_3(self, *_):
         pass
@@ -136,6 +144,8 @@ class Session:
 
     def region(self, raw, fd):
         gpa, size, uva, offset = struct.unpack("QQQQ", raw)
+        if self.has("gpa-addresses") and not uva:
+            raise Bad("no user address")
         length = os.fstat(fd).st_size
         if not size or offset + size > length or gpa + size > 1 << 64:
             raise Bad("a region that cannot be")
@@ -148,20 +158,24 @@ class Session:
         os.close(fd)
 
     def on_5(self, payload, fds):
+        if self.is_ack(payload):
+            return None
         n, = struct.unpack("II", payload[:8])[:1]
         if n > 8 or n > len(fds) or len(payload) < 8 + 32 * n:
             raise Bad("a table that cannot be")
         if self.has("mem-table-changed") and self.memory.regions:
-            return
+            return None
         self.memory.regions.clear()
         for i in range(n):
             self.region(payload[8 + 32 * i:40 + 32 * i], fds[i])
+        return self.propose(payload)
 
     def on_6(self, payload, fds):
         if self.has("log-base"):
             raise Bad("no log")
         size, offset = struct.unpack("QQ", payload)
-        self.memory.log = mmap.mmap(fds[0], size, offset=offset)
+        if not (self.has("log-replaced") and self.memory.log):
+            self.memory.log = mmap.mmap(fds[0], size, offset=offset)
         return struct.pack("Q", 0)
 
     def ring(self, index):
@@ -176,8 +190,9 @@ class Session:
         self.ring(index)["num"] = num
 
     def on_9(self, payload, fds):
-        index, _, desc, used, avail, _ = struct.unpack("IIQQQQ", payload)
+        index, _, desc, used, avail, log = struct.unpack("IIQQQQ", payload)
         self.ring(index)["addr"] = (desc, used, avail)
+        self.ring(index)["log"] = log
 
     def on_10(self, payload, fds):
         index, base = struct.unpack("II", payload)
@@ -206,7 +221,16 @@ class Session:
         return ring
 
     def on_12(self, payload, fds):
-        ring = self.set_fd(payload, fds, "kick")
+        self.soon(self.start, self.set_fd(payload, fds, "kick"))
+
+    def soon(self, what, ring):
+        """At once; or when the message is answered, as the front-end may be asked for addresses then."""
+        if self.memory.is_translated:
+            self.later.append((what, ring))
+        else:
+            what(ring)
+
+    def start(self, ring):
         layout = Packed if self.features >> 34 & 1 else Split
         ring["queue"] = layout(self.memory, ring, self.features)
         if not self.protocol:
@@ -229,11 +253,7 @@ class Session:
         ring = self.ring(index)
         ring["on"] = bool(on)
         if not self.either("enable-late") and not self.either("start-without-kick"):
-            self.serve(ring)
-
-    def on_21(self, payload, fds):
-        for fd in fds:
-            os.close(fd)
+            self.soon(self.serve, ring)
 
     def on_24(self, payload, fds):
         offset, size, flags = struct.unpack("III", payload[:12])
@@ -271,8 +291,11 @@ class Session:
         return struct.pack("Q", 0 if self.has("max-mem-slots") else 32)
 
     def on_37(self, payload, fds):
+        if self.is_ack(payload):
+            return None
         if not self.has("mem-slot-added") or not self.memory.regions:
             self.region(payload[8:40], fds[0])
+        return self.propose(payload)
 
     def on_38(self, payload, fds):
         gpa, = struct.unpack("Q", payload[8:16])
@@ -285,6 +308,10 @@ class Session:
 
     def on_40(self, *_):
         return struct.pack("Q", 0 if self.has("status") else self.status)
+
+    def on_44(self, *_):
+        sizes = struct.pack("Q", 1 << 20) + bytes(255 * 8)
+        return struct.pack("II", 2 if self.has("shmem-config") else 1, 0) + sizes
 
     # Requests
 
@@ -317,7 +344,7 @@ class Session:
         writable = [(gpa, n) for gpa, n, is_write in chain.buffers if is_write]
         total = sum(n for _, n in writable)
         for gpa, n in writable:
-            self.memory.pieces(gpa, n)
+            self.memory.pieces(gpa, n, access=2)
         for gpa, n, is_write in chain.buffers:
             self.memory.read(gpa, n)
         data = bytes(total)
@@ -351,6 +378,9 @@ class Session:
             ready = select.select([self.sock, *kicks], [], [])[0]
             if self.sock in ready and not self.message():
                 return
+            while self.later:
+                what, ring = self.later.pop(0)
+                what(ring)
             for fd in ready:
                 if fd in kicks and fd == kicks[fd]["kick"]:
                     os.read(fd, 8)

@@ -14,10 +14,25 @@ class Bad(Exception):
 class Memory:
     """Regions of guest memory, each a dict of gpa, size, uva, map, offset."""
 
-    def __init__(self, faults):
+    def __init__(self, faults, session):
         self.regions, self.faults, self.log, self.log_on = [], faults, None, False
+        self.session, self.is_translated = session, False
 
-    def pieces(self, addr, size, key="gpa"):
+    def translated(self, addr, size, access):
+        """The same, where addresses are an IOMMU's: page by page."""
+        found = []
+        while size:
+            n = min(size, 4096 - addr % 4096)
+            found += self.pieces_of(self.session.translate(addr, access), n, "uva")
+            addr, size = addr + n, size - n
+        return found
+
+    def pieces(self, addr, size, key="gpa", access=1):
+        if self.is_translated and addr + size <= 1 << 64:
+            return self.translated(addr, size, access)
+        return self.pieces_of(addr, size, key)
+
+    def pieces_of(self, addr, size, key):
         """Where size bytes are: (map, offset, length) for each region that they are in."""
         if addr + size > 1 << 64:
             raise Bad("beyond all addresses")
@@ -42,15 +57,16 @@ class Memory:
         return b"".join(m[at:at + n] for m, at, n in self.pieces(addr, size, key))
 
     def write(self, addr, data, key="gpa"):
-        for m, at, n in self.pieces(addr, len(data), key):
+        for m, at, n in self.pieces(addr, len(data), key, 2):
             m[at:at + n], data = data[:n], data[n:]
 
     def mark(self, gpa, size):
         if not self.log or not self.log_on:
             return
         for page in range(gpa >> 12, ((gpa + size - 1) >> 12) + 1):
-            if page // 8 < len(self.log):
-                self.log[page // 8] |= 1 << page % 8
+            if page // 8 >= len(self.log):
+                raise Bad("past the end of the log")
+            self.log[page // 8] |= 1 << page % 8
 
     def gpa(self, uva):
         for r in self.regions:
@@ -79,7 +95,7 @@ def table(memory, gpa, size, flags_at):
 
 class Split:
     def __init__(self, memory, ring, features):
-        self.m, self.size = memory, ring["num"]
+        self.m, self.size, self.ring = memory, ring["num"], ring
         self.desc, self.used, self.avail = ring["addr"]
         self.event_idx = features >> 29 & 1
         self.at = ring["base"] & 0xffff
@@ -131,7 +147,9 @@ class Split:
         self.m.write(place, struct.pack("<II", chain.head, length), "uva")
         self.used_at = self.used_at + 1 & 0xffff
         self.m.write(self.used + 2, struct.pack("<H", self.used_at), "uva")
-        self.m.mark(self.m.gpa(self.used), 6 + 8 * self.size)
+        if self.m.log_on:
+            own = "log-address" in self.m.faults
+            self.m.mark(self.m.gpa(self.used) if own else self.ring["log"], 6 + 8 * self.size)
 
     def base(self):
         return self.at
@@ -177,7 +195,8 @@ class Packed:
         place = self.desc + 16 * self.used_at
         self.m.write(place + 8, struct.pack("<IH", length, chain.head), "uva")
         self.m.write(place + 14, struct.pack("<H", flags | (WRITE if length else 0)), "uva")
-        self.m.mark(self.m.gpa(self.desc), 16 * self.size)
+        if self.m.log_on:
+            self.m.mark(self.m.gpa(self.desc), 16 * self.size)
         self.used_at += chain.slots
         if self.used_at >= self.size:
             self.used_at, self.used_wrap = self.used_at - self.size, self.used_wrap ^ 1

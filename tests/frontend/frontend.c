@@ -90,6 +90,7 @@ int frontend_init_pair(struct frontend *f, int *backend_fd)
 int frontend_connect(struct frontend *f, const char *path)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	const struct timeval limit = {.tv_sec = 1}, none = {0};
 	int fd, ret;
 
 	frontend_init(f, -1);
@@ -99,11 +100,14 @@ int frontend_connect(struct frontend *f, const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return frontend_fail(f, -errno, "socket: %s", strerror(errno));
+	/* Who listens, and is busy for good, keeps nobody waiting; it is tried again. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		ret = frontend_fail(f, -errno, "%s: %s", path, strerror(errno));
 		close(fd);
 		return ret;
 	}
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none));
 	f->fd = fd;
 	return 0;
 }

@@ -64,7 +64,7 @@ static void advise(struct peer *peer)
 /* Most machines let only root have the kernel's faults. */
 static bool can_run(const struct message *row)
 {
-	int fd = row->need == WIRE_PF_PAGEFAULT ? userfault_open() : -ENOSYS;
+	int fd = row->need == WIRE_PF_PAGEFAULT ? userfault_open(-1) : -ENOSYS;
 
 	if (fd >= 0)
 		close(fd);

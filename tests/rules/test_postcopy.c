@@ -81,7 +81,7 @@ static void pager_stop(struct pager *p)
 
 static bool possible(void)
 {
-	int fd = userfault_open();
+	int fd = userfault_open(-1);
 
 	if (fd >= 0)
 		close(fd);

@@ -249,7 +249,7 @@ static void pages_that_are_on_their_way_have_come_when_they_are_mapped(void **st
 	pthread_t thread;
 	unsigned char *host;
 	void *failed;
-	int fd = userfault_open();
+	int fd = userfault_open(-1);
 
 	(void)state;
 	if (fd < 0)

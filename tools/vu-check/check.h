@@ -20,6 +20,7 @@ enum {
 	F_EVENT_IDX = 29,
 	F_PROTOCOL = 30,
 	F_VERSION_1 = 32,
+	F_IOMMU = 33,
 	F_PACKED = 34,
 };
 

@@ -24,9 +24,19 @@ check_run check_start_without_kick, check_enable_late, check_stop_index, check_s
 /* checks_memory.c */
 enum changed { CHANGED_TABLE, CHANGED_SLOTS };
 check_run check_mem_offset, check_mem_straddle, check_mem_changed, check_mem_removed,
-	check_mem_high;
-/* checks_feature.c */
-check_run check_inflight_region, check_inflight_again, check_log_base, check_log_marks;
+	check_mem_high, check_gpa_addresses, check_shmem_config;
+/* checks_inflight.c */
+check_run check_inflight_region, check_inflight_again;
+/* checks_log.c */
+check_run check_log_base, check_log_marks, check_log_off, check_log_replaced, check_log_address,
+	check_hostile_log_short;
+/* checks_postcopy.c; the variant is that of memory. */
+check_run check_postcopy_advise, check_postcopy_memory, check_postcopy_fault;
+/* checks_state.c; the variant is what is wrong. */
+check_run check_state_save, check_state_load, check_hostile_state;
+/* checks_iommu.c */
+check_run check_iommu_ack, check_iommu_request, check_iommu_invalidate, check_iommu_read_only,
+	check_hostile_iommu_unmapped, check_hostile_iommu_message;
 /* checks_hostile.c; the variant is a row of its tables. */
 check_run check_hostile_message, check_hostile_memory, check_half_message, check_many_fds;
 /* checks_hostile_ring.c */

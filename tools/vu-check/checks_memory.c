@@ -4,6 +4,12 @@
 
 #include "checks.h"
 
+/* Whatever a front-end may accept without being asked for more. */
+#define USUAL                                                                                      \
+	(~(BIT(WIRE_PF_GPA_ADDRESSES) | BIT(WIRE_PF_INBAND_NOTIFICATIONS) |                        \
+	   BIT(WIRE_PF_XEN_MMAP) | BIT(WIRE_PF_CROSS_ENDIAN) |                                     \
+	   BIT(WIRE_PF_GET_VRING_BASE_INFLIGHT)))
+
 #define MIB  (UINT64_C(1) << 20)
 #define USER UINT64_C(0x7f1200000000)
 
@@ -99,10 +105,7 @@ static int add_another(struct probe *p)
 	int ret;
 
 	if (p->check->variant == CHANGED_TABLE)
-		config.protocol_features =
-			~(BIT(WIRE_PF_CONFIGURE_MEM_SLOTS) | BIT(WIRE_PF_GPA_ADDRESSES) |
-			  BIT(WIRE_PF_INBAND_NOTIFICATIONS) | BIT(WIRE_PF_XEN_MMAP) |
-			  BIT(WIRE_PF_CROSS_ENDIAN) | BIT(WIRE_PF_GET_VRING_BASE_INFLIGHT));
+		config.protocol_features = USUAL & ~BIT(WIRE_PF_CONFIGURE_MEM_SLOTS);
 	ret = probe_start(p, &config);
 	if (!ret)
 		ret = probe_serve(p, 1);
@@ -140,4 +143,35 @@ enum verdict check_mem_removed(struct probe *p)
 	if (probe_serve(p, 2))
 		return probe_failed(p, "requests after memory was removed");
 	return probe_pass(p, "requests after memory was removed again");
+}
+
+enum verdict check_gpa_addresses(struct probe *p)
+{
+	const struct peer_config config = {
+		.protocol_features = USUAL | BIT(WIRE_PF_GPA_ADDRESSES),
+	};
+
+	if (probe_start(p, &config) || probe_serve(p, 2))
+		return probe_failed(p, "a request where all addresses are the guest's");
+	return probe_pass(p, "two requests, with memory at address 0");
+}
+
+enum verdict check_shmem_config(struct probe *p)
+{
+	struct wire_shmem_config config;
+	uint32_t n = 0;
+
+	if (probe_open(p, NULL) || peer_negotiate(p->peer) ||
+	    frontend_ask(probe_frontend(p), WIRE_GET_SHMEM_CONFIG, NULL, 0, &config,
+			 sizeof(config)))
+		return probe_failed(p, "GET_SHMEM_CONFIG");
+	for (uint32_t i = 0; i < 256; i++) {
+		n += config.size[i] > 0;
+		if (config.size[i] % 4096)
+			return probe_fail(p, "region %u has %#llx bytes, not whole pages", i,
+					  (unsigned long long)config.size[i]);
+	}
+	if (n != config.n_regions)
+		return probe_fail(p, "it says %u regions, and %u have a size", config.n_regions, n);
+	return probe_pass(p, "%u regions", n);
 }

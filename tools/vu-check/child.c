@@ -76,6 +76,15 @@ int child_take_crash(struct child *c)
 	return crash;
 }
 
+void child_kill(struct child *c)
+{
+	if (child_reap(c))
+		return;
+	kill(c->pid, SIGKILL);
+	waitpid(c->pid, NULL, 0);
+	c->pid = 0;
+}
+
 void child_free(struct child *c)
 {
 	if (!c)

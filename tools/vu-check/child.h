@@ -13,6 +13,8 @@ void child_free(struct child *child);
 bool child_runs(struct child *child);
 /* When it does not run.  0 or -errno; that the command cannot be run is seen by its end. */
 int child_start(struct child *child);
+/* It is stuck: kill it. */
+void child_kill(struct child *child);
 /* Was it killed by a signal since the last call?  Its number, or 0. */
 int child_take_crash(struct child *child);
 

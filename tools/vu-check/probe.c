@@ -289,6 +289,7 @@ static const char *feature_name(uint64_t bits)
 		{BIT(F_EVENT_IDX), "VIRTIO_F_EVENT_IDX"},
 		{BIT(F_PROTOCOL), "VHOST_USER_F_PROTOCOL_FEATURES"},
 		{BIT(F_VERSION_1), "VIRTIO_F_VERSION_1"},
+		{BIT(F_IOMMU), "VIRTIO_F_ACCESS_PLATFORM"},
 		{BIT(F_PACKED), "VIRTIO_F_RING_PACKED"},
 	};
 
@@ -333,8 +334,13 @@ enum verdict probe_run(struct probe *p, const struct check *check)
 			verdict = check->run(p);
 	}
 	p->check = NULL;
-	/* The next connection shows what became of it. */
-	crash = p->child && !probe_greet(p) ? child_take_crash(p->child) : 0;
+	/* The next connection shows what became of it; who is stuck harms no other check. */
+	if (p->child && probe_greet(p) && child_runs(p->child)) {
+		if (verdict != CHECK_FAIL)
+			verdict = probe_failed(p, "the back-end does not answer any more");
+		child_kill(p->child);
+	}
+	crash = p->child ? child_take_crash(p->child) : 0;
 	probe_close(p);
 	if (crash)
 		verdict = probe_fail(p, "the back-end was killed by signal %d (%s)", crash,

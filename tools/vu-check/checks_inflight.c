@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* In-flight tracking (vhost-user "Inflight I/O tracking") and the dirty log ("Migration"). */
-#include <endian.h>
-#include <errno.h>
+/* In-flight tracking (vhost-user "Inflight I/O tracking"). */
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -22,8 +20,6 @@ struct inflight_queue {
 	uint16_t version, desc_num, last_batch_head, used_idx;
 	struct inflight_desc desc[CHECK_QUEUE_SIZE];
 };
-
-enum { LOG_PAGE = 4096, LOG_BYTES = 4096 };
 
 static int get_region(struct probe *p, struct wire_inflight *info, int *fd)
 {
@@ -118,99 +114,4 @@ enum verdict check_inflight_again(struct probe *p)
 	if (probe_serve(p, 1))
 		return probe_failed(p, "the request behind it");
 	return probe_pass(p, "a request that was in flight is served again, and the one behind it");
-}
-
-/* The reply has whatever payload: front-ends look at none of them. */
-static int tell_log_base(struct frontend *f, int fd)
-{
-	const struct wire_log log = {.size = LOG_BYTES};
-	struct frontend_msg reply;
-	int ret = frontend_ask_msg(f, WIRE_SET_LOG_BASE, &log, sizeof(log), &fd, 1, &reply);
-
-	if (!ret)
-		frontend_msg_close_fds(&reply);
-	return ret;
-}
-
-/* A dirty log of all guest memory, mapped here; -errno. */
-static int open_log(struct probe *p, unsigned char **bits)
-{
-	int fd = memfd_create("dirty log", MFD_CLOEXEC), ret = 0;
-	void *map;
-
-	if (fd < 0 || ftruncate(fd, LOG_BYTES) < 0)
-		ret = -errno;
-	map = ret ? MAP_FAILED : mmap(NULL, LOG_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (!ret && map == MAP_FAILED)
-		ret = -errno;
-	if (!ret)
-		ret = tell_log_base(probe_frontend(p), fd);
-	if (ret && map != MAP_FAILED)
-		munmap(map, LOG_BYTES);
-	if (fd >= 0)
-		close(fd);
-	*bits = map;
-	return ret;
-}
-
-enum verdict check_log_base(struct probe *p)
-{
-	unsigned char *bits;
-
-	if (probe_start(p, NULL) || open_log(p, &bits))
-		return probe_failed(p, "SET_LOG_BASE");
-	munmap(bits, LOG_BYTES);
-	if (p->type && probe_serve(p, 1))
-		return probe_failed(p, "a request after it");
-	return probe_pass(p, "answered");
-}
-
-static bool is_marked(const unsigned char *bits, uint64_t gpa)
-{
-	uint64_t page = gpa / LOG_PAGE;
-
-	return bits[page / 8] & 1 << page % 8;
-}
-
-static enum verdict look_at_marks(struct probe *p, const unsigned char *bits,
-				  const struct request *r)
-{
-	const struct driver_ring *ring = probe_ring(p);
-	uint64_t used = p->check->packed ? ring->desc_gpa : ring->used_gpa;
-
-	for (uint32_t i = 0; i < r->n; i++)
-		if (r->segs[i].write && !is_marked(bits, r->segs[i].gpa))
-			return probe_fail(p,
-					  "the page of a buffer that was written, %#llx, is not "
-					  "marked",
-					  (unsigned long long)r->segs[i].gpa);
-	if (!is_marked(bits, used))
-		return probe_fail(p, "the page of the used ring, %#llx, is not marked",
-				  (unsigned long long)used);
-	return probe_pass(p, "the pages of the answer and of the used ring are marked");
-}
-
-enum verdict check_log_marks(struct probe *p)
-{
-	enum verdict verdict;
-	unsigned char *bits;
-	struct frontend *f;
-	struct request r;
-	int ret;
-
-	if (probe_start(p, NULL) || probe_serve(p, 1) || open_log(p, &bits))
-		return probe_failed(p, "SET_LOG_BASE");
-	f = probe_frontend(p);
-	/* As QEMU begins a migration: while rings run. */
-	ret = frontend_set_features(f, f->features | BIT(F_LOG_ALL));
-	for (uint32_t i = 0; !ret && i < p->peer->n_queues; i++)
-		ret = frontend_set_ring_addr(f, p->peer->queues[i], WIRE_VRING_F_LOG);
-	if (!ret)
-		ret = probe_add(p, &r);
-	if (!ret)
-		ret = probe_answer(p);
-	verdict =
-		ret ? probe_failed(p, "a request while the log is on") : look_at_marks(p, bits, &r);
-	munmap(bits, LOG_BYTES);
-	return verdict;
 }
