@@ -7,7 +7,7 @@
  *   bench_run.c     one case, in one thread or two
  *   bench_count.c   instructions of all cases, under callgrind
  *   bench_main.c    the command line
- *   ring.c, peer_dpdk.c, peer_libvhost.c    the libraries
+ *   ring.c, peer_dpdk.c, peer_dpdk_net.c, peer_libvhost.c    the libraries
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -38,6 +38,7 @@ struct way {
 	bool two_cpus; /* the library polls on a thread of its own */
 	bool log;      /* it marks what it writes in a dirty log */
 	bool iommu;    /* behind an IOMMU, all of whose translations are known */
+	bool asked;    /* ... which are those alone that it asked for */
 	bool use;      /* something is done with each request: bench_use() */
 	bool loop;     /* polling, with a loop of the device's own: docs/threads.md */
 };
@@ -48,7 +49,8 @@ struct target {
 	/* Functions that callgrind counts: the whole of them, with what they call. */
 	const char *process_symbol, *block_symbol;
 	bool packed, blocks, logs, loops, translates; /* can it? */
-	/* Connect the peer to a new device with one queue. */
+	uint32_t n_queues;			      /* 0: one; the first is used */
+	/* Connect the peer to a new device. */
 	int (*open)(struct peer *peer, const struct way *way, void **state);
 	/* Handle messages, without waiting; NULL if a thread does. */
 	void (*pump)(void *state);

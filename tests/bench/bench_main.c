@@ -18,6 +18,7 @@ static const char help[] =
 	"  --two-cpus          the library polls on a CPU of its own\n"
 	"  --loop              polling with a loop of the device's own\n"
 	"  --iommu             behind an IOMMU, all of whose pages are known and apart\n"
+	"  --iommu=asked       ... and only those are known that the library asked for\n"
 	"  --use               something is done with each request, the same for all libraries\n"
 	"  --seconds=S         of a round (default 0.1)\n"
 	"  --rounds=N          (default 3)\n"
@@ -44,7 +45,7 @@ static const struct option options[] = {
 	{"block", no_argument, NULL, 'k'},
 	{"two-cpus", no_argument, NULL, '2'},
 	{"loop", no_argument, NULL, 'l'},
-	{"iommu", no_argument, NULL, 'i'},
+	{"iommu", optional_argument, NULL, 'i'},
 	{"use", no_argument, NULL, 'u'},
 	{"seconds", required_argument, NULL, 'S'},
 	{"rounds", required_argument, NULL, 'R'},
@@ -95,6 +96,7 @@ static int bench_parse(struct command *c, int argc, char **argv)
 			break;
 		case 'i':
 			c->way.iommu = true;
+			c->way.asked = optarg && !strcmp(optarg, "asked");
 			break;
 		case 'u':
 			c->way.use = true;

@@ -165,12 +165,14 @@ static int run_begin_iommu(struct run *r)
 	return err;
 }
 
-static int run_translate_all(struct run *r)
+/* Those of the rings, as QEMU does; the others, too, or they are asked for. */
+static int run_translate(struct run *r)
 {
-	uint64_t pages = r->peer->guest->regions[0].size / IOMMU_PAGE;
+	const struct guest_region *memory = &r->peer->guest->regions[0];
+	uint64_t pages = (r->way.asked ? memory->used : memory->size) / IOMMU_PAGE;
 	int err = 0;
 
-	for (uint64_t i = 0; !err && i < pages; i++)
+	for (uint64_t i = 0; !err && i <= pages && i < memory->size / IOMMU_PAGE; i++)
 		err = iommu_update(r->iommu, IOVA + i * IOMMU_PAGE);
 	return err;
 }
@@ -179,7 +181,7 @@ static void run_connect(struct run *r)
 {
 	/* The ring is big enough for a batch of the longest shape. */
 	struct peer_config config = {
-		.n_queues = 1,
+		.n_queues = r->target->n_queues ? r->target->n_queues : 1,
 		.queue_size = r->shape->n * BATCH_MAX > 256 ? 1024 : 256,
 		.packed = r->way.packed,
 		.features = ~(BIT(F_LOG_ALL) | BIT(F_IOMMU)),
@@ -206,7 +208,7 @@ static void run_connect(struct run *r)
 	if (!err && r->way.log)
 		err = run_begin_log(r);
 	if (!err && r->way.iommu)
-		err = run_translate_all(r);
+		err = run_translate(r);
 	err = err ? err : r->target->start(r->state);
 	if (err) {
 		fprintf(stderr, "bench: %s\n", r->peer ? r->peer->frontend.error : "");
@@ -225,7 +227,8 @@ static void run_add(struct run *r, uint32_t i)
 		bench_die("add", ret);
 }
 
-/* A queue is handed what is known when it first misses some of it: that is past then. */
+/* What is not known is asked for, or handed to the queue, when it first misses it: that is past
+ * then. */
 static void run_first(struct run *r)
 {
 	struct driver_used used[BATCH_MAX];
@@ -241,7 +244,10 @@ static void run_first(struct run *r)
 			bench_die("collect", some);
 		n += (uint32_t)some;
 		r->target->process(r->state);
-		r->target->pump(r->state);
+		if (r->target->pump)
+			r->target->pump(r->state);
+		if (iommu_serve(r->iommu) < 0)
+			bench_die(r->peer->frontend.error, -EPROTO);
 	}
 }
 

@@ -61,10 +61,25 @@ int iommu_map(struct iommu *iommu, uint64_t iova, uint64_t gpa, uint8_t perm)
 	return 0;
 }
 
+/* It is always answered; QEMU asks for that all the same, and rte_vhost wants to be asked. */
 int iommu_tell(struct iommu *iommu, const struct wire_iotlb *msg, uint64_t *ack)
 {
-	return frontend_ask(&iommu->peer->frontend, WIRE_IOTLB_MSG, msg, sizeof(*msg), ack,
-			    sizeof(*ack));
+	struct frontend *f = &iommu->peer->frontend;
+	bool asks = f->need_reply && frontend_has(f, WIRE_PF_REPLY_ACK);
+	struct frontend_msg reply;
+	int ret = frontend_send(f, WIRE_IOTLB_MSG, asks ? WIRE_NEED_REPLY : 0, msg, sizeof(*msg),
+				NULL, 0);
+
+	if (ret == 0)
+		ret = frontend_recv(f, &reply);
+	if (ret < 0)
+		return ret;
+	frontend_msg_close_fds(&reply);
+	if (reply.hdr.request != WIRE_IOTLB_MSG || reply.hdr.size != sizeof(*ack))
+		return frontend_fail(f, -EPROTO, "IOTLB_MSG is answered by request %u, %u bytes",
+				     reply.hdr.request, reply.hdr.size);
+	memcpy(ack, reply.payload, sizeof(*ack));
+	return 0;
 }
 
 static int iommu_tell_ok(struct iommu *iommu, const struct wire_iotlb *msg)

@@ -245,8 +245,9 @@ enum verdict check_hostile_log_short(struct probe *p)
 	if (!frontend_ask_msg(probe_frontend(p), WIRE_SET_LOG_BASE, &log, sizeof(log), &fd, 1,
 			      &reply)) {
 		frontend_msg_close_fds(&reply);
-		if (!log_all(p, true))
-			(void)serve(p, &r);
+		/* Who ends the session does not answer. */
+		if (!log_all(p, true) && !probe_add(p, &r) && !probe_kick(p))
+			(void)probe_is_quiet(p);
 	}
 	if (pread(fd, &byte, 1, 9) < 0 || byte) {
 		close(fd);
