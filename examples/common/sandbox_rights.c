@@ -169,7 +169,10 @@ static void filter_ioctl(struct filter *f, struct sandbox_ioctl allowed, uint32_
 	filter_return(f, what);
 }
 
-/* To ask how much waits in a socket: libvu does so where there is no /proc.  And the program's. */
+/*
+ * To ask how much waits in a socket: libvu does so where there is no /proc.  And the program's.  A
+ * descriptor for page faults, or of /dev/userfaultfd, it has only with --postcopy.
+ */
 static void filter_allow_ioctls(struct filter *f, const struct sandbox_needs *needs)
 {
 	static const struct sandbox_ioctl how_much = {UINT32_MAX, FIONREAD};
@@ -184,8 +187,7 @@ static void filter_allow_ioctls(struct filter *f, const struct sandbox_needs *ne
 	filter_ioctl(f, how_much, SECCOMP_RET_ALLOW);
 	for (size_t i = 0; i < needs->n_ioctls; i++)
 		filter_ioctl(f, needs->ioctls[i], SECCOMP_RET_ALLOW);
-	if (needs->postcopy)
-		filter_ioctl(f, userfault, SECCOMP_RET_ALLOW);
+	filter_ioctl(f, userfault, SECCOMP_RET_ALLOW);
 	filter_ioctl(f, terminal, SECCOMP_RET_ERRNO | ENOTTY);
 	filter_refuse(f, EPERM);
 	f->code[jump].k = f->n - (jump + 1U);
