@@ -7,6 +7,8 @@
  */
 #include "blk.h"
 
+#include <libvu/unstable.h>
+
 #include <endian.h>
 #include <errno.h>
 #include <stdio.h>
@@ -131,6 +133,24 @@ static void reload(void *state)
 	vu_config_set(disk->dev, offsetof(struct virtio_blk_config, capacity), &capacity, 8);
 }
 
+static int command_resize(struct vu_script *script, uint32_t n, const char *const *words,
+			  void *opaque)
+{
+	(void)script;
+	(void)n;
+	(void)words;
+	reload(opaque);
+	return 0;
+}
+
+/* Beside "metrics", which is every program's. */
+static const struct vu_command commands[] = {
+	{.name = "resize",
+	 .help = "look at the size of the file, as SIGHUP does",
+	 .run = command_resize},
+	{.name = NULL},
+};
+
 static int blk_make_queue(struct blk_disk *disk, uint32_t index, struct vu_program *program)
 {
 	struct blk_queue *q = &disk->queues[index];
@@ -217,7 +237,9 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 	if (!disk->queues)
 		return -ENOMEM;
 	ret = blk_open(disk, index);
-	return ret ? ret : blk_make_device(disk, program);
+	if (!ret)
+		ret = blk_make_device(disk, program);
+	return ret ? ret : vu_program_add_control(program, NULL, disk, NULL);
 }
 
 /* What is given up: all but reading and writing the file, which is open. */
@@ -348,6 +370,7 @@ int main(int argc, char **argv)
 		VU_PROGRAM("vu-blk", "block", "A vhost-user block device."),
 		.features = features,
 		VU_PROGRAM_OPTIONS(options, &settings),
+		VU_PROGRAM_COMMANDS(commands),
 		VU_PROGRAM_STATE(struct blk_disk, create, destroy),
 		.reload = reload,
 		.opened = opened,

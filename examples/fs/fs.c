@@ -329,7 +329,9 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 		return -ENOMEM;
 	fs_set_cache(fs);
 	ret = fs_kept_open(fs, index);
-	return ret ? ret : fs_make_device(fs);
+	if (!ret)
+		ret = fs_make_device(fs);
+	return ret ? ret : vu_program_add_control(fs->program, NULL, fs, NULL);
 }
 
 static void destroy(void *state)
@@ -352,6 +354,9 @@ static void destroy(void *state)
 		close(fs->proc_fd);
 }
 
+/* None but "metrics", which is every program's. */
+static const struct vu_command commands[] = {{.name = NULL}};
+
 int main(int argc, char **argv)
 {
 	struct fs_settings settings = fs_defaults;
@@ -360,6 +365,7 @@ int main(int argc, char **argv)
 		.options = fs_options,
 		.option_size = sizeof(fs_options[0]),
 		.settings = &settings,
+		VU_PROGRAM_COMMANDS(commands),
 		VU_PROGRAM_STATE(struct fs, create, destroy),
 		.opened = opened,
 	};

@@ -5,7 +5,7 @@
  * What may not be served yet (the budget is spent, the source is dry) is left in the ring, and a
  * timer looks at it again: nothing here waits.  Everything runs on the device thread.
  */
-#include <libvu/vu.h>
+#include <libvu/unstable.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -174,7 +174,7 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 		ret = vu_group_add_timer(vu_device_group(rng->dev), on_retry, rng, &rng->retry);
 	if (!ret)
 		ret = vu_group_add_timer(vu_device_group(rng->dev), on_refill, rng, &rng->refill);
-	return ret;
+	return ret ? ret : vu_program_add_control(program, NULL, rng, NULL);
 }
 
 static void destroy(void *state)
@@ -208,12 +208,16 @@ static const struct vu_option options[] = {
 	{.name = NULL},
 };
 
+/* None but "metrics", which is every program's. */
+static const struct vu_command commands[] = {{.name = NULL}};
+
 int main(int argc, char **argv)
 {
 	struct settings settings = {.max_bytes = REQUEST_MAX};
 	const struct vu_program_info info = {
 		VU_PROGRAM("vu-rng", "rng", "A vhost-user entropy device."),
 		VU_PROGRAM_OPTIONS(options, &settings),
+		VU_PROGRAM_COMMANDS(commands),
 		VU_PROGRAM_STATE(struct rng, create, destroy),
 		.opened = opened,
 	};

@@ -151,7 +151,7 @@ struct vu_program_info {
  * listens; repeatable), --print-capabilities, --help, --version,
  * --verbose (repeatable), --once, --socket-mode=OCTAL, --socket-group=NAME, --poll-us=N,
  * --cpus=LIST, --control=PATH (for devices with commands), --iommu (vu_device_offer_iommu()),
- * --postcopy (vu_device_allow_postcopy()),
+ * --postcopy (vu_device_allow_postcopy()), --log-format=text|json|journal,
  * --allow-any-memory, --max-memory=SIZE (vu_device_limit_memory()) and
  * --message-timeout=SECONDS (vu_device_set_message_timeout()).  Without a socket option, sockets
  * passed by LISTEN_FDS are used.  SIGTERM and SIGINT end it cleanly, and so do SIGQUIT and SIGUSR2

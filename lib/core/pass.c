@@ -24,6 +24,7 @@ static inline void queue_signal(struct vu_queue *q, struct ring *ring)
 	if (!ring_is_unsignalled(ring))
 		return;
 	if (ring_wants_signal(ring)) {
+		RING_PROBE(signal, ring, q, ring->done);
 		count_add(&q->counts.signals, 1);
 		queue_notify(q);
 	} else {

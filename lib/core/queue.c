@@ -218,19 +218,21 @@ static __attribute__((noinline)) int queue_complete_each(struct vu_req *const *r
 
 	while (i < n && !err) {
 		struct ring *ring = ((const struct req *)reqs[i])->ring;
+		struct vu_queue *q = ring->config.queue;
 		uint32_t first = i;
 
 		while (i < n && ((const struct req *)reqs[i])->ring == ring) {
 			err = queue_complete_one(reqs[i], written[i]);
 			if (err)
 				break;
+			RING_PROBE(complete, ring, reqs[i], written[i]);
 			i++;
 		}
 		if (i == first)
 			break;
 		ring_publish(ring);
 		/* This may be the ring's end, if nothing of it is outstanding. */
-		queue_completed(ring->config.queue, ring);
+		queue_completed(q, ring);
 	}
 	return i ? (int)i : err;
 }
@@ -250,6 +252,7 @@ static inline int req_complete(struct vu_req *pub, uint64_t written)
 
 	if (unlikely(q->hold || !ring_complete_one(ring, req, written)))
 		return req_complete_slow(pub, written);
+	RING_PROBE(complete, ring, pub, written);
 	queue_count(q, 1, pub->readable_len, written);
 	return 0;
 }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "base/probe.h"
 #include "ring/inflight.h"
 #include "ring/packed.h"
 #include "ring/ring.h"
@@ -146,6 +147,7 @@ static inline uint32_t ring_complete_split(struct ring *ring, struct vu_req *con
 		entries[(pos + i) & mask] =
 			(struct split_used){LE32((uint32_t)req->id), LE32((uint32_t)len)};
 		req->state = REQ_FREE;
+		RING_PROBE(complete, ring, req, len);
 		sum.readable += req->pub.readable_len;
 		sum.written += len;
 		if (unlikely(req->odd))
@@ -187,6 +189,7 @@ static inline uint32_t ring_complete_packed(struct ring *ring, struct vu_req *co
 		packed_advance(ring, &at, req->slots);
 		req->state = REQ_FREE;
 		ring->free_reqs[ring->n_free + i] = req;
+		RING_PROBE(complete, ring, req, len);
 		sum.readable += req->pub.readable_len;
 		sum.written += len;
 		if (unlikely(req->odd))

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/probe.h"
 #include "ring/hot.h"
 
 enum { SPLIT_HEADER = 16, SPLIT_ENTRY = 16, PACKED_HEADER = 32, PACKED_ENTRY = 32, ALIGN = 64 };
@@ -158,6 +159,7 @@ int inflight_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 		req->pub.flags |= VU_REQ_RESUBMITTED;
 		req->odd |= REQ_ODD;
 		reqs[n] = &req->pub;
+		RING_PROBE(take, r, req, req->pub.readable_len);
 	}
 	r->is_again = false;
 	r->has_again = log->at_again < log->n_again;

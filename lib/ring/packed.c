@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "base/probe.h"
 #include "ring/chain.h"
 #include "ring/indirect.h"
 #include "ring/inflight.h"
@@ -381,6 +382,7 @@ int packed_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 		if (unlikely(slots <= 0))
 			break;
 		*reqs = &req->pub;
+		RING_PROBE(take, r, req, req->pub.readable_len);
 	}
 	packed_took(r, reqs == end || slots <= 0);
 	return likely(reqs != first) ? (int)(reqs - first) : slots < 0 ? slots : 0;

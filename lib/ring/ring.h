@@ -59,9 +59,11 @@ struct ring_config {
 	struct region *log_region; /* ... which is in there */
 	uint64_t log_bytes;	   /* ... and is that long */
 	uint32_t log_entries;
-	bool suspend; /* ring_suspend() may be used */
-	bool debug;   /* the owner's: requests are to be checked when they end */
-	void *queue;  /* the owner */
+	bool suspend;		 /* ring_suspend() may be used */
+	bool debug;		 /* the owner's: requests are to be checked when they end */
+	void *queue;		 /* the owner */
+	const char *device_name; /* the owner's and its number, for probes */
+	uint32_t index;
 	/* The driver gives `what`; may be NULL.  Queue thread, within a take. */
 	void (*warn)(void *queue, const char *what);
 	/* These written bytes are past the dirty log's end.  May be NULL.  Queue thread. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/atomics.h"
+#include "base/probe.h"
 #include "ring/chain.h"
 #include "ring/indirect.h"
 
@@ -250,6 +251,7 @@ int split_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 		}
 		req->pos = pos++;
 		*reqs = &req->pub;
+		RING_PROBE(take, r, req, req->pub.readable_len);
 	}
 	n = pos - r->next_pos;
 	r->next_pos = pos;

@@ -8,6 +8,7 @@
 #include "run/program.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -21,15 +22,33 @@
 #include "run/runner.h"
 #include "run/signals.h"
 
+void program_say(const struct vu_program *program, enum vu_log_level level, const char *format, ...)
+{
+	char text[640];
+	size_t n;
+	va_list ap;
+
+	snprintf(text, sizeof(text), "%s: ", program->info.name);
+	n = strlen(text);
+	va_start(ap, format);
+	vsnprintf(text + n, sizeof(text) - n, format, ap);
+	va_end(ap);
+	/* As command lines say it: the level is in the words. */
+	if (program->log_format == LOG_TEXT)
+		fprintf(stderr, "%s\n", text);
+	else
+		log_format_any(program->log_format, level, text);
+}
+
 static int program_fail(const struct vu_program *program, const char *what, int error)
 {
-	fprintf(stderr, "%s: %s: %s\n", program->info.name, what, strerror(-error));
+	program_say(program, VU_LOG_ERROR, "%s: %s", what, strerror(-error));
 	return PROGRAM_FAILED;
 }
 
 static int program_wrong(const struct vu_program *program, const char *text)
 {
-	fprintf(stderr, "%s: %s; try --help\n", program->info.name, text);
+	program_say(program, VU_LOG_ERROR, "%s; try --help", text);
 	return PROGRAM_WRONG_USAGE;
 }
 
@@ -142,11 +161,12 @@ static int program_open_socket(struct vu_program *program, const struct program_
 	if (!ret)
 		return PROGRAM_OK;
 	if (socket->path)
-		fprintf(stderr, "%s: %s: %s%s\n", program->info.name, socket->path, strerror(-ret),
-			program_socket_hint(ret));
+		program_say(program, VU_LOG_ERROR, "%s: %s%s", socket->path, strerror(-ret),
+			    program_socket_hint(ret));
 	else
-		fprintf(stderr, "%s: file descriptor %d: %s%s\n", program->info.name, socket->fd,
-			strerror(-ret), ret == -EINVAL ? " (it must be a Unix stream socket)" : "");
+		program_say(program, VU_LOG_ERROR, "file descriptor %d: %s%s", socket->fd,
+			    strerror(-ret),
+			    ret == -EINVAL ? " (it must be a Unix stream socket)" : "");
 	return PROGRAM_FAILED;
 }
 
@@ -178,7 +198,7 @@ static void program_on_request(int signal_number, void *opaque)
 
 	if (signal_number == SIGUSR1) {
 		while ((dev = runner_next_device(program->runner, &position)))
-			counters_print(stderr, dev);
+			counters_print(dev, program->log_format);
 		return;
 	}
 	for (uint32_t i = 0; i < program->n_sockets && program->info.reload; i++)
@@ -189,10 +209,9 @@ static void program_on_request(int signal_number, void *opaque)
 static void program_check_workers(const struct vu_program *program)
 {
 	if (!program->n_workers && (program->poll_us || program->n_cpus))
-		fprintf(stderr,
-			"%s: --poll-us and --cpus are for worker threads: here are none, and they "
-			"have no effect\n",
-			program->info.name);
+		program_say(program, VU_LOG_WARNING,
+			    "--poll-us and --cpus are for worker threads: here are none, and they "
+			    "have no effect");
 }
 
 /* The author's turn, between the sockets and the workers. */
@@ -241,8 +260,10 @@ static void program_raise_fd_limit(void)
 
 static int program_serve(struct vu_program *program)
 {
-	struct vu_runner_info info = {
-		.size = sizeof(info), .log_level = program->log_level, .once = program->once};
+	struct vu_runner_info info = {.size = sizeof(info),
+				      .log_level = program->log_level,
+				      .once = program->once,
+				      .log_fn = log_format_fn(program->log_format)};
 	struct signals signals;
 	int status;
 	int ret;

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "run/log_format.h"
 #include "run/options.h"
 
 enum program_socket_kind { SOCKET_LISTEN, SOCKET_CONNECT, SOCKET_FD };
@@ -31,6 +32,7 @@ struct vu_program {
 	struct program_socket *making; /* create runs for it; NULL: none does */
 	const char *control;	       /* of --control */
 	uint32_t log_level;
+	uint32_t log_format; /* enum log_format */
 	bool once;
 	bool any_memory;
 	bool iommu;
@@ -55,6 +57,10 @@ const struct vu_option *program_options(void);
 int program_take_info(struct vu_program *program, const struct vu_program_info *from);
 /* The option of programs with commands; its opaque is the struct vu_program. */
 const struct vu_option *program_control_option(void);
+/* An error or warning of the program's own: "NAME: text" on standard error, as --log-format says.
+ */
+__attribute__((format(printf, 3, 4))) void
+program_say(const struct vu_program *program, enum vu_log_level level, const char *format, ...);
 int program_add_socket(struct vu_program *program, const struct program_socket *socket);
 
 /* Make the device of one socket, as the program's author says: 0 or -errno. */

@@ -49,8 +49,8 @@ int vu_program_add_worker(struct vu_program *program, struct vu_group *group)
 	}
 	ret = vu_runner_add_worker(program->runner, group, &info);
 	if (ret == -EINVAL && info.pin)
-		fprintf(stderr, "%s: --cpus: CPU %u does not exist, or is not ours to use\n",
-			program->info.name, info.cpu);
+		program_say(program, VU_LOG_ERROR,
+			    "--cpus: CPU %u does not exist, or is not ours to use", info.cpu);
 	if (!ret)
 		program->n_workers++;
 	return ret;
@@ -80,6 +80,9 @@ int vu_program_add_device(struct vu_program *program, const struct vu_device_inf
 			 device_index(program));
 		copy.info.name = name;
 		copy.info.log_level = program->log_level;
+		/* Who has a log of its own keeps it. */
+		if (info->size >= offsetof(struct vu_device_info, log_opaque) && !info->log_fn)
+			copy.info.log_fn = log_format_fn(program->log_format);
 		info = &copy.info;
 	}
 	ret = vu_device_new(info, ops, opaque, &socket->dev);
@@ -100,6 +103,7 @@ static struct vu_script_info device_script_info(const struct vu_program *program
 		.command_size = program->info.command_size,
 		.opaque = opaque,
 		.log_level = program->log_level,
+		.log_fn = log_format_fn(program->log_format),
 	};
 }
 
@@ -174,20 +178,20 @@ int program_create_device(struct vu_program *program, uint32_t index)
 	if (ret < 0)
 		return ret;
 	if (!socket->dev) {
-		fprintf(stderr, "%s: create() made no device, by vu_program_add_device()\n",
-			program->info.name);
+		program_say(program, VU_LOG_ERROR,
+			    "create() made no device, by vu_program_add_device()");
 		return -EINVAL;
 	}
 	if (program->control && !socket->script) {
-		fprintf(stderr, "%s: create() takes no commands, by vu_program_add_control()\n",
-			program->info.name);
+		program_say(program, VU_LOG_ERROR,
+			    "create() takes no commands, by vu_program_add_control()");
 		return -ENOTSUP;
 	}
 	/* Fails only with a front-end attached, which nobody can have done. */
 	(void)vu_device_limit_memory(socket->dev, program->max_memory, program->any_memory);
 	if (program->iommu && vu_device_offer_iommu(socket->dev)) {
-		fprintf(stderr, "%s: --iommu: this device does not work behind an IOMMU\n",
-			program->info.name);
+		program_say(program, VU_LOG_ERROR,
+			    "--iommu: this device does not work behind an IOMMU");
 		return -ENOTSUP;
 	}
 	if (program->has_message_timeout)

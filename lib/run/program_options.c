@@ -264,6 +264,10 @@ const struct vu_option *program_options(void)
 			 "(default 30; 0: never)",
 		 .valid = "0 to 86400",
 		 .set = set_message_timeout},
+		{VU_OPTION_CHOICE("log-format", "FORMAT",
+				  "of lines on standard error: text (default), json, or journal: "
+				  "with <N> in front",
+				  struct vu_program, log_format, log_format_names)},
 		{.name = "verbose", .help = "log every message, too", .set = set_verbose},
 		{.name = "print-capabilities", .help = "print what this back-end can do, as JSON"},
 		{.name = "help", .help = "print this, as -h does"},

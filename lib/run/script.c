@@ -113,19 +113,34 @@ int vu_script_fail(struct vu_script *script, const char *reason)
 	return script_fail(script, -EINVAL, "%s", reason);
 }
 
-static void script_help(struct vu_script *script)
+static void script_help_line(struct vu_script *script, const struct vu_command *c)
 {
 	char line[LINE_LONGEST];
+	const char *arguments = c->arguments ? c->arguments : "";
+	const char *help = c->help ? c->help : "";
+	int width = HELP_COLUMN - (int)strlen(c->name) - 1;
+
+	snprintf(line, sizeof(line), "%s %-*s%s%s", c->name, width > 0 ? width : 0, arguments,
+		 (int)strlen(arguments) < width ? "" : "  ", help);
+	vu_script_answer(script, line);
+}
+
+static const struct vu_command script_metrics = {
+	.name = "metrics",
+	.arguments = "[json]",
+	.help = "what each queue did, as Prometheus reads it, or as an object of JSON for each",
+};
+
+static void script_help(struct vu_script *script)
+{
+	bool counted = script->counted;
 
 	for (const struct vu_command *c = script->commands; c->name; c++) {
-		const char *arguments = c->arguments ? c->arguments : "";
-		const char *help = c->help ? c->help : "";
-		int width = HELP_COLUMN - (int)strlen(c->name) - 1;
-
-		snprintf(line, sizeof(line), "%s %-*s%s%s", c->name, width > 0 ? width : 0,
-			 arguments, (int)strlen(arguments) < width ? "" : "  ", help);
-		vu_script_answer(script, line);
+		script_help_line(script, c);
+		counted &= strcmp(c->name, script_metrics.name) != 0;
 	}
+	if (counted)
+		script_help_line(script, &script_metrics);
 }
 
 static int script_call(struct vu_script *script, const struct vu_command *command, uint32_t n,
@@ -166,15 +181,25 @@ static void script_answer_line(const char *text, void *opaque)
 	vu_script_answer(opaque, text);
 }
 
-/* A device's command of the same name comes first. */
-static int script_builtin(struct vu_script *script, const char *name, int n)
+static int script_tell_metrics(struct vu_script *script, int n, const char *const *words)
 {
-	if (!strcmp(name, "help"))
-		script_help(script);
-	else if (n == 1 && script->counted && !strcmp(name, "metrics"))
+	if (n == 1)
 		counters_metrics(script->counted, script_answer_line, script);
+	else if (n == 2 && !strcmp(words[1], "json"))
+		counters_json(script->counted, script_answer_line, script);
 	else
-		return script_unknown(script, name);
+		return vu_script_fail(script, "'metrics' is used so: metrics [json]");
+	return 0;
+}
+
+/* A device's command of the same name comes first. */
+static int script_builtin(struct vu_script *script, int n, const char *const *words)
+{
+	if (script->counted && !strcmp(words[0], script_metrics.name))
+		return script_tell_metrics(script, n, words);
+	if (strcmp(words[0], "help"))
+		return script_unknown(script, words[0]);
+	script_help(script);
 	return 0;
 }
 
@@ -197,7 +222,7 @@ int script_run(struct vu_script *script, struct line *line)
 	for (const struct vu_command *c = script->commands; c->name; c++)
 		if (!strcmp(c->name, words[0]))
 			return script_call(script, c, (uint32_t)n - 1, words + 1);
-	return script_builtin(script, words[0], n);
+	return script_builtin(script, n, words);
 }
 
 /* --- files --- */

@@ -7,8 +7,11 @@
 
 #include "run/script.h"
 
-/* A client is given up when more than this would have to be kept for it. */
-enum { CLIENT_KEEPS = 65536 };
+/*
+ * A client is given up when more than this would have to be kept for it.  The metrics of 256 queues
+ * are some 150 KiB.
+ */
+enum { CLIENT_KEEPS = 256 << 10 };
 
 struct client {
 	LIST_ENTRY(client) link;

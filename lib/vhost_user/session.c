@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/probe.h"
 #include "core/control.h"
 #include "core/device.h"
 #include "core/patience.h"
@@ -226,6 +227,7 @@ static int session_read(struct session *s)
 					       strerror(-n));
 			return n;
 		}
+		PROBE(message, s->dev->log.name, msg->hdr.request, msg->hdr.size, msg->n_fds);
 		n = message_dispatch(s, msg);
 		if (n < 0)
 			return n;

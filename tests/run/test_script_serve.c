@@ -15,7 +15,7 @@
 
 #include "sockets.h"
 
-enum { CLIENTS = 8, KEPT = 65536 };
+enum { CLIENTS = 8, KEPT = 262144 };
 
 static int serve_at(struct script_rig *rig, const char *where, uint32_t index)
 {
@@ -178,7 +178,7 @@ static void a_client_that_does_not_read_is_disconnected(void **state)
 /* Its answers alone don't end it: its next lines wait until it reads. */
 static void a_client_may_send_much_before_it_reads(void **state)
 {
-	enum { LINES = 3000, ANSWER = 1003 };
+	enum { LINES = 3000, ANSWER = 4003 };
 	struct script_rig *rig = *state;
 	int fd, sent = 0;
 	ssize_t n;
@@ -187,7 +187,7 @@ static void a_client_may_send_much_before_it_reads(void **state)
 	script_serve(rig);
 	fd = script_connect(rig);
 	assert_return_code(fcntl(fd, F_SETFL, O_NONBLOCK), errno);
-	while (sent < LINES && write(fd, "repeat 100 abcdefghi\n", 21) == 21) {
+	while (sent < LINES && write(fd, "repeat 400 abcdefghi\n", 21) == 21) {
 		sent++;
 		script_pass(rig);
 	}
