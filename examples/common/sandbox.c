@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -95,11 +96,24 @@ static int sandbox_unshare(struct sandbox *sandbox)
 	return sandbox_map(uid, gid) ? sandbox_fail(sandbox, "mapping the user's id") : 0;
 }
 
+/* All there is already; nothing can be mounted over it, and there is nothing to leave. */
+static bool sandbox_is_root(const struct sandbox *sandbox)
+{
+	struct stat dir, root;
+
+	return !stat(sandbox->dir, &dir) && !stat("/", &root) && dir.st_dev == root.st_dev &&
+	       dir.st_ino == root.st_ino;
+}
+
 /* The directory becomes all there is; mounts that come into it later are seen. */
 static int sandbox_pivot(struct sandbox *sandbox)
 {
 	if (mount("", "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return sandbox_fail(sandbox, "making mounts its own");
+	if (sandbox_is_root(sandbox)) {
+		sandbox->dir = "/";
+		return sandbox_open_proc(sandbox);
+	}
 	if (mount(sandbox->dir, sandbox->dir, NULL, MS_BIND | MS_REC, NULL) < 0)
 		return sandbox_fail(sandbox, "mounting the directory");
 	if (sandbox_open_proc(sandbox))

@@ -72,8 +72,9 @@ struct fs_node {
 	struct fs_node *open_next, *open_prev; /* of fs.opened, under its lock */
 	bool hashed;			       /* under the shard's lock, as next */
 	struct fs_node *next;
-	struct fs_handle *handle; /* set before fd is closed for the first time, */
-	char *place;		  /* or this, with each time; while nobody works with it */
+	/* Set before fd is closed for the first time, and once; */
+	_Atomic(struct fs_handle *) handle;
+	char *place; /* or this, with each time, while nobody works with it */
 	_Atomic(struct fs_lock_owner *) locks;
 };
 

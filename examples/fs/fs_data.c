@@ -11,6 +11,18 @@
 enum { READ_MAX = 16 << 20 /* beyond what any driver asks for */ };
 enum { WRITE_DATA = sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in) };
 
+/* A page is one piece, and for one the kernel has shorter ways. */
+static ssize_t fs_readv(int fd, const struct iovec *iov, int n, off_t offset)
+{
+	return n == 1 ? pread(fd, iov->iov_base, iov->iov_len, offset) : preadv(fd, iov, n, offset);
+}
+
+static ssize_t fs_writev(int fd, const struct iovec *iov, int n, off_t offset)
+{
+	return n == 1 ? pwrite(fd, iov->iov_base, iov->iov_len, offset)
+		      : pwritev(fd, iov, n, offset);
+}
+
 /* Is it all there is?  A short one may only have found what lies in memory. */
 static bool fs_is_all(const struct fs_file *file, const struct fuse_read_in *in, ssize_t got)
 {
@@ -42,7 +54,7 @@ static ssize_t fs_read_file(struct fs_call *c, const struct fs_file *file, int n
 
 	if (c->fs->pool && !c->resumed)
 		return fs_read_at_once(c, file, n);
-	got = preadv(file->fd, c->scratch->iov, n, (off_t)in->offset);
+	got = fs_readv(file->fd, c->scratch->iov, n, (off_t)in->offset);
 	return got < 0 ? -errno : got;
 }
 
@@ -97,7 +109,7 @@ int fs_write(struct fs_call *c)
 	kill = in->write_flags & FUSE_WRITE_KILL_SUIDGID && fs_has_privileges(file->fd);
 	if (kill)
 		fs_fsetid_drop(c->fs);
-	put = n > 0 ? pwritev(file->fd, c->scratch->iov, n, (off_t)(in->offset + there)) : n;
+	put = n > 0 ? fs_writev(file->fd, c->scratch->iov, n, (off_t)(in->offset + there)) : n;
 	put = put >= 0 ? put + there : n > 0 ? -errno : n;
 	if (kill)
 		fs_fsetid_restore(c->fs);

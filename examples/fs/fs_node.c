@@ -27,9 +27,9 @@ static void fs_node_end(struct fs *fs, struct fs_node *node, uint64_t id, struct
 	fs_kept_node_end(fs, node);
 	fs_node_close(fs, node);
 	fs_locks_free(fs, node);
-	free(node->handle);
+	free(atomic_load(&node->handle));
 	free(node->place);
-	node->handle = NULL;
+	atomic_store(&node->handle, NULL);
 	node->place = NULL;
 	slots_free(&fs->nodes, &node->slot);
 	pthread_mutex_unlock(&shard->lock);
@@ -208,7 +208,7 @@ int fs_node_restore_handle(struct fs *fs, uint64_t id, uint64_t refs, const stru
 		free(handle);
 		return ret;
 	}
-	node->handle = handle;
+	atomic_store(&node->handle, handle);
 	fs_node_begin(node, key, -1, refs, false);
 	return fs_node_settle(fs, node, refs);
 }

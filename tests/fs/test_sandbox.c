@@ -208,6 +208,24 @@ static void a_share_that_is_not_there_is_told(void **state)
 	spawn_expect(argv, 1, "", "/nowhere: No such file or directory");
 }
 
+/* Nothing can be mounted over it, and there is nothing to leave. */
+static void the_root_can_be_shared(void **state)
+{
+	static const char *const kinds[] = {"--sandbox=auto", "--sandbox=landlock"};
+	struct client *c = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *const args[] = {"--shared-dir=/", "--readonly", kinds[i], NULL};
+
+		rig_spawn(&c->rig, args);
+		client_connect(c, 1);
+		assert_int_equal(client_init(c, CLIENT_ALL_FLAGS), sizeof(c->init));
+		client_walk(c, "etc/passwd");
+		assert_int_equal(client_lookup(c, ROOT, "..", NULL), -ESTALE);
+		client_stop(c);
+	}
+}
+
 /* See rig_sandbox(). */
 static void look_for_no_leaks(void)
 {
@@ -229,6 +247,7 @@ int main(void)
 		CLIENT_TEST(without_a_sandbox_it_serves_too),
 		CLIENT_TEST(a_front_end_that_listens_is_found_from_the_sandbox),
 		CLIENT_TEST(a_sandbox_from_which_a_front_end_cannot_be_found_is_refused),
+		CLIENT_TEST(the_root_can_be_shared),
 		CLIENT_TEST(a_share_that_is_not_there_is_told),
 	};
 
