@@ -26,6 +26,7 @@ struct attack;
 struct attack_shape {
 	const char *name;
 	uint32_t queue; /* where they go; others have buffers to be written to */
+	bool replies;	/* behind a request is room for a reply */
 	/*
 	 * Write a request's head, with so many readable bytes behind it, or, if that is set to 0,
 	 * none: how long that is, at most ATTACK_HEAD.

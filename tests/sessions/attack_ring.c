@@ -53,7 +53,10 @@ static uint32_t attack_fill_head(struct attack *a, struct driver_seg *segs, uint
 		return n;
 	memcpy(at, head, len);
 	segs[0].len = len;
-	return behind ? n : 1;
+	if (behind)
+		return n;
+	memmove(&segs[1], &segs[readable], (n - readable) * sizeof(segs[0]));
+	return 1 + n - readable;
 }
 
 static void attack_add(struct attack *a, struct driver_ring *ring)
@@ -64,7 +67,9 @@ static void attack_add(struct attack *a, struct driver_ring *ring)
 	int id;
 
 	if (a->shape && a->shape->queue < a->peer->n_queues && chance_percent(&a->chance, 90))
-		readable = ring == a->peer->queues[a->shape->queue] ? n : 0;
+		readable = ring != a->peer->queues[a->shape->queue] ? 0
+			   : a->shape->replies ? 1 + chance_below(&a->chance, n)
+					       : n;
 	for (uint32_t i = 0; i < n; i++) {
 		segs[i] = attack_seg(a, i >= readable);
 		/* Devices' headers are short. */

@@ -3,6 +3,7 @@
 #include "attack.h"
 
 #include <endian.h>
+#include <linux/fuse.h>
 #include <string.h>
 #include <linux/virtio_vsock.h>
 
@@ -53,8 +54,47 @@ static uint32_t shape_vsock(struct attack *a, unsigned char *at, uint64_t *behin
 	return sizeof(hdr);
 }
 
+/* Mostly of the root, as long as it says, and with as many arguments as it has to have. */
+static uint32_t shape_fs(struct attack *a, unsigned char *at, uint64_t *behind)
+{
+	static const struct {
+		uint32_t opcode, args;
+	} rows[] = {
+		{FUSE_INIT, 16},	 {FUSE_INIT, 16},	  {FUSE_LOOKUP, 2},
+		{FUSE_GETATTR, 16},	 {FUSE_READDIR, 24},	  {FUSE_STATFS, 0},
+		{FUSE_FORGET, 8},	 {FUSE_BATCH_FORGET, 24}, {FUSE_RELEASEDIR, 24},
+		{FUSE_GETXATTR, 10},	 {FUSE_LISTXATTR, 8},	  {FUSE_LSEEK, 24},
+		{FUSE_REMOVEMAPPING, 4}, {FUSE_SYNCFS, 8},	  {FUSE_DESTROY, 0},
+	};
+	struct chance *c = &a->chance;
+	uint32_t i = chance_below(c, sizeof(rows) / sizeof(rows[0])), args = rows[i].args;
+	const uint32_t init[] = {7, 45, 0, UINT32_MAX};
+	struct fuse_in_header hdr = {
+		.opcode = chance_percent(c, 80) ? rows[i].opcode : chance_below(c, 64),
+		.unique = chance_value(c),
+		.nodeid = chance_percent(c, 80) ? FUSE_ROOT_ID : chance_value(c),
+		.total_extlen = chance_percent(c, 95) ? 0 : (uint16_t)chance_value(c),
+	};
+
+	/* What is open outlives a session, until the next INIT; target_check() counts. */
+	if (hdr.opcode == FUSE_OPENDIR)
+		hdr.opcode = FUSE_READDIRPLUS;
+	if (chance_percent(c, 50))
+		*behind = 0;
+	hdr.len = chance_percent(c, 95) ? (uint32_t)(sizeof(hdr) + args + *behind)
+					: (uint32_t)chance_value(c);
+	memset(at + sizeof(hdr), 0, args);
+	if (hdr.opcode == FUSE_LOOKUP)
+		at[sizeof(hdr)] = '.';
+	if (hdr.opcode == FUSE_INIT && args == sizeof(init))
+		memcpy(at + sizeof(hdr), init, sizeof(init));
+	memcpy(at, &hdr, sizeof(hdr));
+	return (uint32_t)sizeof(hdr) + args;
+}
+
 static const struct attack_shape shapes[] = {
-	{"vsock", 1, shape_vsock},
+	{"vsock", 1, false, shape_vsock},
+	{"fs", 1, true, shape_fs},
 };
 
 const struct attack_shape *attack_find_shape(const char *name)
