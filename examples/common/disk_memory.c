@@ -6,6 +6,7 @@
 #include "disk.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -25,7 +26,11 @@ static int null_open(struct disk *disk)
 	disk->limits = (struct disk_limits){
 		.block = block, .physical = (uint32_t)getpagesize(), .discard = true};
 	atomic_store(&disk->bytes, disk->settings->size / block * block);
-	return 0;
+	if (disk->settings->size >= block)
+		return 0;
+	fprintf(stderr, "%s: not even one block of %u bytes, a disk of size 0\n",
+		disk->settings->program, block);
+	return -EINVAL;
 }
 
 static void null_close(struct disk *disk)

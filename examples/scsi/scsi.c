@@ -60,10 +60,11 @@ static void queue_ready(struct vu_queue *vq, void *opaque)
 static void scsi_set_sizes(struct scsi *scsi, uint32_t sense, uint32_t cdb)
 {
 	if (sense < MIN_SENSE || sense > MAX_SENSE || cdb < MIN_CDB || cdb > MAX_CDB) {
-		vu_device_logf(scsi->dev, VU_LOG_WARNING,
-			       "the driver wants %u bytes of sense data and %u of CDBs: those stay "
-			       "as they are",
-			       sense, cdb);
+		vu_device_log_peerf(
+			scsi->dev, VU_LOG_WARNING,
+			"the driver wants %u bytes of sense data and %u of CDBs: those stay "
+			"as they are",
+			sense, cdb);
 		return;
 	}
 	atomic_store(&scsi->sense_size, sense);
@@ -233,6 +234,10 @@ static int scsi_make_host(struct scsi_settings *settings)
 	host->settings = settings;
 	host->inside = settings->dir;
 	host->outside = settings->dir ? realpath(settings->dir, NULL) : NULL;
+	if (settings->dir && !host->outside) {
+		ret = -errno;
+		fprintf(stderr, "vu-scsi: --dir=%s: %s\n", settings->dir, strerror(-ret));
+	}
 	scsi_commands_init(host);
 	for (uint32_t i = 0; i < settings->luns.n && !ret; i++) {
 		ret = scsi_lun_add(host, settings->luns.values[i], error, sizeof(error));

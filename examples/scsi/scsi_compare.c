@@ -120,6 +120,9 @@ int scsi_verify(struct scsi_cmd *cmd)
 		return scsi_bad_cdb(cmd, 1);
 	if (result || !bytes || !cmd->blocks)
 		return result;
+	/* There is no end to blocks that are like one, and nobody else has a turn meanwhile. */
+	if (cmd->blocks > DISK_MAX_ZEROES / block)
+		return scsi_bad_cdb(cmd, cmd->row->len == 10 ? 7 : cmd->row->len == 12 ? 6 : 10);
 	if (cmd->out_len < block || (bytes == BYTES_EACH && cmd->blocks > cmd->out_len / block))
 		return SCSI_OVERRUN;
 	result = scsi_get_buffer(cmd);

@@ -62,12 +62,16 @@ static int lun_set_path(struct description *d, const char *path)
 	size_t len = dir ? strlen(dir) : 0;
 	int ret;
 
+	if (!*path)
+		return lun_fail(d, "description", "a path is wanted");
 	/* Since the sandbox there is nothing but the directory, maybe under another name. */
 	if (host->entered && host->settings->sandbox != SANDBOX_NONE) {
 		if (!dir)
 			return lun_fail(d, path, "there is no --dir to find it in");
 		if (path[0] == '/' && (strncmp(path, dir, len) || path[len] != '/'))
 			return lun_fail(d, path, "not in --dir");
+		if (!strcmp(inside, "/"))
+			inside = "";
 		ret = asprintf(&d->lun->path, "%s/%s", inside, path[0] == '/' ? path + len : path);
 	} else {
 		ret = asprintf(&d->lun->path, "%s", path);
@@ -112,13 +116,13 @@ static int set_cd(struct description *d, const char *value, const char *word)
 
 	lun->cd = true;
 	lun->settings.read_only = 1;
-	lun->settings.block = CD_BLOCK;
+	if (!lun->settings.block)
+		lun->settings.block = CD_BLOCK;
 	if (*value)
 		return set_file(d, value, word);
 	if (lun->disk.backend)
 		return lun_fail(d, word, "it is something already");
 	lun->empty = true;
-	lun->disk.limits.block = CD_BLOCK;
 	return 0;
 }
 
@@ -206,6 +210,8 @@ static int lun_take_word(struct description *d, const char *word)
 		if (words[i].value == !!equals && strlen(words[i].name) == len &&
 		    !strncmp(words[i].name, word, len))
 			return words[i].set(d, equals ? equals + 1 : "", word);
+	if (word[0] >= '0' && word[0] <= '9')
+		return lun_fail(d, word, "a target and a number are wanted, 0:0 to 255:255");
 	return lun_fail(d, word,
 			"not a word of T:L, file=PATH, memory=SIZE, null=SIZE, cd, cd=PATH, "
 			"sg=DEVICE, read-only, direct, block=BYTES, serial=TEXT, timeout=SECONDS");
@@ -269,6 +275,7 @@ static int lun_open(struct description *d)
 	lun->settings.path = lun->path;
 	lun->disk.settings = &lun->settings;
 	lun->disk.backend = NULL;
+	lun->disk.limits.block = lun->settings.block; /* of an empty drive */
 	if (lun->empty)
 		return 0;
 	ret = backend->open(&lun->disk);

@@ -66,7 +66,7 @@ static int host_find_slot(struct scsi_host *host, struct scsi_lun *lun)
 			lun->has_slot = true;
 			return 0;
 		}
-	return -ENOSPC;
+	return -EUSERS;
 }
 
 /* In the place of what was there; that is NULL for a new one. */
@@ -124,15 +124,21 @@ static int lun_make(struct scsi_host *host, struct scsi_lun *lun, const char *wo
 	bool placed;
 	int ret = scsi_describe(lun, words, &placed, error, size);
 
-	if (!ret && !placed)
+	if (!ret && !placed) {
 		ret = host_find_target(host, lun);
+		if (ret)
+			snprintf(error, size, "all %d targets have something; T:L says where",
+				 SCSI_TARGETS);
+	}
 	if (ret)
 		return ret;
 	if (scsi_find_lun(host, lun->target, lun->number)) {
 		snprintf(error, size, "%u:%u: there is one already", lun->target, lun->number);
 		return -EEXIST;
 	}
-	scsi_reserve_load(lun);
+	ret = scsi_reserve_load(lun, error, size);
+	if (ret)
+		return ret;
 	host_tell_luns_changed(host, lun->target); /* the others */
 	return host_insert(host, lun);
 }
@@ -147,7 +153,9 @@ int scsi_lun_add(struct scsi_host *host, const char *words, char *error, size_t 
 	error[0] = 0;
 	ret = lun_make(host, lun, words, error, size);
 	if (ret) {
-		if (!error[0])
+		if (ret == -EUSERS)
+			snprintf(error, size, "there are %d already", SCSI_LUNS);
+		else if (!error[0])
 			snprintf(error, size, "%s", strerror(-ret));
 		scsi_lun_put(lun);
 		return ret;
@@ -201,6 +209,10 @@ int scsi_lun_load(struct scsi_host *host, uint32_t target, uint32_t number, cons
 	if (!old || !old->cd) {
 		snprintf(error, size, "%u:%u: no drive", target, number);
 		return -ENOENT;
+	}
+	if (path && strchr(path, ',')) {
+		snprintf(error, size, "%s: no path can have a comma", path);
+		return -EINVAL;
 	}
 	lun = lun_new(host);
 	if (!lun)

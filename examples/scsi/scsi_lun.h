@@ -16,6 +16,8 @@ enum {
 	SCSI_INITIATORS = 16,
 	SCSI_ATTENTIONS = 8, /* that wait for an initiator, for each logical unit */
 	SCSI_REGISTRATIONS = 2 * SCSI_INITIATORS,
+	SCSI_RESERVATION_TYPES = 0x1ea, /* by bit; from the next on all registrants hold it */
+	SCSI_RESERVATION_OF_ALL = 7,
 	SCSI_ALL_INITIATORS = (1 << SCSI_INITIATORS) - 1, /* by bit */
 };
 
@@ -148,6 +150,7 @@ static inline bool scsi_lun_has(struct scsi_lun *lun, uint64_t lba, uint64_t blo
 
 bool scsi_reserve_can_keep(const struct scsi_host *host);
 int scsi_reserve_save(struct scsi_lun *lun);
-void scsi_reserve_load(struct scsi_lun *lun);
+/* Where it cannot be read, the disk is not to be had: -errno, and why. */
+int scsi_reserve_load(struct scsi_lun *lun, char *error, size_t size);
 
 #endif

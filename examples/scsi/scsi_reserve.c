@@ -41,6 +41,10 @@ enum {
 	(1 << WRITE_EXCLUSIVE | 1 << EXCLUSIVE | 1 << WRITE_EXCLUSIVE_REGISTRANTS |                \
 	 1 << EXCLUSIVE_REGISTRANTS | 1 << WRITE_EXCLUSIVE_ALL | 1 << EXCLUSIVE_ALL)
 
+_Static_assert(TYPES == (int)SCSI_RESERVATION_TYPES &&
+		       (int)WRITE_EXCLUSIVE_ALL == (int)SCSI_RESERVATION_OF_ALL,
+	       "what a file may have");
+
 static bool type_is_of_all(uint32_t type)
 {
 	return type == WRITE_EXCLUSIVE_ALL || type == EXCLUSIVE_ALL;
@@ -361,7 +365,7 @@ static int reserve_check(const struct change *c, uint32_t action)
 static int reserve_do(struct change *c, uint32_t action)
 {
 	struct scsi_lun *lun = c->cmd->lun;
-	int result;
+	int result, error = 0;
 
 	pthread_mutex_lock(&lun->lock);
 	c->own = reserve_find(c->r, c->self);
@@ -369,9 +373,15 @@ static int reserve_do(struct change *c, uint32_t action)
 	if (!result &&
 	    (action == REGISTER || action == REGISTER_IGNORING || action == REGISTER_AND_MOVE))
 		c->r->keep = c->keeps;
-	if (!result && scsi_reserve_save(lun))
-		result = SENSE_FAILURE;
+	if (!result)
+		error = scsi_reserve_save(lun);
 	pthread_mutex_unlock(&lun->lock);
+	if (error) {
+		vu_device_log_peerf(c->cmd->queue->scsi->dev, VU_LOG_WARNING,
+				    "%u:%u: reservations are not kept: %s", lun->target,
+				    lun->number, strerror(-error));
+		result = SENSE_FAILURE;
+	}
 	reserve_tell(c);
 	return result;
 }

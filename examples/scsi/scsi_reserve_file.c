@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../common/own_file.h"
@@ -54,12 +55,6 @@ static int file_write(const char *path, const char *text, int len)
 	return ret;
 }
 
-static int file_fail(const char *path, int error)
-{
-	fprintf(stderr, "vu-scsi: %s: %s: reservations are not kept\n", path, strerror(-error));
-	return error;
-}
-
 int scsi_reserve_save(struct scsi_lun *lun)
 {
 	char path[PATH], fresh[PATH], text[TEXT];
@@ -69,12 +64,12 @@ int scsi_reserve_save(struct scsi_lun *lun)
 		return 0;
 	file_path(lun, path, "");
 	if (!lun->reservations.keep || !lun->reservations.n)
-		return unlink(path) < 0 && errno != ENOENT ? file_fail(path, -errno) : 0;
+		return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 	file_path(lun, fresh, ".new");
 	ret = file_write(fresh, text, file_format(&lun->reservations, text));
 	if (!ret && rename(fresh, path) < 0)
 		ret = -errno;
-	return ret ? file_fail(path, ret) : 0;
+	return ret;
 }
 
 static bool file_parse_line(struct scsi_reservations *r, const char *line)
@@ -84,8 +79,8 @@ static bool file_parse_line(struct scsi_reservations *r, const char *line)
 
 	if (sscanf(line, "generation %u", &r->generation) == 1)
 		return true;
-	if (sscanf(line, "reserved %u %u", &type, &initiator) == 2 && type <= 8 &&
-	    initiator < SCSI_INITIATORS) {
+	if (sscanf(line, "reserved %u %u", &type, &initiator) == 2 && type < 32 &&
+	    SCSI_RESERVATION_TYPES >> type & 1 && initiator < SCSI_INITIATORS) {
 		r->type = (uint8_t)type;
 		r->holder = (uint8_t)initiator;
 		return true;
@@ -98,25 +93,83 @@ static bool file_parse_line(struct scsi_reservations *r, const char *line)
 	return false;
 }
 
-void scsi_reserve_load(struct scsi_lun *lun)
+/* Each initiator is registered once, and who holds the reservation is. */
+static bool file_is_sound(const struct scsi_reservations *r)
 {
-	struct scsi_reservations *r = &lun->reservations;
-	char path[PATH], line[128];
-	bool good = true;
-	FILE *file;
+	uint32_t seen = 0;
+
+	for (uint32_t i = 0; i < r->n; i++) {
+		uint32_t bit = 1u << r->entries[i].initiator;
+
+		if (seen & bit)
+			return false;
+		seen |= bit;
+	}
+	if (r->type >= SCSI_RESERVATION_OF_ALL)
+		return r->n;
+	return !r->type || seen >> r->holder & 1;
+}
+
+static bool file_parse(struct scsi_reservations *r, char *text)
+{
+	char *next, *line = strtok_r(text, "\n", &next);
+	bool good = line && !strcmp(line, "vu-scsi reservations 1");
+
+	while (good && (line = strtok_r(NULL, "\n", &next)))
+		good = file_parse_line(r, line);
+	return good && file_is_sound(r);
+}
+
+/* A file of ours, which is short; -errno, -ENOENT without one. */
+static ssize_t file_read(const char *path, char *text)
+{
+	/* What is no file is not waited for, and nothing else than what is in the directory is
+	 * read. */
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+	ssize_t len = -EINVAL;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0) {
+		len = -errno;
+	} else if (S_ISREG(st.st_mode) && st.st_size < TEXT) {
+		len = read(fd, text, TEXT - 1);
+		len = len < 0 ? -errno : len;
+	}
+	close(fd);
+	if (len >= 0)
+		text[len] = 0;
+	return len;
+}
+
+int scsi_reserve_load(struct scsi_lun *lun, char *error, size_t size)
+{
+	struct scsi_reservations r = {.keep = true}, *own = &lun->reservations;
+	char path[PATH], text[TEXT];
+	ssize_t len;
 
 	if (lun->cd || lun->pass || !scsi_reserve_can_keep(lun->host))
-		return;
+		return 0;
 	file_path(lun, path, "");
-	file = fopen(path, "re");
-	if (!file)
-		return;
-	good = fgets(line, sizeof(line), file) && !strcmp(line, "vu-scsi reservations 1\n");
-	while (good && fgets(line, sizeof(line), file))
-		good = file_parse_line(r, line);
-	fclose(file);
-	r->keep = true;
-	if (!good)
-		fprintf(stderr, "vu-scsi: %s: not all of it makes sense; it was read that far\n",
-			path);
+	len = file_read(path, text);
+	if (len == -ENOENT)
+		return 0;
+	if (len < 0 || !file_parse(&r, text)) {
+		snprintf(error, size,
+			 "%s: %s: without its reservations nobody gets the disk; remove the file "
+			 "if there are none",
+			 path,
+			 len == -EINVAL ? "no such file of ours"
+			 : len < 0	? strerror((int)-len)
+					: "it makes no sense");
+		return len < 0 ? (int)len : -EINVAL;
+	}
+	memcpy(own->entries, r.entries, sizeof(own->entries));
+	own->n = r.n;
+	own->generation = r.generation;
+	own->holder = r.holder;
+	own->type = r.type;
+	own->keep = true;
+	return 0;
 }

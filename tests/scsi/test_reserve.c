@@ -3,6 +3,8 @@
 #include "ask.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { REGISTER, RESERVE, RELEASE, CLEAR, PREEMPT, PREEMPT_AND_ABORT, IGNORING, MOVE };
@@ -247,6 +249,39 @@ static void who_preempts_and_aborts_hears_of_it_after_the_last_of_the_others_com
 	two_stop(&two);
 }
 
+/* Whatever is there instead, nobody waits for it, and nobody gets the disk without its
+ * reservations. */
+static void a_file_of_reservations_that_is_none_is_refused(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"vu-scsi reservations 1\nreserved 1 3\nregistered 1 0\n",
+		"vu-scsi reservations 1\nregistered 1 0\nregistered 2 0\n",
+		"vu-scsi reservations 1\nreserved 2 0\nregistered 1 0\n",
+	};
+	struct ask *ask = *state;
+	char path[80], dir[80];
+	const char *argv[] = {getenv(rig_program), "--socket-path=/nowhere/s",
+			      "--lun=0:0,memory=1M", dir, NULL};
+
+	snprintf(dir, sizeof(dir), "--dir=%s", ask->rig.dir);
+	snprintf(path, sizeof(path), "%s", rig_file(&ask->rig, "reservations-0-0", NULL));
+	assert_return_code(mkfifo(path, 0600), errno);
+	spawn_expect(argv, 1, "", "nobody gets the disk");
+	unlink(path);
+	assert_return_code(symlink("/etc/passwd", path), errno);
+	spawn_expect(argv, 1, "", "nobody gets the disk");
+	unlink(path);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		FILE *file = fopen(path, "w");
+
+		assert_non_null(file);
+		fputs(texts[i], file);
+		fclose(file);
+		spawn_expect(argv, 1, "", "nobody gets the disk");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +290,7 @@ int main(void)
 		ASK_TEST(a_reservation_can_be_handed_over),
 		ASK_TEST(who_preempts_and_aborts_hears_of_it_after_the_last_of_the_others_commands),
 		ASK_TEST(they_outlast_the_process_if_that_is_wanted),
+		ASK_TEST(a_file_of_reservations_that_is_none_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("scsi_reserve", tests, NULL, NULL);
