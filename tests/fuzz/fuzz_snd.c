@@ -2,12 +2,15 @@
 /*
  * vu-snd's requests, messages and clock: an input is a row of steps.  A step is a control request
  * (of any bytes, or one that there may be), a message of sound, time that passes, a buffer for
- * events, a stop of the rings, or a change from outside.  Messages are done once, none before its
- * time; a stream that is released has none.
+ * events, a stop of the rings, a change from outside, or bytes in a pipe that is recorded. Messages
+ * are done once, none before its time; a stream that is released has none.
  */
 #include <endian.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fuzz.h"
 #include "snd_backend.h"
@@ -118,7 +121,32 @@ void card_ctl_written(struct card *card, uint32_t id)
 
 /* --- the card --- */
 
-static void make_stream(struct card *card, uint8_t direction, const struct card_backend *backend)
+/* One for all inputs, empty before and after each: what is written to it is recorded. */
+static const int *sound_pipe(void)
+{
+	static int ends[2] = {-1, -1};
+
+	require(ends[0] >= 0 || !pipe2(ends, O_NONBLOCK | O_CLOEXEC));
+	return ends;
+}
+
+static void drain_pipe(void)
+{
+	char bytes[4096];
+
+	while (read(sound_pipe()[0], bytes, sizeof(bytes)) > 0)
+		;
+}
+
+static void fill_pipe(uint8_t len)
+{
+	static const char bytes[UINT8_MAX];
+
+	(void)!write(sound_pipe()[1], bytes, len);
+}
+
+static void make_stream(struct card *card, uint8_t direction, const struct card_backend *backend,
+			const char *where)
 {
 	struct card_stream *s = &card->streams[card->n_streams];
 
@@ -130,7 +158,7 @@ static void make_stream(struct card *card, uint8_t direction, const struct card_
 	s->rates = (UINT64_C(1) << SND_RATES) - 1;
 	s->backend = backend;
 	if (backend->open)
-		require(!backend->open(s, NULL));
+		require(!backend->open(s, where));
 	card->n_streams++;
 }
 
@@ -142,15 +170,18 @@ static void make_card(struct bench *b)
 		{.name = "c", .kind = SND_CHOICE, .count = 1, .n_items = 2, .items = {"x", "y"}},
 	};
 	struct card *card = &b->card;
+	char pipe_path[40];
 
 	b->now = 1;
 	card->tx = (struct vu_queue *)(void *)&b->tx;
 	card->rx = (struct vu_queue *)(void *)&b->rx;
 	card->events = (struct vu_queue *)(void *)&b->events;
-	make_stream(card, VIRTIO_SND_D_OUTPUT, &card_null);
-	make_stream(card, VIRTIO_SND_D_INPUT, &card_loopback);
-	make_stream(card, VIRTIO_SND_D_OUTPUT, &card_null);
-	make_stream(card, VIRTIO_SND_D_INPUT, &card_null);
+	make_stream(card, VIRTIO_SND_D_OUTPUT, &card_null, NULL);
+	make_stream(card, VIRTIO_SND_D_INPUT, &card_loopback, NULL);
+	make_stream(card, VIRTIO_SND_D_OUTPUT, &card_null, NULL);
+	make_stream(card, VIRTIO_SND_D_INPUT, &card_null, NULL);
+	snprintf(pipe_path, sizeof(pipe_path), "/proc/self/fd/%d", sound_pipe()[0]);
+	make_stream(card, VIRTIO_SND_D_INPUT, &card_file, pipe_path);
 	card->jacks[0].connected = true;
 	card->n_jacks = 2;
 	card->chmaps[0].channels = 2;
@@ -360,6 +391,9 @@ static void step(struct bench *b, struct fuzz_input *in)
 	case 5:
 		message(b, in);
 		break;
+	case 7:
+		fill_pipe(what >> 3);
+		break;
 	default:
 		likely_request(b, in);
 		break;
@@ -395,6 +429,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (uint32_t i = 0; i < STEPS && in.at < in.end; i++)
 		step(bench, &in);
 	end(bench);
+	drain_pipe();
 	free(bench);
 	return 0;
 }
