@@ -19,6 +19,12 @@ struct area {
 	const char *outside, *apart;
 };
 
+/* In what runs it is. */
+struct found {
+	struct mirror_run runs[MIRROR_RUNS];
+	uint32_t n;
+};
+
 /* Where it is; the mirror is the area's own, or still the ring's, or NULL. */
 struct place {
 	void *host;
@@ -35,21 +41,38 @@ static struct space areas_space(const struct ring *r)
 	return areas;
 }
 
+/* NULL: found, or it was asked for and is sought; or why it cannot be. */
+static const char *area_find(struct ring *r, const struct area *a, struct found *found)
+{
+	const struct space space = areas_space(r);
+	uint64_t missed;
+	int err =
+		space_gather(&space, a->addr, a->bytes, a->access, found->runs, &found->n, &missed);
+
+	if (err == SPACE_MISS) {
+		r->seeks_areas = true;
+		ring_miss(r, missed, a->access);
+		return NULL;
+	}
+	if (err)
+		return err == -E2BIG ? a->apart : a->outside;
+	return NULL;
+}
+
 /* In one piece: NULL, or why not. */
-static const char *area_join(const struct ring *r, const struct area *a,
-			     const struct mirror_run *runs, uint32_t n, struct mirror *old,
-			     struct place *place)
+static const char *area_join(const struct ring *r, const struct area *a, const struct found *found,
+			     struct mirror *old, struct place *place)
 {
 	int err;
 
-	if (n == 1) {
-		place->host = runs[0].host;
+	if (found->n == 1) {
+		place->host = found->runs[0].host;
 		return NULL;
 	}
 	place->mirror = old;
-	if (!mirror_shows(old, runs, n)) {
+	if (!mirror_shows(old, found->runs, found->n)) {
 		place->mirror = NULL;
-		err = mirror_new(r->config.mappings, runs, n, &place->mirror);
+		err = mirror_new(r->config.mappings, found->runs, found->n, &place->mirror);
 		if (err)
 			return err == -EDQUOT	? "its areas are in more pieces than may be mapped"
 			       : err == -ENOMEM ? "no memory to map its areas in one piece"
@@ -59,27 +82,7 @@ static const char *area_join(const struct ring *r, const struct area *a,
 	return NULL;
 }
 
-/* NULL: found, or it was asked for and is sought; or why it cannot be. */
-static const char *area_find(struct ring *r, const struct area *a, struct mirror *old,
-			     struct place *place)
-{
-	const struct space space = areas_space(r);
-	struct mirror_run runs[MIRROR_RUNS];
-	uint64_t missed;
-	uint32_t n;
-	int err = space_gather(&space, a->addr, a->bytes, a->access, runs, &n, &missed);
-
-	if (err == SPACE_MISS) {
-		r->seeks_areas = true;
-		ring_miss(r, missed, a->access);
-		return NULL;
-	}
-	if (err)
-		return err == -E2BIG ? a->apart : a->outside;
-	return area_join(r, a, runs, n, old, place);
-}
-
-/* All three, one after the other, as far as they are known. */
+/* All three, or what is not known of them is asked for. */
 static const char *areas_find(struct ring *r, struct place *places)
 {
 	const struct ring_config *c = &r->config;
@@ -95,12 +98,18 @@ static const char *areas_find(struct ring *r, struct place *places)
 		 SPACE_BOTH, "its device area (used ring) is outside guest memory",
 		 "its device area (used ring) is in pieces that are no whole pages"},
 	};
+	struct found found[RING_AREAS];
 	const char *flaw = NULL;
 
 	r->seeks_areas = false;
 	for (int i = 0; i < RING_AREAS && !flaw && !r->seeks_areas; i++)
-		flaw = area_find(r, &areas[i], r->mirrors[i], &places[i]);
-	if (flaw || r->seeks_areas)
+		flaw = area_find(r, &areas[i], &found[i]);
+	if (r->seeks_areas)
+		return flaw;
+	/* Nothing is mapped before all of it is known. */
+	for (int i = 0; i < RING_AREAS && !flaw; i++)
+		flaw = area_join(r, &areas[i], &found[i], r->mirrors[i], &places[i]);
+	if (flaw)
 		return flaw;
 	/* What the accesses need of the host's addresses; the guest's are aligned to more. */
 	if ((uintptr_t)places[0].host % 8 || (uintptr_t)places[1].host % 2 ||

@@ -142,8 +142,8 @@ static void step(struct state *s, struct fuzz_input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = {data, data + size};
-	bool packed = fuzz_u8(&in) & 1;
-	struct ring_config config = fuzz_config(&in, packed);
+	uint8_t how = fuzz_u8(&in);
+	struct ring_config config = fuzz_config(&in, how & 1);
 	struct state s = {.iotlb = NULL};
 
 	for (int i = 0; i < PAGES; i++)
@@ -152,6 +152,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_rest(&(struct fuzz_input){in.at, in.end - in.at > 1024 ? in.at + 1024 : in.end},
 		  fuzz_desc(&config), config.size * 16);
 	config.is_translated = true;
+	if (how & 2) {
+		/* Over borders of pages, which may be anywhere. */
+		config.driver = FUZZ_DRIVER - 16;
+		config.device = FUZZ_DEVICE - 16;
+	}
 	s.has_ring = fuzz_start(&s.ring, &config);
 	while (in.at < in.end) {
 		step(&s, &in);
