@@ -193,6 +193,8 @@ static void control_fill(struct vu_queue *q)
 	c->space = control_space(dev);
 	c->mappings = dev->mappings;
 	c->debug = dev->info.flags & VU_DEVICE_DEBUG;
+	c->device_name = dev->log.name;
+	c->index = q->index;
 	c->max_size = q->info.max_size;
 	c->max_segs = q->info.max_segs;
 	c->priv_size = q->info.priv_size;

@@ -100,8 +100,6 @@ static int device_setup(struct vu_device *dev)
 	mappings_set_limit(dev->mappings, info->max_memory ? info->max_memory : DEFAULT_MEMORY);
 	for (uint32_t i = 0; i < info->n_queues; i++) {
 		queue_init(&dev->queues[i], dev, i);
-		dev->queues[i].want.ring.device_name = dev->log.name;
-		dev->queues[i].want.ring.index = i;
 		dev->queues[i].info = (struct vu_queue_info){
 			.size = sizeof(struct vu_queue_info),
 			.max_size = info->max_queue_size,
