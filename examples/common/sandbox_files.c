@@ -11,14 +11,15 @@
 /* Later than Debian 12's header; by the version of the interface that has them. */
 struct ruleset {
 	uint64_t fs;
-	uint64_t net; /* 4 */
+	uint64_t net;	/* 4 */
+	uint64_t scope; /* 6: abstract Unix sockets of others, and signals to them */
 };
 
 struct net_port {
 	uint64_t allowed, port;
 };
 
-enum { RIGHTS_OF_1 = 13, NET_BIND = 1, NET_CONNECT = 2, RULE_NET_PORT = 2 };
+enum { RIGHTS_OF_1 = 13, NET_BIND = 1, NET_CONNECT = 2, RULE_NET_PORT = 2, SCOPE_ALL = 3 };
 
 static uint64_t file_rights(int version)
 {
@@ -26,6 +27,13 @@ static uint64_t file_rights(int version)
 	int n = RIGHTS_OF_1 + (version >= 2) + (version >= 3) + (version >= 5);
 
 	return ((UINT64_C(1) << n) - 1) & ~(uint64_t)LANDLOCK_ACCESS_FS_REMOVE_FILE;
+}
+
+static size_t ruleset_size(int version)
+{
+	return version >= 6   ? sizeof(struct ruleset)
+	       : version >= 4 ? offsetof(struct ruleset, scope)
+			      : offsetof(struct ruleset, net);
 }
 
 static int allow_place(int ruleset, const struct sandbox_place *place, uint64_t handled)
@@ -68,13 +76,13 @@ int sandbox_shut_files(const struct sandbox_files *files)
 	int version =
 		(int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	const struct ruleset rules = {file_rights(version),
-				      version >= 4 ? NET_BIND | NET_CONNECT : 0};
+				      version >= 4 ? NET_BIND | NET_CONNECT : 0,
+				      version >= 6 ? SCOPE_ALL : 0};
 	int ruleset, ret;
 
 	if (version < 0)
 		return 1;
-	ruleset = (int)syscall(SYS_landlock_create_ruleset, &rules,
-			       version >= 4 ? sizeof(rules) : sizeof(rules.fs), 0);
+	ruleset = (int)syscall(SYS_landlock_create_ruleset, &rules, ruleset_size(version), 0);
 	if (ruleset < 0)
 		return -errno;
 	ret = allow_all(ruleset, files, &rules);

@@ -31,8 +31,9 @@ struct sandbox_files {
 
 /*
  * All else in the file system, and TCP, is out of reach; what is open stays so.  Files can still be
- * removed: sockets are, at the end.  What libvu reads of /proc is always among the places.
- * 1: this kernel has no Landlock, and nothing changed.  -errno.
+ * removed: sockets are, at the end.  Unix sockets with abstract names of others are out of reach,
+ * too, where the kernel can do that (Linux 6.12).  What libvu reads of /proc is always among the
+ * places. 1: this kernel has no Landlock, and nothing changed.  -errno.
  */
 int sandbox_shut_files(const struct sandbox_files *files);
 

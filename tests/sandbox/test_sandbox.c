@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -325,6 +326,41 @@ static void files_outside_of_the_table_are_out_of_reach(void **state)
 	assert_int_equal(status, GOOD << 8);
 }
 
+static int connect_to(const struct sockaddr_un *address, socklen_t len)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	return connect(fd, (const struct sockaddr *)address, len);
+}
+
+static void abstract_sockets_of_others_are_out_of_reach(void **state)
+{
+	const struct sandbox_files files = {.n_places = 0};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	socklen_t len;
+	int status, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	pid_t pid;
+
+	(void)state;
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 6) {
+		print_message("[  SKIP  ] this kernel's Landlock knows no scopes\n");
+		skip();
+	}
+	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+			  (size_t)snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1,
+					   "vu-sandbox-%d", (int)getpid()));
+	assert_ok(bind(fd, (const struct sockaddr *)&address, len));
+	assert_ok(listen(fd, 8));
+	assert_ok(connect_to(&address, len));
+	pid = fork();
+	if (!pid)
+		_exit(!sandbox_shut_files(&files) && fails(connect_to(&address, len), EPERM) ? GOOD
+											     : 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, GOOD << 8);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +374,7 @@ int main(void)
 		cmocka_unit_test(calls_of_another_architecture_end_the_process),
 #endif
 		cmocka_unit_test(files_outside_of_the_table_are_out_of_reach),
+		cmocka_unit_test(abstract_sockets_of_others_are_out_of_reach),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
