@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """libvirt starts vu-fs in virtiofsd's place: <binary path=...> in a domain's <filesystem>.
 
-A libvirtd of the test's own, in a mount namespace where its folders are empty: it knows of no other
+A libvirtd of the test's own, in namespaces where its folders are empty: it knows of no other
 domain, and leaves nothing.  --long: also a domain that says nothing but the directory.
 """
 
@@ -80,7 +80,7 @@ class Libvirt:
         self.log = os.path.join(folder, "libvirtd.log")
         with open(self.log, "wb") as log:
             self._process = subprocess.Popen(
-                ["unshare", "--mount", "--propagation=private", "sh", "-c", SETUP], stdin=subprocess.PIPE,
+                ["unshare", "--mount", "--net", "--propagation=private", "sh", "-c", SETUP], stdin=subprocess.PIPE,
                 stdout=log, stderr=log)
         self._process.stdin.write(CONFIG.encode())
         self._process.stdin.close()
