@@ -125,6 +125,11 @@ def test_newer_qemu(t):
     all_of_it(t, lambda *devices, **more: t.qemu(*devices, qemu=t.newer_qemu, **more), num_queues=4)
 
 
+def test_newest_qemu(t):
+    if t.long:
+        all_of_it(t, lambda *devices, **more: t.qemu(*devices, qemu=t.newest_qemu, **more), num_queues=4)
+
+
 def test_uml(t):
     all_of_it(t, t.uml, ["--config-space"])
 

@@ -8,10 +8,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ROUNDS = 2000, LOAD = 32, CHANGES = 20, FUNCTIONS = 60, LISTS = 2048, DISK = 4 << 20 };
+enum { ROUNDS = 1000, LOAD = 32, CHANGES = 20, FUNCTIONS = 60, LISTS = 2048, DISK = 4 << 20 };
 
 static uint32_t next_random(uint32_t *seed)
 {
@@ -37,6 +38,7 @@ static void scribble(const struct ask *ask)
 {
 	uint32_t seed = (uint32_t)getpid() | 1;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test fail */
 	for (;;) {
 		const struct ask_io *io = &ask->io[next_random(&seed) % ASK_QUEUES];
 		uint32_t where = next_random(&seed);
