@@ -5,8 +5,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/netlink.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -14,6 +17,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -326,6 +330,42 @@ static void files_outside_of_the_table_are_out_of_reach(void **state)
 	assert_int_equal(status, GOOD << 8);
 }
 
+/* As systemd does by SystemCallFilter=@system-service ~@privileged, without capabilities. */
+static int enter_as_a_service(void)
+{
+	static struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_capset, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog filter = {sizeof(code) / sizeof(code[0]), code};
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct none[2] = {{0}};
+	const struct sandbox_needs needs = {.program = "vu-test"};
+	const char *failed;
+
+	EXPECT(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	EXPECT(!syscall(SYS_capset, &header, none));
+	EXPECT(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter));
+	EXPECT(!sandbox_give_up(&needs, &failed));
+	EXPECT(fails(syscall(SYS_getppid), ENOSYS));
+	return GOOD;
+}
+
+static void it_works_within_the_filter_of_a_service_manager(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (!pid)
+		_exit(enter_as_a_service());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, GOOD << 8);
+}
+
 static int connect_to(const struct sockaddr_un *address, socklen_t len)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -375,6 +415,7 @@ int main(void)
 #endif
 		cmocka_unit_test(files_outside_of_the_table_are_out_of_reach),
 		cmocka_unit_test(abstract_sockets_of_others_are_out_of_reach),
+		cmocka_unit_test(it_works_within_the_filter_of_a_service_manager),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
