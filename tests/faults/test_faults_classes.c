@@ -45,6 +45,10 @@ static int on_close(struct vu_device *dev, uint64_t id, struct vu_answer *answer
 static int on_save(struct vu_device *dev, struct vu_state *state, struct vu_answer *answer,
 		   void *opaque)
 {
+	uint64_t value;
+
+	if (vu_state_get_u64(state, 1, &value) != -ENOENT) /* it is not for reading */
+		return -EINVAL;
 	return vu_state_put_u64(state, 1, 0, 42);
 }
 

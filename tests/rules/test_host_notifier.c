@@ -201,6 +201,10 @@ static void what_cannot_be_is_not_even_sent(void **state)
 	assert_int_equal(set(&rig, 0, &asked), -EINVAL);
 	assert_int_equal(vu_device_offer_host_notifiers(rig.dev), -EBUSY);
 	rig_close(&rig);
+	rig_make(&rig, NULL);
+	assert_ok(vu_device_offer_host_notifiers(rig.dev));
+	assert_int_equal(vu_device_offer_host_notifiers(rig.dev), -EEXIST);
+	rig_close(&rig);
 	open_with_notifiers(&rig, NULL);
 	fd = page_file();
 	assert_int_equal(vu_queue_set_host_notifier(rig.queues[0].queue, fd, 8, on_asked, &asked),

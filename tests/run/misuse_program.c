@@ -14,6 +14,18 @@ static int create_nothing(struct vu_program *program, uint32_t index, void *stat
 static const struct vu_device_info device = {.size = sizeof(device), .device_id = 4, .n_queues = 1};
 static const struct vu_ops ops = {.size = sizeof(ops)};
 
+/* As one that reads guest memory by itself would say. */
+static int create_apart(struct vu_program *program, uint32_t index, void *state)
+{
+	const struct vu_device_info apart = {.size = sizeof(apart),
+					     .device_id = 4,
+					     .n_queues = 1,
+					     .forbidden = UINT64_C(1) << VU_F_ACCESS_PLATFORM};
+	int ret = vu_program_add_device(program, &apart, &ops, NULL, NULL);
+
+	return ret ? ret : vu_program_add_control(program, NULL, NULL, NULL);
+}
+
 /* And then takes no commands. */
 static int create_device(struct vu_program *program, uint32_t index, void *state)
 {
@@ -103,6 +115,8 @@ static int misuse(const char *how, struct later_info *later, struct vu_option *o
 		info->create = create_twice;
 	else if (!strcmp(how, "control-twice"))
 		info->create = create_control_twice;
+	else if (!strcmp(how, "iommu"))
+		info->create = create_apart;
 	else if (!strcmp(how, "late")) {
 		info->create = create_control_once;
 		info->opened = opened_device;

@@ -25,6 +25,24 @@ static void a_stale_socket_file_is_replaced(void **state)
 	fixture_stop(f);
 }
 
+static void a_path_may_be_a_name_in_the_current_folder(void **state)
+{
+	struct fixture *f = *state;
+	char before[256], *slash = strrchr(f->path, '/');
+
+	assert_non_null(getcwd(before, sizeof(before)));
+	*slash = '\0';
+	assert_return_code(chdir(f->path), errno);
+	*slash = '/';
+	assert_int_equal(vu_runner_listen(f->runner, f->dev, slash + 1, NULL), 0);
+	fixture_start(f);
+	ask_once(connect_to(f->path));
+	fixture_stop(f);
+	assert_return_code(chdir(before), errno);
+	/* From elsewhere its runner cannot. */
+	assert_return_code(unlink(f->path), errno);
+}
+
 static void a_live_socket_is_left_alone(void **state)
 {
 	struct fixture *f = *state;
@@ -180,6 +198,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_stale_socket_file_is_replaced),
+		TEST(a_path_may_be_a_name_in_the_current_folder),
 		TEST(a_live_socket_is_left_alone),
 		TEST(a_socket_with_a_full_backlog_is_alive),
 		TEST(a_path_that_is_no_socket_is_left_alone),

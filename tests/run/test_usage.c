@@ -129,12 +129,22 @@ static void an_authors_mistake_gets_a_line_and_no_crash(void **state)
 			     1, "", rows[i].err);
 }
 
+static void a_device_that_cannot_be_behind_an_iommu_is_not_put_there(void **state)
+{
+	(void)state;
+	spawn_expect((const char *[]){getenv("MISUSE_PROGRAM"), "iommu",
+				      "--socket-path=/tmp/never-made", "--control=-", "--iommu",
+				      NULL},
+		     1, "", "misuse: --iommu: this device does not work behind an IOMMU\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_usage_exits_with_2_and_names_the_culprit),
 		cmocka_unit_test(a_name_unlike_any_option_gets_no_guess),
 		cmocka_unit_test(an_authors_mistake_gets_a_line_and_no_crash),
+		cmocka_unit_test(a_device_that_cannot_be_behind_an_iommu_is_not_put_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
