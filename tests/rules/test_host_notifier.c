@@ -189,6 +189,27 @@ static void a_stop_ends_it(void **state)
 	rig_close(&rig);
 }
 
+static void a_front_end_that_does_not_know_of_it_is_not_asked(void **state)
+{
+	const struct rig_config config = {.peer.protocol_features =
+						  RIG_BIT(WIRE_PF_REPLY_ACK) |
+						  RIG_BIT(WIRE_PF_BACKEND_REQ) |
+						  RIG_BIT(WIRE_PF_BACKEND_SEND_FD)};
+	struct frontend_msg msg;
+	struct asked asked = {0};
+	struct rig rig;
+
+	(void)state;
+	open_with_notifiers(&rig, &config);
+	assert_ok(set(&rig, 0, &asked));
+	rig_pump(&rig);
+	assert_int_equal(asked.times, 1);
+	assert_int_equal(asked.result, -EOPNOTSUPP);
+	assert_int_equal(frontend_recv_backend(&rig.peer->frontend, &msg, 0), -EAGAIN);
+	rig_roundtrip(&rig, 0, 1);
+	rig_close(&rig);
+}
+
 static void what_cannot_be_is_not_even_sent(void **state)
 {
 	struct asked asked = {0};
@@ -244,6 +265,7 @@ int main(void)
 		cmocka_unit_test(a_queue_of_another_thread_is_polled_there),
 		cmocka_unit_test(a_refusal_leaves_the_kicks),
 		cmocka_unit_test(a_stop_ends_it),
+		cmocka_unit_test(a_front_end_that_does_not_know_of_it_is_not_asked),
 		cmocka_unit_test(what_cannot_be_is_not_even_sent),
 		cmocka_unit_test(a_front_end_may_go_at_any_moment),
 	};

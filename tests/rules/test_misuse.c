@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "rules/rig.h"
@@ -54,6 +55,20 @@ static void a_struct_of_a_wrong_size_is_named(void **state)
 	assert_int_equal(vu_queue_configure(vu_device_queue(dev, 0), &queue), -EINVAL);
 	assert_non_null(strstr(logged.last, "mine: struct vu_queue_info says size 8"));
 	vu_device_free(dev);
+}
+
+static void a_socket_of_datagrams_is_no_front_end(void **state)
+{
+	struct rig rig;
+	int pair[2];
+
+	(void)state;
+	rig_make(&rig, NULL);
+	assert_ok(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair));
+	assert_int_equal(vu_device_attach(rig.dev, pair[0]), -EINVAL);
+	close(pair[0]);
+	close(pair[1]);
+	rig_close(&rig);
 }
 
 /* Room for priv is a queue's own, where it says so. */
@@ -397,6 +412,7 @@ int main(void)
 		cmocka_unit_test(a_struct_of_a_wrong_size_is_named),
 		cmocka_unit_test(a_device_that_cannot_be_is_refused_with_its_reason),
 		cmocka_unit_test(a_queue_is_configured_before_the_session_within_limits),
+		cmocka_unit_test(a_socket_of_datagrams_is_no_front_end),
 		cmocka_unit_test(a_queue_may_want_room_of_its_own),
 		cmocka_unit_test(a_struct_of_a_wrong_size_around_devices_is_named),
 		cmocka_unit_test(a_size_that_nobody_set_is_named_on_standard_error),

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -44,6 +45,33 @@ static void a_pipe_that_is_never_closed_holds_up_only_its_front_end(void **state
 		assert_int_equal(s.loaded, 0);
 		rig_close(&s.rig);
 	}
+}
+
+static void a_state_has_no_more_records_than_it_may(void **state)
+{
+	enum { HEAD = 24, RECORD = 16, TOO_MANY = 65537 };
+	const uint32_t tag = htole32(TAG_HINT);
+	struct stateful s;
+	void *saved;
+	char *bytes;
+	size_t len;
+
+	(void)state;
+	saved_state(5, 0, &saved, &len);
+	bytes = calloc(1, HEAD + (TOO_MANY + 1) * RECORD);
+	assert_non_null(bytes);
+	memcpy(bytes, saved, HEAD);
+	for (size_t i = 0; i < TOO_MANY; i++)
+		memcpy(bytes + HEAD + i * RECORD, &tag, sizeof(tag));
+	memcpy(bytes + HEAD + TOO_MANY * RECORD, (char *)saved + len - RECORD, RECORD);
+	open_destination(&s);
+	s.rig.errors_expected = 1;
+	assert_true(frontend_load_state(frontend_of(&s), bytes, HEAD + (TOO_MANY + 1) * RECORD) <
+		    0);
+	assert_int_equal(s.loaded, 0);
+	rig_close(&s.rig);
+	free(bytes);
+	free(saved);
 }
 
 static void the_end_of_a_pipe_may_come_after_the_check(void **state)
@@ -218,6 +246,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pipe_that_is_never_closed_holds_up_only_its_front_end),
+		cmocka_unit_test(a_state_has_no_more_records_than_it_may),
 		cmocka_unit_test(the_end_of_a_pipe_may_come_after_the_check),
 		cmocka_unit_test(the_front_end_cannot_make_our_end_of_the_pipe_block),
 		cmocka_unit_test(the_descriptor_that_comes_may_be_anything),
