@@ -1,29 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* vu-fs without file handles: descriptors are few, and inodes are found again by their paths. */
 #include "client.h"
+#include "kit/counts.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { MOST = 64, OTHERS = 4 * MOST, FOLDER = 500, SPARE = 64 };
-
-static uint32_t count_fds(const struct client *c)
-{
-	char path[64];
-	uint32_t n = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)c->rig.program.pid);
-	dir = opendir(path);
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static void start(struct client *c, const char *sandbox)
 {
@@ -77,14 +62,14 @@ static void walk(struct client *c, const char *sandbox, uint32_t n)
 		snprintf(name, sizeof(name), "f%u", i);
 		assert_int_equal(client_lookup(c, dir.nodeid, name, &entries[i]), 0);
 		if (i % FOLDER == 0)
-			assert_true(count_fds(c) < MOST + SPARE);
+			assert_true(count_fds_of(c->rig.program.pid) < MOST + SPARE);
 	}
 	/* All are known, and none is another one. */
 	for (uint32_t i = 0; i < n; i++) {
 		assert_int_equal(client_getattr(c, entries[i].nodeid, &attr), 0);
 		assert_int_equal(attr.ino, entries[i].attr.ino);
 	}
-	assert_true(count_fds(c) < MOST + SPARE);
+	assert_true(count_fds_of(c->rig.program.pid) < MOST + SPARE);
 	client_stop(c);
 	free(entries);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests that no good driver sends, and a host whose files move about meanwhile. */
 #include "client.h"
+#include "kit/counts.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -16,21 +17,6 @@ enum { OPCODES = 64 };
 static void expect_alive(struct client *c)
 {
 	assert_int_equal(client_getattr(c, ROOT, NULL), 0);
-}
-
-static uint32_t descriptors(const struct client *c)
-{
-	char path[64];
-	uint32_t n = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)c->rig.program.pid);
-	dir = opendir(path);
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 static void every_opcode_too_short_is_answered_with_an_error(void **state)
@@ -255,7 +241,8 @@ static void a_walk_of_many_files_keeps_few_descriptors(void **state)
 	static const char *const args[] = {"--max-open-inodes=32", NULL};
 	enum { FILES = 2000 };
 	struct client *c = *state;
-	uint64_t nodes[FILES], before;
+	uint64_t nodes[FILES];
+	int before;
 	char name[32];
 
 	for (int i = 0; i < FILES; i++) {
@@ -263,17 +250,17 @@ static void a_walk_of_many_files_keeps_few_descriptors(void **state)
 		client_make_file(c, name, name);
 	}
 	client_start(c, args);
-	before = descriptors(c);
+	before = count_fds_of(c->rig.program.pid);
 	for (int i = 0; i < FILES; i++) {
 		snprintf(name, sizeof(name), "file%d", i);
 		nodes[i] = client_walk(c, name);
 	}
-	if (descriptors(c) > before + FILES / 2) {
+	if (count_fds_of(c->rig.program.pid) > before + FILES / 2) {
 		client_stop(c);
 		print_message("skipped: there are no file handles here\n");
 		skip();
 	}
-	assert_true(descriptors(c) < before + 100);
+	assert_true(count_fds_of(c->rig.program.pid) < before + 100);
 	/* Each is opened again when it is asked for. */
 	for (int i = 0; i < FILES; i++) {
 		char data[32];
@@ -285,7 +272,7 @@ static void a_walk_of_many_files_keeps_few_descriptors(void **state)
 		assert_memory_equal(data, name, strlen(name));
 		assert_int_equal(client_release(c, nodes[i], fh), 0);
 	}
-	assert_true(descriptors(c) < before + 100);
+	assert_true(count_fds_of(c->rig.program.pid) < before + 100);
 	client_stop(c);
 }
 

@@ -341,3 +341,18 @@ void gpu_expect_state(uint32_t output, const char *words)
 	if (!strstr(line, words))
 		fail_msg("'%s' does not have '%s'", line, words);
 }
+
+void gpu_start_shown(struct rig *r, struct rig_buffer *memory, const char *const *options)
+{
+	gpu_start(r, options);
+	gpu_picture(memory, 1);
+	gpu_create(1, memory);
+	gpu_show(0, 1);
+	gpu_update(1);
+}
+
+void gpu_finish_shown(struct rig *r, const struct rig_buffer *memory)
+{
+	gpu_expect(0, memory);
+	rig_stop(r);
+}

@@ -66,6 +66,9 @@ uint32_t gpu_pixel(const struct rig_buffer *memory, uint32_t index);
 const struct shot *gpu_look(uint32_t output);
 /* It is that memory's picture. */
 void gpu_expect(uint32_t output, const struct rig_buffer *memory);
+/* Start with a picture of resource 1 that is shown; at the end it must still be so. */
+void gpu_start_shown(struct rig *rig, struct rig_buffer *memory, const char *const *options);
+void gpu_finish_shown(struct rig *rig, const struct rig_buffer *memory);
 /* Nothing is shown there. */
 void gpu_expect_off(uint32_t output);
 /* What "state" says of an output has these words. */

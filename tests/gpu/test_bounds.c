@@ -13,22 +13,6 @@ enum {
 	NO_RESOURCE = VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 };
 
-/* A picture that is shown; at the end it must still be so. */
-static void start(struct rig *rig, struct rig_buffer *memory, const char *const *options)
-{
-	gpu_start(rig, options);
-	gpu_picture(memory, 1);
-	gpu_create(1, memory);
-	gpu_show(0, 1);
-	gpu_update(1);
-}
-
-static void finish(struct rig *rig, const struct rig_buffer *memory)
-{
-	gpu_expect(0, memory);
-	rig_stop(rig);
-}
-
 /* As many as it likes, at once or one after the other, of each kind. */
 static void no_number_of_resources_takes_more_than_it_may(void **state)
 {
@@ -37,7 +21,7 @@ static void no_number_of_resources_takes_more_than_it_may(void **state)
 	struct rig_buffer memory;
 	uint32_t id = 2;
 
-	start(rig, &memory, options);
+	gpu_start_shown(rig, &memory, options);
 	while (gpu_try_create(id, XRGB, 1, 1) == VIRTIO_GPU_RESP_OK_NODATA)
 		id++;
 	assert_int_equal(id, 501);
@@ -56,7 +40,7 @@ static void no_number_of_resources_takes_more_than_it_may(void **state)
 	assert_int_equal(gpu_try_show(0, id, gpu_rect(0, 0, 200, 80)), NO_MEMORY);
 	while (id > 1)
 		gpu_ok(gpu_try_id(VIRTIO_GPU_CMD_RESOURCE_UNREF, id--));
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 }
 
 /* Lists of pages are counted, too; and what fails half-way leaves nothing. */
@@ -69,7 +53,7 @@ static void lists_of_memory_take_no_more_than_they_may(void **state)
 	struct rig_buffer memory;
 	char before[200], *end;
 
-	start(rig, &memory, options);
+	gpu_start_shown(rig, &memory, options);
 	/* Not one after the other: those would be one piece. */
 	for (uint32_t i = 0; i < PIECES; i++)
 		list[i] = gpu_entry(memory.gpa + i % 2 * 16, 8);
@@ -89,7 +73,7 @@ static void lists_of_memory_take_no_more_than_they_may(void **state)
 	end = strstr(rig_say(rig, "state"), before);
 	assert_non_null(end);
 	free(list);
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 }
 
 /* KiB that the program has in memory. */
@@ -117,7 +101,7 @@ static void lists_of_memory_go_with_what_they_belong_to(void **state)
 	struct rig_buffer memory;
 	uint64_t before = 0;
 
-	start(rig, &memory, NULL);
+	gpu_start_shown(rig, &memory, NULL);
 	for (uint32_t i = 0; i < PIECES; i++)
 		list[i] = gpu_entry(memory.gpa + i % 2 * 16, 8);
 	for (uint32_t i = 0; i < TIMES; i++) {
@@ -139,7 +123,7 @@ static void lists_of_memory_go_with_what_they_belong_to(void **state)
 #else
 	(void)before;
 #endif
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 }
 
 /* Whatever is asked, there is nothing in the answer that nobody put there (CVE-2021-3545), and no
@@ -154,7 +138,7 @@ static void capsets_that_there_are_not_tell_nothing(void **state)
 	struct rig_buffer memory;
 	unsigned char reply[2048];
 
-	start(rig, &memory, NULL);
+	gpu_start_shown(rig, &memory, NULL);
 	for (uint32_t i = 0; i < 2 * N * N; i++) {
 		const struct virtio_gpu_get_capset c = {
 			gpu_head(i & 1 ? VIRTIO_GPU_CMD_GET_CAPSET
@@ -167,7 +151,7 @@ static void capsets_that_there_are_not_tell_nothing(void **state)
 		for (size_t at = sizeof(head); at < sizeof(reply); at++)
 			assert_int_equal(reply[at], RIG_UNTOUCHED);
 	}
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 }
 
 /* All that a guest wants at once; in between others are served. */
@@ -185,7 +169,7 @@ static void large_commands_take_turns_with_what_else_there_is(void **state)
 	struct driver_used used;
 	uint32_t done = 0;
 
-	start(rig, &memory, NULL);
+	gpu_start_shown(rig, &memory, NULL);
 	rig_buffer(rig, &page, PAGE);
 	for (uint32_t i = 0; i < PAGES; i++)
 		list[i] = gpu_entry(page.gpa, PAGE);
@@ -209,7 +193,7 @@ static void large_commands_take_turns_with_what_else_there_is(void **state)
 	assert_true(done < N);
 	for (; done < N; done++)
 		rig_wait(rig, GPU_CONTROL, NULL);
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 }
 
 /* 20 lines at once, and then one a second. */
@@ -219,11 +203,11 @@ static void a_guest_cannot_fill_the_log(void **state)
 	struct rig_buffer memory;
 	uint32_t limit;
 
-	start(rig, &memory, NULL);
+	gpu_start_shown(rig, &memory, NULL);
 	for (uint32_t i = 0; i < 2000; i++)
 		assert_int_equal(gpu_try_flush(77, gpu_rect(0, 0, 1, 1)), NO_RESOURCE);
 	limit = rig_log_limit(rig);
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 	assert_in_range(rig_logged(rig, "there is no such resource"), 1, limit);
 }
 

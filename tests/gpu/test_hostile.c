@@ -13,22 +13,6 @@ enum {
 	NO_PARAMETER = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 };
 
-/* A picture that is shown; at the end it must still be so. */
-static void start(struct rig *rig, struct rig_buffer *memory, const char *const *options)
-{
-	gpu_start(rig, options);
-	gpu_picture(memory, 1);
-	gpu_create(1, memory);
-	gpu_show(0, 1);
-	gpu_update(1);
-}
-
-static void finish(struct rig *rig, const struct rig_buffer *memory)
-{
-	gpu_expect(0, memory);
-	rig_stop(rig);
-}
-
 static void sizes_that_overflow_are_refused(void **state)
 {
 	static const uint32_t sizes[] = {0,	  16385,      0x8000,	  0xffff,
@@ -37,7 +21,7 @@ static void sizes_that_overflow_are_refused(void **state)
 	struct rig *rig = *state;
 	struct rig_buffer memory;
 
-	start(rig, &memory, NULL);
+	gpu_start_shown(rig, &memory, NULL);
 	for (uint32_t i = 0; i < N; i++)
 		for (uint32_t j = 0; j < N; j++) {
 			assert_int_equal(gpu_try_create(2, XRGB, sizes[i], sizes[j]), NO_PARAMETER);
@@ -50,7 +34,7 @@ static void sizes_that_overflow_are_refused(void **state)
 	assert_int_equal(gpu_try_create(2, 0xffffffff, 1, 1), NO_PARAMETER);
 	assert_int_equal(gpu_try_create(0, XRGB, 1, 1), NO_RESOURCE);
 	assert_int_equal(gpu_try_create(1, XRGB, 1, 1), NO_RESOURCE);
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 	assert_true(rig_logged(rig, "RESOURCE_CREATE_2D: resource 2: a size from 1x1") > 0);
 }
 
@@ -75,7 +59,7 @@ static void parts_outside_of_a_picture_are_refused(void **state)
 	struct rig *rig = *state;
 	struct rig_buffer memory;
 
-	start(rig, &memory, NULL);
+	gpu_start_shown(rig, &memory, NULL);
 	for (size_t i = 0; i < sizeof(out) / sizeof(out[0]); i++) {
 		const uint32_t *o = out[i];
 		struct virtio_gpu_rect rect = gpu_rect(o[0], o[1], o[2], o[3]);
@@ -93,7 +77,7 @@ static void parts_outside_of_a_picture_are_refused(void **state)
 		assert_int_equal(gpu_try_transfer(1, gpu_rect(0, 0, PICTURE, PICTURE),
 						  UINT64_MAX - PICTURE_BYTES + 32 + i),
 				 NO_PARAMETER);
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 }
 
 static void memory_that_is_none_of_the_guests_is_refused(void **state)
@@ -103,7 +87,7 @@ static void memory_that_is_none_of_the_guests_is_refused(void **state)
 	const uint64_t places[] = {PEER_MEMORY - 4, PEER_MEMORY, UINT64_C(1) << 40,
 				   UINT64_MAX - 7,  UINT64_MAX,	 UINT64_C(1) << 63};
 
-	start(rig, &memory, NULL);
+	gpu_start_shown(rig, &memory, NULL);
 	gpu_ok(gpu_try_create(2, XRGB, PICTURE, PICTURE));
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		/* A good one before it does not help. */
@@ -117,7 +101,7 @@ static void memory_that_is_none_of_the_guests_is_refused(void **state)
 	}
 	assert_int_equal(gpu_try_attach(2, &(struct virtio_gpu_mem_entry){0}, 1), 0x1100);
 	assert_int_equal(gpu_try_transfer(2, gpu_rect(0, 0, 1, 1), 0), UNSPEC);
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 }
 
 static void lists_that_say_more_than_they_have_are_refused(void **state)
@@ -126,7 +110,7 @@ static void lists_that_say_more_than_they_have_are_refused(void **state)
 	struct rig *rig = *state;
 	struct rig_buffer memory;
 
-	start(rig, &memory, NULL);
+	gpu_start_shown(rig, &memory, NULL);
 	gpu_ok(gpu_try_create(2, XRGB, PICTURE, PICTURE));
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
 		const struct virtio_gpu_mem_entry entry = gpu_entry(memory.gpa, 4096);
@@ -147,7 +131,7 @@ static void lists_that_say_more_than_they_have_are_refused(void **state)
 	}
 	/* Neither left anything. */
 	assert_non_null(strstr(rig_say(rig, "state"), "resources 2 "));
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 }
 
 static void blobs_that_cannot_be_are_refused(void **state)
@@ -160,7 +144,7 @@ static void blobs_that_cannot_be_are_refused(void **state)
 		.resource_id = htole32(2),
 		.size = htole64(4096)};
 
-	start(rig, &memory, NULL);
+	gpu_start_shown(rig, &memory, NULL);
 	entry = gpu_entry(memory.gpa, memory.len);
 	for (uint32_t mem = 0; mem < 8; mem++) {
 		host.blob_mem = htole32(mem);
@@ -186,7 +170,7 @@ static void blobs_that_cannot_be_are_refused(void **state)
 	assert_int_equal(gpu_try_show_blob(0, 2, 0x40000001, 1, 4, 0), NO_PARAMETER);
 	assert_int_equal(gpu_try_show_blob(0, 2, 1, 0xffffffff, 4, 0), NO_PARAMETER);
 	assert_int_equal(gpu_try_show_blob(0, 2, 0, 0, 4, 0), NO_PARAMETER);
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 }
 
 static void outputs_that_there_are_not_are_refused(void **state)
@@ -195,7 +179,7 @@ static void outputs_that_there_are_not_are_refused(void **state)
 	struct rig *rig = *state;
 	struct rig_buffer memory;
 
-	start(rig, &memory, NULL);
+	gpu_start_shown(rig, &memory, NULL);
 	for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
 		assert_int_equal(gpu_try_show(outputs[i], 1, gpu_rect(0, 0, 1, 1)), NO_SCANOUT);
 		assert_int_equal(gpu_try_show(outputs[i], 0, gpu_rect(0, 0, 1, 1)), NO_SCANOUT);
@@ -204,7 +188,7 @@ static void outputs_that_there_are_not_are_refused(void **state)
 		     type <= VIRTIO_GPU_CMD_MOVE_CURSOR; type++)
 			assert_int_equal(gpu_try_cursor(type, outputs[i], 1, 0, 0), NO_SCANOUT);
 	}
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 }
 
 static void resources_that_there_are_not_are_refused(void **state)
@@ -213,7 +197,7 @@ static void resources_that_there_are_not_are_refused(void **state)
 	struct rig *rig = *state;
 	struct rig_buffer memory;
 
-	start(rig, &memory, NULL);
+	gpu_start_shown(rig, &memory, NULL);
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
 		struct virtio_gpu_rect rect = gpu_rect(0, 0, 1, 1);
 		const struct virtio_gpu_mem_entry entry = gpu_entry(memory.gpa, 4);
@@ -229,7 +213,7 @@ static void resources_that_there_are_not_are_refused(void **state)
 				gpu_try_cursor(VIRTIO_GPU_CMD_UPDATE_CURSOR, 0, ids[i], 0, 0),
 				NO_RESOURCE);
 	}
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 }
 
 static void what_is_used_after_its_end_is_not_there(void **state)
@@ -238,7 +222,7 @@ static void what_is_used_after_its_end_is_not_there(void **state)
 	struct rig_buffer memory;
 	struct virtio_gpu_mem_entry entry;
 
-	start(rig, &memory, NULL);
+	gpu_start_shown(rig, &memory, NULL);
 	entry = gpu_entry(memory.gpa, memory.len);
 	/* Twice memory, twice none. */
 	assert_int_equal(gpu_try_attach(1, &entry, 1), UNSPEC);
@@ -258,7 +242,7 @@ static void what_is_used_after_its_end_is_not_there(void **state)
 	gpu_expect_off(0);
 	assert_int_equal(gpu_try_id(VIRTIO_GPU_CMD_RESOURCE_UNREF, 2), NO_RESOURCE);
 	gpu_show(0, 1);
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 }
 
 /* Memory that is a picture's, another's, a blob's and the commands' own at the same time. */
@@ -268,7 +252,7 @@ static void memory_may_overlap_in_any_way(void **state)
 	struct rig_buffer memory;
 	struct virtio_gpu_mem_entry list[16];
 
-	start(rig, &memory, NULL);
+	gpu_start_shown(rig, &memory, NULL);
 	for (uint32_t i = 0; i < 16; i++)
 		list[i] = gpu_entry(memory.gpa + i, PICTURE_BYTES - 16);
 	for (uint32_t id = 2; id < 10; id++) {
@@ -283,7 +267,7 @@ static void memory_may_overlap_in_any_way(void **state)
 	/* Lines that overlap: a stride may not be shorter than a line, but offsets may be odd. */
 	gpu_ok(gpu_try_show_blob(0, 20, PICTURE, PICTURE, 4 * PICTURE, 1));
 	gpu_show(0, 1);
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 }
 
 static void commands_that_there_are_not_are_answered(void **state)
@@ -294,7 +278,7 @@ static void commands_that_there_are_not_are_answered(void **state)
 	struct rig_buffer memory;
 	unsigned char bytes[512] = {0};
 
-	start(rig, &memory, NULL);
+	gpu_start_shown(rig, &memory, NULL);
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		for (uint32_t q = 0; q < GPU_QUEUES; q++) {
 			const struct virtio_gpu_ctrl_hdr head = gpu_head(types[i]);
@@ -324,7 +308,7 @@ static void commands_that_there_are_not_are_answered(void **state)
 		assert_int_equal(gpu_command(GPU_CONTROL, &c, sizeof(c), bytes, sizeof(bytes)),
 				 NO_PARAMETER);
 	}
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 }
 
 static void commands_that_are_too_short_are_answered(void **state)
@@ -333,7 +317,7 @@ static void commands_that_are_too_short_are_answered(void **state)
 	struct rig_buffer memory;
 	unsigned char bytes[128] = {0}, in[4];
 
-	start(rig, &memory, NULL);
+	gpu_start_shown(rig, &memory, NULL);
 	for (uint32_t type = 0x101; type < 0x10e; type++)
 		for (uint32_t len = 1; len < 32; len++) {
 			const struct virtio_gpu_ctrl_hdr head = gpu_head(type);
@@ -352,7 +336,7 @@ static void commands_that_are_too_short_are_answered(void **state)
 	assert_int_equal(rig_ask(rig, GPU_CURSOR, bytes, 64, NULL, 0), 0);
 	assert_int_equal(rig_ask(rig, GPU_CONTROL, bytes, 64, in, 4), 4);
 	assert_int_equal(rig_ask(rig, GPU_CONTROL, NULL, 0, in, 4), 4);
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 }
 
 /* --- a second thread that writes --- */
@@ -379,7 +363,7 @@ static void memory_that_changes_while_it_is_shown_does_no_harm(void **state)
 	struct writer writer = {.end = false};
 	struct virtio_gpu_mem_entry entry;
 
-	start(rig, &memory, NULL);
+	gpu_start_shown(rig, &memory, NULL);
 	gpu_picture(&other, 2);
 	entry = gpu_entry(other.gpa, other.len);
 	gpu_ok(gpu_try_blob(2, PICTURE_BYTES, &entry, 1));
@@ -396,7 +380,7 @@ static void memory_that_changes_while_it_is_shown_does_no_harm(void **state)
 	gpu_ok(gpu_try_flush(2, gpu_rect(0, 0, PICTURE, PICTURE)));
 	gpu_expect(0, &other);
 	gpu_show(0, 1);
-	finish(rig, &memory);
+	gpu_finish_shown(rig, &memory);
 }
 
 int main(void)

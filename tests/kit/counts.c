@@ -24,6 +24,14 @@ int count_fds(void)
 	return count_entries("/proc/self/fd");
 }
 
+int count_fds_of(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	return count_entries(path);
+}
+
 int count_mappings_of(const char *text)
 {
 	/* No buffer of the allocator's, which would be a mapping, too. */
