@@ -87,6 +87,8 @@ class Session(Moves, Translated):
         return True
 
     def answer(self, request, flags, answer):
+        if self.has("falls-silent") and self.state.asked > 2:
+            signal.pause()
         # vu-check looks twice before the check itself
         reply_flags = 4 if self.has("get-features") and self.state.asked == 3 else 5
         fds = []
@@ -155,6 +157,9 @@ class Session(Moves, Translated):
         self.memory.regions.append({"gpa": gpa, "size": size, "uva": uva,
                                     "offset": 0 if self.has("mem-offset") else offset,
                                     "map": mmap.mmap(fd, length)})
+        if self.has("cuts-memory"):
+            self.memory.regions.clear()
+            os.ftruncate(fd, 0)
         os.close(fd)
 
     def on_5(self, payload, fds):

@@ -122,6 +122,10 @@ class Checks(unittest.TestCase):
                 ([f"--socket-path={path}", "--type=toaster"], "cannot be 'toaster': blk, rng"),
                 ([f"--socket-path={path}", "--only=nothing"], "names that --list shows"),
                 ([f"--socket-path={path}", "--timeout=never"], "seconds, more than 0"),
+                (["--socket-path="], "the path of a socket"),
+                ([f"--socket-path={path}", "--only=get-features,spilt-*"], "cannot be 'spilt-*'"),
+                ([f"--socket-path={path}", "--skip=spilt-*"], "cannot be 'spilt-*'"),
+                ([f"--socket-path={path}", "--skip=*"], "leaves no check"),
                 ([f"--socket-path={path}", "odd"], "a command comes behind"),
                 ([f"--socket-path={path}", "--timeout=0.05"], "No such file"),
                 ([f"--socket-path={path}", "--", "/bin/false"], "ends at once")):
@@ -138,6 +142,52 @@ class Checks(unittest.TestCase):
         self.assertIn("split-request", names)
         self.assertNotIn("split-wrap", names)
         self.assertNotIn("packed-request", names)
+
+    def test_whatever_a_socket_is_called_the_report_is_json(self):
+        path = os.fsencode(self.folder.name) + b'/"\\\n\x01\xff\xc3\xa9\xed\xa0\x80.sock'
+        done = subprocess.run([VU_CHECK, b"--socket-path=" + path, "--json", "--only=get-features", "--",
+                               sys.executable, BACKEND, path, "blk"], stdout=subprocess.PIPE,
+                              timeout=PATIENCE, check=False)
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(json.loads(done.stdout.decode())["back_end"].rpartition("/")[2],
+                         '"\\\n\x01\ufffd\xe9\ufffd\ufffd\ufffd.sock')
+
+    def test_a_back_end_of_somebody_elses_that_falls_silent_is_not_waited_for_in_every_check(self):
+        path = os.path.join(self.folder.name, "silent.sock")
+        with subprocess.Popen([sys.executable, BACKEND, path, "blk", "falls-silent"]) as backend:
+            status, out, err = vu_check(f"--socket-path={path}", "--json", "--timeout=3")
+            backend.kill()
+        assert out, err
+        saw = [check["saw"] for check in json.loads(out)["checks"]]
+        self.assertEqual(status, 1)
+        self.assertGreaterEqual(sum("not tried" in each for each in saw), len(saw) - 5, saw)
+
+    def test_a_back_end_that_cuts_memory_off_fails_the_check_alone(self):
+        status, said = report(self.folder.name, "blk", ["cuts-memory"], "--only=split-request",
+                              "--timeout=3")
+        self.assertEqual(status, 1)
+        self.assertIn("cut off memory", results(said)["split-request"][1])
+
+    def test_a_command_has_the_signals_of_any_program(self):
+        ignored = "grep SigIgn /proc/self/status >&2"
+        done = subprocess.run([VU_CHECK, f"--socket-path={self.folder.name}/s", "--", "sh", "-c", ignored],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=PATIENCE, check=False)
+        self.assertEqual({int(line.split()[1], 16) & 1 << 12 for line in done.stderr.splitlines()
+                          if line.startswith("SigIgn")}, {0})
+
+    def test_a_report_that_cannot_be_written_is_no_success(self):
+        for options in (["--list"], ["--list", "--json"]):
+            with open("/dev/full", "w", encoding="ascii") as full:
+                done = subprocess.run([VU_CHECK, *options], stdout=full, stderr=subprocess.PIPE,
+                                      text=True, timeout=PATIENCE, check=False)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("could not be written", done.stderr)
+
+    def test_tap_says_that_nobody_is_there(self):
+        status, out, _ = vu_check(f"--socket-path={self.folder.name}/nobody", "--tap", "--timeout=0.05")
+        self.assertEqual(status, 2)
+        self.assertIn("Bail out!", out)
 
 
 if __name__ == "__main__":

@@ -74,6 +74,7 @@ struct probe {
 	const struct request_type *type; /* NULL: not known */
 	unsigned int timeout_ms;
 	struct child *child; /* NULL: somebody else started the back-end */
+	unsigned int silent; /* checks in a row before which it could not be asked */
 	/* What it offers: found out before each check. */
 	uint64_t features, protocol_features;
 	const struct check *check;

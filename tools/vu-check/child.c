@@ -60,6 +60,8 @@ int child_start(struct child *c)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(127);
+	/* Ours to ignore; a back-end that cannot survive it has to show that. */
+	signal(SIGPIPE, SIG_DFL);
 	/* Standard output is for the report. */
 	dup2(STDERR_FILENO, STDOUT_FILENO);
 	execvp(c->command[0], c->command);

@@ -12,6 +12,7 @@
 
 #include "check.h"
 #include "child.h"
+#include "cut.h"
 #include "report.h"
 
 enum { MAX_CHECKS = 256, MAX_SECONDS = 3600, DEFAULT_SECONDS = 5 };
@@ -64,6 +65,8 @@ static void parse_option(struct settings *set, int opt, const char *value)
 {
 	switch (opt) {
 	case 's':
+		if (!*value)
+			wrong("--socket-path", value, "the path of a socket");
 		set->path = value;
 		break;
 	case 't':
@@ -145,16 +148,38 @@ static bool name_is_in(const char *name, const char *patterns)
 	return false;
 }
 
+/* A name that is none, such as one misspelt, would quietly leave a check out. */
+static void check_patterns(const char *option, const char *patterns)
+{
+	while (patterns && *patterns) {
+		size_t len = strcspn(patterns, ",");
+		char *pattern = strndup(patterns, len);
+		uint32_t i = 0;
+
+		if (!pattern)
+			wrong(option, patterns, strerror(ENOMEM));
+		while (i < n_checks && fnmatch(pattern, checks[i].name, 0))
+			i++;
+		if (len && i == n_checks)
+			wrong(option, pattern, "names that --list shows");
+		free(pattern);
+		patterns += len + (patterns[len] == ',');
+	}
+}
+
 static uint32_t choose(const struct settings *set, const struct check **list)
 {
 	uint32_t n = 0;
 
+	check_patterns("--only", set->only);
+	check_patterns("--skip", set->skip);
 	for (uint32_t i = 0; i < n_checks && n < MAX_CHECKS; i++)
 		if ((!set->only || name_is_in(checks[i].name, set->only)) &&
 		    (!set->skip || !name_is_in(checks[i].name, set->skip)))
 			list[n++] = &checks[i];
 	if (!n)
-		wrong("--only", set->only ? set->only : "", "names that --list shows");
+		wrong(set->only ? "--only" : "--skip", set->only ? set->only : set->skip,
+		      "that leaves no check");
 	return n;
 }
 
@@ -182,9 +207,20 @@ static int run(const struct settings *set, const struct check *const *list, uint
 		}
 		report_end(&report);
 		status = report.counts[CHECK_FAIL] ? ENDS_FAILED : ENDS_WELL;
+	} else if (set->format == REPORT_TAP) {
+		printf("Bail out! The back-end cannot be reached\n");
 	}
 	child_free(probe.child);
 	return status;
+}
+
+/* A report that did not get through is no success. */
+static int written(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	fputs("vu-check: the report could not be written\n", stderr);
+	return ENDS_USAGE;
 }
 
 int main(int argc, char **argv)
@@ -197,9 +233,10 @@ int main(int argc, char **argv)
 	n = choose(&set, list);
 	/* Kicks and calls go to descriptors that a back-end may have closed. */
 	signal(SIGPIPE, SIG_IGN);
+	cut_survive();
 	if (set.list) {
 		report_list(list, n, set.format);
-		return ENDS_WELL;
+		return written(ENDS_WELL);
 	}
-	return run(&set, list, n);
+	return written(run(&set, list, n));
 }

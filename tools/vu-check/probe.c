@@ -9,8 +9,14 @@
 
 #include "check.h"
 #include "child.h"
+#include "cut.h"
 
-enum { STEP_MS = 5, START_MS = 60000, STARTS = 2 /* of the command, for one connection */ };
+enum {
+	STEP_MS = 5,
+	START_MS = 60000,
+	STARTS = 2 /* of the command, for one connection */,
+	SILENT = 3
+};
 
 static enum verdict probe_say(struct probe *p, enum verdict verdict, const char *format,
 			      va_list args)
@@ -83,15 +89,18 @@ static uint64_t probe_features(const struct probe *p)
 /* A back-end may be ending its last session, or starting. */
 static int probe_connect(struct probe *p)
 {
-	/* A program may take its time to start; should it end instead, that is seen. */
-	bool is_starting = p->child && p->timeout_ms < START_MS;
-	uint64_t end = frontend_deadline(is_starting ? START_MS : p->timeout_ms);
+	uint64_t end = frontend_deadline(p->timeout_ms);
 	int starts = STARTS, ret;
 
 	for (;;) {
-		if (p->child && !child_runs(p->child) && (!starts-- || child_start(p->child)))
-			return frontend_fail(probe_frontend(p), -ECHILD,
-					     "the command ends at once, or can't be run");
+		if (p->child && !child_runs(p->child)) {
+			if (!starts-- || child_start(p->child))
+				return frontend_fail(probe_frontend(p), -ECHILD,
+						     "the command ends at once, or can't be run");
+			/* It may take its time; should it end instead, that is seen. */
+			if (p->timeout_ms < START_MS)
+				end = frontend_deadline(START_MS);
+		}
 		ret = peer_connect(p->peer, p->path);
 		if (!ret || (ret != -ECONNREFUSED && ret != -ENOENT && ret != -EAGAIN))
 			return ret;
@@ -318,6 +327,22 @@ static enum verdict probe_needs(struct probe *p, const struct check *check)
 	return CHECK_PASS;
 }
 
+static enum verdict probe_try(struct probe *p, const struct check *check)
+{
+	enum verdict verdict;
+
+	if (probe_look(p)) {
+		p->silent++;
+		return probe_failed(p, "before the check began");
+	}
+	p->silent = 0;
+	verdict = probe_needs(p, check);
+	if (verdict != CHECK_PASS)
+		return verdict;
+	p->check = check;
+	return check->run(p);
+}
+
 enum verdict probe_run(struct probe *p, const struct check *check)
 {
 	enum verdict verdict;
@@ -325,15 +350,16 @@ enum verdict probe_run(struct probe *p, const struct check *check)
 
 	p->check = NULL;
 	p->saw[0] = '\0';
-	if (probe_look(p)) {
-		verdict = probe_failed(p, "before the check began");
-	} else {
-		verdict = probe_needs(p, check);
-		p->check = check;
-		if (verdict == CHECK_PASS)
-			verdict = check->run(p);
-	}
+	/* Whoever waits for the report does not wait for each of the rest in vain. */
+	if (p->silent >= SILENT)
+		return probe_fail(p,
+				  "not tried: before the last %d checks the back-end could not "
+				  "be asked",
+				  SILENT);
+	verdict = probe_try(p, check);
 	p->check = NULL;
+	if (cut_take())
+		verdict = probe_fail(p, "the back-end cut off memory that it shares with others");
 	/* The next connection shows what became of it; who is stuck harms no other check. */
 	if (p->child && probe_greet(p) && child_runs(p->child)) {
 		if (verdict != CHECK_FAIL)

@@ -6,16 +6,48 @@
 
 static const char *const words[] = {"pass", "fail", "not offered"};
 
+/* How long a character is that UTF-8 has (RFC 3629 section 4); 0: it is none. */
+static int utf8_length(const unsigned char *c)
+{
+	int n = c[0] < 0x80   ? 1
+		: c[0] < 0xc2 ? 0
+		: c[0] < 0xe0 ? 2
+		: c[0] < 0xf0 ? 3
+		: c[0] < 0xf5 ? 4
+			      : 0;
+
+	for (int i = 1; i < n; i++)
+		if ((c[i] & 0xc0) != 0x80)
+			return 0;
+	/* Neither a longer form than needed, nor a surrogate, nor above U+10FFFF. */
+	if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f) ||
+	    (c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+/* A file name may be any bytes: those that are no text become U+FFFD, for JSON is UTF-8. */
+static void json_character(const char **text)
+{
+	int n = utf8_length((const unsigned char *)*text);
+
+	if (n)
+		printf("%.*s", n, *text);
+	else
+		printf("\\ufffd");
+	*text += n ? n : 1;
+}
+
 static void json_string(const char *name, const char *text)
 {
 	printf("\"%s\": \"", name);
-	for (; *text; text++) {
+	while (*text) {
 		if (*text == '"' || *text == '\\')
-			printf("\\%c", *text);
+			printf("\\%c", *text++);
 		else if ((unsigned char)*text < 0x20)
-			printf("\\u%04x", (unsigned char)*text);
+			printf("\\u%04x", (unsigned char)*text++);
 		else
-			putchar(*text);
+			json_character(&text);
 	}
 	putchar('"');
 }
