@@ -155,6 +155,23 @@ static void what_cannot_be_is_an_error_and_no_crash(void **state)
 	assert_true(rig_criticals(rig) >= 2);
 }
 
+static void what_is_closed_is_served_no_more(void **state)
+{
+	struct rig *rig = *state;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GSource) source = NULL;
+
+	rig_use(rig, vu_glib_device_new(42, 1));
+	source = vu_glib_device_create_source(rig->device, NULL);
+	g_source_attach(source, NULL);
+	vu_glib_device_close(rig->device);
+	assert_false(vu_glib_device_serve(rig->device, NULL, &error));
+	assert_true(g_error_matches(error, VU_GLIB_ERROR, VU_GLIB_ERROR_CLOSED));
+	assert_null(vu_glib_device_create_source(rig->device, NULL));
+	rig_turn();
+	assert_true(g_source_is_destroyed(source));
+}
+
 /* --- vetoes --- */
 
 static void a_session_that_is_refused_is_none(void **state)
@@ -406,6 +423,7 @@ int main(void)
 		TEST(it_offers_what_its_properties_say),
 		TEST(what_is_prepared_stays_as_it_is),
 		TEST(what_cannot_be_is_an_error_and_no_crash),
+		TEST(what_is_closed_is_served_no_more),
 		TEST(a_session_that_is_refused_is_none),
 		TEST(features_can_be_vetoed),
 		TEST(a_start_can_be_refused),

@@ -332,8 +332,10 @@ gboolean vu_glib_device_is_attached(VuGlibDevice *device)
 
 static gboolean device_turn(gpointer device)
 {
-	core_turn(made_core(device));
-	return G_SOURCE_CONTINUE;
+	struct core *core = made_core(device);
+
+	core_turn(core);
+	return g_atomic_int_get(&core->closed) ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
 }
 
 GSource *vu_glib_device_create_source(VuGlibDevice *device, GError **error)
@@ -342,6 +344,10 @@ GSource *vu_glib_device_create_source(VuGlibDevice *device, GError **error)
 
 	g_return_val_if_fail(VU_GLIB_IS_DEVICE(device), NULL);
 	core = device_core(device, error);
+	if (core && g_atomic_int_get(&core->closed)) {
+		error_fail(error, VU_GLIB_ERROR_CLOSED, "the device is closed");
+		return NULL;
+	}
 	return core ? source_new(vu_device_fd(core->dev), device, device_turn, "VuGlibDevice")
 		    : NULL;
 }
@@ -352,9 +358,13 @@ gboolean vu_glib_device_serve(VuGlibDevice *device, GMainContext *context, GErro
 
 	g_return_val_if_fail(VU_GLIB_IS_DEVICE(device), FALSE);
 	source = vu_glib_device_create_source(device, error);
-	if (source)
-		source_place_put(&priv_of(device)->place, source, context);
-	return source != NULL;
+	if (!source)
+		return FALSE;
+	source_place_put(&priv_of(device)->place, source, context);
+	/* Closed meanwhile, by another thread: that has found no source, or this one. */
+	if (g_atomic_int_get(&made_core(device)->closed))
+		source_place_empty(&priv_of(device)->place);
+	return TRUE;
 }
 
 VuGlibQueue *vu_glib_device_get_queue(VuGlibDevice *device, guint index)
