@@ -168,6 +168,33 @@ fn turn(device: &Backend) {
 }
 
 #[test]
+fn a_queue_that_a_turn_forgets_keeps_no_device() {
+    let device = Setup::new(42).build(Names).unwrap();
+    let group = Group::new().unwrap();
+    device.set_group(0, &group).unwrap();
+    let handle = device.handle();
+    group
+        .poll(move |turn| {
+            std::mem::forget(turn.queue(&handle, 0).unwrap());
+            std::mem::forget(turn.queue(&handle, 0).unwrap());
+            turn.source().remove();
+            false
+        })
+        .unwrap();
+    let mut passes = 2;
+    group
+        .serve(|| {
+            group.wake();
+            passes -= 1;
+            passes > 0
+        })
+        .unwrap();
+    let handle = device.handle();
+    drop(device); // which waits for who is inside
+    assert!(handle.name().is_err());
+}
+
+#[test]
 fn a_watch_owns_its_descriptor_and_ends_itself() {
     let device = Setup::new(42).build(Nothing).unwrap();
     let (sender, heard) = channel();

@@ -139,7 +139,7 @@ unsafe fn queue_call(
 ) -> bool {
     // Borrowed: its owner keeps it.
     let shared = ManuallyDrop::new(unsafe { Arc::from_raw(opaque as *const Shared) });
-    let queue = unsafe { Queue::new(queue, &shared, None) };
+    let queue = unsafe { Queue::new(queue, &shared) };
     let _within = Within::enter(shared.group_of(queue.index()));
     let device = match unsafe { shared.device() } {
         Some(device) => device,

@@ -31,6 +31,11 @@ impl Gate {
         Some(inside)
     }
 
+    /// Who entered is out, and has forgotten its `Inside`.
+    pub(crate) fn leave(&self) {
+        drop(Inside(self));
+    }
+
     /// Lets nobody in any more, and waits until all are out; what they do inside is short.
     pub(crate) fn close(&self) {
         self.0.fetch_or(CLOSED, Ordering::SeqCst);

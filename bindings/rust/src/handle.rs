@@ -233,7 +233,7 @@ impl Control<'_> {
         // Safety: in a callback, on the device thread, which is the queue's.
         unsafe {
             let queue = c::vu_device_queue(shared.dev(), index);
-            (!queue.is_null()).then(|| Queue::new(queue, shared, None))
+            (!queue.is_null()).then(|| Queue::new(queue, shared))
         }
     }
 

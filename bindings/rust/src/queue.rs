@@ -6,7 +6,6 @@ use libvu_sys as c;
 
 use crate::{
     error::{EIO, ESHUTDOWN},
-    gate::Inside,
     shared::Shared,
     Error, Request, Result,
 };
@@ -18,7 +17,6 @@ pub struct Queue<'a> {
     index: u32,
     /// Requests taken here.
     pub(crate) taken: Cell<u32>,
-    _inside: Option<Inside<'a>>,
     _not_send: PhantomData<*mut ()>,
 }
 
@@ -27,17 +25,12 @@ impl<'a> Queue<'a> {
     ///
     /// A queue of that device's, on its thread, for as long as 'a; inside the gate, if that is not
     /// a callback of the device's.
-    pub(crate) unsafe fn new(
-        queue: *mut c::vu_queue,
-        shared: &'a Arc<Shared>,
-        inside: Option<Inside<'a>>,
-    ) -> Queue<'a> {
+    pub(crate) unsafe fn new(queue: *mut c::vu_queue, shared: &'a Arc<Shared>) -> Queue<'a> {
         Queue {
             queue,
             shared,
             index: unsafe { c::vu_queue_index(queue) },
             taken: Cell::new(0),
-            _inside: inside,
             _not_send: PhantomData,
         }
     }

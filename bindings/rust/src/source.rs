@@ -4,9 +4,9 @@
 //! Invariant: the opaque pointer of a C source is an Arc that its group keeps until the C source is
 //! removed, which happens on the group's thread; a callback under way has a reference of its own.
 use std::{
-    cell::UnsafeCell,
+    cell::{RefCell, UnsafeCell},
     marker::PhantomData,
-    mem::ManuallyDrop,
+    mem::{self, ManuallyDrop},
     os::unix::io::{AsFd, AsRawFd},
     ptr,
     sync::{
@@ -22,6 +22,7 @@ use crate::{
     border::{caught, Within},
     error::check,
     group::{Group, GroupInner},
+    shared::Shared,
     Backend, Handle, Queue, Result,
 };
 use c::ffi::{c_int, c_void};
@@ -72,20 +73,42 @@ impl std::ops::BitOr for Events {
 pub struct Turn<'a> {
     group: &'a Arc<GroupInner>,
     source: &'a Arc<SourceInner>,
+    /// Devices whose gate it is inside of until its end: a queue that the closure forgets, as
+    /// `mem::forget` does, must not keep the gate for ever.
+    inside: RefCell<Vec<Arc<Shared>>>,
     _not_send: PhantomData<*mut ()>,
 }
 
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        for shared in self.inside.get_mut() {
+            shared.gate.leave();
+        }
+    }
+}
+
 impl Turn<'_> {
+    /// Inside of the device's gate until the end of the turn.
+    fn enter(&self, shared: &Arc<Shared>) -> Result<*mut c::vu_device> {
+        let (inside, dev) = shared.enter()?;
+        let mut all = self.inside.borrow_mut();
+        if !all.iter().any(|other| Arc::ptr_eq(other, shared)) {
+            all.push(Arc::clone(shared));
+            mem::forget(inside);
+        }
+        Ok(dev)
+    }
+
     /// A queue that this group serves; None if it does not, or the device is gone.
     pub fn queue<'t>(&'t self, device: &'t Handle, index: u32) -> Option<Queue<'t>> {
         if device.0.group_of(index) != self.group.id {
             return None;
         }
-        let (inside, dev) = device.0.enter().ok()?;
+        let dev = self.enter(&device.0).ok()?;
         // Safety: on the thread of the queue's group, inside the gate.
         unsafe {
             let queue = c::vu_device_queue(dev, index);
-            (!queue.is_null()).then(|| Queue::new(queue, &device.0, Some(inside)))
+            (!queue.is_null()).then(|| Queue::new(queue, &device.0))
         }
     }
 
@@ -180,10 +203,12 @@ unsafe fn run(opaque: *mut c_void, events: u32) -> bool {
         return false;
     }
     let _within = Within::enter(group.id);
-    let turn = Turn { group: &group, source: &source, _not_send: PhantomData };
+    let turn =
+        Turn { group: &group, source: &source, inside: RefCell::default(), _not_send: PhantomData };
     // Safety: busy was not set, so nobody else runs it.
     let result = caught(|| unsafe { (*source.function.get())(&turn, events) });
     source.busy.store(false, Ordering::Release);
+    drop(turn);
     outlast(source);
     result.unwrap_or_else(|said| {
         eprintln!("error: libvu: a source panicked: {said}");
