@@ -7,6 +7,7 @@ Not promised yet, as in C (libvu/unstable.h).
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import socket
 import uuid as _uuid
@@ -143,12 +144,32 @@ class ClassOps(Handle):
         return None
 
     def set_gpu_socket(self, sock: socket.socket) -> Optional[Later]:
-        """The socket of vhost-user-gpu, which is the device's; close it in session_end()."""
+        """The socket of vhost-user-gpu, which is the device's: close_fd() it in session_end()."""
         return None
 
     def shared_object(self, uuid: _uuid.UUID) -> Union[int, Later, None]:
         """A descriptor for an object of this device, which is duplicated; None: it has none such."""
         return None
+
+    def close_fd(self, what: Union[int, socket.socket]) -> None:
+        """Closes a descriptor that the front-end made, which close() may wait for, and never waits.
+
+        One that came by set_gpu_socket(), or over that socket.  It is the caller's no more; unread bytes are
+        lost for all who hold the socket.  Device thread; WrongThread, or OSError for one that is not
+        open, and nothing is closed then.
+        """
+        core = self.core
+        owned = core.owner.enter()
+        try:
+            dev = core.check()
+            fd = what if isinstance(what, int) else what.fileno()
+            fcntl.fcntl(fd, fcntl.F_GETFD)  # fstat() might wait for a file system
+            if not isinstance(what, int):
+                what.detach()
+            lib.vu_device_close_fd(dev, fd)
+        finally:
+            if owned:
+                core.owner.leave()
 
     # Objects of others
 

@@ -214,6 +214,42 @@ def test_a_graphics_device_gets_its_socket():
     device.sock.close()
 
 
+class Display(Plain):
+    def set_gpu_socket(self, sock):
+        self.sock, self.other = sock, sock.dup()
+        sock.sendall(b"hello")
+
+    def session_end(self, why):
+        self.close_fd(self.sock)
+
+
+def test_what_a_front_end_sent_is_closed_for_all_who_hold_it():
+    device = Display()
+    with testing.served(device) as peer:
+        sock = peer.gpu_socket()
+        assert sock.recv(5) == b"hello"
+        with pytest.raises(pylibvu.WrongThread):
+            device.close_fd(device.sock)
+        assert device.sock.fileno() >= 0
+    assert device.sock.fileno() == -1
+    with sock, device.other, pytest.raises(BrokenPipeError):
+        sock.sendall(b"nobody hears it")
+    device.close()
+
+
+def test_a_descriptor_is_closed_once_and_a_closed_device_closes_none():
+    device = Plain()
+    number, other = os.memfd_create("sent"), os.memfd_create("sent, too")
+    device.close_fd(number)
+    for closed in number, -1:
+        with pytest.raises((OSError, ValueError)):
+            device.close_fd(closed)
+    device.close()
+    with pytest.raises(pylibvu.DeviceClosed):
+        device.close_fd(other)
+    os.close(other)
+
+
 class Sharer(Plain):
     def __init__(self):
         super().__init__()

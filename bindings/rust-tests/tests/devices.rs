@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Devices: sessions, features, configuration space, state, and what front-ends say.
+use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::{
     atomic::{AtomicU32, Ordering},
@@ -203,6 +205,25 @@ fn functions_run_on_the_device_thread() {
     peer.wait_closed();
     let all: Vec<_> = heard.try_iter().collect();
     assert_eq!(all, ["begin", "started true", "ran", "stopped", "end None"]);
+}
+
+#[test]
+fn what_a_front_end_sent_is_closed_for_all_who_hold_it() {
+    let (sender, heard) = channel();
+    let backend = Setup::new(42).build(Told(Mutex::new(sender.clone()))).unwrap();
+    let (mut theirs, ours) = UnixStream::pair().unwrap();
+    let other = ours.try_clone().unwrap();
+    let run = move |on: &Control<'_>| {
+        on.close_fd(ours);
+        sender.send("closed".into()).unwrap();
+    };
+    backend.handle().run(run).unwrap();
+    while !heard.try_iter().any(|line| line == "closed") {
+        backend.process().unwrap();
+    }
+    let error = theirs.write_all(b"nobody hears it").unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+    drop(other);
 }
 
 #[derive(Default)]

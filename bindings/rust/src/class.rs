@@ -58,6 +58,7 @@ pub struct CryptoSession<'a> {
 /// A graphics device's front-end (vhost-user GPU_SET_SOCKET).
 pub trait Gpu: Send + Sync + 'static {
     /// The front-end's socket for the vhost-user-gpu protocol; takes the place of the one before.
+    /// Close both by [`Control::close_fd`]: dropping them may take as long as the front-end likes.
     fn set_socket(&self, device: &Control<'_>, socket: OwnedFd, answer: Answer<()>);
 }
 

@@ -5,6 +5,7 @@ use std::{
     marker::PhantomData,
     mem::{size_of, ManuallyDrop},
     ops::Deref,
+    os::unix::io::{IntoRawFd, OwnedFd},
     sync::Arc,
 };
 
@@ -222,6 +223,14 @@ impl Control<'_> {
     pub fn drain(&self) {
         // Safety: as above.
         unsafe { c::vu_device_drain(self.handle.0.dev()) }
+    }
+
+    /// Closes a descriptor that the front-end made, which dropping it may wait for, and never
+    /// waits: one that came with [`Gpu::set_socket`](crate::Gpu::set_socket), or over that socket.
+    /// What came over a socket and was not received is lost, for all who hold it.
+    pub fn close_fd(&self, fd: impl Into<OwnedFd>) {
+        // Safety: as above, and the descriptor is nobody else's.
+        unsafe { c::vu_device_close_fd(self.handle.0.dev(), fd.into().into_raw_fd()) }
     }
 
     /// A queue that the device thread serves: one that was given to no group.
