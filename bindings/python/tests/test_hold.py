@@ -51,7 +51,8 @@ def test_a_group_is_served_by_the_thread_that_holds_it_and_by_a_runner_after_tha
         assert device.threads == {loop.thread.ident}
     device.threads.clear()
     ask(device)
-    assert len(device.threads) == 1 and loop.thread.ident not in device.threads
+    # by another, as that one has ended; its number may have gone to this one
+    assert len(device.threads) == 1 and not loop.thread.is_alive()
     device.close()
 
 
