@@ -131,18 +131,32 @@ void patience_silence(struct vu_device *dev, bool silent)
 	}
 }
 
+/* Nothing is outstanding, as far as is known: then the queue's thread has not come to its command.
+ */
+static void tell_stop(struct vu_device *dev, const struct vu_queue *q, double age)
+{
+	uint32_t n = atomic_load(&q->draining);
+
+	if (n)
+		log_peer_warn(&dev->log,
+			      "queue %u: stopping for %.1f s, %u requests outstanding: complete "
+			      "them or put them back in queue_stop",
+			      q->index, age, n);
+	else
+		log_peer_warn(&dev->log,
+			      "queue %u: stopping for %.1f s, its thread does not come: it is in a "
+			      "callback, or its group has none (vu_program_add_worker(), "
+			      "vu_worker_add())",
+			      q->index, age);
+}
+
 static void tell_stops(struct vu_device *dev, int64_t now)
 {
 	for (uint32_t i = 0; i < dev->info.n_queues; i++) {
 		const struct vu_queue *q = &dev->queues[i];
-		double age = (double)(now - q->want.since) / 1e9;
 
 		if (q->asked)
-			log_peer_warn(
-				&dev->log,
-				"queue %u: stopping for %.1f s, %u requests outstanding: complete "
-				"them or put them back in queue_stop",
-				i, age, atomic_load(&q->draining));
+			tell_stop(dev, q, (double)(now - q->want.since) / 1e9);
 	}
 }
 

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kit/patience.h"
 #include "rules/rig.h"
 
 /* Queue 0 has n requests outstanding; what comes later is taken at once again. */
@@ -237,6 +238,29 @@ static void a_stop_that_waits_for_a_second_is_logged(void **state)
 	rig_close(&rig);
 }
 
+/* As with a group that nobody serves: no request is what it waits for. */
+static void a_stop_that_no_thread_comes_to_is_logged(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open_grouped(&rig);
+	rig_roundtrip(&rig, 0, 1);
+	rig.group_stands = true;
+	rig_send_stop(&rig, 0);
+	do {
+		struct pollfd pollfd = {vu_device_fd(rig.dev), POLLIN, 0};
+
+		assert_true(poll(&pollfd, 1, HANG_MS) > 0);
+		rig_pump(&rig);
+	} while (!rig_logged(&rig, "queue 0: stopping for"));
+	assert_int_equal(rig_logged(&rig, "its thread does not come"), 1);
+	assert_int_equal(rig_logged(&rig, "outstanding"), 0);
+	rig.group_stands = false;
+	assert_int_equal(rig_recv_stop(&rig, 0), rig_base(&rig, 0, 1));
+	rig_close(&rig);
+}
+
 static void a_disconnect_while_a_stop_waits_ends_the_session(void **state)
 {
 	struct rig rig;
@@ -289,6 +313,7 @@ int main(void)
 		{"a_status_of_0_waits_for_every_queue", a_reset_waits_for_every_queue, NULL, NULL,
 		 &by_status},
 		cmocka_unit_test(a_stop_that_waits_for_a_second_is_logged),
+		cmocka_unit_test(a_stop_that_no_thread_comes_to_is_logged),
 		cmocka_unit_test(a_disconnect_while_a_stop_waits_ends_the_session),
 		cmocka_unit_test(detach_while_a_stop_waits_ends_the_session),
 	};
