@@ -17,6 +17,7 @@ enum {
 	MEMORY = 1 << 8,
 	PROTECTED = SENSE(7, 0x27, 0),
 	BEYOND = SENSE(5, 0x21, 0),
+	DESCRIPTORS = 0x72, /* a format of sense data */
 };
 
 /* --- scsi_debug --- */
@@ -129,6 +130,44 @@ static void commands_that_reach_further_are_refused(void **state)
 	for (size_t i = 0; i < sizeof(refused); i++)
 		assert_int_equal(ask_do(ask, PASSED, CDB(refused[i]), NULL, 0, 0), NO_COMMAND);
 	rig_stop(&ask->rig);
+}
+
+/* RESERVE, RELEASE and PERSISTENT RESERVE; scsi_debug may not know the latter. */
+static void expect_reservations(struct ask *ask, bool passed)
+{
+	static const uint8_t reserving[] = {0x16, 0x17, 0x56, 0x57, 0x5e, 0x5f};
+
+	for (size_t i = 0; i < sizeof(reserving); i++) {
+		int result = ask_do(ask, PASSED, CDB(reserving[i]), NULL, 0, 0);
+		bool is_devices = result != NO_COMMAND || ask->sense[0] == DESCRIPTORS;
+
+		assert_int_equal(is_devices, passed);
+		assert_true(i > 3 || !passed || result == GOOD);
+	}
+}
+
+/* To a device all of our sockets are one initiator. */
+static void only_a_guest_that_is_alone_reserves_a_device(void **state)
+{
+	struct ask *ask = *state;
+	char lun[80], other[RIG_PATH];
+
+	set_debug("dsense", "1"); /* its sense data looks unlike ours */
+	start(ask, "");
+	expect_reservations(ask, true);
+	rig_stop(&ask->rig);
+
+	snprintf(other, sizeof(other), "%s/other", ask->rig.dir);
+	snprintf(lun, sizeof(lun), "--lun=0,sg=%s", getenv("VU_SG"));
+	ask_start_bare(ask, (const char *const[]){lun, "--num-queues=2", "--sandbox=landlock",
+						  "--socket-path", other, NULL});
+	while (ask_ready(ask, PASSED) >> 16 == 6)
+		;
+	expect_reservations(ask, false);
+	assert_int_equal(ask_ready(ask, PASSED), GOOD);
+	rig_stop(&ask->rig);
+	unlink(other);
+	set_debug("dsense", "0");
 }
 
 static void a_device_that_is_read_only_is_only_read(void **state)
@@ -272,6 +311,7 @@ int main(void)
 		ASK_TEST(what_does_not_come_is_told_of_and_not_written),
 		ASK_TEST(sense_data_is_the_devices),
 		ASK_TEST(commands_that_reach_further_are_refused),
+		ASK_TEST(only_a_guest_that_is_alone_reserves_a_device),
 		ASK_TEST(a_device_that_is_read_only_is_only_read),
 		ASK_TEST(a_slow_device_keeps_nobody_waiting),
 		ASK_TEST(an_abort_waits_for_what_the_device_has_and_for_what_waits_for_it),
