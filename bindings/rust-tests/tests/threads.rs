@@ -168,6 +168,7 @@ fn turn(device: &Backend) {
 }
 
 #[test]
+#[allow(clippy::forget_non_drop)] // that there is nothing to drop is what it is about
 fn a_queue_that_a_turn_forgets_keeps_no_device() {
     let device = Setup::new(42).build(Names).unwrap();
     let group = Group::new().unwrap();
