@@ -17,7 +17,7 @@ from .errors import DeviceClosed, WrongThread, check
 from .group import Group, Timer, Watch
 from .loop import processing
 from .memory import GuestMemory
-from .queue import Handler, Queue
+from .queue import Handler, Queue, needs_number
 from .request import Request
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,11 +40,11 @@ def queue(index: int, *, batch: bool = False, pull: bool = False, size: int = 0,
     from when it wants.  It may be `async def`.  `size` and `max_segs` limit the ring and the
     segments of a request; `discard_when_disabled` is for a network device's transmit queue.
     """
+    needs_number(index)
+
     def decorate(function: F) -> F:
-        handlers = list(getattr(function, "_vu_queues", ()))
-        handlers.append(Handler(index, function, True, batch, pull, size, max_segs,
-                                discard_when_disabled))
-        setattr(function, "_vu_queues", handlers)
+        handler = Handler(index, function, True, batch, pull, size, max_segs, discard_when_disabled)
+        setattr(function, "_vu_queues", [*getattr(function, "_vu_queues", ()), handler])
         return function
     return decorate
 
@@ -128,12 +128,12 @@ class Device(ClassOps):
             for attribute, function in vars(cls).items():
                 for handler in getattr(function, "_vu_queues", ()):
                     # by name: a subclass may override the method without the decorator
-                    self._handlers[handler.index] = replace(
-                        handler, function=getattr(type(self), attribute))
+                    self._handlers[handler.index] = replace(handler, function=getattr(type(self), attribute))
 
     def queue(self, index: int, *, batch: bool = False, pull: bool = False, size: int = 0,
               max_segs: int = 0, discard_when_disabled: bool = False) -> Callable[[F], F]:
         """Decorator of a function that serves a queue of this very device; see pylibvu.queue()."""
+        needs_number(index)
         def decorate(function: F) -> F:
             if self._core is not None:
                 raise RuntimeError(f"{self.name}: queues are described before serving")

@@ -47,6 +47,12 @@ class Handler:
         return self.function(device, argument) if self.method else self.function(argument)
 
 
+def needs_number(index: object) -> None:
+    """A decorator without its parentheses gets the function instead, and would decorate nothing."""
+    if callable(index):
+        raise TypeError(f"@queue takes the number of the queue first, as in @queue(0), and not {index!r}")
+
+
 class Queue(Handle):
     """One of a device's virtqueues; device.queues has them all.
 

@@ -43,6 +43,13 @@ def _stop_all() -> None:
 atexit.register(_stop_all)
 
 
+def _needs_device(device: Any) -> Device:
+    if not isinstance(device, Device):
+        made = f": make one by {device.__name__}()" if isinstance(device, type) else ""
+        raise TypeError(f"a device is needed, and {device!r} is none{made}")
+    return device
+
+
 class Runner(Handle):
     """Serves devices on sockets, one front-end after another, until stop().
 
@@ -88,7 +95,7 @@ class Runner(Handle):
 
     def _give(self, device: Device, what: str, give: Callable[[Any], int]) -> None:
         """Runs give(C device), while nobody else uses the device; keeps it from then on."""
-        core = device.core
+        core = _needs_device(device).core
         with self._reach(core) as taken:
             check(give(core.ptr), what)
             if core not in self._cores:
@@ -342,7 +349,7 @@ def serve(device: Device, path: str, *, once: bool = False, mode: int = 0,
 
     `once`: returns when the first session has ended.
     """
-    for index, handler in device._handlers.items():
+    for index, handler in _needs_device(device)._handlers.items():
         if handler.asynchronous:
             raise TypeError(f"queue {index} has an async handler: `await device.serve(path)`")
     with Runner(once=once) as runner:

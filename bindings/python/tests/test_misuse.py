@@ -327,6 +327,19 @@ def test_async_handlers_need_a_loop(tmp_path):
         device.group([0])
 
 
+def test_a_class_is_no_device(tmp_path):
+    for serve in (lambda: pylibvu.serve(Echo, str(tmp_path / "s")),
+                  lambda: testing.served(Echo).__enter__()):
+        with pytest.raises(TypeError, match=r"is none: make one by Echo\(\)"):
+            serve()
+
+
+def test_a_decorator_without_the_number_of_its_queue_is_refused(echo):
+    for decorator in (pylibvu.queue, echo.queue):
+        with pytest.raises(TypeError, match=r"as in @queue\(0\)"):
+            decorator(lambda req: None)
+
+
 def test_serving_twice_in_one_loop_is_refused(tmp_path, echo):
     async def main():
         first = asyncio.create_task(echo.serve(str(tmp_path / "a")))
