@@ -13,6 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sandbox_ids.h"
+
 #ifndef OPEN_TREE_CLONE
 #define OPEN_TREE_CLONE 1
 #endif
@@ -88,6 +90,8 @@ static int sandbox_unshare(struct sandbox *sandbox)
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 
+	if (sandbox->ids)
+		return sandbox_ids_unshare(sandbox->ids, own, &sandbox->failed);
 	if (!unshare(own))
 		return 0;
 	/* Root's user namespace would have no id but root's: users of the guest's need theirs. */
@@ -130,7 +134,13 @@ static int sandbox_enter_namespaces(struct sandbox *sandbox)
 {
 	int ret = sandbox_unshare(sandbox);
 
-	return ret ? ret : sandbox_pivot(sandbox);
+	if (!ret)
+		ret = sandbox_pivot(sandbox);
+	if (ret || !sandbox->ids)
+		return ret;
+	/* Now: on the way to the directory it may not have been able to go. */
+	sandbox->failed = "becoming root of its user namespace";
+	return sandbox_ids_be_root();
 }
 
 static int sandbox_chroot(struct sandbox *sandbox)

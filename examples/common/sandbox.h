@@ -31,11 +31,15 @@ enum sandbox_kind {
 /* For a table of options; in the order of the enum. */
 extern const char *const sandbox_names[];
 
+struct sandbox_ids;
+
 struct sandbox {
 	enum sandbox_kind kind; /* in: what is wanted; out: what it is */
 	const char *dir;	/* in: the directory; out: what it is called from now on */
 	int proc_fd;		/* out: /proc/self/fd and nothing else of /proc; the caller's */
 	const char *failed;	/* out: what could not be done */
+	/* in: with SANDBOX_NAMESPACE, be root of a user namespace that has these; or NULL */
+	const struct sandbox_ids *ids;
 };
 
 /*

@@ -112,6 +112,11 @@ static void session_end(struct vu_device *dev, int why, void *opaque)
 	fs_dax_forget(opaque);
 }
 
+static bool fs_has_namespace_ids(const struct fs_settings *settings)
+{
+	return settings->namespace_ids.uids.n || settings->namespace_ids.gids.n;
+}
+
 /* --- once the sockets are there --- */
 
 static int fs_shut_in(struct fs_settings *settings, struct sandbox *sandbox)
@@ -163,7 +168,11 @@ static uint32_t fs_open_limit(const struct fs_settings *settings)
 /* The process's: several sockets share one sandbox. */
 static int fs_enter(struct fs *fs, struct fs_settings *settings)
 {
-	struct sandbox sandbox = {.kind = settings->sandbox, .dir = settings->shared_dir};
+	struct sandbox sandbox = {
+		.kind = settings->sandbox,
+		.ids = fs_has_namespace_ids(settings) ? &settings->namespace_ids : NULL,
+		.dir = settings->shared_dir,
+	};
 	int ret;
 
 	if (settings->entered) {
@@ -173,9 +182,8 @@ static int fs_enter(struct fs *fs, struct fs_settings *settings)
 	ret = fs_shut_in(settings, &sandbox);
 	fs->proc_fd = sandbox.proc_fd;
 	if (ret) {
-		vu_device_logf(fs->dev, VU_LOG_ERROR,
-			       "sandbox: %s: %s; --sandbox=none does without", sandbox.failed,
-			       strerror(-ret));
+		vu_device_logf(fs->dev, VU_LOG_ERROR, "sandbox: %s: %s%s", sandbox.failed,
+			       strerror(-ret), sandbox.ids ? "" : "; --sandbox=none does without");
 		return ret;
 	}
 	settings->entered = true;
@@ -304,6 +312,24 @@ static int fs_check_ids(const struct fs_settings *settings)
 	return -EINVAL;
 }
 
+/* virtiofsd's default is namespace: who starts it as virtiofsd gives no --sandbox with these. */
+static int fs_check_namespace(struct fs_settings *settings)
+{
+	if (!fs_has_namespace_ids(settings))
+		return 0;
+	if (settings->sandbox == SANDBOX_AUTO)
+		settings->sandbox = SANDBOX_NAMESPACE;
+	if (settings->sandbox != SANDBOX_NAMESPACE) {
+		fprintf(stderr, "vu-fs: --uid-map and --gid-map: only with --sandbox=namespace\n");
+		return -EINVAL;
+	}
+	if (!sandbox_ids_check(&settings->namespace_ids))
+		return 0;
+	fprintf(stderr, "vu-fs: --uid-map and --gid-map: id 0 of the namespace, as which vu-fs "
+			"runs, needs one of the host's\n");
+	return -EINVAL;
+}
+
 static int create(struct vu_program *program, uint32_t index, void *state)
 {
 	struct fs_settings *settings = vu_program_settings(program);
@@ -320,7 +346,7 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 		fprintf(stderr, "vu-fs: %s: %s\n", fs->settings->shared_dir, strerror(errno));
 		return -errno;
 	}
-	if (fs_dax_check(settings) || fs_check_ids(settings))
+	if (fs_dax_check(settings) || fs_check_ids(settings) || fs_check_namespace(settings))
 		return -EINVAL;
 	if (settings->connects && sandbox_for_connecting("vu-fs", &settings->sandbox))
 		return -EINVAL;

@@ -40,23 +40,37 @@ static int set_dax_window(const char *value, void *opaque)
 	return 0;
 }
 
-static int translate(struct fs_ids *ids, const char *value)
+/* What came of adding to a map, which may have told nothing yet. */
+static int added(int ret, const char *value)
 {
-	int ret = fs_ids_add(ids, value);
-
-	if (ret == -EEXIST)
-		fprintf(stderr, "vu-fs: %s: it meets one that was given before\n", value);
-	return ret == -EEXIST ? -EINVAL : ret;
+	if (ret != -EEXIST)
+		return ret;
+	fprintf(stderr, "vu-fs: %s: it meets one that was given before\n", value);
+	return -EINVAL;
 }
 
 static int translate_uid(const char *value, void *opaque)
 {
-	return translate(&((struct fs_settings *)opaque)->uids, value);
+	return added(fs_ids_add(&((struct fs_settings *)opaque)->uids, value), value);
 }
 
 static int translate_gid(const char *value, void *opaque)
 {
-	return translate(&((struct fs_settings *)opaque)->gids, value);
+	return added(fs_ids_add(&((struct fs_settings *)opaque)->gids, value), value);
+}
+
+static int uid_map(const char *value, void *opaque)
+{
+	struct fs_settings *settings = opaque;
+
+	return added(sandbox_id_map_add(&settings->namespace_ids.uids, value), value);
+}
+
+static int gid_map(const char *value, void *opaque)
+{
+	struct fs_settings *settings = opaque;
+
+	return added(sandbox_id_map_add(&settings->namespace_ids.gids, value), value);
 }
 
 static int ignore(const char *value, void *opaque)
@@ -76,6 +90,12 @@ static int ignore(const char *value, void *opaque)
 		.valid = "map, guest, host, squash-guest or squash-host:FROM:TO:COUNT, or "        \
 			 "forbid-guest:FROM:COUNT",                                                \
 		.set = setter, .repeatable = 1                                                     \
+	}
+#define NAMESPACE_MAP(option, says, setter)                                                        \
+	{                                                                                          \
+		.name = option, .argument = "MAP", .help = says,                                   \
+		.valid = ":NAMESPACE-ID:HOST-ID:COUNT: with any delimiter", .set = setter,         \
+		.repeatable = 1                                                                    \
 	}
 #define IGNORED(option, takes, says)                                                               \
 	{                                                                                          \
@@ -137,6 +157,8 @@ const struct vu_option fs_options[] = {
 	     security_label),
 	TRANSLATE("translate-uid", "users have other ids on the host (repeatable)", translate_uid),
 	TRANSLATE("translate-gid", "groups do (repeatable)", translate_gid),
+	NAMESPACE_MAP("uid-map", "users of the sandbox's user namespace (repeatable)", uid_map),
+	NAMESPACE_MAP("gid-map", "groups of it (repeatable)", gid_map),
 	FLAG("posix-lock", "fcntl(2) locks are the host's, too", posix_lock),
 	FLAG("flock", "flock(2) locks are the host's, too", flock),
 	IGNORED("syslog", NULL, "taken for virtiofsd's sake: the log goes to standard error"),

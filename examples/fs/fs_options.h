@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../common/sandbox_ids.h"
 #include "fs_ids.h"
 
 enum {
@@ -45,13 +46,14 @@ struct fs_settings {
 	int posix_lock, flock;
 	int security_label;
 	struct fs_ids uids, gids;
-	int dax_window;	       /* MiB; 0: there is none */
-	struct fs_word *words; /* of -o */
-	bool connects;	       /* --connect: sockets are made later, too */
-	bool entered;	       /* the process is in its sandbox, and there is */
-	int proc_fd;	       /* /proc/self/fd, */
-	const char *inside;    /* and the directory */
-	bool inside_proc;      /* the working directory is proc_fd: there is no /proc any more */
+	struct sandbox_ids namespace_ids; /* both empty: no user namespace is asked for */
+	int dax_window;			  /* MiB; 0: there is none */
+	struct fs_word *words;		  /* of -o */
+	bool connects;			  /* --connect: sockets are made later, too */
+	bool entered;			  /* the process is in its sandbox, and there is */
+	int proc_fd;			  /* /proc/self/fd, */
+	const char *inside;		  /* and the directory */
+	bool inside_proc; /* the working directory is proc_fd: there is no /proc any more */
 };
 
 extern const struct vu_option fs_options[];
