@@ -146,7 +146,7 @@ static void tell_stop(struct vu_device *dev, const struct vu_queue *q, double ag
 		log_peer_warn(&dev->log,
 			      "queue %u: stopping for %.1f s, its thread does not come: it is in a "
 			      "callback, or its group has none (vu_program_add_worker(), "
-			      "vu_worker_add())",
+			      "vu_worker_add_group())",
 			      q->index, age);
 }
 

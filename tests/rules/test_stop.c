@@ -255,6 +255,7 @@ static void a_stop_that_no_thread_comes_to_is_logged(void **state)
 		rig_pump(&rig);
 	} while (!rig_logged(&rig, "queue 0: stopping for"));
 	assert_int_equal(rig_logged(&rig, "its thread does not come"), 1);
+	assert_int_equal(rig_logged(&rig, "(vu_program_add_worker(), vu_worker_add_group())"), 1);
 	assert_int_equal(rig_logged(&rig, "outstanding"), 0);
 	rig.group_stands = false;
 	assert_int_equal(rig_recv_stop(&rig, 0), rig_base(&rig, 0, 1));
