@@ -12,6 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A build that counts which lines ran writes files of its own at the end, wherever they are. */
+#ifdef VU_COVERAGE
+enum { SANDBOX_COUNTS = 1 };
+#else
+enum { SANDBOX_COUNTS = 0 };
+#endif
+
 /*
  * SANDBOX_AUTO: namespaces, or where these cannot be had, Landlock.
  * SANDBOX_NAMESPACE: mount, network, IPC and host name namespaces of its own (and a user namespace

@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sandbox.h"
+
 /* Later than Debian 12's header; by the version of the interface that has them. */
 struct ruleset {
 	uint64_t fs;
@@ -80,7 +82,7 @@ int sandbox_shut_files(const struct sandbox_files *files)
 				      version >= 6 ? SCOPE_ALL : 0};
 	int ruleset, ret;
 
-	if (version < 0)
+	if (version < 0 || SANDBOX_COUNTS)
 		return 1;
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &rules, ruleset_size(version), 0);
 	if (ruleset < 0)
