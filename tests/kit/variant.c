@@ -3,6 +3,8 @@
 #include "kit/variant.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "kit/test.h"
 
@@ -17,6 +19,21 @@ void needs_split_rings(void)
 		print_message("[  SKIP  ] of split rings only\n");
 		skip();
 	}
+}
+
+void needs_second_mappings(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *first = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *second = mremap(first, 0, page, MREMAP_MAYMOVE);
+
+	munmap(first, page);
+	if (second != MAP_FAILED) {
+		munmap(second, page);
+		return;
+	}
+	print_message("[  SKIP  ] mremap(2) maps nothing a second time here; is this valgrind?\n");
+	skip();
 }
 
 bool processes_once(void)

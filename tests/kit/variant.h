@@ -9,6 +9,8 @@
 bool on_packed_rings(void);
 /* Skips the test in such a run. */
 void needs_split_rings(void);
+/* Skips the test where a mapping cannot be made once more, as under valgrind. */
+void needs_second_mappings(void);
 /* LIBVU_TEST_ONCE: loops process once for each wake. */
 bool processes_once(void);
 

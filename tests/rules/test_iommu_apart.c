@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "frontend/peer_log.h"
+#include "kit/variant.h"
 #include "rules/iommu_rig.h"
 
 enum { SIZE = 1024, PAGES = 64 };
@@ -57,6 +58,7 @@ static struct iommu *open_scattered(struct rig *rig, struct scattered *s)
 {
 	struct iommu *iommu;
 
+	needs_second_mappings();
 	rig_make(rig, &apart);
 	assert_ok(iommu_new(rig->peer, IOMMU_RIG_OFFSET, &iommu));
 	rig_connect(rig);

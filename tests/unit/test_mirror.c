@@ -12,6 +12,7 @@
 
 #include "kit/counts.h"
 #include "kit/test.h"
+#include "kit/variant.h"
 #include "mem/mappings.h"
 #include "mem/mirror.h"
 #include "mem/region.h"
@@ -57,6 +58,7 @@ static void a_mirror_and_its_region_are_the_same_bytes(void **state)
 	unsigned char *host;
 
 	(void)state;
+	needs_second_mappings();
 	memory_make(&m, 0);
 	/* The end of a page, two pages behind it, one before it, and the beginning of the same. */
 	const struct mirror_run runs[] = {run(&m, 4 * PAGE - 100, 100), run(&m, 8 * PAGE, 2 * PAGE),
@@ -90,6 +92,7 @@ static void a_mirror_outlives_its_region(void **state)
 	struct mirror *mirror;
 
 	(void)state;
+	needs_second_mappings();
 	memory_make(&m, 0);
 	const struct mirror_run runs[] = {run(&m, PAGE, PAGE), run(&m, 3 * PAGE, PAGE)};
 	runs[1].host[5] = 77;
@@ -151,6 +154,7 @@ static void a_fault_in_a_mirror_is_answered_like_one_in_a_region(void **state)
 	unsigned char *host;
 
 	(void)state;
+	needs_second_mappings();
 	memory_make(&m, 0);
 	const struct mirror_run runs[] = {run(&m, PAGE, PAGE), run(&m, 3 * PAGE, PAGE)};
 	memset(m.region->host, 1, PAGES * PAGE);
@@ -173,6 +177,7 @@ static void a_device_has_a_limited_number_of_runs(void **state)
 	int err;
 
 	(void)state;
+	needs_second_mappings();
 	memory_make(&m, 0);
 	for (uint32_t i = 0; i < MIRROR_RUNS; i++)
 		runs[i] = run(&m, (uint64_t)(i % 8) * 2 * PAGE, PAGE);
@@ -211,6 +216,7 @@ static void threads_make_mirrors_at_the_same_time(void **state)
 	void *failed;
 
 	(void)state;
+	needs_second_mappings();
 	memory_make(&m, 0);
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, make_and_free, &m), 0);
@@ -252,6 +258,7 @@ static void pages_that_are_on_their_way_have_come_when_they_are_mapped(void **st
 	int fd = userfault_open(-1);
 
 	(void)state;
+	needs_second_mappings();
 	if (fd < 0)
 		skip();
 	memory_make(&m, 0);
