@@ -96,7 +96,8 @@ class Libvirt:
             return log.read()[-1000:].strip()
 
     def inside(self, *argv, check=True):
-        done = subprocess.run(["nsenter", f"--mount=/proc/{self._process.pid}/ns/mnt", *argv], check=False,
+        # with its root: who enters a mount namespace leaves the chroot that the test may be run in
+        done = subprocess.run(["nsenter", f"--target={self._process.pid}", "--mount", "--root", *argv], check=False,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if check and done.returncode:
             raise GuestError(f"{' '.join(argv)}: {done.stderr.strip()}\n{self.backend_says()}\n{self.tail()}")
