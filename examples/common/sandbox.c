@@ -227,6 +227,8 @@ int sandbox_enter(struct sandbox *sandbox)
 	int ret;
 
 	sandbox->proc_fd = -1;
+	if (sandbox_is_left_out())
+		sandbox->kind = SANDBOX_NONE;
 	switch (sandbox->kind) {
 	case SANDBOX_AUTO:
 		/* Only what fails before anything is changed is tried otherwise. */

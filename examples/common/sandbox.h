@@ -12,13 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A build that counts which lines ran writes files of its own at the end, wherever they are. */
-#ifdef VU_COVERAGE
-enum { SANDBOX_COUNTS = 1 };
-#else
-enum { SANDBOX_COUNTS = 0 };
-#endif
-
 /*
  * SANDBOX_AUTO: namespaces, or where these cannot be had, Landlock.
  * SANDBOX_NAMESPACE: mount, network, IPC and host name namespaces of its own (and a user namespace
@@ -76,6 +69,13 @@ struct sandbox_needs {
 	bool connects; /* to Unix sockets: --connect */
 	bool postcopy; /* userfaultfd(2): --postcopy */
 };
+
+/*
+ * Builds that count which lines ran, and those that look for leaks, need files and calls at their
+ * end that no sandbox leaves; without, the latter would hang.  They have none, but with
+ * detect_leaks=0 among ASAN_OPTIONS.
+ */
+bool sandbox_is_left_out(void);
 
 /*
  * Keep these capabilities at most, and no way to others, and dump no core: it would have the
