@@ -230,11 +230,14 @@ def with_libgpiod2(t):
     libraries = f"{t.packages('trixie', 'libgpiod-dev', 'libgpiod3')}/usr/lib/x86_64-linux-gnu"
     sources = [path for path in glob.glob(f"{TREE}/examples/gpio/*.c")
                if not path.endswith(("_v1.c", "_no_chips.c"))]
+    sources += [f"{TREE}/examples/common/{part}.c"
+                for part in ("shut_in", "sandbox_files", "sandbox_notice", "sandbox_rights")]
     build = os.path.dirname(os.path.dirname(os.path.abspath(t.program("vu-gpio"))))
     path = t.path("vu-gpio")
     done = subprocess.run(
         ["cc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror",
-         f"-I{TREE}/include", f"-I{build}/include", f"-I{libraries}/../../include", "-o", path,
+         f"-I{TREE}/include", f"-I{build}/include", f"-I{TREE}/examples/common", f"-I{build}/examples",
+         f"-I{libraries}/../../include", "-o", path,
          *sources, f"-L{build}/lib", "-lvu", f"-L{libraries}", "-lgpiod",
          f"-Wl,-rpath,{build}/lib:{libraries}"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
