@@ -21,18 +21,8 @@ static void batch_add(struct batch *batch, struct line *line, uint16_t op, const
 {
 	struct rig *rig = line->guest->rig;
 	struct rig_buffer *b = &batch->packets[batch->n++];
-	const struct virtio_vsock_hdr header = {
-		.src_cid = htole64(line->guest->cid),
-		.dst_cid = htole64(line->peer_cid),
-		.src_port = htole32(line->port),
-		.dst_port = htole32(line->peer_port),
-		.len = htole32(len),
-		.type = htole16(line->type),
-		.op = htole16(op),
-		.flags = htole32(op == SHUTDOWN ? NO_SEND : 0),
-		.buf_alloc = htole32(line->buf_alloc),
-		.fwd_cnt = htole32(line->fwd_cnt),
-	};
+	const struct virtio_vsock_hdr header =
+		line_header(line, op, op == SHUTDOWN ? NO_SEND : 0, len);
 	struct driver_seg seg;
 
 	rig_buffer(rig, b, VSOCK_HEAD + len);

@@ -113,9 +113,10 @@ struct line line_new(struct guest_end *guest, uint16_t type, uint32_t port, uint
 			     .buf_alloc = 256 << 10};
 }
 
-static void line_put(struct line *line, uint16_t op, uint32_t flags, const void *data, uint32_t len)
+struct virtio_vsock_hdr line_header(const struct line *line, uint16_t op, uint32_t flags,
+				    uint32_t len)
 {
-	const struct virtio_vsock_hdr header = {
+	return (struct virtio_vsock_hdr){
 		.src_cid = htole64(line->guest->cid),
 		.dst_cid = htole64(line->peer_cid),
 		.src_port = htole32(line->port),
@@ -127,6 +128,11 @@ static void line_put(struct line *line, uint16_t op, uint32_t flags, const void 
 		.buf_alloc = htole32(line->buf_alloc),
 		.fwd_cnt = htole32(line->fwd_cnt),
 	};
+}
+
+static void line_put(struct line *line, uint16_t op, uint32_t flags, const void *data, uint32_t len)
+{
+	const struct virtio_vsock_hdr header = line_header(line, op, flags, len);
 
 	vsock_send_raw(line->guest, &header, data, len);
 	line->tx_cnt += len;

@@ -85,6 +85,9 @@ void vsock_get_nothing(struct guest_end *guest);
 
 /* A connection that does not exist yet; 256 KiB of credit. */
 struct line line_new(struct guest_end *guest, uint16_t type, uint32_t port, uint32_t peer_port);
+/* Of a packet of it with len bytes. */
+struct virtio_vsock_hdr line_header(const struct line *line, uint16_t op, uint32_t flags,
+				    uint32_t len);
 /* Send; data only with RW. */
 void line_send(struct line *line, uint16_t op, uint32_t flags);
 void line_write(struct line *line, const void *data, uint32_t len, uint32_t flags);

@@ -27,6 +27,7 @@
 
 #include "common/sandbox.h"
 #include "common/sandbox_files.h"
+#include "kit/folder.h"
 #include "kit/test.h"
 
 enum { GOOD = 7, OUTPUT = 8192 };
@@ -277,7 +278,7 @@ static void calls_of_another_architecture_end_the_process(void **state)
 
 /* --- files --- */
 
-static char folder[] = "/tmp/vu-sandbox-XXXXXX";
+static char folder[FOLDER_PATH];
 
 static bool has_landlock(void)
 {
@@ -316,7 +317,7 @@ static void files_outside_of_the_table_are_out_of_reach(void **state)
 		print_message("[  SKIP  ] this kernel has no Landlock\n");
 		skip();
 	}
-	assert_non_null(mkdtemp(folder));
+	folder_make(folder, "vu-sandbox");
 	snprintf(path, sizeof(path), "%s/there", folder);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
@@ -325,8 +326,7 @@ static void files_outside_of_the_table_are_out_of_reach(void **state)
 	if (!pid)
 		_exit(use_files_of_the_folder());
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	unlink(path);
-	rmdir(folder);
+	assert_ok(folder_clear(folder));
 	assert_int_equal(status, GOOD << 8);
 }
 

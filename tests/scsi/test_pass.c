@@ -216,15 +216,21 @@ static uint8_t response_of(const struct slow *s)
 	return ((struct virtio_scsi_cmd_resp *)s->answer.data)->response;
 }
 
+/* A device that takes 20 ticks for each of them. */
+static void offer_slow(struct ask *ask, struct slow slow[MANY])
+{
+	start(ask, "");
+	set_debug("delay", "20");
+	for (int i = 0; i < MANY; i++)
+		offer(ask, &slow[i], PASSED, CDB(0x28, [8] = 1), BLOCK);
+}
+
 static void a_slow_device_keeps_nobody_waiting(void **state)
 {
 	static struct slow slow[MANY], other;
 	struct ask *ask = *state;
 
-	start(ask, "");
-	set_debug("delay", "20"); /* ticks */
-	for (int i = 0; i < MANY; i++)
-		offer(ask, &slow[i], PASSED, CDB(0x28, [8] = 1), BLOCK);
+	offer_slow(ask, slow);
 	offer(ask, &other, MEMORY, CDB(0), 0);
 	assert_ptr_equal(rig_wait(&ask->rig, REQUESTQ, NULL), &other);
 	for (int i = 0; i < MANY; i++)
@@ -238,10 +244,7 @@ static void an_abort_waits_for_what_the_device_has_and_for_what_waits_for_it(voi
 	static struct slow slow[MANY];
 	struct ask *ask = *state;
 
-	start(ask, "");
-	set_debug("delay", "20");
-	for (int i = 0; i < MANY; i++)
-		offer(ask, &slow[i], PASSED, CDB(0x28, [8] = 1), BLOCK);
+	offer_slow(ask, slow);
 	assert_int_equal(ask_function(ask, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, PASSED, 0), 0);
 	/* All were answered before. */
 	for (int i = 0; i < MANY; i++)
@@ -256,10 +259,7 @@ static void the_program_ends_when_the_device_has_answered(void **state)
 	static struct slow slow[MANY];
 	struct ask *ask = *state;
 
-	start(ask, "");
-	set_debug("delay", "20");
-	for (int i = 0; i < MANY; i++)
-		offer(ask, &slow[i], PASSED, CDB(0x28, [8] = 1), BLOCK);
+	offer_slow(ask, slow);
 	rig_stop(&ask->rig);
 	set_debug("delay", "1");
 }

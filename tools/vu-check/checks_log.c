@@ -117,6 +117,13 @@ static int serve(struct probe *p, struct request *r)
 	return ret ? ret : probe_answer(p);
 }
 
+static int serve_logged(struct probe *p, unsigned char **bits, struct request *r)
+{
+	int ret = start_log(p, bits);
+
+	return ret ? ret : serve(p, r);
+}
+
 static bool is_empty(const unsigned char *bits)
 {
 	for (uint32_t i = 0; i < LOG_BYTES; i++)
@@ -130,10 +137,8 @@ enum verdict check_log_marks(struct probe *p)
 	enum verdict verdict;
 	unsigned char *bits;
 	struct request r;
-	int ret = start_log(p, &bits);
+	int ret = serve_logged(p, &bits, &r);
 
-	if (!ret)
-		ret = serve(p, &r);
 	verdict =
 		ret ? probe_failed(p, "a request while the log is on") : look_at_marks(p, bits, &r);
 	end_log(bits);
@@ -145,10 +150,8 @@ enum verdict check_log_off(struct probe *p)
 	enum verdict verdict;
 	unsigned char *bits;
 	struct request r;
-	int ret = start_log(p, &bits);
+	int ret = serve_logged(p, &bits, &r);
 
-	if (!ret)
-		ret = serve(p, &r);
 	if (!ret)
 		ret = log_all(p, false);
 	if (!ret)
