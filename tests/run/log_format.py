@@ -9,26 +9,23 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'kit'))
+from program_case import ProgramCase  # noqa: E402
 
 RNG, I2C = sys.argv[1:3]
 del sys.argv[1:]
 HANG = 300  # seconds, to find out that nothing comes
 
 
-class LogFormat(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
+class LogFormat(ProgramCase):
     def lines(self, *options, program=RNG, act=None, status=0, name=b's'):
         """What it says from its start to its end."""
         path = bytes(self.folder) + b'/' + name
-        env = {**os.environ, 'ASAN_OPTIONS': f'{os.environ.get("ASAN_OPTIONS", "")}:detect_leaks=0'}
-        child = subprocess.Popen([program, *options, b'--socket-path=' + path], stderr=subprocess.PIPE, env=env)
+        child = subprocess.Popen([program, *options, b'--socket-path=' + path], stderr=subprocess.PIPE,
+                                 env=self.environment())
         until = time.monotonic() + HANG
         while not os.path.exists(path) and child.poll() is None:
             self.assertLess(time.monotonic(), until)

@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: MIT
 """Does a program tell its counters as Prometheus reads them?  metrics.py VU-CHECK VU-GPIO PROGRAM..."""
 import json
-import os
 import pathlib
 import re
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'kit'))
+from program_case import ProgramCase  # noqa: E402
 
 CHECK, *PROGRAMS = map(pathlib.Path, sys.argv[1:])
 GPIO = PROGRAMS[0]
@@ -20,20 +21,10 @@ HANG = 300  # seconds, to find out that nothing comes
 LINE = re.compile(r'# (HELP|TYPE) vu_\w+ .+|(vu_\w+)\{device="([^"\\]*)",queue="(\d+)"\} (\d+)')
 
 
-class Program(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-        (self.folder / 'share').mkdir()
-        (self.folder / 'disk').write_bytes(bytes(1 << 20))
-
+class Program(ProgramCase):
     def start(self, program, *more):
-        needs = {'vu-blk': [f'--blk-file={self.folder}/disk'], 'vu-fs': [f'--shared-dir={self.folder}/share']}
-        # The address sanitizer looks for leaks at the end, with calls that no sandbox leaves.
-        env = {**os.environ, 'ASAN_OPTIONS': f'{os.environ.get("ASAN_OPTIONS", "")}:detect_leaks=0'}
-        child = subprocess.Popen([program, *needs.get(program.name, []), f'--socket-path={self.folder}/s',
-                                  f'--control={self.folder}/control', *more], stderr=subprocess.DEVNULL, env=env)
+        argv = self.command(program, f'--socket-path={self.folder}/s', f'--control={self.folder}/control', *more)
+        child = subprocess.Popen(argv, stderr=subprocess.DEVNULL, env=self.environment())
         self.addCleanup(child.wait)
         self.addCleanup(child.terminate)
         until = time.monotonic() + HANG

@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Which rights has a device's process once it serves?  programs.py PROGRAM..."""
-import os
 import pathlib
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'kit'))
+from program_case import ProgramCase  # noqa: E402
 
 PROGRAMS = [pathlib.Path(p) for p in sys.argv[1:]]
 del sys.argv[1:]
@@ -18,25 +19,17 @@ WITH_FOLDERS = {'vu-fs', 'vu-gpu', 'vu-scsi', 'vu-snd'}  # from a namespace of t
 CAPS = {'CAP_DAC_OVERRIDE': 1, 'CAP_DAC_READ_SEARCH': 2, 'CAP_IPC_LOCK': 14, 'CAP_SYS_PTRACE': 19}
 
 
-class Programs(unittest.TestCase):
+class Programs(ProgramCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-        (self.folder / 'share').mkdir()
-        (self.folder / 'disk').write_bytes(bytes(1 << 20))
+        super().setUp()
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(self.manager.close)
         self.manager.settimeout(HANG)
-        self.manager.bind(f'{folder.name}/notify')
+        self.manager.bind(f'{self.folder}/notify')
 
     def start(self, program, *more):
-        needs = {'vu-blk': [f'--blk-file={self.folder}/disk'], 'vu-scsi': ['--lun=memory=1M'],
-                 'vu-fs': [f'--shared-dir={self.folder}/share'], 'vu-gpu': ['--headless']}
-        argv = [program, *needs.get(program.name, []), f'--socket-path={self.folder}/{program.name}.sock', *more]
-        # The address sanitizer looks for leaks at the end, with calls that no sandbox leaves.
-        env = {**os.environ, 'NOTIFY_SOCKET': f'{self.folder}/notify',
-               'ASAN_OPTIONS': f'{os.environ.get("ASAN_OPTIONS", "")}:detect_leaks=0'}
+        argv = self.command(program, f'--socket-path={self.folder}/{program.name}.sock', *more)
+        env = self.environment(NOTIFY_SOCKET=f'{self.folder}/notify')
         child = subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
         self.assertEqual(self.manager.recv(100), b'READY=1')
         return child

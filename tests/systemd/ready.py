@@ -6,30 +6,20 @@ import pathlib
 import socket
 import subprocess
 import sys
-import tempfile
 import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'kit'))
+from program_case import ProgramCase  # noqa: E402
 
 PROGRAMS = [pathlib.Path(p) for p in sys.argv[1:]]
 del sys.argv[1:]
 HANG = 300  # seconds, to find out that nothing comes
 
 
-class Ready(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-        (self.folder / 'share').mkdir()
-        (self.folder / 'disk').write_bytes(bytes(1 << 20))
-
+class Ready(ProgramCase):
     def start(self, program, manager, **options):
-        needs = {'vu-blk': [f'--blk-file={self.folder}/disk'], 'vu-scsi': ['--lun=memory=1M'],
-                 'vu-fs': [f'--shared-dir={self.folder}/share'], 'vu-gpu': ['--headless']}
-        argv = [program, *needs.get(program.name, []), f'--socket-path={self.folder}/{program.name}.sock']
-        # The address sanitizer looks for leaks at the end, with calls that no sandbox leaves.
-        env = {**os.environ, 'NOTIFY_SOCKET': manager,
-               'ASAN_OPTIONS': f'{os.environ.get("ASAN_OPTIONS", "")}:detect_leaks=0'}
-        child = subprocess.Popen(argv, env=env, **options)
+        argv = self.command(program, f'--socket-path={self.folder}/{program.name}.sock')
+        child = subprocess.Popen(argv, env=self.environment(NOTIFY_SOCKET=manager), **options)
         self.addCleanup(child.wait)
         self.addCleanup(child.terminate)
         return child
