@@ -125,8 +125,17 @@ def oldest(cargo):
 
 
 def package(cargo):
+    """With a home of its own: cargo keeps there, by the folder's path, what it unpacked of libvu-sys at an earlier
+    run, and would check libvu against that."""
     cargo.want(90)  # before, a crate that needs an unpublished one could not be packaged
-    cargo.run("package", "--workspace", "--exclude", "libvu-tests", "--allow-dirty")
+    theirs = pathlib.Path(os.environ.get("CARGO_HOME", pathlib.Path.home() / ".cargo"))
+    home = cargo.folder / "home"
+    shutil.rmtree(home, ignore_errors=True)
+    (home / "registry").mkdir(parents=True)
+    for name in ("config.toml", "registry/cache", "registry/index"):
+        if (theirs / name).exists():
+            (home / name).symlink_to(theirs / name)
+    cargo.run("package", "--workspace", "--exclude", "libvu-tests", "--allow-dirty", CARGO_HOME=str(home))
 
 
 def main(root, build, what):
