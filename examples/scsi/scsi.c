@@ -57,6 +57,16 @@ static void queue_ready(struct vu_queue *vq, void *opaque)
 		scsi_control_ready(scsi, vq);
 }
 
+/* The configuration space has the sizes that hold, whatever was written there. */
+static void scsi_tell_sizes(struct scsi *scsi)
+{
+	const uint32_t sizes[2] = {htole32(scsi->sense_size), htole32(scsi->cdb_size)};
+
+	if (scsi->settings->config_space)
+		vu_config_set(scsi->dev, offsetof(struct virtio_scsi_config, sense_size), sizes,
+			      sizeof(sizes));
+}
+
 static void scsi_set_sizes(struct scsi *scsi, uint32_t sense, uint32_t cdb)
 {
 	if (sense < MIN_SENSE || sense > MAX_SENSE || cdb < MIN_CDB || cdb > MAX_CDB) {
@@ -65,6 +75,7 @@ static void scsi_set_sizes(struct scsi *scsi, uint32_t sense, uint32_t cdb)
 			"the driver wants %u bytes of sense data and %u of CDBs: those stay "
 			"as they are",
 			sense, cdb);
+		scsi_tell_sizes(scsi);
 		return;
 	}
 	atomic_store(&scsi->sense_size, sense);
@@ -86,13 +97,11 @@ static int config_written(struct vu_device *dev, uint32_t offset, uint32_t len, 
 /* §5.6.4: a reset brings the sizes back. */
 static void reset(struct vu_device *dev, void *opaque)
 {
-	const uint32_t sizes[2] = {htole32(VIRTIO_SCSI_SENSE_SIZE), htole32(VIRTIO_SCSI_CDB_SIZE)};
 	struct scsi *scsi = opaque;
 
-	if (scsi->settings->config_space)
-		vu_config_set(dev, offsetof(struct virtio_scsi_config, sense_size), sizes,
-			      sizeof(sizes));
+	(void)dev;
 	scsi_set_sizes(scsi, VIRTIO_SCSI_SENSE_SIZE, VIRTIO_SCSI_CDB_SIZE);
+	scsi_tell_sizes(scsi);
 	scsi_event_reset(scsi);
 	scsi_attention_power_on(scsi->host, scsi->index);
 }

@@ -3,8 +3,11 @@
  */
 #include "vsock_bench.h"
 
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 const char *const rig_program = "VU_VSOCK";
@@ -142,6 +145,39 @@ static void a_batch_for_a_host_that_has_gone_is_no_fault(void **state)
 	bench_stop(rig, &b);
 }
 
+/*
+ * A client that had gone before its first byte was looked for, as a program of exec: may have: the
+ * guest, which knows the port that comes first, has accepted in advance, so the end is met before
+ * the event that tells of it.
+ */
+static void who_had_gone_before_it_was_looked_at_is_told_as_gone_both_ways_at_once(void **state)
+{
+	struct rig *rig = *state;
+	struct batch batch = {.n = 0};
+	const char *path = rig_file(rig, "door", NULL);
+	char listen[RIG_PATH + 40];
+	const char *const args[] = {listen, NULL};
+	struct guest_end guest;
+	struct line line;
+	siginfo_t stopped;
+
+	snprintf(listen, sizeof(listen), "--listen=22=unix:%s", path);
+	vsock_start(rig, &guest, args);
+	vsock_get_nothing(&guest);
+	kill(rig->program.pid, SIGSTOP);
+	assert_ok(waitid(P_PID, (id_t)rig->program.pid, &stopped, WSTOPPED));
+	close(client_connect(path));
+	line = line_new(&guest, STREAM, 22, 0x40000000);
+	batch_add(&batch, &line, RESPONSE, NULL, 0);
+	assert_true(driver_kick(rig->peer->queues[VSOCK_TX]) >= 0);
+	kill(rig->program.pid, SIGCONT);
+	batch_send(&batch, rig);
+	line_get(&line, REQUEST);
+	line_get_shutdown(&line, BOTH);
+	line_send(&line, RST, 0);
+	rig_stop(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +185,7 @@ int main(void)
 		TEST(what_came_before_a_packet_that_cannot_be_arrives),
 		TEST(a_batch_that_a_socket_takes_a_part_of_arrives_whole),
 		TEST(a_batch_for_a_host_that_has_gone_is_no_fault),
+		TEST(who_had_gone_before_it_was_looked_at_is_told_as_gone_both_ways_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,12 +2,18 @@
 /* vu-scsi: requests of any shape, and wrong ones; a driver that goes away. */
 #include "ask.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "devices/client.h"
+
+enum {
+	SENSE_SIZE = offsetof(struct virtio_scsi_config, sense_size),
+	CDB_SIZE = offsetof(struct virtio_scsi_config, cdb_size),
+};
 
 /* The parts of a READ(10) of two blocks at 3, to be cut as a test likes. */
 static void prepare(struct ask *ask)
@@ -174,7 +180,6 @@ static void config_space_is_served_when_asked_for(void **state)
 {
 	struct virtio_scsi_config config;
 	struct ask *ask = *state;
-	uint32_t size;
 
 	ask_start(ask, (const char *const[]){"--config-space", NULL});
 	rig_get_config(&ask->rig, 0, &config, sizeof(config));
@@ -183,11 +188,39 @@ static void config_space_is_served_when_asked_for(void **state)
 	assert_int_equal(le32toh(config.sense_size), 96);
 	assert_int_equal(le32toh(config.cdb_size), 32);
 	assert_int_equal(le16toh(config.max_target), 255);
-	/* Sizes that cannot be are not taken. */
-	size = htole32(1 << 20);
-	rig_set_config(&ask->rig, offsetof(struct virtio_scsi_config, sense_size), &size, 4);
+	rig_stop(&ask->rig);
+}
+
+static void expect_sizes(struct ask *ask, uint32_t sense, uint32_t cdb)
+{
+	uint32_t sizes[2];
+
+	rig_get_config(&ask->rig, SENSE_SIZE, sizes, sizeof(sizes));
+	assert_int_equal(le32toh(sizes[0]), sense);
+	assert_int_equal(le32toh(sizes[1]), cdb);
+}
+
+static void sizes_that_cannot_be_are_not_taken_nor_told(void **state)
+{
+	static const struct {
+		uint32_t offset, size;
+	} refused[] = {{SENSE_SIZE, 1 << 20}, {SENSE_SIZE, 17}, {CDB_SIZE, 15}, {CDB_SIZE, 261}};
+	struct ask *ask = *state;
+	uint32_t size = htole32(200);
+
+	ask_start(ask, (const char *const[]){"--config-space", NULL});
+	rig_set_config(&ask->rig, SENSE_SIZE, &size, sizeof(size));
+	expect_sizes(ask, 200, 32);
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		size = htole32(refused[i].size);
+		rig_set_config(&ask->rig, refused[i].offset, &size, sizeof(size));
+		expect_sizes(ask, 200, 32);
+	}
+	size = htole32(96);
+	rig_set_config(&ask->rig, SENSE_SIZE, &size, sizeof(size));
 	assert_int_equal(ask_ready(ask, 0), GOOD);
 	rig_stop(&ask->rig);
+	assert_int_equal(rig_logged(&ask->rig, "those stay as they are"), 4);
 }
 
 static void a_front_end_that_listens_is_found_from_the_sandbox(void **state)
@@ -232,6 +265,7 @@ int main(void)
 		ASK_TEST(addresses_of_other_kinds_name_nothing),
 		ASK_TEST(no_command_hurts),
 		ASK_TEST(config_space_is_served_when_asked_for),
+		ASK_TEST(sizes_that_cannot_be_are_not_taken_nor_told),
 		ASK_TEST(a_front_end_that_listens_is_found_from_the_sandbox),
 		ASK_TEST(a_sandbox_from_which_a_front_end_cannot_be_found_is_refused),
 	};
