@@ -366,6 +366,34 @@ static void without_the_feature_addresses_are_the_front_ends(void **state)
 	rig_close(&rig);
 }
 
+/* The feature counts from the next start on, and so do translations. */
+static void translations_do_not_touch_a_ring_that_started_without_the_feature(void **state)
+{
+	struct rig_config config = behind;
+	struct wire_iotlb msg = {.size = IOMMU_PAGE, .perm = IOMMU_READ | IOMMU_WRITE};
+	struct frontend *f;
+	struct rig rig;
+
+	(void)state;
+	config.peer.features &= ~RIG_BIT(VU_F_ACCESS_PLATFORM);
+	rig_open(&rig, &config);
+	rig_roundtrip(&rig, 0, 3);
+	f = rig_front(&rig);
+	assert_ok(frontend_set_features(f, f->features | RIG_BIT(VU_F_ACCESS_PLATFORM)));
+	/* Where its descriptors are is told to be elsewhere, and then nowhere. */
+	msg.iova = guest_uva(rig.peer->guest, rig.peer->queues[0]->desc_gpa) & ~0xfffull;
+	msg.user_addr = msg.iova + IOMMU_PAGE;
+	for (uint8_t type = WIRE_IOTLB_UPDATE; type <= WIRE_IOTLB_INVALIDATE; type++) {
+		uint64_t ack;
+
+		msg.type = type;
+		assert_ok(frontend_ask(f, WIRE_IOTLB_MSG, &msg, sizeof(msg), &ack, sizeof(ack)));
+		assert_int_equal(ack, 0);
+		rig_roundtrip(&rig, 0, 3);
+	}
+	rig_close(&rig);
+}
+
 static void a_device_offers_it_only_if_it_is_told_to(void **state)
 {
 	struct rig rig;
@@ -409,6 +437,7 @@ int main(void)
 		cmocka_unit_test(other_memory_is_looked_up_anew),
 		cmocka_unit_test(the_cache_is_empty_after_the_last_ring_stopped),
 		cmocka_unit_test(without_the_feature_addresses_are_the_front_ends),
+		cmocka_unit_test(translations_do_not_touch_a_ring_that_started_without_the_feature),
 		cmocka_unit_test(a_device_offers_it_only_if_it_is_told_to),
 	};
 

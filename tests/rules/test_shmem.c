@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "rules/shmem_rig.h"
+#include "rules/slow_file.h"
 
 static void regions_that_qemu_cannot_take_are_refused_with_advice(void **state)
 {
@@ -173,6 +174,37 @@ static void what_cannot_be_mapped_is_not_even_sent(void **state)
 	close(for_reading);
 }
 
+/* It comes back as guest memory. */
+static void a_file_that_may_block_is_mapped_only_if_that_is_allowed(void **state)
+{
+	struct vu_shmem_piece piece;
+	struct asked asked = {0};
+	struct slow_file slow;
+	const char *why;
+	struct rig rig;
+	int error = slow_file_new(&slow, PAGE, &why);
+
+	(void)state;
+	if (error) {
+		print_message("[  SKIP  ] %s: %s\n", why, strerror(-error));
+		skip();
+	}
+	piece = piece_of(FIRST, 0, 1, slow.fd);
+	shmem_open(&rig);
+	assert_int_equal(vu_device_map_shmem(rig.dev, &piece, on_asked, &asked), -EPERM);
+	assert_int_equal(rig_logged(&rig, "on a file system that may block"), 1);
+	assert_int_equal(slow_file_asked(&slow, &(uint32_t){0}), 0);
+	rig_close(&rig);
+	rig_make(&rig, &(struct rig_config){.device = {.flags = VU_DEVICE_ANY_MEMORY}});
+	shmem_declare_usual(&rig);
+	rig_connect(&rig);
+	assert_ok(peer_start(rig.peer));
+	assert_ok(vu_device_map_shmem(rig.dev, &piece, on_asked, &asked));
+	rig_close(&rig);
+	close(slow.fd);
+	slow_file_free(&slow);
+}
+
 static void pieces_do_not_overlap_and_are_unmapped_whole(void **state)
 {
 	struct frontend_msg msg[3];
@@ -254,6 +286,7 @@ int main(void)
 		cmocka_unit_test(a_piece_is_mapped_when_the_front_end_says_so),
 		cmocka_unit_test(what_the_front_end_refuses_may_be_asked_again),
 		cmocka_unit_test(what_cannot_be_mapped_is_not_even_sent),
+		cmocka_unit_test(a_file_that_may_block_is_mapped_only_if_that_is_allowed),
 		cmocka_unit_test(pieces_do_not_overlap_and_are_unmapped_whole),
 		cmocka_unit_test(our_own_file_comes_back_as_guest_memory),
 	};

@@ -5,6 +5,7 @@
  */
 #include "inflight_rig.h"
 
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,11 +218,40 @@ static void garbage_in_a_log_in_use_does_no_harm(struct rig *rig)
 	stand_end(&s);
 }
 
+/* What a driver writes is copied into the log before it is walked. */
+static void a_chain_without_an_end_breaks_a_ring_that_has_a_log(struct rig *rig)
+{
+	struct vu_req *req;
+	const char *why;
+
+	alarm(SECONDS);
+	rig_prepare(rig, &(struct rig_options){.size = SIZE, .max_segs = 8});
+	log_new(rig, SIZE);
+	assert_int_equal(rig_new_ring(rig, &why), 0);
+	for (uint32_t i = 0; i < SIZE; i++) {
+		if (rig->layout->packed)
+			driver_packed_offer(rig->drv, RIG_DATA_GPA, 1, 0, DRIVER_DESC_NEXT);
+		else
+			rig->drv->split.desc[i] = (struct driver_split_desc){
+				htole64(RIG_DATA_GPA), htole32(1), htole16(DRIVER_DESC_NEXT),
+				htole16((uint16_t)((i + 1) % SIZE))};
+	}
+	if (!rig->layout->packed)
+		driver_split_offer(rig->drv, 0);
+	driver_publish(rig->drv);
+	assert_int_equal(ring_take(rig->ring, &req, 1), -EIO);
+	assert_non_null(rig->ring->why);
+	assert_int_equal(log_count(rig), 0);
+	log_free(rig);
+	alarm(0);
+}
+
 static const struct rig_test tests[] = {
 	RIG_TEST(every_field_may_hold_anything),
 	RIG_TEST(words_at_random_do_no_harm),
 	RIG_TEST(bytes_at_random_do_no_harm),
 	RIG_TEST(garbage_in_a_log_in_use_does_no_harm),
+	RIG_TEST(a_chain_without_an_end_breaks_a_ring_that_has_a_log),
 };
 
 int main(void)

@@ -9,6 +9,7 @@
 #include "kit/test.h"
 #include "mem/iotlb.h"
 #include "mem/mappings.h"
+#include "mem/mirror.h"
 #include "mem/space.h"
 
 enum { CELLS = 64, CELL = 4096, STEPS = 40000 };
@@ -370,6 +371,59 @@ static void a_run_ends_where_either_of_them_does(void **state)
 	memory_free(&m);
 }
 
+static void runs_that_are_neighbours_in_memory_are_one(void **state)
+{
+	struct mirror_run runs[MIRROR_RUNS];
+	struct iotlb *t = NULL;
+	uint64_t missed = 0;
+	struct memory m;
+	struct space s;
+	uint32_t n;
+
+	(void)state;
+	memory_make(&m);
+	/* Two ranges, as they allow different things, and a third one elsewhere. */
+	put(&t, range(0x1000, 0x1fff, 1 << 30, SPACE_READ));
+	put(&t, range(0x2000, 0x2fff, (1 << 30) + CELL, SPACE_BOTH));
+	put(&t, range(0x3000, 0x3fff, 1 << 30, SPACE_READ));
+	space_init_translated(&s, m.table, TABLE_USER, t);
+	assert_int_equal(space_gather(&s, 0x1008, 3 * CELL - 8, SPACE_READ, runs, &n, &missed), 0);
+	assert_int_equal(n, 2);
+	assert_ptr_equal(runs[0].host, m.regions[0]->host + 8);
+	assert_int_equal(runs[0].len, 2 * CELL - 8);
+	assert_ptr_equal(runs[1].host, m.regions[0]->host);
+	assert_int_equal(runs[1].len, CELL);
+	iotlb_unref(t);
+	memory_free(&m);
+}
+
+static void more_runs_than_a_mirror_takes_are_refused(void **state)
+{
+	enum { PIECE = 16 };
+	struct mirror_run runs[MIRROR_RUNS];
+	struct iotlb *t = NULL;
+	uint64_t missed = 0;
+	struct memory m;
+	struct space s;
+	uint32_t n;
+
+	(void)state;
+	memory_make(&m);
+	/* Each piece lies before the one before. */
+	for (uint64_t i = 0; i <= MIRROR_RUNS; i++)
+		put(&t, range(i * PIECE, (i + 1) * PIECE - 1, (1 << 30) + (MIRROR_RUNS - i) * PIECE,
+			      SPACE_BOTH));
+	space_init_translated(&s, m.table, TABLE_USER, t);
+	assert_int_equal(space_gather(&s, 0, MIRROR_RUNS * PIECE, SPACE_BOTH, runs, &n, &missed),
+			 0);
+	assert_int_equal(n, MIRROR_RUNS);
+	assert_int_equal(
+		space_gather(&s, 0, MIRROR_RUNS * PIECE + 1, SPACE_BOTH, runs, &n, &missed),
+		-E2BIG);
+	iotlb_unref(t);
+	memory_free(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -386,6 +440,8 @@ int main(void)
 		cmocka_unit_test(a_space_finds_what_is_translated_and_in_memory),
 		cmocka_unit_test(a_space_asks_for_the_direction_that_is_missing),
 		cmocka_unit_test(a_run_ends_where_either_of_them_does),
+		cmocka_unit_test(runs_that_are_neighbours_in_memory_are_one),
+		cmocka_unit_test(more_runs_than_a_mirror_takes_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -248,6 +248,33 @@ static void both_ends_of_each_region_are_found(void **state)
 	table_unref(table);
 }
 
+static void what_a_region_has_mapped_has_a_guest_address(void **state)
+{
+	struct fixture *f = *state;
+	struct region *regions[2] = {map(f, 0x5000, 0x1000, 0x900000, 0),
+				     map(f, 0x100000000, 0x3001, 0x1000, 16)};
+	struct table *table;
+	uint64_t addr = 0;
+
+	assert_int_equal(table_new(regions, 2, &table), 0);
+	for (int i = 0; i < 2; i++) {
+		const struct region_info *info = &regions[i]->info;
+		const unsigned char *host = regions[i]->host;
+
+		assert_true(table_guest_addr(table, host, &addr));
+		assert_int_equal(addr, info->guest_addr);
+		assert_true(table_guest_addr(table, host + info->size - 1, &addr));
+		assert_int_equal(addr, info->guest_addr + info->size - 1);
+		/* What was mapped only because pages are whole is none of it. */
+		assert_false(table_guest_addr(table, host + info->size, &addr));
+		region_unref(regions[i]);
+	}
+	/* Before all of them, and behind. */
+	assert_false(table_guest_addr(table, (const void *)1, &addr));
+	assert_false(table_guest_addr(table, (const void *)(UINTPTR_MAX - 1), &addr));
+	table_unref(table);
+}
+
 static void no_table_contains_nothing(void **state)
 {
 	struct table *table;
@@ -449,6 +476,7 @@ int main(void)
 		CASE(what_cannot_be_mapped_says_why),
 		CASE(a_region_on_hugepages_is_mapped),
 		CASE(both_ends_of_each_region_are_found),
+		CASE(what_a_region_has_mapped_has_a_guest_address),
 		CASE(no_table_contains_nothing),
 		CASE(regions_that_share_an_address_are_refused),
 		CASE(user_address_0_is_legal),
