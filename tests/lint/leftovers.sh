@@ -10,7 +10,7 @@ python3 "$1/tests/lint/sources.py" "$1" | tar -C "$1" --null -T - -cf - | tar -C
 unfinished="TO""DO"
 
 all_pass() { # all_pass WHERE
-	for lint in includes size comments words; do
+	for lint in includes size locks comments words; do
 		"$tree/tests/lint/$lint.py" "$tree" > "$tmp/said" 2>&1 ||
 			{ echo "$lint.py fails $1:"; cat "$tmp/said"; exit 1; }
 	done

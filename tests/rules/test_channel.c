@@ -353,6 +353,44 @@ static void a_front_end_that_dies_with_replies_unread_is_noticed(void **state)
 	rig_close(&rig);
 }
 
+/* Between the kick and what is to be told of it. */
+static void close_channel(struct rig *rig, enum rig_callback which, struct rig_queue *q)
+{
+	struct frontend *f = rig_front(rig);
+
+	(void)q;
+	if (which != RIG_READY || f->channel_fd < 0)
+		return;
+	close(f->channel_fd);
+	f->channel_fd = -1;
+}
+
+static void a_channel_that_closes_before_call_and_error_are_told_is_no_matter(void **state)
+{
+	static const struct rig_config inband = {.device = {.flags = VU_DEVICE_INBAND},
+						 .peer = {.notifier = DRIVER_NO_KICKS}};
+	static const struct driver_seg nowhere = {UINT64_C(1) << 60, 1, false};
+	struct rig rig;
+
+	(void)state;
+	rig_make(&rig, &inband);
+	rig_connect(&rig);
+	assert_ok(peer_start_uml(rig.peer));
+	rig_submit(&rig, 0, 1);
+	assert_true(driver_add(rig.peer->queues[0], &nowhere, 1, NULL) >= 0);
+	driver_publish(rig.peer->queues[0]);
+	rig.on_callback = close_channel;
+	assert_ok(frontend_vring_kick(rig_front(&rig), 0));
+	rig_wait_used(&rig, 0, 1);
+	rig_expect_errors(&rig, "queue 0: broken", 1);
+	assert_int_equal(rig_logged(&rig, "the back-end channel was closed"), 1);
+	/* The other one goes on. */
+	rig_submit(&rig, 1, 1);
+	assert_ok(frontend_vring_kick(rig_front(&rig), 1));
+	rig_wait_used(&rig, 1, 1);
+	rig_close(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +402,7 @@ int main(void)
 		cmocka_unit_test(a_reply_of_another_size_ends_the_channel),
 		cmocka_unit_test(a_reply_to_nothing_ends_the_channel),
 		cmocka_unit_test(a_channel_may_be_found_closed_by_who_hears_the_answer),
+		cmocka_unit_test(a_channel_that_closes_before_call_and_error_are_told_is_no_matter),
 		cmocka_unit_test(a_message_in_single_bytes_never_blocks_process),
 		cmocka_unit_test(replies_that_do_not_fit_wait_and_nothing_is_read_meanwhile),
 		cmocka_unit_test(a_front_end_that_dies_with_replies_unread_is_noticed),

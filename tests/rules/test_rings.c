@@ -2,8 +2,6 @@
 /* Rules: a ring error breaks its queue only; start without stop; scans, disabled rings; in-band. */
 #include <string.h>
 
-#include <unistd.h>
-
 #include "rules/rig.h"
 
 /* The driver offers a buffer that does not exist. */
@@ -419,41 +417,6 @@ static void an_in_band_ring_error_is_a_message(void **state)
 	rig_close(&rig);
 }
 
-/* Between the kick and what is to be told of it. */
-static void close_channel(struct rig *rig, enum rig_callback which, struct rig_queue *q)
-{
-	struct frontend *f = rig_front(rig);
-
-	(void)q;
-	if (which != RIG_READY || f->channel_fd < 0)
-		return;
-	close(f->channel_fd);
-	f->channel_fd = -1;
-}
-
-static void a_channel_that_closes_before_call_and_error_are_told_is_no_matter(void **state)
-{
-	struct rig rig;
-
-	(void)state;
-	needs_split_rings();
-	rig_make(&rig, &inband);
-	rig_connect(&rig);
-	assert_ok(peer_start_uml(rig.peer));
-	rig_submit(&rig, 0, 1);
-	offer_nowhere(rig.peer->queues[0]);
-	rig.on_callback = close_channel;
-	assert_ok(frontend_vring_kick(rig_front(&rig), 0));
-	rig_wait_used(&rig, 0, 1);
-	rig_expect_errors(&rig, "queue 0: broken", 1);
-	assert_int_equal(rig_logged(&rig, "the back-end channel was closed"), 1);
-	/* The other one goes on. */
-	rig_submit(&rig, 1, 1);
-	assert_ok(frontend_vring_kick(rig_front(&rig), 1));
-	rig_wait_used(&rig, 1, 1);
-	rig_close(&rig);
-}
-
 static void an_in_band_call_is_not_lost_when_the_device_stops(void **state)
 {
 	struct frontend_msg msg;
@@ -525,7 +488,6 @@ int main(void)
 		cmocka_unit_test(notifications_go_in_band_from_bind_to_bind),
 		cmocka_unit_test(a_front_end_that_answers_no_call_is_called_all_the_same),
 		cmocka_unit_test(an_in_band_ring_error_is_a_message),
-		cmocka_unit_test(a_channel_that_closes_before_call_and_error_are_told_is_no_matter),
 		cmocka_unit_test(an_in_band_call_is_not_lost_when_the_device_stops),
 		cmocka_unit_test(an_in_band_call_of_a_dead_session_is_not_sent_to_the_next),
 	};
