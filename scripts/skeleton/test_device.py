@@ -25,14 +25,15 @@ PROTOCOL_MQ, PROTOCOL_CONFIG = 1 << 0, 1 << 9
 NEXT, WRITE = 1, 2  # flags of descriptors
 RING, DATA = 16, 1 << 20  # each ring has a page; the data lies behind all of them
 MEMORY = DATA + (64 << 10)
+HANG = 600  # seconds, to find out that nothing comes: only what hangs takes so long
 
 
 def connect(path):
     """To a program that may not listen yet."""
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + HANG
     while True:
         client = socket.socket(socket.AF_UNIX)
-        client.settimeout(10)
+        client.settimeout(HANG)
         try:
             client.connect(path)
             return client
@@ -106,7 +107,7 @@ class Driver:
         """The same, and waits for its end: what the device says that it wrote."""
         self.add(queue, readable, writable)
         ring, call, n = queue << 12, self.fds[queue][1], self.added[queue]
-        assert select.select([call], [], [], 10)[0], "the device did not call"
+        assert select.select([call], [], [], HANG)[0], "the device did not call"
         os.eventfd_read(call)
         assert struct.unpack_from("<H", self.memory, ring + 2048 + 2)[0] == n, "not used"
         used = ring + 2048 + 4 + 8 * ((n - 1) % RING)
@@ -133,7 +134,7 @@ class Device(unittest.TestCase):
         process = subprocess.Popen(  # pylint: disable=consider-using-with
             [self.program, f"--socket-path={self.path}", *self.options()])
         self.addCleanup(process.wait)
-        self.addCleanup(process.terminate)
+        self.addCleanup(process.kill)
         return process
 
     def options(self):
@@ -167,7 +168,7 @@ class Everyones(Device):
     def test_it_ends_in_peace_while_a_driver_waits(self):
         self.driver.add(0, bytes(16), 16)
         self.process.terminate()
-        self.assertEqual(self.process.wait(10), 0)
+        self.assertEqual(self.process.wait(HANG), 0)
         self.assertFalse(os.path.exists(self.path))
 
 

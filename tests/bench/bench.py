@@ -21,9 +21,11 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'kit'))
 from bench_backends import CACHED, Backend, backends  # noqa: E402
 from bench_stats import Others, Priority, ratio  # noqa: E402
 from bench_tables import markdown  # noqa: E402
+from child import HANG, Child  # noqa: E402
 
 SHAPES = ('one', 'blk3', 'indirect3', 'chain18')
 PEERS = ('ring', 'peer_dpdk', 'peer_libvhost', 'peer_libvhost_batched')
@@ -108,7 +110,7 @@ def ring(build, others):
 
 def bench(build, backend, *options):
     command = [build / 'tools/vu-bench', '--socket-path', backend.socket, '--json', '--cpu', '0', *options]
-    return run_json(command, timeout=60)
+    return run_json(command, timeout=HANG)
 
 
 def summary(name, depth, turns):
@@ -154,12 +156,12 @@ def disk(build, folder, available, others):
 def count_with_perf(pid, out):
     """The kernel counts, which costs next to nothing.  Stopped by SIGINT; how to read the count."""
     command = ['perf', 'stat', '-x,', '-e', 'raw_syscalls:sys_enter', '-o', str(out), '-p', str(pid)]
-    return subprocess.Popen(command, stderr=subprocess.DEVNULL), r'^(\d+),.*raw_syscalls:sys_enter'
+    return Child(command, stderr=subprocess.DEVNULL), r'^(\d+),.*raw_syscalls:sys_enter'
 
 
 def count_with_strace(pid, out):
     command = ['strace', '-f', '-c', '-o', str(out), '-p', str(pid)]
-    return subprocess.Popen(command, stderr=subprocess.DEVNULL), r'^100\.00\s+\S+\s+\S*\s+(\d+)\s.*total$'
+    return Child(command, stderr=subprocess.DEVNULL), r'^100\.00\s+\S+\s+\S*\s+(\d+)\s.*total$'
 
 
 def system_calls(build, folder, command, count):
@@ -171,7 +173,7 @@ def system_calls(build, folder, command, count):
         time.sleep(0.5)
         result = bench(build, backend, '--blocking', '--qd', '1', '--size', '256M', '--time', '0.5')
         counter.send_signal(signal.SIGINT)
-        counter.wait(10)
+        counter.wait(HANG)
     total = re.search(pattern, out.read_text(), re.M)
     return int(total[1]) / result['finished'] if total and result['finished'] > 100 else None
 

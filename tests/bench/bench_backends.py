@@ -2,8 +2,10 @@
 """Block back-ends to measure: which there are, and how they are started."""
 import pathlib
 import shutil
-import subprocess
-import time
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'kit'))
+from child import Child, wait_until_it_listens  # noqa: E402
 
 MIB = 1 << 20
 IMAGE = 256 * MIB
@@ -22,25 +24,17 @@ class Backend:
         if cpu is not None and shutil.which('taskset'):
             command = ['taskset', '-c', str(cpu), *command]
         with self.log.open('w', encoding='utf-8') as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = Child(command, stdout=log, stderr=log)
 
     def __enter__(self):
-        for _ in range(400):
-            if self.socket.exists():
-                return self
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.025)
-        self.__exit__()
-        raise RuntimeError(f'{self.process.args}: did not start: {self.log.read_text()}')
+        try:
+            wait_until_it_listens(self.socket, self.process)
+        except AssertionError as error:
+            raise RuntimeError(f'{error}: {self.log.read_text()}') from None
+        return self
 
     def __exit__(self, *_):
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        self.process.end()
 
 
 def make_image(path):

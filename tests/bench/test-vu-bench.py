@@ -10,8 +10,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import xml.dom.minidom
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'kit'))
+from child import HANG, Child, wait_until_it_listens  # noqa: E402
 
 NULL_CO = ['--blockdev', 'driver=null-co,node-name=n,size=1073741824,read-zeroes=off']
 EXPORT = 'type=vhost-user-blk,id=e,node-name=n,addr.type=unix,writable=on,addr.path='
@@ -29,28 +31,26 @@ class Backend:
         self.socket = pathlib.Path(folder, 'socket')
         self.log = pathlib.Path(folder, 'log').open('w+', encoding='utf-8')
         command = [word.replace('SOCKET', str(self.socket)) for word in command]
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
+        self.process = Child(command, stdout=self.log, stderr=self.log)
 
     def __enter__(self):
-        for _ in range(200):
-            if self.socket.exists():
-                return self
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.05)
-        self.__exit__()
-        self.log.seek(0)
-        raise SystemExit(f'the back-end did not start: {self.log.read()}')
+        try:
+            wait_until_it_listens(self.socket, self.process)
+        except AssertionError:
+            self.log.seek(0)
+            print(self.log.read())
+            raise
+        return self
 
     def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(10)
+        self.process.end()
+        self.log.close()
 
 
 def bench(vu_bench, backend, *options, status=0, seconds=0.2):
     done = subprocess.run([vu_bench, '--socket-path', str(backend.socket), '--time', str(seconds),
                            *options],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=100,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=HANG,
                           check=False)
     assert done.returncode == status, f'{options}: status {done.returncode}: {done.stderr}'
     return done
@@ -108,8 +108,7 @@ def check_null(vu_bench, backend, _):
     measure(vu_bench, backend)
     done = bench(vu_bench, backend, '--verify', '--size', '4M', status=1)
     assert 'wrong data' in done.stderr
-    backend.process.terminate()
-    backend.process.wait(10)
+    backend.process.end()
     bench(vu_bench, backend, status=1)
 
 

@@ -14,6 +14,9 @@ import unittest
 
 from moves import has_userfaultfd
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kit"))
+from child import Child  # noqa: E402
+
 BACKEND = str(pathlib.Path(__file__).with_name("backend.py"))
 VU_CHECK = sys.argv.pop(1)
 PATIENCE = 600
@@ -154,9 +157,8 @@ class Checks(unittest.TestCase):
 
     def test_a_back_end_of_somebody_elses_that_falls_silent_is_not_waited_for_in_every_check(self):
         path = os.path.join(self.folder.name, "silent.sock")
-        with subprocess.Popen([sys.executable, BACKEND, path, "blk", "falls-silent"]) as backend:
+        with Child([sys.executable, BACKEND, path, "blk", "falls-silent"]):
             status, out, err = vu_check(f"--socket-path={path}", "--json", "--timeout=3")
-            backend.kill()
         assert out, err
         saw = [check["saw"] for check in json.loads(out)["checks"]]
         self.assertEqual(status, 1)

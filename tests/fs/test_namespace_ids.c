@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A user namespace in which the guest's users and groups are others of the host's (--uid-map). */
+#include "kit/child.h"
 #include "client.h"
 
 #include <fcntl.h>
@@ -30,7 +31,7 @@ static void need_user_namespaces(void)
 		print_message("skipped: programs are tested without a sandbox\n");
 		skip();
 	}
-	child = fork();
+	child = child_fork();
 	if (!child)
 		_exit(unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0);
 	assert_int_equal(waitpid(child, &status, 0), child);

@@ -12,9 +12,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
-HANG = 300  # seconds, to find out that nothing comes
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'kit'))
+from child import HANG, Child, wait_until_it_listens  # noqa: E402
 
 
 def blocks(text):
@@ -26,28 +26,16 @@ def blocks(text):
             yield found[0], found[1]
 
 
-def wait_for(path, child):
-    until = time.monotonic() + HANG
-    while not path.exists():
-        if child.poll() is not None or time.monotonic() > until:
-            raise SystemExit(f'{child.args[0]} does not listen at {path}')
-        time.sleep(0.02)
-
-
 def try_block(backend, qemu, programs, tmp):
     """What is wrong, or why it was not tried, or None."""
     here = [word.replace('/run/vm', str(tmp)).replace('/srv/vm', str(tmp / 'share')) for word in backend]
-    child = subprocess.Popen([programs / here[0], *here[1:]], stderr=subprocess.DEVNULL)
-    try:
-        wait_for(next(pathlib.Path(w.split('=')[1]) for w in here if w.startswith('--socket-path=')), child)
+    with Child([programs / here[0], *here[1:]], stderr=subprocess.DEVNULL) as child:
+        wait_until_it_listens(next(w.split('=')[1] for w in here if w.startswith('--socket-path=')), child)
         argv = [word.replace('/run/vm', str(tmp)) for word in qemu]
         device = re.search(r'vhost-user-\w+-pci', ' '.join(argv))[0]
         done = subprocess.run([*argv, '-S', '-accel', 'tcg', '-display', 'none', '-nodefaults', '-monitor', 'stdio'],
                               input='info qtree\nquit\n', text=True, timeout=HANG, check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    finally:
-        child.terminate()
-        child.wait()
     if 'not a valid device model' in done.stderr:
         return f'{device}: not in this QEMU'
     if done.returncode or f'dev: {device}' not in done.stdout:

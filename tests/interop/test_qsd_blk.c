@@ -14,10 +14,12 @@
 #include <unistd.h>
 
 #include "frontend/peer.h"
+#include "kit/child.h"
 #include "kit/folder.h"
+#include "kit/patience.h"
 #include "kit/test.h"
 
-enum { EXIT_SKIP = 77, START_TRIES = 500, BLOCK = 4096, QUEUES = 2 };
+enum { EXIT_SKIP = 77, BLOCK = 4096, QUEUES = 2 };
 
 enum { BLK_T_IN = 0, BLK_T_OUT = 1, BLK_S_OK = 0 };
 
@@ -76,7 +78,7 @@ static int daemon_start(void **state)
 		 "type=vhost-user-blk,id=e,node-name=n,addr.type=unix,addr.path=%s,writable=on,"
 		 "num-queues=%d",
 		 d.socket, QUEUES);
-	d.pid = fork();
+	d.pid = child_fork();
 	assert_true(d.pid >= 0);
 	if (d.pid == 0) {
 		execlp("qemu-storage-daemon", "qemu-storage-daemon", "--blockdev", node, "--export",
@@ -102,7 +104,7 @@ static void connect_when_it_listens(struct peer *peer, const struct daemon *d)
 {
 	int ret = -1;
 
-	for (int i = 0; i < START_TRIES && ret < 0; i++) {
+	for (int waited = 0; waited < HANG_MS && ret < 0; waited += 10) {
 		ret = peer_connect(peer, d->socket);
 		if (ret < 0)
 			poll(NULL, 0, 10);
@@ -152,7 +154,6 @@ static struct peer *peer_of(const struct daemon *d, uint64_t features, uint64_t 
 		.max_indirect = 8,
 		.features = features,
 		.protocol_features = protocol_features,
-		.timeout_ms = 5000,
 	};
 	struct peer *peer;
 

@@ -114,7 +114,7 @@ class Description(unittest.TestCase):
         self.assertTrue(re.fullmatch(r'[0-9][0-9]-[a-z0-9-]+\.json', os.path.basename(self.path)))
 
     def test_the_program_says_the_same_of_itself(self):
-        out = subprocess.run([self.program, '--print-capabilities'], check=True, timeout=30,
+        out = subprocess.run([self.program, '--print-capabilities'], check=True, timeout=600,
                              stdout=subprocess.PIPE, stdin=subprocess.DEVNULL).stdout
         doc = json.loads(out)
         if self.path:
@@ -125,7 +125,7 @@ class Description(unittest.TestCase):
 
     def test_every_feature_is_an_option(self):
         def run(option):
-            return subprocess.run([self.program, option], check=True, timeout=30, text=True,
+            return subprocess.run([self.program, option], check=True, timeout=600, text=True,
                                   stdout=subprocess.PIPE).stdout
         for feature in json.loads(run('--print-capabilities')).get('features', []):
             self.assertIn('--' + feature, run('--help'))

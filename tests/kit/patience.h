@@ -6,6 +6,6 @@
 #ifndef KIT_PATIENCE_H
 #define KIT_PATIENCE_H
 
-enum { HANG_MS = 600000 };
+enum { HANG_MS = 600000, HANG_SECONDS = HANG_MS / 1000 };
 
 #endif

@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include "kit/counts.h"
+#include "kit/patience.h"
 #include "kit/variant.h"
 
-enum { PAIR_SECONDS = 60, PAIR_PASSES = 1000 };
+enum { PAIR_PASSES = 1000 };
 
 static uint32_t side_invert(const struct vu_req *req)
 {
@@ -98,7 +99,7 @@ static void side_make(struct side *side, uint32_t flags)
 
 void pair_make(struct pair *pair, bool with_worker, uint32_t flags)
 {
-	alarm(PAIR_SECONDS);
+	alarm(HANG_SECONDS);
 	memset(pair, 0, sizeof(*pair));
 	pair->fds = count_fds();
 	pair->mappings = count_guest_mappings();

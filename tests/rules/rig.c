@@ -10,8 +10,7 @@
 #include <unistd.h>
 
 #include "core/device.h"
-
-enum { RIG_SECONDS = 300 };
+#include "kit/patience.h"
 
 void rig_expect_errors(struct rig *rig, const char *text, uint32_t n)
 {
@@ -233,7 +232,7 @@ void rig_make(struct rig *rig, const struct rig_config *config)
 	int fds = count_fds(), mappings = count_guest_mappings();
 	struct peer_config peer;
 
-	alarm(RIG_SECONDS);
+	alarm(HANG_SECONDS);
 	config = config ? config : &usual;
 	rig_make_device(rig, config);
 	rig->fds = fds;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The server: a process with a mount namespace of its own, where the file system lies on /tmp. */
+#include "kit/child.h"
 #include "rules/slow_file.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -204,7 +204,6 @@ static void run_server(int parent, struct slow_counts *counts, uint64_t size)
 {
 	int fuse, error;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	error = own_namespace();
 	fuse = error ? error : mount_fuse();
 	if (fuse < 0) {
@@ -212,7 +211,7 @@ static void run_server(int parent, struct slow_counts *counts, uint64_t size)
 		_exit(1);
 	}
 	/* Who opens the file waits for the server. */
-	if (fork() == 0) {
+	if (child_fork() == 0) {
 		int fd = open("/tmp/file", O_RDWR | O_CLOEXEC);
 
 		send_file(parent, fd < 0 ? -errno : 0, fd);
@@ -236,7 +235,7 @@ int slow_file_new(struct slow_file *file, uint64_t size, const char **why)
 	if (file->counts == MAP_FAILED ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
-	file->server = fork();
+	file->server = child_fork();
 	if (file->server == 0) {
 		close(pair[0]);
 		run_server(pair[1], file->counts, size);

@@ -13,9 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kit/child.h"
+#include "kit/patience.h"
 #include "rules/rig.h"
 
-enum { KILLS = 40, DEPTH = 100, HOLD = 16, BYTES = 64, SECONDS = 90 };
+enum { KILLS = 40, DEPTH = 100, HOLD = 16, BYTES = 64 };
 
 /* What the driver and every back-end know of a request: by the number it carries. */
 struct account {
@@ -111,7 +113,7 @@ static void stand_spawn(struct stand *s)
 	int fd;
 
 	assert_ok(peer_open(s->peer, &fd));
-	s->pid = fork();
+	s->pid = child_fork();
 	assert_true(s->pid >= 0);
 	if (!s->pid) {
 		close(f->fd);
@@ -214,7 +216,7 @@ static void stand_start(struct stand *s)
 {
 	const struct peer_config config = {.n_queues = 1, .packed = on_packed_rings()};
 
-	alarm(SECONDS);
+	alarm(HANG_SECONDS);
 	*s = (struct stand){.log = -1, .random = 20240607};
 	s->account = mmap(NULL, sizeof(*s->account), PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);

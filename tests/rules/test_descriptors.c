@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kit/child.h"
 #include "rules/closing.h"
 #include "rules/rig.h"
 #include "rules/slow_file.h"
@@ -407,7 +408,7 @@ static void the_front_end_hears_of_the_end_while_a_forked_child_lives(void **sta
 	(void)state;
 	assert_ok(pipe2(hold, O_CLOEXEC));
 	rig_open(&rig, NULL);
-	child = fork();
+	child = child_fork();
 	if (child == 0) {
 		close(hold[1]);
 		_exit(read(hold[0], &byte, 1) != 0);
@@ -430,7 +431,7 @@ static void a_forked_child_does_not_end_its_parents_session(void **state)
 
 	(void)state;
 	rig_open(&rig, NULL);
-	child = fork();
+	child = child_fork();
 	if (child == 0) {
 		vu_device_free(rig.dev);
 		_exit(0);

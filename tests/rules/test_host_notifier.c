@@ -10,6 +10,7 @@
 
 #include <libvu/unstable.h>
 
+#include "kit/patience.h"
 #include "rules/rig.h"
 
 enum { PAGE = 4096 };
@@ -137,7 +138,7 @@ static void a_queue_of_another_thread_is_polled_there(void **state)
 	open_with_notifiers(&rig, &grouped);
 	map_well(&rig, 1);
 	submit_silently(&rig, 1, 3);
-	assert_true(poll(&(struct pollfd){vu_group_fd(rig.group), POLLIN, 0}, 1, 60000) > 0);
+	assert_true(poll(&(struct pollfd){vu_group_fd(rig.group), POLLIN, 0}, 1, HANG_MS) > 0);
 	rig_wait_used(&rig, 1, 3);
 	rig_close(&rig);
 }

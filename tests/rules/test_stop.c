@@ -224,7 +224,8 @@ static void a_stop_that_waits_for_a_second_is_logged(void **state)
 	rig_send_stop(&rig, 0);
 	rig_complete_held(&rig, 0);
 	do {
-		assert_true(poll(&(struct pollfd){vu_device_fd(rig.dev), POLLIN, 0}, 1, 3000) > 0);
+		assert_true(poll(&(struct pollfd){vu_device_fd(rig.dev), POLLIN, 0}, 1, HANG_MS) >
+			    0);
 		rig_pump(&rig);
 	} while (!complaint(&rig, &seconds));
 	clock_gettime(CLOCK_MONOTONIC, &now);

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 """Do lines on standard error have the format that --log-format says?  log_format.py VU-RNG VU-I2C"""
 import json
-import os
 import pathlib
 import re
 import signal
@@ -13,28 +12,25 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'kit'))
+from child import HANG, Child, wait_until_it_listens  # noqa: E402
 from program_case import ProgramCase  # noqa: E402
 
 RNG, I2C = sys.argv[1:3]
 del sys.argv[1:]
-HANG = 300  # seconds, to find out that nothing comes
 
 
 class LogFormat(ProgramCase):
     def lines(self, *options, program=RNG, act=None, status=0, name=b's'):
         """What it says from its start to its end."""
         path = bytes(self.folder) + b'/' + name
-        child = subprocess.Popen([program, *options, b'--socket-path=' + path], stderr=subprocess.PIPE,
-                                 env=self.environment())
-        until = time.monotonic() + HANG
-        while not os.path.exists(path) and child.poll() is None:
-            self.assertLess(time.monotonic(), until)
-            time.sleep(0.02)
-        if act:
-            act(child, path)
-        if child.poll() is None and not status:
-            child.terminate()
-        said = child.communicate(timeout=HANG)[1]
+        argv = [program, *options, b'--socket-path=' + path]
+        with Child(argv, stderr=subprocess.PIPE, env=self.environment()) as child:
+            if not status:
+                wait_until_it_listens(path, child)
+                if act:
+                    act(child, path)
+                child.terminate()
+            said = child.communicate(timeout=HANG)[1]
         self.assertEqual(child.returncode, status, said)
         return said.decode('utf-8').split('\n')[:-1]  # fails where it is no UTF-8
 

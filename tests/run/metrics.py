@@ -7,16 +7,15 @@ import re
 import socket
 import subprocess
 import sys
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'kit'))
+from child import HANG, Child, wait_until_it_listens  # noqa: E402
 from program_case import ProgramCase  # noqa: E402
 
 CHECK, *PROGRAMS = map(pathlib.Path, sys.argv[1:])
 GPIO = PROGRAMS[0]
 del sys.argv[1:]
-HANG = 300  # seconds, to find out that nothing comes
 # A comment, or a name, labels and a value.
 LINE = re.compile(r'# (HELP|TYPE) vu_\w+ .+|(vu_\w+)\{device="([^"\\]*)",queue="(\d+)"\} (\d+)')
 
@@ -24,14 +23,10 @@ LINE = re.compile(r'# (HELP|TYPE) vu_\w+ .+|(vu_\w+)\{device="([^"\\]*)",queue="
 class Program(ProgramCase):
     def start(self, program, *more):
         argv = self.command(program, f'--socket-path={self.folder}/s', f'--control={self.folder}/control', *more)
-        child = subprocess.Popen(argv, stderr=subprocess.DEVNULL, env=self.environment())
-        self.addCleanup(child.wait)
-        self.addCleanup(child.terminate)
-        until = time.monotonic() + HANG
-        while not (self.folder / 's').exists():
-            self.assertIsNone(child.poll())
-            self.assertLess(time.monotonic(), until)
-            time.sleep(0.02)
+        child = Child(argv, stderr=subprocess.DEVNULL, env=self.environment())
+        self.addCleanup(child.end)
+        for name in ('s', 'control'):
+            wait_until_it_listens(self.folder / name, child)
         return child
 
     def ask(self, text):

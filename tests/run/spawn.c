@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kit/child.h"
 #include "kit/test.h"
 #include "spawn.h"
 
@@ -32,7 +32,6 @@ __attribute__((noreturn)) static void spawn_exec(const struct spawned *s, const 
 {
 	char number[16];
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that dies leaves nothing running */
 	/* A shell's background job has these two ignored. */
 	signal(SIGINT, SIG_DFL);
 	signal(SIGQUIT, SIG_DFL);
@@ -63,7 +62,7 @@ void spawn_start(struct spawned *s, const char *const *argv, const struct spawn_
 	s->out_fd = memfd_create("stdout", MFD_CLOEXEC);
 	s->err_fd = memfd_create("stderr", MFD_CLOEXEC);
 	assert_true(s->out_fd >= 0 && s->err_fd >= 0);
-	s->pid = fork();
+	s->pid = child_fork();
 	assert_true(s->pid >= 0);
 	if (!s->pid)
 		spawn_exec(s, argv, setup);

@@ -15,6 +15,7 @@
 #include <libvu/vu.h>
 
 #include "frontend/peer.h"
+#include "kit/child.h"
 #include "kit/test.h"
 
 static void echo_ready(struct vu_queue *queue, void *opaque)
@@ -186,7 +187,7 @@ static void plain_handler(int number)
 static int status_of_child(void (*before)(int), bool is_fault)
 {
 	int status, fd = memfd_create("of the program's own", MFD_CLOEXEC);
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	if (!pid) {
 		struct stand s;

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kit/child.h"
 #include "kit/test.h"
 #include "fixture.h"
 #include "sockets.h"
@@ -273,7 +274,7 @@ static void a_child_of_fork_does_not_stop_its_parents_runner(void **state)
 	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
 	fixture_start(f);
 	ask_once(connect_to(f->path));
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
 		vu_runner_stop(f->runner); /* as its parent's signal handler would */
 		_exit(0);
@@ -301,7 +302,7 @@ static void the_end_is_heard_though_a_child_of_fork_lives_on(void **state)
 	fixture_start(f);
 	ask(&fe, connect_to(f->path));
 	waiting = connect_to(f->path); /* the first one is being served */
-	pid = fork();
+	pid = child_fork();
 	while (!pid)
 		pause();
 	fixture_stop(f);

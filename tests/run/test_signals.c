@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "kit/folder.h"
+#include "kit/patience.h"
 #include "kit/test.h"
 #include "load.h"
 #include "sockets.h"
@@ -31,7 +32,7 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	alarm(120);
+	alarm(HANG_SECONDS);
 	folder_make(f->dir, "vu-signals");
 	name_sockets(f->sockets, MANY, f->dir);
 	*state = f;

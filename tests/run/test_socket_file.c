@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kit/child.h"
 #include "kit/test.h"
 #include "fixture.h"
 #include "sockets.h"
@@ -161,7 +162,7 @@ static void race_once(struct fixture *f)
 	assert_return_code(pipe(go), errno);
 	assert_return_code(socketpair(AF_UNIX, SOCK_STREAM, 0, done), errno);
 	for (int i = 0; i < RACERS; i++) {
-		pid_t pid = fork();
+		pid_t pid = child_fork();
 
 		assert_true(pid >= 0);
 		if (!pid) {

@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kit/patience.h"
 #include "kit/test.h"
 #include "workers.h"
 
@@ -12,7 +13,7 @@ int workers_setup(void **state)
 	struct workers *f = calloc(1, sizeof(*f));
 	void *run;
 
-	alarm(120); /* a hang is a failure, too */
+	alarm(HANG_SECONDS); /* a hang is a failure, too */
 	fixture_setup(&run);
 	f->run = run;
 	assert_int_equal(echo_new("echo", VU_LOG_ERROR, NULL, &f->echo), 0);

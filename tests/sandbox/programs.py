@@ -9,11 +9,11 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'kit'))
+from child import HANG, Child  # noqa: E402
 from program_case import ProgramCase  # noqa: E402
 
 PROGRAMS = [pathlib.Path(p) for p in sys.argv[1:]]
 del sys.argv[1:]
-HANG = 300  # seconds, to find out that nothing comes
 PER_USER = {'vu-fs', 'vu-vsock'}  # what these keep of root's is in docs/security.md
 WITH_FOLDERS = {'vu-fs', 'vu-gpu', 'vu-scsi', 'vu-snd'}  # from a namespace of theirs the socket's file cannot be removed
 CAPS = {'CAP_DAC_OVERRIDE': 1, 'CAP_DAC_READ_SEARCH': 2, 'CAP_IPC_LOCK': 14, 'CAP_SYS_PTRACE': 19}
@@ -30,7 +30,8 @@ class Programs(ProgramCase):
     def start(self, program, *more):
         argv = self.command(program, f'--socket-path={self.folder}/{program.name}.sock', *more)
         env = self.environment(NOTIFY_SOCKET=f'{self.folder}/notify')
-        child = subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        child = Child(argv, env=env, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        self.addCleanup(child.end)
         self.assertEqual(self.manager.recv(100), b'READY=1')
         return child
 

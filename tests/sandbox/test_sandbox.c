@@ -27,6 +27,7 @@
 
 #include "common/sandbox.h"
 #include "common/sandbox_files.h"
+#include "kit/child.h"
 #include "kit/folder.h"
 #include "kit/test.h"
 
@@ -41,7 +42,7 @@ struct child {
 static void child_run(struct child *c, const struct sandbox_needs *needs, int (*run)(void))
 {
 	int fd = memfd_create("stderr", 0);
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 	const char *failed;
 	ssize_t n;
 
@@ -322,7 +323,7 @@ static void files_outside_of_the_table_are_out_of_reach(void **state)
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	close(fd);
-	pid = fork();
+	pid = child_fork();
 	if (!pid)
 		_exit(use_files_of_the_folder());
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -356,7 +357,7 @@ static int enter_as_a_service(void)
 
 static void it_works_within_the_filter_of_a_service_manager(void **state)
 {
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 	int status;
 
 	(void)state;
@@ -392,7 +393,7 @@ static void abstract_sockets_of_others_are_out_of_reach(void **state)
 	assert_ok(bind(fd, (const struct sockaddr *)&address, len));
 	assert_ok(listen(fd, 8));
 	assert_ok(connect_to(&address, len));
-	pid = fork();
+	pid = child_fork();
 	if (!pid)
 		_exit(!sandbox_shut_files(&files) && fails(connect_to(&address, len), EPERM) ? GOOD
 											     : 1);

@@ -3,12 +3,12 @@
  * vu-scsi: a driver whose other processor writes over what is read, functions by the hundred, disks
  * that go and change under load, and commands without an end.
  */
+#include "kit/child.h"
 #include "ask.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,7 +38,6 @@ static void scribble(const struct ask *ask)
 {
 	uint32_t seed = (uint32_t)getpid() | 1;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test fail */
 	for (;;) {
 		const struct ask_io *io = &ask->io[next_random(&seed) % ASK_QUEUES];
 		uint32_t where = next_random(&seed);
@@ -59,7 +58,7 @@ static void scribble(const struct ask *ask)
 
 static pid_t scribble_start(const struct ask *ask)
 {
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	assert_return_code(pid, errno);
 	if (!pid)

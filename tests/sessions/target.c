@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "frontend/peer.h"
+#include "kit/child.h"
 
 /* Sanitizers and valgrind on a busy machine are slow; only what hangs takes that long. */
 enum { STEP_MS = 2, LOG_TAIL = 4000, ARGUMENTS = 30, DISK_BYTES = 16 << 20 };
@@ -148,7 +148,6 @@ __attribute__((noreturn)) static void target_exec(const struct target *t, char *
 	char *all[ARGUMENTS + 2] = {0};
 	int n;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(option, sizeof(option), "--socket-path=%s", t->socket);
 	for (n = 0; argv[n] && n < ARGUMENTS; n++)
 		all[n] = target_argument(t, argv[n]);
@@ -232,7 +231,7 @@ int target_start(struct target *t, char *const *argv, bool is_shut_in)
 	snprintf(t->share, sizeof(t->share), "%s/share", t->folder);
 	if (target_make_disk(t) || mkdir(t->share, 0755))
 		return target_fail(t, "no disk: %s", strerror(errno));
-	t->pid = fork();
+	t->pid = child_fork();
 	if (!t->pid)
 		target_exec(t, argv);
 	if (t->pid < 0 || target_ask(t) || (!t->is_shut_in && target_have_one_put_aside(t)) ||

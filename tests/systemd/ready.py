@@ -9,19 +9,18 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'kit'))
+from child import HANG, Child  # noqa: E402
 from program_case import ProgramCase  # noqa: E402
 
 PROGRAMS = [pathlib.Path(p) for p in sys.argv[1:]]
 del sys.argv[1:]
-HANG = 300  # seconds, to find out that nothing comes
 
 
 class Ready(ProgramCase):
     def start(self, program, manager, **options):
         argv = self.command(program, f'--socket-path={self.folder}/{program.name}.sock')
-        child = subprocess.Popen(argv, env=self.environment(NOTIFY_SOCKET=manager), **options)
-        self.addCleanup(child.wait)
-        self.addCleanup(child.terminate)
+        child = Child(argv, env=self.environment(NOTIFY_SOCKET=manager), **options)
+        self.addCleanup(child.end)
         return child
 
     def manager(self, address):

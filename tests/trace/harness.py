@@ -2,17 +2,20 @@
 """vu-trace between two sides that are written in Python and record all that comes."""
 
 import array
+import faulthandler
 import json
 import os
 import pathlib
 import select
-import signal
 import socket
 import struct
 import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kit"))
+from child import HANG, Child  # noqa: E402
 
 REPLY, NEED_REPLY = 4, 8
 (GET_FEATURES, SET_FEATURES, SET_OWNER, RESET_OWNER, SET_MEM_TABLE, SET_LOG_BASE, SET_LOG_FD,
@@ -21,7 +24,7 @@ REPLY, NEED_REPLY = 4, 8
  SET_VRING_ENABLE) = range(1, 19)
 SET_BACKEND_REQ_FD, GET_CONFIG, POSTCOPY_LISTEN, POSTCOPY_END, ADD_MEM_REG = 21, 24, 29, 30, 37
 CONFIG_CHANGE_MSG = 2
-DEADLINE = 60  # seconds: only for what hangs
+DEADLINE = HANG / 2  # of one thing that is waited for; HANG is for all
 ALL_PROTOCOL = (1 << 23) - 1
 
 
@@ -120,7 +123,7 @@ class Trace:
         self.listener.settimeout(DEADLINE)
         argv = [program, f"--listen={self.front_path}", f"--connect={self.back_path}",
                 *([f"--output={self.out_path}"] if output else []), *options]
-        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE if not output else None)
+        self.process = Child(argv, stdout=subprocess.PIPE if not output else None)
         self.front = self.back = None
         if connect:
             self.connect()
@@ -142,9 +145,7 @@ class Trace:
             if end:
                 end.close()
         self.listener.close()
-        if self.process.poll() is None:
-            self.process.terminate()
-        self.process.wait(DEADLINE)
+        self.process.end()
         self.folder.cleanup()
 
     def stop(self, status=0):
@@ -197,7 +198,7 @@ class Trace:
 
 def run(cases, *args):
     """Each case is a function with a sentence as its name."""
-    signal.alarm(600)
+    faulthandler.dump_traceback_later(HANG, exit=True)
     failed = skipped = 0
     for case in cases:
         try:

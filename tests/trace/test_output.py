@@ -14,8 +14,8 @@ import tempfile
 import time
 
 from harness import (DEADLINE, GET_CONFIG, GET_FEATURES, NEED_REPLY, 
-                     SET_MEM_TABLE, SET_OWNER, SET_VRING_CALL, SET_VRING_KICK, End, Trace, message,
-                     run, u64)
+                     SET_MEM_TABLE, SET_OWNER, SET_VRING_CALL, SET_VRING_KICK, Child, End, Trace,
+                     message, run, u64)
 
 TABLE = struct.pack("=II", 1, 0) + struct.pack("=QQQQ", 0x1000, 0x2000, 0x7f0000000000, 0)
 
@@ -103,15 +103,13 @@ class Program:
         self.path = os.path.join(self.folder.name, "socket")
         self.out = pathlib.Path(self.folder.name, "out")
         argv = [arg.replace("SOCKET", self.path) for arg in argv]
-        self.process = subprocess.Popen([trace, f"--output={self.out}", *options, "--", *argv],
-                                        stderr=subprocess.PIPE, text=True)
+        self.process = Child([trace, f"--output={self.out}", *options, "--", *argv], stderr=subprocess.PIPE, text=True)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
+        self.process.end()
         self.process.stderr.close()
         self.folder.cleanup()
 

@@ -7,12 +7,11 @@ import random
 import select
 import socket
 import struct
-import subprocess
 import sys
 import time
 
 from harness import (DEADLINE, GET_FEATURES, NEED_REPLY, REPLY,
-                     SET_BACKEND_REQ_FD, SET_MEM_TABLE, SET_OWNER, SET_VRING_KICK, End, Trace,
+                     SET_BACKEND_REQ_FD, SET_MEM_TABLE, SET_OWNER, SET_VRING_KICK, Child, End, Trace,
                      identity, message, run, u64)
 
 
@@ -169,7 +168,7 @@ def when_the_tool_is_killed_both_sides_see_it_and_the_next_one_serves(program):
         t.front.wait_closed()
         t.back.wait_closed()
         # The file that it left does not keep its successor from listening.
-        t.process = subprocess.Popen(t.process.args)
+        t.process = Child(t.process.args)
         t.front.close()
         t.back.close()
         t.connect()

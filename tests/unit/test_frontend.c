@@ -89,7 +89,6 @@ static void pair_open(struct pair *p, uint64_t protocol_features)
 		.n_queues = 2,
 		.queue_size = 8,
 		.max_indirect = 4,
-		.timeout_ms = 100,
 		.pump = backend_pump,
 		.pump_opaque = &p->backend,
 	};
@@ -160,6 +159,7 @@ static void a_refusal_a_silence_and_an_end_are_told_apart(void **state)
 	assert_int_equal(frontend_set_vring_num(&p.peer->frontend, 0, 8), -EREMOTEIO);
 	assert_non_null(strstr(p.peer->frontend.error, "SET_VRING_NUM"));
 	p.backend.mute = true;
+	p.peer->frontend.timeout_ms = 100;
 	assert_int_equal(frontend_set_vring_num(&p.peer->frontend, 0, 8), -ETIMEDOUT);
 	assert_int_equal(frontend_wait_closed(&p.peer->frontend), -ETIMEDOUT);
 	close(p.backend.fd);

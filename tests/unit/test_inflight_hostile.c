@@ -3,6 +3,7 @@
  * In-flight logs with garbage in them: refused with a reason, or harmless.  The region ends where
  * nothing is mapped, and everything that a ring makes of it is used.
  */
+#include "kit/patience.h"
 #include "inflight_rig.h"
 
 #include <endian.h>
@@ -11,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SIZE = 8, ENTRIES = 12, TAKEN = 5, SECONDS = 60, SEEDS = 3000 };
+enum { SIZE = 8, ENTRIES = 12, TAKEN = 5, SEEDS = 3000 };
 
 struct stand {
 	struct rig *rig;
@@ -35,7 +36,7 @@ static void stand_start(struct stand *s, struct rig *rig)
 	struct req *reqs[TAKEN];
 	const char *why;
 
-	alarm(SECONDS);
+	alarm(HANG_SECONDS);
 	*s = (struct stand){.rig = rig};
 	rig_prepare(rig, &(struct rig_options){.size = SIZE, .max_segs = 8});
 	s->log = log_new(rig, ENTRIES);
@@ -224,7 +225,7 @@ static void a_chain_without_an_end_breaks_a_ring_that_has_a_log(struct rig *rig)
 	struct vu_req *req;
 	const char *why;
 
-	alarm(SECONDS);
+	alarm(HANG_SECONDS);
 	rig_prepare(rig, &(struct rig_options){.size = SIZE, .max_segs = 8});
 	log_new(rig, SIZE);
 	assert_int_equal(rig_new_ring(rig, &why), 0);

@@ -7,6 +7,7 @@
  * new ring on it, as a new back-end would, serves it to the end, and puts the memory back as it
  * was. So every state is recovered from, also those in the middle of a recovery.
  */
+#include "kit/child.h"
 #include "inflight_rig.h"
 
 #include <sched.h>
@@ -328,7 +329,7 @@ static void look(struct kill *k)
 static int step_child(struct kill *k, const struct work *work)
 {
 	int status;
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	assert_true(pid >= 0);
 	if (!pid) {

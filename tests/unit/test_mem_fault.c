@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "frontend/guest.h"
+#include "kit/child.h"
 #include "kit/test.h"
 #include "mem/mappings.h"
 #include "mem/table.h"
@@ -235,7 +236,7 @@ static void faults_are_found_while_others_come_and_go(void **state)
 static bool is_deadly(volatile unsigned char *byte)
 {
 	int status;
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	assert_true(pid >= 0);
 	if (!pid) {

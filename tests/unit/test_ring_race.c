@@ -3,6 +3,7 @@
  * A driver in another process writes garbage into a ring while it is being walked.  Whatever
  * is handed out lies inside guest memory and within the limits.
  */
+#include "kit/child.h"
 #include "test_ring_rig.h"
 
 #include <endian.h>
@@ -11,7 +12,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -226,10 +226,9 @@ static void descriptors_that_change_while_they_are_read_do_no_harm(struct rig *r
 					     .ring_bytes = 0x10000,
 					     .event_idx = true});
 	tables = guest_alloc_in(rig->guest, RIG_RING, TABLE_ENTRIES * 16 + 512, 16);
-	pid = fork();
+	pid = child_fork();
 	assert_true(pid >= 0);
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		scribble(rig, tables);
 	}
 	is_alone = has_one_cpu();

@@ -91,7 +91,7 @@ class ClassMessages(Handle):
         _, fds = self.ask_fds(GET_SHARED_OBJECT, uuid.bytes if uuid else b"")
         return fds[0] if fds else None
 
-    def backend_request(self, timeout: float = 5) -> tuple[int, bytes]:
+    def backend_request(self, timeout: float = 120) -> tuple[int, bytes]:
         """Waits for a request of the back-end, such as SHARED_OBJECT_ADD: which, and its payload."""
         channel = self._channel
         if channel is None or not select.select([channel], [], [], timeout)[0]:

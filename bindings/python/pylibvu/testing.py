@@ -227,7 +227,7 @@ class Virtqueue(Handle):
             self._seen = (self._seen + 1) & 0xffff
             self._completed.append(added)
 
-    def wait(self, added: Optional[Added] = None, timeout: float = 5) -> Added:
+    def wait(self, added: Optional[Added] = None, timeout: float = 120) -> Added:
         """Waits for a request's completion (the next of any without one)."""
         end = time.monotonic() + timeout
         while True:
@@ -256,7 +256,7 @@ class Virtqueue(Handle):
         self._drain_call()
         return bool(ready)
 
-    def request(self, readable: Buffers = (), writable: Sizes = (), timeout: float = 5) -> bytes:
+    def request(self, readable: Buffers = (), writable: Sizes = (), timeout: float = 120) -> bytes:
         """Adds a request, kicks, waits; returns what the device wrote."""
         added = self.add(readable, writable)
         self.kick()
@@ -277,7 +277,7 @@ class Peer(ClassMessages):
     """
 
     def __init__(self, sock: socket.socket, *, features: Optional[int] = None,
-                 memory: int = 16 << 20, timeout: float = 10) -> None:
+                 memory: int = 16 << 20, timeout: float = 120) -> None:
         self.sock = sock
         sock.settimeout(timeout)
         self._reply_ack = False
@@ -417,7 +417,7 @@ class Peer(ClassMessages):
 
     # Requests of the back-end
 
-    def asked(self, timeout: float = 5, answer: int = 0) -> Optional[Asked]:
+    def asked(self, timeout: float = 120, answer: int = 0) -> Optional[Asked]:
         """The next request of the back-end, answered if it wants that; None if none comes."""
         if self._channel is None:
             raise PeerError("the back-end has no channel for requests")
@@ -467,7 +467,7 @@ class Peer(ClassMessages):
         self.close()
 
 
-def connect(path: str, *, timeout: float = 10, **options: Any) -> Peer:
+def connect(path: str, *, timeout: float = 120, **options: Any) -> Peer:
     """Connects to a back-end that listens, or is about to; `options` as for Peer."""
     end = time.monotonic() + timeout
     while True:

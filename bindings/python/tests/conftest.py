@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: MIT
 """Devices and helpers that several files use."""
 
+import ctypes
 import gc
 import logging
 import os
 import pathlib
+import signal
+import subprocess
 
 import pytest
 
 import pylibvu
 from pylibvu import testing
+
+HANG = 600  # seconds, to find out that nothing comes: only what hangs takes so long
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+children = []
 
 
 def pytest_configure(config):
@@ -37,6 +45,23 @@ def echo():
 @pytest.fixture(autouse=True)
 def _visible_log(caplog):
     caplog.set_level(logging.WARNING, "pylibvu")
+
+
+def start_program(argv, **options):
+    """Ends with its test: one that lived on would hold the output open, and whoever reads that waits."""
+    child = subprocess.Popen(argv, **options,
+                             preexec_fn=lambda: LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+    children.append(child)
+    return child
+
+
+@pytest.fixture(autouse=True)
+def _no_child_is_left():
+    yield
+    while children:
+        child = children.pop()
+        child.kill()
+        child.wait()
 
 
 def open_fds():
@@ -67,4 +92,4 @@ def pumped(device):
     return ours
 
 
-__all__ = ["Echo", "open_fds", "guest_mappings", "make", "pumped", "testing"]
+__all__ = ["Echo", "HANG", "open_fds", "guest_mappings", "make", "pumped", "start_program", "testing"]

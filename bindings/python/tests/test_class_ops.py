@@ -8,7 +8,7 @@ import uuid
 
 import pylibvu
 import pytest
-from conftest import open_fds
+from conftest import HANG, open_fds
 from pylibvu import testing
 from pylibvu.class_messages import (SHARED_OBJECT_ADD, SHARED_OBJECT_LOOKUP,
                                     SHARED_OBJECT_REMOVE)
@@ -162,13 +162,15 @@ def test_an_answer_that_nobody_hears_says_so():
     class Slow(Net):
         def set_mtu(self, mtu):
             self.later = pylibvu.Later()
+            asked.set()
             return self.later
 
-    device = Slow()
+    asked, device = threading.Event(), Slow()
     with testing.served(device) as peer:
         peer.sock.settimeout(0.05)
         with pytest.raises(testing.PeerError):
             peer.set_mtu(1500)
+        assert asked.wait(HANG)
     assert not device.later.give()
     device.close()
 

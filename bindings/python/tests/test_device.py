@@ -8,7 +8,7 @@ import threading
 import pytest
 
 import pylibvu
-from conftest import Echo, make
+from conftest import HANG, Echo, make
 from pylibvu import testing
 
 
@@ -200,7 +200,7 @@ def test_timers_watches_and_calls_run_on_the_device_thread():
     with testing.served(device):
         os.write(w, b"hi")
         device.call(timer.start, 0.005, 0.005)
-        assert done.wait(5)
+        assert done.wait(HANG)
     assert (b"hi", True) in seen and ("tick", "pylibvu-served") in seen
     for fd in (r, w):
         os.close(fd)

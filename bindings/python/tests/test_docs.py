@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from conftest import HANG
 
 HERE = pathlib.Path(__file__).resolve()
 PAGE = HERE.parents[3] / "docs" / "python.md"
@@ -34,7 +35,7 @@ def test_listing(number, tmp_path):
     else:
         argv = [str(script)]
     done = subprocess.run([sys.executable, "-W", "error", *argv], cwd=tmp_path, text=True,
-                          timeout=60, check=False, stdout=subprocess.PIPE,
+                          timeout=HANG, check=False, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, env=dict(os.environ, PYTHONPATH=os.pathsep.join(
                               filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))))
     assert done.returncode == 0, done.stdout

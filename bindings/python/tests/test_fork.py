@@ -15,7 +15,7 @@ import time
 import pytest
 
 import pylibvu
-from conftest import Echo, make
+from conftest import HANG, Echo, make, start_program
 from pylibvu import testing
 
 SCRIPT = """
@@ -67,7 +67,7 @@ class Program:
         self.path = str(tmp_path / "socket")
         self.log = tmp_path / "log"
         with open(self.log, "wb") as log:
-            self.child = subprocess.Popen(
+            self.child = start_program(
                 [sys.executable, "-c", SCRIPT.format(functions=functions, serve=serve), self.path],
                 stdout=log, stderr=log)
 
@@ -85,7 +85,7 @@ class Program:
     def end(self):
         """As a service manager ends it: by SIGTERM, and it obeys."""
         self.child.terminate()
-        assert self.child.wait(timeout=20) == 0
+        assert self.child.wait(timeout=HANG) == 0
         assert self.text().splitlines()[-1] == "end"
 
 
@@ -204,11 +204,11 @@ def fork(req):
         with testing.connect(program.path) as peer, socket.socket(socket.AF_UNIX) as waiting:
             pid = int(peer.queue(0).request(b"fork", 8))
             try:
-                waiting.settimeout(20)
+                waiting.settimeout(HANG)
                 waiting.connect(program.path)  # and nobody has accepted it
                 os.link(program.path, program.path + ".2")
                 program.end()
-                peer.sock.settimeout(20)
+                peer.sock.settimeout(HANG)
                 assert peer.sock.recv(1) == b""
                 assert waiting.recv(1) == b""
                 with socket.socket(socket.AF_UNIX) as late, pytest.raises(ConnectionRefusedError):

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 import pylibvu
+from conftest import HANG
 from pylibvu import testing
 from pylibvu._vu import lib
 from test_worker import Two, ask
@@ -33,7 +34,7 @@ class Loop:
 
     def __enter__(self):
         self.thread.start()
-        assert self.began.wait(600)
+        assert self.began.wait(HANG)
         return self
 
     def __exit__(self, *_):

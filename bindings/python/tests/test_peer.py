@@ -5,10 +5,10 @@ import os
 import pathlib
 import shutil
 import struct
-import subprocess
 
 import pytest
 
+from conftest import start_program
 from pylibvu import testing
 
 BUILD = os.environ.get("PYLIBVU_BUILD_DIR", "build")
@@ -16,16 +16,11 @@ BUILD = os.environ.get("PYLIBVU_BUILD_DIR", "build")
 
 @pytest.fixture
 def start(tmp_path):
-    children = []
-
     def run(*argv):
         path = str(tmp_path / "socket")
-        children.append(subprocess.Popen([a.format(socket=path, dir=tmp_path) for a in argv]))
+        start_program([a.format(socket=path, dir=tmp_path) for a in argv])
         return path
-    yield run
-    for child in children:
-        child.terminate()
-        child.wait(10)
+    return run
 
 
 def blk(kind, sector, data=b"", room=0):

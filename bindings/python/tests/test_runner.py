@@ -11,7 +11,7 @@ import threading
 import pytest
 
 import pylibvu
-from conftest import Echo
+from conftest import HANG, Echo
 from pylibvu import testing
 
 
@@ -137,7 +137,7 @@ def test_one_call_for_each_wake_serves_more_than_a_turn_has(tmp_path, echo):
             vq = peer.queue(0, size=4096)
             added = [vq.add(b"x", 1) for _ in range(2000)]
             vq.kick()
-            assert all(vq.wait(one, timeout=60).data == b"x" for one in added)
+            assert all(vq.wait(one).data == b"x" for one in added)
         runner.stop()
 
     with pylibvu.Runner() as runner:
@@ -229,7 +229,7 @@ device = pylibvu.Device(42)
 runner.listen(device, sys.argv[1])
 runner.process()
 pylibvu.runner.time.sleep = None  # not called
-""", path], check=True, timeout=60)
+""", path], check=True, timeout=HANG)
     assert not os.path.exists(path)
 
 

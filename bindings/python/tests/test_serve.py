@@ -17,7 +17,7 @@ import unittest.mock
 import pytest
 
 import pylibvu
-from conftest import Echo
+from conftest import HANG, Echo, start_program
 from pylibvu import testing
 
 SCRIPT = """
@@ -38,8 +38,8 @@ print("end")
 
 def start(tmp_path, body="pass"):
     path = str(tmp_path / "sock")
-    child = subprocess.Popen([sys.executable, "-c", SCRIPT.format(body=body), path], text=True,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    child = start_program([sys.executable, "-c", SCRIPT.format(body=body), path], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return path, child
 
 
@@ -49,7 +49,7 @@ def test_serve_takes_one_front_end_after_the_other(tmp_path):
         with testing.connect(path) as peer:
             assert peer.queue(0).request(writable=2) == b"ok"
     child.send_signal(signal.SIGTERM)
-    assert child.communicate(timeout=10)[0].splitlines()[-1] == "end"
+    assert child.communicate(timeout=HANG)[0].splitlines()[-1] == "end"
     assert child.returncode == 0 and not os.path.exists(path)
 
 
@@ -58,7 +58,7 @@ def test_ctrl_c_raises_keyboard_interrupt(tmp_path):
     with testing.connect(path) as peer:
         peer.queue(0).request(writable=2)
         child.send_signal(signal.SIGINT)
-        assert child.communicate(timeout=10)[0].split() == ["interrupted", "end"]
+        assert child.communicate(timeout=HANG)[0].split() == ["interrupted", "end"]
 
 
 def test_ctrl_c_in_a_handler_ends_serving_and_gives_requests_back(tmp_path):
@@ -67,7 +67,7 @@ def test_ctrl_c_in_a_handler_ends_serving_and_gives_requests_back(tmp_path):
         vq = peer.queue(0)
         vq.add(writable=2)
         vq.kick()
-        assert "interrupted" in child.communicate(timeout=10)[0]
+        assert "interrupted" in child.communicate(timeout=HANG)[0]
         assert not vq.used()
 
 
@@ -77,7 +77,7 @@ def test_a_handler_that_exits_ends_the_process(tmp_path):
         vq = peer.queue(0)
         vq.add(writable=2)
         vq.kick()
-        child.communicate(timeout=10)
+        child.communicate(timeout=HANG)
     assert child.returncode == 3
 
 
@@ -90,23 +90,25 @@ def test_a_truncated_guest_is_survived(tmp_path):
         os.ftruncate(peer.memory.fd, 4096)
         vq.kick()
         with pytest.raises(testing.PeerError, match="closed"):
-            vq.wait(timeout=5)
+            vq.wait()
         os.ftruncate(peer.memory.fd, peer.memory.size)
     with testing.connect(path) as peer:
         assert peer.queue(0).request(writable=2) == b"ok"
     child.terminate()
-    child.communicate(timeout=10)
+    child.communicate(timeout=HANG)
     assert child.returncode == 0
 
 
 def test_a_program_that_ends_while_a_daemon_thread_serves(tmp_path):
     path = str(tmp_path / "sock")
     script = SCRIPT.format(body="pass").replace("try:", "def serve():").split("except")[0] + """
-import threading, time
+import os, threading, time
 threading.Thread(target=serve, daemon=True).start()
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.01)
 time.sleep(0.3)
 """
-    child = subprocess.run([sys.executable, "-c", script, path], timeout=20, check=False)
+    child = subprocess.run([sys.executable, "-c", script, path], timeout=HANG, check=False)
     assert child.returncode == 0 and not os.path.exists(path)
 
 
@@ -296,7 +298,7 @@ def test_serve_once_returns_after_a_session(tmp_path):
         device = Echo()
         service = asyncio.create_task(device.serve(path, once=True))
         await asyncio.get_running_loop().run_in_executor(None, use)
-        await asyncio.wait_for(service, 5)
+        await asyncio.wait_for(service, HANG)
 
     def use():
         with testing.connect(path) as peer:
@@ -317,7 +319,7 @@ def test_a_loop_of_ones_own(echo):
     thread = threading.Thread(target=front_end)
     thread.start()
     while echo.attached:
-        select.select([echo.fileno()], [], [], 5)
+        select.select([echo.fileno()], [], [], HANG)
         while echo.process():
             pass
     thread.join()

@@ -10,6 +10,7 @@ import struct
 import pytest
 
 import pylibvu
+from conftest import HANG
 from pylibvu import Device, testing
 
 PAGE = mmap.PAGESIZE
@@ -44,12 +45,12 @@ def test_the_guest_sees_what_is_mapped(file):
     with testing.served(device) as peer:
         assert peer.shmem_regions() == {0: 16 * PAGE, 3: 16 * PAGE}
         peer.queue(0)
-        assert device.events.get(timeout=5) == "started"
+        assert device.events.get(timeout=HANG) == "started"
         device.map_shmem(3, 2 * PAGE, file, 4 * PAGE, fd_offset=PAGE, done=device.events.put)
         asked = peer.asked()
         assert asked.request == testing.BACKEND_SHMEM_MAP
         assert asked.mapping() == (3, PAGE, 2 * PAGE, 4 * PAGE, 1)
-        assert device.events.get(timeout=5) is None
+        assert device.events.get(timeout=HANG) is None
         os.pwrite(file, b"hello", PAGE)
         with mmap.mmap(asked.fds[0], 4 * PAGE, offset=PAGE) as window:
             assert window[:5] == b"hello"
@@ -58,10 +59,10 @@ def test_the_guest_sees_what_is_mapped(file):
             device.map_shmem(3, 5 * PAGE, file, PAGE)
         device.unmap_shmem(3, 2 * PAGE, done=device.events.put)
         assert peer.asked(answer=1).request == testing.BACKEND_SHMEM_UNMAP
-        assert device.events.get(timeout=5).errno == errno.EREMOTEIO
+        assert device.events.get(timeout=HANG).errno == errno.EREMOTEIO
         device.map_shmem(0, 0, file, PAGE)
         os.close(peer.asked().fds[0])
-    assert device.events.get(timeout=5) == "lost"
+    assert device.events.get(timeout=HANG) == "lost"
     device.close()
 
 
@@ -75,7 +76,7 @@ def test_what_cannot_be_mapped_is_an_error(file):
         device.unmap_shmem(0, 0)
     device.map_shmem(0, 0, file, PAGE, done=device.events.put)
     device.process()
-    assert device.events.get(timeout=5).errno == errno.ENOTCONN
+    assert device.events.get(timeout=HANG).errno == errno.ENOTCONN
     device.close()
 
 
@@ -96,13 +97,13 @@ def test_a_queue_with_a_host_notifier_is_served_without_kicks(file):
     device = Doorbell()
     with testing.served(device) as peer:
         vq = peer.queue(0)
-        assert device.events.get(timeout=5) == "started"
+        assert device.events.get(timeout=HANG) == "started"
         device.queues[0].set_host_notifier(file, PAGE, done=device.events.put)
         asked = peer.asked()
         assert asked.request == testing.BACKEND_HOST_NOTIFIER
         assert struct.unpack("<QQQ", asked.payload) == (0, PAGE, PAGE)
         os.close(asked.fds[0])
-        assert device.events.get(timeout=5) is None
+        assert device.events.get(timeout=HANG) is None
         assert vq.wait(vq.add(writable=1)).data == b"x"
         device.queues[0].set_host_notifier(None)
         assert peer.asked().payload[:8] == struct.pack("<Q", 256)

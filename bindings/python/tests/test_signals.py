@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from conftest import HANG, start_program
 from pylibvu import testing
 
 SIGNALS = """
@@ -96,8 +97,8 @@ except Ended as error:
 def test_what_a_signal_handler_raises_comes_out_of_serve(tmp_path, kind, how):
     path = str(tmp_path / "sock")
     for text in (b"hit", b"call"):
-        child = subprocess.Popen([sys.executable, "-c", SIGNALS, path, kind, how], text=True,
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        child = start_program([sys.executable, "-c", SIGNALS, path, kind, how], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         with testing.connect(path) as peer:
             vq = peer.queue(0)
             if how != "pull":
@@ -105,7 +106,7 @@ def test_what_a_signal_handler_raises_comes_out_of_serve(tmp_path, kind, how):
             assert vq.request(b"caught", 8) == b"ok"
             vq.add(text, 8)
             vq.kick()
-            out = child.communicate(timeout=20)[0]
+            out = child.communicate(timeout=HANG)[0]
         assert "ended on a signal" in out and child.returncode == 0
         assert out.count("Traceback") == (how != "pull")
         assert not os.path.exists(path)
@@ -113,9 +114,9 @@ def test_what_a_signal_handler_raises_comes_out_of_serve(tmp_path, kind, how):
 
 def test_what_a_signal_handler_raises_while_nothing_happens_comes_out_of_serve(tmp_path):
     path = str(tmp_path / "sock")
-    child = subprocess.Popen([sys.executable, "-c", SIGNALS, path, "function", "plain"], text=True,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    child = start_program([sys.executable, "-c", SIGNALS, path, "function", "plain"], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     with testing.connect(path) as peer:
         peer.queue(0).request(b"plain", 8)
     child.terminate()
-    assert child.communicate(timeout=20)[0] == "ended on a signal\n"
+    assert child.communicate(timeout=HANG)[0] == "ended on a signal\n"

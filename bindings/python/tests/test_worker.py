@@ -7,6 +7,7 @@ import threading
 import pytest
 
 import pylibvu
+from conftest import HANG
 from pylibvu import testing
 
 
@@ -117,7 +118,7 @@ def test_misuse_is_an_error():
         worker.add(device.own_group)
     worker.add(group)
     group.call(in_callback)
-    assert done.wait(600)
+    assert done.wait(HANG)
     assert len(errors) == 3
     worker.close()
     worker.close()
