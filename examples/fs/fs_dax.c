@@ -9,7 +9,7 @@
  * A piece has to lie inside of its file.  The guest knows a mapping by its whole length, and asks
  * for no other when the file grows: what would not be there it would read as zeros.
  */
-#include "fs.h"
+#include "fs_kept.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -364,9 +364,7 @@ void fs_dax_forget(struct fs *fs)
 
 int fs_dax_check(const struct fs_settings *settings)
 {
-	const char *with = settings->read_only				? "--readonly"
-			   : settings->state_file || settings->state_fd ? "--state-file"
-									: NULL;
+	const char *with = settings->read_only ? "--readonly" : fs_kept_option(settings);
 
 	if (!settings->dax_window || !with)
 		return 0;

@@ -57,6 +57,22 @@ static int kept_take_fd(const struct fs_settings *settings, uint32_t index)
 	return fd;
 }
 
+/* The service manager's, which keeps one of each socket. */
+static int kept_take_from_manager(struct fs *fs, uint32_t index)
+{
+	char name[64];
+	int fd, ret = vu_program_path("vu-fs-state", index, name, sizeof(name));
+
+	if (!ret)
+		ret = vu_program_kept_file(fs->program, name, &fd);
+	if (!ret)
+		return fd;
+	if (ret != -EOPNOTSUPP)
+		return kept_fail("--state-fdstore", ret);
+	fprintf(stderr, "vu-fs: --state-fdstore: no service manager keeps it (NOTIFY_SOCKET)\n");
+	return ret;
+}
+
 /* Without fallocate() there may be room or not, as for any mapped file there. */
 int kept_allocate(const struct fs_kept *kept, off_t at, off_t len)
 {
@@ -95,32 +111,51 @@ static int kept_map(struct fs_kept *kept)
 	return kept_allocate(kept, 0, sizeof(kept->all->pages));
 }
 
+static int kept_find_file(struct fs *fs, uint32_t index)
+{
+	const struct fs_settings *settings = fs->settings;
+
+	if (settings->state_file)
+		return kept_open_file(settings, index);
+	return settings->state_fd ? kept_take_fd(settings, index)
+				  : kept_take_from_manager(fs, index);
+}
+
+const char *fs_kept_option(const struct fs_settings *settings)
+{
+	return settings->state_file	 ? "--state-file"
+	       : settings->state_fd	 ? "--state-fd"
+	       : settings->state_fdstore ? "--state-fdstore"
+					 : NULL;
+}
+
 int fs_kept_open(struct fs *fs, uint32_t index)
 {
 	const struct fs_settings *settings = fs->settings;
-	const char *name = settings->state_file ? settings->state_file : "--state-fd";
 	struct fs_kept *kept;
 	int ret;
 
-	if (!settings->state_file && !settings->state_fd)
+	if (!fs_kept_option(settings))
 		return 0;
-	if (settings->state_file && settings->state_fd) {
-		fprintf(stderr, "vu-fs: --state-file or --state-fd, not both\n");
+	if (!!settings->state_file + !!settings->state_fd + settings->state_fdstore > 1) {
+		fprintf(stderr, "vu-fs: --state-file, --state-fd or --state-fdstore: only one\n");
 		return -EINVAL;
 	}
 	kept = calloc(1, sizeof(*kept));
 	if (!kept)
 		return -ENOMEM;
-	kept->fd = settings->state_file ? kept_open_file(settings, index)
-					: kept_take_fd(settings, index);
+	kept->fd = kept_find_file(fs, index);
 	ret = kept->fd;
-	if (kept->fd >= 0) {
-		fs->kept = kept;
-		ret = kept_map(kept);
-		return ret ? kept_fail(name, ret) : 0;
+	if (kept->fd < 0) {
+		free(kept);
+		return ret;
 	}
-	free(kept);
-	return ret;
+	fs->kept = kept;
+	ret = kept_map(kept);
+	return ret ? kept_fail(settings->state_file ? settings->state_file
+						    : fs_kept_option(settings),
+			       ret)
+		   : 0;
 }
 
 void fs_kept_close(struct fs *fs)

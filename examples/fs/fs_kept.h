@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a successor of this process needs to know, in a file that outlives it (--state-file,
- * --state-fd): the inodes and open files that the guest knows, by number.
+ * --state-fd, --state-fdstore): the inodes and open files that the guest knows, by number.
  *
  * Each has a record at a fixed place, which is written before the guest hears of the thing, and
  * becomes valid with one store.  So whatever moment the process is killed at, each record is whole
@@ -14,6 +14,8 @@
 
 struct fs_kept;
 
+/* The option that asks for one, or NULL. */
+const char *fs_kept_option(const struct fs_settings *settings);
 /* Take the file over before there is a sandbox; 0 without options.  -errno, after a message. */
 int fs_kept_open(struct fs *fs, uint32_t index);
 void fs_kept_close(struct fs *fs);

@@ -141,6 +141,7 @@ const struct vu_option fs_options[] = {
 			  struct fs_settings, state_file)},
 	{VU_OPTION_NUMBER("state-fd", "N", "the same in a file or memfd that is handed over",
 			  struct fs_settings, state_fd, 3, 1 << 20)},
+	FLAG("state-fdstore", "the same in a memfd that the service manager keeps", state_fdstore),
 	FLAG("readonly", "refuse what would change it", read_only),
 	FLAG("xattr", "extended attributes", xattr),
 	FLAG("posix-acl", "POSIX ACLs; implies --xattr", posix_acl),

@@ -27,7 +27,8 @@ struct fs_settings {
 	uint64_t n_queues;
 	uint64_t queue_size;
 	const char *state_file;
-	uint64_t state_fd;	  /* 0: none */
+	uint64_t state_fd; /* 0: none */
+	int state_fdstore;
 	uint64_t max_open_inodes; /* 0: half of what the process may have */
 	uint64_t pool_size;
 	uint32_t cache;	  /* enum fs_cache */

@@ -48,7 +48,7 @@ SHARE = {
     'DynamicUser': 'no', 'PrivateUsers': 'no', 'PrivateTmp': 'no', 'ProtectHome': 'no', 'ProtectSystem': 'no',
     'CapabilityBoundingSet': 'CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_MKNOD '
                              'CAP_SETFCAP CAP_SETGID CAP_SETUID CAP_SYS_CHROOT',
-    'RestrictSUIDSGID': 'no', 'UMask': '0022', 'PrivateDevices': 'no', 'DevicePolicy': 'closed',
+    'RestrictSUIDSGID': 'no', 'UMask': '0022', 'FileDescriptorStoreMax': '1', 'PrivateDevices': 'no', 'DevicePolicy': 'closed',
     'SystemCallFilter': f'@system-service @mount mknod mknodat chroot {LANDLOCK}'}
 
 # What a user calls it, and what differs from COMMON.

@@ -154,7 +154,7 @@ struct vu_program_info {
  * --postcopy (vu_device_allow_postcopy()), --log-format=text|json|journal,
  * --allow-any-memory, --max-memory=SIZE (vu_device_limit_memory()) and
  * --message-timeout=SECONDS (vu_device_set_message_timeout()).  Without a socket option, sockets
- * passed by LISTEN_FDS are used.  SIGTERM and SIGINT end it cleanly, and so do SIGQUIT and SIGUSR2
+ * passed by LISTEN_FDS are used; files among them are for vu_program_kept_file().  SIGTERM and SIGINT end it cleanly, and so do SIGQUIT and SIGUSR2
  * unless they were ignored or had a handler before; SIGBUS in truncated guest memory ends only the
  * session concerned.  SIGUSR1 prints every queue's counters (vu_queue_counters()) to standard
  * error.
@@ -218,6 +218,23 @@ VU_API VU_CHECK int vu_program_add_device(struct vu_program *program,
  * Since: 0.1
  */
 VU_API VU_CHECK int vu_program_path(const char *path, uint32_t index, char *buffer, size_t size);
+
+/**
+ * vu_program_kept_file() - a file in memory that outlives the program, at its service manager.
+ *
+ * The one that a predecessor had under this name, if the manager handed it on (LISTEN_FDS and
+ * LISTEN_FDNAMES), or else a new and empty one that the manager is given to keep (FDSTORE=1 of
+ * sd_notify(3)).  systemd keeps as many as a unit's FileDescriptorStoreMax= says, of which a program is
+ * told nothing, and forgets them when the unit is stopped.
+ *
+ * @name: of the program's choice, not longer than 200 characters: letters, digits, '-', '_', '.'.
+ * @fd: receives it, which is the caller's to close.
+ *
+ * Return: 0; -EOPNOTSUPP without a service manager (NOTIFY_SOCKET) to keep a new one; -EINVAL for
+ * another name, or outside of create.  Thread: main, in create.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_program_kept_file(struct vu_program *program, const char *name, int *fd);
 
 /**
  * vu_program_add_worker() - serve a group on a thread as --poll-us and --cpus say.

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <libvu/vu.h>
@@ -32,12 +34,38 @@ static int inherited_check(int *other)
 	return (int)n;
 }
 
-int inherited_fds(int *other)
+int inherited_fds(int *other, char **names)
 {
+	const char *given = getenv("LISTEN_FDNAMES");
 	int n = inherited_check(other);
 
+	*names = n > 0 && given ? strdup(given) : NULL;
+	if (n > 0 && given && !*names)
+		n = -ENOMEM;
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
 	return n;
+}
+
+bool inherited_is_file(int i)
+{
+	struct stat st;
+
+	return !fstat(INHERITED_FIRST_FD + i, &st) && S_ISREG(st.st_mode);
+}
+
+int inherited_find_file(int n, const char *names, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (int i = 0; i < n && names; i++) {
+		const char *end = strchrnul(names, ':');
+
+		if ((size_t)(end - names) == len && !memcmp(names, name, len) &&
+		    inherited_is_file(i))
+			return i;
+		names = *end ? end + 1 : NULL;
+	}
+	return -1;
 }

@@ -55,6 +55,31 @@ int notify_open(const char *program)
 	return fd < 0 ? -1 : fd;
 }
 
+int notify_keep_file(int notify, const char *name, int fd)
+{
+	union {
+		struct cmsghdr header;
+		unsigned char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {.bytes = {0}};
+	char text[320];
+	int len = snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s", name);
+	struct iovec iov = {.iov_base = text, .iov_len = (size_t)len};
+	const struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+
+	if (len < 0 || (size_t)len >= sizeof(text))
+		return -ENAMETOOLONG;
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	control.header.cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	return sendmsg(notify, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
 void notify_close(int fd, bool ready)
 {
 	static const char text[] = "READY=1";

@@ -56,13 +56,11 @@ static int program_wrong(const struct vu_program *program, const char *text)
 
 static int program_inherit_sockets(struct vu_program *program)
 {
-	int n = inherited_fds(&program->listen_pid);
-
-	if (n < 0)
-		return program_fail(program, "LISTEN_PID, LISTEN_FDS", n);
-	for (int i = 0; i < n; i++) {
+	if (program->n_inherited < 0)
+		return program_fail(program, "LISTEN_PID, LISTEN_FDS", program->n_inherited);
+	for (int i = 0; i < program->n_inherited; i++) {
 		struct program_socket socket = {.kind = SOCKET_FD, .fd = INHERITED_FIRST_FD + i};
-		int ret = program_add_socket(program, &socket);
+		int ret = inherited_is_file(i) ? 0 : program_add_socket(program, &socket);
 
 		if (ret)
 			return program_fail(program, "inherited sockets", ret);
@@ -109,6 +107,7 @@ static int program_check_sockets(struct vu_program *program)
 {
 	uint32_t n_fds = 0;
 
+	program->n_inherited = inherited_fds(&program->listen_pid, &program->inherited_names);
 	if (!program->n_sockets) {
 		int status = program_inherit_sockets(program);
 
@@ -228,17 +227,18 @@ static int program_tell_opened(struct vu_program *program)
 
 static int program_run(struct vu_program *program)
 {
-	/* From a sandbox, which some enter in opened, nobody could be reached. */
-	int notify = notify_open(program->info.name);
-	int status = program_create_devices(program);
-	int ret;
+	int status, ret;
 
+	/* From a sandbox, which some enter in opened, nobody could be reached. */
+	program->notify = notify_open(program->info.name);
+	status = program_create_devices(program);
 	/* All devices first: one that cannot be made must not show up as a socket at all. */
 	for (uint32_t i = 0; i < program->n_sockets && !status; i++)
 		status = program_open_socket(program, &program->sockets[i]);
 	if (!status)
 		status = program_tell_opened(program);
-	notify_close(notify, !status);
+	notify_close(program->notify, !status);
+	program->notify = -1;
 	if (status)
 		return status;
 	program_check_workers(program);
@@ -318,6 +318,7 @@ int vu_program_main(const struct vu_program_info *info, int argc, char **argv)
 {
 	struct vu_program program = {
 		.log_level = VU_LOG_INFO,
+		.notify = -1,
 		.file = {.size = sizeof(struct vu_socket_info)},
 	};
 	struct option_table tables[3];
@@ -345,6 +346,7 @@ int vu_program_main(const struct vu_program_info *info, int argc, char **argv)
 			status = program_serve(&program);
 	}
 	option_free_lists(program.options, program.info.settings);
+	free(program.inherited_names);
 	free(program.sockets);
 	free(program.options);
 	free(program.cpus);

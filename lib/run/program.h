@@ -43,8 +43,11 @@ struct vu_program {
 	uint64_t poll_us;
 	uint32_t *cpus; /* of --cpus */
 	uint32_t n_cpus;
-	int listen_pid;	    /* whom inherited sockets are for, if not for us; or 0 */
-	uint32_t n_workers; /* made: the next gets cpus[n_workers % n_cpus] */
+	int n_inherited;       /* from INHERITED_FIRST_FD on, or -errno */
+	char *inherited_names; /* of LISTEN_FDNAMES, or NULL */
+	int notify;	       /* while devices are made: to the service manager, or -1 */
+	int listen_pid;	       /* whom inherited sockets are for, if not for us; or 0 */
+	uint32_t n_workers;    /* made: the next gets cpus[n_workers % n_cpus] */
 	struct vu_socket_info file;
 };
 

@@ -150,7 +150,7 @@ void rig_spawn(struct rig *rig, const char *const *args)
 	if (rig->program.err) /* of the one before */
 		spawn_free(&rig->program);
 	rig->started = rig_seconds();
-	spawn_start(&rig->program, argv, NULL);
+	spawn_start(&rig->program, argv, rig->setup);
 	spawn_wait_up(&rig->program, rig->socket);
 	if (access(rig->control, F_OK) == 0) {
 		rig->answers.fd = rig_connect_control(rig);

@@ -50,9 +50,10 @@ struct rig {
 	char control[RIG_PATH];		     /* for --control */
 	char files[RIG_MAX_FILES][RIG_PATH]; /* of rig_file(), removed at the end */
 	uint32_t n_files;
-	bool has_sandbox;	/* the program; set before rig_spawn(), see rig_sandbox() */
-	struct spawned program; /* program.err is its log after rig_stop() */
-	uint32_t started;	/* when, in seconds */
+	bool has_sandbox; /* the program; set before rig_spawn(), see rig_sandbox() */
+	const struct spawn_setup *setup; /* for the next rig_spawn(); NULL: nothing special */
+	struct spawned program;		 /* program.err is its log after rig_stop() */
+	uint32_t started;		 /* when, in seconds */
 	struct peer *peer;
 	struct peer_config config; /* for the next rig_connect(); set n_queues in the test */
 	struct rig_lines answers;  /* commands and their answers */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! Made from libvu's headers by the script `generate`; a module for each of them.
-// headers: 63de1f0ddafda9fcabe7b3b299377e0000976e180b9981ba943c3d201db04b3c
+// headers: de4efc5423477c9b848df831080f931c914b1c7b14bc82f91b4347148f2a047a
 #![allow(clippy::all, missing_docs)]
 mod answer;
 mod ask;

@@ -90,7 +90,8 @@ extern "C" {
     /// run lines as they come, from standard input or a Unix socket.
     ///
     /// After each line's answers the client gets a line "ok", or "error: " and the reason.  The command
-    /// "help" is the library's, unless the table has one: it lists the table.  What cannot be served is
+    /// "help" is the library's, unless the table has one: it lists the table; so is "metrics" in a
+    /// program (vu_program_add_control()): it tells what each queue did.  What cannot be served is
     /// logged.
     ///
     /// - `group`: whose thread runs the commands.
@@ -100,7 +101,7 @@ extern "C" {
     /// - `script`: receives the script; vu_script_free() ends it, before the group is freed.
     ///
     /// Never waits for a client: while it does not read its answers its next lines are not run, and one
-    /// that reads so slowly that more than 64 KiB would have to be kept for it is disconnected.  A last
+    /// that reads so slowly that more than 256 KiB would have to be kept for it is disconnected.  A last
     /// line without a newline is run if it comes from standard input, which may be a file, but not from
     /// a socket, where it may have been cut.
     ///
