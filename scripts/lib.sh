@@ -34,7 +34,8 @@ has_options() {
 # Half the time to compile of -O2 -g, and lines are named all the same.
 sanitizer_options="-Db_lundef=false -Doptimization=1 -Ddebug=true -Dc_args=-g1"
 
-# build_tree DIR [meson options...]: configures once, builds; output is shown only if it failed
+# build_tree DIR [meson options...]: configures once, builds; output is shown only if it failed.  Of what
+# $targets_of, a command, prints where that is set: all of it otherwise.
 build_tree() {
 	tree=$1
 	shift
@@ -51,7 +52,9 @@ build_tree() {
 		meson configure "$tree" "$@" >"$log" 2>&1 || { tail -n 8 "$log"; return 1; }
 	fi
 	say "building $tree"
-	if ! ninja -C "$tree" >"$log" 2>&1; then
+	targets=
+	[ -z "$targets_of" ] || targets=$($targets_of "$tree") || return 1
+	if ! ninja -C "$tree" $targets >"$log" 2>&1; then
 		grep -v '^\[' "$log" | tail -n 40
 		return 1
 	fi

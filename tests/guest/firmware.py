@@ -9,7 +9,7 @@ import hashlib
 import re
 
 from blk import disk
-from lib import Image, VhostUser, bootdisk, main
+from lib import Image, VhostUser, bootdisk, main, only_long
 from lib.bootdisk import installed, mtool
 from lib.firmware import ZBOOT, Firmware, FirmwareArm64, UbootPc, UbootPcZboot, Uefi
 
@@ -63,11 +63,6 @@ def starts_linux(t, machine, device, by, **options):
             writes_as_grub_did(t, guest, image, "vda")
 
 
-def only_long(test):
-    """Leaves a test out where there is no time for it."""
-    return lambda t: test(t) if t.long else None
-
-
 def uboot(name):
     return {"bios": installed("u-boot-qemu", f"/usr/lib/u-boot/{name}")}
 
@@ -96,6 +91,7 @@ def test_ovmf(t):
     ovmf(t, BOTH, ("legacy", "modern"))
 
 
+@only_long
 def test_uboot(t):
     uboot_x86(t, BOTH, ("legacy", "modern"))
 

@@ -6,7 +6,7 @@ host and the guest see the same files."""
 import hashlib
 import os
 
-from lib import VhostUser, main
+from lib import VhostUser, main, only_long
 
 OPERATIONS = 4000
 SEED = 7
@@ -68,6 +68,7 @@ def test_qemu(t):
     all_of_it(t, t.qemu, t.name, tag="fs", num_request_queues=4, queue_size=1024)
 
 
+@only_long
 def test_qemu11(t):
     qemu = t.newest_qemu
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 
-from lib import Control, Skip, VhostUser, main
+from lib import Control, Skip, VhostUser, main, only_long
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LINES = """\
@@ -193,6 +193,7 @@ def test_qemu10(t):
     whole(t, functools.partial(t.qemu, cpus=1, qemu=t.newer_qemu))
 
 
+@only_long
 def test_qemu11(t):
     whole(t, functools.partial(t.qemu, cpus=1, qemu=t.newest_qemu))
 

@@ -16,7 +16,7 @@ import subprocess
 import time
 import zlib
 
-from lib import Control, Generic, Pair, VhostUser, main, patience, process
+from lib import Control, Generic, Pair, VhostUser, main, only_long, patience, process
 
 STEPS = 20  # page flips
 
@@ -304,6 +304,7 @@ def test_libvirt(t):
         process.end(back_end)
 
 
+@only_long
 def test_qemu10(t):
     with_display(t, functools.partial(t.qemu, qemu=t.newer_qemu))
 

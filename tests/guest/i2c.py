@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 
-from lib import VhostUser, main
+from lib import VhostUser, main, only_long
 from lib.control import Control
 
 TOOLS = ["i2cdetect", "i2cdump", "i2cget", "i2cset", "i2ctransfer"]
@@ -192,6 +192,7 @@ def test_qemu10(t):
     simulated(t, functools.partial(t.qemu, qemu=t.newer_qemu), lm75=True)
 
 
+@only_long
 def test_qemu11(t):
     simulated(t, functools.partial(t.qemu, qemu=t.newest_qemu), lm75=True)
 

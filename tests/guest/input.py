@@ -12,7 +12,7 @@ import functools
 import re
 import subprocess
 
-from lib import Control, Skip, VhostUser, main
+from lib import Control, Skip, VhostUser, main, only_long
 
 EV_SYN, EV_KEY, EV_REL, EV_ABS, EV_LED = 0, 1, 2, 3, 17
 KEY_A, KEY_B, KEY_C, KEY_LEFTSHIFT, KEY_F12, BTN_LEFT, BTN_TOUCH = 30, 48, 46, 42, 88, 272, 330
@@ -218,6 +218,7 @@ def test_qemu10(t):
     keyboard(t, functools.partial(t.qemu, qemu=t.newer_qemu))
 
 
+@only_long
 def test_qemu11(t):
     keyboard(t, functools.partial(t.qemu, qemu=t.newest_qemu))
 

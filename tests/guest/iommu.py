@@ -72,7 +72,7 @@ def test_intel_one_queue(t):
 
 
 def test_intel_passed_through(t):
-    behind(t, INTEL, "passed_through", t.newer_qemu)
+    behind(t, INTEL, "passed_through", t.newer_qemu, reboots=t.long)
 
 
 def test_intel_packed(t):
@@ -82,7 +82,7 @@ def test_intel_packed(t):
 
 def test_newest(t):
     """Rings of several pages, which need not be neighbours."""
-    behind(t, INTEL, "strict", t.newest_qemu, queue_size=1024)
+    behind(t, INTEL, "strict", t.newest_qemu, reboots=t.long, queue_size=1024)
 
 
 def with_virtio(t, qemu, way="strict", kernel=NewerKernel, reboots=True):

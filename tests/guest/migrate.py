@@ -18,7 +18,7 @@ import time
 
 from blk import disk
 from blk_verify import DISK, memory_of, plug_memory, verifier
-from lib import Image, VhostUser, main, patience
+from lib import Image, VhostUser, main, only_long, patience
 from lib.errors import GuestDied, GuestError, Skip
 from scsi import host
 
@@ -210,6 +210,7 @@ def test_postcopy_qemu11(t):
     postcopy(t, t.newest_qemu)
 
 
+@only_long
 def test_postcopy_qemu10(t):
     postcopy(t, t.newer_qemu)
 
@@ -218,9 +219,9 @@ def test_qemu11_packed(t):
     there_and_back(t, t.newest_qemu, packed="on")
 
 
+@only_long
 def test_qemu10_packed(t):
-    if t.long:
-        there_and_back(t, t.newer_qemu, packed="on")
+    there_and_back(t, t.newer_qemu, packed="on")
 
 
 def test_qemu11(t):

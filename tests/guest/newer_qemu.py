@@ -6,10 +6,11 @@ import functools
 
 from blk import file_system
 from blk_verify import DISK, verified, verifier, verify
-from lib import Image, VhostUser, main
+from lib import Image, VhostUser, main, only_long
 from rng import known_bytes, read_from_guest
 
 
+@only_long
 def test_qemu10(t):
     file_system(t, functools.partial(t.qemu, qemu=t.newer_qemu), queues=2, num_queues=4)
 

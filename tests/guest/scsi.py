@@ -8,7 +8,7 @@ import time
 
 from blk import make_file, reread
 from blk_verify import verified, verifier, verify
-from lib import Control, Image, VhostUser, main
+from lib import Control, Image, VhostUser, main, only_long
 
 SIZE = 128  # MiB
 DISK = 64  # MiB of a disk that is verified
@@ -121,13 +121,14 @@ def test_qemu(t):
     all_of_it(t, t.qemu, num_queues=4)
 
 
+@only_long
 def test_newer_qemu(t):
     all_of_it(t, lambda *devices, **more: t.qemu(*devices, qemu=t.newer_qemu, **more), num_queues=4)
 
 
+@only_long
 def test_newest_qemu(t):
-    if t.long:
-        all_of_it(t, lambda *devices, **more: t.qemu(*devices, qemu=t.newest_qemu, **more), num_queues=4)
+    all_of_it(t, lambda *devices, **more: t.qemu(*devices, qemu=t.newest_qemu, **more), num_queues=4)
 
 
 def test_uml(t):

@@ -11,7 +11,7 @@ from .device import Generic, Pair, VhostUser
 from .disk import Image
 from . import patience, process
 from .errors import GuestDied, GuestError, GuestTimeout, Skip
-from .report import main
+from .report import main, only_long
 
 __all__ = ["Backend", "Control", "Generic", "Pair", "VhostUser", "Image", "GuestDied", "GuestError",
-           "GuestTimeout", "Skip", "main", "patience", "process"]
+           "GuestTimeout", "Skip", "main", "only_long", "patience", "process"]

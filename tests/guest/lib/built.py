@@ -51,8 +51,9 @@ def _build(store, key, work):
     unpack_source(deb, SERIES, work, leave_out=LEAVE_OUT)
     os.mkdir(made)
     _configure(store, source, f"{made}/log")
+    # many files wait for it, and much else runs beside it
     store.say("compiling; two processors need four minutes")
-    _make(store, source, f"{made}/log", f"-j{os.cpu_count()}", "linux")
+    _make(store, source, f"{made}/log", f"-j{2 * os.cpu_count()}", "linux")
     for name in ("linux", "modules.builtin", ".config"):
         shutil.copy(f"{source}/{name}", made)
     return made

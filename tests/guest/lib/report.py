@@ -172,6 +172,11 @@ class Report:
                 file.write(f"{outcome}\t{name}\t{why}\n")
 
 
+def only_long(test):
+    """Leaves a test out where there is no time for it: most show with one more QEMU what another does."""
+    return lambda t: test(t) if t.long else None
+
+
 def main(module=None):
     """Runs every test_* function of the calling script, in the order they are written."""
     module = module or sys.modules["__main__"]

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""Prints what ninja has to build for some suites: the tests' programs, and what these start.
+
+    lib-targets.py BUILD --suite A --suite B --no-suite C ...    as for meson test
+"""
+
+import argparse
+import json
+import os
+import sys
+
+
+def load(build, name):
+    with open(f"{build}/meson-info/intro-{name}.json", encoding="utf-8") as file:
+        return json.load(file)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build")
+    parser.add_argument("--suite", action="append", default=[])
+    parser.add_argument("--no-suite", action="append", default=[])
+    args = parser.parse_args()
+    files = {target["id"]: target["filename"] for target in load(args.build, "targets")}
+    wanted = set()
+    for test in load(args.build, "tests"):
+        suites = {suite.split(":")[-1] for suite in test["suite"]}
+        if suites & set(args.suite) and not suites & set(args.no_suite):
+            wanted.update(test["depends"])
+    for target in sorted(wanted):
+        for path in files[target]:
+            print(os.path.relpath(path, os.path.realpath(args.build)))
+
+
+sys.exit(main())
