@@ -29,6 +29,14 @@ static uint64_t state_max(const struct vu_device *dev)
 	return dev->class.state.max_size ? dev->class.state.max_size : DEFAULT_MAX;
 }
 
+/* With a byte more it is seen that there is more. */
+static uint64_t load_max(const struct vu_device *dev)
+{
+	uint64_t max = state_max(dev);
+
+	return max < UINT64_MAX ? max + 1 : max;
+}
+
 /* Nobody reads from the pipe any more: the front-end's next write fails. */
 static void device_state_close(struct device_state *t)
 {
@@ -229,8 +237,7 @@ int on_set_device_state_fd(struct session *s, struct wire_msg *msg)
 		return refuse(s, msg, "there is no such migration phase");
 	if (running_is_on(s->dev))
 		return refuse(s, msg, "rings are started; stop them before");
-	/* With a byte more it is seen that there is more. */
-	if (state_new(state_max(s->dev) + is_load, &t->state))
+	if (state_new(is_load ? load_max(s->dev) : state_max(s->dev), &t->state))
 		return refuse(s, msg, "out of memory");
 	return is_load ? load(s, msg) : save(s, msg);
 }

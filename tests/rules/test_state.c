@@ -312,6 +312,27 @@ static void too_much_is_not_taken(void **state)
 	}
 }
 
+static void a_state_may_have_no_limit(void **state)
+{
+	const struct vu_state_ops unlimited = {.size = sizeof(unlimited),
+					       .max_size = UINT64_MAX,
+					       .save = stateful_save,
+					       .load = stateful_load};
+	struct stateful s;
+	char *bytes;
+	size_t len;
+
+	(void)state;
+	saved_state(5, 0, (void **)&bytes, &len);
+	bytes[16] = 0; /* the version of these */
+	make_with(&s, &unlimited);
+	assert_ok(peer_negotiate(s.rig.peer));
+	assert_ok(frontend_load_state(frontend_of(&s), bytes, len));
+	assert_true(s.count == 5);
+	rig_close(&s.rig);
+	free(bytes);
+}
+
 static void only_a_suspended_device_gives_or_takes_a_state(void **state)
 {
 	struct stateful s;
@@ -396,6 +417,7 @@ int main(void)
 		cmocka_unit_test(a_tag_that_nobody_knows_is_refused_unless_it_is_optional),
 		cmocka_unit_test(what_a_device_cannot_save_is_told_at_once),
 		cmocka_unit_test(too_much_is_not_taken),
+		cmocka_unit_test(a_state_may_have_no_limit),
 		cmocka_unit_test(only_a_suspended_device_gives_or_takes_a_state),
 		cmocka_unit_test(a_state_is_not_loaded_under_rings_that_were_started_meanwhile),
 		cmocka_unit_test(unknown_directions_and_phases_are_refused),
