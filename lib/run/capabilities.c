@@ -14,5 +14,7 @@ int capabilities_print(FILE *out, const char *type, const char *const *features)
 	for (int i = 0; features && features[i]; i++)
 		fprintf(out, "%s\n    \"%s\"", i ? "," : "", features[i]);
 	fprintf(out, "%s]\n}\n", features && features[0] ? "\n  " : "");
-	return fflush(out) || ferror(out) ? -EIO : 0;
+	if (fflush(out))
+		return -errno;
+	return ferror(out) ? -EIO : 0;
 }

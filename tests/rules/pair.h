@@ -47,6 +47,7 @@ struct side {
 	atomic_uint stops, begun, ended;
 	/* Queue thread: called before requests are taken; once, if it clears itself. */
 	void (*_Atomic on_ready)(struct side *side);
+	void *opaque; /* for it */
 };
 
 struct pair {

@@ -376,18 +376,28 @@ static void a_channel_that_closes_before_call_and_error_are_told_is_no_matter(vo
 	rig_make(&rig, &inband);
 	rig_connect(&rig);
 	assert_ok(peer_start_uml(rig.peer));
+	rig.mode = RIG_HOLD;
 	rig_submit(&rig, 0, 1);
+	assert_ok(frontend_vring_kick(rig_front(&rig), 0));
+	rig_pump(&rig);
+	rig.mode = RIG_SERVE;
+	/* A call that is not told before the ring breaks. */
+	rig_complete_held(&rig, 0);
+	vu_queue_signal(rig.queues[0].queue);
 	assert_true(driver_add(rig.peer->queues[0], &nowhere, 1, NULL) >= 0);
 	driver_publish(rig.peer->queues[0]);
 	rig.on_callback = close_channel;
 	assert_ok(frontend_vring_kick(rig_front(&rig), 0));
-	rig_wait_used(&rig, 0, 1);
+	assert_int_equal(rig_collect(&rig, 0), 1);
 	rig_expect_errors(&rig, "queue 0: broken", 1);
 	assert_int_equal(rig_logged(&rig, "the back-end channel was closed"), 1);
-	/* The other one goes on. */
+	/* The other queue goes on, and there is no third. */
 	rig_submit(&rig, 1, 1);
 	assert_ok(frontend_vring_kick(rig_front(&rig), 1));
 	rig_wait_used(&rig, 1, 1);
+	assert_true(frontend_vring_kick(rig_front(&rig), 2) < 0);
+	rig_expect_errors(&rig, "queue 2: the device has only 2", 1);
+	assert_int_equal(rig.ended, 1);
 	rig_close(&rig);
 }
 

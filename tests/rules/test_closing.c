@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <libvu/unstable.h>
+
 #include "rules/closing.h"
 #include "rules/rig.h"
 
@@ -186,6 +188,20 @@ static void a_socket_in_a_message_that_nobody_reads(void **state)
 	close_all(&rig, peer);
 }
 
+/* What a device has from the front-end, and closes itself. */
+static void a_socket_that_the_device_closes(void **state)
+{
+	struct rig rig;
+	int peer, fd;
+
+	(void)state;
+	rig_open(&rig, NULL);
+	fd = lingering_socket(&peer);
+	vu_device_close_fd(rig.dev, fd);
+	rig_roundtrip(&rig, 0, 1);
+	close_all(&rig, peer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +209,7 @@ int main(void)
 		cmocka_unit_test(a_socket_inside_a_socket),
 		cmocka_unit_test(nothing_can_be_sent_to_a_call_socket),
 		cmocka_unit_test(a_socket_in_a_message_that_nobody_reads),
+		cmocka_unit_test(a_socket_that_the_device_closes),
 	};
 
 	if (!closing_prepare())

@@ -273,6 +273,30 @@ static void a_stop_hands_out_what_is_to_be_run_again_and_waits_for_it(void **sta
 	close_with_log(&rig, &log);
 }
 
+/* It was told, and is not asked again. */
+static void what_a_device_does_not_run_again_stays_in_the_log(void **state)
+{
+	struct log log = NO_LOG;
+	struct rig rig;
+
+	(void)state;
+	hold_and_lose(&rig, NULL, &log, 2);
+	while (rig.queues[0].n_held)
+		rig_complete_held(&rig, 0);
+	rig.mode = RIG_LEAVE;
+	start_with_log(&rig, &log);
+	rig_send_stop(&rig, 0);
+	(void)rig_recv_stop(&rig, 0);
+	assert_int_equal(rig_logged(&rig, "stopped with 2 requests of a crashed back-end left"), 1);
+	/* The next one has them. */
+	peer_disconnect(rig.peer);
+	rig_pump(&rig);
+	rig.mode = RIG_SERVE;
+	start_with_log(&rig, &log);
+	rig_wait_used(&rig, 0, 2);
+	close_with_log(&rig, &log);
+}
+
 static uint32_t fill(const struct vu_req *req)
 {
 	return (uint32_t)req->writable_len;
@@ -422,6 +446,7 @@ int main(void)
 		cmocka_unit_test(the_driver_is_called_for_what_was_finished_before_the_crash),
 		cmocka_unit_test(a_stop_hands_out_all_that_is_to_be_run_again_however_large),
 		cmocka_unit_test(a_stop_hands_out_what_is_to_be_run_again_and_waits_for_it),
+		cmocka_unit_test(what_a_device_does_not_run_again_stays_in_the_log),
 		cmocka_unit_test(a_stopping_queue_may_leave_requests_in_the_log),
 		cmocka_unit_test(without_that_feature_nothing_can_be_suspended),
 		cmocka_unit_test(a_log_cut_short_ends_the_session_only),

@@ -5,6 +5,7 @@
  */
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "rules/iommu_rig.h"
 
@@ -63,6 +64,36 @@ static void without_a_back_end_channel_a_ring_waits_and_a_line_says_so(void **st
 	rig_assert_idle(&rig);
 	rig_expect_errors(&rig, "gave no back-end channel", 1);
 	assert_ok(peer_stop(rig.peer));
+	done(&rig, iommu);
+}
+
+static void close_channel(struct rig *rig, enum rig_callback which, struct rig_queue *q)
+{
+	struct frontend *f = rig_front(rig);
+
+	(void)q;
+	if (which != RIG_READY || f->channel_fd < 0)
+		return;
+	close(f->channel_fd);
+	f->channel_fd = -1;
+}
+
+/* Nobody knows that it is closed until something is asked. */
+static void a_question_that_cannot_be_sent_is_asked_on_the_next_channel(void **state)
+{
+	struct rig rig;
+	struct iommu *iommu = open_without_buffers(&rig, &behind);
+
+	(void)state;
+	rig.on_callback = close_channel;
+	rig_submit(&rig, 0, 1);
+	rig_pump(&rig);
+	assert_int_equal(rig_front(&rig)->channel_fd, -1);
+	assert_int_equal(rig_logged(&rig, "the back-end channel was closed"), 1);
+	rig.on_callback = NULL;
+	assert_ok(frontend_open_channel(rig_front(&rig)));
+	serve(&rig, iommu);
+	assert_int_equal(rig_collect(&rig, 0), 1);
 	done(&rig, iommu);
 }
 
@@ -315,6 +346,7 @@ int main(void)
 		cmocka_unit_test(a_front_end_that_never_answers_can_do_anything_else),
 		cmocka_unit_test(a_session_ends_while_misses_are_unanswered),
 		cmocka_unit_test(without_a_back_end_channel_a_ring_waits_and_a_line_says_so),
+		cmocka_unit_test(a_question_that_cannot_be_sent_is_asked_on_the_next_channel),
 		cmocka_unit_test(a_channel_that_closes_leaves_rings_waiting_for_another),
 		cmocka_unit_test(an_answer_without_a_translation_is_not_asked_for_again),
 		cmocka_unit_test(a_ring_that_waits_for_a_translation_is_named),

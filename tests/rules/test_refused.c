@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Rule: a message whose values cannot be ends the session, with a line that says which value. */
+#include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "rules/rig.h"
 
@@ -10,6 +13,7 @@ struct refused {
 	union {
 		uint64_t number;
 		struct wire_vring_state state;
+		struct wire_inflight inflight;
 	} payload;
 	const char *line;
 };
@@ -37,6 +41,10 @@ static void values_that_cannot_be_end_the_session_with_a_line(void **state)
 	static const struct refused rows[] = {
 		{WIRE_SET_VRING_ENABLE, 8, {.state = {1, 2}}, "queue 1: enable is 0 or 1, not 2"},
 		{WIRE_SET_VRING_ENABLE, 8, {.state = {2, 1}}, "queue 2: the device has only 2"},
+		{WIRE_GET_INFLIGHT_FD,
+		 sizeof(struct wire_inflight),
+		 {.inflight = {.n_queues = 3, .queue_size = 64}},
+		 "an in-flight log for 3 queues of 64 entries"},
 		{WIRE_SET_STATUS, 8, {.number = 0x1ff}, "status of 0x1ff has more than 8 bits"},
 		{WIRE_SET_PROTOCOL_FEATURES,
 		 8,
@@ -51,6 +59,33 @@ static void values_that_cannot_be_end_the_session_with_a_line(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		expect_refused(&rows[i]);
+}
+
+/* What was mapped before it is not left, and what there was stays. */
+static void one_bad_region_of_a_table_is_the_end_of_that_table(void **state)
+{
+	struct wire_mem_table table = {.n_regions = 3};
+	int fds[3], fd = memfd_create("small", MFD_CLOEXEC);
+	struct rig rig;
+
+	(void)state;
+	assert_ok(ftruncate(fd, 4096));
+	for (uint32_t i = 0; i < 3; i++) {
+		table.regions[i] = (struct wire_region){.guest_addr = (i + 1) << 20,
+							.size = i == 1 ? 8192 : 4096,
+							.user_addr = (i + 1) << 20};
+		fds[i] = fd;
+	}
+	rig_open(&rig, NULL);
+	rig_send(&rig, WIRE_SET_MEM_TABLE, &table, offsetof(struct wire_mem_table, regions[3]), fds,
+		 3);
+	rig_pump(&rig);
+	assert_true(rig_recv_ack(&rig, WIRE_SET_MEM_TABLE) != 0);
+	rig_expect_errors(&rig, "it reaches beyond the end of its file", 1);
+	assert_int_equal(count_mappings_of("/memfd:small"), 0);
+	rig_roundtrip(&rig, 0, 1);
+	rig_close(&rig);
+	close(fd);
 }
 
 /* The driver can have it done at will: that is no reason to end the session. */
@@ -82,6 +117,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_that_cannot_be_end_the_session_with_a_line),
+		cmocka_unit_test(one_bad_region_of_a_table_is_the_end_of_that_table),
 		cmocka_unit_test(a_device_refuses_to_have_its_configuration_read_or_written),
 	};
 

@@ -65,6 +65,30 @@ static void a_new_session_waits_for_requests_of_the_old_one(void **state)
 	rig_close(&rig);
 }
 
+static void a_new_session_waits_for_every_ring_of_the_old_one(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, NULL);
+	rig_hold(&rig, 0, 1);
+	rig_hold(&rig, 1, 1);
+	rig.mode = RIG_SERVE;
+	peer_disconnect(rig.peer);
+	rig_assert_idle(&rig);
+	rig_start(&rig);
+	rig_submit(&rig, 0, 2);
+	rig_submit(&rig, 1, 2);
+	rig_complete_held(&rig, 1);
+	rig_assert_idle(&rig);
+	assert_int_equal(rig.queues[0].served + rig.queues[1].served, 0);
+	rig_complete_held(&rig, 0);
+	/* With those of the old one, which are in the rings still. */
+	rig_wait_used(&rig, 0, 3);
+	rig_wait_used(&rig, 1, 3);
+	rig_close(&rig);
+}
+
 static void a_request_of_a_dead_session_touches_neither_ring_nor_call(void **state)
 {
 	uint32_t before;
@@ -215,6 +239,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_session_waits_for_requests_of_the_old_one),
+		cmocka_unit_test(a_new_session_waits_for_every_ring_of_the_old_one),
 		cmocka_unit_test(a_request_of_a_dead_session_touches_neither_ring_nor_call),
 		cmocka_unit_test(a_slow_thread_lets_the_new_session_go_on),
 		cmocka_unit_test(sessions_that_come_and_go_meanwhile_wait_too),

@@ -350,6 +350,84 @@ static void what_cannot_be_done_in_a_callback_is_refused(void **state)
 	pair_close(&pair, 3);
 }
 
+/* Another one than that whose callback it is: it is left at once. */
+static void leave_other(struct side *side)
+{
+	struct pair *pair = side->pair;
+
+	if (vu_worker_remove_group(pair->worker, side->opaque))
+		log_book_write(&side->log, VU_LOG_ERROR, "the other group is not left");
+	atomic_store(&side->on_ready, NULL);
+}
+
+static void a_group_leaves_its_worker_in_a_callback_of_another(void **state)
+{
+	struct vu_group *other;
+	struct pair pair;
+
+	(void)state;
+	pair_open(&pair, true);
+	assert_ok(vu_group_new(&other));
+	assert_ok(vu_worker_add_group(pair.worker, other));
+	pair.sides[0].opaque = other;
+	in_callback(&pair, leave_other);
+	assert_int_equal(vu_worker_remove_group(pair.worker, other), -ENOENT);
+	vu_group_free(other);
+	side_wait(&pair.sides[0]);
+	side_wait(&pair.sides[1]);
+	side_roundtrip(&pair.sides[0], BURST);
+	pair_close(&pair, 0);
+}
+
+static void release_inside(void *opaque)
+{
+	int *error = ((void **)opaque)[1];
+
+	*error = vu_group_release(((void **)opaque)[0]);
+}
+
+/* Where nobody has a log of its own, it is standard error's. */
+static void a_group_without_a_device_complains_on_standard_error(void **state)
+{
+	int saved = dup(STDERR_FILENO), pipes[2], error = 0;
+	struct vu_group *group;
+	void *what[2];
+	char text[256];
+	ssize_t n;
+
+	(void)state;
+	assert_ok(vu_group_new(&group));
+	what[0] = group;
+	what[1] = &error;
+	assert_ok(vu_group_hold(group));
+	assert_ok(vu_group_post(group, release_inside, what));
+	assert_ok(pipe(pipes));
+	dup2(pipes[1], STDERR_FILENO);
+	while (vu_group_process(group, 0) > 0 || vu_group_arm(group))
+		;
+	dup2(saved, STDERR_FILENO);
+	assert_int_equal(error, -EDEADLK);
+	n = read(pipes[0], text, sizeof(text) - 1);
+	assert_true(n > 0);
+	text[n] = 0;
+	assert_non_null(strstr(text, "error: vu_group_release() inside a callback"));
+	assert_ok(vu_group_release(group));
+	vu_group_free(group);
+	close(saved);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+static void a_worker_of_another_size_is_refused(void **state)
+{
+	const struct vu_worker_info small = {.size = 1};
+	struct vu_worker *worker = NULL;
+
+	(void)state;
+	assert_int_equal(vu_worker_new(&small, &worker), -EINVAL);
+	assert_null(worker);
+}
+
 /* A thread of the caller's, which sleeps in a group that it does not hold. */
 static void *sleep_in_group(void *opaque)
 {
@@ -408,6 +486,9 @@ int main(void)
 		cmocka_unit_test(a_worker_is_freed_in_a_callback_of_its_own_group),
 		cmocka_unit_test(a_group_is_freed_in_a_callback_of_its_own),
 		cmocka_unit_test(what_cannot_be_done_in_a_callback_is_refused),
+		cmocka_unit_test(a_group_leaves_its_worker_in_a_callback_of_another),
+		cmocka_unit_test(a_group_without_a_device_complains_on_standard_error),
+		cmocka_unit_test(a_worker_of_another_size_is_refused),
 		cmocka_unit_test(what_a_thread_of_ones_own_serves_is_not_freed_under_it),
 	};
 

@@ -121,6 +121,35 @@ static void qemus_question_without_a_uuid_gets_none(void **state)
 	close_sharer(&s);
 }
 
+static void who_does_not_get_one_after_another_gets_no_more(void **state)
+{
+	enum { MOST = 256 };
+	static struct vu_answer *answers[MOST];
+	struct sharer s;
+
+	(void)state;
+	make(&s);
+	s.later = true;
+	for (int i = 0; i < MOST; i++) {
+		rig_connect(&s.rig);
+		assert_ok(peer_negotiate(s.rig.peer));
+		rig_send(&s.rig, WIRE_GET_SHARED_OBJECT, known, 16, NULL, 0);
+		rig_pump(&s.rig);
+		assert_int_equal(s.asked, i + 1);
+		answers[i] = s.answer;
+		peer_disconnect(s.rig.peer);
+		rig_pump(&s.rig);
+	}
+	rig_connect(&s.rig);
+	assert_ok(peer_negotiate(s.rig.peer));
+	assert_int_equal(ask_for(&s, known, 16), -1);
+	assert_int_equal(s.asked, MOST);
+	rig_expect_errors(&s.rig, "256 answers to earlier sessions are not given yet", 1);
+	for (int i = 0; i < MOST; i++)
+		assert_int_equal(vu_answer_give(answers[i], -ENOENT), -ESTALE);
+	close_sharer(&s);
+}
+
 static void an_object_may_be_found_later_or_too_late(void **state)
 {
 	struct frontend_msg reply;
@@ -345,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_asks_gets_the_object),
 		cmocka_unit_test(qemus_question_without_a_uuid_gets_none),
+		cmocka_unit_test(who_does_not_get_one_after_another_gets_no_more),
 		cmocka_unit_test(an_object_may_be_found_later_or_too_late),
 		cmocka_unit_test(objects_are_announced_and_taken_back),
 		cmocka_unit_test(a_lookup_brings_a_descriptor_that_is_the_devices),

@@ -36,6 +36,12 @@ static void regions_that_qemu_cannot_take_are_refused_with_advice(void **state)
 		rig.errors_expected = 0;
 		rig_expect_errors(&rig, rows[i].text, 1);
 	}
+	{
+		const struct vu_shmem_info small = {.size = 8, .n_lens = 1};
+
+		assert_int_equal(vu_device_set_shmem(rig.dev, &small), -EINVAL);
+		rig_expect_errors(&rig, "struct vu_shmem_info says size 8", 1);
+	}
 	assert_ok(shmem_declare(&rig, (uint64_t[]){0x100000, 0x200000, 0x100000}, 3));
 	assert_int_equal(shmem_declare(&rig, (uint64_t[]){PAGE}, 1), -EEXIST);
 	rig_close(&rig);

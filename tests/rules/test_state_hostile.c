@@ -100,6 +100,68 @@ static void the_end_of_a_pipe_may_come_after_the_check(void **state)
 	free(bytes);
 }
 
+/* Both waits follow each other. */
+static void what_comes_after_the_check_may_be_loaded_later(void **state)
+{
+	struct stateful s;
+	void *bytes;
+	size_t len;
+	int own;
+
+	(void)state;
+	saved_state(5, 0, &bytes, &len);
+	open_destination(&s);
+	s.says = VU_LATER;
+	assert_int_equal(set_fd(&s, LOAD, 0, &own), 0);
+	rig_send(&s.rig, WIRE_CHECK_DEVICE_STATE, NULL, 0, NULL, 0);
+	rig_pump(&s.rig);
+	assert_int_equal(write(own, bytes, len), len);
+	close(own);
+	rig_pump(&s.rig);
+	assert_int_equal(s.loaded, 1);
+	rig_assert_no_reply(&s.rig);
+	assert_int_equal(vu_answer_give(s.answer, 0), 0);
+	rig_pump(&s.rig);
+	assert_int_equal(rig_recv_ack(&s.rig, WIRE_CHECK_DEVICE_STATE), 0);
+	rig_close(&s.rig);
+	free(bytes);
+}
+
+/* One of an earlier session's, and this one's: it is not the oldest that is given first. */
+static void answers_are_given_in_any_order(void **state)
+{
+	struct vu_answer *answers[3];
+	struct stateful s;
+	void *bytes;
+	size_t len;
+
+	(void)state;
+	saved_state(5, 0, &bytes, &len);
+	open_destination(&s);
+	s.says = VU_LATER;
+	for (int i = 0; i < 3; i++) {
+		frontend_of(&s)->timeout_ms = 10;
+		assert_int_equal(frontend_load_state(frontend_of(&s), bytes, len), -ETIMEDOUT);
+		frontend_of(&s)->timeout_ms = FRONTEND_TIMEOUT_MS;
+		answers[i] = s.answer;
+		if (i == 2)
+			break;
+		peer_disconnect(s.rig.peer);
+		rig_pump(&s.rig);
+		rig_connect(&s.rig);
+		assert_ok(peer_negotiate(s.rig.peer));
+	}
+	assert_int_equal(vu_answer_give(answers[1], 0), -ESTALE);
+	rig_pump(&s.rig);
+	assert_int_equal(vu_answer_give(answers[2], 0), 0);
+	rig_pump(&s.rig);
+	assert_int_equal(rig_recv_ack(&s.rig, WIRE_CHECK_DEVICE_STATE), 0);
+	assert_int_equal(vu_answer_give(answers[0], 0), -ESTALE);
+	rig_pump(&s.rig);
+	rig_close(&s.rig);
+	free(bytes);
+}
+
 static void the_front_end_cannot_make_our_end_of_the_pipe_block(void **state)
 {
 	struct stateful s;
@@ -248,6 +310,8 @@ int main(void)
 		cmocka_unit_test(a_pipe_that_is_never_closed_holds_up_only_its_front_end),
 		cmocka_unit_test(a_state_has_no_more_records_than_it_may),
 		cmocka_unit_test(the_end_of_a_pipe_may_come_after_the_check),
+		cmocka_unit_test(what_comes_after_the_check_may_be_loaded_later),
+		cmocka_unit_test(answers_are_given_in_any_order),
 		cmocka_unit_test(the_front_end_cannot_make_our_end_of_the_pipe_block),
 		cmocka_unit_test(the_descriptor_that_comes_may_be_anything),
 		cmocka_unit_test(a_transfer_takes_the_place_of_one_that_was_given_up),

@@ -66,6 +66,9 @@ static void help_lists_the_devices_options_and_everybodys(void **state)
 	spawn_expect(ARGV("--help"), 0, "--connect=PATH", "");
 	spawn_expect(ARGV("--help"), 0, "--print-capabilities", "");
 	spawn_expect(ARGV("--version"), 0, "vu-rng (libvu ", "");
+	/* One without options of its own. */
+	spawn_expect((const char *const[]){getenv("MINIMAL_RNG"), "--help", NULL}, 0,
+		     "Options of every libvu program:", "");
 }
 
 static void options_for_workers_say_when_they_have_no_effect(void **state)

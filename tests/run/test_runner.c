@@ -127,10 +127,35 @@ static void connecting_goes_on_until_somebody_listens(void **state)
 static void a_device_has_one_source_of_front_ends(void **state)
 {
 	struct fixture *f = *state;
+	const struct sockaddr_un anywhere = {.sun_family = AF_UNIX};
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
 	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), -EBUSY);
 	assert_int_equal(vu_runner_connect(f->runner, f->dev, f->path), -EBUSY);
+	assert_int_equal(bind(listener, (const struct sockaddr *)&anywhere, sizeof(sa_family_t)),
+			 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(vu_runner_adopt(f->runner, f->dev, listener), -EBUSY);
+	close(listener);
+}
+
+/* Not by the runner; and it can have it when that is over. */
+static void a_device_that_somebody_attached_is_not_adopted(void **state)
+{
+	struct fixture *f = *state;
+	int first[2], second[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, first), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, second), 0);
+	assert_int_equal(vu_device_attach(f->dev, first[0]), 0);
+	assert_true(vu_runner_adopt(f->runner, f->dev, second[0]) < 0);
+	vu_device_detach(f->dev);
+	assert_int_equal(vu_runner_adopt(f->runner, f->dev, second[0]), 0);
+	fixture_start(f);
+	ask_once(second[1]);
+	fixture_join(f);
+	close(first[1]);
 }
 
 /* --- running --- */
@@ -173,6 +198,24 @@ static void a_visitor_that_stays_and_says_nothing_makes_room(void **state)
 	assert_int_equal(read(fd, &byte, 1), 0);
 	close(fd);
 	fixture_stop(f);
+}
+
+static void a_visitor_that_says_nothing_hears_of_the_end(void **state)
+{
+	struct fixture *f = *state;
+	char byte;
+	int fd;
+
+	vu_device_set_message_timeout(f->dev, 0);
+	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
+	fd = connect_to(f->path);
+	/* It is accepted, and there is nothing else to do. */
+	for (int i = 0; i < 10; i++)
+		assert_true(vu_runner_process(f->runner) >= 0);
+	vu_runner_free(f->runner);
+	f->runner = new_runner(f, 0);
+	assert_int_equal(read(fd, &byte, 1), 0);
+	close(fd);
 }
 
 static void a_visitor_has_all_the_time_that_there_is(void **state)
@@ -390,8 +433,10 @@ int main(void)
 		TEST(other_kinds_of_fds_stay_the_callers),
 		TEST(connecting_goes_on_until_somebody_listens),
 		TEST(a_device_has_one_source_of_front_ends),
+		TEST(a_device_that_somebody_attached_is_not_adopted),
 		TEST(once_ends_with_the_first_session_and_a_silent_visitor_is_none),
 		TEST(a_visitor_that_stays_and_says_nothing_makes_room),
+		TEST(a_visitor_that_says_nothing_hears_of_the_end),
 		TEST(a_visitor_has_all_the_time_that_there_is),
 		TEST(a_visitor_that_spoke_is_not_told_of_as_silent),
 		TEST(a_stop_before_the_run_ends_it_and_only_that_one),

@@ -3,6 +3,7 @@
 #include "script_rig.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 
 /* Run a file with this text. */
@@ -169,6 +170,18 @@ static void an_authors_mistake_gets_a_line(void **state)
 	assert_string_equal(rig->log.text, "script: struct vu_script_info: commands is NULL\n");
 }
 
+static void a_path_longer_than_any_is_refused(void **state)
+{
+	struct script_rig *rig = *state;
+	static char path[PATH_MAX + 2];
+
+	memset(path, 'a', sizeof(path) - 1);
+	assert_int_equal(
+		vu_script_serve(vu_device_group(rig->dev), &rig->info, path, 0, &rig->script),
+		-ENAMETOOLONG);
+	rig->script = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +191,7 @@ int main(void)
 		TEST(the_number_of_words_is_checked),
 		TEST(a_command_may_take_the_rest_of_its_line_as_it_is),
 		TEST(files_that_cannot_be_read_are_named),
+		TEST(a_path_longer_than_any_is_refused),
 		TEST(tables_of_other_versions_are_taken_if_they_say_nothing_new),
 		TEST(more_commands_than_a_line_has_room_for_are_cut),
 		TEST(an_authors_mistake_gets_a_line),

@@ -138,11 +138,24 @@ static void a_device_that_cannot_be_behind_an_iommu_is_not_put_there(void **stat
 		     1, "", "misuse: --iommu: this device does not work behind an IOMMU\n");
 }
 
+/* What it was asked for is not told: that is no success. */
+static void answers_that_cannot_be_written_are_a_failure(void **state)
+{
+	static const char *const asks[] = {"--help", "--version", "--print-capabilities"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++)
+		spawn_expect((const char *[]){"/bin/sh", "-c", "exec \"$0\" \"$1\" >/dev/full",
+					      VU_RNG, asks[i], NULL},
+			     1, "", "standard output: No space left on device");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_usage_exits_with_2_and_names_the_culprit),
 		cmocka_unit_test(a_name_unlike_any_option_gets_no_guess),
+		cmocka_unit_test(answers_that_cannot_be_written_are_a_failure),
 		cmocka_unit_test(an_authors_mistake_gets_a_line_and_no_crash),
 		cmocka_unit_test(a_device_that_cannot_be_behind_an_iommu_is_not_put_there),
 	};

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/descriptor.h"
@@ -34,10 +35,35 @@ static void a_file_of_which_nothing_can_be_known_is_not_trusted(void **state)
 	close(fd);
 }
 
+/* Pipes have a file system of their own. */
+static void a_pipe_by_name_is_told_from_a_pipe(void **state)
+{
+	char path[] = "descriptor.XXXXXX";
+	int fds[2], fd = mkostemp(path, O_CLOEXEC);
+	enum descriptor_kind file;
+
+	(void)state;
+	file = descriptor_kind(fd);
+	close(fd);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(descriptor_kind(fds[0]), DESCRIPTOR_OTHER);
+	close(fds[0]);
+	close(fds[1]);
+	if (mkfifo(path, 0600) < 0)
+		skip();
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(descriptor_kind(fd), file == DESCRIPTOR_MEMORY ? DESCRIPTOR_OTHER : file);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_of_which_nothing_can_be_known_is_not_trusted),
+		cmocka_unit_test(a_pipe_by_name_is_told_from_a_pipe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include "base/printable.h"
 #include "kit/log_book.h"
 #include "kit/test.h"
+#include "run/log_format.h"
 
 static const uint64_t second = 1000000000, start = 123456789;
 
@@ -299,6 +300,64 @@ static void standard_error_gets_one_line_for_each(void **state)
 	close(pipes[1]);
 }
 
+/* What a line becomes on standard error; its length. */
+static size_t formatted(enum log_format format, const char *line, char *text, size_t room)
+{
+	int saved = dup(STDERR_FILENO), pipes[2];
+	ssize_t n;
+
+	assert_int_equal(pipe(pipes), 0);
+	dup2(pipes[1], STDERR_FILENO);
+	log_format_fn(format)(NULL, VU_LOG_WARNING, line);
+	dup2(saved, STDERR_FILENO);
+	n = read(pipes[0], text, room - 1);
+	assert_true(n > 0);
+	text[n] = 0;
+	close(saved);
+	close(pipes[0]);
+	close(pipes[1]);
+	return (size_t)n;
+}
+
+/* Longer than any line of the library's: a program's own. */
+static void a_line_of_any_length_stays_one_line_of_whole_characters(void **state)
+{
+	char line[4096], text[8192];
+
+	(void)state;
+	/* Two bytes each, and the other way round where they are cut. */
+	for (int odd = 0; odd < 2; odd++) {
+		size_t n, at = (size_t)odd;
+
+		line[0] = 'x';
+		for (; at + 2 < sizeof(line); at += 2)
+			memcpy(line + at, "\xc3\xa4", 2);
+		line[at] = 0;
+		n = formatted(LOG_JOURNAL, line, text, sizeof(text));
+		assert_true(n < 1000);
+		assert_memory_equal(text, "<4>", 3);
+		assert_memory_equal(text + n - 3, "\xc3\xa4\n", 3);
+	}
+	/* Each byte becomes two. */
+	memset(line, '"', sizeof(line) - 1);
+	line[sizeof(line) - 1] = 0;
+	memcpy(line, "rng0: ", 6);
+	formatted(LOG_JSON, line, text, sizeof(text));
+	assert_non_null(strstr(text, "\\\"\\\"\"}\n"));
+}
+
+static void a_line_that_nobody_takes_is_no_matter(void **state)
+{
+	int saved = dup(STDERR_FILENO);
+
+	(void)state;
+	close(STDERR_FILENO);
+	log_format_fn(LOG_JSON)(NULL, VU_LOG_ERROR, "rng0: gone");
+	log_format_fn(LOG_TEXT)(NULL, VU_LOG_ERROR, "rng0: gone");
+	assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+	close(saved);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +371,8 @@ int main(void)
 		cmocka_unit_test(what_was_left_out_can_be_told_at_the_end_and_only_then),
 		cmocka_unit_test(a_long_line_still_tells_what_was_left_out),
 		cmocka_unit_test(standard_error_gets_one_line_for_each),
+		cmocka_unit_test(a_line_of_any_length_stays_one_line_of_whole_characters),
+		cmocka_unit_test(a_line_that_nobody_takes_is_no_matter),
 		cmocka_unit_test(threads_share_one_burst),
 		cmocka_unit_test(what_a_terminal_would_obey_is_written_out),
 		cmocka_unit_test(a_line_that_is_written_out_ends_with_a_whole_character),

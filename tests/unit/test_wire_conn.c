@@ -333,6 +333,24 @@ static void the_largest_number_as_a_size_ends_the_connection(void **state)
 #define CASE(fn)  cmocka_unit_test_setup_teardown(fn, setup, teardown)
 #define ALONE(fn) cmocka_unit_test(fn)
 
+/* Who made the socket may want to know who is there: that is no descriptor. */
+static void credentials_that_come_along_are_no_matter(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char text[64];
+	const int on = 1;
+	size_t len = make_message(text, 3, 8, 1);
+	struct wire_msg *msg;
+
+	assert_int_equal(
+		setsockopt(wire_conn_fd(f->conn), SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)), 0);
+	peer_write_fds(f, text, len, 2);
+	msg = recv_message(f);
+	assert_message(msg, 3, 8, 1);
+	assert_int_equal(msg->n_fds, 2);
+	assert_nothing_yet(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +359,7 @@ int main(void)
 		CASE(a_message_may_arrive_byte_by_byte),
 		CASE(messages_in_one_write_come_one_at_a_time),
 		CASE(fds_stay_with_their_message),
+		CASE(credentials_that_come_along_are_no_matter),
 		CASE(taken_fds_are_in_order_close_on_exec_and_the_callers),
 		CASE(fds_that_nobody_takes_are_closed_by_the_next_call),
 		CASE(fds_of_a_message_that_was_not_finished_are_closed_at_the_end),
