@@ -8,7 +8,9 @@
  */
 #include "rig.h"
 
+#include <endian.h>
 #include <fcntl.h>
+#include <linux/virtio_i2c.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +27,7 @@ enum {
 	ALLOWANCE = 256 << 10,
 	FLOOD = 2048, /* requests */
 	FLOOD_BYTES = 65536,
+	TRANSFER = 4096,  /* bytes, so that it takes its time */
 	SOME_TURNS = 768, /* requests: what a queue is given in some turns */
 	TRIES = 20,
 };
@@ -35,7 +38,8 @@ struct turns {
 	struct rig rig; /* with the greedy driver */
 	struct rig modest;
 	const char *socket;
-	const char *out; /* what the consoles write to */
+	const char *out;   /* what the consoles write to */
+	uint64_t features; /* of the device, to be accepted */
 };
 
 static int setup(void **state)
@@ -77,7 +81,7 @@ static void start(struct turns *t, const char *program, const char *option, uint
 	if (!first)
 		snprintf(t->rig.socket, sizeof(t->rig.socket), "%s", t->socket);
 	/* VERSION_1, PROTOCOL_FEATURES, and indirect descriptors: no ports but the console. */
-	t->rig.config.features = UINT64_C(1) << 32 | 1 << 30 | 1 << 28;
+	t->rig.config.features = UINT64_C(1) << 32 | 1 << 30 | 1 << 28 | t->features;
 	t->modest.config.features = t->rig.config.features;
 	t->rig.config.queue_size = queue_size;
 	t->rig.config.max_indirect = 1; /* is room for each request */
@@ -210,7 +214,7 @@ static void a_huge_request_of_a_console_is_written_once_and_whole(void **state)
 	stop(t);
 }
 
-/* --- vu-rng, whose requests are slow --- */
+/* --- many requests at once --- */
 
 static void offer_requests(struct rig *rig, uint32_t queue, const struct driver_seg *segs,
 			   uint32_t n)
@@ -233,14 +237,17 @@ static void make_segs(struct rig *rig, struct driver_seg segs[2])
 
 static uint32_t collect(struct rig *rig, uint32_t queue)
 {
-	static struct driver_used used[FLOOD];
+	static struct driver_used used[2 * FLOOD];
 
-	return (uint32_t)driver_collect(rig->peer->queues[queue], used, FLOOD);
+	return (uint32_t)driver_collect(rig->peer->queues[queue], used, 2 * FLOOD);
 }
 
-/* How many requests of the greedy driver were answered when the modest one saw its answer. */
+/*
+ * How many requests of the greedy driver were answered when the modest one saw its answer. earlier:
+ * what that has in the ring already.
+ */
 static uint32_t answered_before(struct turns *t, uint32_t queue, const struct driver_seg *greedy,
-				const struct driver_seg *modest)
+				const struct driver_seg *modest, uint32_t earlier)
 {
 	uint32_t before, total;
 
@@ -250,13 +257,15 @@ static uint32_t answered_before(struct turns *t, uint32_t queue, const struct dr
 	resume_program(t);
 	rig_wait(&t->modest, queue, NULL);
 	total = before = collect(&t->rig, queue);
-	while (total < FLOOD) {
+	while (total < FLOOD + earlier) {
 		rig_wait(&t->rig, queue, NULL);
 		total += 1 + collect(&t->rig, queue);
 	}
-	assert_int_equal(total, FLOOD);
+	assert_int_equal(total, FLOOD + earlier);
 	return before;
 }
+
+/* --- vu-rng, whose requests are slow --- */
 
 static void flood_of_entropy(struct turns *t, bool first)
 {
@@ -268,7 +277,7 @@ static void flood_of_entropy(struct turns *t, bool first)
 	make_segs(&t->modest, modest);
 	/* This test may be kept from looking while the device goes on; but not each time. */
 	for (int i = 0; i < TRIES && least > SOME_TURNS; i++) {
-		uint32_t before = answered_before(t, 0, greedy, modest);
+		uint32_t before = answered_before(t, 0, greedy, modest, 0);
 
 		if (before < least)
 			least = before;
@@ -287,6 +296,56 @@ static void a_flood_of_entropy_does_not_keep_the_one_before_waiting(void **state
 	flood_of_entropy(*state, false);
 }
 
+/* --- vu-i2c, which waits for the rest of a group with a timer --- */
+
+/* A transfer of that many bytes to read; of 0, a write of nothing. */
+static void make_transfer(struct rig *rig, struct driver_seg segs[2], uint32_t flags, uint32_t len)
+{
+	const struct virtio_i2c_out_hdr hdr = {
+		.addr = htole16(0x50 << 1),
+		.flags = htole32(flags | (len ? VIRTIO_I2C_FLAGS_M_RD : 0))};
+	struct rig_buffer out, in;
+
+	rig_buffer(rig, &out, sizeof(hdr));
+	memcpy(out.data, &hdr, sizeof(hdr));
+	rig_buffer(rig, &in, len + 1);
+	segs[0] = rig_read_seg(&out, sizeof(hdr));
+	segs[1] = rig_write_seg(&in, len + 1);
+}
+
+/* The timer of half a group finds the flood. */
+static void flood_of_transfers(struct turns *t, bool first)
+{
+	struct driver_seg half[2], greedy[2], modest[2];
+	uint32_t least = FLOOD;
+
+	t->features = 1u << VIRTIO_I2C_F_ZERO_LENGTH_REQUEST;
+	start(t, "VU_I2C", NULL, 4 * FLOOD, first);
+	make_transfer(&t->rig, half, VIRTIO_I2C_FLAGS_FAIL_NEXT, 0);
+	make_transfer(&t->rig, greedy, 0, TRANSFER);
+	make_transfer(&t->modest, modest, 0, 0);
+	for (int i = 0; i < TRIES && least > SOME_TURNS; i++) {
+		uint32_t before;
+
+		offer_requests(&t->rig, 0, half, 1);
+		before = answered_before(t, 0, greedy, modest, 1);
+		if (before < least)
+			least = before;
+	}
+	assert_in_range(least, 0, SOME_TURNS);
+	stop(t);
+}
+
+static void a_flood_of_transfers_does_not_keep_the_next_waiting(void **state)
+{
+	flood_of_transfers(*state, true);
+}
+
+static void a_flood_of_transfers_does_not_keep_the_one_before_waiting(void **state)
+{
+	flood_of_transfers(*state, false);
+}
+
 #define TURNS(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -297,6 +356,8 @@ int main(void)
 		TURNS(a_huge_request_of_a_console_is_written_once_and_whole),
 		TURNS(a_flood_of_entropy_does_not_keep_the_next_waiting),
 		TURNS(a_flood_of_entropy_does_not_keep_the_one_before_waiting),
+		TURNS(a_flood_of_transfers_does_not_keep_the_next_waiting),
+		TURNS(a_flood_of_transfers_does_not_keep_the_one_before_waiting),
 	};
 
 	return cmocka_run_group_tests_name("turns", tests, NULL, NULL);
