@@ -291,6 +291,42 @@ static void the_end_of_a_run_closes_its_sessions_and_the_devices_stay(void **sta
 	fixture_stop(f);
 }
 
+struct ending {
+	struct vu_runner *runner;
+	int result;
+};
+
+static void remove_at_end(struct vu_device *dev, int why, void *opaque)
+{
+	struct ending *e = opaque;
+
+	(void)why;
+	e->result = vu_runner_remove(e->runner, dev);
+}
+
+static void nothing_is_removed_while_a_run_ends(void **state)
+{
+	const struct vu_device_info info = {.size = sizeof(info), .device_id = 4, .n_queues = 1};
+	const struct vu_ops ops = {.size = sizeof(ops), .session_end = remove_at_end};
+	struct fixture *f = *state;
+	struct ending e = {f->runner, 0};
+	struct vu_device *dev;
+	struct frontend fe;
+	int pair[2];
+
+	assert_int_equal(vu_device_new(&info, &ops, &e, &dev), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(vu_runner_adopt(f->runner, dev, pair[0]), 0);
+	assert_int_equal(vu_runner_listen(f->runner, f->dev, f->path, NULL), 0);
+	fixture_start(f);
+	ask(&fe, pair[1]);
+	fixture_stop(f);
+	assert_int_equal(e.result, -EBUSY);
+	frontend_close(&fe);
+	assert_int_equal(vu_runner_remove(f->runner, dev), 0);
+	vu_device_free(dev);
+}
+
 static void what_is_in_use_is_not_freed_and_goes_on(void **state)
 {
 	struct fixture *f = *state;
@@ -441,6 +477,7 @@ int main(void)
 		TEST(a_visitor_that_spoke_is_not_told_of_as_silent),
 		TEST(a_stop_before_the_run_ends_it_and_only_that_one),
 		TEST(the_end_of_a_run_closes_its_sessions_and_the_devices_stay),
+		TEST(nothing_is_removed_while_a_run_ends),
 		TEST(what_is_in_use_is_not_freed_and_goes_on),
 		TEST(a_child_of_fork_does_not_stop_its_parents_runner),
 		TEST(the_end_is_heard_though_a_child_of_fork_lives_on),
