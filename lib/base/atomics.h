@@ -40,12 +40,6 @@ static inline uint32_t le32_read_once(const uint32_t *p)
 	return LE32(__atomic_load_n(p, __ATOMIC_RELAXED));
 }
 
-/* Two of them at once, the second one in the upper half. */
-static inline uint32_t le16_read_pair(const void *p)
-{
-	return le32_read_once((const uint32_t *)p);
-}
-
 static inline uint64_t le64_read_once(const uint64_t *p)
 {
 	return LE64(__atomic_load_n(p, __ATOMIC_RELAXED));

@@ -19,17 +19,34 @@ __attribute__((noinline)) void queue_notify(struct vu_queue *q)
 	}
 }
 
+static __attribute__((noinline)) void queue_tell_driver(struct vu_queue *q)
+{
+	RING_PROBE(signal, q->ring, q, q->ring->done);
+	count_add(&q->counts.signals, 1);
+	queue_notify(q);
+}
+
+static inline void queue_decided(struct vu_queue *q, bool is_wanted)
+{
+	if (is_wanted)
+		queue_tell_driver(q);
+	else
+		count_add(&q->counts.signals_suppressed, 1);
+}
+
+static __attribute__((noinline)) void queue_signal_slow(struct vu_queue *q, struct ring *ring)
+{
+	queue_decided(q, ring_wants_signal(ring));
+}
+
 static inline void queue_signal(struct vu_queue *q, struct ring *ring)
 {
 	if (!ring_is_unsignalled(ring))
 		return;
-	if (ring_wants_signal(ring)) {
-		RING_PROBE(signal, ring, q, ring->done);
-		count_add(&q->counts.signals, 1);
-		queue_notify(q);
-	} else {
-		count_add(&q->counts.signals_suppressed, 1);
-	}
+	if (unlikely(ring->way == RING_SLOW))
+		queue_signal_slow(q, ring);
+	else
+		queue_decided(q, ring_wants_signal_short(ring));
 }
 
 void vu_queue_signal(struct vu_queue *q)

@@ -169,11 +169,11 @@ static __attribute__((noinline)) void queue_note_large(struct vu_queue *q, uint6
 static inline void queue_count(struct vu_queue *q, uint32_t requests, uint64_t readable,
 			       uint64_t written)
 {
-	if (unlikely(readable + written > (uint64_t)requests * QUEUE_LARGE))
-		queue_note_large(q, (readable + written) / requests);
 	count_add(&q->counts.requests, requests);
 	count_add(&q->counts.readable_bytes, readable);
 	count_add(&q->counts.written_bytes, written);
+	if (unlikely(readable + written > (uint64_t)requests * QUEUE_LARGE))
+		queue_note_large(q, (readable + written) / requests);
 }
 
 /* VU_DEVICE_DEBUG: the caller may not look at what the call returns. */
@@ -237,6 +237,20 @@ static __attribute__((noinline)) int queue_complete_each(struct vu_req *const *r
 	return i ? (int)i : err;
 }
 
+/* False: nothing was done, as something is out of the ordinary. */
+static inline bool req_complete_plain(struct vu_req *pub, uint64_t written)
+{
+	struct req *req = (struct req *)pub;
+	struct ring *ring = req->ring;
+	struct vu_queue *q = ring->config.queue;
+
+	if (unlikely(q->hold || !ring_complete_one(ring, req, written)))
+		return false;
+	RING_PROBE(complete, ring, pub, written);
+	queue_count(q, 1, pub->readable_len, written);
+	return true;
+}
+
 static __attribute__((noinline)) int req_complete_slow(struct vu_req *req, uint64_t written)
 {
 	int n = queue_complete_each(&req, &written, 1);
@@ -244,22 +258,9 @@ static __attribute__((noinline)) int req_complete_slow(struct vu_req *req, uint6
 	return n < 0 ? n : 0;
 }
 
-static inline int req_complete(struct vu_req *pub, uint64_t written)
-{
-	struct req *req = (struct req *)pub;
-	struct ring *ring = req->ring;
-	struct vu_queue *q = ring->config.queue;
-
-	if (unlikely(q->hold || !ring_complete_one(ring, req, written)))
-		return req_complete_slow(pub, written);
-	RING_PROBE(complete, ring, pub, written);
-	queue_count(q, 1, pub->readable_len, written);
-	return 0;
-}
-
 int vu_req_complete(struct vu_req *req, uint64_t written)
 {
-	return req_complete(req, written);
+	return likely(req_complete_plain(req, written)) ? 0 : req_complete_slow(req, written);
 }
 
 static __attribute__((noinline)) int queue_complete_many(struct vu_queue *q,
@@ -285,12 +286,9 @@ static __attribute__((noinline)) int queue_complete_many(struct vu_queue *q,
 int vu_queue_complete_batch(struct vu_queue *q, struct vu_req *const *reqs, const uint64_t *written,
 			    uint32_t n)
 {
-	int err;
-
-	if (n != 1)
-		return queue_complete_many(q, reqs, written, n);
-	err = req_complete(reqs[0], written[0]);
-	return err ? err : 1;
+	if (n == 1 && likely(req_complete_plain(reqs[0], written[0])))
+		return 1;
+	return queue_complete_many(q, reqs, written, n);
 }
 
 /* Any thread. */

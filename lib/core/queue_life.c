@@ -173,7 +173,7 @@ static void queue_call_changed(struct vu_queue *q)
 {
 	ring_decide_again(q->ring);
 	vu_queue_signal(q);
-	q->ring->signal_valid = false;
+	ring_signal_surely(q->ring);
 	ring_signal_again(q->ring);
 }
 

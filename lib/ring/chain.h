@@ -78,12 +78,19 @@ static inline bool chain_single(struct ring *ring, struct req *req, uint64_t add
 		return false;
 	req->segs[0].iov_base = (void *)(uintptr_t)(addr + w->shift);
 	req->segs[0].iov_len = len;
-	pub->n_readable = !writable;
-	pub->readable_len = writable ? 0 : len;
-	pub->writable = req->segs + pub->n_readable;
-	pub->n_writable = writable;
-	pub->writable_len = len - pub->readable_len;
-	req->table = ring->table;
+	if (writable) {
+		pub->n_readable = 0;
+		pub->n_writable = 1;
+		pub->readable_len = 0;
+		pub->writable_len = len;
+		pub->writable = req->segs;
+	} else {
+		pub->n_readable = 1;
+		pub->n_writable = 0;
+		pub->readable_len = len;
+		pub->writable_len = 0;
+		pub->writable = req->segs + 1;
+	}
 	req->state = REQ_OUT;
 	return true;
 }
@@ -107,7 +114,6 @@ static inline void chain_end(struct chain *c)
 
 	pub->n_writable = (uint32_t)(c->seg - pub->writable);
 	pub->writable_len = c->len;
-	req->table = c->ring->table;
 	req->state = REQ_OUT;
 }
 

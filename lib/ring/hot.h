@@ -6,6 +6,8 @@
 #define RING_HOT_H
 
 #include <errno.h>
+#include <stddef.h>
+#include <string.h>
 
 #include "base/probe.h"
 #include "ring/inflight.h"
@@ -15,6 +17,7 @@
 #include "ring/split_big.h"
 
 /* ring.c: what follows if there is no short way. */
+int ring_take_slow(struct ring *ring, struct vu_req **reqs, uint32_t max);
 bool ring_arm_slow(struct ring *ring);
 void ring_disarm_slow(struct ring *ring);
 /* ring.c: give back what a request held besides itself. */
@@ -27,11 +30,8 @@ static inline int ring_take(struct ring *ring, struct vu_req **reqs, uint32_t ma
 {
 	if (likely(ring->way == RING_SPLIT))
 		return split_take(ring, reqs, max);
-	if (unlikely(ring->has_again))
-		return inflight_take(ring, reqs, max);
-	if (unlikely(ring->big_endian))
-		return split_big_take(ring, reqs, max);
-	return ring->packed ? packed_take(ring, reqs, max) : split_take(ring, reqs, max);
+	return likely(ring->way == RING_PACKED) ? packed_take(ring, reqs, max)
+						: ring_take_slow(ring, reqs, max);
 }
 
 /*
@@ -95,17 +95,35 @@ static inline int ring_complete(struct ring *ring, struct req *req, uint64_t wri
 	return 0;
 }
 
+/* Is it no more than there is room for, and can a used entry say it? */
+static inline bool req_may_say(const struct req *req, uint64_t written)
+{
+	return !(written >> 32) && written <= req->pub.writable_len;
+}
+
+/* The device has it, and letting go of it takes nothing more: both in one comparison. */
+static inline bool req_is_out_plainly(const struct req *req)
+{
+	static const uint8_t plain[2] = {REQ_OUT, 0};
+
+	_Static_assert(offsetof(struct req, odd) == offsetof(struct req, state) + 1, "one word");
+	return !memcmp((const unsigned char *)req + offsetof(struct req, state), plain,
+		       sizeof(plain));
+}
+
 /* Is there nothing more to do about its completion than to write the used entry? */
 static inline bool req_is_plain(const struct req *req, const struct ring *ring, uint64_t written)
 {
-	return req->ring == ring && req->state == REQ_OUT && written <= req->pub.writable_len &&
-	       (uint32_t)written == written;
+	return req->ring == ring && req->state == REQ_OUT && req_may_say(req, written);
 }
 
-/* Finish one and let the driver see it; false: not done, something is out of the ordinary. */
+/*
+ * Finish one of this ring and let the driver see it; false: not done, something is out of the
+ * ordinary.
+ */
 static inline bool ring_complete_one(struct ring *ring, struct req *req, uint64_t written)
 {
-	if (unlikely(req->odd || !req_is_plain(req, ring, written)))
+	if (unlikely(!req_is_out_plainly(req) || !req_may_say(req, written)))
 		return false;
 	if (likely(ring->way == RING_SPLIT)) {
 		split_use(ring, req, (uint32_t)written);
@@ -246,24 +264,18 @@ static inline bool ring_is_unsignalled(const struct ring *ring)
 	       likely(ring->way != RING_SLOW || ring->is_live);
 }
 
-/* One decision for everything published since the last one: does the driver want an interrupt? */
-static inline bool ring_wants_signal(struct ring *ring)
+/*
+ * One decision for everything published since the last one: does the driver want an interrupt?
+ * ring.c has it for all rings, this is for one that has a short way and ring_is_unsignalled().
+ */
+bool ring_wants_signal(struct ring *ring);
+static inline bool ring_wants_signal_short(struct ring *ring)
 {
 	uint32_t from = ring->signal_pos;
 
-	if (!ring_is_unsignalled(ring))
-		return false;
 	ring->signal_pos = ring->used_pos;
-	if (unlikely(!ring->signal_valid)) {
-		/* We do not know since when the driver has been waiting. */
-		ring->signal_valid = true;
-		return true;
-	}
-	if (likely(ring->way == RING_SPLIT))
-		return split_wants_signal(ring, from);
-	if (unlikely(ring->big_endian))
-		return split_big_wants_signal(ring, from);
-	return ring->packed ? packed_wants_signal(ring, from) : split_wants_signal(ring, from);
+	return likely(ring->way == RING_SPLIT) ? split_wants_signal(ring, from)
+					       : packed_wants_signal(ring, from);
 }
 
 /*

@@ -30,8 +30,11 @@ bool ring_memory_came(struct ring *r)
 	return waited;
 }
 
-/* Keep the present table for the requests that point into it. */
-static int ring_retire_table(struct ring *r)
+/*
+ * Keep the present table for the requests that point into it; those that are free will point into
+ * the next one.
+ */
+static int ring_retire_table(struct ring *r, struct table *next)
 {
 	struct ring_old_table *old = NULL;
 	uint32_t users = 0;
@@ -42,14 +45,16 @@ static int ring_retire_table(struct ring *r)
 		if (!old)
 			return -ENOMEM;
 	}
-	for (uint32_t at = ring_outstanding(r) ? r->begun : 0; at;) {
+	for (uint32_t at = r->begun; at;) {
 		struct req *req = ring_req(r, at - 1);
 
 		at = req->begun_before;
-		if (req->state == REQ_FREE || req->table != r->table)
-			continue;
-		req->odd |= REQ_ODD;
-		users++;
+		if (req->state == REQ_FREE) {
+			req->table = next;
+		} else if (req->table == r->table) {
+			req->odd |= REQ_ODD;
+			users++;
+		}
 	}
 	if (!users) {
 		free(old);
@@ -83,7 +88,7 @@ int ring_set_table(struct ring *r, struct table *table)
 {
 	if (table == r->table)
 		return 0;
-	if (ring_retire_table(r))
+	if (ring_retire_table(r, table))
 		return ring_lose(r, "no memory to remember where its requests are");
 	r->table = table_ref(table);
 	r->space.table = table;
@@ -120,13 +125,14 @@ void ring_refuse(struct ring *r)
 		ring_break(r, r->flaw);
 }
 
-void ring_release_old_table(struct ring *r, const struct table *table)
+void ring_release_old_table(struct ring *r, struct req *req)
 {
 	struct ring_old_table **link = &r->old_tables, *old;
 
-	while ((*link)->table != table)
+	while ((*link)->table != req->table)
 		link = &(*link)->next;
 	old = *link;
+	req->table = r->table;
 	if (--old->users)
 		return;
 	*link = old->next;

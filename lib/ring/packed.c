@@ -428,23 +428,3 @@ bool packed_arm(struct ring *r)
 	return r->seen_pos - r->next_pos + r->outstanding_slots < r->size &&
 	       packed_is_available(r, r->seen);
 }
-
-bool packed_wants_signal(struct ring *r, uint32_t from)
-{
-	uint16_t flags, off_wrap, event, to = (uint16_t)r->used.slot;
-
-	/* We published and now read what the driver wants; it writes what it wants and then looks
-	 * for used descriptors (Linux virtqueue_enable_cb_prepare_packed, virtqueue_poll). */
-	full_fence();
-	flags = le16_load_acquire(&r->driver[PACKED_FLAGS]);
-	if (flags == PACKED_EVENT_DISABLE)
-		return false;
-	if (flags != PACKED_EVENT_DESC || !r->event_idx || r->used_pos - from >= r->size)
-		return true;
-	off_wrap = le16_read_once(&r->driver[PACKED_OFF_WRAP]);
-	event = off_wrap & PACKED_SLOT_MASK;
-	if (off_wrap >> PACKED_WRAP_SHIFT != r->used.wrap)
-		event = (uint16_t)(event - r->size);
-	/* §2.8.10: was the slot that it waits for among the new ones? */
-	return (uint16_t)(to - event - 1) < (uint16_t)(r->used_pos - from);
-}

@@ -38,7 +38,6 @@ int packed_take_noted(struct ring *ring, uint32_t n, uint16_t entry, uint16_t la
 /* See ring_look() and ring_arm(). */
 int packed_look(struct ring *ring);
 bool packed_arm(struct ring *ring);
-bool packed_wants_signal(struct ring *ring, uint32_t from);
 void packed_put_back(struct ring *ring, const struct req *req);
 
 static inline struct packed_desc *packed_ring(const struct ring *r)
@@ -140,6 +139,28 @@ static inline void packed_free(struct ring *r, struct req *req)
 {
 	r->outstanding_slots -= req->slots;
 	r->free_reqs[r->n_free++] = req;
+}
+
+/* As split_wants_signal(). */
+static inline bool packed_wants_signal(const struct ring *r, uint32_t from)
+{
+	uint32_t to = r->used_pos;
+	uint16_t flags, off_wrap, event;
+
+	/* We published and now read what the driver wants; it writes what it wants and then looks
+	 * for used descriptors (Linux virtqueue_enable_cb_prepare_packed, virtqueue_poll). */
+	full_fence();
+	flags = le16_load_acquire(&r->driver[PACKED_FLAGS]);
+	if (flags == PACKED_EVENT_DISABLE)
+		return false;
+	if (flags != PACKED_EVENT_DESC || !r->event_idx || to - from >= r->size)
+		return true;
+	off_wrap = le16_read_once(&r->driver[PACKED_OFF_WRAP]);
+	event = off_wrap & PACKED_SLOT_MASK;
+	if (off_wrap >> PACKED_WRAP_SHIFT != r->used.wrap)
+		event = (uint16_t)(event - r->size);
+	/* §2.8.10: was the slot that it waits for among the new ones? */
+	return (uint16_t)((uint16_t)r->used.slot - event - 1) < (uint16_t)(to - from);
 }
 
 static inline void packed_disarm(struct ring *r)

@@ -42,6 +42,7 @@ struct req *pool_begin(struct ring *r, uint32_t at)
 	struct req *req = ring_req(r, at);
 
 	req->ring = r;
+	req->table = r->table;
 	req->id = (uint16_t)at;
 	req->slots = 1;
 	req->state = REQ_FREE;

@@ -19,8 +19,9 @@ void ring_choose_way(struct ring *r)
 {
 	const struct ring_config *c = &r->config;
 	/* Completions of a request that is too long have to look at its flag. */
-	bool is_plain = r->is_live && !r->watched && !c->debug && !c->in_order && !c->log &&
-			!c->big_endian && !r->marks.config.is_on && !(r->warned & RING_WARN_LONG);
+	bool is_plain = r->is_live && r->signal_valid && !r->watched && !c->debug && !c->in_order &&
+			!c->log && !c->big_endian && !r->marks.config.is_on &&
+			!(r->warned & RING_WARN_LONG);
 
 	r->way = !is_plain ? RING_SLOW : r->packed ? RING_PACKED : RING_SPLIT;
 }
@@ -217,7 +218,7 @@ void ring_drop_odd(struct ring *r, struct req *req)
 	}
 	chain_release(r, req);
 	if (req->table != r->table)
-		ring_release_old_table(r, req->table);
+		ring_release_old_table(r, req);
 }
 
 void ring_stop(struct ring *r)
@@ -310,8 +311,43 @@ void ring_signal_again(struct ring *r)
 {
 	if (!r->log || !r->log->is_resumed || !r->is_live)
 		return;
-	r->signal_valid = false;
+	ring_signal_surely(r);
 	r->signal_pos = r->used_pos - 1;
+}
+
+void ring_signal_surely(struct ring *r)
+{
+	r->signal_valid = false;
+	ring_choose_way(r);
+}
+
+bool ring_wants_signal(struct ring *r)
+{
+	uint32_t from = r->signal_pos;
+
+	if (!ring_is_unsignalled(r))
+		return false;
+	r->signal_pos = r->used_pos;
+	if (!r->signal_valid) {
+		/* We do not know since when the driver has been waiting. */
+		r->signal_valid = true;
+		ring_choose_way(r);
+		return true;
+	}
+	if (r->big_endian)
+		return split_big_wants_signal(r, from);
+	return r->packed ? packed_wants_signal(r, from) : split_wants_signal(r, from);
+}
+
+int ring_take_slow(struct ring *r, struct vu_req **reqs, uint32_t max)
+{
+	if (!r->is_live)
+		return -EIO;
+	if (r->has_again)
+		return inflight_take(r, reqs, max);
+	if (r->big_endian)
+		return split_big_take(r, reqs, max);
+	return r->packed ? packed_take(r, reqs, max) : split_take(r, reqs, max);
 }
 
 void ring_decide_again(struct ring *r)

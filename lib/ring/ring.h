@@ -104,7 +104,7 @@ enum req_odd {
 struct req {
 	struct vu_req pub;
 	struct ring *ring;
-	struct table *table; /* the memory its segments point into */
+	struct table *table; /* the memory its segments point into, or will */
 	uint32_t pos;	     /* next_pos when it was taken */
 	uint16_t id;	     /* what the used entry will name: the chain's head, or the buffer id */
 	uint16_t slots;	     /* entries of the ring that it takes: 1, packed: its descriptors */
@@ -297,6 +297,8 @@ uint64_t ring_progress(const struct req *req);
  * decision is to be yes.  Nothing happens without a log that it left.
  */
 void ring_signal_again(struct ring *ring);
+/* ... whatever there is: it is not known since when the driver has been waiting. */
+void ring_signal_surely(struct ring *ring);
 /*
  * Whoever was told may not have passed it on to the driver: the next decision is about all that the
  * driver may still wait for, a whole round.  The one before the first is a yes in any case.
@@ -369,7 +371,7 @@ void areas_drop(struct ring *ring);
 const void *areas_origin(const struct ring *ring, enum ring_area area, const void *host,
 			 uint64_t *len);
 /* A request of an earlier table is finished. */
-void ring_release_old_table(struct ring *ring, const struct table *table);
+void ring_release_old_table(struct ring *ring, struct req *req);
 /*
  * With its three areas; without if it is broken, or seeks them: then once more when it has them.
  * As ring_new().

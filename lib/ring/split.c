@@ -46,71 +46,67 @@ int split_bad_index(struct ring *r)
 	return ring_break(r, "an available index that moved by more than the ring's size");
 }
 
-/* A descriptor, read once into private memory. */
-struct split_copy {
-	uint64_t addr;
-	uint32_t len;
-	uint32_t rest; /* flags, next << 16 */
-};
-
-static inline struct split_copy split_read(const struct split_desc *d)
+/*
+ * A descriptor's fields are read once each: the flags when it is come to, as they say what it is,
+ * the others where they are used.
+ */
+static inline uint32_t split_flags(const struct split_desc *d)
 {
-	return (struct split_copy){
-		.addr = le64_read_once(&d->addr),
-		.len = le32_read_once(&d->len),
-		.rest = le16_read_pair(&d->flags),
-	};
+	return le16_read_once(&d->flags);
 }
 
-static int split_indirect(struct chain *c, struct split_copy d, bool in_table, uint32_t part);
+static int split_go_indirect(struct chain *begun, const struct split_desc *d, uint32_t flags,
+			     bool in_table, uint32_t part);
 
 /*
- * Walk descriptors from one on: readable ones, then writable ones.  part is what is being walked, 0
- * or DESC_F_WRITE; that, the order and indirection are one comparison.  0, CHAIN_STARVED, -EIO.
+ * Walk descriptors from p on, number `at`, whose flags were read: readable ones, then writable
+ * ones.  part is what is being walked, 0 or DESC_F_WRITE; that, the order and indirection are one
+ * comparison: in flags, WRITE means that a descriptor is of the other part.  0, CHAIN_STARVED,
+ * -EIO.
  *
  * Outside of a table it is the ring's own that is walked; it is looked up there each time, because
  * there are too few registers.  Loops need no count of their own: every descriptor adds a segment,
  * and chain_add() stops some way beyond max_segs.
  */
-static inline __attribute__((always_inline)) int split_walk(struct chain *c,
-							    const struct split_desc *table,
-							    uint32_t limit, size_t at,
-							    bool in_table, uint32_t part)
+static inline __attribute__((always_inline)) int
+split_walk(struct chain *c, const struct split_desc *table, size_t limit,
+	   const struct split_desc *p, size_t at, uint32_t flags, bool in_table, uint32_t part)
 {
-	const struct split_desc *p =
-		&(in_table ? table : (const struct split_desc *)c->ring->desc)[at];
-	struct split_copy d;
-	uint32_t next;
+	size_t next;
 	int err;
 
 	for (;;) {
-		d = split_read(p);
-		if ((d.rest & (DESC_F_WRITE | DESC_F_INDIRECT)) != part) {
-			if (unlikely(d.rest & DESC_F_INDIRECT))
-				return split_indirect(c, d, in_table, part);
+		if (flags & (DESC_F_WRITE | DESC_F_INDIRECT)) {
+			if (unlikely(flags & DESC_F_INDIRECT)) {
+				/* A copy: so that c itself can stay in registers. */
+				struct chain begun = *c;
+
+				return split_go_indirect(&begun, p, flags, in_table, part);
+			}
 			if (unlikely(part))
 				return ring_break(c->ring,
 						  "a readable buffer after a writable one");
 			chain_end_readable(c);
 			part = DESC_F_WRITE;
 		}
-		err = chain_add(c, d.addr, d.len, part);
+		err = chain_add(c, le64_read_once(&p->addr), le32_read_once(&p->len), part);
 		if (unlikely(err))
 			return err;
-		if (!(d.rest & DESC_F_NEXT))
+		if (!(flags & DESC_F_NEXT))
 			break;
-		next = d.rest >> 16;
-		if (unlikely(next >= (in_table ? limit : c->ring->size)))
+		next = le16_read_once(&p->next);
+		if (unlikely(in_table ? next >= limit : (uint32_t)next >= c->ring->size))
 			return ring_break(c->ring, "a next field beyond the descriptor table");
 		/*
-		 * Mostly it is the next one: as a guess of the branch predictor's, that need not
-		 * wait for the field to be read.
+		 * Mostly it is the following one: as a guess of the branch predictor's, that need
+		 * not wait for the field to be read.
 		 */
-		if (likely(next == at + 1))
-			p++;
-		else
+		p++;
+		if (unlikely(next != ++at)) {
 			p = &(in_table ? table : (const struct split_desc *)c->ring->desc)[next];
-		at = next;
+			at = next;
+		}
+		flags = split_flags(p) ^ part;
 	}
 	if (unlikely(!part))
 		chain_end_readable(c);
@@ -118,68 +114,78 @@ static inline __attribute__((always_inline)) int split_walk(struct chain *c,
 	return 0;
 }
 
-/* A whole chain in a table: the usual case, kept in line. */
-static inline __attribute__((always_inline)) int
-split_walk_table(struct ring *r, struct req *req, const struct split_desc *table, uint32_t n)
+/* A whole chain in the table that d points to: the usual case, kept in line. */
+static inline __attribute__((always_inline)) int split_walk_table(struct ring *r, struct req *req,
+								  const struct split_desc *d)
 {
+	const void *memory;
+	const struct split_desc *table;
 	struct chain c;
+	uint32_t n;
+	int err = indirect_open(r, le64_read_once(&d->addr), le32_read_once(&d->len), &memory, &n);
 
+	if (unlikely(err))
+		return err;
+	table = memory;
 	chain_begin(&c, r, req);
-	return split_walk(&c, table, n, 0, true, 0);
-}
-
-/* The rest of a chain in a table. */
-static __attribute__((noinline)) int
-split_walk_rest(struct chain *begun, const struct split_desc *table, uint32_t n, uint32_t part)
-{
-	struct chain c = *begun;
-
-	return split_walk(&c, table, n, 0, true, part);
+	return split_walk(&c, table, n, table, 0, split_flags(table), true, 0);
 }
 
 /*
  * Go on in the indirect table that d points to (§2.7.5.3): the last of the direct descriptors,
  * whose WRITE flag means nothing.
  */
-static inline int split_indirect(struct chain *c, struct split_copy d, bool in_table, uint32_t part)
+static __attribute__((noinline)) int split_go_indirect(struct chain *begun,
+						       const struct split_desc *d, uint32_t flags,
+						       bool in_table, uint32_t part)
 {
-	const void *table;
-	struct chain begun;
+	const struct split_desc *table;
+	struct chain c = *begun;
+	const void *memory;
 	uint32_t n;
 	int err;
 
-	if (unlikely(in_table))
-		return ring_break(c->ring, "an indirect descriptor inside an indirect table");
-	if (unlikely(d.rest & DESC_F_NEXT))
-		return ring_break(c->ring,
+	if (in_table)
+		return ring_break(c.ring, "an indirect descriptor inside an indirect table");
+	if (flags & DESC_F_NEXT)
+		return ring_break(c.ring,
 				  "an indirect descriptor that is not the last of its chain");
-	err = indirect_open(c->ring, d.addr, d.len, &table, &n);
-	if (unlikely(err))
+	err = indirect_open(c.ring, le64_read_once(&d->addr), le32_read_once(&d->len), &memory, &n);
+	if (err)
 		return err;
-	if (likely(c->seg == c->req->segs))
-		return split_walk_table(c->ring, c->req, table, n);
-	/* A copy: so that c itself can stay in registers. */
-	begun = *c;
-	return split_walk_rest(&begun, table, n, part);
+	table = memory;
+	return split_walk(&c, table, n, table, 0, split_flags(table) ^ part, true, part);
 }
 
 /*
- * The chain that begins there: one descriptor is all of it at once.  If it is more, the walk begins
- * anew, and knows nothing of what was read here.
+ * The chain that begins there: one descriptor, a table, or more.  What each of them is not sure of
+ * is left to the walk, which begins with the flags that were read, and reads the rest itself.
  */
 static inline __attribute__((always_inline)) int split_walk_chain(struct ring *r, struct req *req,
 								  uint32_t head)
 {
 	const struct split_desc *d = &((const struct split_desc *)r->desc)[head];
-	uint32_t rest = le16_read_pair(&d->flags);
+	uint32_t flags = split_flags(d);
 	struct chain c;
 
-	if (!(rest & (DESC_F_NEXT | DESC_F_INDIRECT)) &&
-	    likely(chain_single(r, req, le64_read_once(&d->addr), le32_read_once(&d->len),
-				rest & DESC_F_WRITE)))
-		return 0;
+	if (!(flags & DESC_F_NEXT)) {
+		if (unlikely(flags & DESC_F_INDIRECT))
+			return split_walk_table(r, req, d);
+		if (likely(chain_single(r, req, le64_read_once(&d->addr), le32_read_once(&d->len),
+					flags & DESC_F_WRITE)))
+			return 0;
+	}
 	chain_begin(&c, r, req);
-	return split_walk(&c, NULL, 0, head, false, 0);
+	return split_walk(&c, NULL, 0, d, head, flags, false, 0);
+}
+
+/* Break the ring, unless it is a request that was never used. */
+static __attribute__((noinline)) int split_not_free(struct ring *r, uint32_t head)
+{
+	if (ring_req(r, head)->state != REQ_NEW)
+		return ring_break(r, "a descriptor made available that is still in use");
+	pool_begin(r, head);
+	return 0;
 }
 
 /* Take the chain that begins there.  0, CHAIN_STARVED, -EIO. */
@@ -193,11 +199,8 @@ static inline __attribute__((always_inline)) int split_take_one(struct ring *r, 
 	if (unlikely(head >= r->size))
 		return ring_break(r, "an available entry beyond the descriptor table");
 	req = ring_req(r, head);
-	if (unlikely(req->state != REQ_FREE)) {
-		if (req->state != REQ_NEW)
-			return ring_break(r, "a descriptor made available that is still in use");
-		pool_begin(r, head);
-	}
+	if (unlikely(req->state != REQ_FREE) && split_not_free(r, head))
+		return -EIO;
 	err = split_walk_chain(r, req, head);
 	if (unlikely(err)) {
 		chain_release(r, req);
@@ -221,21 +224,23 @@ int split_take_head(struct ring *r, uint16_t head, struct req **req)
 	return err;
 }
 
+/* How many there are to be taken: seen before, or there by now.  -EIO: broken. */
+static inline int split_count(struct ring *r)
+{
+	uint16_t n = (uint16_t)(r->avail_idx - r->next_pos);
+
+	return n ? n : split_see(r);
+}
+
 int split_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 {
-	uint32_t pos = r->next_pos, n = (uint16_t)(r->avail_idx - pos);
-	struct vu_req **end;
-	int err;
+	uint32_t pos = r->next_pos, end, n;
+	int found = split_count(r), err;
 
-	if (!n) {
-		err = likely(r->is_live) ? split_refresh(r) : -EIO;
-		if (err <= 0)
-			return err;
-		n = (uint16_t)(r->avail_idx - pos);
-	}
-	if (n > max)
-		n = max;
-	for (end = reqs + n; reqs != end; reqs++) {
+	if (unlikely(found <= 0))
+		return found;
+	n = (uint32_t)found < max ? (uint32_t)found : max;
+	for (end = pos + n; pos != end; pos++) {
 		const uint16_t *heads = r->driver + SPLIT_RING;
 		struct req *req;
 
@@ -249,8 +254,8 @@ int split_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 				return err < 0 ? err : 0;
 			break;
 		}
-		req->pos = pos++;
-		*reqs = &req->pub;
+		req->pos = pos;
+		*reqs++ = &req->pub;
 		RING_PROBE(take, r, req, req->pub.readable_len);
 	}
 	n = pos - r->next_pos;

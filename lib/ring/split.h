@@ -39,19 +39,27 @@ int split_bad_index(struct ring *ring);
 /* Take the chain that begins there, whatever the available ring says: of an in-flight log. */
 int split_take_head(struct ring *ring, uint16_t head, struct req **req);
 
-/* Read the driver's index.  1: it moved; 0; -EIO: to where it cannot be. */
-static inline int split_refresh(struct ring *r)
+/* Read the driver's index: how many are there to be taken?  -EIO: more than can be. */
+static inline int split_see(struct ring *r)
 {
 	/* Acquire pairs with the driver's wmb before it moves idx (Linux
 	 * virtqueue_add_split): the entry and its descriptors are seen. */
 	uint16_t idx = le16_load_acquire(&r->driver[SPLIT_IDX]);
+	uint32_t n = (uint16_t)(idx - r->next_pos);
 
-	if (idx == r->avail_idx)
-		return 0;
-	if (unlikely((uint16_t)(idx - r->next_pos) + ring_outstanding(r) > r->size))
+	if (unlikely(n + ring_outstanding(r) > r->size))
 		return split_bad_index(r);
 	r->avail_idx = idx;
-	return 1;
+	return (int)n;
+}
+
+/* 1: it moved; 0; -EIO. */
+static inline int split_refresh(struct ring *r)
+{
+	uint16_t before = r->avail_idx;
+	int n = split_see(r);
+
+	return unlikely(n < 0) ? n : r->avail_idx != before;
 }
 
 static inline struct split_used *split_entries(const struct ring *r)
@@ -72,7 +80,7 @@ static inline void split_push(struct ring *r, const struct req *req, uint32_t wr
 /* Push and publish one: what is known is not read again. */
 static inline void split_use(struct ring *r, const struct req *req, uint32_t written)
 {
-	uint16_t *device = r->device;
+	uint16_t *words = r->device;
 	uint32_t pos = r->used_pos;
 	struct split_used *used = &split_entries(r)[pos++ & (r->size - 1)];
 
@@ -80,7 +88,7 @@ static inline void split_use(struct ring *r, const struct req *req, uint32_t wri
 	used->len = LE32(written);
 	r->used_pos = pos;
 	/* Release: see split_publish(). */
-	le16_store_release(&device[SPLIT_IDX], (uint16_t)pos);
+	le16_store_release(&words[SPLIT_IDX], (uint16_t)pos);
 }
 
 static inline void split_publish(struct ring *r)
@@ -93,6 +101,7 @@ static inline void split_publish(struct ring *r)
 /* What was published up to used_pos, and at the last decision up to `from`: interrupt? */
 static inline bool split_wants_signal(struct ring *r, uint32_t from)
 {
+	uint32_t to = r->used_pos;
 	uint16_t event;
 
 	/* We published and now read what the driver wants; it writes what it wants and then
@@ -102,7 +111,7 @@ static inline bool split_wants_signal(struct ring *r, uint32_t from)
 		return !(le16_read_once(&r->driver[SPLIT_FLAGS]) & SPLIT_AVAIL_F_NO_INTERRUPT);
 	event = le16_read_once(&r->driver[SPLIT_RING + r->size]);
 	/* virtio 1.3 §2.7.7.2: was the entry it waits for among the new ones? */
-	return (uint16_t)(r->used_pos - event - 1) < r->used_pos - from;
+	return (uint16_t)(to - event - 1) < to - from;
 }
 
 static inline uint16_t *split_avail_event(const struct ring *r)

@@ -36,16 +36,6 @@ static inline uint32_t be32_read_once(const uint32_t *p)
 	return BE32(__atomic_load_n(p, __ATOMIC_RELAXED));
 }
 
-/* flags, next: as split_walk() has them, whatever their order. */
-static inline uint32_t be16_read_pair(const void *p)
-{
-	uint32_t pair = __atomic_load_n((const uint32_t *)p, __ATOMIC_RELAXED);
-	uint16_t words[2];
-
-	__builtin_memcpy(words, &pair, sizeof(words));
-	return BE16(words[0]) | (uint32_t)BE16(words[1]) << 16;
-}
-
 static inline void be16_store_release(uint16_t *p, uint16_t v)
 {
 	__atomic_store_n(p, BE16(v), __ATOMIC_RELEASE);
@@ -60,7 +50,6 @@ static inline void be16_write_once(uint16_t *p, uint16_t v)
 #define LE32(x)		   BE32(x)
 #define le16_load_acquire  be16_load_acquire
 #define le16_read_once	   be16_read_once
-#define le16_read_pair	   be16_read_pair
 #define le32_read_once	   be32_read_once
 #define le64_read_once	   be64_read_once
 #define le16_store_release be16_store_release

@@ -96,6 +96,8 @@ static void without_a_log_nothing_is_marked_and_the_short_way_is_taken(struct ri
 	struct dirty_log log;
 
 	start(rig, &log);
+	rig_finish(rig, take_at(rig, RIG_DATA_GPA, 1), 1);
+	assert_true(ring_wants_signal(rig->ring));
 	assert_int_not_equal(rig->ring->way, RING_SLOW);
 	dirty_on(rig, &log);
 	assert_int_equal(rig->ring->way, RING_SLOW);

@@ -40,6 +40,27 @@ static void a_request_keeps_its_memory_until_it_is_completed(struct rig *rig)
 	rig_pass(rig, &chain, RIG_DIRECT);
 }
 
+/* Whether it was out or free when the table was switched. */
+static void a_request_used_again_is_of_the_new_memory(struct rig *rig)
+{
+	struct driver_used used[2];
+	struct req *reqs[2];
+
+	rig_start(rig, &(struct rig_options){0});
+	for (int lap = 0; lap < 200; lap++) {
+		for (int i = 0; i < 2; i++) {
+			rig_offer_byte(rig);
+			reqs[i] = rig_take(rig);
+			assert_ptr_equal(reqs[i]->table, rig->ring->table);
+		}
+		rig_finish(rig, reqs[0], 0);
+		assert_int_equal(rig_switch_table(rig, 0), 0);
+		assert_ptr_not_equal(reqs[1]->table, rig->ring->table);
+		rig_finish(rig, reqs[1], 0);
+		assert_int_equal(driver_collect(rig->drv, used, 2), 2);
+	}
+}
+
 static void without_requests_the_old_memory_goes_at_once(struct rig *rig)
 {
 	struct rig_chain chain;
@@ -205,6 +226,7 @@ static void no_memory_for_an_old_table_breaks_the_ring_and_blames_nobody(struct 
 static const struct rig_test tests[] = {
 	RIG_TEST(a_request_keeps_its_memory_until_it_is_completed),
 	RIG_TEST(without_requests_the_old_memory_goes_at_once),
+	RIG_TEST(a_request_used_again_is_of_the_new_memory),
 	RIG_TEST(each_of_several_old_tables_goes_with_its_last_request),
 	RIG_TEST(a_request_put_back_is_taken_from_the_new_memory),
 	RIG_TEST(memory_removed_under_the_ring_breaks_it),

@@ -129,6 +129,9 @@ static void a_ring_that_runs_changes_its_data_path(struct rig *rig)
 	struct rig_chain chain;
 
 	rig_start(rig, &(struct rig_options){0});
+	rig_make_chain(rig, &chain, 1, 2);
+	rig_pass(rig, &chain, RIG_DIRECT);
+	assert_true(ring_wants_signal(rig->ring));
 	for (int i = 0; i < 6; i++) {
 		rig->ring->config.debug = i % 2;
 		ring_choose_way(rig->ring);
