@@ -129,7 +129,6 @@ static inline bool ring_complete_one(struct ring *ring, struct req *req, uint64_
 		split_use(ring, req, (uint32_t)written);
 	} else if (likely(ring->way == RING_PACKED && !ring->is_batch)) {
 		packed_use(ring, req, (uint32_t)written);
-		packed_free(ring, req);
 	} else {
 		return false;
 	}
@@ -186,7 +185,10 @@ static inline uint32_t ring_complete_packed(struct ring *ring, struct vu_req *co
 					    const uint64_t *written, uint32_t n,
 					    struct ring_sums *sums)
 {
-	struct packed_pos at = ring->used;
+	struct packed_desc *first = packed_ring(ring) + ring->used.slot, *d = first;
+	struct packed_desc *end = packed_ring(ring) + ring->size;
+	struct req **unused = ring->free_reqs + ring->n_free;
+	uint32_t lap = packed_flags_used(ring->used.wrap);
 	struct ring_sums sum = {0, 0};
 	uint16_t first_flags = 0;
 	uint32_t slots = 0, i;
@@ -198,15 +200,19 @@ static inline uint32_t ring_complete_packed(struct ring *ring, struct vu_req *co
 
 		if (unlikely(!req_is_plain(req, ring, len)))
 			break;
-		flags = packed_fill_at(ring, at, req, (uint32_t)len);
+		flags = packed_fill_at(d, lap, req, (uint32_t)len);
 		if (i)
-			le16_write_once(&packed_ring(ring)[at.slot].flags, flags);
+			le16_write_once(&d->flags, flags);
 		else
 			first_flags = flags;
 		slots += req->slots;
-		packed_advance(ring, &at, req->slots);
+		d += req->slots;
+		if (unlikely(d >= end)) {
+			d -= ring->size;
+			lap ^= PACKED_F_AVAIL | PACKED_F_USED;
+		}
 		req->state = REQ_FREE;
-		ring->free_reqs[ring->n_free + i] = req;
+		*unused++ = req;
 		RING_PROBE(complete, ring, req, len);
 		sum.readable += req->pub.readable_len;
 		sum.written += len;
@@ -215,8 +221,8 @@ static inline uint32_t ring_complete_packed(struct ring *ring, struct vu_req *co
 	}
 	if (likely(i))
 		/* Release: see packed_publish(). */
-		le16_store_release(&packed_ring(ring)[ring->used.slot].flags, first_flags);
-	ring->used = at;
+		le16_store_release(&first->flags, first_flags);
+	packed_advance(ring, &ring->used, slots);
 	ring->used_pos += slots;
 	ring->outstanding_slots -= slots;
 	ring->n_free += i;

@@ -67,226 +67,169 @@ uint32_t packed_base(const struct ring *r)
 	return packed_half_of(r->avail) | packed_half_of(r->used) << 16;
 }
 
-/* A descriptor, read once into private memory. */
-struct packed_copy {
-	uint64_t addr;
-	uint32_t len;
-	uint32_t rest; /* id, flags << 16 */
-};
-
-enum { PACKED_WRITE = DESC_F_WRITE << 16, PACKED_INDIRECT = DESC_F_INDIRECT << 16 };
-
-static inline struct packed_copy packed_read(const struct packed_desc *d)
-{
-	return (struct packed_copy){
-		.addr = le64_read_once(&d->addr),
-		.len = le32_read_once(&d->len),
-		.rest = le32_read_once((const uint32_t *)(const void *)&d->id),
-	};
-}
-
-static inline bool copy_has(struct packed_copy d, uint32_t flags)
-{
-	return d.rest & flags << 16;
-}
-
 static int packed_bad_order(struct ring *r)
 {
 	return ring_break(r, "a readable buffer after a writable one");
 }
 
-static int packed_not_alone(struct ring *r)
+int packed_not_alone(struct ring *r)
 {
 	return ring_break(r, "an indirect descriptor that is not alone");
 }
 
-static int packed_too_long(struct ring *r)
+int packed_too_long(struct ring *r)
 {
 	return ring_break(r, "a chain longer than what is free of the ring");
 }
 
+/* Add what d points to; its flags were read, its address and length are read here, once. */
+static inline int packed_add(struct chain *c, const struct packed_desc *d, uint32_t part)
+{
+	return chain_add(c, le64_read_once(&d->addr), le32_read_once(&d->len), part);
+}
+
 /* A whole chain of descriptors in an array, of which only address, length and WRITE count. */
-static int packed_walk_array(struct chain *out, const struct packed_desc *d, uint32_t n)
+static inline __attribute__((always_inline)) int
+packed_walk_array(struct ring *r, struct req *req, const struct packed_desc *d, uint32_t n)
 {
 	const struct packed_desc *end = d + n;
-	struct chain c = *out;
-	int err = 0;
-
-	for (; d < end; d++) {
-		struct packed_copy copy = packed_read(d);
-
-		if (copy_has(copy, DESC_F_WRITE))
-			break;
-		err = chain_add(&c, copy.addr, copy.len, false);
-		if (unlikely(err))
-			goto out;
-	}
-	chain_end_readable(&c);
-	for (; d < end; d++) {
-		struct packed_copy copy = packed_read(d);
-
-		if (unlikely(!copy_has(copy, DESC_F_WRITE)))
-			err = packed_bad_order(c.ring);
-		else
-			err = chain_add(&c, copy.addr, copy.len, true);
-		if (unlikely(err))
-			goto out;
-	}
-out:
-	*out = c;
-	return err;
-}
-
-/* §2.8.7: a table of descriptors, which is the whole chain. */
-static int packed_walk_table(struct chain *c, uint64_t addr, uint32_t len)
-{
-	const void *table;
-	uint32_t n;
-	int err = indirect_open(c->ring, addr, len, &table, &n);
-
-	return unlikely(err) ? err : packed_walk_array(c, table, n);
-}
-
-/*
- * The request for the next chain; it stays on the stack until that is taken.  There is one: each
- * that is outstanding has at least one slot.
- */
-static inline struct req *packed_unused(struct ring *r)
-{
-	if (unlikely(!r->n_free))
-		r->free_reqs[r->n_free++] = pool_begin(r, r->begun);
-	return r->free_reqs[r->n_free - 1];
-}
-
-/*
- * With an in-flight log chains are walked in a private copy, log->noted, which is also what the
- * log gets, and what was found in one is walked the same way.  As packed_walk().
- */
-static int packed_walk_noted(struct ring *r, struct req *req, uint32_t n)
-{
-	const struct packed_desc *noted = r->log->noted;
-	struct packed_copy last = packed_read(&noted[n - 1]);
 	struct chain c;
 	int err;
 
-	for (uint32_t i = 0; i < n; i++)
-		if (copy_has(packed_read(&noted[i]), DESC_F_INDIRECT) &&
-		    (n > 1 || copy_has(last, DESC_F_NEXT)))
-			return packed_not_alone(r);
 	chain_begin(&c, r, req);
-	if (copy_has(last, DESC_F_INDIRECT))
-		err = packed_walk_table(&c, last.addr, last.len);
-	else
-		err = packed_walk_array(&c, noted, n);
-	if (err)
-		return err < 0 ? err : 0;
-	req->id = (uint16_t)last.rest;
-	req->slots = (uint16_t)n;
+	for (; d < end; d++) {
+		if (le16_read_once(&d->flags) & DESC_F_WRITE)
+			break;
+		err = packed_add(&c, d, 0);
+		if (unlikely(err))
+			return err;
+	}
+	chain_end_readable(&c);
+	for (; d < end; d++) {
+		if (unlikely(!(le16_read_once(&d->flags) & DESC_F_WRITE)))
+			return packed_bad_order(r);
+		err = packed_add(&c, d, DESC_F_WRITE);
+		if (unlikely(err))
+			return err;
+	}
 	chain_end(&c);
-	return (int)n;
-}
-
-/* Copy a chain from the ring to log->noted, each descriptor once; its slots, or -EIO. */
-static int packed_note(struct ring *r, uint32_t slot, uint32_t room)
-{
-	struct packed_pos at = {slot, false};
-
-	for (uint32_t n = 0; n < room; n++) {
-		struct packed_copy copy = packed_read(&packed_ring(r)[at.slot]);
-		struct packed_desc *to = &r->log->noted[n];
-
-		to->addr = LE64(copy.addr);
-		to->len = LE32(copy.len);
-		to->id = LE16((uint16_t)copy.rest);
-		to->flags = LE16((uint16_t)(copy.rest >> 16));
-		if (!copy_has(copy, DESC_F_NEXT))
-			return (int)n + 1;
-		packed_advance(r, &at, 1);
-	}
-	return packed_too_long(r);
-}
-
-static int packed_walk_logged(struct ring *r, struct req *req, uint32_t slot, uint32_t room)
-{
-	int n = packed_note(r, slot, room);
-
-	return n < 0 ? n : packed_walk_noted(r, req, (uint32_t)n);
-}
-
-int packed_take_noted(struct ring *r, uint32_t n, uint16_t entry, uint16_t last, struct req **out)
-{
-	struct req *req = packed_unused(r);
-	int slots = packed_walk_noted(r, req, n);
-
-	if (slots <= 0) {
-		chain_release(r, req);
-		return slots < 0 ? slots : CHAIN_STARVED;
-	}
-	ring_took(r, req);
-	r->n_free--;
-	r->taken++;
-	req->pos = r->next_pos;
-	req->log_entry = entry;
-	req->log_last = last;
-	*out = req;
 	return 0;
 }
 
-/*
- * Walk the chain that begins at a slot into its request: readable descriptors, then writable ones;
- * part is what is being walked, 0 or PACKED_WRITE.  room: slots that are not in use.  Its slots;
- * 0: CHAIN_STARVED; -EIO.
- *
- * The id is the driver's own: it is given back to it and indexes nothing here, whatever it is.
- */
-static inline __attribute__((always_inline)) int packed_walk(struct ring *r, struct req *req,
-							     uint32_t slot, uint32_t room)
+int packed_walk_copy(struct ring *r, struct req *req, const struct packed_desc *d, uint32_t n)
 {
-	const struct packed_desc *d = packed_ring(r) + slot, *end = packed_ring(r) + r->size;
-	uint32_t part = 0, left = room;
-	struct packed_copy copy;
+	return packed_walk_array(r, req, d, n);
+}
+
+/* §2.8.7: the table of descriptors that d points to, which is the whole chain. */
+int packed_walk_table(struct ring *r, struct req *req, const struct packed_desc *d)
+{
+	const void *table;
+	uint32_t n;
+	int err = indirect_open(r, le64_read_once(&d->addr), le32_read_once(&d->len), &table, &n);
+
+	return unlikely(err) ? err : packed_walk_array(r, req, table, n);
+}
+
+/*
+ * Where a take has got to.  It has a place of its own, so that the ring's is written once for all
+ * that is taken.
+ */
+struct packed_cursor {
+	const struct packed_desc *d; /* the slot that is next */
+	uint32_t run;		     /* slots from there that are not in use, to the ring's end */
+	uint32_t from;		     /* run when the chain began, as if there were no end */
+	uint32_t wanted;	     /* the flags of what is available, on this lap */
+};
+
+static inline struct packed_cursor packed_cursor(const struct ring *r)
+{
+	uint32_t room = r->size - r->outstanding_slots, run = r->size - r->avail.slot;
+
+	return (struct packed_cursor){
+		.d = packed_ring(r) + r->avail.slot,
+		.run = run < room ? run : room,
+		.wanted = packed_flags_available(r->avail.wrap),
+	};
+}
+
+/*
+ * Its run is over.  If that is the ring's end, go on at its start, where as many slots are not in
+ * use as lie between those that are and where the take began.  Is there any?
+ */
+static inline bool packed_go_round(const struct ring *r, struct packed_cursor *at)
+{
+	if (at->d != packed_ring(r) + r->size)
+		return false;
+	at->d = packed_ring(r);
+	at->wanted ^= PACKED_F_AVAIL | PACKED_F_USED;
+	at->run = r->avail.slot - r->outstanding_slots;
+	at->from += at->run;
+	return at->run;
+}
+
+/*
+ * Walk the chain whose first descriptor's flags were read into its request: readable descriptors,
+ * then writable ones; part is what is being walked, 0 or DESC_F_WRITE, and in flags WRITE means
+ * that a descriptor is of the other part.  0; CHAIN_STARVED, CHAIN_WAITS; -EIO.
+ */
+static inline __attribute__((always_inline)) int
+packed_walk(struct ring *r, struct req *req, struct packed_cursor *at, uint32_t flags)
+{
+	uint32_t part = 0;
 	struct chain c;
 	int err;
 
 	chain_begin(&c, r, req);
 	for (;;) {
-		copy = packed_read(d);
-		if ((copy.rest & (PACKED_WRITE | PACKED_INDIRECT)) != part) {
-			if (unlikely(copy_has(copy, DESC_F_INDIRECT))) {
-				/* A copy: so that c itself can stay in registers. */
-				struct chain table = c;
-
-				if (left != room || copy_has(copy, DESC_F_NEXT))
-					return packed_not_alone(r);
-				err = packed_walk_table(&table, copy.addr, copy.len);
-				if (unlikely(err))
-					return err < 0 ? err : 0;
-				c.seg = table.seg;
-				c.len = table.len;
-				break;
-			}
+		if (flags & (DESC_F_WRITE | DESC_F_INDIRECT)) {
+			/* One that is alone is no walk's: packed_walk_chain(). */
+			if (unlikely(flags & DESC_F_INDIRECT))
+				return packed_not_alone(r);
 			if (unlikely(part))
 				return packed_bad_order(r);
 			chain_end_readable(&c);
-			part = PACKED_WRITE;
+			part = DESC_F_WRITE;
 		}
-		err = chain_add(&c, copy.addr, copy.len, part);
+		err = packed_add(&c, at->d, part);
 		if (unlikely(err))
-			return err < 0 ? err : 0;
-		if (!copy_has(copy, DESC_F_NEXT)) {
-			if (unlikely(!part))
-				chain_end_readable(&c);
+			return err;
+		at->d++;
+		at->run--;
+		if (!(flags & DESC_F_NEXT))
 			break;
-		}
-		if (unlikely(!--left))
+		if (unlikely(!at->run) && !packed_go_round(r, at))
 			return packed_too_long(r);
-		if (unlikely(++d == end))
-			d = packed_ring(r);
+		flags = le16_read_once(&at->d->flags) ^ part;
 	}
-	req->id = (uint16_t)copy.rest;
-	req->slots = (uint16_t)(room - left + 1);
+	if (unlikely(!part))
+		chain_end_readable(&c);
 	chain_end(&c);
-	return req->slots;
+	return 0;
+}
+
+/*
+ * The chain that begins there, whose flags were read: one descriptor, a table, or more.  As
+ * packed_walk(), which sees what something is that is out of the ordinary.
+ *
+ * The id is the driver's own: it is given back to it and indexes nothing here, whatever it is.
+ */
+static inline __attribute__((always_inline)) int
+packed_walk_chain(struct ring *r, struct req *req, struct packed_cursor *at, uint32_t flags)
+{
+	const struct packed_desc *d = at->d;
+	int err = 0;
+
+	if (flags & DESC_F_NEXT)
+		return packed_walk(r, req, at, flags);
+	if (unlikely(flags & DESC_F_INDIRECT))
+		err = packed_walk_table(r, req, d);
+	else if (unlikely(!chain_single(r, req, le64_read_once(&d->addr), le32_read_once(&d->len),
+					flags & DESC_F_WRITE)))
+		return packed_walk(r, req, at, flags);
+	at->d++;
+	at->run--;
+	return err;
 }
 
 /* Move on what we have seen to the first slot that is not available. */
@@ -302,94 +245,89 @@ static bool packed_see(struct ring *r)
 	return r->seen_pos != before;
 }
 
-/* Taking is looking: as far as the first slot that is not available, which may not be known. */
-static inline void packed_took(struct ring *r, bool is_more)
+/* Taking is looking: what is taken was seen, and found out only when somebody asks. */
+static void packed_see_taken(struct ring *r)
 {
-	if ((int32_t)(r->next_pos - r->seen_pos) >= 0) {
-		r->seen_pos = r->next_pos;
-		r->seen = r->avail;
-	}
-	if (unlikely(is_more) && (r->seen_pos == r->next_pos || r->starved || r->waits))
+	if ((int32_t)(r->next_pos - r->seen_pos) < 0)
+		return;
+	r->seen_pos = r->next_pos;
+	r->seen = r->avail;
+}
+
+void packed_see_more(struct ring *r)
+{
+	packed_see_taken(r);
+	if (r->seen_pos == r->next_pos || r->starved || r->waits)
 		packed_see(r);
 }
 
 /*
- * The chain that begins at d, whose flags were read: one descriptor is all of it at once.  If it is
- * more, the walk begins anew, and knows nothing of what was read here.  As packed_walk().
+ * The n-th request that is unused, from the last one back.  There is one for each chain: each that
+ * is outstanding has at least one slot.
  */
-static inline __attribute__((always_inline)) int packed_walk_chain(struct ring *r, struct req *req,
-								   const struct packed_desc *d,
-								   uint16_t flags, uint32_t room)
+static inline struct req *packed_unused(struct ring *r, uint32_t n)
 {
-	if (!(flags & (DESC_F_NEXT | DESC_F_INDIRECT)) &&
-	    likely(chain_single(r, req, le64_read_once(&d->addr), le32_read_once(&d->len),
-				flags & DESC_F_WRITE))) {
-		req->id = le16_read_once(&d->id);
-		req->slots = 1;
-		return 1;
+	if (unlikely(n == r->n_free)) {
+		/* All that were there are taken, the first one, too: that is where one more goes.
+		 */
+		r->free_reqs[0] = pool_begin(r, r->begun);
+		r->n_free++;
 	}
-	return packed_walk(r, req, r->avail.slot, room);
+	return r->free_reqs[r->n_free - 1 - n];
 }
 
-/*
- * Take the chain at the next slot, which is d, and whose flags say that it is available.  Its
- * slots; 0: CHAIN_STARVED; -EIO.
- */
-static inline __attribute__((always_inline)) int
-packed_take_one(struct ring *r, const struct packed_desc *d, uint16_t flags, struct req **out)
+/* All slots are in use; only a driver that takes back what it gave can say otherwise. */
+static __attribute__((noinline)) int packed_is_full(struct ring *r, const struct packed_desc *d,
+						    uint32_t wanted)
 {
-	uint32_t room = r->size - r->outstanding_slots;
-	struct req *req;
-	int slots;
-
-	/* Only a driver that takes back what it gave can get here. */
-	if (unlikely(!room))
-		return packed_too_long(r);
-	req = packed_unused(r);
-	slots = unlikely(r->log) ? packed_walk_logged(r, req, r->avail.slot, room)
-				 : packed_walk_chain(r, req, d, flags, room);
-	if (unlikely(slots <= 0)) {
-		chain_release(r, req);
-		return slots;
-	}
-	if (unlikely(r->has_extras))
-		ring_took(r, req);
-	r->n_free--;
-	r->taken++;
-	req->pos = r->next_pos;
-	r->next_pos += (uint32_t)slots;
-	r->outstanding_slots += (uint32_t)slots;
-	packed_advance(r, &r->avail, (uint32_t)slots);
-	*out = req;
-	return slots;
+	return packed_flags_say(packed_flags(d), wanted) ? packed_too_long(r) : 0;
 }
 
 int packed_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 {
-	struct vu_req **const first = reqs, **const end = reqs + max;
-	struct req *req = NULL;
-	int slots = 1;
+	struct packed_cursor at = packed_cursor(r);
+	uint32_t before = r->next_pos, n;
+	int err = 0;
 
-	if (unlikely(!r->is_live))
-		return -EIO;
-	for (; reqs != end; reqs++) {
-		const struct packed_desc *d = packed_ring(r) + r->avail.slot;
-		uint16_t flags = packed_flags(d);
+	for (n = 0; n < max; n++) {
+		struct req *req;
+		uint32_t flags;
 
-		if (!packed_flags_say(flags, r->avail.wrap))
+		if (unlikely(!at.run) && !packed_go_round(r, &at)) {
+			err = packed_is_full(r, at.d, at.wanted);
 			break;
-		slots = packed_take_one(r, d, flags, &req);
-		if (unlikely(slots <= 0))
+		}
+		flags = packed_flags(at.d);
+		if (!packed_flags_say(flags, at.wanted))
 			break;
-		*reqs = &req->pub;
+		req = packed_unused(r, n);
+		at.from = at.run;
+		err = packed_walk_chain(r, req, &at, flags);
+		if (unlikely(err)) {
+			chain_release(r, req);
+			break;
+		}
+		/* The last one has the id. */
+		req->id = le16_read_once(&at.d[-1].id);
+		req->slots = (uint16_t)(at.from - at.run);
+		req->pos = r->next_pos;
+		r->next_pos += at.from - at.run;
+		if (unlikely(r->has_extras))
+			ring_took(r, req);
 		RING_PROBE(take, r, req, req->pub.readable_len);
+		reqs[n] = &req->pub;
 	}
-	packed_took(r, reqs == end || slots <= 0);
-	return likely(reqs != first) ? (int)(reqs - first) : slots < 0 ? slots : 0;
+	packed_took(r, n, r->next_pos - before);
+	if (unlikely(n == max || err))
+		packed_see_more(r);
+	if (unlikely(err < 0) && !n)
+		return err;
+	return (int)n;
 }
 
 void packed_put_back(struct ring *r, const struct req *req)
 {
+	packed_see_taken(r);
 	r->next_pos -= req->slots;
 	if (r->avail.slot < req->slots) {
 		r->avail.slot += r->size;
@@ -400,6 +338,7 @@ void packed_put_back(struct ring *r, const struct req *req)
 
 int packed_look(struct ring *r)
 {
+	packed_see_taken(r);
 	if (r->seen_pos != r->next_pos)
 		return packed_see(r);
 	/* Usually nothing is left from before, and all of it is about to be taken: how far it goes
@@ -415,6 +354,7 @@ bool packed_arm(struct ring *r)
 {
 	uint16_t *event = r->device;
 
+	packed_see_taken(r);
 	if (r->event_idx) {
 		le16_write_once(&event[PACKED_OFF_WRAP], (uint16_t)packed_half_of(r->seen));
 		/* Release: the driver reads flags, then off_wrap, or both at once. */

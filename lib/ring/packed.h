@@ -29,9 +29,11 @@ bool packed_base_fits(uint32_t base, uint32_t size);
 void packed_begin(struct ring *ring);
 uint32_t packed_base(const struct ring *ring);
 int packed_take(struct ring *ring, struct vu_req **reqs, uint32_t max);
+/* packed_noted.c: the same of a ring with an in-flight log. */
+int packed_take_logged(struct ring *ring, struct vu_req **reqs, uint32_t max);
 /*
- * Take a chain of an in-flight log: n descriptors in log->noted, entries `entry` to `last` of the
- * log.  0, CHAIN_STARVED, -EIO.  Its slots count as taken already.
+ * ... and of a chain in there: n descriptors in log->noted, entries `entry` to `last` of the log.
+ * 0, CHAIN_STARVED, -EIO.  Its slots count as taken already.
  */
 int packed_take_noted(struct ring *ring, uint32_t n, uint16_t entry, uint16_t last,
 		      struct req **req);
@@ -39,6 +41,15 @@ int packed_take_noted(struct ring *ring, uint32_t n, uint16_t entry, uint16_t la
 int packed_look(struct ring *ring);
 bool packed_arm(struct ring *ring);
 void packed_put_back(struct ring *ring, const struct req *req);
+
+/* For packed_noted.c.  Break the ring; -EIO. */
+int packed_not_alone(struct ring *ring);
+int packed_too_long(struct ring *ring);
+/* Walk the table that a descriptor points to, or n descriptors.  0, CHAIN_STARVED, ... , -EIO. */
+int packed_walk_table(struct ring *ring, struct req *req, const struct packed_desc *d);
+int packed_walk_copy(struct ring *ring, struct req *req, const struct packed_desc *d, uint32_t n);
+/* A take has ended, and not because there was no more: how far that goes is not known. */
+void packed_see_more(struct ring *ring);
 
 static inline struct packed_desc *packed_ring(const struct ring *r)
 {
@@ -61,36 +72,53 @@ static inline uint16_t packed_flags(const struct packed_desc *d)
 	return le16_load_acquire(&d->flags);
 }
 
-/* Do they say that the driver has made their slot available, on a lap with this wrap counter? */
-static inline bool packed_flags_say(uint16_t flags, bool wrap)
+/* The two flags of a slot that is used, on a lap with this wrap counter; without a branch. */
+static inline uint32_t packed_flags_used(uint32_t wrap)
 {
-	return (flags & (PACKED_F_AVAIL | PACKED_F_USED)) ==
-	       (wrap ? PACKED_F_AVAIL : PACKED_F_USED);
+	return (0u - wrap) & (PACKED_F_AVAIL | PACKED_F_USED);
+}
+
+/* ... of one that is available: AVAIL is the wrap counter, USED is not. */
+static inline uint32_t packed_flags_available(uint32_t wrap)
+{
+	return packed_flags_used(wrap) ^ PACKED_F_USED;
+}
+
+static inline bool packed_flags_say(uint32_t flags, uint32_t wanted)
+{
+	return (flags & (PACKED_F_AVAIL | PACKED_F_USED)) == wanted;
 }
 
 static inline bool packed_is_available(const struct ring *r, struct packed_pos at)
 {
-	return packed_flags_say(packed_flags(&packed_ring(r)[at.slot]), at.wrap);
+	return packed_flags_say(packed_flags(&packed_ring(r)[at.slot]),
+				packed_flags_available(at.wrap));
+}
+
+/* So many requests more are taken, of so many slots. */
+static inline void packed_took(struct ring *r, uint32_t n, uint32_t slots)
+{
+	packed_advance(r, &r->avail, slots);
+	r->n_free -= n;
+	r->taken += n;
+	r->outstanding_slots += slots;
 }
 
 /* Write the id and length of a used descriptor; returns the flags that make it visible. */
-static inline uint16_t packed_fill_at(struct ring *r, struct packed_pos at, const struct req *req,
+static inline uint16_t packed_fill_at(struct packed_desc *d, uint32_t flags, const struct req *req,
 				      uint32_t written)
 {
-	struct packed_desc *d = &packed_ring(r)[at.slot];
-	/* Of the wrap counter, without a branch. */
-	uint32_t flags = (0u - at.wrap) & (PACKED_F_AVAIL | PACKED_F_USED);
-
 	d->id = LE16(req->id);
 	d->len = LE32(written);
 	/* WRITE: len means something (§2.8.4) */
-	return (uint16_t)(flags | (written ? 2 : 0));
+	return (uint16_t)(flags + 2 * (written != 0));
 }
 
 /* ... of the next one. */
 static inline uint16_t packed_fill(struct ring *r, const struct req *req, uint32_t written)
 {
-	uint16_t flags = packed_fill_at(r, r->used, req, written);
+	uint16_t flags = packed_fill_at(&packed_ring(r)[r->used.slot],
+					packed_flags_used(r->used.wrap), req, written);
 
 	packed_advance(r, &r->used, req->slots);
 	r->used_pos += req->slots;
@@ -115,13 +143,19 @@ static inline void packed_push(struct ring *r, const struct req *req, uint32_t w
 	}
 }
 
-/* Push and publish one, while nothing is pushed. */
-static inline void packed_use(struct ring *r, const struct req *req, uint32_t written)
+/* Push and publish one, while nothing is pushed, and have done with it. */
+static inline void packed_use(struct ring *r, struct req *req, uint32_t written)
 {
-	uint16_t *flags = &packed_ring(r)[r->used.slot].flags;
+	struct packed_desc *d = &packed_ring(r)[r->used.slot];
+	uint32_t slots = req->slots;
 
 	/* Release: see packed_publish(). */
-	le16_store_release(flags, packed_fill(r, req, written));
+	le16_store_release(&d->flags,
+			   packed_fill_at(d, packed_flags_used(r->used.wrap), req, written));
+	packed_advance(r, &r->used, slots);
+	r->used_pos += slots;
+	r->outstanding_slots -= slots;
+	r->free_reqs[r->n_free++] = req;
 }
 
 static inline void packed_publish(struct ring *r)

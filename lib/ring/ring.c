@@ -347,7 +347,9 @@ int ring_take_slow(struct ring *r, struct vu_req **reqs, uint32_t max)
 		return inflight_take(r, reqs, max);
 	if (r->big_endian)
 		return split_big_take(r, reqs, max);
-	return r->packed ? packed_take(r, reqs, max) : split_take(r, reqs, max);
+	if (!r->packed)
+		return split_take(r, reqs, max);
+	return r->log ? packed_take_logged(r, reqs, max) : packed_take(r, reqs, max);
 }
 
 void ring_decide_again(struct ring *r)

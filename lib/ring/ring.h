@@ -125,7 +125,7 @@ struct req {
 /* A place in a packed ring: slot and wrap counter. */
 struct packed_pos {
 	uint32_t slot;
-	bool wrap;
+	uint32_t wrap; /* 0 or 1 */
 };
 
 /*
