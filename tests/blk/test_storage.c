@@ -268,7 +268,7 @@ static void guest_memory_that_is_gone_fails_the_request(void **state)
 
 static void what_is_no_disk_is_refused(void **state)
 {
-	static const char *const paths[] = {"/dev/null", "/tmp", "/nonexistent/disk"};
+	static const char *const paths[] = {"/dev/null", "/tmp", "/proc/nonexistent/disk"};
 	struct disk_rig *rig = *state;
 	struct spawned s;
 

@@ -15,7 +15,7 @@ import unittest
 from moves import has_userfaultfd
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kit"))
-from child import Child  # noqa: E402
+from child import Child, wait_until_it_listens  # noqa: E402
 
 BACKEND = str(pathlib.Path(__file__).with_name("backend.py"))
 VU_CHECK = sys.argv.pop(1)
@@ -32,8 +32,8 @@ def is_possible(name):
 
 
 def vu_check(*options):
-    done = subprocess.run([VU_CHECK, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          timeout=PATIENCE, check=False)
+    done = subprocess.run([VU_CHECK, f"--timeout={HONEST}", *options], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -60,12 +60,12 @@ class Checks(unittest.TestCase):
         self.addCleanup(self.folder.cleanup)
 
     def test_an_honest_back_end_passes_every_check(self):
-        status, said = report(self.folder.name, "blk", [], f"--timeout={HONEST}")
+        status, said = report(self.folder.name, "blk", [])
         wrong = {n: r for n, r in results(said).items()
                  if r[0] != "pass" and n not in OTHER_TYPES and is_possible(n)}
         self.assertEqual((status, wrong), (0, {}))
         for name, kind in OTHER_TYPES.items():
-            status, said = report(self.folder.name, kind, [], f"--only={name}", f"--timeout={HONEST}")
+            status, said = report(self.folder.name, kind, [], f"--only={name}")
             self.assertEqual((status, results(said)[name][0]), (0, "pass"))
 
     def fault(self, name):
@@ -148,8 +148,8 @@ class Checks(unittest.TestCase):
 
     def test_whatever_a_socket_is_called_the_report_is_json(self):
         path = os.fsencode(self.folder.name) + b'/"\\\n\x01\xff\xc3\xa9\xed\xa0\x80.sock'
-        done = subprocess.run([VU_CHECK, b"--socket-path=" + path, "--json", "--only=get-features", "--",
-                               sys.executable, BACKEND, path, "blk"], stdout=subprocess.PIPE,
+        done = subprocess.run([VU_CHECK, b"--socket-path=" + path, "--json", "--only=get-features",
+                               f"--timeout={HONEST}", "--", sys.executable, BACKEND, path, "blk"], stdout=subprocess.PIPE,
                               timeout=PATIENCE, check=False)
         self.assertEqual(done.returncode, 0)
         self.assertEqual(json.loads(done.stdout.decode())["back_end"].rpartition("/")[2],
@@ -157,7 +157,8 @@ class Checks(unittest.TestCase):
 
     def test_a_back_end_of_somebody_elses_that_falls_silent_is_not_waited_for_in_every_check(self):
         path = os.path.join(self.folder.name, "silent.sock")
-        with Child([sys.executable, BACKEND, path, "blk", "falls-silent"]):
+        with Child([sys.executable, BACKEND, path, "blk", "falls-silent"]) as backend:
+            wait_until_it_listens(path, backend)
             status, out, err = vu_check(f"--socket-path={path}", "--json", "--timeout=3")
         assert out, err
         saw = [check["saw"] for check in json.loads(out)["checks"]]
@@ -165,8 +166,7 @@ class Checks(unittest.TestCase):
         self.assertGreaterEqual(sum("not tried" in each for each in saw), len(saw) - 5, saw)
 
     def test_a_back_end_that_cuts_memory_off_fails_the_check_alone(self):
-        status, said = report(self.folder.name, "blk", ["cuts-memory"], "--only=split-request",
-                              "--timeout=3")
+        status, said = report(self.folder.name, "blk", ["cuts-memory"], "--only=split-request")
         self.assertEqual(status, 1)
         self.assertIn("cut off memory", results(said)["split-request"][1])
 

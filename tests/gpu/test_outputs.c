@@ -175,7 +175,7 @@ static void options_that_make_no_sense_are_told_at_the_start(void **state)
 	const char *file = rig_file(rig, "file", "");
 	const char *const rows[][3] = {
 		{"--dir", file, "Not a directory"},
-		{"--dir", "/nonexistent", "No such file"},
+		{"--dir", "/proc/nonexistent", "No such file"},
 		{"--dir", "", "No such file"},
 		{"--dump", "a", "and --dir, please"},
 		{"--dump", "", "and --dir, please"},

@@ -211,19 +211,18 @@ static uint64_t now_ms(void)
 static void max_bytes_and_period_limit_the_rate(void **state)
 {
 	struct fixture *f = *state;
+	enum { MOST = 100, PERIOD_MS = 150 };
 	const char *args[] = {"--max-bytes=100", "--period=150", NULL};
 	uint64_t begin = now_ms();
 	uint32_t got = 0;
 	unsigned char *buf;
 
 	start(f, getenv("VU_RNG"), args);
-	while (got < 100)
+	while (got < 350) {
 		got += ask(f, 64, &buf);
-	assert_int_equal(got, 100);
-	while (got < 350)
-		got += ask(f, 64, &buf);
-	/* The fourth hundred is given in the fourth period at the earliest. */
-	assert_true(now_ms() - begin >= 3 * 150);
+		/* A busy machine may be late for some periods. */
+		assert_true(got <= MOST * (1 + (now_ms() - begin) / PERIOD_MS));
+	}
 	stop(f);
 }
 

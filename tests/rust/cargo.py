@@ -35,8 +35,8 @@ class Cargo:
         (self.folder / "docs").mkdir(exist_ok=True)
         shutil.copy2(self.root / "docs" / "rust.md", self.folder / "docs")  # its listings are tests
 
-    def works(self, *command):
-        return subprocess.run(command, cwd=self.source, env=self.env, stdout=subprocess.DEVNULL,
+    def works(self, *command, where=None):
+        return subprocess.run(command, cwd=where or self.source, env=self.env, stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL).returncode == 0
 
     def want(self, minor):
@@ -143,6 +143,9 @@ def main(root, build, what):
         print("skipped: no cargo (scripts/setup rust)")
         return SKIPPED
     cargo = Cargo(root, build)
+    if what != "current" and not cargo.works("cargo", "--version", where=root):
+        print("skipped: cargo does not work (is it rustup's, without a toolchain?)")
+        return SKIPPED
     lock = open(cargo.folder / "lock", "w")
     fcntl.flock(lock, fcntl.LOCK_EX)  # one copy for all that run at a time
     if what != "current":

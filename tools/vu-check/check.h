@@ -130,6 +130,11 @@ int probe_await(struct probe *p);
 int probe_answer(struct probe *p);
 /* n requests, one after the other. */
 int probe_serve(struct probe *p, uint32_t n);
+/*
+ * Let the back-end look at its rings, however busy the machine is: who answers twice has been there
+ * in between, and whoever does that elsewhere has a moment more.
+ */
+void probe_let_look(struct probe *p);
 /* Nothing is used for a while. */
 bool probe_is_quiet(struct probe *p);
 

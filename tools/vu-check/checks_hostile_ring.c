@@ -4,19 +4,18 @@
  * The queue may break, or the session end; the next front-end is served.
  */
 #include <endian.h>
-#include <poll.h>
 #include <string.h>
 
 #include "checks.h"
 
 #define NOWHERE UINT64_C(0x7fff00000000)
 
-/* Kick, whether it is wanted or not, and let the back-end look. */
+/* Kick, whether it is wanted or not. */
 static enum verdict kick_and_survive(struct probe *p)
 {
 	driver_publish(probe_ring(p));
 	driver_kick_always(probe_ring(p));
-	poll(&(struct pollfd){probe_frontend(p)->fd, POLLIN, 0}, 1, CHECK_QUIET_MS);
+	probe_let_look(p);
 	return probe_survived(p);
 }
 

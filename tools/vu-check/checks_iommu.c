@@ -187,6 +187,23 @@ enum verdict check_iommu_invalidate(struct probe *p)
 	return probe_pass(p, "the answer is where the page is now");
 }
 
+/* Answer until it asks nothing more: its questions come one by one, and the machine may be busy. */
+static int wait_quiet(struct probe *p, struct iommu *iommu)
+{
+	uint64_t limit = frontend_deadline(p->timeout_ms);
+	uint32_t asked;
+	int ret;
+
+	do {
+		asked = iommu->asked;
+		ret = wait_used(p, iommu, CHECK_QUIET_MS);
+		probe_let_look(p);
+		if (!ret)
+			ret = iommu_serve(iommu);
+	} while (ret >= 0 && iommu->asked != asked && frontend_deadline(0) < limit);
+	return ret < 0 ? ret : 0;
+}
+
 /* What may be done with the request's pages is perm; then it is submitted. */
 static int restrict_to(struct probe *p, struct iommu *iommu, struct placed *placed, uint8_t perm)
 {
@@ -198,7 +215,9 @@ static int restrict_to(struct probe *p, struct iommu *iommu, struct placed *plac
 		ret = iommu_map(iommu, at + OFFSET, at, perm);
 	if (!ret)
 		fill(p, placed, 0, MARK);
-	return ret ? ret : submit(p, iommu, &placed->r, CHECK_QUIET_MS);
+	if (!ret)
+		ret = submit(p, iommu, &placed->r, CHECK_QUIET_MS);
+	return ret ? ret : wait_quiet(p, iommu);
 }
 
 enum verdict check_iommu_read_only(struct probe *p)

@@ -235,9 +235,19 @@ int probe_serve(struct probe *p, uint32_t n)
 	return ret;
 }
 
+void probe_let_look(struct probe *p)
+{
+	uint64_t features;
+
+	for (int i = 0; i < 2 && !frontend_get_features(probe_frontend(p), &features); i++)
+		;
+	/* Less if it hangs up. */
+	poll(&(struct pollfd){probe_frontend(p)->fd, POLLIN, 0}, 1, CHECK_QUIET_MS);
+}
+
 bool probe_is_quiet(struct probe *p)
 {
-	poll(NULL, 0, CHECK_QUIET_MS);
+	probe_let_look(p);
 	return !driver_has_used(probe_ring(p));
 }
 
