@@ -53,7 +53,10 @@ build_tree() {
 	fi
 	say "building $tree"
 	targets=
-	[ -z "$targets_of" ] || targets=$($targets_of "$tree") || return 1
+	if [ -n "$targets_of" ]; then # where meson's files have changed, the tests have
+		ninja -C "$tree" build.ninja >"$log" 2>&1 || { tail -n 8 "$log"; return 1; }
+		targets=$($targets_of "$tree") || return 1
+	fi
 	if ! ninja -C "$tree" $targets >"$log" 2>&1; then
 		grep -v '^\[' "$log" | tail -n 40
 		return 1

@@ -369,13 +369,10 @@ int main(int argc, char **argv)
 	const struct vu_program_info info = {
 		VU_PROGRAM("vu-blk", "block", "A vhost-user block device."),
 		.features = features,
-		VU_PROGRAM_OPTIONS(options, &settings),
-		VU_PROGRAM_COMMANDS(commands),
-		VU_PROGRAM_STATE(struct blk_disk, create, destroy),
+		SHUT_IN_PROGRAM(options, &settings, commands, struct blk_disk, create, destroy,
+				opened),
 		.reload = reload,
-		.opened = opened,
 	};
 
-	shut_in_look(&settings.shut_in, info.name, argc, argv);
-	return vu_program_main(&info, argc, argv);
+	return shut_in_main(&settings.shut_in, &info, argc, argv);
 }

@@ -57,6 +57,9 @@ struct sandbox_ioctl {
 	uint32_t mask, value;
 };
 
+/* Whether the command line has an option, such as "--connect": what a sandbox is to allow. */
+bool sandbox_has_option(int argc, char **argv, const char *name);
+
 /* What a program goes on needing. */
 struct sandbox_needs {
 	const char *program;   /* its name, for lines; stays valid */

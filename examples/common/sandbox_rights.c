@@ -299,3 +299,13 @@ int sandbox_give_up(const struct sandbox_needs *needs, const char **failed)
 	}
 	return filter_calls(needs);
 }
+
+bool sandbox_has_option(int argc, char **argv, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (int i = 1; i < argc; i++)
+		if (!strncmp(argv[i], name, len) && (!argv[i][len] || argv[i][len] == '='))
+			return true;
+	return false;
+}

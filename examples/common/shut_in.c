@@ -20,21 +20,13 @@ static const int looking_calls[] = {
 
 enum { MAX_CALLS = 32, N_LOOKING = sizeof(looking_calls) / sizeof(looking_calls[0]) };
 
-static bool is_option(const char *argument, const char *name)
+int shut_in_main(struct shut_in *s, const struct vu_program_info *info, int argc, char **argv)
 {
-	size_t len = strlen(name);
-
-	return !strncmp(argument, name, len) && (!argument[len] || argument[len] == '=');
-}
-
-void shut_in_look(struct shut_in *s, const char *program, int argc, char **argv)
-{
-	s->needs.program = program;
-	for (int i = 1; i < argc; i++) {
-		s->needs.connects |= is_option(argv[i], "--connect");
-		s->needs.postcopy |= is_option(argv[i], "--postcopy");
-		s->commands |= is_option(argv[i], "--control");
-	}
+	s->needs.program = info->name;
+	s->needs.connects = sandbox_has_option(argc, argv, "--connect");
+	s->needs.postcopy = sandbox_has_option(argc, argv, "--postcopy");
+	s->commands = sandbox_has_option(argc, argv, "--control");
+	return vu_program_main(info, argc, argv);
 }
 
 static int shut_in_files(const struct shut_in *s, struct vu_device *dev)

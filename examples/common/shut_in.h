@@ -30,8 +30,13 @@ extern const char *const shut_in_choices[];
 	VU_OPTION_CHOICE("sandbox", "KIND", "auto (default), or none: give up no rights", type,    \
 			 member.kind, shut_in_choices)
 
-/* What of the command line matters: --connect, --control, --postcopy. */
-void shut_in_look(struct shut_in *s, const char *program, int argc, char **argv);
+/* What such a program gives main(), beside VU_PROGRAM(): its tables, and what makes a device. */
+#define SHUT_IN_PROGRAM(options, settings, commands, state, create, destroy, opens)                \
+	VU_PROGRAM_OPTIONS(options, settings), VU_PROGRAM_COMMANDS(commands),                      \
+		VU_PROGRAM_STATE(state, create, destroy), .opened = opens
+
+/* vu_program_main() that looks at --connect, --control and --postcopy before. */
+int shut_in_main(struct shut_in *s, const struct vu_program_info *info, int argc, char **argv);
 
 /* 0, or -errno after a line. */
 int shut_in_enter(struct shut_in *s, struct vu_device *dev);

@@ -146,12 +146,9 @@ int main(int argc, char **argv)
 	struct console_settings settings = {.console = "echo", .cols = 80, .rows = 25};
 	const struct vu_program_info info = {
 		VU_PROGRAM("vu-console", "console", "A vhost-user console with named ports."),
-		VU_PROGRAM_OPTIONS(options, &settings),
-		VU_PROGRAM_COMMANDS(console_commands),
-		VU_PROGRAM_STATE(struct console, create, destroy),
-		.opened = opened,
+		SHUT_IN_PROGRAM(options, &settings, console_commands, struct console, create,
+				destroy, opened),
 	};
 
-	shut_in_look(&settings.shut_in, info.name, argc, argv);
-	return vu_program_main(&info, argc, argv);
+	return shut_in_main(&settings.shut_in, &info, argc, argv);
 }

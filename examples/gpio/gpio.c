@@ -198,12 +198,9 @@ int main(int argc, char **argv)
 	struct settings settings = {0};
 	const struct vu_program_info info = {
 		VU_PROGRAM("vu-gpio", "gpio", "A vhost-user GPIO controller."),
-		VU_PROGRAM_OPTIONS(options, &settings),
-		VU_PROGRAM_COMMANDS(gpio_commands),
-		VU_PROGRAM_STATE(struct port, create, destroy),
-		.opened = opened,
+		SHUT_IN_PROGRAM(options, &settings, gpio_commands, struct port, create, destroy,
+				opened),
 	};
 
-	shut_in_look(&settings.shut_in, info.name, argc, argv);
-	return vu_program_main(&info, argc, argv);
+	return shut_in_main(&settings.shut_in, &info, argc, argv);
 }

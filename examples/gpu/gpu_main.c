@@ -202,8 +202,7 @@ int main(int argc, char **argv)
 	int status;
 
 	/* A front-end that listens is looked for again and again. */
-	for (int i = 1; i < argc; i++)
-		settings.connects |= !strncmp(argv[i], "--connect", strlen("--connect"));
+	settings.connects = sandbox_has_option(argc, argv, "--connect");
 	status = vu_program_main(&info, argc, argv);
 	if (settings.folder >= 0)
 		close(settings.folder);

@@ -262,12 +262,9 @@ int main(int argc, char **argv)
 	struct settings settings = {0};
 	const struct vu_program_info info = {
 		VU_PROGRAM("vu-i2c", "i2c", "A vhost-user I2C adapter."),
-		VU_PROGRAM_OPTIONS(options, &settings),
-		VU_PROGRAM_COMMANDS(i2c_commands),
-		VU_PROGRAM_STATE(struct i2c, create, destroy),
-		.opened = opened,
+		SHUT_IN_PROGRAM(options, &settings, i2c_commands, struct i2c, create, destroy,
+				opened),
 	};
 
-	shut_in_look(&settings.shut_in, info.name, argc, argv);
-	return vu_program_main(&info, argc, argv);
+	return shut_in_main(&settings.shut_in, &info, argc, argv);
 }

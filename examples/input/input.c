@@ -237,12 +237,9 @@ int main(int argc, char **argv)
 		VU_PROGRAM("vu-input", "input",
 			   "A vhost-user input device, real or simulated (a keyboard by default)."),
 		.features = input_evdev_features,
-		VU_PROGRAM_OPTIONS(options, &settings),
-		VU_PROGRAM_COMMANDS(input_commands),
-		VU_PROGRAM_STATE(struct input, create, destroy),
-		.opened = opened,
+		SHUT_IN_PROGRAM(options, &settings, input_commands, struct input, create, destroy,
+				opened),
 	};
 
-	shut_in_look(&settings.shut_in, info.name, argc, argv);
-	return vu_program_main(&info, argc, argv);
+	return shut_in_main(&settings.shut_in, &info, argc, argv);
 }

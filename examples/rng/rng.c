@@ -216,12 +216,8 @@ int main(int argc, char **argv)
 	struct settings settings = {.max_bytes = REQUEST_MAX};
 	const struct vu_program_info info = {
 		VU_PROGRAM("vu-rng", "rng", "A vhost-user entropy device."),
-		VU_PROGRAM_OPTIONS(options, &settings),
-		VU_PROGRAM_COMMANDS(commands),
-		VU_PROGRAM_STATE(struct rng, create, destroy),
-		.opened = opened,
+		SHUT_IN_PROGRAM(options, &settings, commands, struct rng, create, destroy, opened),
 	};
 
-	shut_in_look(&settings.shut_in, info.name, argc, argv);
-	return vu_program_main(&info, argc, argv);
+	return shut_in_main(&settings.shut_in, &info, argc, argv);
 }

@@ -254,12 +254,9 @@ int main(int argc, char **argv)
 	struct settings settings = {.sysfs = "/sys"};
 	const struct vu_program_info info = {
 		VU_PROGRAM("vu-scmi", "scmi", "A vhost-user SCMI platform."),
-		VU_PROGRAM_OPTIONS(options, &settings),
-		VU_PROGRAM_COMMANDS(scmi_commands),
-		VU_PROGRAM_STATE(struct scmi_device, create, destroy),
-		.opened = opened,
+		SHUT_IN_PROGRAM(options, &settings, scmi_commands, struct scmi_device, create,
+				destroy, opened),
 	};
 
-	shut_in_look(&settings.shut_in, info.name, argc, argv);
-	return vu_program_main(&info, argc, argv);
+	return shut_in_main(&settings.shut_in, &info, argc, argv);
 }

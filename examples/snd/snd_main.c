@@ -57,7 +57,6 @@ int main(int argc, char **argv)
 	};
 
 	/* A front-end that listens is looked for again and again. */
-	for (int i = 1; i < argc; i++)
-		settings.connects |= !strncmp(argv[i], "--connect", strlen("--connect"));
+	settings.connects = sandbox_has_option(argc, argv, "--connect");
 	return vu_program_main(&info, argc, argv);
 }
