@@ -8,10 +8,11 @@ import time
 
 from blk import make_file, reread
 from blk_verify import verified, verifier, verify
-from lib import Control, Image, VhostUser, main, only_long
+from lib import Control, Image, VhostUser, main, only_long, rootdisk
 
 SIZE = 128  # MiB
 DISK = 64  # MiB of a disk that is verified
+ROOT = 32  # MiB
 PLUGGED = 16
 FILE_SYSTEM = {"modules": ["ext4", "sr_mod"], "programs": ["mke2fs", "blkdiscard"]}
 
@@ -133,6 +134,25 @@ def test_newest_qemu(t):
 
 def test_uml(t):
     all_of_it(t, t.uml, ["--config-space"])
+
+
+def test_uml_root(t):
+    """Its root file system is on a disk of vu-scsi's.
+
+    It does not reboot: this kernel takes the disk away when it ends, and waits for who has it mounted.
+    """
+    image = Image(t.path("root"), ROOT)
+    rootdisk.fill(image.path, t.path("tree"))
+    with host(t, f"0,file={image.path}", options=["--config-space"]) as scsi:
+        for script in ("cat /kept || echo kept >/kept", "cat /kept"):
+            with t.uml(VhostUser("scsi", scsi), modules=["ext4"], cmdline="vu.root=sda") as guest:
+                with t.check(f"{guest.name}_starts_from_a_disk"):
+                    mounted = guest.run("grep ext4 /proc/mounts").text
+                    assert mounted.startswith("/dev/sda / ext4 rw"), mounted
+                    said = guest.run(f"{script} 2>/tmp/no && mount -o remount,ro /").text
+                guest.kill()
+    with t.check(f"{t.name}_second_guest_has_what_the_first_wrote_there"):
+        assert said == "kept" and image.file("/kept") == b"kept\n", said
 
 
 def test_qemu_verify(t):

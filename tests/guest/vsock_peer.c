@@ -9,6 +9,9 @@
  * - many TYPE CID PORT N BYTES: N connections at once to an echo, BYTES through each, compared; of
  *   seqpacket they are one message.
  * - refused TYPE CID PORT: print the error of a connect.
+ * - push TYPE CID PORT BYTES SIZE, pull TYPE CID PORT SIZE, ping TYPE CID PORT N: for
+ *   tests/bench/vsock/guest.py: send so many bytes in writes of SIZE, or read until the end in
+ * reads of SIZE, or have N bytes come back one by one; print how many it were and nanoseconds.
  *
  * TYPE is stream or seqpacket.  Ends with status 1, and a line, when anything is not as it should.
  */
@@ -20,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <linux/vm_sockets.h>
 
@@ -236,6 +240,75 @@ static int do_refused(int type, char **argv)
 	return 0;
 }
 
+/* --- for a bench --- */
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static int print_rate(uint64_t count, uint64_t began)
+{
+	printf("%llu %llu\n", (unsigned long long)count, (unsigned long long)(now() - began));
+	return 0;
+}
+
+static size_t chunk(const char *text)
+{
+	size_t size = strtoul(text, NULL, 0);
+
+	return size && size < CHUNK ? size : CHUNK;
+}
+
+/* The other end says a byte when it has all: not every back-end passes on that no more comes. */
+static int do_push(int type, char **argv)
+{
+	static unsigned char data[CHUNK];
+	int fd = must_connect(type, argv[0], argv[1]);
+	uint64_t bytes = strtoull(argv[2], NULL, 0), began = now();
+	size_t size = chunk(argv[3]);
+
+	for (uint64_t left = bytes; left; left -= left < size ? left : size)
+		write_all(fd, data, left < size ? (size_t)left : size);
+	if (read(fd, data, 1) != 1)
+		die("no answer");
+	return print_rate(bytes, began);
+}
+
+static int do_pull(int type, char **argv)
+{
+	static unsigned char data[CHUNK];
+	int fd = must_connect(type, argv[0], argv[1]);
+	uint64_t bytes = strtoull(argv[2], NULL, 0), began = now();
+	size_t size = chunk(argv[3]);
+
+	for (uint64_t left = bytes; left;) {
+		ssize_t n = read(fd, data, left < size ? (size_t)left : size);
+
+		if (n <= 0)
+			die("read");
+		left -= (uint64_t)n;
+	}
+	return print_rate(bytes, began);
+}
+
+static int do_ping(int type, char **argv)
+{
+	int fd = must_connect(type, argv[0], argv[1]);
+	uint64_t n = strtoull(argv[2], NULL, 0), began = now();
+	unsigned char byte = 1;
+
+	for (uint64_t i = 0; i < n; i++) {
+		write_all(fd, &byte, 1);
+		if (read(fd, &byte, 1) != 1)
+			die("read");
+	}
+	return print_rate(n, began);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -243,10 +316,9 @@ int main(int argc, char **argv)
 		int n;
 		int (*run)(int type, char **argv);
 	} commands[] = {
-		{"echo", 1, do_echo},
-		{"send", 3, do_send},
-		{"many", 4, do_many},
-		{"refused", 2, do_refused},
+		{"echo", 1, do_echo},	    {"send", 3, do_send}, {"many", 4, do_many},
+		{"refused", 2, do_refused}, {"push", 4, do_push}, {"pull", 4, do_pull},
+		{"ping", 3, do_ping},
 	};
 
 	if (argc == 2 && !strcmp(argv[1], "filter"))
@@ -254,6 +326,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (argc == commands[i].n + 3 && !strcmp(argv[1], commands[i].name))
 			return commands[i].run(socket_type(argv[2]), argv + 3);
-	fprintf(stderr, "guest-vsock: echo, send, filter, many or refused, please\n");
+	fprintf(stderr,
+		"guest-vsock: echo, send, filter, many, refused, push, pull or ping, please\n");
 	return 2;
 }

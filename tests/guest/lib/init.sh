@@ -4,6 +4,7 @@
 # harness asks on a serial line of its own: kernel messages go elsewhere and never mix in.
 #   run TOKEN BASE64    runs the script; its output, then "@exit TOKEN STATUS" on a line
 # Or, with vu.shell=TTY on the kernel's command line, it has a shell there for whoever sits before it.
+# With vu.root=DISK it goes on there, which has the same, once its modules are inserted.
 export PATH=/host:/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
 /bin/busybox mkdir -p /sbin /usr/bin /usr/sbin
 /bin/busybox --install -s /bin
@@ -16,11 +17,17 @@ for word in $(cat /proc/cmdline); do
 	case $word in
 	vu.agent=*) agent=/dev/${word#vu.agent=} ;;
 	vu.shell=*) shell=/dev/${word#vu.shell=} ;;
+	vu.root=*) root=/dev/${word#vu.root=} ;;
 	esac
 done
 while read -r module; do
 	insmod "/modules/$module.ko" || echo "init: cannot insert $module" >/dev/console
 done </modules/list
+if [ -n "$root" ] && [ ! -e /root-disk ]; then
+	until [ -b "$root" ]; do usleep 10000; done
+	mount "$root" /mnt
+	exec switch_root /mnt /init
+fi
 for program in /host/*; do
 	[ -e "$program" ] && echo "alias ${program##*/}=$program"
 done >/tmp/aliases
