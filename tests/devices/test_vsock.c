@@ -257,6 +257,44 @@ static void a_driver_without_seqpacket_is_refused_it(void **state)
 	bench_stop(rig, &b);
 }
 
+/* virtio 1.3 §5.10.3 */
+static void what_a_driver_took_says_which_types_it_has(void **state)
+{
+	enum { OF_STREAM = 1, OF_SEQPACKET = 2, NO_IMPLIED_STREAM = 4 };
+	static const struct {
+		uint32_t took;
+		bool stream, seqpacket;
+	} drivers[] = {
+		{0, true, false},
+		{OF_STREAM, true, false},
+		{OF_SEQPACKET, true, true},
+		{OF_SEQPACKET | NO_IMPLIED_STREAM, false, true},
+		{OF_STREAM | OF_SEQPACKET | NO_IMPLIED_STREAM, true, true},
+		{NO_IMPLIED_STREAM, true, false},
+	};
+	const char *const hairpin[] = {"--forward=2000=hairpin", NULL};
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
+		struct guest_end guest;
+		struct line stream, seqpacket;
+
+		rig->config.features = UINT64_C(1) << 32 | UINT64_C(1) << 30 | drivers[i].took;
+		vsock_start(rig, &guest, hairpin);
+		stream = line_new(&guest, STREAM, 6000, 2000);
+		seqpacket = line_new(&guest, SEQPACKET, 6001, 2000);
+		line_send(&stream, REQUEST, 0);
+		if (drivers[i].stream)
+			line_accept(&guest, STREAM, 2000);
+		line_get(&stream, drivers[i].stream ? RESPONSE : RST);
+		line_send(&seqpacket, REQUEST, 0);
+		if (drivers[i].seqpacket)
+			line_accept(&guest, SEQPACKET, 2000);
+		line_get(&seqpacket, drivers[i].seqpacket ? RESPONSE : RST);
+		rig_stop(rig);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +311,7 @@ int main(void)
 		TEST(a_new_request_on_the_same_ports_is_a_new_connection),
 		TEST(all_of_it_works_on_packed_rings),
 		TEST(a_driver_without_seqpacket_is_refused_it),
+		TEST(what_a_driver_took_says_which_types_it_has),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,6 +120,16 @@ def test_ovmf_scsi(t):
 
 
 @only_long
+def test_seabios_scsi_qemu10(t):
+    starts_linux_from_scsi(t, Firmware, qemu=t.newer_qemu)
+
+
+@only_long
+def test_seabios_scsi_qemu11(t):
+    starts_linux_from_scsi(t, Firmware, qemu=t.newest_qemu)
+
+
+@only_long
 def test_more_of_seabios(t):
     starts_linux(t, Firmware, BOTH, ("modern", "modern"))
 
