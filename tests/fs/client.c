@@ -26,7 +26,7 @@ int client_setup(void **state)
 	struct client *c = calloc(1, sizeof(*c));
 	const char *where = getenv("VU_FS_DIR");
 
-	client_open(c, where ? where : "/dev/shm");
+	client_open(c, where ? where : folder_quick());
 	*state = c;
 	return 0;
 }

@@ -3,8 +3,8 @@
  * A FUSE driver on the test peer: vu-fs in a process of its own, a directory that it shares, and
  * requests as Linux sends them.
  *
- * The share is in /dev/shm, or in the folder that VU_FS_DIR names.  Functions that return an int
- * give a negative errno of the reply's, or what it says.
+ * The share is in /dev/shm (or /tmp, see folder_quick()), or in the folder that VU_FS_DIR names.
+ * Functions that return an int give a negative errno of the reply's, or what it says.
  */
 #ifndef FS_CLIENT_H
 #define FS_CLIENT_H

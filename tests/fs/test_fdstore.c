@@ -29,7 +29,7 @@ static int setup(void **state)
 	const struct timeval hang = {.tv_sec = HANG_MS / 1000};
 	struct manager *m = calloc(1, sizeof(*m));
 
-	client_open(&m->client, "/dev/shm");
+	client_open(&m->client, folder_quick());
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", m->client.rig.dir);
 	m->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_return_code(bind(m->fd, (const struct sockaddr *)&address, sizeof(address)), errno);

@@ -21,7 +21,7 @@ static int slow_setup(void **state)
 {
 	struct slow *slow = calloc(1, sizeof(*slow));
 
-	client_open(&slow->client, "/dev/shm");
+	client_open(&slow->client, folder_quick());
 	*state = slow;
 	return 0;
 }

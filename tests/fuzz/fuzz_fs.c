@@ -241,7 +241,7 @@ static const char *own_folder(void)
 	static char folder[FOLDER_PATH];
 
 	if (!*folder)
-		require(!folder_new(folder, "/dev/shm", "vu-fuzz-fs") && !folder_guard(folder));
+		require(!folder_new(folder, folder_quick(), "vu-fuzz-fs") && !folder_guard(folder));
 	return folder;
 }
 

@@ -264,7 +264,8 @@ static const char *own_folder(void)
 	static char folder[FOLDER_PATH];
 
 	if (!*folder)
-		require(!folder_new(folder, "/dev/shm", "vu-fuzz-scsi") && !folder_guard(folder));
+		require(!folder_new(folder, folder_quick(), "vu-fuzz-scsi") &&
+			!folder_guard(folder));
 	return folder;
 }
 

@@ -392,7 +392,8 @@ static const char *place(int type)
 	static char folder[FOLDER_PATH], path[FOLDER_PATH + 8];
 
 	if (!*folder)
-		require(!folder_new(folder, "/dev/shm", "vu-fuzz-vsock") && !folder_guard(folder));
+		require(!folder_new(folder, folder_quick(), "vu-fuzz-vsock") &&
+			!folder_guard(folder));
 	snprintf(path, sizeof(path), "%s/%d", folder, type);
 	return path;
 }

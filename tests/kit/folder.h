@@ -12,6 +12,10 @@ int folder_teardown(void **state);
 
 /* The rest is for programs that have no cmocka, too. */
 
+/* Where files are quickest: /dev/shm, or /tmp where that is not there, not ours to write, or full.
+ */
+const char *folder_quick(void);
+
 /* A new one anywhere; 0 or -errno. */
 int folder_new(char path[FOLDER_PATH], const char *where, const char *what);
 /* It must be empty: 0, or -1 and a line that says what is wrong; it goes all the same. */

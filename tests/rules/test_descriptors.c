@@ -183,7 +183,8 @@ static void ordinary_files_are_memory(void **state)
 		bool is_fine = false;
 		int fd;
 
-		assert_ok(statfs(folders[i], &fs));
+		if (access(folders[i], W_OK) || statfs(folders[i], &fs))
+			continue;
 		for (size_t k = 0; k < sizeof(fine) / sizeof(fine[0]); k++)
 			is_fine |= (long)fs.f_type == fine[k];
 		if (!is_fine)

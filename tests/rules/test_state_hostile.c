@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/state.h"
+#include "kit/folder.h"
 #include "rules/state_rig.h"
 
 /* --- pipes that stall, and other mischief --- */
@@ -195,7 +196,7 @@ static void the_descriptor_that_comes_may_be_anything(void **state)
 	fds[1] = pair[1];
 	fds[2] = memfd_create("state", 0);
 	fds[3] = open("/dev/null", O_RDONLY);
-	fds[4] = open("/dev/shm", O_TMPFILE | O_RDWR, 0600);
+	fds[4] = open(folder_quick(), O_TMPFILE | O_RDWR, 0600);
 	for (int i = 0; i < 5; i++) {
 		if (fds[i] < 0)
 			continue;
