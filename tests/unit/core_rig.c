@@ -130,20 +130,14 @@ static void dev_stop(struct vu_queue *queue, void *opaque)
 	note(rig, vu_queue_index(queue) ? "stop1" : "stop0");
 }
 
-static void rig_log(void *opaque, enum vu_log_level level, const char *line)
-{
-	(void)line;
-	((struct core_rig *)opaque)->errors += level == VU_LOG_ERROR;
-}
-
 void core_make(struct core_rig *rig, bool grouped)
 {
 	const struct vu_device_info info = {.size = sizeof(info),
 					    .name = "core",
 					    .n_queues = CORE_QUEUES,
 					    .config_size = 4,
-					    .log_fn = rig_log,
-					    .log_opaque = rig};
+					    .log_fn = log_book_write,
+					    .log_opaque = &rig->log};
 	const struct vu_ops ops = {.size = sizeof(ops),
 				   .session_begin = dev_begin,
 				   .session_end = dev_end,
@@ -155,6 +149,7 @@ void core_make(struct core_rig *rig, bool grouped)
 	const struct guest_region region = {.size = 1 << 20, .uva = 1 << 30};
 
 	memset(rig, 0, sizeof(*rig));
+	log_book_open(&rig->log);
 	rig->transport.ops = &rig_transport;
 	rig->waiter.done = rig_done;
 	assert_int_equal(vu_device_new(&info, &ops, rig, &rig->dev), 0);

@@ -16,6 +16,7 @@
 #include "core/transport.h"
 #include "frontend/driver.h"
 #include "frontend/guest.h"
+#include "kit/log_book.h"
 #include "kit/test.h"
 
 enum { CORE_QUEUES = 2, CORE_HELD = 8, CORE_SIZE = 16, CORE_BYTES = 8 };
@@ -38,9 +39,9 @@ struct core_rig {
 	char trace[400];	/* every call from core, a word each, since core_expect() */
 	int stops[CORE_QUEUES]; /* calls of queue_stop */
 	uint32_t told;		/* bits of NEWS_TOLD */
-	int errors;		/* lines in the log */
-	int why;		/* session_end's last reason */
-	int reported;		/* vu_device_process() said that a session ended */
+	struct log_book log;
+	int why;      /* session_end's last reason */
+	int reported; /* vu_device_process() said that a session ended */
 };
 
 void core_make(struct core_rig *rig, bool grouped);

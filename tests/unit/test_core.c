@@ -41,7 +41,7 @@ static void a_driver_is_served_without_any_message(void **state)
 	core_pump(&rig);
 	core_expect(&rig, "disconnect release end");
 	assert_int_equal(rig.reported, 1);
-	assert_int_equal(rig.errors, 0);
+	assert_int_equal(rig.log.lines[VU_LOG_ERROR], 0);
 	core_free(&rig);
 }
 
