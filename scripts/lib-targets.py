@@ -11,7 +11,7 @@ import sys
 
 
 def load(build, name):
-    with open(f"{build}/meson-info/intro-{name}.json", encoding="utf-8") as file:
+    with open(f"{build}/meson-info/{name}.json", encoding="utf-8") as file:
         return json.load(file)
 
 
@@ -21,15 +21,16 @@ def main():
     parser.add_argument("--suite", action="append", default=[])
     parser.add_argument("--no-suite", action="append", default=[])
     args = parser.parse_args()
-    files = {target["id"]: target["filename"] for target in load(args.build, "targets")}
+    files = {target["id"]: target["filename"] for target in load(args.build, "intro-targets")}
     wanted = set()
-    for test in load(args.build, "tests"):
+    for test in load(args.build, "intro-tests"):
         suites = {suite.split(":")[-1] for suite in test["suite"]}
         if suites & set(args.suite) and not suites & set(args.no_suite):
             wanted.update(test["depends"])
+    top = load(args.build, "meson-info")["directories"]["build"]
     for target in sorted(wanted):
         for path in files[target]:
-            print(os.path.relpath(path, os.path.realpath(args.build)))
+            print(os.path.relpath(path, top))
 
 
 sys.exit(main())
