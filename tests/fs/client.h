@@ -53,6 +53,8 @@ int client_teardown(void **state);
 /* client_setup() of one that is part of another struct (zeroed), and begins it. */
 void client_open(struct client *c, const char *where);
 
+/* May programs have namespaces of their own here?  Some containers have none. */
+bool client_has_namespaces(void);
 /* Skips the test for anybody but root. */
 void client_need_root(const char *why);
 /* Spawn with --shared-dir and args, connect with so many request queues. */

@@ -439,7 +439,7 @@ static void the_arguments_of_libvirt_are_taken(void **state)
 	struct client *c = *state;
 	char option[200];
 	const char *args[] = {"-o", option, "--thread-pool-size=4", NULL};
-	const char *sandbox = rig_sandbox() ? "none" : "namespace";
+	const char *sandbox = rig_sandbox() || !client_has_namespaces() ? "none" : "namespace";
 
 	snprintf(option, sizeof(option),
 		 "source=%s,cache=always,sandbox=%s,xattr,flock,no_posix_lock", c->share, sandbox);

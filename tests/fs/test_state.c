@@ -77,6 +77,8 @@ static void inodes_and_open_files_go_on_at_another_vu_fs(void **state)
 		const char *const no_handles[] = {"--sandbox", sandboxes[i], "--inode-file-handles",
 						  "never", NULL};
 
+		if (!strcmp(sandboxes[i], "namespace") && !client_has_namespaces())
+			continue;
 		move_and_compare(c, args);
 		move_and_compare(c, no_handles);
 	}
