@@ -338,6 +338,7 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 
 	settings->xattr |= settings->posix_acl | settings->security_label;
 	settings->killpriv_v2 &= !settings->no_killpriv_v2;
+	settings->announce_submounts |= !settings->no_announce_submounts;
 	fs->program = program;
 	fs->settings = settings;
 	fs->proc_fd = fs->mount_fd = -1;

@@ -146,8 +146,9 @@ const struct vu_option fs_options[] = {
 	FLAG("xattr", "extended attributes", xattr),
 	FLAG("posix-acl", "POSIX ACLs; implies --xattr", posix_acl),
 	FLAG("writeback", "guests may keep what was written for a while", writeback),
-	FLAG("announce-submounts", "mount points are mount points for guests, too",
+	FLAG("announce-submounts", "mount points are mount points for guests, too (default)",
 	     announce_submounts),
+	FLAG("no-announce-submounts", "they are folders", no_announce_submounts),
 	FLAG("killpriv-v2", "set-user-ID bits are cleared here, not by the guest", killpriv_v2),
 	FLAG("no-killpriv-v2", "they are not (default)", no_killpriv_v2),
 	FLAG("no-readdirplus", "listings without attributes", no_readdirplus),
@@ -191,10 +192,39 @@ static const struct {
 	{"killpriv_v2", "--killpriv-v2"},
 	{"no_killpriv_v2", ""},
 	{"announce_submounts", "--announce-submounts"},
-	{"no_announce_submounts", ""},
+	{"no_announce_submounts", "--no-announce-submounts"},
 	{"allow_direct_io", "--allow-direct-io"},
 	{"no_allow_direct_io", ""},
 };
+
+/* What virtiofsd calls how much is logged, and the options that are nearest. */
+static const struct {
+	const char *level;
+	int verbose;
+} log_levels[] = {
+	{"off", 0}, {"error", 0}, {"warn", 0}, {"info", 0}, {"debug", 1}, {"trace", 2},
+};
+
+/* How many --verbose stand for the option at argv[*i], which is virtiofsd's; -1: it is not; -2
+ * after a message. */
+static int fs_log_level(int argc, char **argv, int *i)
+{
+	static const char name[] = "--log-level";
+	const size_t len = sizeof(name) - 1;
+	const char *level = argv[*i] + len + 1;
+
+	if (!strcmp(argv[*i], "-d") || !strcmp(argv[*i], "-f")) /* in the foreground: as always */
+		return argv[*i][1] == 'd';
+	if (strncmp(argv[*i], name, len) || (argv[*i][len] && argv[*i][len] != '='))
+		return -1;
+	if (!argv[*i][len])
+		level = *i + 1 < argc ? argv[++*i] : "";
+	for (size_t n = 0; n < sizeof(log_levels) / sizeof(log_levels[0]); n++)
+		if (!strcmp(level, log_levels[n].level))
+			return log_levels[n].verbose;
+	fprintf(stderr, "vu-fs: --log-level=%s: off, error, warn, info, debug or trace\n", level);
+	return -2;
+}
 
 /* An option that was a word. */
 struct fs_word {
@@ -254,24 +284,44 @@ void fs_options_free(struct fs_settings *settings)
 	}
 }
 
+/* Of -o, or of its list in the next one; NULL: it is another option. */
+static const char *fs_list_of(int argc, char **argv, int *i)
+{
+	if (!strcmp(argv[*i], "-o"))
+		return *i + 1 < argc ? argv[++*i] : "";
+	return !strncmp(argv[*i], "-o", 2) ? argv[*i] + 2 : NULL;
+}
+
+/* The options that stand for argv[*i], into out from n on; the number behind them, -1 after a
+ * message. */
+static int fs_expand_one(int argc, char **argv, int *i, char **out, int n,
+			 struct fs_settings *settings)
+{
+	static char verbose[] = "--verbose";
+	char *given = argv[*i];
+	const char *list = fs_list_of(argc, argv, i);
+	int level = list ? -1 : fs_log_level(argc, argv, i);
+
+	settings->connects |= !strncmp(given, "--connect", 9);
+	if (list)
+		return fs_expand_words(list, out, n, settings);
+	if (level == -2)
+		return -1;
+	if (level == -1)
+		out[n++] = given;
+	for (; level > 0; level--)
+		out[n++] = verbose;
+	return n;
+}
+
 char **fs_options_expand(int *argc, char **argv, struct fs_settings *settings)
 {
-	char **out = calloc(MAX_EXPANDED + (size_t)*argc + 1, sizeof(*out));
+	/* One option becomes two at most, but for the words of -o. */
+	char **out = calloc(MAX_EXPANDED + 2 * (size_t)*argc + 1, sizeof(*out));
 	int n = 0;
 
-	for (int i = 0; i < *argc && out; i++) {
-		const char *list = NULL;
-
-		if (!strcmp(argv[i], "-o"))
-			list = i + 1 < *argc ? argv[++i] : "";
-		else if (!strncmp(argv[i], "-o", 2) && argv[i][1] == 'o')
-			list = argv[i] + 2;
-		settings->connects |= !strncmp(argv[i], "--connect", 9);
-		if (!list)
-			out[n++] = argv[i];
-		else if ((n = fs_expand_words(list, out, n, settings)) < 0)
-			break;
-	}
+	for (int i = 0; i < *argc && out && n >= 0; i++)
+		n = fs_expand_one(*argc, argv, &i, out, n, settings);
 	if (n < 0) {
 		free(out);
 		fs_options_free(settings);

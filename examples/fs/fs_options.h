@@ -39,7 +39,7 @@ struct fs_settings {
 	int posix_acl;
 	int writeback;
 	int allow_mmap;
-	int announce_submounts;
+	int announce_submounts, no_announce_submounts;
 	int killpriv_v2, no_killpriv_v2;
 	int no_readdirplus;
 	int preserve_noatime;

@@ -6,6 +6,7 @@
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -37,7 +38,6 @@ static void an_option_adds_its_flags_and_no_others(void **state)
 		{"--posix-acl", FUSE_POSIX_ACL | FUSE_DONT_MASK | FUSE_SETXATTR_EXT},
 		{"--posix-lock", FUSE_POSIX_LOCKS},
 		{"--flock", FUSE_FLOCK_LOCKS},
-		{"--announce-submounts", FUSE_SUBMOUNTS},
 		{"--allow-mmap", UINT64_C(1) << 36},
 		{"--security-label", FUSE_SECURITY_CTX},
 		{"--xattr", 0},
@@ -47,12 +47,41 @@ static void an_option_adds_its_flags_and_no_others(void **state)
 
 	assert_true(usual & FUSE_DO_READDIRPLUS);
 	assert_true(usual & FUSE_EXPORT_SUPPORT);
+	assert_int_equal(agreed(c, "--announce-submounts"), usual);
+	assert_int_equal(agreed(c, "-ono_announce_submounts"), usual & ~(uint64_t)FUSE_SUBMOUNTS);
+	assert_int_equal(agreed(c, "--no-announce-submounts"), usual & ~(uint64_t)FUSE_SUBMOUNTS);
+	assert_true(usual & FUSE_SUBMOUNTS);
 	assert_int_equal(agreed(c, "--no-readdirplus"),
 			 usual & ~(uint64_t)(FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		assert_false(usual & rows[i].flags);
 		assert_int_equal(agreed(c, rows[i].option), usual | rows[i].flags);
 	}
+}
+
+static void as_much_is_logged_as_virtiofsds_options_say(void **state)
+{
+	static const struct {
+		const char *args[3];
+		uint32_t logged;
+	} rows[] = {
+		{{NULL}, 0},
+		{{"-d"}, 1},
+		{{"-f"}, 0},
+		{{"--log-level", "debug"}, 1},
+		{{"--log-level=trace"}, 1},
+		{{"--log-level=info"}, 0},
+		{{"--log-level=off"}, 0},
+	};
+	struct client *c = *state;
+	const char *wrong[] = {getenv("VU_FS"), "--log-level", "loud", NULL};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		client_start(c, rows[i].args);
+		client_stop(c);
+		assert_int_equal(rig_logged(&c->rig, "INIT 7."), rows[i].logged);
+	}
+	spawn_expect(wrong, 2, "", "--log-level=loud: off, error");
 }
 
 /* --- users --- */
@@ -302,9 +331,9 @@ static int unmount_teardown(void **state)
 	return client_teardown(state);
 }
 
-static void a_mount_below_the_share_is_told_where_asked_for(void **state)
+static void a_mount_below_the_share_is_told_unless_that_is_not_wanted(void **state)
 {
-	static const char *const args[] = {"--announce-submounts", NULL};
+	static const char *const args[] = {"--no-announce-submounts", NULL};
 	struct client *c = *state;
 	struct fuse_entry_out entry;
 
@@ -315,7 +344,7 @@ static void a_mount_below_the_share_is_told_where_asked_for(void **state)
 		skip();
 	}
 	client_make_file(c, "mount/file", "inside");
-	client_start(c, args);
+	client_start(c, NULL);
 	assert_int_equal(client_lookup(c, ROOT, "mount", &entry), 0);
 	assert_true(entry.attr.flags & FUSE_ATTR_SUBMOUNT);
 	assert_int_equal(client_lookup(c, entry.nodeid, "file", &entry), 0);
@@ -323,7 +352,7 @@ static void a_mount_below_the_share_is_told_where_asked_for(void **state)
 	assert_int_equal(client_lookup(c, ROOT, "dir", &entry), 0);
 	assert_false(entry.attr.flags & FUSE_ATTR_SUBMOUNT);
 	client_stop(c);
-	client_start(c, NULL);
+	client_start(c, args);
 	assert_int_equal(client_lookup(c, ROOT, "mount", &entry), 0);
 	assert_false(entry.attr.flags & FUSE_ATTR_SUBMOUNT);
 	client_stop(c);
@@ -333,6 +362,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CLIENT_TEST(an_option_adds_its_flags_and_no_others),
+		CLIENT_TEST(as_much_is_logged_as_virtiofsds_options_say),
 		CLIENT_TEST(a_group_that_the_driver_names_lets_its_user_in),
 		CLIENT_TEST(a_driver_that_names_no_group_has_checked_with_all_of_the_users),
 		CLIENT_TEST(set_user_id_bits_go_where_the_driver_says_so),
@@ -340,8 +370,9 @@ int main(void)
 		CLIENT_TEST(without_writeback_files_are_opened_as_the_guest_says),
 		CLIENT_TEST(a_default_acl_comes_before_the_umask),
 		CLIENT_TEST(acls_that_are_not_obeyed_are_not_shown),
-		cmocka_unit_test_setup_teardown(a_mount_below_the_share_is_told_where_asked_for,
-						client_setup, unmount_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_mount_below_the_share_is_told_unless_that_is_not_wanted, client_setup,
+			unmount_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

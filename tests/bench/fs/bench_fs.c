@@ -2,10 +2,10 @@
 /*
  * What a virtio-fs back-end costs: bench-fs SOCKET PID [QUEUES [DEPTH [MILLISECONDS [CASE]]]].
  *
- * A driver on the test peer mounts what a running back-end shares (it makes "file" and "dir" there)
- * and asks for the same again and again, DEPTH requests at a time on each of QUEUES request queues,
- * asleep while none is answered.  For each case: turns a second, and the CPU time that PID and its
- * children use for one, user and system, in microseconds.
+ * A driver on the test peer mounts what a running back-end shares ("file", "dir" and "tree": see
+ * bench) and asks for the same again and again, DEPTH requests at a time on each of QUEUES request
+ * queues, asleep while none is answered.  For each case: turns a second, and the CPU time that PID
+ * and its children use for one, user and system, in microseconds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -224,6 +224,7 @@ static void mount_share(struct bench *b)
 	ask(b, FUSE_INIT, 0, &init, sizeof(init), sizeof(struct fuse_init_out));
 	b->targets.file = lookup(b, "file");
 	b->targets.dir = lookup(b, "dir");
+	b->targets.tree = lookup(b, "tree");
 	opened = ask(b, FUSE_OPEN, b->targets.file, &open, sizeof(open), sizeof(*opened));
 	b->targets.file_fh = opened->fh;
 }

@@ -13,10 +13,15 @@ static void *args_of(struct slot *slot)
 	return slot->out + sizeof(struct fuse_in_header);
 }
 
-static uint64_t random_offset(struct slot *slot, uint32_t size)
+static uint32_t random_below(struct slot *slot, uint32_t n)
 {
 	slot->seed = slot->seed * 1103515245 + 12345;
-	return (uint64_t)(slot->seed >> 8) % (FILE_BYTES / size) * size;
+	return (slot->seed >> 8) % n;
+}
+
+static uint64_t random_offset(struct slot *slot, uint32_t size)
+{
+	return (uint64_t)random_below(slot, FILE_BYTES / size) * size;
 }
 
 static bool ask_getattr(struct slot *slot, const struct targets *t, struct request *r)
@@ -211,6 +216,59 @@ static void take_list(struct slot *slot, const void *reply, uint32_t len)
 	}
 }
 
+/* Of ten turns of a program at work: four, two, two, one and one. */
+static bool ask_mixed(struct slot *slot, const struct targets *t, struct request *r)
+{
+	static bool (*const kinds[])(struct slot *, const struct targets *, struct request *) = {
+		ask_getattr, ask_getattr, ask_getattr, ask_getattr,  ask_lookup,
+		ask_lookup,  ask_read_4k, ask_read_4k, ask_write_4k, ask_open,
+	};
+
+	if (!slot->step)
+		slot->kind = random_below(slot, sizeof(kinds) / sizeof(kinds[0]));
+	return kinds[slot->kind](slot, t, r);
+}
+
+static void take_mixed(struct slot *slot, const void *reply, uint32_t len)
+{
+	take_open(slot, reply, len); /* what no open has is as long as its reply */
+}
+
+/* One of a hundred thousand, by its path, and its attributes.  Nothing is forgotten. */
+static bool ask_tree(struct slot *slot, const struct targets *t, struct request *r)
+{
+	const uint32_t n = random_below(slot, slot->step ? TREE_FILES : TREE_FOLDERS);
+	uint32_t len = (uint32_t)sprintf((char *)args_of(slot), "%u", n) + 1;
+
+	switch (slot->step++) {
+	case 0:
+		*r = (struct request){FUSE_LOOKUP, t->tree, len, sizeof(struct fuse_entry_out),
+				      false};
+		return true;
+	case 1:
+		*r = (struct request){FUSE_LOOKUP, slot->node, len, sizeof(struct fuse_entry_out),
+				      false};
+		return true;
+	case 2:
+		memset(args_of(slot), 0, sizeof(struct fuse_getattr_in));
+		*r = (struct request){FUSE_GETATTR, slot->node, sizeof(struct fuse_getattr_in),
+				      sizeof(struct fuse_attr_out), false};
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void take_tree(struct slot *slot, const void *reply, uint32_t len)
+{
+	struct fuse_entry_out entry;
+
+	if (len != sizeof(entry))
+		return;
+	memcpy(&entry, reply, sizeof(entry));
+	slot->node = entry.nodeid;
+}
+
 const struct bench_case bench_fs_cases[] = {
 	{"GETATTR", 0, ask_getattr, NULL},
 	{"LOOKUP", 0, ask_lookup, NULL},
@@ -221,5 +279,7 @@ const struct bench_case bench_fs_cases[] = {
 	{"READ-1M", DATA, ask_read_1m, NULL},
 	{"WRITE-1M", DATA, ask_write_1m, NULL},
 	{"READDIRPLUS-10000", 0, ask_list, take_list},
+	{"MIX", 0, ask_mixed, take_mixed},
+	{"TREE-100000", 0, ask_tree, take_tree},
 	{NULL, 0, NULL, NULL},
 };

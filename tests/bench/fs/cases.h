@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* tree/0/0 to tree/99/999 */
+enum { TREE_FOLDERS = 100, TREE_FILES = 1000 };
 enum { HEAD = 4096, DATA = 1 << 20, FILE_BYTES = 16 << 20 };
 
 /* The place of one request at a time, and what its case remembers. */
@@ -16,6 +18,7 @@ struct slot {
 	uint32_t index; /* of all slots */
 	uint32_t queue; /* where its requests go */
 	uint32_t step;	/* of the case */
+	uint32_t kind;	/* of a mixed turn */
 	uint64_t node, fh, offset;
 	uint32_t seed;
 };
@@ -30,7 +33,7 @@ struct request {
 };
 
 struct targets {
-	uint64_t file, dir; /* inodes */
+	uint64_t file, dir, tree; /* inodes */
 	uint64_t file_fh;
 };
 
