@@ -222,7 +222,7 @@ void options_help(FILE *out, const struct option_line *line)
 			int n = fprintf(out, "  --%s%s%s", o->name, o->argument ? "=" : "",
 					o->argument ? o->argument : "");
 
-			fprintf(out, "%*s%s%s\n", n < 26 ? 26 - n : 2, "", o->help,
+			fprintf(out, "%*s%s%s\n", n < 25 ? 26 - n : 2, "", o->help,
 				o->required ? " (required)" : "");
 		}
 	}
