@@ -4,13 +4,14 @@
 verifies what it wrote.  Its programs and their libraries are the host's own, from a share that is
 read-only: what is mapped and executed comes through vu-fs, too.
 
---long: all of the repository, and a tree of tens of thousands of files.
+--long: all of the repository, and a tree of tens of thousands of files; VU_TREE=FOLDER for another one, a kernel's.
 """
 
 import contextlib
 import os
 import shutil
 import subprocess
+import time
 
 from lib import Skip, VhostUser, main
 
@@ -18,11 +19,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.normpath(f"{HERE}/../..")
 # What is compiled: sources that need nothing but the C library and their own folder.
 SOURCES, LONG_SOURCES = ["lib/wire"], ["lib/wire", "lib/mem", "lib/base", "lib/ring", "lib/core"]
-TREE, LONG_TREE = "/usr/include/linux", "/usr/include /usr/share/doc /usr/lib/git-core"
+TREE, LONG_TREE = "/usr/include/linux", os.environ.get("VU_TREE", "/usr/include /usr/share/doc /usr/lib/git-core")
 COMPILE = "for f in {folders}; do for c in $f/*.c; do cc -std=gnu11 -D_GNU_SOURCE -O1 -Iinclude -Ilib -c $c " \
           "-o $c.o || exit 1; done; done; find lib -name '*.o' | sort | xargs sha256sum"
 # Times and owners as they are; the order is the directory's.
-PACK = "tar --sort=name -cf - -C / {tree} 2>/dev/null | sha256sum"
+PACK = "tar --sort=name -cf - -C {at} {tree} 2>/dev/null | sha256sum"
+UNPACK = "mkdir /mnt/unpacked && tar -cf - -C / {tree} 2>/dev/null | tar -xf - -C /mnt/unpacked"
 FIO = "fio --name=verify --directory=/mnt --size={size} --rw=randrw --bsrange=512-64k --bs_unaligned " \
       "--verify=crc32c --numjobs=2 --group_reporting --ioengine=psync --end_fsync=1 --fallocate=none >/mnt/fio.log"
 INSIDE = "chroot /theirs /usr/bin/env -i PATH=/usr/bin:/bin HOME=/tmp LC_ALL=C"
@@ -60,6 +62,9 @@ def enter(guest):
 def work(t, guest, share):
     folders = " ".join(LONG_SOURCES if t.long else SOURCES)
     minutes = 600 if t.long else 60
+    # Names as they are in an archive.
+    tree = " ".join(name.lstrip("/") for name in (LONG_TREE if t.long else TREE).split())
+    packed, files = on_host(PACK.format(at="/", tree=tree)).strip(), on_host(f"cd / && find {tree} | wc -l")
     make_repository(share)
     with t.check("uml7_guest_clones_a_repository_and_compiles_what_the_host_compiles"):
         build = f"cd clone && {COMPILE.format(folders=folders)}"
@@ -70,8 +75,15 @@ def work(t, guest, share):
         assert there.strip() == here.strip() and here.count(".o\n") >= 3, f"{there}\n{here}"
         t.say(f"{here.count('.o')} files are compiled")
     with t.check("uml7_guest_packs_a_tree_as_the_host_does"):
-        tree = PACK.format(tree=LONG_TREE if t.long else TREE)
-        assert in_guest(guest, tree, minutes).strip() == on_host(tree).strip()
+        began = time.monotonic()
+        assert in_guest(guest, PACK.format(at="/", tree=tree), minutes).strip() == packed
+        t.say(f"{files.strip()} files, {time.monotonic() - began:.0f} s")
+    with t.check("uml7_guest_unpacks_a_tree_and_packs_it_again_as_it_was"):
+        began = time.monotonic()
+        in_guest(guest, UNPACK.format(tree=tree), minutes)
+        t.say(f"{time.monotonic() - began:.0f} s")
+        assert in_guest(guest, PACK.format(at="/mnt/unpacked", tree=tree), minutes).strip() == packed
+        assert on_host(PACK.format(at=f"{share}/unpacked", tree=tree)).strip() == packed
     with t.check("uml7_fio_verifies_what_it_wrote"):
         if not shutil.which("fio"):
             raise Skip("no fio (Debian package fio)")
