@@ -68,14 +68,21 @@ def test_qemu(t):
     all_of_it(t, t.qemu, t.name, tag="fs", num_request_queues=4, queue_size=1024)
 
 
-@only_long
-def test_qemu11(t):
-    qemu = t.newest_qemu
-
+def with_qemu(t, qemu):
     def boot(device, **kw):
         return t.qemu(device, qemu=qemu, **kw)
 
     all_of_it(t, boot, t.name, tag="fs", num_request_queues=4, queue_size=1024)
+
+
+@only_long
+def test_qemu10(t):
+    with_qemu(t, t.newer_qemu)
+
+
+@only_long
+def test_qemu11(t):
+    with_qemu(t, t.newest_qemu)
 
 
 def test_uml7(t):
