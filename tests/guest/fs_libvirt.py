@@ -60,6 +60,10 @@ WORDS = ["", "<cache mode='always'/><sandbox mode='namespace'/><lock posix='on' 
 
 # libvirtd looks for the user and group that its packages make, also where the configuration names others.
 SETUP = """set -e
+# Of another root below them libvirt would take these for its own, and not find them.
+while read -r _ at type _; do
+    case $type:$at in cgroup*:/var/*|cgroup*:/run/*) umount --lazy "$at" ;; esac
+done </proc/mounts
 for folder in /etc/libvirt /run /var; do mount -t tmpfs tmpfs $folder; done
 mkdir -p /var/lib /var/log /var/cache /var/tmp
 ln -s /run /var/run
