@@ -99,11 +99,12 @@ static void queue_ready(struct vu_queue *queue, void *opaque)
 {
 	struct vsock_device *d = opaque;
 
+	/* Packets first: they may have been there for as long as the buffers for events. */
+	if (queue != d->rx)
+		vsock_take(d);
 	if (queue == d->events)
 		vsock_tell_event(d);
-	else if (queue == d->tx)
-		vsock_take(d);
-	else
+	else if (queue == d->rx)
 		guest_is_to_pump(&d->guest);
 	vsock_pump(d->guest.vsock, &d->guest);
 }

@@ -42,6 +42,8 @@ static void on_new_request(struct guest *g, const struct packet *p)
 	struct conn *c;
 	int ret;
 
+	/* Told now that what was before is forgotten, Linux would forget this one, too. */
+	g->owes_event = false;
 	if (!rules_find(g, &tuple, &place)) {
 		refuse_request(g, p);
 		return;

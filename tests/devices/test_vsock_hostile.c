@@ -395,10 +395,10 @@ static void the_end_of_a_session_ends_its_connections(void **state)
 static void a_driver_is_told_once_that_what_was_before_is_forgotten(void **state)
 {
 	struct rig *rig = *state;
-	struct bench b;
+	struct guest_end guest;
 	uint32_t id = 77;
 
-	small_start(rig, &b, SOCK_STREAM, NULL);
+	vsock_start(rig, &guest, NULL);
 	for (int i = 0; i < 2; i++) {
 		struct rig_buffer buffer;
 		struct driver_seg seg;
@@ -410,8 +410,24 @@ static void a_driver_is_told_once_that_what_was_before_is_forgotten(void **state
 		rig_offer(rig, VSOCK_EVENTS, &seg, 1, rig);
 		rig_expect_nothing(rig, VSOCK_EVENTS);
 		rig_connect(rig);
-		vsock_begin(rig, &b.guest, GUEST_CID);
+		vsock_begin(rig, &guest, GUEST_CID);
 	}
+	rig_stop(rig);
+}
+
+/* Linux resets all that it has when it hears that, also what it has just begun. */
+static void a_driver_that_connects_already_is_told_no_more(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_buffer buffer;
+	struct driver_seg seg;
+	struct bench b;
+
+	small_start(rig, &b, SOCK_STREAM, NULL);
+	rig_buffer(rig, &buffer, sizeof(uint32_t));
+	seg = rig_write_seg(&buffer, sizeof(uint32_t));
+	rig_offer(rig, VSOCK_EVENTS, &seg, 1, rig);
+	rig_expect_nothing(rig, VSOCK_EVENTS);
 	bench_stop(rig, &b);
 }
 
@@ -467,6 +483,7 @@ int main(void)
 		TEST(answers_without_buffers_stop_the_guest_and_nothing_is_lost),
 		TEST(the_end_of_a_session_ends_its_connections),
 		TEST(a_driver_is_told_once_that_what_was_before_is_forgotten),
+		TEST(a_driver_that_connects_already_is_told_no_more),
 		TEST(after_a_pause_connections_go_on_if_the_driver_still_knows_them),
 	};
 
