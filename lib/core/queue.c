@@ -283,12 +283,24 @@ static __attribute__((noinline)) int queue_complete_many(struct vu_queue *q,
 	return (int)plain + more;
 }
 
+/* One that is not plain. */
+static __attribute__((noinline)) int queue_complete_odd(struct vu_queue *q,
+							struct vu_req *const *reqs,
+							const uint64_t *written, uint32_t n)
+{
+	if (((const struct req *)reqs[0])->ring->way == RING_SLOW)
+		return queue_complete_each(reqs, written, n);
+	return queue_complete_many(q, reqs, written, n);
+}
+
 int vu_queue_complete_batch(struct vu_queue *q, struct vu_req *const *reqs, const uint64_t *written,
 			    uint32_t n)
 {
-	if (n == 1 && likely(req_complete_plain(reqs[0], written[0])))
-		return 1;
-	return queue_complete_many(q, reqs, written, n);
+	if (n != 1)
+		return queue_complete_many(q, reqs, written, n);
+	return likely(req_complete_plain(reqs[0], written[0]))
+		       ? 1
+		       : queue_complete_odd(q, reqs, written, n);
 }
 
 /* Any thread. */

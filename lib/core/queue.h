@@ -127,7 +127,7 @@ static inline uint64_t count_read(const uint64_t *count)
 struct vu_queue {
 	/* Queue thread, every request. */
 	struct ring *ring;  /* NULL while stopped */
-	uint32_t hold;	    /* enum queue_hold bits */
+	uint8_t hold;	    /* enum queue_hold bits */
 	uint32_t limit;	    /* the ring's taken at which the budget is looked at */
 	uint32_t chunk;	    /* how many may be taken until then, as large as they are */
 	uint32_t turn_end;  /* ... and at which no more is handed out before its next turn */
@@ -207,7 +207,7 @@ static inline bool queue_is_active(const struct vu_queue *q)
 
 static inline void queue_set_active(struct vu_queue *q, bool active)
 {
-	q->hold = (q->hold & ~(uint32_t)HOLD_IDLE) | (active ? 0 : HOLD_IDLE);
+	q->hold = (uint8_t)((q->hold & ~HOLD_IDLE) | (active ? 0 : HOLD_IDLE));
 }
 
 bool queue_arm(struct vu_queue *q); /* pass.c; true: there is more to do */

@@ -143,6 +143,7 @@ const char *ring_resolve(struct ring *r)
 	r->desc = places[0].host;
 	r->driver = places[1].host;
 	r->device = places[2].host;
+	r->used_event = r->event_idx && !r->packed ? split_used_event(r) : NULL;
 	for (int i = 0; i < RING_AREAS; i++)
 		mirror_replace(&r->mirrors[i], places[i].mirror);
 	if (r->areas_table != r->table) {

@@ -187,7 +187,6 @@ static inline uint32_t ring_complete_packed(struct ring *ring, struct vu_req *co
 {
 	struct packed_desc *first = packed_ring(ring) + ring->used.slot, *d = first;
 	struct packed_desc *end = packed_ring(ring) + ring->size;
-	struct req **unused = ring->free_reqs + ring->n_free;
 	uint32_t lap = packed_flags_used(ring->used.wrap);
 	struct ring_sums sum = {0, 0};
 	uint16_t first_flags = 0;
@@ -212,7 +211,7 @@ static inline uint32_t ring_complete_packed(struct ring *ring, struct vu_req *co
 			lap ^= PACKED_F_AVAIL | PACKED_F_USED;
 		}
 		req->state = REQ_FREE;
-		*unused++ = req;
+		pool_put(ring, req);
 		RING_PROBE(complete, ring, req, len);
 		sum.readable += req->pub.readable_len;
 		sum.written += len;
@@ -225,7 +224,6 @@ static inline uint32_t ring_complete_packed(struct ring *ring, struct vu_req *co
 	packed_advance(ring, &ring->used, slots);
 	ring->used_pos += slots;
 	ring->outstanding_slots -= slots;
-	ring->n_free += i;
 	ring->done += i;
 	*sums = sum;
 	return i;
@@ -271,10 +269,9 @@ static inline bool ring_is_unsignalled(const struct ring *ring)
 }
 
 /*
- * One decision for everything published since the last one: does the driver want an interrupt?
- * ring.c has it for all rings, this is for one that has a short way and ring_is_unsignalled().
+ * One decision for everything published since the last one: does the driver want an interrupt?  Of
+ * a ring that has a short way, and ring_is_unsignalled().
  */
-bool ring_wants_signal(struct ring *ring);
 static inline bool ring_wants_signal_short(struct ring *ring)
 {
 	uint32_t from = ring->signal_pos;
@@ -282,6 +279,26 @@ static inline bool ring_wants_signal_short(struct ring *ring)
 	ring->signal_pos = ring->used_pos;
 	return likely(ring->way == RING_SPLIT) ? split_wants_signal(ring, from)
 					       : packed_wants_signal(ring, from);
+}
+
+/* ... of any ring. */
+static inline bool ring_wants_signal(struct ring *ring)
+{
+	uint32_t from = ring->signal_pos;
+
+	if (!ring_is_unsignalled(ring))
+		return false;
+	ring->signal_pos = ring->used_pos;
+	if (unlikely(!ring->signal_valid)) {
+		/* We do not know since when the driver has been waiting. */
+		ring->signal_valid = true;
+		ring_choose_way(ring);
+		return true;
+	}
+	if (ring->packed)
+		return packed_wants_signal(ring, from);
+	return unlikely(ring->big_endian) ? split_big_wants_signal(ring, from)
+					  : split_wants_signal(ring, from);
 }
 
 /*

@@ -261,21 +261,6 @@ void packed_see_more(struct ring *r)
 		packed_see(r);
 }
 
-/*
- * The n-th request that is unused, from the last one back.  There is one for each chain: each that
- * is outstanding has at least one slot.
- */
-static inline struct req *packed_unused(struct ring *r, uint32_t n)
-{
-	if (unlikely(n == r->n_free)) {
-		/* All that were there are taken, the first one, too: that is where one more goes.
-		 */
-		r->free_reqs[0] = pool_begin(r, r->begun);
-		r->n_free++;
-	}
-	return r->free_reqs[r->n_free - 1 - n];
-}
-
 /* All slots are in use; only a driver that takes back what it gave can say otherwise. */
 static __attribute__((noinline)) int packed_is_full(struct ring *r, const struct packed_desc *d,
 						    uint32_t wanted)
@@ -299,12 +284,13 @@ int packed_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 		}
 		flags = packed_flags(at.d);
 		if (!packed_flags_say(flags, at.wanted))
-			break;
-		req = packed_unused(r, n);
+			return packed_took(r, n, r->next_pos - before);
+		req = pool_take(r);
 		at.from = at.run;
 		err = packed_walk_chain(r, req, &at, flags);
 		if (unlikely(err)) {
 			chain_release(r, req);
+			pool_put(r, req);
 			break;
 		}
 		/* The last one has the id. */
@@ -318,11 +304,8 @@ int packed_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 		reqs[n] = &req->pub;
 	}
 	packed_took(r, n, r->next_pos - before);
-	if (unlikely(n == max || err))
-		packed_see_more(r);
-	if (unlikely(err < 0) && !n)
-		return err;
-	return (int)n;
+	packed_see_more(r);
+	return err < 0 && !n ? err : (int)n;
 }
 
 void packed_put_back(struct ring *r, const struct req *req)

@@ -95,13 +95,13 @@ static inline bool packed_is_available(const struct ring *r, struct packed_pos a
 				packed_flags_available(at.wrap));
 }
 
-/* So many requests more are taken, of so many slots. */
-static inline void packed_took(struct ring *r, uint32_t n, uint32_t slots)
+/* So many requests more are taken, of so many slots; how many requests. */
+static inline int packed_took(struct ring *r, uint32_t n, uint32_t slots)
 {
 	packed_advance(r, &r->avail, slots);
-	r->n_free -= n;
 	r->taken += n;
 	r->outstanding_slots += slots;
+	return (int)n;
 }
 
 /* Write the id and length of a used descriptor; returns the flags that make it visible. */
@@ -155,7 +155,7 @@ static inline void packed_use(struct ring *r, struct req *req, uint32_t written)
 	packed_advance(r, &r->used, slots);
 	r->used_pos += slots;
 	r->outstanding_slots -= slots;
-	r->free_reqs[r->n_free++] = req;
+	pool_put(r, req);
 }
 
 static inline void packed_publish(struct ring *r)
@@ -172,7 +172,7 @@ static inline void packed_publish(struct ring *r)
 static inline void packed_free(struct ring *r, struct req *req)
 {
 	r->outstanding_slots -= req->slots;
-	r->free_reqs[r->n_free++] = req;
+	pool_put(r, req);
 }
 
 /* As split_wants_signal(). */

@@ -48,15 +48,13 @@ static int packed_walk_noted(struct ring *r, struct req *req, uint32_t n)
 /* Make a request of what was noted.  As packed_walk_noted(). */
 static int packed_take_chain(struct ring *r, uint32_t n, struct req **out)
 {
-	struct req *req;
+	struct req *req = pool_take(r);
 	int err;
 
-	if (!r->n_free)
-		r->free_reqs[r->n_free++] = pool_begin(r, r->begun);
-	req = r->free_reqs[r->n_free - 1];
 	err = packed_walk_noted(r, req, n);
 	if (err) {
 		chain_release(r, req);
+		pool_put(r, req);
 		return err;
 	}
 	req->id = LE16(r->log->noted[n - 1].id);

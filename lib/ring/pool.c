@@ -5,7 +5,6 @@
  * made of what lies there when it is first taken.  Queue thread.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "ring/ring.h"
@@ -25,14 +24,11 @@ int pool_new(struct ring *r)
 		return -ENOMEM;
 	r->reqs = reqs;
 	r->req_size = (uint32_t)size;
-	if (c->packed)
-		r->free_reqs = malloc(c->size * sizeof(*r->free_reqs));
-	return c->packed && !r->free_reqs ? -ENOMEM : 0;
+	return 0;
 }
 
 void pool_free(struct ring *r)
 {
-	free(r->free_reqs);
 	if (r->reqs)
 		munmap(r->reqs, (size_t)r->req_size * r->size);
 }

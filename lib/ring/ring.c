@@ -321,24 +321,6 @@ void ring_signal_surely(struct ring *r)
 	ring_choose_way(r);
 }
 
-bool ring_wants_signal(struct ring *r)
-{
-	uint32_t from = r->signal_pos;
-
-	if (!ring_is_unsignalled(r))
-		return false;
-	r->signal_pos = r->used_pos;
-	if (!r->signal_valid) {
-		/* We do not know since when the driver has been waiting. */
-		r->signal_valid = true;
-		ring_choose_way(r);
-		return true;
-	}
-	if (r->big_endian)
-		return split_big_wants_signal(r, from);
-	return r->packed ? packed_wants_signal(r, from) : split_wants_signal(r, from);
-}
-
 int ring_take_slow(struct ring *r, struct vu_req **reqs, uint32_t max)
 {
 	if (!r->is_live)

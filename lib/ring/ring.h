@@ -156,6 +156,7 @@ struct ring {
 	void *desc;
 	uint16_t *driver;
 	uint16_t *device;
+	const uint16_t *used_event; /* split: in the driver's; NULL without EVENT_IDX */
 	uint32_t size;
 
 	/*
@@ -208,8 +209,7 @@ struct ring {
 	bool is_batch;	      /* used descriptors wait for packed_publish(): */
 	uint16_t batch_flags; /* ... the first one's flags */
 	uint32_t batch_slot;
-	struct req **free_reqs; /* stack of unused requests, as far as they are begun */
-	uint32_t n_free;
+	struct req *unused; /* requests that are free, as far as they are begun: pool_take() */
 
 	uint32_t max_segs;
 	struct ring_old_table *old_tables;
@@ -327,6 +327,27 @@ int pool_new(struct ring *ring);
 void pool_free(struct ring *ring);
 /* A request at a place that was not used yet. */
 struct req *pool_begin(struct ring *ring, uint32_t at);
+
+/*
+ * A packed ring's chain may have any request.  Those that are free are a list, the one used last
+ * first; a free one's first segment is the link.  There is one for each chain: each that is
+ * outstanding has at least one slot.
+ */
+static inline struct req *pool_take(struct ring *ring)
+{
+	struct req *req = ring->unused;
+
+	if (unlikely(!req))
+		return pool_begin(ring, ring->begun);
+	ring->unused = (struct req *)req->segs[0].iov_base;
+	return req;
+}
+
+static inline void pool_put(struct ring *ring, struct req *req)
+{
+	req->segs[0].iov_base = ring->unused;
+	ring->unused = req;
+}
 
 /* A request was taken: for its private bytes, IN_ORDER and the in-flight log. */
 void ring_took(struct ring *ring, struct req *req);

@@ -224,8 +224,8 @@ int split_take_head(struct ring *r, uint16_t head, struct req **req)
 	return err;
 }
 
-/* How many there are to be taken: seen before, or there by now.  -EIO: broken. */
-static inline int split_count(struct ring *r)
+/* How many there are to be taken: seen before, or there by now. */
+static inline uint32_t split_count(struct ring *r)
 {
 	uint16_t n = (uint16_t)(r->avail_idx - r->next_pos);
 
@@ -234,12 +234,13 @@ static inline int split_count(struct ring *r)
 
 int split_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 {
-	uint32_t pos = r->next_pos, end, n;
-	int found = split_count(r), err;
+	uint32_t pos = r->next_pos, n = split_count(r), end;
+	int err;
 
-	if (unlikely(found <= 0))
-		return found;
-	n = (uint32_t)found < max ? (uint32_t)found : max;
+	if (n > max)
+		n = max;
+	if (unlikely(!n))
+		return r->is_live ? 0 : -EIO;
 	for (end = pos + n; pos != end; pos++) {
 		const uint16_t *heads = r->driver + SPLIT_RING;
 		struct req *req;

@@ -39,27 +39,30 @@ int split_bad_index(struct ring *ring);
 /* Take the chain that begins there, whatever the available ring says: of an in-flight log. */
 int split_take_head(struct ring *ring, uint16_t head, struct req **req);
 
-/* Read the driver's index: how many are there to be taken?  -EIO: more than can be. */
-static inline int split_see(struct ring *r)
+/* Read the driver's index: how many are there to be taken?  More than can be break the ring. */
+static inline uint32_t split_see(struct ring *r)
 {
 	/* Acquire pairs with the driver's wmb before it moves idx (Linux
 	 * virtqueue_add_split): the entry and its descriptors are seen. */
 	uint16_t idx = le16_load_acquire(&r->driver[SPLIT_IDX]);
 	uint32_t n = (uint16_t)(idx - r->next_pos);
 
-	if (unlikely(n + ring_outstanding(r) > r->size))
-		return split_bad_index(r);
+	if (unlikely(n + ring_outstanding(r) > r->size)) {
+		split_bad_index(r);
+		return 0;
+	}
 	r->avail_idx = idx;
-	return (int)n;
+	return n;
 }
 
 /* 1: it moved; 0; -EIO. */
 static inline int split_refresh(struct ring *r)
 {
 	uint16_t before = r->avail_idx;
-	int n = split_see(r);
 
-	return unlikely(n < 0) ? n : r->avail_idx != before;
+	if (unlikely(!split_see(r) && !r->is_live))
+		return -EIO;
+	return r->avail_idx != before;
 }
 
 static inline struct split_used *split_entries(const struct ring *r)
@@ -98,6 +101,11 @@ static inline void split_publish(struct ring *r)
 	le16_store_release(&r->device[SPLIT_IDX], (uint16_t)r->used_pos);
 }
 
+static inline const uint16_t *split_used_event(const struct ring *r)
+{
+	return r->driver + SPLIT_RING + r->size;
+}
+
 /* What was published up to used_pos, and at the last decision up to `from`: interrupt? */
 static inline bool split_wants_signal(struct ring *r, uint32_t from)
 {
@@ -107,9 +115,9 @@ static inline bool split_wants_signal(struct ring *r, uint32_t from)
 	/* We published and now read what the driver wants; it writes what it wants and then
 	 * reads our index (Linux virtqueue_enable_cb_prepare, virtqueue_poll). */
 	full_fence();
-	if (!r->event_idx)
+	if (!r->used_event)
 		return !(le16_read_once(&r->driver[SPLIT_FLAGS]) & SPLIT_AVAIL_F_NO_INTERRUPT);
-	event = le16_read_once(&r->driver[SPLIT_RING + r->size]);
+	event = le16_read_once(r->used_event);
 	/* virtio 1.3 §2.7.7.2: was the entry it waits for among the new ones? */
 	return (uint16_t)(to - event - 1) < to - from;
 }

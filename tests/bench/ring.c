@@ -97,7 +97,7 @@ static int ring_start(void *state)
 }
 
 /* docs/threads.md, "A loop that polls its queues itself" */
-static void ring_turn(struct ring *r)
+static inline __attribute__((always_inline)) void ring_turn(struct ring *r)
 {
 	if (r->turn++ % TURNS_PER_PASS == 0)
 		vu_group_process(r->group, 0);

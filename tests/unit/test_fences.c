@@ -223,8 +223,6 @@ static void set_memory(void)
 	}
 }
 
-static struct req *free_reqs[SIZE];
-
 static void set_ring(void)
 {
 	const struct packed_pos first = {.slot = 0, .wrap = true};
@@ -237,6 +235,8 @@ static void set_ring(void)
 		.way = scenario->packed ? RING_PACKED : RING_SPLIT,
 		.packed = scenario->packed,
 		.event_idx = scenario->event_idx,
+		.used_event =
+			scenario->event_idx && !scenario->packed ? device.view + USED_EVENT : NULL,
 		.signal_valid = true,
 		.is_live = true,
 		.avail = first,
@@ -244,7 +244,6 @@ static void set_ring(void)
 		.seen = first,
 		.taken = scenario->n,
 		.outstanding_slots = scenario->n,
-		.free_reqs = free_reqs,
 	};
 	for (uint32_t i = 0; i < 2; i++)
 		reqs[i] = (struct req){
