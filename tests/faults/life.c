@@ -116,7 +116,7 @@ void life_end(struct life *l)
 	fault_off();
 }
 
-void life_open(struct life *l, const struct life_kind *kind)
+void life_open(struct life *l, const struct life_kind *kind, unsigned int patience_ms)
 {
 	static const struct guest_region regions[] = {
 		{.gpa = 0, .size = 4 << 20, .uva = 0x7f0000000000},
@@ -126,6 +126,7 @@ void life_open(struct life *l, const struct life_kind *kind)
 		.n_queues = LIFE_QUEUES,
 		.n_regions = 2,
 		.regions = regions,
+		.timeout_ms = patience_ms,
 		.pump = life_pump,
 		.pump_opaque = l,
 	};
@@ -141,8 +142,7 @@ void life_open(struct life *l, const struct life_kind *kind)
 static uint32_t life_live(struct life *l, const struct life_kind *kind, uint32_t nth, bool all,
 			  unsigned int patience_ms)
 {
-	life_open(l, kind);
-	l->peer->frontend.timeout_ms = patience_ms;
+	life_open(l, kind, patience_ms);
 	fault_order(nth, all);
 	l->went_through = life_make(l) && life_attach(l) && kind->session(l);
 	life_end(l);

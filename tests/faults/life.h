@@ -42,7 +42,8 @@ struct life {
 	struct log_book log;
 };
 
-void life_open(struct life *l, const struct life_kind *kind);
+/* Its front-end waits patience_ms for each answer. */
+void life_open(struct life *l, const struct life_kind *kind, unsigned int patience_ms);
 /* A device without a session yet; attached. */
 bool life_make(struct life *l);
 bool life_attach(struct life *l);

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "kit/patience.h"
 #include "life.h"
 
 enum { QUEUES = LIFE_QUEUES };
@@ -98,7 +99,7 @@ static void a_queue_whose_kick_cannot_be_watched_is_broken(void **state)
 	for (uint32_t nth = 1; nth <= calls; nth++) {
 		bool started;
 
-		life_open(&l, &plain);
+		life_open(&l, &plain, HANG_MS);
 		assert_true(life_make(&l) && life_attach(&l));
 		assert_ok(peer_negotiate(l.peer));
 		assert_ok(peer_set_driver(l.peer));
