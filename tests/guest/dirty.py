@@ -50,7 +50,7 @@ class Place:
         self.backends = [
             stack.enter_context(t.peer("vu-blk", t.program(PROGRAMS[kind]), "--socket-path={socket}",
                                        f"--blk-file={image}", "--read-only", "--locking=off",
-                                       f"--queue-size={SIZE}", *options))
+                                       "--allow-any-memory", f"--queue-size={SIZE}", *options))
             for image, kind in zip(images, marks)]
 
     def served(self):

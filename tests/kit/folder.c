@@ -2,9 +2,9 @@
 /* See folder.h. */
 #include "kit/folder.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { PASSES = 4, DEPTH = 16, ROOM = 64 << 20 };
+enum { PASSES = 4, ROOM = 64 << 20 };
 
 const char *folder_quick(void)
 {
@@ -48,21 +48,40 @@ int folder_remove(const char *path)
 	return ret;
 }
 
-static int folder_clear_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+/*
+ * What is mounted there stays.  Only folders tell: in an overlay their files may be of another file
+ * system than they are, which is why nftw()'s FTW_MOUNT would leave those.
+ */
+static void folder_clear_in(int parent, const char *name, dev_t dev)
 {
-	(void)st;
-	(void)ftw;
-	if (type == FTW_DNR) /* without rights: the next pass gets in */
-		return chmod(path, 0700);
-	remove(path);
-	return 0;
+	const struct dirent *entry;
+	struct stat st;
+	DIR *dir;
+	int fd;
+
+	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode) ||
+	    st.st_dev != dev)
+		return;
+	fchmodat(parent, name, 0700, 0);
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	while (dir && (entry = readdir(dir))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (unlinkat(fd, entry->d_name, 0) < 0)
+			folder_clear_in(fd, entry->d_name, dev);
+	}
+	if (dir)
+		closedir(dir);
+	unlinkat(parent, name, AT_REMOVEDIR);
 }
 
 int folder_clear(const char *path)
 {
-	chmod(path, 0700);
-	for (int i = 0; i < PASSES && !access(path, F_OK); i++)
-		nftw(path, folder_clear_one, DEPTH, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	struct stat st;
+
+	for (int i = 0; i < PASSES && !stat(path, &st); i++)
+		folder_clear_in(AT_FDCWD, path, st.st_dev);
 	return access(path, F_OK) ? 0 : folder_fail(path, ENOTEMPTY);
 }
 
