@@ -144,8 +144,6 @@ int inflight_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 	uint32_t n = 0;
 	int err = 0;
 
-	if (!r->is_live)
-		return -EIO;
 	r->is_again = true;
 	for (; n < max && log->at_again < log->n_again; n++) {
 		uint16_t entry = log->again[log->at_again];
