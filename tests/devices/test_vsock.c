@@ -102,20 +102,16 @@ static void a_port_without_anybody_is_refused_at_once(void **state)
 
 	vsock_start(rig, &guest, args);
 	line = line_new(&guest, STREAM, 5000, 7);
-	line_send(&line, REQUEST, 0);
-	line_get(&line, RST);
+	line_expect_refused(&line);
 	/* One that no rule names. */
 	line.peer_port = 8;
-	line_send(&line, REQUEST, 0);
-	line_get(&line, RST);
+	line_expect_refused(&line);
 	/* The other type. */
 	line = line_new(&guest, SEQPACKET, 5000, 7);
-	line_send(&line, REQUEST, 0);
-	line_get(&line, RST);
+	line_expect_refused(&line);
 	/* Nobody. */
 	line.peer_cid = 99;
-	line_send(&line, REQUEST, 0);
-	line_get(&line, RST);
+	line_expect_refused(&line);
 	assert_string_equal(rig_say(rig, "counters"),
 			    "cid 3 connections 0 opened 0 refused 4 reset 0");
 	rig_stop(rig);
@@ -252,8 +248,7 @@ static void a_driver_without_seqpacket_is_refused_it(void **state)
 	bench_hang_up(&b);
 	line_get_shutdown(&b.line, BOTH);
 	line = line_new(&b.guest, SEQPACKET, 6000, 2000);
-	line_send(&line, REQUEST, 0);
-	line_get(&line, RST);
+	line_expect_refused(&line);
 	bench_stop(rig, &b);
 }
 

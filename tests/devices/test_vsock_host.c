@@ -124,8 +124,7 @@ static void a_port_of_the_hosts_own_without_anybody_is_refused(void **state)
 
 	vsock_start(rig, &guest, rules);
 	line = line_new(&guest, STREAM, 5000, 81);
-	line_send(&line, REQUEST, 0);
-	line_get(&line, RST);
+	line_expect_refused(&line);
 	rig_stop(rig);
 }
 
@@ -138,8 +137,7 @@ static void without_af_vsock_a_guest_is_refused_with_a_line(void **state)
 
 	vsock_start(rig, &guest, forward);
 	line = line_new(&guest, STREAM, 5000, 80);
-	line_send(&line, REQUEST, 0);
-	line_get(&line, RST);
+	line_expect_refused(&line);
 	rig_stop(rig);
 	assert_int_equal(rig_logged(rig, "port 80 of the host, vsock:1:7000: Address family not "
 					 "supported"),

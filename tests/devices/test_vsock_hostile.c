@@ -49,8 +49,7 @@ static void what_cannot_be_is_answered_with_a_reset_and_a_reset_is_not(void **st
 	/* Types that there are not. */
 	for (uint16_t type = 0; type < 5; type++) {
 		strange.type = type == STREAM ? 65535 : type == SEQPACKET ? 256 : type;
-		line_send(&strange, REQUEST, 0);
-		line_get(&strange, RST);
+		line_expect_refused(&strange);
 		line_send(&strange, RST, 0);
 	}
 	/* A packet with more bytes than it has, or that has none to have. */
@@ -307,8 +306,7 @@ static void there_are_as_many_connections_as_was_said(void **state)
 	}
 	for (uint32_t i = 0; i < 100; i++) {
 		line = line_new(&b.guest, STREAM, 8000 + i, 1000);
-		line_send(&line, REQUEST, 0);
-		line_get(&line, RST);
+		line_expect_refused(&line);
 	}
 	close(hosts[0]);
 	line = line_new(&b.guest, STREAM, 6000, 1000);
@@ -331,8 +329,7 @@ static void buffers_are_counted_together(void **state)
 	small_start(rig, &b, SOCK_STREAM, "--max-buffered=128K");
 	host = bench_connect(&b, &line, 6000);
 	line = line_new(&b.guest, STREAM, 6001, 1000);
-	line_send(&line, REQUEST, 0);
-	line_get(&line, RST);
+	line_expect_refused(&line);
 	close(host);
 	bench_stop(rig, &b);
 	assert_int_equal(rig_logged(rig, "--max-buffered"), 1);

@@ -186,8 +186,7 @@ static void ports_lead_to_tcp_on_the_loopback_interface(void **state)
 	}
 	/* Nobody listens any more: refused, not ignored. */
 	close(listener);
-	line_send(&line, REQUEST, 0);
-	line_get(&line, RST);
+	line_expect_refused(&line);
 	rig_stop(rig);
 }
 
@@ -283,8 +282,7 @@ static void firecrackers_clients_say_which_port_they_want(void **state)
 	line_write(&line, "in", 2, 0);
 	client_expect(client, "in");
 	line.peer_port = 53;
-	line_send(&line, REQUEST, 0);
-	line_get(&line, RST);
+	line_expect_refused(&line);
 	close(client);
 	close(listener);
 	rig_stop(rig);
@@ -338,8 +336,7 @@ static void a_rule_can_be_for_one_guest_only(void **state)
 
 	vsock_start(rig, &guest, args); /* CID 3 */
 	line = line_new(&guest, STREAM, 5000, 1000);
-	line_send(&line, REQUEST, 0);
-	line_get(&line, RST);
+	line_expect_refused(&line);
 	close(listener);
 	rig_stop(rig);
 }

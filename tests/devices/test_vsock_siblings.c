@@ -257,13 +257,11 @@ static void two_guests_reach_each_others_ports_that_are_named(void **state)
 	line_expect(&a, "hi");
 	/* And no others. */
 	a.peer_port = 1011;
-	line_send(&a, REQUEST, 0);
-	line_get(&a, RST);
+	line_expect_refused(&a);
 	/* Nor its own by its own address. */
 	a.peer_port = 1005;
 	a.peer_cid = GUEST_CID;
-	line_send(&a, REQUEST, 0);
-	line_get(&a, RST);
+	line_expect_refused(&a);
 	pair_stop(rig, &p);
 }
 
@@ -275,8 +273,7 @@ static void without_a_rule_guests_do_not_reach_each_other(void **state)
 
 	pair_start(rig, &p, "--verbose");
 	a = pair_line(&p, 1005);
-	line_send(&a, REQUEST, 0);
-	line_get(&a, RST);
+	line_expect_refused(&a);
 	vsock_get_nothing(&p.second);
 	pair_stop(rig, &p);
 }
@@ -293,8 +290,7 @@ static void a_guest_that_dies_resets_what_it_had_with_the_other(void **state)
 	peer_disconnect(p.rig.peer);
 	line_get(&a, RST);
 	/* It is not there any more. */
-	line_send(&a, REQUEST, 0);
-	line_get(&a, RST);
+	line_expect_refused(&a);
 	pair_stop(rig, &p);
 }
 
@@ -335,8 +331,7 @@ static void a_guest_cannot_use_up_all_connections_of_another(void **state)
 			join(&a, &p.second);
 			continue;
 		}
-		line_send(&a, REQUEST, 0);
-		line_get(&a, RST);
+		line_expect_refused(&a);
 	}
 	vsock_get_nothing(&p.second);
 	/* The second one has some for itself, and there is room for one more when one ends. */

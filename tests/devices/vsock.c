@@ -175,6 +175,12 @@ struct got line_get(struct line *line, uint16_t op)
 	return got;
 }
 
+void line_expect_refused(struct line *line)
+{
+	line_send(line, REQUEST, 0);
+	line_get(line, RST);
+}
+
 void line_get_shutdown(struct line *line, uint32_t flags)
 {
 	assert_int_equal(le32toh(line_get(line, SHUTDOWN).header.flags), flags);

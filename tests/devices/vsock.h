@@ -93,6 +93,8 @@ void line_send(struct line *line, uint16_t op, uint32_t flags);
 void line_write(struct line *line, const void *data, uint32_t len, uint32_t flags);
 /* The next packet that is no news of credit is of this connection and this kind. */
 struct got line_get(struct line *line, uint16_t op);
+/* Nobody is there: its request gets RST. */
+void line_expect_refused(struct line *line);
 /* The same, of SHUTDOWN with these flags. */
 void line_get_shutdown(struct line *line, uint32_t flags);
 /* So many bytes, in as many packets as it takes; read at once, as credit says. */

@@ -50,6 +50,28 @@ void rig_complete_held(struct rig *rig, uint32_t q)
 	rig_complete(rig, req);
 }
 
+void rig_complete_all_held(struct rig *rig, uint32_t q)
+{
+	while (rig->queues[q].n_held)
+		rig_complete_held(rig, q);
+}
+
+void rig_lose_channel(struct rig *rig)
+{
+	struct frontend *f = rig_front(rig);
+
+	if (f->channel_fd >= 0)
+		close(f->channel_fd);
+	f->channel_fd = -1;
+}
+
+void rig_lose_channel_when_ready(struct rig *rig, enum rig_callback which, struct rig_queue *q)
+{
+	(void)q;
+	if (which == RIG_READY)
+		rig_lose_channel(rig);
+}
+
 uint32_t rig_held(const struct rig *rig)
 {
 	uint32_t n = 0;

@@ -140,6 +140,7 @@ void rig_leave(struct rig *rig, uint32_t q, uint32_t n);
 /* Do what the device does, to a request that it held; the oldest. */
 uint32_t rig_invert(const struct vu_req *req);
 void rig_complete_held(struct rig *rig, uint32_t q);
+void rig_complete_all_held(struct rig *rig, uint32_t q);
 /* Of all queues: what it holds, and what each was told of its stops. */
 uint32_t rig_held(const struct rig *rig);
 uint32_t rig_stops(const struct rig *rig);
@@ -148,6 +149,11 @@ static inline struct frontend *rig_front(const struct rig *rig)
 {
 	return &rig->peer->frontend;
 }
+
+/* The front-end closes the back-end channel. */
+void rig_lose_channel(struct rig *rig);
+/* For on_callback: ... between a kick and what is to be told of it. */
+void rig_lose_channel_when_ready(struct rig *rig, enum rig_callback which, struct rig_queue *q);
 
 /* How many log lines have this text? */
 uint32_t rig_logged(struct rig *rig, const char *text);

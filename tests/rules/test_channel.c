@@ -81,8 +81,7 @@ static void a_channel_that_is_closed_ends_only_the_channel(void **state)
 
 	(void)state;
 	rig_open(&rig, &with_config);
-	close(rig.peer->frontend.channel_fd);
-	rig.peer->frontend.channel_fd = -1;
+	rig_lose_channel(&rig);
 	rig_assert_idle(&rig);
 	change_config(&rig, 7);
 	assert_true(ask_config(&rig) == 7);
@@ -263,8 +262,7 @@ static void a_channel_may_be_found_closed_by_who_hears_the_answer(void **state)
 	rig_pump(&rig);
 	assert_ok(frontend_recv_backend(&rig.peer->frontend, &msg, 1000));
 	assert_ok(frontend_answer_backend(&rig.peer->frontend, &msg, 0));
-	close(rig.peer->frontend.channel_fd);
-	rig.peer->frontend.channel_fd = -1;
+	rig_lose_channel(&rig);
 	rig_pump(&rig);
 	assert_int_equal(q.answered, 1);
 	assert_int_equal(q.lost, 1);
@@ -353,18 +351,6 @@ static void a_front_end_that_dies_with_replies_unread_is_noticed(void **state)
 	rig_close(&rig);
 }
 
-/* Between the kick and what is to be told of it. */
-static void close_channel(struct rig *rig, enum rig_callback which, struct rig_queue *q)
-{
-	struct frontend *f = rig_front(rig);
-
-	(void)q;
-	if (which != RIG_READY || f->channel_fd < 0)
-		return;
-	close(f->channel_fd);
-	f->channel_fd = -1;
-}
-
 static void a_channel_that_closes_before_call_and_error_are_told_is_no_matter(void **state)
 {
 	static const struct rig_config inband = {.device = {.flags = VU_DEVICE_INBAND},
@@ -386,7 +372,7 @@ static void a_channel_that_closes_before_call_and_error_are_told_is_no_matter(vo
 	vu_queue_signal(rig.queues[0].queue);
 	assert_true(driver_add(rig.peer->queues[0], &nowhere, 1, NULL) >= 0);
 	driver_publish(rig.peer->queues[0]);
-	rig.on_callback = close_channel;
+	rig.on_callback = rig_lose_channel_when_ready;
 	assert_ok(frontend_vring_kick(rig_front(&rig), 0));
 	assert_int_equal(rig_collect(&rig, 0), 1);
 	rig_expect_errors(&rig, "queue 0: broken", 1);

@@ -98,8 +98,7 @@ static void requests_taken_before_a_migration_began_are_marked(void **state)
 	rig_hold(&rig, 0, 3);
 	assert_ok(peer_log_begin(rig.peer, &log));
 	peer_log_copy_all(&log);
-	while (rig.queues[0].n_held)
-		rig_complete_held(&rig, 0);
+	rig_complete_all_held(&rig, 0);
 	assert_true(peer_log_copy_marked(&log) > 0);
 	moving_expect_same(&log);
 	rig_wait_used(&rig, 0, 3);

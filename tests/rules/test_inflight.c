@@ -233,15 +233,13 @@ static void the_driver_is_called_for_what_was_finished_before_the_crash(void **s
 
 	(void)state;
 	hold_and_lose(&rig, NULL, &log, 2);
-	while (rig.queues[0].n_held)
-		rig_complete_held(&rig, 0);
+	rig_complete_all_held(&rig, 0);
 	driver_take_calls(rig.peer->queues[0]);
 	driver_set_interrupts(rig.peer->queues[0], false);
 	start_with_log(&rig, &log);
 	/* At the start, and again by the descriptor that came after it. */
 	assert_int_equal(driver_take_calls(rig.peer->queues[0]), 2);
-	while (rig.queues[0].n_held)
-		rig_complete_held(&rig, 0);
+	rig_complete_all_held(&rig, 0);
 	rig_wait_used(&rig, 0, 2);
 	close_with_log(&rig, &log);
 }
@@ -253,8 +251,7 @@ static void a_stop_hands_out_what_is_to_be_run_again_and_waits_for_it(void **sta
 
 	(void)state;
 	hold_and_lose(&rig, NULL, &log, 2);
-	while (rig.queues[0].n_held)
-		rig_complete_held(&rig, 0);
+	rig_complete_all_held(&rig, 0);
 	rig.mode = RIG_LEAVE;
 	start_with_log(&rig, &log);
 	rig_submit(&rig, 0, 1);
@@ -263,8 +260,7 @@ static void a_stop_hands_out_what_is_to_be_run_again_and_waits_for_it(void **sta
 	rig_send_stop(&rig, 0);
 	rig_assert_no_reply(&rig);
 	assert_int_equal(rig.queues[0].n_held, 2);
-	while (rig.queues[0].n_held)
-		rig_complete_held(&rig, 0);
+	rig_complete_all_held(&rig, 0);
 	assert_int_equal(rig_recv_stop(&rig, 0), rig_base(&rig, 0, 5));
 	rig.mode = RIG_SERVE;
 	rig.peer->queues[0]->base = rig_base(&rig, 0, 5);
@@ -281,8 +277,7 @@ static void what_a_device_does_not_run_again_stays_in_the_log(void **state)
 
 	(void)state;
 	hold_and_lose(&rig, NULL, &log, 2);
-	while (rig.queues[0].n_held)
-		rig_complete_held(&rig, 0);
+	rig_complete_all_held(&rig, 0);
 	rig.mode = RIG_LEAVE;
 	start_with_log(&rig, &log);
 	rig_send_stop(&rig, 0);
@@ -324,8 +319,7 @@ static void a_stop_hands_out_all_that_is_to_be_run_again_however_large(void **st
 	assert_int_equal(rig.queues[0].n_held, N);
 	peer_disconnect(rig.peer);
 	rig_pump(&rig);
-	while (rig.queues[0].n_held)
-		rig_complete_held(&rig, 0);
+	rig_complete_all_held(&rig, 0);
 	rig.mode = RIG_LEAVE;
 	start_with_log(&rig, &log);
 	rig.mode = RIG_SERVE;

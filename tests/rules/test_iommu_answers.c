@@ -67,17 +67,6 @@ static void without_a_back_end_channel_a_ring_waits_and_a_line_says_so(void **st
 	done(&rig, iommu);
 }
 
-static void close_channel(struct rig *rig, enum rig_callback which, struct rig_queue *q)
-{
-	struct frontend *f = rig_front(rig);
-
-	(void)q;
-	if (which != RIG_READY || f->channel_fd < 0)
-		return;
-	close(f->channel_fd);
-	f->channel_fd = -1;
-}
-
 /* Nobody knows that it is closed until something is asked. */
 static void a_question_that_cannot_be_sent_is_asked_on_the_next_channel(void **state)
 {
@@ -85,7 +74,7 @@ static void a_question_that_cannot_be_sent_is_asked_on_the_next_channel(void **s
 	struct iommu *iommu = open_without_buffers(&rig, &behind);
 
 	(void)state;
-	rig.on_callback = close_channel;
+	rig.on_callback = rig_lose_channel_when_ready;
 	rig_submit(&rig, 0, 1);
 	rig_pump(&rig);
 	assert_int_equal(rig_front(&rig)->channel_fd, -1);

@@ -151,8 +151,7 @@ static void a_request_without_room_for_its_segments_waits_for_another_to_end(voi
 		rig_assert_idle(&rig);
 		assert_int_equal(rig.queues[0].n_held, BLOCKS);
 	}
-	while (rig.queues[0].n_held)
-		rig_complete_held(&rig, 0);
+	rig_complete_all_held(&rig, 0);
 	rig_close(&rig);
 }
 

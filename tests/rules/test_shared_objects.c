@@ -314,8 +314,7 @@ static void what_is_not_answered_is_heard_of_when_the_channel_closes(void **stat
 		if (whole) {
 			peer_disconnect(s.rig.peer);
 		} else {
-			close(s.rig.peer->frontend.channel_fd);
-			s.rig.peer->frontend.channel_fd = -1;
+			rig_lose_channel(&s.rig);
 		}
 		rig_pump(&s.rig);
 		assert_int_equal(s.heard, 100);
