@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* The program: a main() that follows the conventions for back-end programs. */
+#ifndef LIBVU_PROGRAM_H
+#define LIBVU_PROGRAM_H
+
+#include <libvu/device.h>
+#include <libvu/types.h>
+
+VU_BEGIN_DECLS
+
+struct vu_command; /* script.h */
+
+/**
+ * enum vu_option_store - what an option without a setter stores.
+ *
+ * @VU_STORE_NOTHING: nothing.
+ * @VU_STORE_FLAG: 1, in an int.
+ * @VU_STORE_STRING: the argument, in a const char *; valid for the program's life.
+ * @VU_STORE_NUMBER: the argument as vu_number_parse() reads it, in a uint64_t.
+ * @VU_STORE_CHOICE: the argument's index in vu_option.choices, in a uint32_t.
+ * @VU_STORE_LIST: the argument, in a struct vu_option_list; may be given again.
+ *
+ * Since: 0.1
+ */
+enum vu_option_store {
+	VU_STORE_NOTHING,
+	VU_STORE_FLAG,
+	VU_STORE_STRING,
+	VU_STORE_NUMBER,
+	VU_STORE_CHOICE,
+	VU_STORE_LIST,
+};
+
+/**
+ * struct vu_option_list - the arguments of an option that was given several times.
+ *
+ * @n: how many.
+ * @values: in the order of the command line; valid for the program's life.
+ *
+ * Since: 0.1
+ */
+struct vu_option_list {
+	uint32_t n;
+	const char **values;
+};
+
+/**
+ * struct vu_option - one command line option of a device.
+ *
+ * @name: without the dashes ("blk-file").
+ * @argument: what --help calls its argument ("PATH"); NULL for a flag.
+ * @help: one line.
+ * @required: non-zero: the program refuses to start without it.
+ * @set: called for each occurrence, in order, before create; @value is NULL for a flag and stays
+ *	valid for the program's life.  -EINVAL or -ERANGE, as of vu_number_parse() (after a message
+ *	to stderr of its own, if it has more to say), -EEXIST, for what was given before and may
+ *	not be repeated, and -E2BIG, for one that was given too often, make the program exit with
+ *	status 2, another error with status 1.  NULL: the program stores the option by itself, as
+ *	@store says.
+ * @store: enum vu_option_store; ignored with @set.
+ * @offset: where to, in bytes from vu_program_info.settings: offsetof() in a struct.
+ * @min, @max: bounds of a number; @max 0 means none.  Of a list, @max is how many there can be.
+ * @choices: the words that may be chosen from, ended by NULL.
+ * @valid: what is valid, for the message about a value that is not ("a power of two, 512 to
+ *	4096"); NULL: what @min and @max or @choices say.
+ * @repeatable: non-zero: @set keeps what each occurrence says, so there may be several.  Without
+ *	it, an option with an argument that is given twice is wrong usage; flags may be repeated.
+ *
+ * A table of these ends with one whose name is NULL; vu_program_info.option_size is the size of
+ * one.
+ *
+ * Since: 0.1
+ */
+struct vu_option {
+	const char *name;
+	const char *argument;
+	const char *help;
+	int required;
+	int (*set)(const char *value, void *settings);
+	uint32_t store;
+	size_t offset;
+	uint64_t min;
+	uint64_t max;
+	const char *const *choices;
+	const char *valid;
+	int repeatable;
+};
+
+/**
+ * struct vu_program_info - what is particular about a back-end program.
+ *
+ * For each socket on the command line there is a device.  Each has a state of its own, which the
+ * program allocates: opaque of its callbacks, by rights.
+ *
+ * @size: sizeof(struct vu_program_info).
+ * @name: of the program, for --help and messages.
+ * @type: the VHostUserBackendType that --print-capabilities shows ("rng", "block", ...).
+ * @summary: one line for --help; may be NULL.
+ * @features: NULL-terminated names for --print-capabilities; may be NULL.
+ * @options: the device's own options; may be NULL.  See VU_PROGRAM_OPTIONS().
+ * @option_size: sizeof(struct vu_option); needed with @options.
+ * @settings: where options are stored, last argument of their setters; see
+ *	vu_program_settings().
+ * @commands: what --control=PATH takes, see vu_program_add_control() in script.h, which is
+ *	unstable; NULL: there is no such option.  See VU_PROGRAM_COMMANDS().
+ * @command_size: sizeof(struct vu_command); needed with @commands.
+ * @state_size: bytes of a device's state, zeroed at first and freed at the end; 0: it has none.
+ *	See VU_PROGRAM_STATE().
+ * @create: make the device for the socket number @index (from 0: --socket-path may be repeated)
+ *	by vu_program_add_device(), and what belongs to it.  -errno ends the program with status 1.
+ * @destroy: undo what create did, also where it failed half-way and left the rest of the state
+ *	zeroed: close files, free groups, remove the sources of files.  The program then frees what
+ *	is its own: the device with its other sources, and the state.  It has freed the script
+ *	before.  No front-end is attached any more.  NULL: there is nothing to do.
+ * @reload: SIGHUP came: look at files and settings anew; may be NULL (SIGHUP is then ignored).
+ *	Device thread.
+ * @device, @ops: instead of @create, for a device that is made by vu_program_add_device() of
+ *	these two and needs nothing else.
+ *
+ * Since: 0.1
+ */
+struct vu_program_info {
+	size_t size;
+	const char *name;
+	const char *type;
+	const char *summary;
+	const char *const *features;
+	const struct vu_option *options;
+	size_t option_size;
+	void *settings;
+	const struct vu_command *commands;
+	size_t command_size;
+	size_t state_size;
+	int (*create)(struct vu_program *program, uint32_t index, void *state);
+	void (*destroy)(void *state);
+	void (*reload)(void *state);
+	const struct vu_device_info *device;
+	const struct vu_ops *ops;
+};
+
+/**
+ * vu_program_main() - parse the command line, serve until told to stop.
+ *
+ * Options of every program (vhost-user "Backend program conventions"): --socket-path=PATH
+ * (repeatable), --fd=FDNUM (connected or listening; repeatable), --connect=PATH (the front-end
+ * listens; repeatable), --print-capabilities, --help, --version,
+ * --verbose (repeatable), --once, --socket-mode=OCTAL, --socket-group=NAME, --poll-us=N,
+ * --cpus=LIST, --control=PATH (for devices with commands), --iommu (vu_device_offer_iommu()),
+ * --postcopy (vu_device_allow_postcopy()),
+ * --allow-any-memory, --max-memory=SIZE (vu_device_limit_memory()) and
+ * --message-timeout=SECONDS (vu_device_set_message_timeout()).  Without a socket option, sockets
+ * passed by LISTEN_FDS are used.  SIGTERM and SIGINT end it cleanly, and so do SIGQUIT and SIGUSR2
+ * unless they were ignored or had a handler before; SIGBUS in truncated guest memory ends only the
+ * session concerned.  SIGUSR1 prints every queue's counters (vu_queue_counters()) to standard
+ * error.
+ *
+ * Return: the exit status for main(): 0 after a clean end, 1 for a failure, 2 for wrong usage.
+ * Thread: main thread, before it has started others.
+ * Since: 0.1
+ */
+VU_API int vu_program_main(const struct vu_program_info *info, int argc, char **argv);
+
+/**
+ * vu_program_log_level() - the level that --verbose chose, for vu_device_info.log_level.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+VU_API uint32_t vu_program_log_level(const struct vu_program *program);
+
+/**
+ * vu_program_runner() - the program's runner, for devices with sockets of their own.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+VU_API struct vu_runner *vu_program_runner(struct vu_program *program);
+
+/**
+ * vu_program_settings() - vu_program_info.settings: what the command line says.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+VU_API void *vu_program_settings(const struct vu_program *program);
+
+/**
+ * vu_program_add_device() - make the device that create was called for.
+ *
+ * vu_device_new(), with two things of the program's: the name is @info's, or the program's type,
+ * with the device's number behind it ("rng0"), and the log level is what --verbose chose.  Logs to
+ * standard error.  The program frees it, after destroy.
+ *
+ * @opaque: last argument of @ops: what is create's @state, or a part of it.
+ * @dev: receives the device; may be NULL.
+ *
+ * Return: as vu_device_new(); -EEXIST for a second one in the same create.  Thread: main, in
+ * create. Since: 0.1
+ */
+VU_API VU_CHECK int vu_program_add_device(struct vu_program *program,
+					  const struct vu_device_info *info,
+					  const struct vu_ops *ops, void *opaque,
+					  struct vu_device **dev);
+
+/**
+ * vu_program_path() - a path of the command line, made one of each device's own.
+ *
+ * The path as it is for the first device, with ".1" behind it for the second, and so on.
+ *
+ * @buffer, @size: receive it.
+ *
+ * Return: 0; -ENAMETOOLONG where it does not fit.  Thread: any.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_program_path(const char *path, uint32_t index, char *buffer, size_t size);
+
+/**
+ * vu_program_add_worker() - serve a group on a thread as --poll-us and --cpus say.
+ *
+ * vu_runner_add_worker() on the program's runner; the CPUs of --cpus are given out in turn.
+ *
+ * Return: as vu_runner_add_worker().  Thread: main, in create.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_program_add_worker(struct vu_program *program, struct vu_group *group);
+
+/**
+ * vu_number_parse() - read a number from an option or a script.
+ *
+ * Decimal, or hexadecimal after 0x; K, M, G or T may follow and multiply by powers of 1024.
+ *
+ * @number: receives it; unchanged on failure.
+ *
+ * Return: 0; -EINVAL for anything else; -ERANGE outside @min to @max.  Thread: any.
+ * Since: 0.1
+ */
+VU_API VU_CHECK int vu_number_parse(const char *text, uint64_t min, uint64_t max, uint64_t *number);
+
+VU_END_DECLS
+
+#endif
