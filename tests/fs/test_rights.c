@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Rights that a file must not have after it was made or written: what went wrong in virtiofsd once.
+ */
+#include "client.h"
+
+#include <endian.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+enum { USER = 1234, GROUP = 4321 };
+
+static void make_as_user(struct client *c, uint64_t dir, struct fuse_entry_out *entry)
+{
+	uint64_t fh;
+
+	c->uid = c->gid = USER;
+	assert_int_equal(client_create(c, dir, "file", O_RDWR, 02711, entry, &fh), 0);
+	assert_int_equal(client_release(c, entry->nodeid, fh), 0);
+	c->uid = c->gid = 0;
+}
+
+/*
+ * Who is not in the group of a directory that passes its group on makes no program that runs with
+ * that group (CVE-2022-0358) - also where the device itself is in it.
+ */
+static void a_file_does_not_run_as_a_group_that_its_maker_is_not_in(void **state)
+{
+	static const gid_t of_device[] = {0, GROUP};
+	struct client *c = *state;
+	struct fuse_entry_out dir, file;
+
+	client_need_root("only root may act for others");
+	if (setgroups(2, of_device) < 0)
+		skip();
+	client_make_dir(c, "dir");
+	assert_return_code(chown(client_path(c, "dir"), 0, GROUP), errno);
+	assert_return_code(chmod(client_path(c, "dir"), 02777), errno);
+	client_start(c, NULL);
+	assert_int_equal(client_lookup(c, ROOT, "dir", &dir), 0);
+	make_as_user(c, dir.nodeid, &file);
+	assert_int_equal(file.attr.uid, USER);
+	assert_int_equal(file.attr.gid, GROUP);
+	assert_int_equal(file.attr.mode, S_IFREG | 0711);
+	client_stop(c);
+}
+
+/* Whoever may write a file that has capabilities takes them away by that (CVE-2021-20263). */
+static void a_file_that_is_written_has_no_capabilities_any_more(void **state)
+{
+	static const char *const args[] = {"--xattr", NULL};
+	const struct vfs_cap_data caps = {
+		.magic_etc = htole32(VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE),
+		.data = {{.permitted = htole32(1U << CAP_NET_RAW)}},
+	};
+	struct client *c = *state;
+	char value[64];
+	uint64_t node, fh;
+
+	client_need_root("only root gives capabilities");
+	client_make_file(c, "file", "hello");
+	assert_return_code(chmod(client_path(c, "file"), 0777), errno);
+	if (setxattr(client_path(c, "file"), "security.capability", &caps, XATTR_CAPS_SZ_2, 0) <
+	    0) {
+		print_message("skipped: no file with capabilities here: %s\n", strerror(errno));
+		skip();
+	}
+	client_start(c, args);
+	c->uid = c->gid = USER;
+	node = client_walk(c, "file");
+	assert_int_equal(client_open_file(c, node, O_WRONLY, &fh), 0);
+	assert_int_equal(client_write(c, node, fh, 0, "x", 1), 1);
+	assert_int_equal(client_release(c, node, fh), 0);
+	assert_int_equal(
+		getxattr(client_path(c, "file"), "security.capability", value, sizeof(value)), -1);
+	assert_int_equal(errno, ENODATA);
+	client_stop(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CLIENT_TEST(a_file_does_not_run_as_a_group_that_its_maker_is_not_in),
+		CLIENT_TEST(a_file_that_is_written_has_no_capabilities_any_more),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
