@@ -71,6 +71,10 @@ struct sandbox_needs {
 	bool network;  /* connecting to sockets of any kind */
 	bool connects; /* to Unix sockets: --connect */
 	bool postcopy; /* userfaultfd(2): --postcopy */
+	/* System calls that fail in any case, with EPERM and without a line. */
+	const int *refused;
+	size_t n_refused;
+	bool threads; /* there are some already: they lose system calls, too, but no capabilities */
 };
 
 /*
@@ -87,5 +91,7 @@ bool sandbox_is_left_out(void);
  * arguments, after a line that names the call.  -errno: failed says what.
  */
 int sandbox_give_up(const struct sandbox_needs *needs, const char **failed);
+/* The first part of it: capabilities but these, and cores.  For who has no other threads yet. */
+int sandbox_drop_rights(uint64_t capabilities, const char **failed);
 
 #endif

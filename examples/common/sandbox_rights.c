@@ -201,15 +201,34 @@ static void filter_allow_ioctls(struct filter *f, const struct sandbox_needs *ne
 	f->code[jump].k = f->n - (jump + 1U);
 }
 
-static void filter_try(struct filter *f, const int *calls, size_t n)
+/* Fail without a line. */
+static void filter_try(struct filter *f, const int *calls, size_t n, uint32_t error)
 {
 	for (size_t i = 0; i < n; i++) {
 		filter_jump(f, BPF_JEQ, (uint32_t)calls[i], 0, 1);
-		filter_return(f, SECCOMP_RET_ERRNO | ENOSYS);
+		filter_return(f, SECCOMP_RET_ERRNO | error);
 	}
 }
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
+
+#ifdef FILTER_ARCH
+static int filter_install(struct sock_fprog *program, bool threads)
+{
+	int ret;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	if (threads) {
+		ret = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC,
+				   program);
+		/* A thread that cannot have it. */
+		return ret > 0 ? -ESRCH : ret < 0 ? -errno : 0;
+	}
+	/* The older way: filters of service managers let it pass, and not always seccomp(2). */
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program) < 0 ? -errno : 0;
+}
+#endif
 
 static int filter_calls(const struct sandbox_needs *needs)
 {
@@ -223,6 +242,7 @@ static int filter_calls(const struct sandbox_needs *needs)
 	filter_add(&f, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FILTER_ARCH, 1, 0));
 	filter_return(&f, SECCOMP_RET_KILL_PROCESS);
 	filter_load(&f, offsetof(struct seccomp_data, nr));
+	filter_try(&f, needs->refused, needs->n_refused, EPERM);
 	filter_allow(&f, needs->calls, needs->n_calls);
 	filter_allow(&f, common_calls, N(common_calls));
 	if (needs->network)
@@ -234,16 +254,12 @@ static int filter_calls(const struct sandbox_needs *needs)
 	filter_allow_without(&f, SYS_clone, namespaces);
 	filter_allow_without(&f, SYS_unshare, namespaces);
 	filter_allow_ioctls(&f, needs);
-	filter_try(&f, tried_calls, N(tried_calls));
+	filter_try(&f, tried_calls, N(tried_calls), ENOSYS);
 	filter_refuse(&f, ENOSYS);
 	program.len = f.n;
 	if (f.n == N(f.code))
 		return -E2BIG;
-	/* The older way: filters of service managers let it pass, and not always seccomp(2). */
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
-		return -errno;
-	return 0;
+	return filter_install(&program, needs->threads);
 #else
 	(void)needs;
 	return 0;
@@ -270,10 +286,8 @@ bool sandbox_is_left_out(void)
 #endif
 }
 
-int sandbox_give_up(const struct sandbox_needs *needs, const char **failed)
+int sandbox_drop_rights(uint64_t capabilities, const char **failed)
 {
-	/* Faults of the kernel's own accesses are told, too, only to who has this one. */
-	uint64_t postcopy = needs->postcopy ? UINT64_C(1) << CAP_SYS_PTRACE : 0;
 	int ret;
 
 	*failed = "limits";
@@ -283,7 +297,15 @@ int sandbox_give_up(const struct sandbox_needs *needs, const char **failed)
 	if (ret)
 		return ret;
 	*failed = "dropping capabilities";
-	ret = keep_capabilities(needs->capabilities | postcopy);
+	return keep_capabilities(capabilities);
+}
+
+int sandbox_give_up(const struct sandbox_needs *needs, const char **failed)
+{
+	/* Faults of the kernel's own accesses are told, too, only to who has this one. */
+	uint64_t postcopy = needs->postcopy ? UINT64_C(1) << CAP_SYS_PTRACE : 0;
+	int ret = sandbox_drop_rights(needs->capabilities | postcopy, failed);
+
 	if (ret)
 		return ret;
 	*failed = "the filter for system calls";

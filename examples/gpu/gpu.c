@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vu-gpu: a graphics card (virtio 1.3 §5.7) in two dimensions.
+ * vu-gpu: a graphics card (virtio 1.3 §5.7).
  *
- * Each command is done when it is answered, so fences need no more than that.  This file: the
- * device, its queues and its configuration space.  Device thread.
+ * Each command of two dimensions is done when it is answered, so fences need no more than that;
+ * those of 3D are gpu_virgl.h's.  This file: the device, its queues and its configuration space.
+ * Device thread.
  */
 #include "gpu.h"
 
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
+
+#include "../common/sandbox.h"
 
 enum { GPU_ID = 16, TURN_BYTES = 32 << 20 };
 
@@ -51,6 +54,8 @@ static void serve(struct gpu *gpu, struct vu_req *req, uint32_t queue)
 	response = command_run(&c, &gpu->card);
 	if (gpu->card.why)
 		log_refusal(gpu, &c, queue);
+	if (virgl_keep(&gpu->virgl, req, &c, response))
+		return;
 	vu_req_complete(req, command_answer(&c, response));
 	if (gpu->card.drawn)
 		gpu_dump(gpu);
@@ -61,7 +66,8 @@ static void take_turn(struct gpu *gpu, struct vu_queue *queue)
 {
 	struct vu_req *req;
 
-	while (gpu->card.work < TURN_BYTES && vu_queue_next(queue, &req) == 1)
+	while (gpu->card.work < TURN_BYTES && !virgl_is_full(&gpu->virgl) &&
+	       vu_queue_next(queue, &req) == 1)
 		serve(gpu, req, vu_queue_index(queue));
 }
 
@@ -81,6 +87,16 @@ static void queue_ready(struct vu_queue *queue, void *opaque)
 	end_turn(opaque);
 }
 
+/* The renderer has answered, or there is room for more questions. */
+static void on_progress(void *opaque)
+{
+	struct gpu *gpu = opaque;
+
+	for (uint32_t i = 0; i < N_QUEUES; i++)
+		take_turn(gpu, vu_device_queue(gpu->dev, i));
+	end_turn(gpu);
+}
+
 static void on_again(struct vu_source *source, int fd, uint32_t expirations, void *opaque)
 {
 	struct gpu *gpu = opaque;
@@ -88,9 +104,7 @@ static void on_again(struct vu_source *source, int fd, uint32_t expirations, voi
 	(void)source;
 	(void)fd;
 	(void)expirations;
-	for (uint32_t i = 0; i < N_QUEUES; i++)
-		take_turn(gpu, vu_device_queue(gpu->dev, i));
-	end_turn(gpu);
+	on_progress(gpu);
 }
 
 static void queue_stop(struct vu_queue *queue, void *opaque)
@@ -99,6 +113,8 @@ static void queue_stop(struct vu_queue *queue, void *opaque)
 
 	if (vu_queue_index(queue) == CONTROL_QUEUE)
 		display_answer_all(&gpu->display, false);
+	/* The pointer's waits for nothing else. */
+	virgl_stop(&gpu->virgl);
 }
 
 /* --- guest memory --- */
@@ -126,7 +142,7 @@ static int started(struct vu_device *dev, void *opaque)
 {
 	struct gpu *gpu = opaque;
 
-	(void)dev;
+	gpu->card.three.on = !gpu->virgl.dead && vu_device_has_feature(dev, VIRTIO_GPU_F_VIRGL);
 	card_doubt(&gpu->card);
 	return 0;
 }
@@ -141,6 +157,8 @@ static void session_end(struct vu_device *dev, int why, void *opaque)
 	memcpy(gpu->card.outputs, gpu->settings->outputs, sizeof(gpu->card.outputs));
 	gpu->card.n_outputs = (uint32_t)gpu->settings->max_outputs;
 	card_clear(&gpu->card);
+	/* What that asked of it is not told: it goes with all that it has. */
+	virgl_end(&gpu->virgl);
 	vu_memory_release(gpu->memory);
 	gpu->memory = NULL;
 }
@@ -202,12 +220,16 @@ static int make_device(struct gpu *gpu, struct vu_program *program)
 		.config_written = config_written,
 	};
 	const struct vu_gpu_ops gpu_ops = {.size = sizeof(gpu_ops), .set_socket = set_socket};
-	const struct gpu_config config = {.config.num_scanouts = htole32(gpu->card.n_outputs)};
+	const struct gpu_config config = {
+		.config.num_scanouts = htole32(gpu->card.n_outputs),
+		.config.num_capsets = htole32(gpu->settings->virgl ? WIRE_CAPSETS : 0),
+	};
+	const uint64_t three = gpu->settings->virgl ? FEATURE(VIRGL) : 0;
 	const struct vu_device_info info = {
 		.size = sizeof(info),
 		.device_id = GPU_ID,
 		.n_queues = N_QUEUES,
-		.features = FEATURE(EDID) | FEATURE(RESOURCE_UUID) | FEATURE(RESOURCE_BLOB),
+		.features = FEATURE(EDID) | FEATURE(RESOURCE_UUID) | FEATURE(RESOURCE_BLOB) | three,
 		/* Lists of memory would have addresses that nobody translates. */
 		.forbidden = UINT64_C(1) << VU_F_ACCESS_PLATFORM,
 		.config = &config,
@@ -221,6 +243,8 @@ static int make_device(struct gpu *gpu, struct vu_program *program)
 		ret = vu_device_set_gpu_ops(gpu->dev, &gpu_ops);
 	if (!ret)
 		ret = vu_group_add_timer(vu_device_group(gpu->dev), on_again, gpu, &gpu->again);
+	if (!ret && gpu->settings->virgl)
+		ret = virgl_watch(&gpu->virgl, gpu->dev);
 	if (!ret)
 		vu_device_watch_memory(gpu->dev, memory_changed, gpu);
 	return ret;
@@ -239,7 +263,13 @@ int gpu_init(struct gpu *gpu, struct vu_program *program, uint32_t index)
 	display_init(&gpu->display);
 	gpu->display.card = &gpu->card;
 	gpu->display.interval = s->max_fps ? UINT64_C(1000000000) / s->max_fps : 0;
+	gpu->virgl.spawner = gpu->virgl.fd = -1;
+	gpu->virgl.progress = on_progress;
+	gpu->virgl.opaque = gpu;
 	ret = card_init(&gpu->card);
+	if (!ret && s->virgl)
+		ret = virgl_start(&gpu->virgl, &gpu->card, s->max_hostmem,
+				  s->sandbox != SANDBOX_NONE);
 	if (!ret && s->dump)
 		ret = vu_program_path(s->dump, index, gpu->dump, sizeof(gpu->dump));
 	if (!ret)
@@ -253,6 +283,8 @@ void gpu_fini(struct gpu *gpu)
 		display_close(&gpu->display, NULL);
 	if (gpu->display.card)
 		display_fini(&gpu->display);
+	if (gpu->settings)
+		virgl_fini(&gpu->virgl);
 	card_fini(&gpu->card);
 	vu_memory_release(gpu->memory);
 }

@@ -12,6 +12,7 @@
 #include <libvu/unstable.h>
 
 #include "gpu_display.h"
+#include "gpu_virgl.h"
 
 struct gpu_settings {
 	struct output outputs[CARD_OUTPUTS];
@@ -20,6 +21,7 @@ struct gpu_settings {
 	uint64_t max_hostmem, max_resources;
 	uint64_t max_fps; /* 0: no limit */
 	int headless;
+	int virgl;	     /* 3D */
 	const char *dir;     /* of pictures; NULL: there are none */
 	const char *dump;    /* what their names begin with */
 	uint64_t dump_count; /* how many are kept */
@@ -34,6 +36,7 @@ struct gpu_settings {
 struct gpu {
 	struct card card;
 	struct display display;
+	struct virgl virgl;
 	struct gpu_settings *settings;
 	struct vu_device *dev;
 	struct vu_memory *memory; /* of the guest; NULL: there is none */

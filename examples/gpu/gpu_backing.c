@@ -113,3 +113,20 @@ void backing_read(const struct backing *backing, uint64_t at, void *data, uint64
 		piece++;
 	}
 }
+
+void backing_write(const struct backing *backing, uint64_t at, const void *data, uint64_t len)
+{
+	const struct backing_piece *piece = len ? backing_find(backing, at) : NULL;
+	const unsigned char *from = data;
+
+	while (len) {
+		uint64_t skip = at - piece->at;
+		uint64_t part = piece->len - skip < len ? piece->len - skip : len;
+
+		memcpy(piece->host + skip, from, part);
+		from += part;
+		at += part;
+		len -= part;
+		piece++;
+	}
+}

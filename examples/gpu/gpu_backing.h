@@ -21,7 +21,7 @@ struct backing_map {
 struct backing_piece {
 	uint64_t addr, len;
 	uint64_t at; /* in the whole */
-	const unsigned char *host;
+	unsigned char *host;
 };
 
 /* All zero: there is none. */
@@ -45,5 +45,7 @@ bool backing_holds(const struct backing *backing, uint64_t at, uint64_t len);
 const void *backing_view(const struct backing *backing, uint64_t at, uint64_t len);
 /* Copy from it, what backing_holds(). */
 void backing_read(const struct backing *backing, uint64_t at, void *data, uint64_t len);
+/* And to it. */
+void backing_write(const struct backing *backing, uint64_t at, const void *data, uint64_t len);
 
 #endif

@@ -65,6 +65,7 @@ static void for_each(struct card *card, void (*fn)(struct card *card, struct res
 void card_doubt(struct card *card)
 {
 	for_each(card, mark_old);
+	three_doubt(card);
 }
 
 void card_move(struct card *card)

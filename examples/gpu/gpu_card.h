@@ -6,8 +6,8 @@
  * Functions that do what a guest asks for return VIRTIO_GPU_RESP_*; card->why then says in words
  * what was wrong.  Everything runs on the device thread.
  *
- * gpu_resource.c, gpu_transfer.c, gpu_screen.c, gpu_cursor.c and gpu_output.c have a part each;
- * gpu_card.c is their beginning and end.
+ * gpu_resource.c, gpu_transfer.c, gpu_screen.c, gpu_cursor.c, gpu_output.c and gpu_3d.c have a
+ * part each; gpu_card.c is their beginning and end.
  */
 #ifndef GPU_CARD_H
 #define GPU_CARD_H
@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gpu_3d.h"
 #include "gpu_backing.h"
 
 enum {
@@ -29,13 +30,19 @@ enum {
 	SCREEN_BAND = 16, /* lines that are looked at together */
 };
 
+/* A blob's pixels are the guest's; those of 3D the renderer's, and here once they are shown. */
+enum resource_kind { RESOURCE_PICTURE, RESOURCE_BLOB, RESOURCE_3D };
+
 struct resource {
 	struct resource *next; /* of its bucket */
 	uint32_t id;
+	uint64_t serial; /* no other one ever has it */
+	enum resource_kind kind;
 	uint32_t width, height;
-	pixman_format_code_t format; /* 0: a blob, whose pixels are the guest's */
+	pixman_format_code_t format; /* 0: a blob, or of 3D and not to be shown */
 	unsigned char *pixels;
-	uint64_t charged; /* bytes, pixels and lists */
+	struct wire_create three; /* as it was made */
+	uint64_t charged;	  /* bytes, pixels and lists */
 	struct backing backing;
 	uint64_t size; /* of a blob */
 	bool old;      /* of before the driver's start; see card_doubt() */
@@ -89,7 +96,8 @@ struct card {
 	struct screen screens[CARD_OUTPUTS];
 	struct resource *buckets[CARD_BUCKETS];
 	uint32_t n_resources, n_old;
-	uint64_t charged;
+	uint64_t charged, n_serials;
+	struct three three;
 	unsigned char *band; /* two times SCREEN_BAND lines, on the way to a screen */
 	const char *why;
 	uint32_t drawn; /* which screens, a bit each; whoever looks clears it */
@@ -120,8 +128,14 @@ uint32_t card_fail(struct card *card, uint32_t response, const char *why);
 
 /* 0 is no format. */
 pixman_format_code_t card_format(uint32_t virtio);
+/* A new one in the table, with room for so many bytes counted; NULL: *response says why not. */
+struct resource *card_new(struct card *card, uint32_t id, uint64_t bytes, uint32_t *response);
 /* NULL: there is none. */
 struct resource *card_find(struct card *card, uint32_t id);
+/* The same, but not for a driver: it is used by nobody. */
+struct resource *card_look(struct card *card, uint32_t id);
+/* It is the driver of before: see card_doubt(). */
+void card_trust(struct card *card);
 /* The next range of a list: -EIO if there is none left. */
 struct card_ranges {
 	int (*next)(struct card_ranges *ranges, uint64_t *addr, uint32_t *len);
@@ -136,13 +150,19 @@ uint32_t card_attach(struct card *card, uint32_t id, struct card_ranges *ranges)
 uint32_t card_detach(struct card *card, uint32_t id);
 /* The same one each time it is asked for. */
 uint32_t card_assign_uuid(struct card *card, uint32_t id, uint8_t uuid[CARD_UUID]);
-/* Those of before the driver's start, or all. */
+/* Of 3D: it is to be shown, and has its pixels here from now on. */
+bool card_give_pixels(struct card *card, struct resource *resource);
+/* Those of before the driver's start, and contexts, or all. */
 void card_forget(struct card *card, bool only_old);
 
 /* --- gpu_transfer.c --- */
 
 uint32_t card_transfer(struct card *card, uint32_t id, const struct virtio_gpu_rect *rect,
 		       uint64_t offset);
+
+/* Pixels of 3D, that differ or not; inside of what it is. */
+void card_put(struct card *card, struct resource *resource, const pixman_box32_t *box,
+	      const unsigned char *pixels);
 
 /* --- gpu_screen.c --- */
 
@@ -151,6 +171,9 @@ uint32_t card_show(struct card *card, uint32_t screen, uint32_t id,
 		   const struct virtio_gpu_rect *rect);
 uint32_t card_show_blob(struct card *card, const struct virtio_gpu_set_scanout_blob *blob);
 uint32_t card_flush(struct card *card, uint32_t id, const struct virtio_gpu_rect *rect);
+/* A flush of 3D: what is shown of it is to come first, and then card_flush().  False: nothing is.
+ */
+bool card_ask_pixels(struct card *card, uint32_t id, const struct virtio_gpu_rect *rect);
 /* Draw what was never flushed. */
 void card_settle(struct card *card);
 void screen_off(struct card *card, struct screen *screen);
@@ -161,6 +184,8 @@ void card_hide(struct card *card, const struct resource *resource);
 
 uint32_t card_set_cursor(struct card *card, const struct virtio_gpu_update_cursor *update,
 			 bool only_move);
+/* A pointer of 3D: its picture is to come first, and then card_set_cursor().  False: it is none. */
+bool card_ask_cursor(struct card *card, uint32_t id);
 
 /* --- gpu_output.c --- */
 

@@ -4,6 +4,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { RANGES_HELD = 256 };
@@ -113,6 +114,11 @@ static uint32_t resource_flush(struct command *c, struct card *card)
 {
 	const struct virtio_gpu_rect rect = rect_of(&c->in.flush.r);
 
+	if (!c->twice) {
+		c->twice = card_ask_pixels(card, le32toh(c->in.flush.resource_id), &rect);
+		if (c->twice)
+			return VIRTIO_GPU_RESP_OK_NODATA;
+	}
 	return card_flush(card, le32toh(c->in.flush.resource_id), &rect);
 }
 
@@ -153,10 +159,17 @@ static uint32_t resource_create_blob(struct command *c, struct card *card)
 	return card_create_blob(card, le32toh(in->resource_id), le64toh(in->size), &r.ranges);
 }
 
+static uint32_t get_capset_info(struct command *c, struct card *card)
+{
+	return three_capset_info(card, le32toh(c->in.get_capset_info.capset_index),
+				 &c->out.capset_info);
+}
+
 static uint32_t get_capset(struct command *c, struct card *card)
 {
-	(void)c;
-	return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, "there is no capset");
+	return three_capset(card, le32toh(c->in.get_capset.capset_id),
+			    le32toh(c->in.get_capset.capset_version), c->out.capset.data,
+			    &c->capset_len);
 }
 
 static uint32_t set_cursor(struct command *c, struct card *card)
@@ -171,7 +184,96 @@ static uint32_t set_cursor(struct command *c, struct card *card)
 		.hot_y = le32toh(in->hot_y),
 	};
 
+	if (!c->twice && c->type == VIRTIO_GPU_CMD_UPDATE_CURSOR) {
+		c->twice = card_ask_cursor(card, update.resource_id);
+		if (c->twice)
+			return VIRTIO_GPU_RESP_OK_NODATA;
+	}
 	return card_set_cursor(card, &update, c->type == VIRTIO_GPU_CMD_MOVE_CURSOR);
+}
+
+/* --- 3D --- */
+
+static uint32_t context_of(const struct command *c)
+{
+	return le32toh(c->in.hdr.ctx_id);
+}
+
+static uint32_t ctx_create(struct command *c, struct card *card)
+{
+	return three_context_create(card, context_of(c));
+}
+
+static uint32_t ctx_destroy(struct command *c, struct card *card)
+{
+	return three_context_destroy(card, context_of(c));
+}
+
+static uint32_t ctx_resource(struct command *c, struct card *card)
+{
+	return three_context_resource(card, context_of(c), le32toh(c->in.ctx_resource.resource_id),
+				      c->type == VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE);
+}
+
+static uint32_t resource_create_3d(struct command *c, struct card *card)
+{
+	const struct virtio_gpu_resource_create_3d *in = &c->in.create_3d;
+	const struct wire_create create = {
+		.target = le32toh(in->target),
+		.format = le32toh(in->format),
+		.bind = le32toh(in->bind),
+		.width = le32toh(in->width),
+		.height = le32toh(in->height),
+		.depth = le32toh(in->depth),
+		.array_size = le32toh(in->array_size),
+		.last_level = le32toh(in->last_level),
+		.nr_samples = le32toh(in->nr_samples),
+		.flags = le32toh(in->flags),
+	};
+
+	return three_create(card, le32toh(in->resource_id), &create);
+}
+
+static uint32_t transfer_3d(struct command *c, struct card *card)
+{
+	const struct virtio_gpu_transfer_host_3d *in = &c->in.transfer_3d;
+	const struct three_transfer transfer = {
+		.context = context_of(c),
+		.id = le32toh(in->resource_id),
+		.offset = le64toh(in->offset),
+		.box = {.x = le32toh(in->box.x),
+			.y = le32toh(in->box.y),
+			.z = le32toh(in->box.z),
+			.w = le32toh(in->box.w),
+			.h = le32toh(in->box.h),
+			.d = le32toh(in->box.d),
+			.level = le32toh(in->level),
+			.stride = le32toh(in->stride),
+			.layer_stride = le32toh(in->layer_stride)},
+	};
+
+	return three_transfer(card, &transfer, c->type == VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D);
+}
+
+static uint32_t submit_3d(struct command *c, struct card *card)
+{
+	uint32_t size = le32toh(c->in.submit.size);
+	void *bytes;
+
+	if (!card->three.on)
+		return card_fail(card, VIRTIO_GPU_RESP_ERR_UNSPEC, "there is no 3D");
+	if (!size || size % 4 || size > WIRE_SUBMIT_MAX)
+		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
+				 "commands of 4 bytes to 4 MiB are needed, in whole words");
+	bytes = malloc(size);
+	if (!bytes)
+		return card_fail(card, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, "no memory for it");
+	if (vu_req_read(c->req, c->row->size, bytes, size) != size) {
+		free(bytes);
+		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
+				 "it is shorter than it says");
+	}
+	return three_submit(card, context_of(c), bytes, size);
 }
 
 /* --- the table --- */
@@ -198,8 +300,16 @@ static const struct command_row rows[] = {
 	OF(RESOURCE_ASSIGN_UUID, virtio_gpu_resource_assign_uuid, resource_assign_uuid),
 	OF(RESOURCE_CREATE_BLOB, virtio_gpu_resource_create_blob, resource_create_blob),
 	OF(SET_SCANOUT_BLOB, virtio_gpu_set_scanout_blob, set_scanout_blob),
-	ROW(GET_CAPSET_INFO, CONTROL_QUEUE, struct virtio_gpu_ctrl_hdr, 0, get_capset),
-	ROW(GET_CAPSET, CONTROL_QUEUE, struct virtio_gpu_ctrl_hdr, 0, get_capset),
+	ROW(GET_CAPSET_INFO, CONTROL_QUEUE, struct virtio_gpu_get_capset_info, 0, get_capset_info),
+	ROW(GET_CAPSET, CONTROL_QUEUE, struct virtio_gpu_get_capset, 0, get_capset),
+	ROW(CTX_CREATE, CONTROL_QUEUE, struct virtio_gpu_ctx_create, 0, ctx_create),
+	ROW(CTX_DESTROY, CONTROL_QUEUE, struct virtio_gpu_ctx_destroy, 0, ctx_destroy),
+	OF(CTX_ATTACH_RESOURCE, virtio_gpu_ctx_resource, ctx_resource),
+	OF(CTX_DETACH_RESOURCE, virtio_gpu_ctx_resource, ctx_resource),
+	OF(RESOURCE_CREATE_3D, virtio_gpu_resource_create_3d, resource_create_3d),
+	OF(TRANSFER_TO_HOST_3D, virtio_gpu_transfer_host_3d, transfer_3d),
+	OF(TRANSFER_FROM_HOST_3D, virtio_gpu_transfer_host_3d, transfer_3d),
+	ROW(SUBMIT_3D, CONTROL_QUEUE, struct virtio_gpu_cmd_submit, 0, submit_3d),
 	CURSOR(UPDATE_CURSOR),
 	CURSOR(MOVE_CURSOR),
 };
@@ -253,7 +363,7 @@ uint32_t command_run(struct command *c, struct card *card)
 	return c->row->run(c, card);
 }
 
-static uint32_t answer_size(uint32_t response)
+static uint32_t answer_size(const struct command *c, uint32_t response)
 {
 	switch (response) {
 	case VIRTIO_GPU_RESP_OK_DISPLAY_INFO:
@@ -262,6 +372,10 @@ static uint32_t answer_size(uint32_t response)
 		return sizeof(struct virtio_gpu_resp_edid);
 	case VIRTIO_GPU_RESP_OK_RESOURCE_UUID:
 		return sizeof(struct virtio_gpu_resp_resource_uuid);
+	case VIRTIO_GPU_RESP_OK_CAPSET_INFO:
+		return sizeof(struct virtio_gpu_resp_capset_info);
+	case VIRTIO_GPU_RESP_OK_CAPSET:
+		return (uint32_t)sizeof(struct virtio_gpu_ctrl_hdr) + c->capset_len;
 	default:
 		return sizeof(struct virtio_gpu_ctrl_hdr);
 	}
@@ -282,5 +396,5 @@ uint64_t command_answer(struct command *c, uint32_t response)
 		out->ctx_id = in->ctx_id;
 		out->ring_idx = in->ring_idx;
 	}
-	return vu_req_write(c->req, 0, &c->out, answer_size(response));
+	return vu_req_write(c->req, 0, &c->out, answer_size(c, response));
 }

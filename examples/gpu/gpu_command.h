@@ -26,6 +26,13 @@ union command_in {
 	struct virtio_gpu_resource_create_blob create_blob;
 	struct virtio_gpu_set_scanout_blob set_scanout_blob;
 	struct virtio_gpu_update_cursor cursor;
+	struct virtio_gpu_get_capset_info get_capset_info;
+	struct virtio_gpu_get_capset get_capset;
+	struct virtio_gpu_ctx_create ctx_create;
+	struct virtio_gpu_ctx_resource ctx_resource;
+	struct virtio_gpu_resource_create_3d create_3d;
+	struct virtio_gpu_transfer_host_3d transfer_3d;
+	struct virtio_gpu_cmd_submit submit;
 };
 
 union command_out {
@@ -33,12 +40,19 @@ union command_out {
 	struct virtio_gpu_resp_display_info display_info;
 	struct virtio_gpu_resp_edid edid;
 	struct virtio_gpu_resp_resource_uuid uuid;
+	struct virtio_gpu_resp_capset_info capset_info;
+	struct {
+		struct virtio_gpu_ctrl_hdr hdr;
+		unsigned char data[WIRE_CAPSET_BYTES];
+	} capset;
 };
 
 struct command {
 	const struct vu_req *req;
 	const struct command_row *row; /* NULL: there is no such command */
 	uint32_t type;
+	bool twice; /* run it again when the pixels are here that it asked the renderer for */
+	uint32_t capset_len;
 	union command_in in; /* as the guest wrote it */
 	union command_out out;
 };

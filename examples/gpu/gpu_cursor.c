@@ -28,10 +28,10 @@ static void cursor_convert(struct cursor *c, const struct resource *r)
 /* A blob says nothing of its format: it is the one that drivers use for pointers. */
 static bool cursor_draw(struct cursor *c, const struct resource *r)
 {
-	if (!r->format && !backing_holds(&r->backing, 0, CURSOR_BYTES))
+	if (r->kind == RESOURCE_BLOB ? !backing_holds(&r->backing, 0, CURSOR_BYTES) : !r->pixels)
 		return false;
 	memset(c->pixels, 0, sizeof(c->pixels));
-	if (r->format)
+	if (r->kind != RESOURCE_BLOB)
 		cursor_convert(c, r);
 	else
 		backing_read(&r->backing, 0, c->pixels, CURSOR_BYTES);
@@ -62,4 +62,16 @@ uint32_t card_set_cursor(struct card *card, const struct virtio_gpu_update_curso
 	c->visible = update->resource_id != 0;
 	c->moved = true;
 	return VIRTIO_GPU_RESP_OK_NODATA;
+}
+
+bool card_ask_cursor(struct card *card, uint32_t id)
+{
+	struct resource *r = id ? card_find(card, id) : NULL;
+	const struct virtio_gpu_rect part = {
+		.width = r && r->width < CARD_CURSOR ? r->width : CARD_CURSOR,
+		.height = r && r->height < CARD_CURSOR ? r->height : CARD_CURSOR,
+	};
+
+	return r && r->kind == RESOURCE_3D && r->format && card_give_pixels(card, r) &&
+	       three_read(card, r, &part);
 }

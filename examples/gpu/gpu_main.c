@@ -44,7 +44,7 @@ static const struct vu_option options[] = {
 			  "outputs that there are, plugged in or not (default: those)",
 			  struct gpu_settings, max_outputs, 1, CARD_OUTPUTS)},
 	{VU_OPTION_NUMBER("max-hostmem", "BYTES",
-			  "what all pictures of a guest may take (default 256M)",
+			  "what all pictures of a guest may take (default 256M; with 3D 1G)",
 			  struct gpu_settings, max_hostmem, 1 << 20, UINT64_C(1) << 40)},
 	{VU_OPTION_NUMBER("max-resources", "N", "of a guest (default 16384)", struct gpu_settings,
 			  max_resources, 1, 1 << 20)},
@@ -53,6 +53,8 @@ static const struct vu_option options[] = {
 			  struct gpu_settings, max_fps, 0, 1000)},
 	{VU_OPTION_FLAG("headless", "show nothing at the front-end's", struct gpu_settings,
 			headless)},
+	{VU_OPTION_FLAG("virgl", "3D, drawn in software by a process of its own",
+			struct gpu_settings, virgl)},
 	{VU_OPTION_STRING("dir", "DIR", "where pictures are written", struct gpu_settings, dir)},
 	{VU_OPTION_STRING("dump", "PREFIX",
 			  "write every picture shown to DIR/PREFIX-OUTPUT-NUMBER.png",
@@ -111,6 +113,8 @@ static int complete_settings(struct gpu_settings *s)
 
 	if (s->connects && sandbox_for_connecting("vu-gpu", &s->sandbox))
 		return -EINVAL;
+	if (!s->max_hostmem)
+		s->max_hostmem = s->virgl ? 1 << 30 : 256 << 20;
 	ret = complete_outputs(s);
 	return ret ? ret : complete_folder(s);
 }
@@ -185,14 +189,13 @@ int main(int argc, char **argv)
 {
 	static const char *const features[] = {NULL};
 	struct gpu_settings settings = {
-		.max_hostmem = 256 << 20,
 		.max_resources = 16384,
 		.max_fps = 60,
 		.dump_count = 100,
 		.folder = -1,
 	};
 	const struct vu_program_info info = {
-		VU_PROGRAM("vu-gpu", "gpu", "A vhost-user graphics card in two dimensions."),
+		VU_PROGRAM("vu-gpu", "gpu", "A vhost-user graphics card."),
 		.features = features,
 		VU_PROGRAM_OPTIONS(options, &settings),
 		VU_PROGRAM_COMMANDS(gpu_commands),

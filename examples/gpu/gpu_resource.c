@@ -63,6 +63,8 @@ static void resource_free(struct card *card, struct resource **link)
 	struct resource *r = *link;
 
 	*link = r->next;
+	if (r->kind == RESOURCE_3D)
+		three_unref(card, r);
 	card_hide(card, r);
 	card->n_resources--;
 	card->n_old -= r->old;
@@ -74,6 +76,7 @@ static void resource_free(struct card *card, struct resource **link)
 
 void card_forget(struct card *card, bool only_old)
 {
+	three_forget(card, only_old);
 	for (uint32_t i = 0; i < CARD_BUCKETS; i++) {
 		struct resource **link = &card->buckets[i];
 
@@ -85,13 +88,18 @@ void card_forget(struct card *card, bool only_old)
 	}
 }
 
-/* It is the driver of before: see card_doubt(). */
-static void trust(struct card *card)
+void card_trust(struct card *card)
 {
 	for (uint32_t i = 0; i < CARD_BUCKETS; i++)
 		for (struct resource *r = card->buckets[i]; r; r = r->next)
 			r->old = false;
 	card->n_old = 0;
+	three_trust(card);
+}
+
+struct resource *card_look(struct card *card, uint32_t id)
+{
+	return *link_of(card, id);
 }
 
 struct resource *card_find(struct card *card, uint32_t id)
@@ -99,7 +107,7 @@ struct resource *card_find(struct card *card, uint32_t id)
 	struct resource *r = *link_of(card, id);
 
 	if (r && r->old)
-		trust(card);
+		card_trust(card);
 	return r;
 }
 
@@ -115,9 +123,7 @@ static uint32_t no_memory(struct card *card)
 			 "resources would take more than --max-hostmem");
 }
 
-/* A new one in the table, with room for so many bytes counted; NULL: *response says why not. */
-static struct resource *resource_new(struct card *card, uint32_t id, uint64_t bytes,
-				     uint32_t *response)
+struct resource *card_new(struct card *card, uint32_t id, uint64_t bytes, uint32_t *response)
 {
 	struct resource **link = link_of(card, id), *r;
 
@@ -143,6 +149,7 @@ static struct resource *resource_new(struct card *card, uint32_t id, uint64_t by
 		return NULL;
 	}
 	r->id = id;
+	r->serial = ++card->n_serials;
 	r->charged = sizeof(*r) + bytes;
 	link = bucket_of(card, id); /* the chain may have changed */
 	r->next = *link;
@@ -168,7 +175,7 @@ uint32_t card_create(struct card *card, uint32_t id, uint32_t format, uint32_t w
 	if (!width || !height || width > CARD_MAX_SIZE || height > CARD_MAX_SIZE)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				 "a size from 1x1 to 16384x16384 is needed");
-	r = resource_new(card, id, bytes, &response);
+	r = card_new(card, id, bytes, &response);
 	if (!r)
 		return response;
 	r->pixels = calloc(1, bytes);
@@ -188,6 +195,23 @@ uint32_t card_unref(struct card *card, uint32_t id)
 		return no_resource(card);
 	resource_free(card, link_of(card, id));
 	return VIRTIO_GPU_RESP_OK_NODATA;
+}
+
+bool card_give_pixels(struct card *card, struct resource *r)
+{
+	uint64_t bytes = (uint64_t)r->width * r->height * PIXEL;
+
+	if (r->pixels)
+		return true;
+	if (!card_charge(card, bytes))
+		return false;
+	r->pixels = calloc(1, bytes);
+	if (!r->pixels) {
+		card->charged -= bytes;
+		return false;
+	}
+	r->charged += bytes;
+	return true;
 }
 
 /* --- memory of the guest's --- */
@@ -246,14 +270,18 @@ static uint32_t backing_set(struct card *card, struct resource *r, struct card_r
 uint32_t card_attach(struct card *card, uint32_t id, struct card_ranges *ranges)
 {
 	struct resource *r = card_find(card, id);
+	uint32_t response;
 
 	if (!r)
 		return no_resource(card);
-	if (!r->format)
+	if (r->kind == RESOURCE_BLOB)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_UNSPEC, "a blob has memory of its own");
 	if (r->backing.n)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_UNSPEC, "it has memory already");
-	return backing_set(card, r, ranges);
+	response = backing_set(card, r, ranges);
+	if (response == VIRTIO_GPU_RESP_OK_NODATA && r->kind == RESOURCE_3D)
+		three_attached(card, r);
+	return response;
 }
 
 uint32_t card_detach(struct card *card, uint32_t id)
@@ -262,6 +290,8 @@ uint32_t card_detach(struct card *card, uint32_t id)
 
 	if (!r)
 		return no_resource(card);
+	if (r->kind == RESOURCE_3D && r->backing.n)
+		three_detached(card, r);
 	backing_drop(card, r);
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
@@ -273,9 +303,10 @@ uint32_t card_create_blob(struct card *card, uint32_t id, uint64_t size, struct 
 
 	if (!size)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, "a size is needed");
-	r = resource_new(card, id, 0, &response);
+	r = card_new(card, id, 0, &response);
 	if (!r)
 		return response;
+	r->kind = RESOURCE_BLOB;
 	r->size = size;
 	response = backing_set(card, r, ranges);
 	if (response == VIRTIO_GPU_RESP_OK_NODATA && r->backing.len < size)

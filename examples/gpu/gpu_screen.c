@@ -106,6 +106,9 @@ uint32_t card_show(struct card *card, uint32_t screen, uint32_t id,
 	if (!is_inside(rect, r->width, r->height))
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				 "what is to be shown lies outside of the resource");
+	if (!card_give_pixels(card, r))
+		return card_fail(card, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY,
+				 "what is shown would take more than --max-hostmem");
 	return screen_set(card, screen, r, rect, &none);
 }
 
@@ -120,7 +123,7 @@ uint32_t card_show_blob(struct card *card, const struct virtio_gpu_set_scanout_b
 	if (!is_screen(card, blob->scanout_id, blob->resource_id, &response))
 		return response;
 	r = card_find(card, blob->resource_id);
-	if (!r || r->format)
+	if (!r || r->kind != RESOURCE_BLOB)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 				 "there is no such blob to be shown");
 	if (!layout.format)
@@ -145,8 +148,8 @@ uint32_t card_flush(struct card *card, uint32_t id, const struct virtio_gpu_rect
 	if (!r)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 				 "there is no such resource");
-	if (r->format ? !is_inside(rect, r->width, r->height)
-		      : !is_inside(rect, CARD_MAX_SIZE, CARD_MAX_SIZE))
+	if (r->kind != RESOURCE_BLOB ? !is_inside(rect, r->width, r->height)
+				     : !is_inside(rect, CARD_MAX_SIZE, CARD_MAX_SIZE))
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				 "what is to be flushed lies outside of the resource");
 	for (uint32_t i = 0; i < card->n_outputs; i++) {
@@ -171,11 +174,34 @@ uint32_t card_flush(struct card *card, uint32_t id, const struct virtio_gpu_rect
 	return response;
 }
 
+bool card_ask_pixels(struct card *card, uint32_t id, const struct virtio_gpu_rect *rect)
+{
+	const struct resource *r = card_find(card, id);
+	bool asked = false;
+
+	if (!r || r->kind != RESOURCE_3D || !is_inside(rect, r->width, r->height))
+		return false;
+	for (uint32_t i = 0; i < card->n_outputs; i++) {
+		const struct screen *s = &card->screens[i];
+		const struct virtio_gpu_rect all = {s->x, s->y, s->width, s->height};
+
+		if (s->resource != r)
+			continue;
+		asked |= three_read(card, r, s->stale ? &all : rect);
+		if (!s->stale)
+			break; /* another one that shows it has it, too */
+	}
+	return asked;
+}
+
 void card_settle(struct card *card)
 {
 	for (uint32_t i = 0; i < card->n_outputs; i++) {
 		struct screen *s = &card->screens[i];
 
+		/* What 3D drew comes with the flush: before, it would be an older picture. */
+		if (s->stale && s->resource->kind == RESOURCE_3D)
+			continue;
 		if (s->stale && draw_is_possible(s))
 			draw_all(card, s);
 		s->stale = false;

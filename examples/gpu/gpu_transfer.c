@@ -70,8 +70,11 @@ uint32_t card_transfer(struct card *card, uint32_t id, const struct virtio_gpu_r
 	if (!r)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 				 "there is no such resource");
-	if (!r->format)
-		return VIRTIO_GPU_RESP_OK_NODATA; /* a blob's pixels are where they are */
+	if (r->kind == RESOURCE_BLOB)
+		return VIRTIO_GPU_RESP_OK_NODATA; /* its pixels are where they are */
+	if (r->kind == RESOURCE_3D)
+		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
+				 "it is of 3D, and this is a transfer of two dimensions");
 	if (!rect->width || !rect->height || rect->x > r->width || rect->y > r->height ||
 	    rect->width > r->width - rect->x || rect->height > r->height - rect->y)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
@@ -90,4 +93,27 @@ uint32_t card_transfer(struct card *card, uint32_t id, const struct virtio_gpu_r
 	tell_screens(card, r, &changed);
 	pixman_region32_fini(&changed);
 	return VIRTIO_GPU_RESP_OK_NODATA;
+}
+
+void card_put(struct card *card, struct resource *r, const pixman_box32_t *box,
+	      const unsigned char *pixels)
+{
+	uint64_t stride = (uint64_t)r->width * PIXEL, len = (uint64_t)(box->x2 - box->x1) * PIXEL;
+	pixman_region32_t changed;
+	struct damage_band band;
+
+	pixman_region32_init(&changed);
+	for (int32_t y = box->y1; y < box->y2; y += SCREEN_BAND) {
+		int32_t end = y + SCREEN_BAND < box->y2 ? y + SCREEN_BAND : box->y2;
+
+		damage_begin(&band, (pixman_box32_t){box->x1, y, box->x2, end});
+		for (int32_t i = y; i < end; i++, pixels += len)
+			damage_line(&band, i,
+				    r->pixels + (uint32_t)i * stride + (uint32_t)box->x1 * PIXEL,
+				    pixels);
+		damage_end(&band, &changed);
+	}
+	card->work += len * (uint64_t)(box->y2 - box->y1);
+	tell_screens(card, r, &changed);
+	pixman_region32_fini(&changed);
 }

@@ -24,7 +24,8 @@ enum { HOSTMEM = 1 << 20, RESOURCES = 6, OUTPUTS = 3, UNTOUCHED = 0xee };
 struct bench {
 	struct card card;
 	unsigned char *memory;
-	bool gone; /* guest memory */
+	bool gone;		/* guest memory */
+	struct three_rows rows; /* of what the renderer was asked for last */
 };
 
 static void require(bool ok)
@@ -85,8 +86,9 @@ static void check_card(struct card *card)
 			n++;
 			n_old += r->old;
 			charged += r->charged;
-			require(r->format || r->backing.lost || !r->backing.n ||
+			require(r->kind != RESOURCE_BLOB || r->backing.lost || !r->backing.n ||
 				r->backing.len >= r->size);
+			require(r->kind != RESOURCE_PICTURE || (r->format && r->pixels));
 		}
 	for (uint32_t i = 0; i < CARD_OUTPUTS; i++)
 		check_screen(card, &card->screens[i], &charged);
@@ -122,7 +124,43 @@ static const uint32_t types[] = {
 	VIRTIO_GPU_CMD_UPDATE_CURSOR,
 	VIRTIO_GPU_CMD_MOVE_CURSOR,
 	VIRTIO_GPU_CMD_SUBMIT_3D,
+	VIRTIO_GPU_CMD_GET_CAPSET,
+	VIRTIO_GPU_CMD_CTX_CREATE,
+	VIRTIO_GPU_CMD_CTX_DESTROY,
+	VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE,
+	VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE,
+	VIRTIO_GPU_CMD_RESOURCE_CREATE_3D,
+	VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D,
+	VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D,
 };
+
+/* --- a renderer that answers what the input says --- */
+
+static void ask(void *opaque, const struct wire_request *request, void *bytes,
+		const struct three_rows *rows)
+{
+	struct bench *b = opaque;
+
+	/* All of it can be written. */
+	if (request->len)
+		memset(bytes, 0, request->len);
+	free(bytes);
+	if (rows && rows->to != ROWS_NOWHERE)
+		b->rows = *rows;
+}
+
+static void renderer_says(struct bench *b, struct fuzz_input *in)
+{
+	uint64_t len = b->rows.len * b->rows.n * b->rows.n_layers;
+	unsigned char *bytes = calloc(1, len + 1);
+
+	if (fuzz_u8(in) & 1)
+		require(three_arrived(&b->card, &b->rows, bytes, len));
+	else
+		require(!three_arrived(&b->card, &b->rows, bytes, len + 1));
+	three_written(&b->card, fuzz_u8(in), fuzz_u8(in), bytes, len < 8 ? len : 8);
+	free(bytes);
+}
 
 /* A type, a length, whether there is an answer; then a byte for each word of the command. */
 static void run_command(struct bench *b, struct fuzz_input *in)
@@ -171,6 +209,9 @@ static void step(struct bench *b, struct fuzz_input *in)
 	case 0xfc:
 		card_clear(&b->card);
 		break;
+	case 0xfa:
+		renderer_says(b, in);
+		break;
 	case 0xfb:
 		memset(b->memory, fuzz_u8(in), MEMORY);
 		break;
@@ -189,6 +230,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	b->card.limits = (struct card_limits){HOSTMEM, RESOURCES};
 	b->card.map = (struct backing_map){map, b};
 	b->card.n_outputs = OUTPUTS;
+	b->card.three.on = true;
+	b->card.three.ask = ask;
+	b->card.three.opaque = b;
 	for (uint32_t i = 0; i < OUTPUTS; i++)
 		b->card.outputs[i] = (struct output){true, 1280, 800};
 	require(!card_init(&b->card));

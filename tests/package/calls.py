@@ -19,7 +19,7 @@ def names(text):
 def tables(text):
     """{name: calls} of each array of calls."""
     return {name: names(body) for name, body in
-            re.findall(r'static const int (\w*calls)\[\] = \{(.*?)\};', text, re.S)}
+            re.findall(r'static const int (\w*(?:calls|_renderer))\[\] = \{(.*?)\};', text, re.S)}
 
 
 def counts(root):
@@ -30,13 +30,16 @@ def counts(root):
     yield 'all of them', len(every)
     for device in DEVICES:
         text = ''.join(p.read_text() for p in sorted((root / 'examples' / device).glob('*.c')))
-        own = set().union(*tables(text).values())
+        own = set().union(*(calls for name, calls in tables(text).items() if name.endswith('calls')))
         if 'shut_in_enter(' in text:
             own |= looking
         assert own, f'vu-{device} has no table of calls'
         # What --connect and --postcopy add is not counted.
         network = common['network_calls'] if re.search(r'\.network = true|needs\.connects = true', text) else set()
         yield f'vu-{device}', len(every | own | network)
+        if device == 'gpu':
+            own = tables(text)
+            yield "vu-gpu's renderer", len((every | own['more_of_renderer']) - own['refused_to_renderer'])
 
 
 def main(root, page=None):

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* See gpu_virgl.h: which requests wait for what. */
+#include "gpu_virgl.h"
+
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct virgl_job {
+	struct virgl_job *next;
+	struct vu_req *req; /* NULL: it is a part of a command, or nobody waits for it */
+	struct command command;
+	uint32_t response;
+	uint32_t fence;
+	uint32_t kind, id; /* of what was asked */
+	uint64_t serial;
+	uint64_t size; /* bytes that are to come */
+	struct three_rows rows;
+};
+
+/* --- asking --- */
+
+static void append(struct virgl_job **first, struct virgl_job **last, struct virgl_job *job)
+{
+	job->next = NULL;
+	if (*first)
+		(*last)->next = job;
+	else
+		*first = job;
+	*last = job;
+}
+
+static struct virgl_job *take(struct virgl_job **first, struct virgl_job **last)
+{
+	struct virgl_job *job = *first;
+
+	if (job) {
+		*first = job->next;
+		if (!*first)
+			*last = NULL;
+	}
+	return job;
+}
+
+void virgl_ask(void *opaque, const struct wire_request *request, void *bytes,
+	       const struct three_rows *rows)
+{
+	struct virgl *v = opaque;
+	struct virgl_job *job;
+
+	if (v->lost) {
+		free(bytes);
+		return;
+	}
+	v->used = true;
+	job = calloc(1, sizeof(*job));
+	if (!job || !virgl_send(v, request, bytes)) {
+		if (!job)
+			free(bytes);
+		free(job);
+		virgl_lose(v, "there is no memory for what the guest asks of it");
+		return;
+	}
+	job->kind = request->kind;
+	job->id = request->resource;
+	if (request->kind == WIRE_CREATE)
+		job->serial = card_look(v->card, job->id)->serial;
+	job->size = request->kind == WIRE_GET ? request->size : 0;
+	if (rows)
+		job->rows = *rows;
+	append(&v->first, &v->last, job);
+	v->n_asked++;
+}
+
+static bool is_fenced(const struct command *c)
+{
+	return le32toh(c->in.hdr.flags) & VIRTIO_GPU_FLAG_FENCE;
+}
+
+bool virgl_keep(struct virgl *v, struct vu_req *req, const struct command *c, uint32_t response)
+{
+	const struct wire_request nothing = {.kind = WIRE_FENCE_ONLY};
+	bool asked = v->n_asked;
+
+	if (!asked && is_fenced(c) && (v->first || v->fenced)) {
+		virgl_ask(v, &nothing, NULL, NULL);
+		asked = v->n_asked;
+	}
+	v->n_asked = 0;
+	if (!asked || v->lost)
+		return false;
+	v->last->req = req;
+	v->last->command = *c;
+	v->last->response = response;
+	if (is_fenced(c)) {
+		v->fences = v->fences == UINT32_MAX ? 1 : v->fences + 1;
+		v->last->fence = v->fences;
+		virgl_fence_last(v, v->fences);
+	}
+	virgl_flush(v);
+	return true;
+}
+
+bool virgl_is_full(const struct virgl *v)
+{
+	return v->waiting > VIRGL_WAITING;
+}
+
+/* --- answering --- */
+
+static void answer(struct virgl *v, struct virgl_job *job)
+{
+	if (job->req) {
+		job->command.req = job->req;
+		vu_req_complete(job->req, command_answer(&job->command, job->response));
+	}
+	free(job);
+	if (v->stopping && !v->first && !v->fenced)
+		vu_source_set_timer(v->stopping, 0, 0);
+}
+
+static void log_refusal(struct virgl *v, const struct virgl_job *job)
+{
+	vu_device_log_peerf(v->dev, VU_LOG_WARNING,
+			    "%s: resource %u: context %u: the renderer refuses it",
+			    command_name(&job->command), command_resource(&job->command),
+			    le32toh(job->command.in.hdr.ctx_id));
+}
+
+/* What was asked for is there: what the command is for can be done, if that is still there. */
+static void finish(struct virgl *v, struct virgl_job *job)
+{
+	const struct resource *r = card_look(v->card, job->id);
+
+	if (v->failed) {
+		job->response = VIRTIO_GPU_RESP_ERR_UNSPEC;
+		log_refusal(v, job);
+	} else if (job->command.twice && r && r->serial == job->rows.serial) {
+		job->response = command_run(&job->command, v->card);
+		v->n_asked = 0;
+	}
+	v->failed = false;
+	if (job->fence)
+		append(&v->fenced, &v->fenced_last, job);
+	else
+		answer(v, job);
+}
+
+static bool on_done(struct virgl *v)
+{
+	struct virgl_job *job = v->first;
+
+	if (!job || v->head.len != job->size)
+		return false;
+	take(&v->first, &v->last);
+	if (v->head.value) {
+		v->failed = true;
+		if (job->kind == WIRE_CREATE)
+			three_refused(v->card, job->id, job->serial);
+	} else if (job->size && !three_arrived(v->card, &job->rows, v->in, v->head.len)) {
+		free(job);
+		return false;
+	}
+	if (job->req)
+		finish(v, job);
+	else
+		free(job);
+	return true;
+}
+
+static bool on_fence(struct virgl *v)
+{
+	while (v->fenced && (int32_t)(v->head.value - v->fenced->fence) >= 0)
+		answer(v, take(&v->fenced, &v->fenced_last));
+	return true;
+}
+
+bool virgl_on_reply(struct virgl *v)
+{
+	switch (v->head.kind) {
+	case WIRE_DONE:
+		return on_done(v);
+	case WIRE_FENCE:
+		return !v->head.len && on_fence(v);
+	case WIRE_WRITTEN:
+		three_written(v->card, v->head.resource, v->head.at, v->in, v->head.len);
+		return v->head.len <= WIRE_SHADOW_MAX;
+	default:
+		return false;
+	}
+}
+
+/* Everybody that waits, with an error: a session ends, or the renderer is no more. */
+void virgl_answer_all(struct virgl *v)
+{
+	struct virgl_job *job;
+
+	while ((job = take(&v->fenced, &v->fenced_last)) || (job = take(&v->first, &v->last))) {
+		job->response = VIRTIO_GPU_RESP_ERR_UNSPEC;
+		answer(v, job);
+	}
+}

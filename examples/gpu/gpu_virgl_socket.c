@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* See gpu_virgl.h: messages to a renderer and replies from it, without waiting. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "gpu_virgl.h"
+
+enum { REPLY_MAX = 1 << 30 };
+
+struct virgl_message {
+	struct virgl_message *next;
+	struct wire_request request;
+	unsigned char *bytes;
+};
+
+bool virgl_send(struct virgl *v, const struct wire_request *request, void *bytes)
+{
+	struct virgl_message *m = calloc(1, sizeof(*m));
+
+	if (!m) {
+		free(bytes);
+		return false;
+	}
+	m->request = *request;
+	m->bytes = bytes;
+	if (v->out_last)
+		v->out_last->next = m;
+	else
+		v->out = m;
+	v->out_last = m;
+	v->waiting += sizeof(m->request) + request->len;
+	return true;
+}
+
+void virgl_fence_last(struct virgl *v, uint32_t fence)
+{
+	v->out_last->request.fence = fence;
+}
+
+static void drop_first(struct virgl *v)
+{
+	struct virgl_message *m = v->out;
+
+	v->out = m->next;
+	if (!v->out)
+		v->out_last = NULL;
+	v->waiting -= sizeof(m->request) + m->request.len;
+	v->out_sent = 0;
+	free(m->bytes);
+	free(m);
+}
+
+void virgl_forget_messages(struct virgl *v)
+{
+	while (v->out)
+		drop_first(v);
+	virgl_next(v);
+}
+
+static ssize_t write_some(const struct virgl *v, const struct virgl_message *m)
+{
+	const unsigned char *head = (const unsigned char *)&m->request;
+	uint64_t size = sizeof(m->request), sent = v->out_sent;
+
+	if (sent < size)
+		return send(v->fd, head + sent, size - sent,
+			    MSG_NOSIGNAL | MSG_DONTWAIT | (m->request.len ? MSG_MORE : 0));
+	return send(v->fd, m->bytes + (sent - size), m->request.len - (sent - size),
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+int virgl_write(struct virgl *v)
+{
+	while (v->out) {
+		ssize_t n = write_some(v, v->out);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		v->out_sent += (uint64_t)n;
+		if (v->out_sent == sizeof(v->out->request) + v->out->request.len)
+			drop_first(v);
+	}
+	return 0;
+}
+
+void virgl_next(struct virgl *v)
+{
+	free(v->in);
+	v->in = NULL;
+	v->in_len = 0;
+}
+
+/* Into the header first, then into memory for as many bytes as that says. */
+static ssize_t read_some(struct virgl *v)
+{
+	uint64_t size = sizeof(v->head);
+
+	if (v->in_len < size)
+		return recv(v->fd, (unsigned char *)&v->head + v->in_len, size - v->in_len,
+			    MSG_DONTWAIT);
+	return recv(v->fd, v->in + (v->in_len - size), v->head.len - (v->in_len - size),
+		    MSG_DONTWAIT);
+}
+
+int virgl_read(struct virgl *v)
+{
+	while (v->in_len < sizeof(v->head) || v->in_len < sizeof(v->head) + v->head.len) {
+		ssize_t n = read_some(v);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		if (!n)
+			return -ECONNRESET;
+		v->in_len += (uint64_t)n;
+		if (v->in_len != sizeof(v->head) || !v->head.len)
+			continue;
+		if (v->head.len > REPLY_MAX)
+			return -EPROTO;
+		v->in = malloc(v->head.len);
+		if (!v->in)
+			return -ENOMEM;
+	}
+	return 1;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a device and its renderer, a process of its own, say to each other over a stream socket.
+ *
+ * Both are the same program, so numbers are as this machine has them.  The device sends requests,
+ * each a struct wire_request and the bytes it says; the renderer does them in order and answers
+ * each with WIRE_DONE.  In between it tells of fences and of what was written to a resource's
+ * memory.  It never has any of the guest's memory: bytes go over the socket.  The renderer may be
+ * the guest's by now: the device believes nothing of what it says.
+ */
+#ifndef GPU_WIRE_H
+#define GPU_WIRE_H
+
+#include <stdint.h>
+
+enum {
+	WIRE_CAPSETS = 2,
+	WIRE_CAPSET_BYTES = 2048,
+	WIRE_BAND = 4 << 20,	   /* bytes of a picture that are asked for at once */
+	WIRE_SUBMIT_MAX = 4 << 20, /* bytes of commands in one request */
+	WIRE_SHADOW_MAX = 1 << 20, /* bytes of memory that the renderer itself writes to */
+};
+
+enum wire_kind {
+	WIRE_FENCE_ONLY,
+	WIRE_CONTEXT_CREATE,
+	WIRE_CONTEXT_DESTROY,
+	WIRE_CONTEXT_ATTACH,
+	WIRE_CONTEXT_DETACH,
+	WIRE_CREATE,
+	WIRE_UNREF,
+	WIRE_SHADOW,   /* the resource has memory now, of so many bytes */
+	WIRE_UNSHADOW, /* and no more */
+	WIRE_PUT,      /* bytes into a resource, rows without gaps */
+	WIRE_GET,      /* and out of one */
+	WIRE_SUBMIT,
+};
+
+struct wire_create {
+	uint32_t target, format, bind, width, height, depth, array_size, last_level, nr_samples,
+		flags;
+};
+
+struct wire_box {
+	uint32_t x, y, z, w, h, d;
+	uint32_t level, stride, layer_stride;
+};
+
+struct wire_request {
+	uint32_t kind;
+	uint32_t fence; /* tell when all up to here is done; 0: do not */
+	uint32_t context, resource;
+	uint64_t len;  /* bytes that follow */
+	uint64_t size; /* of a shadow, or of what is to be got */
+	union {
+		struct wire_create create;
+		struct wire_box box;
+	};
+};
+
+enum wire_answer { WIRE_DONE, WIRE_FENCE, WIRE_WRITTEN };
+
+struct wire_reply {
+	uint32_t kind;
+	uint32_t value; /* WIRE_DONE: 0, or what went wrong; WIRE_FENCE: which */
+	uint32_t resource;
+	uint32_t len; /* bytes that follow */
+	uint64_t at;  /* WIRE_WRITTEN: where in the resource's memory */
+};
+
+/* The first that a renderer says. */
+struct wire_capset {
+	uint32_t id, version, size;
+	unsigned char data[WIRE_CAPSET_BYTES];
+};
+
+struct wire_hello {
+	char error[160]; /* why there is no 3D; empty: there is */
+	struct wire_capset capsets[WIRE_CAPSETS];
+};
+
+#endif

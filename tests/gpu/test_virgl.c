@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* vu-gpu's 3D: what a driver draws by virgl's commands is read back, and shown. */
+#include "three.h"
+
+enum { RED = 0xff0000, TEAL = 0x00cccc };
+static const float red[4] = {1, 0, 0, 1}, teal[4] = {0, 0.8F, 0.8F, 1};
+
+static void expect_colour(uint32_t output, uint32_t colour)
+{
+	const struct shot *s = gpu_look(output);
+
+	assert_int_equal(s->width, PICTURE);
+	assert_int_equal(s->height, PICTURE);
+	for (uint32_t i = 0; i < PICTURE * PICTURE; i++)
+		assert_int_equal(s->pixels[i], colour);
+}
+
+static void draw(uint32_t context, uint32_t id, const float rgba[4])
+{
+	struct stream stream = {.n = 0};
+
+	three_clear(&stream, id, id, rgba);
+	three_submit(context, &stream);
+}
+
+static void flush(uint32_t id)
+{
+	gpu_ok(gpu_try_flush(id, gpu_rect(0, 0, PICTURE, PICTURE)));
+}
+
+static void capsets_are_told_as_the_renderer_has_them(void **state)
+{
+	struct {
+		struct virtio_gpu_resp_capset_info info;
+	} answer;
+	unsigned char capset[1400];
+	struct rig *rig = *state;
+	uint32_t n;
+
+	three_start(rig, NULL);
+	rig_get_config(rig, 12, &n, sizeof(n));
+	assert_int_equal(le32toh(n), 2);
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct virtio_gpu_get_capset_info ask = {
+			.hdr = gpu_head(VIRTIO_GPU_CMD_GET_CAPSET_INFO),
+			.capset_index = htole32(i)};
+		struct virtio_gpu_get_capset get = {.hdr = gpu_head(VIRTIO_GPU_CMD_GET_CAPSET)};
+		struct virtio_gpu_resp_capset_info *info = &answer.info;
+
+		assert_int_equal(gpu_command(GPU_CONTROL, &ask, sizeof(ask), info, sizeof(*info)),
+				 VIRTIO_GPU_RESP_OK_CAPSET_INFO);
+		assert_int_equal(le32toh(info->capset_id), i + 1);
+		assert_true(le32toh(info->capset_max_size) >= 308);
+		assert_true(24 + le32toh(info->capset_max_size) <= sizeof(capset));
+		get.capset_id = info->capset_id;
+		get.capset_version = info->capset_max_version;
+		assert_int_equal(gpu_command(GPU_CONTROL, &get, sizeof(get), capset,
+					     24 + le32toh(info->capset_max_size)),
+				 VIRTIO_GPU_RESP_OK_CAPSET);
+		/* It begins with a version. */
+		memcpy(&n, capset + 24, sizeof(n));
+		assert_true(le32toh(n) >= 1 && le32toh(n) <= le32toh(info->capset_max_version));
+	}
+	rig_stop(rig);
+}
+
+static void what_is_drawn_is_read_back_and_shown(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+
+	three_start(rig, NULL);
+	gpu_picture(&memory, 1);
+	three_context(1);
+	three_picture(1, 5, &memory);
+	gpu_show(0, 5);
+	draw(1, 5, red);
+	flush(5);
+	expect_colour(0, RED);
+	gpu_ok(three_try_transfer(VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D, 1, 5, three_all(), 0, 0));
+	for (uint32_t i = 0; i < PICTURE * PICTURE; i++)
+		assert_int_equal(gpu_pixel(&memory, i), RED);
+	draw(1, 5, teal);
+	flush(5);
+	expect_colour(0, TEAL);
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "queue 0: "), 0);
+}
+
+static void a_picture_of_the_guest_is_shown_upright(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+
+	three_start(rig, NULL);
+	gpu_picture(&memory, 3);
+	three_context(1);
+	three_picture(1, 5, &memory);
+	gpu_show(0, 5);
+	gpu_ok(three_try_transfer(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D, 1, 5, three_all(), 0, 0));
+	flush(5);
+	gpu_expect(0, &memory);
+	rig_stop(rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		GPU_TEST(capsets_are_told_as_the_renderer_has_them),
+		GPU_TEST(what_is_drawn_is_read_back_and_shown),
+		GPU_TEST(a_picture_of_the_guest_is_shown_upright),
+	};
+
+	if (!three_can_be_tested())
+		return 77;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
