@@ -85,6 +85,8 @@ int peer_set_driver(struct peer *peer);
 int peer_start_rings(struct peer *peer);
 /* One queue of peer_start_rings(): NUM, BASE, ADDR, KICK, CALL; not ENABLE. */
 int peer_start_queue(struct peer *peer, uint32_t index);
+/* The last step of peer_start_rings(). */
+int peer_set_driver_ok(struct peer *peer);
 /* QEMU's stop: ENABLE 0 for all, GET_VRING_BASE for each, which the rings remember. */
 int peer_stop(struct peer *peer);
 

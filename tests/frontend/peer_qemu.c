@@ -105,6 +105,11 @@ int peer_set_driver(struct peer *peer)
 	return ret;
 }
 
+int peer_set_driver_ok(struct peer *peer)
+{
+	return peer_add_status(peer, STATUS_DRIVER_OK);
+}
+
 int peer_start_queue(struct peer *peer, uint32_t index)
 {
 	struct driver_ring *ring = peer->queues[index];
@@ -131,9 +136,7 @@ int peer_start_rings(struct peer *peer)
 	if (f->features & BIT(F_PROTOCOL))
 		for (i = 0; ret == 0 && i < peer->n_queues; i++)
 			ret = frontend_set_vring_enable(f, i, true);
-	if (ret == 0)
-		ret = peer_add_status(peer, STATUS_DRIVER_OK);
-	return ret;
+	return ret ? ret : peer_set_driver_ok(peer);
 }
 
 int peer_start(struct peer *peer)

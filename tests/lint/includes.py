@@ -15,7 +15,8 @@ ALLOWED = {'lib/base': {'base/'}, 'lib/wire': {'base/'}, 'lib/mem': {'base/'},
             'lib/run': {'base/first_size.h', 'base/log.h', 'base/printable.h', 'base/quiet_write.h',
                         'base/size_struct.h'},
            'include/libvu': set(),
-           'examples/*': {'../common/'}, 'tests/sketches': set(), 'tests/frontend': {'frontend/', 'wire/spec.h'}}
+           'examples/*': {'../common/'}, 'tests/sketches': set(), 'tests/frontend': {'frontend/', 'wire/spec.h'},
+           'testing': {'frontend/', 'libvu-testing/testing.h'}, 'testing/libvu-testing': set()}
 
 
 def main(root):

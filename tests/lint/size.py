@@ -7,7 +7,7 @@ import sys
 from sources import sources
 
 FILE_MAX, FUNCTION_MAX = 500, 80
-FOLDERS = ('include', 'lib', 'examples', 'tools', 'tests', 'bindings', 'scripts', 'abi')
+FOLDERS = ('include', 'lib', 'examples', 'tools', 'tests', 'bindings', 'scripts', 'abi', 'testing')
 
 
 def functions(lines):

@@ -53,7 +53,8 @@ lint() {
 python3 "$root/tests/lint/sources.py" "$root" | tar -C "$root" --null -T - -cf "$tmp/files.tar"
 build one
 has libvu0 'usr/lib/[^/]*/libvu\.so\.0' 'usr/lib/[^/]*/libvu\.so\.0\.1\.0'
-has libvu-dev usr/include/libvu/vu.h 'usr/lib/[^/]*/libvu\.(so|a)' 'usr/lib/[^/]*/pkgconfig/libvu.pc'
+has libvu-dev usr/include/libvu/vu.h 'usr/lib/[^/]*/libvu\.(so|a)' 'usr/lib/[^/]*/pkgconfig/libvu.pc' \
+	usr/include/libvu-testing/testing.h 'usr/lib/[^/]*/libvu-testing\.a' 'usr/lib/[^/]*/pkgconfig/libvu-testing.pc'
 has libvu-tools usr/bin/vu-bench usr/bin/vu-trace usr/share/man/man1/vu-trace.1.gz
 has vu-devices usr/share/man/man1/vu-fs.1.gz usr/share/zsh/vendor-completions/_vu-fs \
 	usr/share/bash-completion/completions/vu-fs usr/share/fish/vendor_completions.d/vu-fs.fish
@@ -62,7 +63,7 @@ has vu-devices usr/bin/vu-rng usr/bin/vu-blk usr/bin/vu-fs usr/share/qemu/vhost-
 has libvu-glib0 'usr/lib/[^/]*/libvu-glib\.so\.0'
 has libvu-glib-dev usr/include/libvu-glib/vu-glib.h usr/share/gir-1.0/VuGlib-0.1.gir
 has gir1.2-vuglib-0.1 'usr/lib/[^/]*/girepository-1.0/VuGlib-0.1.typelib'
-has python3-libvu 'usr/lib/python3/dist-packages/pylibvu/_vu\.abi3\.so'
+has python3-libvu 'usr/lib/python3/dist-packages/pylibvu/_vu\.abi3\.so' 'usr/lib/python3/dist-packages/pylibvu/_peer\.abi3\.so'
 dpkg-deb --ctrl-tarfile "$tmp"/one/libvu0_*.deb | tar -xOf - ./symbols >"$tmp/symbols"
 grep -q '^ vu_device_new@LIBVU_0.1 0.1$' "$tmp/symbols" || { cat "$tmp/symbols"; fail "no symbols"; }
 dpkg-deb -f "$tmp"/one/vu-devices_*.deb Depends | grep -q 'libvu0 (' || fail "vu-devices does not depend on libvu0"

@@ -27,7 +27,7 @@ has() { # has PACKAGE FILE...
 }
 
 has libvu 'libvu\.so\.0'
-has libvu-devel libvu/vu.h libvu.pc
+has libvu-devel libvu/vu.h libvu.pc libvu-testing/testing.h libvu-testing.a libvu-testing.pc
 has libvu-tools vu-trace vu-bench
 has vu-devices bin/vu-rng vu-rng@.service vu-rng@.socket 50-vu-rng.json man1/vu-rng.1
 echo "four packages have their files"
