@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The ways to install pylibvu, each in a fresh environment.  routes.py ROOT BUILD HOW
 
-debian: pip with Debian's packages and no index; wheel: one that bundles libvu, into an empty
+debian: pip with Debian's packages and no index; sdist: the same from an sdist, without libvu or meson; wheel: one that bundles libvu, into an empty
 environment (with cffi from Debian's files, as an index would give); index: pip as anybody would,
 skipped where no index answers; mypy: mypy --strict, from the index, too.
 """
@@ -27,14 +27,14 @@ class Rng(pylibvu.Device):
         req.complete()
 with testing.served(Rng()) as peer:
     assert len(peer.queue(0).request(writable=16)) == 16
-maps = [l for l in open("/proc/self/maps") if "libvu.so" in l]
-print("works with", maps[0].split()[-1])
+maps = [l.split()[-1] for l in open("/proc/self/maps") if "libvu.so" in l or "/_vu." in l]
+print("works with", max(maps, key=lambda path: "libvu.so" in path))
 """
 
 
 class Route:
     def __init__(self, root, build, work):
-        self.build, self.work = build, pathlib.Path(work)
+        self.root, self.build, self.work = pathlib.Path(root), build, pathlib.Path(work)
         self.source = self.work / "source"
         prepare.copy(pathlib.Path(root, "bindings/python"), self.source)
         self.env = dict(os.environ, PYLIBVU_BUILD_DIR=build, PIP_DISABLE_PIP_VERSION_CHECK="1")
@@ -81,6 +81,26 @@ class Route:
         self.run(python, "-m", "pip", "install", "-q", "--no-index", "--no-deps", wheel)
         self.lend_cffi(python)
         self.use(python, self.work / "empty")
+
+    def sdist(self):
+        """Made in the tree; then there is neither a build folder nor an installed libvu."""
+        tree = self.work / "tree"
+        for name in ("lib", "include", "tests/frontend", "testing", "bindings/python"):
+            shutil.copytree(self.root / name, tree / name, ignore=shutil.ignore_patterns(
+                "__pycache__", "build", "*.egg-info"))
+        shutil.copy(self.root / "LICENSE", tree)
+        python = self.venv("venv", "--system-site-packages")
+        alone = {"PYLIBVU_BUILD_DIR": "", "PKG_CONFIG": "false"}
+        done = subprocess.run([python, "setup.py", "-q", "sdist", "-d", self.work / "dist"],
+                              cwd=tree / "bindings/python", env=dict(self.env, **alone), text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        if done.returncode:
+            sys.exit(done.stdout)
+        shutil.rmtree(tree)
+        made = next((self.work / "dist").glob("*.tar.gz"))
+        self.run(python, "-m", "pip", "install", "-q", "--no-index", "--no-deps",
+                 "--no-build-isolation", made, **alone)
+        self.use(python, self.work / "venv")
 
     def lend_cffi(self, python):
         """cffi is the one thing that the wheel needs; Debian's files do for this environment."""

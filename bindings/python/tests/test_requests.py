@@ -286,9 +286,8 @@ def test_a_driver_that_writes_garbage_into_the_ring_breaks_only_the_queue(echo, 
     caplog.set_level(logging.ERROR)
     with testing.served(echo) as peer:
         vq = peer.queue(0)
-        vq._avail_ring[0] = 999
-        vq._avail_index[0] = 1
-        vq.kick()
+        vq.offer_nonsense()
+        vq.kick(anyway=True)
         with pytest.raises(testing.PeerError):
             vq.wait(timeout=0.2)
         assert peer.queue_num() == 2
