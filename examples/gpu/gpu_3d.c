@@ -256,10 +256,10 @@ void three_unref(struct card *card, const struct resource *r)
 	ask(card, &request);
 }
 
-/* The renderer itself writes to memory of these: results of queries. */
-static bool has_shadow(const struct resource *r)
+bool three_has_shadow(const struct resource *r)
 {
 	return r->three.target == TARGET_BUFFER && r->three.width <= WIRE_SHADOW_MAX &&
+	       r->backing.len >= r->three.width &&
 	       (r->three.bind == BIND_CUSTOM || r->three.bind == BIND_STAGING);
 }
 
@@ -268,8 +268,7 @@ void three_attached(struct card *card, const struct resource *r)
 	struct wire_request request = {.kind = WIRE_SHADOW, .resource = r->id};
 
 	request.size = r->three.width;
-	/* Of another size it would have to be told what is missing. */
-	if (has_shadow(r) && r->backing.len >= r->three.width)
+	if (three_has_shadow(r))
 		ask(card, &request);
 }
 
@@ -277,7 +276,7 @@ void three_detached(struct card *card, const struct resource *r)
 {
 	const struct wire_request request = {.kind = WIRE_UNSHADOW, .resource = r->id};
 
-	if (has_shadow(r) && r->backing.len >= r->three.width)
+	if (three_has_shadow(r))
 		ask(card, &request);
 }
 
@@ -285,7 +284,8 @@ void three_written(struct card *card, uint32_t id, uint64_t at, const void *byte
 {
 	const struct resource *r = card_look(card, id);
 
-	if (r && r->kind == RESOURCE_3D && has_shadow(r) && backing_holds(&r->backing, at, len))
+	if (r && r->kind == RESOURCE_3D && three_has_shadow(r) &&
+	    backing_holds(&r->backing, at, len))
 		backing_write(&r->backing, at, bytes, len);
 }
 

@@ -76,6 +76,8 @@ uint32_t three_submit(struct card *card, uint32_t context, void *bytes, uint32_t
 
 /* --- what the rest of the card needs --- */
 
+/* The renderer itself writes to memory of these: results of queries. */
+bool three_has_shadow(const struct resource *r);
 /* Its pixels are to come: from (x, y) on.  False: it has none. */
 bool three_read(struct card *card, const struct resource *r, const struct virtio_gpu_rect *rect);
 void three_attached(struct card *card, const struct resource *r);

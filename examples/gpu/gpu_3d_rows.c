@@ -148,6 +148,9 @@ uint32_t three_transfer(struct card *card, const struct three_transfer *t, bool 
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_UNSPEC, "it has no memory");
 	if (!backing_holds(&r->backing, t->offset, span_of(&rows)))
 		return fail(card, "what is to be transferred lies outside of its memory");
+	/* The renderer's writes to it have gone to the guest's memory, and it reads nothing. */
+	if (three_has_shadow(r))
+		return VIRTIO_GPU_RESP_OK_NODATA;
 	return start(card, r, t, &rows, to_host);
 }
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -34,18 +35,22 @@ enum {
 	FENCE_POLL_NS = 500000,
 };
 
-/* Memory of a resource that the renderer writes to by itself; the device is told what. */
+/*
+ * Memory of a resource that the renderer writes to by itself, in words; the device is told which.
+ * What nobody wrote to is random: so each write is seen, also of what was there before.
+ */
 struct shadow {
 	struct shadow *next;
 	uint32_t resource;
-	size_t size;
+	size_t n_words;
 	struct iovec iov;
-	unsigned char *told;
+	uint32_t *untouched;
 };
 
 struct renderer {
 	int socket;
 	uint32_t asked, done; /* fences */
+	uint64_t random;      /* not 0 */
 	struct shadow *shadows;
 };
 
@@ -101,27 +106,43 @@ static void *allocate(size_t size)
 
 /* --- shadows --- */
 
-static void tell_shadow(const struct renderer *r, struct shadow *s)
+/* Marsaglia's xorshift. */
+static uint32_t random_word(struct renderer *r)
 {
-	const unsigned char *now = s->iov.iov_base;
-	size_t first = 0, end = s->size;
-
-	while (first < end && now[first] == s->told[first])
-		first++;
-	while (end > first && now[end - 1] == s->told[end - 1])
-		end--;
-	if (first == end)
-		return;
-	memcpy(s->told + first, now + first, end - first);
-	reply(r,
-	      (struct wire_reply){.kind = WIRE_WRITTEN,
-				  .resource = s->resource,
-				  .len = (uint32_t)(end - first),
-				  .at = first},
-	      s->told + first);
+	r->random ^= r->random << 13;
+	r->random ^= r->random >> 7;
+	r->random ^= r->random << 17;
+	return (uint32_t)(r->random >> 32);
 }
 
-static void tell_shadows(const struct renderer *r)
+static void untouch(struct renderer *r, struct shadow *s, size_t from, size_t to)
+{
+	uint32_t *words = s->iov.iov_base;
+
+	for (size_t i = from; i < to; i++)
+		words[i] = s->untouched[i] = random_word(r);
+}
+
+static void tell_shadow(struct renderer *r, struct shadow *s)
+{
+	const uint32_t *words = s->iov.iov_base;
+
+	for (size_t i = 0, end; i < s->n_words; i = end + 1) {
+		for (end = i; end < s->n_words && words[end] != s->untouched[end]; end++)
+			;
+		if (end == i)
+			continue;
+		reply(r,
+		      (struct wire_reply){.kind = WIRE_WRITTEN,
+					  .resource = s->resource,
+					  .len = (uint32_t)((end - i) * sizeof(*words)),
+					  .at = i * sizeof(*words)},
+		      words + i);
+		untouch(r, s, i, end);
+	}
+}
+
+static void tell_shadows(struct renderer *r)
 {
 	for (struct shadow *s = r->shadows; s; s = s->next)
 		tell_shadow(r, s);
@@ -145,7 +166,7 @@ static int unshadow(struct renderer *r, uint32_t resource)
 	virgl_renderer_resource_detach_iov((int)resource, NULL, NULL);
 	*link = s->next;
 	free(s->iov.iov_base);
-	free(s->told);
+	free(s->untouched);
 	free(s);
 	return 0;
 }
@@ -159,15 +180,17 @@ static int shadow(struct renderer *r, uint32_t resource, uint64_t size)
 		return EINVAL;
 	s = allocate(sizeof(*s));
 	s->resource = resource;
-	s->size = size;
+	s->n_words = size / sizeof(*s->untouched);
 	s->iov = (struct iovec){allocate(size), size};
-	s->told = allocate(size);
-	ret = virgl_renderer_resource_attach_iov((int)resource, &s->iov, 1);
-	/* What it begins with nobody wrote. */
-	memcpy(s->told, s->iov.iov_base, size);
+	s->untouched = allocate(size);
 	s->next = r->shadows;
 	r->shadows = s;
-	return ret ? unshadow(r, resource), ret : 0;
+	ret = virgl_renderer_resource_attach_iov((int)resource, &s->iov, 1);
+	if (ret)
+		unshadow(r, resource);
+	else
+		untouch(r, s, 0, s->n_words); /* what it begins with is nobody's */
+	return ret;
 }
 
 /* --- requests --- */
@@ -199,25 +222,18 @@ static int create(uint32_t id, const struct wire_create *c)
 }
 
 /* virgl's box is the first six numbers of ours. */
-static int transfer(struct renderer *r, struct wire_request *q, unsigned char *bytes)
+static int transfer(struct wire_request *q, unsigned char *bytes)
 {
 	struct iovec iov = {bytes, q->kind == WIRE_PUT ? q->len : q->size};
 	struct virgl_box *box = (struct virgl_box *)&q->box;
-	struct shadow *s;
-	int ret;
 
 	if (q->kind == WIRE_GET)
 		return virgl_renderer_transfer_read_iov(q->resource, q->context, q->box.level,
 							q->box.stride, q->box.layer_stride, box, 0,
 							&iov, 1);
-	ret = virgl_renderer_transfer_write_iov(q->resource, q->context, (int)q->box.level,
-						q->box.stride, q->box.layer_stride, box, 0, &iov,
-						1);
-	/* The guest has written that to its own memory. */
-	s = *shadow_of(r, q->resource);
-	if (s)
-		memcpy(s->told, s->iov.iov_base, s->size);
-	return ret;
+	return virgl_renderer_transfer_write_iov(q->resource, q->context, (int)q->box.level,
+						 q->box.stride, q->box.layer_stride, box, 0, &iov,
+						 1);
 }
 
 static int run(struct renderer *r, struct wire_request *q, unsigned char *bytes)
@@ -248,7 +264,7 @@ static int run(struct renderer *r, struct wire_request *q, unsigned char *bytes)
 		return unshadow(r, q->resource);
 	case WIRE_PUT:
 	case WIRE_GET:
-		return transfer(r, q, bytes);
+		return transfer(q, bytes);
 	case WIRE_SUBMIT:
 		return virgl_renderer_submit_cmd(bytes, (int)q->context, (int)(q->len / 4));
 	default:
@@ -421,6 +437,8 @@ _Noreturn void renderer_run(int socket, const struct spawn_limits *limits)
 	int ret;
 
 	prctl(PR_SET_NAME, "vu-gpu-renderer");
+	if (getrandom(&r.random, sizeof(r.random), 0) != sizeof(r.random) || !r.random)
+		r.random = 1;
 	be_quiet();
 	ret = begin(&r, &hello);
 	if (!ret)

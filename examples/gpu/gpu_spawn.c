@@ -99,7 +99,7 @@ static void spawner_run(int socket, const struct spawn_limits *limits)
 		struct spawn_answer what = {.status = end_one(pid)};
 		int theirs = -1;
 
-		pid = make_one(limits, &theirs);
+		pid = what.pid = make_one(limits, &theirs);
 		if (pid < 0)
 			what.error = -errno;
 		answer(socket, &what, pid < 0 ? -1 : theirs);

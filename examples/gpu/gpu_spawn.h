@@ -15,6 +15,7 @@
 struct spawn_answer {
 	int32_t error;	/* there is no new one: -errno */
 	int32_t status; /* of the one before, as waitpid() has it */
+	int32_t pid;	/* of the new one */
 };
 
 struct spawn_limits {

@@ -27,6 +27,7 @@ struct virgl {
 	struct vu_device *dev;
 	int spawner; /* who makes renderers; -1: none */
 	int fd;	     /* the renderer; -1: one is being made */
+	int pid;     /* and its number */
 	struct vu_source *spawner_source, *source;
 	struct vu_source *stopping; /* a timer: the queue is to stop, and answers do not come */
 	uint32_t events;

@@ -167,6 +167,7 @@ static void on_spawner(struct vu_source *source, int fd, uint32_t events, void *
 		return;
 	}
 	v->fd = renderer;
+	v->pid = what.pid;
 	if (v->lost)
 		vu_device_detach(v->dev);
 	v->lost = false;
@@ -216,6 +217,7 @@ static int first_renderer(struct virgl *v)
 
 	if (!ret)
 		v->fd = spawn_answer(v->spawner, true, &what);
+	v->pid = what.pid;
 	if (!ret && v->fd < 0)
 		ret = v->fd;
 	while (!ret && v->hello_len < sizeof(v->hello)) {

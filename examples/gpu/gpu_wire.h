@@ -18,7 +18,7 @@ enum {
 	WIRE_CAPSET_BYTES = 2048,
 	WIRE_BAND = 4 << 20,	   /* bytes of a picture that are asked for at once */
 	WIRE_SUBMIT_MAX = 4 << 20, /* bytes of commands in one request */
-	WIRE_SHADOW_MAX = 1 << 20, /* bytes of memory that the renderer itself writes to */
+	WIRE_SHADOW_MAX = 1 << 16, /* bytes of memory that the renderer itself writes to */
 };
 
 enum wire_kind {

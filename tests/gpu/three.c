@@ -39,6 +39,19 @@ bool three_can_be_tested(void)
 	return false;
 }
 
+int three_renderer(struct rig *rig, int but)
+{
+	int pid = 0;
+
+	while (!pid || pid == but) {
+		const char *at = strstr(rig_say(rig, "state"), " renderer ");
+
+		assert_non_null(at);
+		pid = atoi(at + strlen(" renderer "));
+	}
+	return pid;
+}
+
 static struct virtio_gpu_ctrl_hdr head(uint32_t type, uint32_t context)
 {
 	return (struct virtio_gpu_ctrl_hdr){.type = htole32(type),

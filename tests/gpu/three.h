@@ -30,6 +30,8 @@ struct stream {
 
 /* Start vu-gpu with --virgl and these options beside. */
 void three_start(struct rig *rig, const char *const *options);
+/* The process that renders, from "state", once there is one that is not this. */
+int three_renderer(struct rig *rig, int but);
 /* Is there an EGL to be tested with?  A line says why not. */
 bool three_can_be_tested(void);
 
