@@ -51,6 +51,7 @@ static void serve(struct gpu *gpu, struct vu_req *req, uint32_t queue)
 	command_read(&c, req, queue);
 	if (display_ask(&gpu->display, req, &c))
 		return; /* answered later */
+	virgl_begin(&gpu->virgl);
 	response = command_run(&c, &gpu->card);
 	if (gpu->card.why)
 		log_refusal(gpu, &c, queue);

@@ -196,10 +196,23 @@ void three_trust(struct card *card)
 
 /* --- resources --- */
 
+/* virgl's capset has masks of formats: for textures, targets, depth, and vertices. */
+static bool has_format(const struct wire_capset *capset, uint32_t format)
+{
+	enum { MASKS_AT = 4, MASKS = 4, MASK = 64 };
+	unsigned char all = 0;
+
+	if (format >= MAX_FORMAT || capset->size < MASKS_AT + MASKS * MASK)
+		return false;
+	for (uint32_t i = 0; i < MASKS; i++)
+		all |= capset->data[MASKS_AT + i * MASK + format / 8];
+	return all >> format % 8 & 1;
+}
+
 static bool is_possible(const struct wire_create *c)
 {
-	if (c->target >= TARGETS || c->format >= MAX_FORMAT || c->last_level > MAX_LEVEL ||
-	    c->nr_samples > MAX_SAMPLES || !c->width || !c->height || !c->depth || !c->array_size)
+	if (c->target >= TARGETS || c->last_level > MAX_LEVEL || c->nr_samples > MAX_SAMPLES ||
+	    !c->width || !c->height || !c->depth || !c->array_size)
 		return false;
 	if (c->target == TARGET_BUFFER)
 		return c->height == 1 && c->depth == 1 && c->array_size == 1;
@@ -237,6 +250,8 @@ uint32_t three_create(struct card *card, uint32_t id, const struct wire_create *
 		return no_three(card);
 	if (!is_possible(create))
 		return fail(card, "there is no resource of such a size or kind");
+	if (!has_format(&card->three.capsets[0], create->format))
+		return fail(card, "it is of a format that the renderer does not have");
 	r = card_new(card, id, bytes_of(create), &response);
 	if (!r)
 		return response;

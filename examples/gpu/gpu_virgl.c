@@ -77,6 +77,11 @@ static bool is_fenced(const struct command *c)
 	return le32toh(c->in.hdr.flags) & VIRTIO_GPU_FLAG_FENCE;
 }
 
+void virgl_begin(struct virgl *v)
+{
+	v->n_asked = 0;
+}
+
 bool virgl_keep(struct virgl *v, struct vu_req *req, const struct command *c, uint32_t response)
 {
 	const struct wire_request nothing = {.kind = WIRE_FENCE_ONLY};
@@ -86,7 +91,6 @@ bool virgl_keep(struct virgl *v, struct vu_req *req, const struct command *c, ui
 		virgl_ask(v, &nothing, NULL, NULL);
 		asked = v->n_asked;
 	}
-	v->n_asked = 0;
 	if (!asked || v->lost)
 		return false;
 	v->last->req = req;
@@ -137,7 +141,6 @@ static void finish(struct virgl *v, struct virgl_job *job)
 		log_refusal(v, job);
 	} else if (job->command.twice && r && r->serial == job->rows.serial) {
 		job->response = command_run(&job->command, v->card);
-		v->n_asked = 0;
 	}
 	v->failed = false;
 	if (job->fence)

@@ -55,6 +55,8 @@ struct virgl {
 
 /* --- gpu_virgl.c --- */
 
+/* Before command_run(): what is asked from here on is for that command. */
+void virgl_begin(struct virgl *v);
 /* After command_run(): the request is answered later.  False: it is to be answered now. */
 bool virgl_keep(struct virgl *v, struct vu_req *req, const struct command *c, uint32_t response);
 /* It has enough to do. */

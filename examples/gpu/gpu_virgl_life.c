@@ -200,7 +200,6 @@ void virgl_end(struct virgl *v)
 	virgl_forget_messages(v);
 	virgl_answer_all(v);
 	v->failed = false;
-	v->n_asked = 0;
 	if (v->used && !v->lost) {
 		drop_renderer(v);
 		if (spawn_ask(v->spawner))

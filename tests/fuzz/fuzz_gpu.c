@@ -232,6 +232,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	b->card.n_outputs = OUTPUTS;
 	b->card.three.on = true;
 	b->card.three.ask = ask;
+	b->card.three.capsets[0].size = 308;
+	memset(b->card.three.capsets[0].data, 0xff, 308);
 	b->card.three.opaque = b;
 	for (uint32_t i = 0; i < OUTPUTS; i++)
 		b->card.outputs[i] = (struct output){true, 1280, 800};
