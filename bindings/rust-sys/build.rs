@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
-//! Finds the library: a build folder of its source tree (LIBVU_BUILD), or what pkg-config knows.
+//! Finds the library: a build folder of its source tree (LIBVU_BUILD), its sources in this package
+//! (feature `vendored`), or what pkg-config knows.
 use std::{env, path::Path, process::Command};
+
+#[cfg(feature = "vendored")]
+#[path = "vendored.rs"]
+mod vendored;
 
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBVU_BUILD");
@@ -11,6 +16,9 @@ fn main() {
     }
     match env::var("LIBVU_BUILD") {
         Ok(build) => use_build(Path::new(&build)),
+        #[cfg(feature = "vendored")]
+        Err(_) => vendored::compile(),
+        #[cfg(not(feature = "vendored"))]
         Err(_) => use_pkg_config(),
     }
 }
@@ -30,6 +38,7 @@ fn use_build(build: &Path) {
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
 }
 
+#[cfg_attr(feature = "vendored", allow(dead_code))]
 fn use_pkg_config() {
     let tool = env::var("PKG_CONFIG").unwrap_or_else(|_| "pkg-config".into());
     let done = Command::new(&tool).args(["--libs", "libvu >= 0.1.0"]).output();
@@ -48,6 +57,9 @@ fn use_pkg_config() {
 
 fn fail(why: &str) -> ! {
     eprintln!("libvu-sys: libvu was not found: {why}");
-    eprintln!("Install it, so that pkg-config knows libvu, or set LIBVU_BUILD to a build folder of its source tree.");
+    eprintln!(
+        "Install it, so that pkg-config knows libvu; or set LIBVU_BUILD to a build folder of its source tree; \
+         or take the feature `vendored`, which compiles it (a C compiler is all that it needs)."
+    );
     std::process::exit(1)
 }

@@ -3,14 +3,17 @@
 """Runs cargo on a copy of the Rust crates, against a build folder.  cargo.py ROOT BUILD WHAT
 
 WHAT is one of the functions below.  Status 77, with the reason, where there is no cargo.  Nothing is
-fetched: what an optional feature needs is taken out of the copy if cargo does not have it.
+fetched but by those that are of optional features: what these need is taken out of the copy if cargo
+does not have it.
 """
 import fcntl
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 
 SKIPPED = 77
 
@@ -47,12 +50,44 @@ class Cargo:
             print(f"skipped: {said.strip()}, and this wants 1.{minor}")
             sys.exit(SKIPPED)
 
+    def has_all(self, **env):
+        """Whether cargo has all crates of Cargo.lock that are for this machine."""
+        host = subprocess.run(["rustc", "-vV"], cwd=self.source, text=True, check=True,
+                              stdout=subprocess.PIPE).stdout.split("host: ")[1].split()[0]
+        fetch = ("cargo", "fetch", "--locked", "--target", host)
+        done = subprocess.run(fetch, cwd=self.source, env=dict(self.env, **env), stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+        self.said = done.stdout.strip()
+        return done.returncode == 0
+
+    def fetch(self):
+        """What optional features need; skips where it cannot be had."""
+        if self.complete:
+            return
+        self.copy()
+        if not self.has_all(CARGO_NET_OFFLINE="false", CARGO_NET_RETRY="1", CARGO_HTTP_TIMEOUT="20"):
+            print(self.said)
+            print("skipped: cargo does not have the crates of the features, and cannot fetch them")
+            sys.exit(SKIPPED)
+        self.complete = True
+
     def alone(self):
-        """Takes out of the copy what would have to be fetched: the crate of the feature log."""
-        manifest = self.source / "rust" / "Cargo.toml"
-        lines = [l for l in manifest.read_text().splitlines() if not l.startswith("log = ")]
-        manifest.write_text("\n".join(lines) + "\nlog = []\n")
+        """Takes out of the copy what would have to be fetched: the crates of optional features."""
+        for manifest in self.source.glob("*/Cargo.toml"):
+            lines = [l for l in manifest.read_text().splitlines() if "optional = true" not in l]
+            manifest.write_text(re.sub(r'"dep:\w+"(, )?', "", "\n".join(lines)) + "\n")
         (self.source / "Cargo.lock").unlink()
+
+    def own_home(self):
+        """A cargo home in which nothing is but what was fetched."""
+        theirs = pathlib.Path(os.environ.get("CARGO_HOME", pathlib.Path.home() / ".cargo"))
+        home = self.folder / "home"
+        shutil.rmtree(home, ignore_errors=True)
+        (home / "registry").mkdir(parents=True)
+        for name in ("config.toml", "registry/cache", "registry/index"):
+            if (theirs / name).exists():
+                (home / name).symlink_to(theirs / name)
+        return str(home)
 
     def run(self, *arguments, cargo=("cargo",), **env):
         done = subprocess.run([*cargo, *arguments], cwd=self.source, env=dict(self.env, **env))
@@ -71,8 +106,9 @@ def sys_(cargo):
 
 
 def safe(cargo):
-    """The crate by itself, and what its documentation says."""
-    cargo.run("test", "-p", "libvu")
+    """The crate by itself, and what its documentation says; what must not compile does not for the reason named."""
+    cargo.run("test", "-p", "libvu", "--lib", "--examples")
+    cargo.run("test", "-p", "libvu", "--doc", RUSTC_BOOTSTRAP="1")  # else a compiler's release compares no codes
 
 
 def examples(cargo):
@@ -93,7 +129,10 @@ def peer(cargo):
 def contract(cargo):
     """The device of tests/contract, played the table to."""
     cargo.run("build", "-p", "libvu-tests", "--example", "contract")
-    program = cargo.folder / "target" / "debug" / "examples" / "contract"
+    play(cargo, cargo.folder / "target" / "debug" / "examples" / "contract")
+
+
+def play(cargo, program):
     env = dict(cargo.env, CONTRACT_DEVICE=f"{program} --socket-path=",
                CONTRACT_TABLE=str(cargo.root / "tests" / "contract" / "table.txt"))
     sys.exit(subprocess.run([str(cargo.build / "tests" / "contract" / "contract")], env=env).returncode)
@@ -101,20 +140,19 @@ def contract(cargo):
 
 def lint(cargo):
     cargo.want(90)  # others have other opinions
+    features = ["--all-features"] if cargo.complete else []
     if cargo.works("cargo", "clippy", "--version"):
-        cargo.run("clippy", "--all-targets", "--", "-D", "warnings")
+        cargo.run("clippy", "--all-targets", *features, "--", "-D", "warnings")
     if cargo.works("cargo", "fmt", "--version"):
         cargo.run("fmt", "--check")
-    cargo.run("doc", "--no-deps", RUSTDOCFLAGS="-D warnings")
-    if cargo.has_log:
-        cargo.run("check", "-p", "libvu", "--features", "log")
+    cargo.run("doc", "--no-deps", *features, RUSTDOCFLAGS="-D warnings")
 
 
 def oldest(cargo):
     """The oldest Rust that is promised: rustup's, or Debian 12's own."""
     for command in (["rustup", "run", "1.63.0", "cargo"], ["/usr/bin/cargo"]):
         if cargo.works(*command, "--version"):
-            if cargo.has_log:
+            if cargo.complete:
                 cargo.alone()
             rustc = {} if command[0] == "rustup" else {"RUSTC": "/usr/bin/rustc"}
             target = str(cargo.folder / "target-oldest")
@@ -128,14 +166,73 @@ def package(cargo):
     """With a home of its own: cargo keeps there, by the folder's path, what it unpacked of libvu-sys at an earlier
     run, and would check libvu against that."""
     cargo.want(90)  # before, a crate that needs an unpublished one could not be packaged
-    theirs = pathlib.Path(os.environ.get("CARGO_HOME", pathlib.Path.home() / ".cargo"))
-    home = cargo.folder / "home"
-    shutil.rmtree(home, ignore_errors=True)
-    (home / "registry").mkdir(parents=True)
-    for name in ("config.toml", "registry/cache", "registry/index"):
-        if (theirs / name).exists():
-            (home / name).symlink_to(theirs / name)
-    cargo.run("package", "--workspace", "--exclude", "libvu-tests", "--allow-dirty", CARGO_HOME=str(home))
+    cargo.run("package", "--workspace", "--exclude", "libvu-tests", "--allow-dirty", CARGO_HOME=cargo.own_home())
+
+
+def features(cargo):
+    """The features log and tokio, against the test peer."""
+    cargo.fetch()
+    cargo.run("build", "-p", "libvu", "--example", "tokio_rng", "--features", "tokio")
+    cargo.run("test", "-p", "libvu-tests", "--features", "log,tokio", "--test", "log", "--test", "tasks")
+    cargo.run("test", "-p", "libvu-tests", "--test", "programs", "--", "tokio")
+    cargo.run("test", "-p", "libvu", "--features", "tokio", "--doc", "tasks")
+    cargo.run("test", "-p", "libvu-tests", "--features", "tokio", "--doc")
+
+
+def tokio_example(cargo):
+    """For tests/guest/rust.py."""
+    cargo.fetch()
+    cargo.run("build", "-p", "libvu", "--example", "tokio_rng", "--features", "tokio")
+
+
+VENDORED = """[workspace]
+members = ["program", "libvu-sys-{version}"]
+resolver = "2"
+[patch.crates-io]
+libvu-sys = {{ path = "libvu-sys-{version}" }}
+"""
+PROGRAM = """[package]
+name = "program"
+version = "1.0.0"
+edition = "2021"
+[dependencies]
+libvu = {{ path = "../libvu-{version}", features = ["vendored"] }}
+"""
+
+
+def vendored(cargo):
+    """The packages as others get them, with the feature vendored: in a folder without this tree, with a cargo home of
+    its own, where nobody knows a libvu.  The program is the device of tests/contract, played the table to."""
+    cargo.want(90)
+    cargo.fetch()
+    home = cargo.own_home()
+    done = subprocess.run(["cargo", "package", "--workspace", "--exclude", "libvu-tests", "--locked", "--allow-dirty",
+                           "--no-verify"], cwd=cargo.root / "bindings", env=dict(cargo.env, CARGO_HOME=home))
+    if done.returncode:
+        sys.exit("cargo package, in the tree itself, failed")
+    place = cargo.folder / "unpacked"
+    shutil.rmtree(place, ignore_errors=True)
+    crates = sorted((cargo.folder / "target" / "package").glob("libvu*.crate"))
+    for crate in crates:
+        with tarfile.open(crate) as archive:
+            archive.extractall(place)
+    version = crates[0].stem.rsplit("-", 1)[1]
+    (place / "program" / "src").mkdir(parents=True)
+    (place / "Cargo.toml").write_text(VENDORED.format(version=version))
+    (place / "program" / "Cargo.toml").write_text(PROGRAM.format(version=version))
+    shutil.copy(cargo.root / "bindings/rust-tests/examples/contract.rs", place / "program/src/main.rs")
+    target = cargo.folder / "target-vendored"
+    cargo.source = place
+    cargo.env = {name: value for name, value in os.environ.items() if name not in ("LIBVU_BUILD", "LD_LIBRARY_PATH")}
+    cargo.env.update(CARGO_HOME=home, CARGO_NET_OFFLINE="true", CARGO_TARGET_DIR=str(target), PKG_CONFIG="no-pkg-config",
+                     CARGO_TERM_COLOR="never")
+    cargo.run("test", "-p", "libvu-sys", "--features", "vendored")
+    cargo.run("build", "-p", "program")
+    program = target / "debug" / "program"
+    needed = subprocess.run(["readelf", "-d", program], check=True, text=True, stdout=subprocess.PIPE).stdout
+    if "libvu" in needed:
+        sys.exit(f"{program} is linked to a shared libvu:\n{needed}")
+    play(cargo, program)
 
 
 def main(root, build, what):
@@ -150,12 +247,12 @@ def main(root, build, what):
     fcntl.flock(lock, fcntl.LOCK_EX)  # one copy for all that run at a time
     if what != "current":
         cargo.copy()
-        cargo.has_log = cargo.works("cargo", "fetch", "--locked")
-        if not cargo.has_log:
-            print("without the feature log: cargo does not have the crate")
+        cargo.complete = cargo.has_all()
+        if not cargo.complete:
+            print("without optional features: cargo does not have their crates")
             cargo.alone()
-    whats = {"current": current, "sys": sys_, "safe": safe, "examples": examples, "release": release, "contract": contract,
-             "peer": peer, "lint": lint, "oldest": oldest, "package": package}
+    whats = {"sys": sys_} | {f.__name__: f for f in (
+        current, safe, examples, release, contract, peer, lint, oldest, package, features, tokio_example, vendored)}
     whats[what](cargo)
     return 0
 

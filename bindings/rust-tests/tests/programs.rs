@@ -132,6 +132,63 @@ fn tasks_finish_requests_out_of_order_and_all() {
 }
 
 #[test]
+fn an_i2c_bus_has_an_eeprom_and_fails_the_rest_of_a_transfer() {
+    let mut i2c = match example("i2c") {
+        Some(command) => command,
+        None => return,
+    };
+    let path = socket("i2c");
+    let arguments = [format!("--socket-path={}", path.display()), "--text=of the test".into()];
+    let _running = Running(i2c.args(arguments).spawn().unwrap());
+    let mut peer = connected(&path, 1);
+    let header = |chip: u16, flags: u32| {
+        let mut bytes = [0; 8];
+        bytes[..2].copy_from_slice(&(chip << 1).to_le_bytes());
+        bytes[4..].copy_from_slice(&flags.to_le_bytes());
+        bytes
+    };
+    let (more, read) = (1, 2);
+    let mut write = |chip, flags, bytes: &[u8]| match bytes {
+        [] => peer.request(0, &[&header(chip, flags)], &[1]),
+        _ => peer.request(0, &[&header(chip, flags), bytes], &[1]),
+    };
+    assert_eq!(write(0x50, more, &[3]), [0]);
+    assert_eq!(write(0x51, more, &[0]), [1]); // nobody answers,
+    assert_eq!(write(0x50, more, &[250, 1]), [1]); // so the rest of it fails, too
+    assert_eq!(write(0x50, 0, &[]), [1]);
+    assert_eq!(write(0x50, 0, &[254, b'a', b'b', b'c']), [0]); // ... and the next one does not
+    let mut get = |len: u32| peer.request(0, &[&header(0x50, read)], &[len, 1]);
+    assert_eq!(get(7), b"f the t\0"); // behind the last that was written, at 1
+    assert_eq!(peer.request(0, &[&header(0x50, 0), &[254]], &[1]), [0]);
+    assert_eq!(peer.request(0, &[&header(0x50, read)], &[4, 1]), b"abcf\0");
+    assert_eq!(peer.request(0, &[&header(0x50, read)], &[1]), [0]); // no bytes: is there a chip?
+    assert_eq!(peer.request(0, &[&header(0x51, read)], &[4, 1])[4], 1);
+    assert_eq!(peer.request(0, &[&[1, 2, 3]], &[1]), [1]);
+    assert_eq!(peer.request(0, &[&header(0x50, read)], &[]), []);
+}
+
+#[test]
+fn tasks_of_tokio_serve_until_they_are_told_to_stop() {
+    let mut rng = match example("tokio_rng") {
+        Some(command) => command,
+        None => return,
+    };
+    let path = socket("tokio");
+    let mut running = Running(rng.arg(&path).spawn().unwrap());
+    let mut peer = connected(&path, 1);
+    for len in [64, 1, 4096, 64] {
+        peer.add(0, &[], &[len]);
+    }
+    peer.kick(0);
+    let total: u32 = (0..4).map(|_| peer.wait(0).len).sum();
+    assert_eq!(total, 64 + 1 + 4096 + 64);
+    let kill = Command::new("kill").arg(running.0.id().to_string()).status().unwrap();
+    assert!(kill.success());
+    assert!(running.0.wait().unwrap().success());
+    assert!(!path.exists());
+}
+
+#[test]
 fn an_option_of_another_program_is_refused() {
     let mut other = libvu::Program::new("other", "rng");
     let path = other.path("path", "PATH", "of this program only");

@@ -77,6 +77,62 @@ pub trait Device: Send + Sync + 'static {
     fn shared_memory_lost(&self, _device: &Control<'_>) {}
 }
 
+/// All methods but `request` and `queue_ready`, of a device that has another one.
+macro_rules! others {
+    (|$this:ident| $of:expr) => {
+        fn queue_stop(&self, queue: &Queue<'_>) {
+            let $this = self;
+            $of.queue_stop(queue)
+        }
+        fn failed(&self, buffers: &mut Buffers<'_>) {
+            let $this = self;
+            $of.failed(buffers)
+        }
+        fn session_begin(&self, device: &Control<'_>) -> Result<()> {
+            let $this = self;
+            $of.session_begin(device)
+        }
+        fn session_end(&self, device: &Control<'_>, why: Option<Error>) {
+            let $this = self;
+            $of.session_end(device, why)
+        }
+        fn features_acked(&self, device: &Control<'_>, features: u128) -> Result<()> {
+            let $this = self;
+            $of.features_acked(device, features)
+        }
+        fn started(&self, device: &Control<'_>) -> Result<()> {
+            let $this = self;
+            $of.started(device)
+        }
+        fn stopped(&self, device: &Control<'_>) {
+            let $this = self;
+            $of.stopped(device)
+        }
+        fn reset(&self, device: &Control<'_>) {
+            let $this = self;
+            $of.reset(device)
+        }
+        fn config_read(&self, device: &Control<'_>, at: u32, bytes: &mut [u8]) -> Result<()> {
+            let $this = self;
+            $of.config_read(device, at, bytes)
+        }
+        fn config_written(&self, device: &Control<'_>, at: u32, len: u32) -> Result<()> {
+            let $this = self;
+            $of.config_written(device, at, len)
+        }
+        fn memory_changed(&self, device: &Control<'_>) {
+            let $this = self;
+            $of.memory_changed(device)
+        }
+        fn shared_memory_lost(&self, device: &Control<'_>) {
+            let $this = self;
+            $of.shared_memory_lost(device)
+        }
+    };
+}
+#[cfg(feature = "tokio")]
+pub(crate) use others;
+
 macro_rules! forward {
     ($($pointer:ident)*) => { $(
         impl<D: Device + ?Sized> Device for $pointer<D> {
@@ -86,42 +142,7 @@ macro_rules! forward {
             fn queue_ready(&self, queue: &Queue<'_>) {
                 (**self).queue_ready(queue)
             }
-            fn queue_stop(&self, queue: &Queue<'_>) {
-                (**self).queue_stop(queue)
-            }
-            fn failed(&self, buffers: &mut Buffers<'_>) {
-                (**self).failed(buffers)
-            }
-            fn session_begin(&self, device: &Control<'_>) -> Result<()> {
-                (**self).session_begin(device)
-            }
-            fn session_end(&self, device: &Control<'_>, why: Option<Error>) {
-                (**self).session_end(device, why)
-            }
-            fn features_acked(&self, device: &Control<'_>, features: u128) -> Result<()> {
-                (**self).features_acked(device, features)
-            }
-            fn started(&self, device: &Control<'_>) -> Result<()> {
-                (**self).started(device)
-            }
-            fn stopped(&self, device: &Control<'_>) {
-                (**self).stopped(device)
-            }
-            fn reset(&self, device: &Control<'_>) {
-                (**self).reset(device)
-            }
-            fn config_read(&self, device: &Control<'_>, at: u32, bytes: &mut [u8]) -> Result<()> {
-                (**self).config_read(device, at, bytes)
-            }
-            fn config_written(&self, device: &Control<'_>, at: u32, len: u32) -> Result<()> {
-                (**self).config_written(device, at, len)
-            }
-            fn memory_changed(&self, device: &Control<'_>) {
-                (**self).memory_changed(device)
-            }
-            fn shared_memory_lost(&self, device: &Control<'_>) {
-                (**self).shared_memory_lost(device)
-            }
+            others! { |this| (**this) }
         }
     )* };
 }

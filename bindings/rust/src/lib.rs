@@ -36,7 +36,8 @@
 //! What is misuse in C does not compile here, or is an [`Error`].  Nothing that a guest, a front-end
 //! or safe code does ends in undefined behaviour; a panic in a callback fails one request.
 //!
-//! Features: `log` gives log lines to the crate of that name.
+//! Features: `log` gives log lines to the crate of that name; `tokio` has devices in tasks (module
+//! `tasks`); `vendored` compiles the C library, which need not be on the machine then.
 #![warn(missing_docs)]
 #![allow(unused_unsafe)] // inside of unsafe functions, where Rust 1.63 sees one too many
 #![warn(unsafe_op_in_unsafe_fn)]
@@ -55,6 +56,8 @@ mod group;
 mod handle;
 mod log;
 mod memory;
+#[cfg(doctest)]
+mod misuse;
 mod options;
 mod pod;
 mod program;
@@ -66,6 +69,8 @@ mod shared;
 mod slice;
 mod source;
 mod state;
+#[cfg(feature = "tokio")]
+pub mod tasks;
 mod worker;
 
 pub use crate::{
