@@ -13,21 +13,44 @@ void damage_begin(struct damage_band *band, pixman_box32_t box)
 	memset(band->cells, 0, n * sizeof(band->cells[0]));
 }
 
+enum { STEP = 8 }; /* pixels that are compared at once */
+
 static bool is_same(const unsigned char *a, const unsigned char *b, uint32_t i)
 {
 	return !memcmp(a + i * PIXEL, b + i * PIXEL, PIXEL);
 }
 
+/* How many pixels are the same from the left, and of those behind left from the right on. */
+static uint32_t same_left(const unsigned char *a, const unsigned char *b, uint32_t n)
+{
+	uint32_t i = 0;
+
+	while (i + STEP <= n && !memcmp(a + i * PIXEL, b + i * PIXEL, STEP * PIXEL))
+		i += STEP;
+	while (i < n && is_same(a, b, i))
+		i++;
+	return i;
+}
+
+static uint32_t same_right(const unsigned char *a, const unsigned char *b, uint32_t left,
+			   uint32_t n)
+{
+	uint32_t end = n;
+
+	while (end >= left + STEP &&
+	       !memcmp(a + (end - STEP) * PIXEL, b + (end - STEP) * PIXEL, STEP * PIXEL))
+		end -= STEP;
+	while (end > left && is_same(a, b, end - 1))
+		end--;
+	return n - end;
+}
+
 static void cell_line(struct damage_cell *cell, uint8_t line, unsigned char *now,
 		      const unsigned char *then, uint32_t n)
 {
-	uint32_t left = 0, right = n;
+	uint32_t left = same_left(now, then, n), right = n - same_right(now, then, left, n);
 
 	/* The guest may write there meanwhile: that they differed says nothing any more. */
-	while (left < n && is_same(now, then, left))
-		left++;
-	while (right > left && is_same(now, then, right - 1))
-		right--;
 	if (left == right)
 		return;
 	memcpy(now + left * PIXEL, then + left * PIXEL, (right - left) * PIXEL);

@@ -192,6 +192,34 @@ static void a_display_is_told_of_pointers(void **state)
 	rig_stop(rig);
 }
 
+static void a_pointer_may_be_a_picture_that_is_shown(void **state)
+{
+	struct virtio_gpu_mem_entry entry;
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+	struct told told;
+	int fd;
+
+	gpu_start(rig, at_once);
+	fd = display_begin(rig, 3);
+	rig_buffer(rig, &memory, 64 * 64 * 4);
+	entry = gpu_entry(memory.gpa, memory.len);
+	gpu_ok(gpu_try_create(1, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, 64, 64));
+	gpu_ok(gpu_try_attach(1, &entry, 1));
+	gpu_ok(gpu_try_show(0, 1, gpu_rect(0, 0, 64, 64)));
+	for (int i = 1; i < 4; i++) {
+		memset(memory.data, i, memory.len);
+		gpu_ok(gpu_try_transfer(1, gpu_rect(0, 0, 64, 64), 0));
+		gpu_ok(gpu_try_flush(1, gpu_rect(0, 0, 64, 64)));
+	}
+	gpu_ok(gpu_try_cursor(VIRTIO_GPU_CMD_UPDATE_CURSOR, 2, 1, 0, 0));
+	told = display_until(fd, CURSOR_UPDATE, NULL);
+	assert_int_equal(told.words[5], 0x03030303);
+	assert_int_equal(told.words[6], 0x03030303);
+	close(fd);
+	rig_stop(rig);
+}
+
 static void a_pointer_that_was_hidden_meanwhile_is_hidden_once(void **state)
 {
 	const uint64_t features = 3;
@@ -387,6 +415,7 @@ int main(void)
 		GPU_TEST(a_display_that_does_not_read_misses_pictures_but_the_last),
 		GPU_TEST(a_display_is_told_no_more_pictures_a_second_than_it_may),
 		GPU_TEST(a_display_is_told_of_pointers),
+		GPU_TEST(a_pointer_may_be_a_picture_that_is_shown),
 		GPU_TEST(a_pointer_that_was_hidden_meanwhile_is_hidden_once),
 		GPU_TEST(the_guest_goes_on_without_its_display_and_another_is_told_all),
 		GPU_TEST(a_display_that_goes_in_the_middle_of_a_picture_does_no_harm),

@@ -226,6 +226,8 @@ static void a_picture_that_takes_anothers_place_is_shown_without_a_flush(void **
 	gpu_update(1);
 	gpu_update(2);
 	gpu_expect(0, &one);
+	memset(one.data, 0x31, PICTURE_BYTES);
+	gpu_update(1);
 	gpu_show(0, 2);
 	gpu_expect(0, &two);
 	/* And a flush of a part draws all. */

@@ -52,18 +52,56 @@ static void step(struct model *m, struct rig_buffer *memory)
 	gpu_ok(gpu_try_transfer(1, gpu_rect(box[0], box[1], box[2], box[3]),
 				4 * (uint64_t)(box[1] * W + box[0])));
 	copy_box(m->picture, (uint32_t *)(void *)memory->data, box);
-	roll_box(m, box);
+	/* Also just that, or all. */
+	n = roll(m, 3);
+	if (n == 0)
+		roll_box(m, box);
+	else if (n == 1)
+		memcpy(box, (uint32_t[]){0, 0, W, H}, sizeof(box));
 	gpu_ok(gpu_try_flush(1, gpu_rect(box[0], box[1], box[2], box[3])));
 	copy_box(m->screen, m->picture, box);
 }
 
+/* Of the same picture, and not all the time. */
+static bool second_shows(uint32_t round)
+{
+	return round % 4 < 2;
+}
+
+static void change_screens(struct model *m, struct rig_buffer *memory, uint32_t round)
+{
+	const struct virtio_gpu_rect all = gpu_rect(0, 0, W, H),
+				     part = gpu_rect(SECOND_X, SECOND_Y, SECOND_W, SECOND_H);
+
+	if (round % 4 == 0) { /* it is drawn as it was transferred, so the first one is, too */
+		gpu_ok(gpu_try_flush(1, all));
+		memcpy(m->screen, m->picture, sizeof(m->screen));
+	}
+	if (round % 2 == 0)
+		gpu_ok(gpu_try_show(1, second_shows(round) ? 1 : 0, part));
+	if (round % 8 == 6) {
+		for (uint32_t i = 0; i < BYTES; i += 7)
+			memory->data[i] = (unsigned char)roll(m, 256);
+		gpu_ok(gpu_try_transfer(1, all, 0));
+		gpu_ok(gpu_try_flush(1, all));
+		memcpy(m->picture, memory->data, sizeof(m->picture));
+		gpu_ok(gpu_try_show(0, 0, all));
+		gpu_ok(gpu_try_show(0, 1, all));
+		memcpy(m->screen, m->picture, sizeof(m->screen));
+	}
+}
+
 /* The second screen shows a part of the first one's. */
-static void expect_screens(const struct model *m)
+static void expect_screens(const struct model *m, bool second)
 {
 	const struct shot *shot = gpu_look(0);
 
 	for (uint32_t i = 0; i < W * H; i++)
 		assert_int_equal(shot->pixels[i], m->screen[i] & 0xffffff);
+	if (!second) {
+		gpu_expect_off(1);
+		return;
+	}
 	shot = gpu_look(1);
 	for (uint32_t i = 0; i < SECOND_W * SECOND_H; i++)
 		assert_int_equal(
@@ -107,11 +145,11 @@ static void whatever_is_transferred_and_flushed_is_what_is_shown(void **state)
 	gpu_ok(gpu_try_create(1, XRGB, W, H));
 	gpu_ok(gpu_try_attach(1, entry, 2));
 	gpu_ok(gpu_try_show(0, 1, gpu_rect(0, 0, W, H)));
-	gpu_ok(gpu_try_show(1, 1, gpu_rect(SECOND_X, SECOND_Y, SECOND_W, SECOND_H)));
 	for (uint32_t i = 0; i < 40; i++) {
+		change_screens(&m, &memory, i);
 		for (uint32_t j = 0; j < 25; j++)
 			step(&m, &memory);
-		expect_screens(&m);
+		expect_screens(&m, second_shows(i));
 		memory.data[0]++; /* so that there is something new */
 		gpu_ok(gpu_try_transfer(1, gpu_rect(0, 0, 1, 1), 0));
 		gpu_ok(gpu_try_flush(1, gpu_rect(0, 0, 1, 1)));
