@@ -221,7 +221,7 @@ static int shut_in(const struct card *card, struct sandbox *sandbox)
 	return sandbox_give_up(&needs, &sandbox->failed);
 }
 
-int card_opened(struct card *card)
+static int enter(struct card *card)
 {
 	struct card_settings *settings = card->settings;
 	/* Where there is nothing to be had. */
@@ -242,6 +242,16 @@ int card_opened(struct card *card)
 	settings->shut_in = true;
 	vu_device_logf(card->dev, VU_LOG_INFO, "sandbox: %s", sandbox_names[sandbox.kind]);
 	return 0;
+}
+
+int card_opened(struct card *card)
+{
+	int ret = enter(card);
+
+	for (uint32_t i = 0; i < card->n_streams && !ret; i++)
+		if (card->streams[i].backend->opened)
+			ret = card->streams[i].backend->opened(&card->streams[i]);
+	return ret;
 }
 
 /* --- life --- */

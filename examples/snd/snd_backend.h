@@ -14,6 +14,7 @@
  *
  * open: before the process is shut in.  0 or -errno after a line on standard error.
  * close: also of what was not opened; may be NULL, as the following.
+ * opened: once the process is shut in, and before any guest.  -errno.
  * begin: the stream is prepared, and its parameters are known.
  * end: the stream is released; each begin has one end.
  * ready: how many frames can be moved now.
@@ -27,6 +28,7 @@ struct card_backend {
 	uint64_t (*formats)(void); /* NULL: all */
 	int (*open)(struct card_stream *s, const char *value);
 	void (*close)(struct card_stream *s);
+	int (*opened)(struct card_stream *s);
 	void (*begin)(struct card_stream *s);
 	void (*end)(struct card_stream *s);
 	uint64_t (*ready)(struct card_stream *s);
@@ -40,6 +42,7 @@ extern const struct card_backend card_null;
 extern const struct card_backend card_file;
 extern const struct card_backend card_wav;
 extern const struct card_backend card_alsa;
+extern const struct card_backend card_pipewire;
 extern const struct card_backend card_tone;
 extern const struct card_backend card_loopback;
 

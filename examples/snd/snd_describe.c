@@ -15,8 +15,8 @@
 
 enum { REASON = 200, WORD = 32 };
 
-static const struct card_backend *const backends[] = {&card_null, &card_file, &card_wav,
-						      &card_alsa, &card_tone, &card_loopback};
+static const struct card_backend *const backends[] = {
+	&card_null, &card_file, &card_wav, &card_alsa, &card_pipewire, &card_tone, &card_loopback};
 
 enum { BACKENDS = sizeof(backends) / sizeof(backends[0]) };
 

@@ -11,11 +11,12 @@ static const struct vu_option options[] = {
 			  struct card_settings, describe)},
 	{VU_OPTION_STRING(
 		"playback", "WHERE",
-		"where the usual card plays: null (default), alsa=NAME, file=PATH or wav=PATH",
+		"where the usual card plays: null (default), alsa=NAME, pipewire=NODE, file=PATH "
+		"or wav=PATH",
 		struct card_settings, playback)},
 	{VU_OPTION_STRING("capture", "WHERE",
-			  "what it records: null (default), alsa=NAME, file=PATH, wav=PATH, "
-			  "tone=HZ or loopback",
+			  "what it records: null (default), alsa=NAME, pipewire=NODE, file=PATH, "
+			  "wav=PATH, tone=HZ or loopback",
 			  struct card_settings, capture)},
 	{VU_OPTION_CHOICE("sandbox", "KIND",
 			  "shut in by namespaces, chroot, landlock or none; auto (default): by the "

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vu-snd with a PipeWire daemon and a session manager of the test's own: what is played comes back
+ * from a sink that can be recorded.
+ *
+ * A sound server drops sound when it does not get a processor in time, and puts silence in its
+ * place.  Its cycles are long here, and a sound has no silence of its own: gaps are taken out, and
+ * a sound of which something was dropped, also because the manager is not there yet, is played
+ * again.
+ */
+#include "snd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PERIOD = 2400 * FRAME, PERIODS = 12, IN_FLIGHT = 8, ATTEMPTS = 30, QUIET = 48000 * FRAME };
+
+static const struct params periods = {
+	.buffer = IN_FLIGHT * PERIOD,
+	.period = PERIOD,
+	.channels = 2,
+	.format = S16,
+	.rate = HZ_48000,
+};
+
+/* Beside the configuration that PipeWire comes with. */
+static const char sink[] =
+	"context.properties = { default.clock.quantum = 8192 default.clock.min-quantum = 8192\n"
+	"    default.clock.max-quantum = 8192 default.clock.rate = 48000 support.dbus = false }\n"
+	"context.modules = [ { name = libpipewire-module-loopback args = { audio.position = [ FL "
+	"FR ]\n"
+	"    capture.props = { node.name = vu-sink media.class = Audio/Sink }\n"
+	"    playback.props = { node.name = vu-source media.class = Audio/Source } } } ]\n";
+
+struct server {
+	char dir[FOLDER_PATH];
+	struct spawned daemon, manager;
+};
+
+/* --- the server --- */
+
+static void write_file(const char *dir, const char *name, const char *text)
+{
+	char path[FOLDER_PATH + 64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "wx");
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void make_folder(const char *dir, const char *name)
+{
+	char path[FOLDER_PATH + 64];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void server_environment(struct server *server)
+{
+	char path[FOLDER_PATH + 16];
+
+	folder_make(server->dir, "vu-pipewire");
+	make_folder(server->dir, "config");
+	make_folder(server->dir, "config/pipewire");
+	make_folder(server->dir, "config/pipewire/pipewire.conf.d");
+	write_file(server->dir, "config/pipewire/pipewire.conf.d/sink.conf", sink);
+	setenv("XDG_RUNTIME_DIR", server->dir, 1);
+	setenv("XDG_STATE_HOME", server->dir, 1);
+	snprintf(path, sizeof(path), "%s/config", server->dir);
+	setenv("XDG_CONFIG_HOME", path, 1);
+	setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/dev/null", 1);
+	unsetenv("PIPEWIRE_REMOTE");
+}
+
+static void server_start(struct server *server)
+{
+	static const char *const daemon[] = {"/usr/bin/env", "pipewire", NULL};
+	/* What connects nodes, and nothing of devices or D-Bus. */
+	static const char *const manager[] = {"/usr/bin/env", "wireplumber", "-c", "policy.conf",
+					      NULL};
+	char path[FOLDER_PATH + 16];
+
+	server_environment(server);
+	snprintf(path, sizeof(path), "%s/pipewire-0", server->dir);
+	spawn_start(&server->daemon, daemon, NULL);
+	spawn_wait_up(&server->daemon, path);
+	spawn_start(&server->manager, manager, NULL);
+}
+
+static void server_end(struct spawned *s)
+{
+	if (!s->pid)
+		return;
+	spawn_stop(s);
+	spawn_free(s);
+	s->pid = 0;
+}
+
+static void server_stop(struct server *server)
+{
+	server_end(&server->manager);
+	server_end(&server->daemon);
+	assert_int_equal(folder_clear(server->dir), 0);
+}
+
+static bool is_without_pipewire(struct rig *rig)
+{
+	const char *argv[] = {getenv(rig_program), "--socket-path", rig->socket,
+			      "--playback=pipewire", NULL};
+	struct spawned s;
+	bool without;
+
+	setenv("XDG_RUNTIME_DIR", rig->dir, 1);
+	unsetenv("PIPEWIRE_REMOTE");
+	spawn_run(&s, argv);
+	assert_int_equal(s.status, 1);
+	without = strstr(s.err, "built without libpipewire");
+	if (!without)
+		assert_non_null(strstr(s.err, "pipewire: no daemon at"));
+	spawn_free(&s);
+	if (without)
+		print_message("skipped: built without libpipewire\n");
+	return without;
+}
+
+static bool is_without_server(struct rig *rig)
+{
+	if (is_without_pipewire(rig))
+		return true;
+	if (!system("command -v pipewire wireplumber >/dev/null"))
+		return false;
+	print_message(
+		"skipped: no pipewire and wireplumber here (Debian: packages of these names)\n");
+	return true;
+}
+
+/* --- a guest that records all the time --- */
+
+struct recorder {
+	struct message messages[IN_FLIGHT];
+	unsigned char *sound;	   /* without silence */
+	uint32_t len, room, quiet; /* quiet: bytes of silence at the end */
+};
+
+static void give(struct rig *rig, struct message *m)
+{
+	struct driver_seg segs[3] = {rig_read_seg(&m->head, m->head.len),
+				     rig_write_seg(&m->sound, m->sound.len),
+				     rig_write_seg(&m->status, m->status.len)};
+
+	rig_offer(rig, SND_RX, segs, 3, m);
+}
+
+static void record_start(struct rig *rig, struct recorder *r)
+{
+	r->room = 2 * PERIODS * PERIOD;
+	r->sound = malloc(r->room);
+	snd_prepare(rig, CAPTURE, &periods);
+	for (int i = 0; i < IN_FLIGHT; i++)
+		snd_offer(rig, &r->messages[i], CAPTURE, NULL, PERIOD);
+	snd_do(rig, START, CAPTURE);
+}
+
+static void keep(struct recorder *r, const unsigned char *frame)
+{
+	static const unsigned char silence[FRAME];
+
+	if (!memcmp(frame, silence, FRAME)) {
+		r->quiet += FRAME;
+		return;
+	}
+	r->quiet = 0;
+	assert_true(r->len + FRAME <= r->room);
+	memcpy(r->sound + r->len, frame, FRAME);
+	r->len += FRAME;
+}
+
+/* The next message. */
+static void record_some(struct rig *rig, struct recorder *r)
+{
+	struct message *m = snd_wait(rig, SND_RX);
+
+	for (uint32_t at = 0; at < PERIOD; at += FRAME)
+		keep(r, m->sound.data + at);
+	give(rig, m);
+}
+
+/* --- a guest that plays --- */
+
+/* No frame of silence. */
+static void sound_of(unsigned char *bytes, uint32_t seed)
+{
+	snd_pattern(bytes, PERIODS * PERIOD, seed);
+	for (uint32_t i = 0; i < PERIODS * PERIOD; i += FRAME)
+		bytes[i] |= 1;
+}
+
+/* In so many messages that are on their way; the lowest and the highest latency that was told. */
+static void play(struct rig *rig, struct recorder *r, const unsigned char *bytes, uint32_t *low,
+		 uint32_t *high)
+{
+	static struct message m[PERIODS];
+	uint32_t done = 0, offered;
+
+	snd_prepare(rig, PLAYBACK, &periods);
+	for (offered = 0; offered < IN_FLIGHT; offered++)
+		snd_offer(rig, &m[offered], PLAYBACK, bytes + offered * PERIOD, PERIOD);
+	snd_do(rig, START, PLAYBACK);
+	*low = UINT32_MAX;
+	*high = 0;
+	for (; done < PERIODS; done++) {
+		uint32_t latency;
+
+		assert_ptr_equal(snd_wait(rig, SND_TX), &m[done]);
+		latency = snd_latency(&m[done]);
+		*low = latency < *low ? latency : *low;
+		*high = latency > *high ? latency : *high;
+		if (offered < PERIODS) {
+			snd_offer(rig, &m[offered], PLAYBACK, bytes + offered * PERIOD, PERIOD);
+			offered++;
+		}
+		record_some(rig, r); /* both go at the same pace */
+	}
+	snd_do(rig, STOP, PLAYBACK);
+	snd_do(rig, RELEASE, PLAYBACK);
+}
+
+static void what_is_played_comes_back_from_the_sink(void **state)
+{
+	const char *const args[] = {"--playback=pipewire=vu-sink", "--capture=pipewire=vu-source",
+				    NULL};
+	unsigned char *bytes = malloc(PERIODS * PERIOD);
+	struct recorder recorder = {.len = 0};
+	struct server server = {.dir = ""};
+	struct rig *rig = *state;
+	uint32_t low, high;
+	bool same = false;
+
+	if (is_without_server(rig))
+		return;
+	server_start(&server);
+	snd_start(rig, args);
+	record_start(rig, &recorder);
+	for (uint32_t i = 0; i < ATTEMPTS && !same; i++) {
+		sound_of(bytes, i);
+		recorder.len = recorder.quiet = 0;
+		play(rig, &recorder, bytes, &low, &high);
+		while (recorder.quiet < (recorder.len ? QUIET : 5 * QUIET))
+			record_some(rig, &recorder);
+		same = recorder.len == PERIODS * PERIOD &&
+		       !memcmp(recorder.sound, bytes, recorder.len);
+		if (same)
+			print_message("latency %u to %u bytes, %s\n", low, high,
+				      rig_say(rig, "counters"));
+		else
+			print_message("%u of %u bytes came back; %s\n", recorder.len,
+				      PERIODS * PERIOD, rig_say(rig, "counters"));
+	}
+	assert_true(same);
+	/* A twentieth of a second and a cycle are ahead; more than the driver's buffer is not told.
+	 */
+	assert_true(high >= 2400 * FRAME && low <= high && high <= periods.buffer);
+	rig_stop(rig);
+	server_stop(&server);
+	free(recorder.sound);
+	free(bytes);
+}
+
+static void when_the_daemon_dies_time_goes_on_in_silence(void **state)
+{
+	const char *const args[] = {"--playback=pipewire=vu-sink", "--capture=pipewire=vu-source",
+				    NULL};
+	static unsigned char bytes[PERIOD];
+	struct server server = {.dir = ""};
+	struct rig *rig = *state;
+	struct message m[4];
+
+	if (is_without_server(rig))
+		return;
+	server_start(&server);
+	snd_start(rig, args);
+	snd_prepare(rig, PLAYBACK, &periods);
+	snd_prepare(rig, CAPTURE, &periods);
+	snd_offer(rig, &m[0], PLAYBACK, bytes, PERIOD);
+	snd_do(rig, START, PLAYBACK);
+	assert_ptr_equal(snd_wait(rig, SND_TX), &m[0]);
+	server_stop(&server);
+	for (int again = 0; again < 2; again++) {
+		uint64_t began = snd_clock();
+
+		for (int i = 0; i < 2; i++) {
+			snd_offer(rig, &m[i], PLAYBACK, bytes, PERIOD);
+			snd_offer(rig, &m[2 + i], CAPTURE, NULL, PERIOD);
+		}
+		if (!again)
+			snd_do(rig, START, CAPTURE);
+		for (int i = 0; i < 2; i++) {
+			assert_ptr_equal(snd_wait(rig, SND_TX), &m[i]);
+			assert_ptr_equal(snd_wait(rig, SND_RX), &m[2 + i]);
+			for (uint32_t at = 0; at < PERIOD; at++)
+				assert_int_equal(m[2 + i].sound.data[at], 0);
+		}
+		assert_int_equal(snd_status(&m[1]), IO_ERR);
+		assert_int_equal(snd_status(&m[3]), IO_ERR);
+		/* Not at once. */
+		assert_true(snd_clock() - began >= UINT64_C(50000000));
+	}
+	snd_do(rig, RELEASE, PLAYBACK);
+	snd_do(rig, RELEASE, CAPTURE);
+	snd_prepare(rig, PLAYBACK, &periods);
+	rig_stop(rig);
+	/* Of each stream. */
+	assert_int_equal(rig_logged(rig, "the daemon is gone"), 2);
+}
+
+static void without_a_session_manager_time_goes_on(void **state)
+{
+	const char *const args[] = {"--playback=pipewire", NULL};
+	static const unsigned char bytes[PERIOD];
+	struct server server = {.dir = ""};
+	struct rig *rig = *state;
+	struct message m;
+
+	if (is_without_server(rig))
+		return;
+	server_start(&server);
+	server_end(&server.manager);
+	snd_start(rig, args);
+	snd_prepare(rig, PLAYBACK, &periods);
+	snd_offer(rig, &m, PLAYBACK, bytes, PERIOD);
+	snd_do(rig, START, PLAYBACK);
+	snd_expect(rig, SND_TX, &m, IO_ERR);
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "nothing takes its sound"), 1);
+	server_stop(&server);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SND_TEST(what_is_played_comes_back_from_the_sink),
+		SND_TEST(when_the_daemon_dies_time_goes_on_in_silence),
+		SND_TEST(without_a_session_manager_time_goes_on),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
