@@ -371,15 +371,21 @@ void ring_disarm_slow(struct ring *r)
 
 bool ring_is_available(struct ring *r)
 {
+	uint16_t told = r->avail_idx;
+	bool is_new;
+
 	if (!r->is_live)
 		return false;
 	if (r->has_again)
 		return true;
 	if (r->packed)
 		return packed_is_available(r, r->avail);
-	if ((uint16_t)r->next_pos != r->avail_idx)
+	if ((uint16_t)r->next_pos != told)
 		return true;
-	return (r->big_endian ? split_big_refresh(r) : split_refresh(r)) > 0;
+	is_new = (r->big_endian ? split_big_refresh(r) : split_refresh(r)) > 0;
+	/* Whoever asks may leave it: it stays news, as no kick need come for it. */
+	r->avail_idx = told;
+	return is_new;
 }
 
 uint32_t ring_base(const struct ring *r)

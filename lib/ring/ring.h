@@ -304,6 +304,7 @@ void ring_signal_surely(struct ring *ring);
  * driver may still wait for, a whole round.  The one before the first is a yes in any case.
  */
 void ring_decide_again(struct ring *ring);
+/* Takes nothing, and takes no news away from ring_look() and ring_arm(). */
 bool ring_is_available(struct ring *ring);
 /* Requests of a crashed back-end that were not handed out yet. */
 uint32_t ring_waiting_again(const struct ring *ring);

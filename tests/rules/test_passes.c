@@ -162,6 +162,24 @@ static void requests_left_in_the_ring_keep_nobody_busy(void **state)
 	rig_close(&rig);
 }
 
+/* It comes behind what a callback took, and without a kick, as nobody sleeps. */
+static void a_device_that_asks_for_more_and_leaves_it_is_called_for_it(void **state)
+{
+	struct vu_queue *queue;
+	struct vu_req *req;
+	struct rig rig;
+
+	(void)state;
+	rig_open(&rig, NULL);
+	queue = rig.queues[0].queue;
+	assert_int_equal(vu_queue_next(queue, &req), 0);
+	rig_add(&rig, 0);
+	driver_publish(rig.peer->queues[0]);
+	assert_int_equal(vu_queue_available(queue), 1);
+	rig_wait_used(&rig, 0, 1);
+	rig_close(&rig);
+}
+
 static void a_request_put_back_is_there_again_and_keeps_nobody_busy(void **state)
 {
 	struct vu_req *req;
@@ -284,6 +302,7 @@ int main(void)
 		cmocka_unit_test(a_thread_that_waits_though_there_is_more_does_not_sleep),
 		cmocka_unit_test(an_end_from_outside_is_there_to_be_told),
 		cmocka_unit_test(requests_left_in_the_ring_keep_nobody_busy),
+		cmocka_unit_test(a_device_that_asks_for_more_and_leaves_it_is_called_for_it),
 		cmocka_unit_test(a_request_put_back_is_there_again_and_keeps_nobody_busy),
 		cmocka_unit_test(a_signal_that_the_device_forgets_is_sent_by_the_library),
 		cmocka_unit_test(signals_the_driver_does_not_want_are_counted_but_not_sent),

@@ -187,6 +187,21 @@ static void asking_whether_one_is_available_takes_none(struct rig *rig)
 	with_and_without_event_idx(rig, 0, available_is_not_taken);
 }
 
+static void available_is_still_told(struct rig *rig)
+{
+	assert_int_equal(ring_look(rig->ring), 0);
+	rig_offer_byte(rig);
+	assert_true(ring_is_available(rig->ring));
+	assert_true(ring_arm(rig->ring));
+	assert_int_equal(ring_look(rig->ring), 1);
+	rig_take(rig);
+}
+
+static void what_was_asked_about_and_left_is_told_all_the_same(struct rig *rig)
+{
+	with_and_without_event_idx(rig, 0, available_is_still_told);
+}
+
 static void a_ring_that_is_not_armed_is_not_kicked(struct rig *rig)
 {
 	for (int event_idx = 0; event_idx < 2; event_idx++) {
@@ -351,6 +366,7 @@ static const struct rig_test tests[] = {
 	RIG_TEST(what_comes_before_the_ring_is_armed_is_news_to_a_device_that_waits_for_more),
 	RIG_TEST(a_ring_of_which_nothing_is_taken_comes_to_rest),
 	RIG_TEST(asking_whether_one_is_available_takes_none),
+	RIG_TEST(what_was_asked_about_and_left_is_told_all_the_same),
 	RIG_TEST(a_ring_that_is_not_armed_is_not_kicked),
 	RIG_TEST(nothing_used_needs_no_signal),
 	RIG_TEST(the_first_completion_of_a_ring_with_event_idx_is_signalled),
