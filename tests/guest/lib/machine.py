@@ -19,7 +19,7 @@ from . import patience, process
 from .errors import GuestDied, GuestError, GuestTimeout
 from .initramfs import Initramfs
 
-PANIC = rb"Kernel panic - not syncing.*"
+PANIC = rb"Kernel panic - not syncing[^\n]*(?=\n)"
 # what a kernel says only when something is wrong, with us or with it
 COMPLAINTS = re.compile(rb"^.*(?:BUG: |Oops|WARNING: |general protection|blocked for more than|"
                         rb"I/O error|rcu.*detected.*stall|id \d+ is not a head|"
@@ -196,16 +196,22 @@ class Machine:
                                    f"{self.console.tail(5)}\n{stream.tail(8)}")
 
     def _raise_if_dead(self, patience=0.0):
-        panic = re.search(PANIC, self.console.since())
-        if panic:
-            raise GuestDied(f"{self.name}: {panic.group().decode()}")
+        self._raise_if_panicked(self.console.search(PANIC))
         try:
             status = self._process.wait(patience)
         except subprocess.TimeoutExpired:
             return
+        # what it said last may be on its way; what is left of it would keep the stream open
+        process.sweep(self._process)
+        self._raise_if_panicked(self.console.search(PANIC, timeout=10))
         with open(self.log, encoding="utf-8", errors="replace") as log:
             said = "".join(log.readlines()[-5:])
         raise GuestDied(f"{self.name}: {self.front_end} ended with status {status}:\n{said}")
+
+    def _raise_if_panicked(self, found):
+        if found:
+            line = self.console.since(found.start)[:found.end - found.start]
+            raise GuestDied(f"{self.name}: {line.decode(errors='replace')}")
 
 
 class Job:

@@ -2,7 +2,8 @@
 """A guest under User-mode Linux: the kernel is a process, and its virtio_uml the front-end.
 
 Not every such kernel runs on every processor: before Linux 6.13 they panic when init starts on one
-with AMX, whose floating-point registers are larger than they expect.  So each kernel is tried once.
+with AMX, whose registers take more room (11008 bytes) than they have for them (2696): the host's kernel
+does not take a part of them back.  So each kernel is tried once.
 """
 
 import os
@@ -22,7 +23,7 @@ def usable(store, linux=None):
     if os.uname().machine != "x86_64":
         raise Skip("Debian has User-mode Linux for amd64 only")
     kernel = Kernel.uml(linux)
-    fault = _fault(store, kernel)
+    fault = fault_of(store, kernel)
     if not fault:
         return kernel
     fault = f"User-mode Linux {kernel.release} does not reach init on this processor ({fault})"
@@ -34,15 +35,21 @@ def usable(store, linux=None):
         raise Skip(f"{fault}, and a newer one: {reason}") from reason
 
 
-def _fault(store, kernel):
+def fault_of(store, kernel):
     """What a kernel says instead of starting init, found out once in a run; or an empty string."""
-    what = f"start of {kernel.image}"
+    what = " with ".join([f"start of {kernel.image}", *_preloaded()])
     fault = store.recall(what)
     if fault is None:
         with tempfile.TemporaryDirectory(prefix="libvu-guest.") as folder:
             fault = _try(Trial(folder, "trial", store, linux=kernel, memory=64))
         store.note(what, fault)
     return fault
+
+
+def _preloaded():
+    """The library that User-mode Linux is started with, if any: VU_UML_PRELOAD."""
+    library = os.environ.get("VU_UML_PRELOAD")
+    return [f"LD_PRELOAD={os.path.abspath(library)}"] if library else []
 
 
 def _try(machine):
@@ -73,7 +80,7 @@ class Uml(Machine):
         return usable(self.store, self._linux)
 
     def command(self, console, agent):
-        argv = [self.kernel.image, f"mem={self.memory}M", f"initrd={self.initramfs}",
+        argv = ["env", *_preloaded(), self.kernel.image, f"mem={self.memory}M", f"initrd={self.initramfs}",
                 f"uml_dir={self.folder}/", f"umid={self.name}", "panic=0", *PATIENT.split(), "vu.agent=tty1",
                 f"con0=null,fd:{console.fileno()}", f"con1=fd:{agent.fileno()}", "con=null",
                 "ssl=null", console, agent]
