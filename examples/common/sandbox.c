@@ -18,6 +18,18 @@
 #ifndef OPEN_TREE_CLONE
 #define OPEN_TREE_CLONE 1
 #endif
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000
+#endif
+#ifndef SYS_mount_setattr
+#define SYS_mount_setattr 442
+#endif
+
+/* Linux 5.12; of the C library since Debian 12's. */
+struct sandbox_mount_attr {
+	uint64_t set, clear, propagation, userns_fd;
+};
+enum { MOUNT_RDONLY = 1, MOUNT_NOSUID = 2, MOUNT_NODEV = 4, MOUNT_NOEXEC = 8 };
 
 const char *const sandbox_names[] = {"auto", "namespace", "chroot", "landlock", "none", NULL};
 
@@ -109,6 +121,22 @@ static bool sandbox_is_root(const struct sandbox *sandbox)
 	       dir.st_ino == root.st_ino;
 }
 
+/*
+ * What a guest makes there may be a device, or a program for somebody: nothing here opens the one or
+ * runs the other, so that whoever takes the program over cannot either.  Kernels before 5.12, and
+ * containers that do not know the call, do without.
+ */
+static void sandbox_make_plain(const struct sandbox *sandbox)
+{
+	struct sandbox_mount_attr attributes = {.set = MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOEXEC};
+
+	if (sandbox->read_only)
+		attributes.set |= MOUNT_RDONLY;
+	if (sandbox->plain)
+		(void)syscall(SYS_mount_setattr, AT_FDCWD, sandbox->dir, AT_RECURSIVE, &attributes,
+			      sizeof(attributes));
+}
+
 /* The directory becomes all there is; mounts that come into it later are seen. */
 static int sandbox_pivot(struct sandbox *sandbox)
 {
@@ -116,10 +144,12 @@ static int sandbox_pivot(struct sandbox *sandbox)
 		return sandbox_fail(sandbox, "making mounts its own");
 	if (sandbox_is_root(sandbox)) {
 		sandbox->dir = "/";
+		sandbox_make_plain(sandbox);
 		return sandbox_open_proc(sandbox);
 	}
 	if (mount(sandbox->dir, sandbox->dir, NULL, MS_BIND | MS_REC, NULL) < 0)
 		return sandbox_fail(sandbox, "mounting the directory");
+	sandbox_make_plain(sandbox);
 	if (sandbox_open_proc(sandbox))
 		return -errno;
 	if (chdir(sandbox->dir) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)

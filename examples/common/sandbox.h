@@ -38,6 +38,8 @@ struct sandbox {
 	const char *dir;	/* in: the directory; out: what it is called from now on */
 	int proc_fd;		/* out: /proc/self/fd and nothing else of /proc; the caller's */
 	const char *failed;	/* out: what could not be done */
+	/* in: with namespaces, no device is opened and nothing run there; nothing written, too */
+	bool plain, read_only;
 	/* in: with SANDBOX_NAMESPACE, be root of a user namespace that has these; or NULL */
 	const struct sandbox_ids *ids;
 };

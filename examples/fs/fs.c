@@ -35,10 +35,12 @@ struct fs_config {
 	uint32_t num_request_queues;
 };
 
-static const int fs_calls[] = {SYS_openat,
-			       SYS_openat2,
-			       SYS_open_by_handle_at,
+enum { N_HANDLE_CALLS = 2 /* the first of these */ };
+
+static const int fs_calls[] = {SYS_open_by_handle_at,
 			       SYS_name_to_handle_at,
+			       SYS_openat,
+			       SYS_openat2,
 			       SYS_statx,
 			       SYS_getdents64,
 			       SYS_preadv,
@@ -121,7 +123,7 @@ static bool fs_has_namespace_ids(const struct fs_settings *settings)
 
 static int fs_shut_in(struct fs_settings *settings, struct sandbox *sandbox)
 {
-	const struct sandbox_needs needs = {
+	struct sandbox_needs needs = {
 		.program = "vu-fs",
 		.capabilities = CAPABILITIES,
 		.calls = fs_calls,
@@ -132,6 +134,12 @@ static int fs_shut_in(struct fs_settings *settings, struct sandbox *sandbox)
 
 	if (ret || settings->sandbox == SANDBOX_NONE)
 		return ret;
+	/* A handle may be that of any file of the file system's, not only of what is shared. */
+	if (settings->handles == FS_HANDLES_NEVER) {
+		needs.capabilities &= ~CAPABILITY(DAC_READ_SEARCH);
+		needs.calls += N_HANDLE_CALLS;
+		needs.n_calls -= N_HANDLE_CALLS;
+	}
 	/* Where names of descriptors lead to them: fs_xattr.c. */
 	settings->inside_proc = !strcmp(sandbox->dir, "/");
 	if (settings->inside_proc && fchdir(sandbox->proc_fd) < 0)
@@ -172,6 +180,8 @@ static int fs_enter(struct fs *fs, struct fs_settings *settings)
 		.kind = settings->sandbox,
 		.ids = fs_has_namespace_ids(settings) ? &settings->namespace_ids : NULL,
 		.dir = settings->shared_dir,
+		.plain = true,
+		.read_only = settings->read_only,
 	};
 	int ret;
 

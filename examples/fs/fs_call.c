@@ -166,7 +166,8 @@ static int fs_serve(struct fs_call *c, const struct fs_row *row)
 		ret = fs_check(c, row);
 	if (!ret)
 		ret = row->flags & FS_SLOW && c->fs->pool ? FS_ELSEWHERE : fs_call_row(c, row);
-	if (ret == FS_ELSEWHERE) { /* with its pin */
+	if (ret == FS_ELSEWHERE) {
+		/* Without a pin: more requests can wait there than a slot counts of these. */
 		fs_pool_give(c, row);
 		return FS_LATER;
 	}
@@ -193,8 +194,6 @@ void fs_call_resume(struct fs_call *c, const struct fs_row *row, struct fs_scrat
 	fs_call_use(c, scratch);
 	c->resumed = true;
 	ret = row->run(c);
-	if (c->node)
-		fs_node_put(c->fs, c->node);
 	fs_reply(c, ret);
 }
 

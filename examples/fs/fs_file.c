@@ -254,8 +254,13 @@ int fs_fsyncdir(struct fs_call *c)
 
 int fs_syncfs(struct fs_call *c)
 {
-	int fd = fs_node_open(c->fs, c->node, O_RDONLY | O_DIRECTORY), ret;
+	struct fs_node *node = fs_node_get(c->fs, c->hdr.nodeid);
+	int fd, ret;
 
+	if (!node)
+		return -ESTALE;
+	fd = fs_node_open(c->fs, node, O_RDONLY | O_DIRECTORY);
+	fs_node_put(c->fs, node);
 	if (fd < 0)
 		return fd;
 	ret = syncfs(fd) < 0 ? -errno : 0;

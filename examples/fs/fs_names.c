@@ -200,6 +200,8 @@ static int fs_creating_flags(struct fs_call *c, const struct fuse_create_in *in)
 			flags = (flags & ~O_ACCMODE) | O_RDWR;
 		flags &= ~O_APPEND;
 	}
+	if (!c->fs->settings->preserve_noatime)
+		flags &= ~O_NOATIME;
 	return (flags & ~O_DIRECT) | O_CLOEXEC | O_NOCTTY;
 }
 
@@ -244,8 +246,10 @@ int fs_create(struct fs_call *c)
 	fs_make_end(c, &creds);
 	if (ret == -EEXIST && !(flags & O_EXCL))
 		ret = 0;
+	/* What was made, whatever a process of the host's has given its name to since. */
 	if (!ret)
-		ret = fs_make_entry(c, dir, c->name, entry);
+		ret = fd < 0 ? fs_make_entry(c, dir, c->name, entry)
+			     : fs_make_entry_of_fd(c, fd, entry);
 	if (!ret && fd >= 0) /* was not there */
 		ret = fs_label_named(c, dir, ret, false);
 	if (!ret && fd < 0) {

@@ -61,7 +61,7 @@ static const struct fs_row rows[] = {
 	ROW(COPY_FILE_RANGE, IN(copy_file_range), FS_WRITES | FS_SLOW, copy_file_range),
 	ROW(SETUPMAPPING, IN(setupmapping), FS_NODE, setupmapping),
 	ROW(REMOVEMAPPING, IN(removemapping), 0, removemapping),
-	ROW(SYNCFS, sizeof(struct fs_syncfs_in), FS_NODE | FS_SLOW, syncfs),
+	ROW(SYNCFS, sizeof(struct fs_syncfs_in), FS_SLOW, syncfs),
 	ROW(TMPFILE, IN(create), FS_NODE | FS_DIR | FS_NAME | FS_WRITES, tmpfile),
 	[FS_OP_STATX] = {"STATX", sizeof(struct fs_statx_in), FS_NODE, fs_statx},
 	[FS_OP_COPY_FILE_RANGE_64] = {"COPY_FILE_RANGE_64", IN(copy_file_range),

@@ -84,10 +84,8 @@ void *slots_new(struct slots *slots)
 		slot = slots_extend(slots);
 	}
 	pthread_mutex_unlock(&slots->lock);
-	if (slot) {
+	if (slot)
 		memset(slot + 1, 0, slots->item_size - sizeof(*slot));
-		atomic_fetch_add(&slots->used, 1);
-	}
 	return slot;
 }
 
@@ -111,7 +109,6 @@ int slots_restore(struct slots *slots, uint64_t id, void *item)
 		return ret;
 	memset(slot + 1, 0, slots->item_size - sizeof(*slot));
 	atomic_store(&slot->gen, (uint32_t)(id >> 32));
-	atomic_fetch_add(&slots->used, 1);
 	*(void **)item = slot;
 	return 0;
 }
@@ -150,7 +147,6 @@ void slots_free(struct slots *slots, struct slot *slot)
 	slot->next_free = slots->free;
 	slots->free = slot->index;
 	pthread_mutex_unlock(&slots->lock);
-	atomic_fetch_sub(&slots->used, 1);
 }
 
 uint64_t slots_id(const struct slot *slot)

@@ -31,7 +31,6 @@ struct slots {
 	uint32_t free;	      /* first of those that came back; 0: none */
 	uint32_t first_gen;   /* of indices that were never given out */
 	_Atomic uint32_t end; /* no index from here on was given out */
-	_Atomic uint32_t used;
 	_Atomic(unsigned char *) pages[SLOTS_PAGES];
 };
 

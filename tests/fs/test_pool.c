@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { QUEUE = 1, SPARE = 2 /* the place of a second request for QUEUE */ };
+enum { QUEUE = 1, SPARE = 2, THIRD = 3 /* the places of more requests for QUEUE */ };
 
 static const char *const pool_args[] = {"--thread-pool-size=2", NULL};
 
@@ -43,7 +43,7 @@ static int slow_teardown(void **state)
 }
 
 /* vu-fs with a pool, and in its share a file system that takes its time. */
-static void slow_start(struct slow *slow)
+static void slow_start_with(struct slow *slow, const char *const *args)
 {
 	struct client *c = &slow->client;
 
@@ -53,11 +53,16 @@ static void slow_start(struct slow *slow)
 		print_message("skipped: no file system of one's own can be mounted here\n");
 		skip();
 	}
-	client_start(c, pool_args);
+	client_start(c, args);
 	slow->dir = client_walk(c, "slow");
 	slow->node = client_walk(c, "slow/file");
 	assert_int_equal(client_open_file(c, slow->node, O_RDWR, &slow->fh), 0);
 	assert_int_equal(client_opendir(c, slow->dir, &slow->dir_fh), 0);
+}
+
+static void slow_start(struct slow *slow)
+{
+	slow_start_with(slow, pool_args);
 }
 
 /* Another request of the same queue. */
@@ -137,6 +142,37 @@ static void what_waits_for_the_disk_keeps_nothing_else_waiting(void **state)
 	client_stop(c);
 }
 
+/* There may be more of these than pins can be counted. */
+static void what_waits_for_a_thread_keeps_no_inode(void **state)
+{
+	static const char *const args[] = {"--thread-pool-size=1", NULL};
+	struct held h = {FUSE_FSYNC, FUSE_FSYNC, sizeof(struct fuse_fsync_in), 0, 0, 0, {{0}}};
+	struct slow *slow = *state;
+	struct client *c = &slow->client;
+	struct client_io first;
+	const uint64_t padding = 0;
+	uint64_t dir;
+
+	client_make_dir(c, "dir");
+	slow_start_with(slow, args);
+	dir = client_walk(c, "dir");
+	h.args.fsync.fh = slow->fh;
+	hold(slow, &h);
+	first = c->io[QUEUE];
+	c->io[QUEUE] = c->io[THIRD];
+	client_offer(c, QUEUE, FUSE_SYNCFS, dir, &padding, sizeof(padding), NULL, 0, 0);
+	c->io[THIRD] = c->io[QUEUE];
+	c->io[QUEUE] = first;
+	/* Taken after it. */
+	ask_meanwhile(c);
+	client_forget(c, dir, 1);
+	slow_fs_go_on(slow->fs);
+	assert_int_equal(client_wait(c, QUEUE, NULL, 0), 0);
+	c->io[QUEUE] = c->io[THIRD];
+	assert_int_equal(client_wait(c, QUEUE, NULL, 0), -ESTALE);
+	client_stop(c);
+}
+
 static void what_a_front_end_leaves_behind_is_finished_and_the_next_is_served(void **state)
 {
 	struct held h = {FUSE_FSYNC, FUSE_FSYNC, sizeof(struct fuse_fsync_in), 0, 0, 0, {{0}}};
@@ -181,6 +217,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SLOW_TEST(what_waits_for_the_disk_keeps_nothing_else_waiting),
+		SLOW_TEST(what_waits_for_a_thread_keeps_no_inode),
 		SLOW_TEST(what_a_front_end_leaves_behind_is_finished_and_the_next_is_served),
 		CLIENT_TEST(what_lies_in_memory_is_read_as_without_a_pool),
 	};

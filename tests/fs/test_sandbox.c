@@ -4,12 +4,18 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "run/sockets.h"
+
+#ifndef SYS_mount_setattr
+#define SYS_mount_setattr 442
+#endif
 
 /* CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID SETGID SETUID MKNOD SETFCAP */
 #define KEPT UINT64_C(0x880000df)
@@ -99,6 +105,61 @@ static void by_default_it_has_namespaces_with_the_share_as_root(void **state)
 	assert_int_equal(stat(path, &root), 0);
 	assert_int_equal(stat(c->share, &share), 0);
 	assert_int_equal(root.st_ino, share.st_ino);
+	client_stop(c);
+}
+
+/* The options of what is mounted on the root, as the process sees it. */
+static void mount_options(pid_t pid, char options[256])
+{
+	char path[64], line[512], point[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	options[0] = '\0';
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*d %*d %*s %*s %255s %255s", point, options) == 2 &&
+		    !strcmp(point, "/"))
+			break;
+	fclose(f);
+}
+
+/* Whoever takes the process over makes no device of the guest's to open, either. */
+static void nothing_that_a_guest_makes_is_a_device_or_a_program_there(void **state)
+{
+	static const char *const read_only[] = {"--sandbox=namespace", "--readonly", NULL};
+	struct client *c = *state;
+	char options[256];
+
+	client_need_root("without root it may be Landlock");
+	if (syscall(SYS_mount_setattr, -1, "", 0, NULL, 0) == 0 || errno != EINVAL) {
+		print_message("skipped: mounts cannot be changed here (mount_setattr)\n");
+		skip();
+	}
+	start(c, "--sandbox=namespace");
+	mount_options(c->rig.program.pid, options);
+	assert_non_null(strstr(options, "nodev"));
+	assert_non_null(strstr(options, "nosuid"));
+	assert_non_null(strstr(options, "noexec"));
+	assert_memory_equal(options, "rw,", 3);
+	client_stop(c);
+	client_start(c, read_only);
+	client_walk(c, "again");
+	mount_options(c->rig.program.pid, options);
+	assert_memory_equal(options, "ro,", 3);
+	client_stop(c);
+}
+
+/* One may be that of any file of the file system's. */
+static void without_file_handles_there_is_no_right_to_them(void **state)
+{
+	static const char *const args[] = {"--inode-file-handles=never", "--xattr", NULL};
+	struct client *c = *state;
+
+	client_start(c, args);
+	use(c);
+	assert_int_equal(status_of(c, "CapEff", 16) & UINT64_C(1) << CAP_DAC_READ_SEARCH, 0);
 	client_stop(c);
 }
 
@@ -240,6 +301,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CLIENT_TEST(by_default_it_has_namespaces_with_the_share_as_root),
+		CLIENT_TEST(nothing_that_a_guest_makes_is_a_device_or_a_program_there),
+		CLIENT_TEST(without_file_handles_there_is_no_right_to_them),
 		CLIENT_TEST(in_a_chroot_the_share_is_the_root),
 		CLIENT_TEST(landlock_lets_everything_in_the_share_through),
 		CLIENT_TEST(in_its_sandbox_it_takes_sockets_for_calls),
