@@ -32,6 +32,7 @@ struct bench {
 	const struct bench_case *running;
 	uint64_t turns, unique;
 	bool ending;
+	bool added[MAX_QUEUES + 1]; /* something to the queue that it was not told of */
 	uint32_t busy; /* requests that are out */
 };
 
@@ -74,14 +75,16 @@ static void send(struct bench *b, struct slot *slot, const struct request *r)
 		{.gpa = slot->in_gpa + OUT_HEADER, .len = r->in_len, .write = true},
 	};
 	uint32_t n = r->forgets ? 2 : r->in_len ? 4 : 3;
+	uint32_t queue = r->forgets ? 0 : slot->queue;
 
 	memcpy(slot->out, &hdr, HEADER);
 	if (!r->args_len) {
 		memmove(&segs[1], &segs[2], 2 * sizeof(segs[0]));
 		n--;
 	}
-	if (driver_add(b->peer->queues[r->forgets ? 0 : slot->queue], segs, n, slot) < 0)
+	if (driver_add(b->peer->queues[queue], segs, n, slot) < 0)
 		fail(b, "no room in the ring");
+	b->added[queue] = true;
 	b->busy++;
 }
 
@@ -119,6 +122,16 @@ static void took(struct bench *b, struct slot *slot, uint32_t len)
 		go_on(b, slot);
 }
 
+/* As Linux's driver does: queues that got something, and no others. */
+static void kick(struct bench *b)
+{
+	for (uint32_t i = 0; i <= b->n_queues; i++) {
+		if (b->added[i] && driver_kick(b->peer->queues[i]) < 0)
+			fail(b, "kick");
+		b->added[i] = false;
+	}
+}
+
 /* Take what is done; true: there was something. */
 static bool collect(struct bench *b)
 {
@@ -134,9 +147,8 @@ static bool collect(struct bench *b)
 			took(b, used[j].cookie, used[j].len);
 		any |= n > 0;
 	}
-	for (uint32_t i = 0; any && i <= b->n_queues; i++)
-		if (driver_kick(b->peer->queues[i]) < 0)
-			fail(b, "kick");
+	if (any)
+		kick(b);
 	return any;
 }
 
@@ -169,8 +181,7 @@ static const void *ask(struct bench *b, uint32_t opcode, uint64_t node, const vo
 
 	memcpy(b->slots[0].out + HEADER, args, len);
 	send(b, &b->slots[0], &r);
-	if (driver_kick(b->peer->queues[1]) < 0)
-		fail(b, "kick");
+	kick(b);
 	finish(b);
 	return b->slots[0].in + OUT_HEADER;
 }
@@ -237,9 +248,7 @@ static void run_case(struct bench *b, const struct bench_case *c, int pid, uint3
 	b->ending = false;
 	for (uint32_t i = 0; i < b->n_queues * b->depth; i++)
 		go_on(b, &b->slots[i]);
-	for (uint32_t i = 1; i <= b->n_queues; i++)
-		if (driver_kick(b->peer->queues[i]) < 0)
-			fail(b, "kick");
+	kick(b);
 	b->turns = 0;
 	began = clocks_now();
 	cpu = cpu_of(pid);
