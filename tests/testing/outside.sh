@@ -41,3 +41,13 @@ fi
 # shellcheck disable=SC2046
 "$@" -std=gnu11 -Wall -Wextra -Werror echo_test.c -o echo_test $(pkg-config --cflags --libs libvu libvu-testing)
 ./echo_test
+awk '/^```c$/ {inside = 1; next} /^```$/ {inside = 0} inside' "$root/docs/libvu-testing.md" > listing.c
+# shellcheck disable=SC2046
+"$@" -Wall -Wextra -Werror listing.c -o listing $(pkg-config --cflags --libs libvu-testing)
+[ ! -x "$build/examples/vu-rng" ] || {
+	"$build/examples/vu-rng" --socket-path="$tmp/socket" --once &
+	pid=$!
+	trap 'kill "$pid" 2> /dev/null || true; rm -rf "$tmp"' EXIT
+	./listing "$tmp/socket"
+	wait "$pid"
+}
