@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../common/sandbox.h"
+#include "gpu_renderer.h"
 
 enum { DEFAULT_WIDTH = 1280, DEFAULT_HEIGHT = 800 };
 
@@ -187,7 +188,8 @@ static int opened(struct vu_program *program, uint32_t index, void *state)
 
 int main(int argc, char **argv)
 {
-	static const char *const features[] = {NULL};
+	/* Of QEMU's vhost-user.json, as it names the option. */
+	static const char *const features[] = {"virgl", NULL}, *const none[] = {NULL};
 	struct gpu_settings settings = {
 		.max_resources = 16384,
 		.max_fps = 60,
@@ -196,7 +198,7 @@ int main(int argc, char **argv)
 	};
 	const struct vu_program_info info = {
 		VU_PROGRAM("vu-gpu", "gpu", "A vhost-user graphics card."),
-		.features = features,
+		.features = renderer_is_there() ? features : none,
 		VU_PROGRAM_OPTIONS(options, &settings),
 		VU_PROGRAM_COMMANDS(gpu_commands),
 		VU_PROGRAM_STATE(struct gpu, create, destroy),

@@ -107,7 +107,8 @@ bool virgl_keep(struct virgl *v, struct vu_req *req, const struct command *c, ui
 
 bool virgl_is_full(const struct virgl *v)
 {
-	return v->waiting > VIRGL_WAITING;
+	/* Of a session that ends nothing more is taken. */
+	return (v->lost && !v->dead) || v->waiting > VIRGL_WAITING;
 }
 
 /* --- answering --- */

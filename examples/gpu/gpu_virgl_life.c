@@ -34,6 +34,16 @@ static void drop_renderer(struct virgl *v)
 	v->hello_len = 0;
 }
 
+/* If there is none, one is being made already, which nobody has asked for anything. */
+static void another_renderer(struct virgl *v)
+{
+	if (v->fd < 0)
+		return;
+	drop_renderer(v);
+	if (spawn_ask(v->spawner))
+		v->dead = true;
+}
+
 /* Nothing is asked of it any more.  When there is another one the session ends: see on_spawner().
  */
 void virgl_lose(struct virgl *v, const char *why)
@@ -42,10 +52,8 @@ void virgl_lose(struct virgl *v, const char *why)
 		return;
 	v->lost = true;
 	v->why = why;
-	drop_renderer(v);
 	virgl_forget_messages(v);
-	if (spawn_ask(v->spawner))
-		v->dead = true;
+	another_renderer(v);
 }
 
 /* --- events --- */
@@ -102,6 +110,22 @@ static void read_replies(struct virgl *v)
 	}
 }
 
+/* The first one worked: this machine has become another. */
+static void give_up(struct virgl *v, const char *why)
+{
+	vu_device_logf(
+		v->dev, VU_LOG_ERROR,
+		"renderer: no other one can be had: %s: there is no 3D any more, start vu-gpu "
+		"again",
+		why);
+	v->dead = true;
+	v->lost = true;
+	virgl_forget_messages(v);
+	drop_renderer(v);
+	vu_source_set_events(v->spawner_source, 0);
+	vu_device_detach(v->dev);
+}
+
 static void on_renderer(struct vu_source *source, int fd, uint32_t events, void *opaque)
 {
 	struct virgl *v = opaque;
@@ -109,13 +133,10 @@ static void on_renderer(struct vu_source *source, int fd, uint32_t events, void 
 	(void)source;
 	(void)fd;
 	(void)events;
-	if (v->hello_len < sizeof(v->hello)) {
-		if (!read_hello(v))
-			virgl_lose(v,
-				   v->hello.error[0] ? v->hello.error : "it ended before it began");
-	} else {
+	if (v->hello_len == sizeof(v->hello))
 		read_replies(v);
-	}
+	else if (!read_hello(v))
+		give_up(v, v->hello.error[0] ? v->hello.error : "it ended before it began");
 	virgl_flush(v);
 	v->progress(v->opaque);
 }
@@ -132,9 +153,9 @@ static void log_lost(struct virgl *v, int status)
 {
 	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
 		vu_device_logf(v->dev, VU_LOG_ERROR,
-			       "renderer: it was ended by signal %d (SIG%s): the guest's session "
+			       "renderer: it was ended by signal %d (%s): the guest's session "
 			       "ends, and the next one has another renderer",
-			       WTERMSIG(status), sigabbrev_np(WTERMSIG(status)));
+			       WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
 		vu_device_logf(v->dev, VU_LOG_ERROR,
 			       "renderer: %s: the guest's session ends, and the next one has "
@@ -154,16 +175,11 @@ static void on_spawner(struct vu_source *source, int fd, uint32_t events, void *
 	(void)events;
 	if (renderer == -EAGAIN)
 		return;
-	if (v->lost)
+	if (v->why)
 		log_lost(v, what.status);
+	v->why = NULL;
 	if (renderer < 0) {
-		vu_device_logf(v->dev, VU_LOG_ERROR,
-			       "renderer: no other one can be had: %s: there is no 3D any more",
-			       strerror(-renderer));
-		v->dead = true;
-		v->lost = true;
-		vu_source_set_events(v->spawner_source, 0);
-		vu_device_detach(v->dev);
+		give_up(v, strerror(-renderer));
 		return;
 	}
 	v->fd = renderer;
@@ -200,12 +216,10 @@ void virgl_end(struct virgl *v)
 	virgl_forget_messages(v);
 	virgl_answer_all(v);
 	v->failed = false;
-	if (v->used && !v->lost) {
-		drop_renderer(v);
-		if (spawn_ask(v->spawner))
-			v->dead = true;
-	}
+	if (v->used && !v->lost)
+		another_renderer(v);
 	v->used = false;
+	v->lost = v->dead;
 }
 
 /* Once, before anything is served: it may wait. */

@@ -169,7 +169,7 @@ static void what_goes_while_its_pixels_are_on_their_way_is_let_go(void **state)
 
 static void a_renderer_that_dies_ends_one_session(void **state)
 {
-	static const int signals[] = {SIGABRT, SIGSEGV, SIGKILL};
+	static const int signals[] = {SIGABRT, SIGTRAP, SIGKILL};
 	struct rig *rig = *state;
 	struct rig_buffer memory;
 	struct waiting w;
@@ -190,8 +190,8 @@ static void a_renderer_that_dies_ends_one_session(void **state)
 	}
 	rig_stop(rig);
 	assert_int_equal(rig_logged(rig, "renderer: "), 3);
-	assert_int_equal(rig_logged(rig, "renderer: it was ended by signal 6 (SIGABRT)"), 1);
-	assert_int_equal(rig_logged(rig, "renderer: it was ended by signal 11 (SIGSEGV)"), 1);
+	assert_int_equal(rig_logged(rig, "renderer: it was ended by signal 6 ("), 1);
+	assert_int_equal(rig_logged(rig, "renderer: it was ended by signal 5 ("), 1);
 }
 
 static void a_guest_may_go_while_a_renderer_stands_still(void **state)
