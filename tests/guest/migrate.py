@@ -8,21 +8,26 @@ the other side only if the device marked them.  A sum that is right when the sam
 says that its pages are: what was wrong is memory of the program's.  QEMU 11 under TCG loses such writes
 of the guest's processors now and then on a busy host, also where it has the disk itself.
 
+VU_MOVES is how often a guest moves, where it does so again and again.
+
 While it moves the guest is asked nothing: it may already be elsewhere.
 """
 
 import contextlib
 import hashlib
 import os
+import re
 import time
 
 from blk import disk
-from blk_verify import DISK, memory_of, plug_memory, verifier
+from blk_verify import DISK, memory_of, verifier
 from lib import Image, VhostUser, main, only_long, patience
-from lib.errors import GuestDied, GuestError, Skip
+from lib.errors import GuestDied, GuestError
+from lib.qemu import Qemu
 from scsi import host
 
 QUEUES, CACHED = 4, 8  # MiB
+PLUGGED = 128  # MiB, the least that Linux takes
 SIZE = 1024  # of the queues: their used rings have pages of their own
 SLOW = 24 << 20  # bytes a second: a round of this guest's memory takes seconds
 VERIFY = """rm -f /tmp/status
@@ -36,6 +41,9 @@ right() {{ [ "$(sha256sum </dev/{disk})" = "{digest}  -" ]; }}
     echo 1 >/proc/sys/vm/drop_caches; cat /dev/{disk} >/dev/null; n=$((n + 1))
     for i in 1 2; do right || {{ right && echo "$n: once" || echo "$n: for good"; }} >>/tmp/wrong; done
 done; echo $n >/tmp/read) </dev/null >/dev/null 2>&1 &"""
+# The other disk's cache is beyond 4 GiB, where there is no other memory; it comes and goes.
+CACHED_IN_PLUGGED = """[ $(awk '/^Node/ { here = $4 == "Normal" } here && /nr_zone_(in)?active_file/ { n += $2 }
+END { print n + 0 }' /proc/zoneinfo) -gt 1500 ]"""
 CACHED_RESULT = """touch /tmp/stop; while [ ! -e /tmp/read ]; do usleep 50000; done
 cat /tmp/read; cat /tmp/wrong 2>/dev/null; true"""
 
@@ -88,11 +96,14 @@ class ScsiPlace:
 
 
 class Moving:
-    """A guest, where it is now, and the two places that it moves between."""
+    """A guest, where it is now, and the two places that it moves between; `qemu`: a program, or one for each."""
 
-    def __init__(self, t, stack, qemu, props, plugged=0, programs=(), place=BlkPlace, **options):
-        self.t, self.stack, self.qemu = t, stack, qemu
+    def __init__(self, t, stack, qemu, props, plugged=False, programs=(), place=BlkPlace, **options):
+        self.t, self.stack = t, stack
+        self.qemus = qemu if isinstance(qemu, tuple) else (qemu, qemu)
         self.plugged, self.options = plugged, options | verifier(t)
+        if plugged:
+            self.options |= {"memory": 192, "slots": 1, "spare": f"memory-backend-memfd,size={PLUGGED}M"}
         image, cached = Image(t.path("image"), DISK), Image(t.path("cached"), CACHED)
         with open(cached.path, "wb") as file:
             file.write(os.urandom(CACHED << 20))
@@ -101,18 +112,28 @@ class Moving:
         self.places = [place(t, stack, image, cached, programs, props) for _ in range(2)]
         self.place, self.guest = 0, self._boot(0)
         self.disks = place.disks(self.guest)
+        if plugged:
+            self._plug()
+
+    def _plug(self):
+        before, limit = memory_of(self.guest), patience.end()
+        self.guest.plug()
+        while memory_of(self.guest) < before + PLUGGED * 3 // 4:
+            if time.monotonic() > limit:
+                raise GuestDied("the guest does not use the memory that was plugged in")
+            time.sleep(0.2)
+        blocks = self.guest.qmp("human-monitor-command", command_line="info ramblock")
+        assert re.search(r"^ *\S*more +\S+ KiB +0x0+ ", blocks, re.M), blocks
 
     def _boot(self, place, **more):
         return self.stack.enter_context(self.t.qemu(
-            *self.places[place].devices, qemu=self.qemu, cpus=4,
+            *self.places[place].devices, qemu=self.qemus[place], cpus=4,
             # The kernel would clear pages before the device writes them: QEMU sees that by itself.
             cmdline="init_on_alloc=0", **self.options, **more))
 
     def successor(self):
         """A QEMU that waits for the guest at the other place."""
-        extra = ["-object", f"memory-backend-memfd,id=more,size={self.plugged}M,share=on",
-                 "-device", "pc-dimm,id=dimm,memdev=more"] if self.plugged else []
-        return self._boot(1 - self.place, successor=True, extra=extra)
+        return self._boot(1 - self.place, successor=True, extra=Qemu.plugged if self.plugged else [])
 
     def work(self, seconds):
         """The guest begins to work on both disks."""
@@ -159,6 +180,8 @@ class Moving:
         said = self.guest.run(RESULT, seconds).text
         assert said.endswith("all as written\n0"), said
         self.t.say(said.split("\n", maxsplit=1)[0])
+        if self.plugged:
+            self.guest.until(CACHED_IN_PLUGGED)
         times, *wrong = self.guest.run(CACHED_RESULT).text.split("\n")
         assert all(line.endswith("once") for line in wrong), \
             f"what the device wrote while memory was copied did not arrive: {'; '.join(wrong)}"
@@ -177,16 +200,17 @@ class Moving:
 
 
 @contextlib.contextmanager
-def moving(t, qemu, plugged=0, options=None, **props):
+def moving(t, qemu, options=None, **props):
     with contextlib.ExitStack() as stack:
-        yield Moving(t, stack, qemu, props, plugged, **(options or {}))
+        yield Moving(t, stack, qemu, props, **(options or {}))
 
 
-def there_and_back(t, qemu, place=BlkPlace, **props):
-    times = place.long_times if t.long else 1
-    with moving(t, qemu, options={"place": place}, **props) as m:
+def there_and_back(t, qemu, place=BlkPlace, options=None, long_times=None, **props):
+    times = int(os.environ.get("VU_MOVES", (long_times or place.long_times) if t.long else 1))
+    with moving(t, qemu, options={"place": place} | (options or {}), **props) as m:
         with t.check(f"{t.name}_guest_moves_{times}_times_while_it_verifies_its_disk"):
-            for _ in range(times):
+            for n in range(times):
+                t.say(f"move {n + 1} of {times}")
                 m.move()
 
 
@@ -259,24 +283,30 @@ def wait_cancelled(guest):
         time.sleep(0.02)
 
 
-def test_qemu11_plugged(t):
-    """Memory at addresses that came later.
+@only_long
+def test_qemu10_plugged(t):
+    there_and_back(t, t.newer_qemu, options={"plugged": True})
 
-    The guest may panic: docs/migration.md, "What QEMU loses".
-    """
-    if not t.long:
-        raise Skip("QEMU loses what the guest's processors write (docs/migration.md); --long tries it")
-    with moving(t, t.newest_qemu, options={"memory": 192, "slots": 1}) as m:
-        with t.check("qemu11_guest_moves_with_memory_that_was_plugged_in"):
-            before = memory_of(m.guest)
-            plug_memory(m.guest, 128)
-            m.plugged = 128
-            limit = patience.end()
-            while memory_of(m.guest) < before + 100:
-                if time.monotonic() > limit:
-                    raise GuestDied("the guest does not use the memory that was plugged in")
-                time.sleep(0.2)
-            m.move()
+
+@only_long
+def test_qemu11_plugged(t):
+    there_and_back(t, t.newest_qemu, options={"plugged": True})
+
+
+@only_long
+def test_qemu11_plugged_packed(t):
+    there_and_back(t, t.newest_qemu, options={"plugged": True}, long_times=10, packed="on")
+
+
+@only_long
+def test_between_qemus(t):
+    """Another one at each place."""
+    there_and_back(t, (t.newer_qemu, t.newest_qemu), options={"version": "10.0"}, long_times=10)
+
+
+@only_long
+def test_between_qemus_packed(t):
+    there_and_back(t, (t.newer_qemu, t.newest_qemu), options={"version": "10.0"}, long_times=10, packed="on")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs in the guest: reread DEVICE MIB.  Reads the device from one end to the other, again and
- * again, into the same MIB of memory, which nobody but the device writes to.  Pieces have other
- * lengths each time, so that used entries are others each time, too.
+ * Runs in the guest: reread DEVICE MIB [TIMES].  Reads the device from one end to the other, again
+ * and again, into the same MIB of memory, which nobody but the device writes to; or reads only so
+ * many pieces.  Pieces have other lengths each time, so that used entries are others each time,
+ * too.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,11 +15,11 @@
 
 enum { PAGE = 4096, MAX_PAGES = 7 }; /* a prime number of lengths, and queues are powers of two */
 
-static int reread(int fd, size_t size, char *memory, size_t bytes)
+static int reread(int fd, size_t size, char *memory, size_t bytes, unsigned long times)
 {
 	size_t from = 0, to = 0;
 
-	for (uint32_t n = 0;; n++) {
+	for (unsigned long n = 0; n < times; n++) {
 		size_t piece = PAGE * (1 + n % MAX_PAGES);
 
 		if (from + piece > size)
@@ -31,13 +33,15 @@ static int reread(int fd, size_t size, char *memory, size_t bytes)
 		from += piece;
 		to += piece;
 	}
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	int fd = argc == 3 ? open(argv[1], O_RDONLY | O_DIRECT | O_CLOEXEC) : -1;
+	int fd = argc > 2 ? open(argv[1], O_RDONLY | O_DIRECT | O_CLOEXEC) : -1;
 	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
-	size_t bytes = argc == 3 ? strtoul(argv[2], NULL, 10) << 20 : 0;
+	size_t bytes = argc > 2 ? strtoul(argv[2], NULL, 10) << 20 : 0;
+	unsigned long times = argc > 3 ? strtoul(argv[3], NULL, 10) : ULONG_MAX;
 	char *memory = MAP_FAILED;
 
 	if (size >= PAGE * MAX_PAGES && bytes)
@@ -47,5 +51,5 @@ int main(int argc, char **argv)
 		perror("reread");
 		return 1;
 	}
-	return reread(fd, (size_t)size, memory, bytes);
+	return reread(fd, (size_t)size, memory, bytes, times);
 }

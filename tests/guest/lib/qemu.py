@@ -16,8 +16,12 @@ from .machine import PATIENT, Machine
 class Qemu(Machine):
     """`kernel` is a release prefix ("6.12"), `args` more of QEMU's, `slots` free DIMM slots.
 
+    `spare` is a backend of memory to be plugged in, the object "more".  It is QEMU's first block, and the
+    machine's memory has an odd size: QEMU loses nothing then (docs/migration.md, "What QEMU loses").
+
     VU_QEMU names another QEMU, VU_ACCEL another accelerator ("kvm").
 
+    `version` is the machine's, as in "10.0", for a guest that moves to a QEMU of another one.
     `ram` is a file for the guest's memory.  A machine on the same file with `successor=True` boots
     nothing: another's hand_over() sends its running guest (QEMU 10 and later).
     """
@@ -31,8 +35,9 @@ class Qemu(Machine):
     agent_line = None  # a device, where the machine has only one serial line of its own
 
     def __init__(self, *args, kernel="", slots=0, extra=(), qemu=None, ram=None,
-                 successor=False, **kw):
+                 successor=False, spare=None, version=None, **kw):
         self._release, self._slots, self._extra = kernel, slots, list(extra)
+        self._spare, self.machine = spare, f"pc-q35-{version}" if version else self.machine
         self._ram, self.successor = ram, successor
         ours = os.environ.get("VU_QEMU") if self.program == Qemu.program else None
         name = qemu or ours or self.program
@@ -68,15 +73,17 @@ class Qemu(Machine):
 
     def line(self, serial, cmdline):
         """QEMU's arguments; `serial` are those of the guest's serial lines."""
-        memory, cmdline = f"{self.memory}M", f"{cmdline} {self.cmdline}"
+        size = f"{(self.memory << 10) + (8 if self._spare else 0)}K"
+        memory, cmdline = size, f"{cmdline} {self.cmdline}"
         backend = f"memory-backend-file,mem-path={self._ram}" if self._ram else "memory-backend-memfd"
+        first = ["-object", f"{self._spare},id=more,share=on"] if self._spare else []
         if self._slots:
             cmdline += " memhp_default_state=online"
             memory += f",slots={self._slots},maxmem={self.memory * 8}M"
         argv = [self._program, "-nodefaults", "-no-user-config", "-display", "none",
                 "-machine", f"{self.machine},memory-backend=ram", "-accel", self.accelerators,
-                "-smp", self.cpus, "-m", memory,
-                "-object", f"{backend},id=ram,size={self.memory}M,share=on", *serial,
+                "-smp", self.cpus, "-m", memory, *first,
+                "-object", f"{backend},id=ram,size={size},share=on", *serial,
                 "-kernel", self.kernel.boot_image(self.folder), "-initrd", self.initramfs,
                 "-append", cmdline.strip()]
         for number, device in enumerate(self.devices):
@@ -91,6 +98,13 @@ class Qemu(Machine):
         The check of the timer compares with real time, which others may take from this process.
         """
         return f"console={self.ttys[0]} panic=0 no_timer_check {PATIENT} vu.agent={self.ttys[1]}"
+
+    # What its successor needs, whose memory it is from the beginning.
+    plugged = ("-device", "pc-dimm,id=dimm,memdev=more")
+
+    def plug(self):
+        """The spare memory is plugged in; Linux begins to use it when it has seen it."""
+        self.qmp("device_add", driver="pc-dimm", id="dimm", memdev="more")
 
     @property
     def _gate(self):
