@@ -373,6 +373,50 @@ static void a_request_that_is_put_back_is_marked_whole(void **state)
 	moving_close(&rig, &log);
 }
 
+static void write_a_part_and_leave(struct rig *rig, struct rig_queue *q)
+{
+	(void)rig;
+	assert_int_equal(vu_req_write(q->held[0], 0, "half", 4), 4);
+	assert_ok(vu_req_leave(q->held[0]));
+	q->n_held = 0;
+}
+
+static void a_request_that_is_left_in_the_in_flight_log_is_marked_whole(void **state)
+{
+	struct wire_inflight info = {.n_queues = 2, .queue_size = PEER_QUEUE_SIZE};
+	struct rig_config config = moving_config;
+	struct frontend *f;
+	struct peer_log log;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	config.peer.protocol_features =
+		RIG_BIT(WIRE_PF_MQ) | RIG_BIT(WIRE_PF_REPLY_ACK) | RIG_BIT(WIRE_PF_LOG_SHMFD) |
+		RIG_BIT(WIRE_PF_INFLIGHT_SHMFD) | RIG_BIT(WIRE_PF_GET_VRING_BASE_INFLIGHT);
+	rig_make(&rig, &config);
+	rig_connect(&rig);
+	f = &rig.peer->frontend;
+	assert_ok(peer_negotiate(rig.peer));
+	assert_ok(peer_set_driver(rig.peer));
+	assert_ok(frontend_get_inflight_fd(f, &info, &fd));
+	assert_ok(frontend_set_inflight_fd(f, &info, fd));
+	assert_ok(peer_start_rings(rig.peer));
+	rig.queues[0].region = MOVING_BUFFERS;
+	rig.on_stop = write_a_part_and_leave;
+	assert_ok(peer_log_new(&log, rig.peer->guest));
+	assert_ok(peer_log_begin(rig.peer, &log));
+	rig_hold(&rig, 0, 1);
+	peer_log_copy_all(&log);
+	rig_stop_queue(&rig, 0);
+	assert_int_equal(rig.queues[0].n_held, 0);
+	rig.on_stop = NULL;
+	assert_true(peer_log_copy_marked(&log) > 0);
+	moving_expect_same(&log);
+	close(fd);
+	moving_close(&rig, &log);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +436,7 @@ int main(void)
 		cmocka_unit_test(an_eventfd_says_that_something_was_marked),
 		cmocka_unit_test(the_next_session_knows_nothing_of_the_last_ones_log),
 		cmocka_unit_test(a_request_that_is_put_back_is_marked_whole),
+		cmocka_unit_test(a_request_that_is_left_in_the_in_flight_log_is_marked_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

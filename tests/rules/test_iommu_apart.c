@@ -301,6 +301,33 @@ static void marks_in_the_dirty_log_are_where_the_pages_are(void **state)
 	done(&rig, iommu);
 }
 
+/* Nobody knows what of it was written to in the place where it is now. */
+static void areas_that_move_while_the_guest_does_are_marked_whole(void **state)
+{
+	struct scattered s;
+	struct peer_log log;
+	struct rig rig;
+	struct iommu *iommu = open_scattered(&rig, &s);
+	const struct driver_ring *ring = rig.peer->queues[0];
+	uint64_t written = on_packed_rings() ? ring->desc_gpa : ring->used_gpa;
+	uint64_t spare = guest_alloc(rig.peer->guest, IOMMU_PAGE, IOMMU_PAGE);
+
+	(void)state;
+	pass(&rig, iommu, 0, 3);
+	pass(&rig, iommu, 1, 3);
+	assert_ok(peer_log_new(&log, rig.peer->guest));
+	assert_ok(peer_log_begin(rig.peer, &log));
+	peer_log_copy_all(&log);
+	assert_ok(iommu_invalidate(iommu, written / IOMMU_PAGE * IOMMU_PAGE + IOMMU_RIG_OFFSET,
+				   IOMMU_PAGE));
+	move_page(&rig, iommu, &s, (uint32_t)((written - s.first) / IOMMU_PAGE), spare);
+	pass(&rig, iommu, 0, 1);
+	for (uint64_t at = written; at < written + 8 * SIZE; at += IOMMU_PAGE)
+		assert_true(peer_log_has(&log, s.places[(at - s.first) / IOMMU_PAGE]));
+	peer_log_free(&log);
+	done(&rig, iommu);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +342,7 @@ int main(void)
 		cmocka_unit_test(several_pages_of_a_ring_may_be_one),
 		cmocka_unit_test(memory_that_a_ring_lies_apart_in_may_go),
 		cmocka_unit_test(marks_in_the_dirty_log_are_where_the_pages_are),
+		cmocka_unit_test(areas_that_move_while_the_guest_does_are_marked_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
