@@ -6,24 +6,14 @@ A libvirtd of the test's own, in namespaces where its folders are empty: it know
 domain, and leaves nothing.  --long: also a domain that says nothing but the directory.
 """
 
-import contextlib
-import glob
 import os
 import shutil
-import signal
-import subprocess
 import time
 
-from lib import GuestError, Skip, main, patience
+from lib import main, patience
+from lib.libvirt import Libvirt, processes_with
 from lib.qemu import Qemu
 
-CONFIG = """user = "root"
-group = "root"
-security_driver = "none"
-namespaces = []
-cgroup_controllers = []
-stdio_handler = "file"
-"""
 # The guest reads what the host wrote, and says so to the host: there is no other line to it.
 GUEST = b"""export PATH=/bin
 b=/bin/busybox
@@ -58,77 +48,6 @@ DOMAIN = """<domain type='qemu'>
 WORDS = ["", "<cache mode='always'/><sandbox mode='namespace'/><lock posix='on' flock='on'/>"]
 
 
-# libvirtd looks for the user and group that its packages make, also where the configuration names others.
-SETUP = """set -e
-# Of another root below them libvirt would take these for its own, and not find them.
-while read -r _ at type _; do
-    case $type:$at in cgroup*:/var/*|cgroup*:/run/*) umount --lazy "$at" ;; esac
-done </proc/mounts
-for folder in /etc/libvirt /run /var; do mount -t tmpfs tmpfs $folder; done
-mkdir -p /var/lib /var/log /var/cache /var/tmp
-ln -s /run /var/run
-for file in passwd group; do
-    grep -v ^libvirt-qemu: /etc/$file >/run/$file
-    [ $file = group ] && rest=64055: || rest=64055:64055::/:/bin/false
-    echo libvirt-qemu:x:$rest >>/run/$file
-    mount --bind /run/$file /etc/$file
-done
-cat >/etc/libvirt/qemu.conf
-exec libvirtd </dev/null"""
-
-
-class Libvirt:
-    """libvirtd and its clients, which see the same empty folders."""
-
-    def __init__(self, folder):
-        self.log = os.path.join(folder, "libvirtd.log")
-        with open(self.log, "wb") as log:
-            self._process = subprocess.Popen(
-                ["unshare", "--mount", "--net", "--propagation=private", "sh", "-c", SETUP], stdin=subprocess.PIPE,
-                stdout=log, stderr=log)
-        self._process.stdin.write(CONFIG.encode())
-        self._process.stdin.close()
-        limit = patience.end()
-        while (asked := self.virsh("list", check=False)).returncode:
-            if self._process.poll() is not None or time.monotonic() > limit:
-                self._process.kill()
-                raise Skip(f"libvirtd does not run here: {asked.stderr.strip()}; {self.tail()}")
-            time.sleep(0.1)
-
-    def tail(self):
-        with open(self.log, encoding="utf-8", errors="replace") as log:
-            return log.read()[-1000:].strip()
-
-    def inside(self, *argv, check=True):
-        # with its root: who enters a mount namespace leaves the chroot that the test may be run in
-        done = subprocess.run(["nsenter", f"--target={self._process.pid}", "--mount", "--root", *argv], check=False,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        if check and done.returncode:
-            raise GuestError(f"{' '.join(argv)}: {done.stderr.strip()}\n{self.backend_says()}\n{self.tail()}")
-        return done
-
-    def virsh(self, *argv, check=True):
-        return self.inside("virsh", "-c", "qemu:///system", *argv, check=check)
-
-    def backend_says(self):
-        """What vu-fs wrote last: libvirt has a file for it."""
-        return self.inside("sh", "-c", "tail -n 20 /var/log/libvirt/qemu/*virtiofsd.log", check=False).stdout
-
-    def close(self):
-        self.virsh("destroy", "vu-fs", check=False)
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait()
-
-
-def runs_with(word):
-    """Does a process have this word in its command line?"""
-    for path in glob.glob("/proc/[0-9]*/cmdline"):
-        with contextlib.suppress(OSError), open(path, "rb") as file:
-            if word.encode() in file.read():
-                return True
-    return False
-
-
 def wait_until(condition, what, libvirt):
     limit = patience.end()
     while not condition():
@@ -154,28 +73,17 @@ def run_domain(t, libvirt, machine, words):
     with open(answer, encoding="ascii") as file:
         assert file.read() == "from the guest\n"
     assert "is shared; sandbox: namespace" in libvirt.backend_says(), libvirt.backend_says()
-    wait_until(lambda: not libvirt.virsh("list", "--name").stdout.strip(), "the domain does not end", libvirt)
-    wait_until(lambda: not runs_with(f"source={share}"), "vu-fs outlives its domain", libvirt)
+    wait_until(lambda: not libvirt.domains(), "the domain does not end", libvirt)
+    wait_until(lambda: not processes_with(f"source={share}"), "vu-fs outlives its domain", libvirt)
 
 
 def test_libvirt(t):
-    for program in ("libvirtd", "virsh", "unshare", "nsenter"):
-        if not shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin"):
-            t.skip("libvirt_starts_vu_fs", f"no {program} (Debian packages libvirt-daemon, "
-                   "libvirt-daemon-driver-qemu, libvirt-clients)")
-            return
-    if os.geteuid():
-        t.skip("libvirt_starts_vu_fs", "libvirt has <filesystem> for root only")
-        return
     machine = Qemu(t.path(""), "guest", t.store, modules=["virtio_pci", "virtiofs"], files={"/share-script": GUEST})
-    libvirt = Libvirt(t.path(""))
-    try:
+    with Libvirt(t) as libvirt:
         for words in WORDS if t.long else WORDS[1:]:
             name = "with_all_that_its_xml_can_say" if words else "with_no_more_than_a_directory"
             with t.check(f"libvirt_starts_vu_fs_{name}"):
                 run_domain(t, libvirt, machine, words)
-    finally:
-        libvirt.close()
 
 
 if __name__ == "__main__":
