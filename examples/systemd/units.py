@@ -13,6 +13,7 @@ LANDLOCK = 'landlock_create_ruleset landlock_add_rule landlock_restrict_self'
 # Every device: nothing of the host but its socket.  What one needs beyond that is in its row below.
 COMMON = {
     'DynamicUser': 'yes',
+    'User': 'vu-{name}-%i',  # without, all instances of a device are one user
     'UMask': '0077',
     'CapabilityBoundingSet': '',
     'NoNewPrivileges': 'yes',
@@ -40,16 +41,18 @@ COMMON = {
     'SystemCallFilter': f'@system-service {LANDLOCK} ~@privileged',
 }
 
-FILES = {'StateDirectory': 'vu', 'StateDirectoryMode': '0700', 'WorkingDirectory': '%S/vu'}
+# A folder for each, as systemd gives it to the user of whoever was started last.
+FILES = {'StateDirectory': 'vu/{name}-%i', 'StateDirectoryMode': '0700', 'WorkingDirectory': '%S/vu/{name}-%i'}
 STORAGE = FILES | {'PrivateDevices': 'no', 'PrivateUsers': 'no', 'DeviceAllow': 'block-* rw'}
 HARDWARE = {'PrivateDevices': 'no', 'PrivateUsers': 'no'}
 # It acts for the users of a share, who own what is in it.
 SHARE = {
-    'DynamicUser': 'no', 'PrivateUsers': 'no', 'PrivateTmp': 'no', 'ProtectHome': 'no', 'ProtectSystem': 'no',
+    'DynamicUser': 'no', 'User': 'root', 'PrivateUsers': 'no', 'PrivateTmp': 'no', 'ProtectHome': 'no', 'ProtectSystem': 'no',
     'CapabilityBoundingSet': 'CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_MKNOD '
                              'CAP_SETFCAP CAP_SETGID CAP_SETUID CAP_SYS_CHROOT',
     'RestrictSUIDSGID': 'no', 'UMask': '0022', 'FileDescriptorStoreMax': '1', 'PrivateDevices': 'no', 'DevicePolicy': 'closed',
-    'SystemCallFilter': f'@system-service @mount mknod mknodat chroot {LANDLOCK}'}
+    # No group that is here has the calls by which it finds inodes again.
+    'SystemCallFilter': f'@system-service @mount mknod mknodat chroot name_to_handle_at open_by_handle_at {LANDLOCK}'}
 
 # What a user calls it, and what differs from COMMON.
 DEVICES = {
@@ -87,7 +90,7 @@ def service(name, what, own, bindir):
         f'Requires=vu-{name}@%i.socket', f'After=vu-{name}@%i.socket', '',
         '[Service]', 'Type=notify', f'EnvironmentFile={optional}/etc/libvu/{name}-%i.conf',
         f'ExecStart={bindir}/vu-{name} $ARGS', 'ExecReload=/bin/kill -HUP $MAINPID', 'Restart=on-failure', '',
-        *directives(COMMON | own)]) + '\n'
+        *(line.replace('{name}', name) for line in directives(COMMON | own))]) + '\n'
 
 
 def socket(name, what):

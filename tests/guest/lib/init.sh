@@ -4,7 +4,8 @@
 # harness asks on a serial line of its own: kernel messages go elsewhere and never mix in.
 #   run TOKEN BASE64    runs the script; its output, then "@exit TOKEN STATUS" on a line
 # Or, with vu.shell=TTY on the kernel's command line, it has a shell there for whoever sits before it.
-# With vu.root=DISK it goes on there, which has the same, once its modules are inserted.
+# With vu.root=DISK it goes on there, which has the same, once its modules are inserted.  A disk that
+# has systemd gets that as process 1; what the harness asks for is then done beside it.
 export PATH=/host:/bin:/sbin:/usr/bin:/usr/sbin HOME=/root
 /bin/busybox mkdir -p /sbin /usr/bin /usr/sbin
 /bin/busybox --install -s /bin
@@ -36,9 +37,7 @@ if [ -n "$shell" ]; then
 	ENV=/tmp/aliases PS1='guest# ' setsid -c sh <"$shell" >"$shell" 2>&1
 	poweroff -f
 fi
-# Not in process 1: there a read that was interrupted by the end of an orphan (what a script left in
-# the background) would forget the part of the line that it had.
-(
+serve() {
 	stty raw -echo
 	echo "@ready $(uname -r)"
 	while read -r verb token script; do
@@ -47,6 +46,13 @@ fi
 		sh -c '. /tmp/aliases; . /tmp/script'
 		printf '\n@exit %s %d\n' "$token" $?
 	done
-) <"$agent" >"$agent" 2>&1
+}
+if [ -x /lib/systemd/systemd ]; then
+	serve <"$agent" >"$agent" 2>&1 &
+	exec /lib/systemd/systemd
+fi
+# Not in process 1: there a read that was interrupted by the end of an orphan (what a script left in
+# the background) would forget the part of the line that it had.
+(serve) <"$agent" >"$agent" 2>&1
 # the harness is gone
 poweroff -f

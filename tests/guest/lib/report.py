@@ -49,6 +49,11 @@ class Test:
         return os.path.join(self.folder, name)
 
     @property
+    def build(self):
+        """The build folder."""
+        return self._report.build
+
+    @property
     def long(self):
         """Whether there is time: scripts/test long."""
         return self._report.options.long
@@ -89,7 +94,7 @@ class Test:
 
     def program(self, name):
         """One of our programs in the build folder; skips when it was not built."""
-        for place in ("examples", "tools", "tests/guest", "tests/devices", "tests/scsi", "."):
+        for place in ("examples", "tools", "tests/guest", "tests/devices", "tests/scsi", "tests/fs", "."):
             path = os.path.join(self._report.build, place, name)
             if os.access(path, os.X_OK) and os.path.isfile(path):
                 return path
