@@ -35,9 +35,8 @@ pylibvu.serve(FastRng(), sys.argv[1])
 
 
 def cpu_seconds(process):
-    """Of all its threads."""
-    return sum(int(task.read_text().split()[0])
-               for task in pathlib.Path(f'/proc/{process.pid}/task').glob('*/schedstat')) / 1e9
+    """Of all its threads, also of those that have ended: clock_getcpuclockid(3)."""
+    return time.clock_gettime(~process.pid << 3 | 2)
 
 
 def rng_turn(backend, depth):

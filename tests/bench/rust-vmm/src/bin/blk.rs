@@ -8,11 +8,19 @@ use std::{
     sync::{Arc, Mutex, RwLock},
 };
 
-use vhost::vhost_user::message::{VhostUserProtocolFeatures, VhostUserVirtioFeatures};
+use vhost::vhost_user::{
+    message::{VhostUserProtocolFeatures, VhostUserVirtioFeatures},
+    Listener,
+};
 use vhost_user_backend::{VhostUserBackend, VhostUserDaemon, VringRwLock, VringT};
 use virtio_queue::{QueueT, Reader, Writer};
-use vm_memory::{ByteValued, GuestAddressSpace, GuestMemoryAtomic, GuestMemoryMmap, Le16, Le32, Le64};
-use vmm_sys_util::epoll::EventSet;
+use vm_memory::{
+    ByteValued, GuestAddressSpace, GuestMemoryAtomic, GuestMemoryMmap, Le16, Le32, Le64,
+};
+use vmm_sys_util::{
+    epoll::EventSet,
+    event::{new_event_consumer_and_notifier, EventConsumer, EventFlag, EventNotifier},
+};
 
 type Memory = GuestMemoryAtomic<GuestMemoryMmap>;
 
@@ -70,7 +78,9 @@ impl Blk {
             0 => writer.write_all(&data[range(writer.available_bytes())?])?,
             1 => reader.read_exact(&mut data[range(reader.available_bytes())?])?,
             4 => {}
-            8 => writer.write_all(&b"in memory\0\0\0\0\0\0\0\0\0\0\0"[..writer.available_bytes().min(20)])?,
+            8 => writer.write_all(
+                &b"in memory\0\0\0\0\0\0\0\0\0\0\0"[..writer.available_bytes().min(20)],
+            )?,
             _ => return Ok(UNSUPP),
         }
         Ok(OK)
@@ -120,7 +130,9 @@ impl VhostUserBackend for Blk {
     }
 
     fn protocol_features(&self) -> VhostUserProtocolFeatures {
-        VhostUserProtocolFeatures::CONFIG | VhostUserProtocolFeatures::MQ | VhostUserProtocolFeatures::REPLY_ACK
+        VhostUserProtocolFeatures::CONFIG
+            | VhostUserProtocolFeatures::MQ
+            | VhostUserProtocolFeatures::REPLY_ACK
     }
 
     fn set_event_idx(&self, _enabled: bool) {}
@@ -146,6 +158,10 @@ impl VhostUserBackend for Blk {
         (0..QUEUES).map(|queue| 1 << queue).collect()
     }
 
+    fn exit_event(&self, _thread: usize) -> Option<(EventConsumer, EventNotifier)> {
+        new_event_consumer_and_notifier(EventFlag::NONBLOCK).ok()
+    }
+
     fn handle_event(
         &self,
         event: u16,
@@ -167,12 +183,16 @@ impl VhostUserBackend for Blk {
 fn main() {
     let mut arguments = env::args().skip(1);
     let socket = arguments.next().expect("blk SOCKET BYTES");
-    let bytes: usize = arguments.next().and_then(|text| text.parse().ok()).expect("blk SOCKET BYTES");
+    let bytes: usize =
+        arguments.next().and_then(|text| text.parse().ok()).expect("blk SOCKET BYTES");
     let data = Arc::new(Mutex::new(vec![0; bytes]));
+    let mut listener = Listener::new(&socket, true).expect("a socket");
     loop {
         let memory = GuestMemoryAtomic::new(GuestMemoryMmap::new());
         let blk = Blk { data: Arc::clone(&data), memory: RwLock::new(memory.clone()) };
-        let mut daemon = VhostUserDaemon::new("blk".into(), Arc::new(blk), memory).expect("a daemon");
-        daemon.serve(&socket).expect("a front-end");
+        let mut daemon =
+            VhostUserDaemon::new("blk".into(), Arc::new(blk), memory).expect("a daemon");
+        daemon.start(&mut listener).expect("a front-end");
+        let _ = daemon.wait(); // until it is gone
     }
 }

@@ -7,11 +7,17 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use vhost::vhost_user::message::{VhostUserProtocolFeatures, VhostUserVirtioFeatures};
+use vhost::vhost_user::{
+    message::{VhostUserProtocolFeatures, VhostUserVirtioFeatures},
+    Listener,
+};
 use vhost_user_backend::{VhostUserBackendMut, VhostUserDaemon, VringRwLock, VringT};
 use virtio_queue::QueueT;
 use vm_memory::{Bytes, GuestAddressSpace, GuestMemoryAtomic, GuestMemoryMmap};
-use vmm_sys_util::epoll::EventSet;
+use vmm_sys_util::{
+    epoll::EventSet,
+    event::{new_event_consumer_and_notifier, EventConsumer, EventFlag, EventNotifier},
+};
 
 type Memory = GuestMemoryAtomic<GuestMemoryMmap>;
 
@@ -75,6 +81,10 @@ impl VhostUserBackendMut for Rng {
         Ok(())
     }
 
+    fn exit_event(&self, _thread: usize) -> Option<(EventConsumer, EventNotifier)> {
+        new_event_consumer_and_notifier(EventFlag::NONBLOCK).ok()
+    }
+
     fn handle_event(
         &mut self,
         _event: u16,
@@ -94,11 +104,13 @@ impl VhostUserBackendMut for Rng {
 
 fn main() {
     let socket = env::args().nth(1).expect("rng SOCKET");
+    let mut listener = Listener::new(&socket, true).expect("a socket");
     loop {
         let memory = GuestMemoryAtomic::new(GuestMemoryMmap::new());
         let source = File::open("/dev/urandom").expect("/dev/urandom");
         let rng = Arc::new(Mutex::new(Rng { source, memory: memory.clone() }));
         let mut daemon = VhostUserDaemon::new("rng".into(), rng, memory).expect("a daemon");
-        daemon.serve(&socket).expect("a front-end");
+        daemon.start(&mut listener).expect("a front-end");
+        let _ = daemon.wait(); // until it is gone
     }
 }
