@@ -50,11 +50,13 @@ class Cargo:
             print(f"skipped: {said.strip()}, and this wants 1.{minor}")
             sys.exit(SKIPPED)
 
+    def host(self):
+        said = subprocess.run(["rustc", "-vV"], cwd=self.source, text=True, check=True, stdout=subprocess.PIPE).stdout
+        return said.split("host: ")[1].split()[0]
+
     def has_all(self, **env):
         """Whether cargo has all crates of Cargo.lock that are for this machine."""
-        host = subprocess.run(["rustc", "-vV"], cwd=self.source, text=True, check=True,
-                              stdout=subprocess.PIPE).stdout.split("host: ")[1].split()[0]
-        fetch = ("cargo", "fetch", "--locked", "--target", host)
+        fetch = ("cargo", "fetch", "--locked", "--target", self.host())
         done = subprocess.run(fetch, cwd=self.source, env=dict(self.env, **env), stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True)
         self.said = done.stdout.strip()
@@ -185,6 +187,21 @@ def tokio_example(cargo):
     cargo.run("build", "-p", "libvu", "--example", "tokio_rng", "--features", "tokio")
 
 
+def asan(cargo):
+    """The tests against the peer with the address sanitizer in Rust and, by the feature vendored, in C."""
+    cargo.want(90)
+    runtime = subprocess.run(["rustc", "--print", "target-libdir"], text=True, check=True, stdout=subprocess.PIPE).stdout
+    if not list(pathlib.Path(runtime.strip()).glob("librustc-*_rt.asan.a")):
+        print("skipped: this rustc has no address sanitizer")
+        sys.exit(SKIPPED)
+    cargo.fetch()
+    del cargo.env["LIBVU_BUILD"]
+    sanitize = f"-Zsanitizer=address -Lnative={cargo.folder}"
+    cargo.run("test", "-p", "libvu-tests", "--features", "libvu/vendored,tokio,log", "--tests", "--target", cargo.host(),
+              RUSTC_BOOTSTRAP="1", RUSTFLAGS=sanitize, CFLAGS="-fsanitize=address -fno-omit-frame-pointer",
+              CARGO_TARGET_DIR=str(cargo.folder / "target-asan"), ASAN_OPTIONS="detect_stack_use_after_return=1")
+
+
 VENDORED = """[workspace]
 members = ["program", "libvu-sys-{version}"]
 resolver = "2"
@@ -252,7 +269,7 @@ def main(root, build, what):
             print("without optional features: cargo does not have their crates")
             cargo.alone()
     whats = {"sys": sys_} | {f.__name__: f for f in (
-        current, safe, examples, release, contract, peer, lint, oldest, package, features, tokio_example, vendored)}
+        current, safe, examples, release, contract, peer, lint, oldest, package, features, tokio_example, vendored, asan)}
     whats[what](cargo)
     return 0
 
