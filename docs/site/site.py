@@ -43,6 +43,13 @@ def slug(value, separator='-'):
     return re.sub(r'[^\w\- ]', '', value.strip().lower()).replace(' ', separator)
 
 
+def listings(text):
+    """What rustdoc reads behind the language, and the lines that it hides, are not Markdown's."""
+    def shown(match):
+        return '```rust\n' + re.sub(r'^# .*\n', '', match[1], flags=re.M) + '```'
+    return re.sub(r'^```rust[\w,]*\n(.*?)^```$', shown, text, flags=re.M | re.S)
+
+
 def write(out, name, title, body):
     path = out / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +71,7 @@ def target(link, page, root, pages):
 
 
 def page_of(md, page, root, pages, files):
-    body = md.reset().convert(page.read_text('utf-8'))
+    body = md.reset().convert(listings(page.read_text('utf-8')))
 
     def link(match):
         to = target(html.unescape(match[1]), page, root, pages)
