@@ -284,13 +284,12 @@ static __attribute__((noinline)) int queue_complete_many(struct vu_queue *q,
 }
 
 /* One that is not plain. */
-static __attribute__((noinline)) int queue_complete_odd(struct vu_queue *q,
-							struct vu_req *const *reqs,
-							const uint64_t *written, uint32_t n)
+static __attribute__((noinline)) int
+queue_complete_odd(struct vu_queue *q, struct vu_req *const *req, const uint64_t *written)
 {
-	if (((const struct req *)reqs[0])->ring->way == RING_SLOW)
-		return queue_complete_each(reqs, written, n);
-	return queue_complete_many(q, reqs, written, n);
+	if (((const struct req *)*req)->ring->way == RING_SLOW)
+		return queue_complete_each(req, written, 1);
+	return queue_complete_many(q, req, written, 1);
 }
 
 int vu_queue_complete_batch(struct vu_queue *q, struct vu_req *const *reqs, const uint64_t *written,
@@ -300,7 +299,7 @@ int vu_queue_complete_batch(struct vu_queue *q, struct vu_req *const *reqs, cons
 		return queue_complete_many(q, reqs, written, n);
 	return likely(req_complete_plain(reqs[0], written[0]))
 		       ? 1
-		       : queue_complete_odd(q, reqs, written, n);
+		       : queue_complete_odd(q, reqs, written);
 }
 
 /* Any thread. */
