@@ -10,6 +10,8 @@ import sys
 
 import cffi
 
+COMMANDS = 64  # most of a script's
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from find_libvu import declarations, find_libvu  # noqa: E402
 
@@ -17,7 +19,8 @@ from find_libvu import declarations, find_libvu  # noqa: E402
 def callbacks(text):
     """A Python function for each callback that the headers name: vupy_<its name>.
 
-    Those of struct vu_x_ops are vupy_x_<name>.
+    Those of struct vu_x_ops are vupy_x_<name>.  A script's command is not told which one of its table it
+    is: there are some of them, vupy_command_<number>.
     """
     found = []
     for class_, ops in re.findall(r"struct vu_(\w*?)_?ops \{(.*?)\};", text, re.S):
@@ -25,6 +28,8 @@ def callbacks(text):
         found += [(result, prefix + name, args) for result, name, args in
                   re.findall(r"(\w+)\s*\(\*(\w+)\)\((.*?)\);", ops, re.S)]
     found += re.findall(r"typedef (\w+) \(\*vu_(\w+)_fn\)\((.*?)\);", text, re.S)
+    result, args = re.search(r"struct vu_command \{.*?(\w+)\s*\(\*run\)\((.*?)\);", text, re.S).groups()
+    found += [(result, f"command_{i}", args) for i in range(COMMANDS)]
     return "\n".join(f"{result} vupy_{name}({args});" for result, name, args in found)
 
 

@@ -29,6 +29,7 @@ from .memory import GuestMemory, Region
 from .queue import Queue
 from .request import Request
 from .runner import Runner, serve
+from .script import COMMAND_LINE, Script, command, run_file
 from .worker import Worker
 
 __version__ = "0.1.0"
@@ -48,8 +49,9 @@ def library_version() -> str:
 
 
 __all__ = [
-    "Bytes", "ConfigSpace", "CryptoSession", "Device", "DeviceClosed", "Error", "EVENT_IDX",
-    "Feature", "Field", "Group", "GuestMemory", "hold", "IN_ORDER", "INDIRECT_DESC", "Later",
-    "library_version", "LongRequest", "Queue", "queue", "QueueBroken", "Refused", "Region",
-    "Request", "RequestDone", "RING_PACKED", "Runner", "serve", "ShortRequest", "State",
-    "Timer", "U16", "U32", "U64", "U8", "VERSION_1", "Watch", "Worker", "WrongThread"]
+    "Bytes", "command", "COMMAND_LINE", "ConfigSpace", "CryptoSession", "Device", "DeviceClosed",
+    "Error", "EVENT_IDX", "Feature", "Field", "Group", "GuestMemory", "hold", "IN_ORDER",
+    "INDIRECT_DESC", "Later", "library_version", "LongRequest", "Queue", "queue", "QueueBroken",
+    "Refused", "Region", "Request", "RequestDone", "RING_PACKED", "run_file", "Runner", "Script",
+    "serve", "ShortRequest", "State", "Timer", "U16", "U32", "U64", "U8", "VERSION_1", "Watch",
+    "Worker", "WrongThread"]

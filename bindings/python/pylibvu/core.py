@@ -262,6 +262,13 @@ class Core(Handle):
             if not lib.vu_device_is_attached(self.ptr):
                 return
 
+    def end(self) -> None:
+        """By close(): ends what is told or served to others; the caller is every group's thread."""
+        self.end_session()
+        for group in self.groups:
+            group.end_scripts()
+        self.closed = True
+
     def __del__(self) -> None:
         ptr, self.ptr = self.ptr, None
         if ptr is None:

@@ -477,8 +477,8 @@ class Device(ClassOps):
         if not claim(owners):
             raise WrongThread(f"{self.name} is served by another thread")
         try:
-            core.end_session()
-            core.closed = self._closed = True
+            core.end()
+            self._closed = True
         finally:
             for owner in owners:
                 owner.lock.release()

@@ -8,12 +8,15 @@ import threading
 import weakref
 from collections import deque
 from contextlib import contextmanager
-from typing import Any, Callable, Iterator, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Union
 
 from ._vu import ffi, lib
 from .core import Core, Owner, export, run_callback
 from .errors import DeviceClosed, check
 from .handle import Handle
+
+if TYPE_CHECKING:
+    from .script import Script
 
 
 class _Source(Handle):
@@ -119,6 +122,7 @@ class Group(Handle):
         self._weak_core = weakref.ref(core)  # which owns us
         self._own = own
         self._sources: set[_Source] = set()
+        self._scripts: set[Script] = set()
         self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
         self._handle = ffi.new_handle(self)
         self._poll_ns = int(poll * 1e9)
@@ -240,11 +244,20 @@ class Group(Handle):
     def lose(self) -> None:
         """In a child of fork(): see Core.lose()."""
         self._ptr = None
+        for script in self._scripts:
+            script._lose()
+        self._scripts.clear()
         self.owner.__init__()  # type: ignore[misc]
         self.forget()
 
+    def end_scripts(self) -> None:
+        """By the Core, when nobody serves the group."""
+        for script in list(self._scripts):
+            script._release()
+
     def free(self) -> None:
         """By the Core, before the device is freed."""
+        self.end_scripts()
         ptr, self._ptr = self._ptr, None
         if ptr is not None and not self._own:
             lib.vu_group_free(ptr)

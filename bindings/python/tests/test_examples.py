@@ -3,10 +3,14 @@
 
 import importlib.util
 import pathlib
+import socket
 import struct
+import subprocess
+import sys
 
 import pytest
 
+from conftest import HANG, start_program
 from pylibvu import testing
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[1] / "examples"
@@ -31,6 +35,42 @@ def test_rng_serves_random_bytes_and_those_of_a_file(tmp_path):
     (tmp_path / "f").write_bytes(b"abcd")
     with open(tmp_path / "f", "rb") as source, testing.served(rng.Rng(source)) as peer:
         assert [peer.queue(0).request(writable=3) for _ in range(3)] == [b"abc", b"d", b"abc"]
+
+
+def test_rng_is_told_what_to_serve(tmp_path):
+    rng = load("rng").Rng()
+    (tmp_path / "f").write_bytes(b"abcd")
+    with rng.controlled(str(tmp_path / "control")), testing.served(rng) as peer, \
+            socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(HANG)
+        client.connect(str(tmp_path / "control"))
+        lines = client.makefile()
+
+        def ask(line):
+            client.sendall(line.encode() + b"\n")
+            return lines.readline().rstrip()
+
+        assert ask(f"source {tmp_path / 'f'}") == "ok"
+        assert peer.queue(0).request(writable=4) == b"abcd"
+        assert ask("bytes") == "4" and lines.readline() == "ok\n"
+        assert peer.queue(0).request(writable=4) == b"abcd"
+        assert lines.readline() == "* the file begins again\n"
+        assert ask("source /nowhere/f") == "error: /nowhere/f: No such file or directory"
+        assert ask("source") == "ok"
+        assert len(set(peer.queue(0).request(writable=128))) > 30
+
+
+def test_rng_as_a_program_takes_commands_from_standard_input(tmp_path):
+    child = start_program([sys.executable, str(EXAMPLES / "rng.py"), str(tmp_path / "socket"),
+                           "--control", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True)
+    child.stdin.write("bytes\nsource\n")
+    child.stdin.flush()
+    assert [child.stdout.readline() for _ in range(3)] == ["0\n", "ok\n", "ok\n"]
+    with testing.connect(str(tmp_path / "socket")) as peer:
+        assert len(set(peer.queue(0).request(writable=128))) > 30
+    child.terminate()
+    assert child.wait(HANG) == 0
 
 
 def blk(kind, sector, data=b"", room=0):
