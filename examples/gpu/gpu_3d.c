@@ -299,8 +299,9 @@ void three_written(struct card *card, uint32_t id, uint64_t at, const void *byte
 {
 	const struct resource *r = card_look(card, id);
 
-	if (r && r->kind == RESOURCE_3D && three_has_shadow(r) &&
-	    backing_holds(&r->backing, at, len))
+	/* Its memory may be larger, and is only the guest's there. */
+	if (r && r->kind == RESOURCE_3D && three_has_shadow(r) && at <= r->three.width &&
+	    len <= r->three.width - at && backing_holds(&r->backing, at, len))
 		backing_write(&r->backing, at, bytes, len);
 }
 

@@ -152,11 +152,8 @@ static void finish(struct virgl *v, struct virgl_job *job)
 
 static bool on_done(struct virgl *v)
 {
-	struct virgl_job *job = v->first;
+	struct virgl_job *job = take(&v->first, &v->last);
 
-	if (!job || v->head.len != job->size)
-		return false;
-	take(&v->first, &v->last);
 	if (v->head.value) {
 		v->failed = true;
 		if (job->kind == WIRE_CREATE)
@@ -172,11 +169,24 @@ static bool on_done(struct virgl *v)
 	return true;
 }
 
-static bool on_fence(struct virgl *v)
+static void on_fence(struct virgl *v)
 {
 	while (v->fenced && (int32_t)(v->head.value - v->fenced->fence) >= 0)
 		answer(v, take(&v->fenced, &v->fenced_last));
-	return true;
+}
+
+bool virgl_is_asked_for(const struct virgl *v)
+{
+	switch (v->head.kind) {
+	case WIRE_DONE:
+		return v->first && v->head.len == v->first->size;
+	case WIRE_FENCE:
+		return !v->head.len;
+	case WIRE_WRITTEN:
+		return v->head.len <= WIRE_SHADOW_MAX;
+	default:
+		return false;
+	}
 }
 
 bool virgl_on_reply(struct virgl *v)
@@ -185,12 +195,11 @@ bool virgl_on_reply(struct virgl *v)
 	case WIRE_DONE:
 		return on_done(v);
 	case WIRE_FENCE:
-		return !v->head.len && on_fence(v);
-	case WIRE_WRITTEN:
-		three_written(v->card, v->head.resource, v->head.at, v->in, v->head.len);
-		return v->head.len <= WIRE_SHADOW_MAX;
+		on_fence(v);
+		return true;
 	default:
-		return false;
+		three_written(v->card, v->head.resource, v->head.at, v->in, v->head.len);
+		return true;
 	}
 }
 

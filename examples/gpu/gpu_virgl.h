@@ -17,7 +17,10 @@
 
 #include "gpu_command.h"
 
-enum { VIRGL_WAITING = 1 << 20 }; /* bytes that wait for the renderer: then it gets no more */
+enum {
+	VIRGL_WAITING = 1 << 20, /* bytes that wait for the renderer: then it gets no more */
+	VIRGL_TURN = 16 << 20,	 /* bytes that are read or written at once */
+};
 
 struct virgl_job;
 struct virgl_message;
@@ -51,6 +54,7 @@ struct virgl {
 	struct wire_reply head;
 	unsigned char *in; /* the bytes of a reply; NULL: there are none */
 	uint64_t in_len;   /* of both, what is there already */
+	uint64_t turn;	   /* bytes that may still be read now */
 };
 
 /* --- gpu_virgl.c --- */
@@ -64,6 +68,8 @@ bool virgl_is_full(const struct virgl *v);
 /* The card's question: struct three. */
 void virgl_ask(void *opaque, const struct wire_request *request, void *bytes,
 	       const struct three_rows *rows);
+/* v->head may be the head of a reply: before any memory is had for what follows. */
+bool virgl_is_asked_for(const struct virgl *v);
 /* A reply came, in v->head and v->in; false: it is not one that could be. */
 bool virgl_on_reply(struct virgl *v);
 /* Everybody that waits, with an error: a session ends, or the renderer is no more. */

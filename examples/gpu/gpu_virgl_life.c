@@ -90,11 +90,12 @@ static bool read_hello(struct virgl *v)
 	return v->hello_len < sizeof(v->hello) || !v->hello.error[0];
 }
 
-/* So many replies at once: others have their turn. */
+/* So many replies at once, and so many bytes of them: others have their turn. */
 static void read_replies(struct virgl *v)
 {
 	enum { TURN = 64 };
 
+	v->turn = VIRGL_TURN;
 	for (uint32_t i = 0; i < TURN && !v->lost; i++) {
 		int ret = virgl_read(v);
 
@@ -102,8 +103,9 @@ static void read_replies(struct virgl *v)
 			return;
 		if (ret < 0 || !virgl_on_reply(v)) {
 			virgl_lose(v, ret == -ENOMEM ? "there is no memory for what it says"
-				      : ret < 0	     ? "it ended"
-						     : "it says what it was not asked for");
+				      : ret > 0 || ret == -EPROTO
+					      ? "it says what it was not asked for"
+					      : "it ended");
 			return;
 		}
 		virgl_next(v);
@@ -122,7 +124,9 @@ static void give_up(struct virgl *v, const char *why)
 	v->lost = true;
 	virgl_forget_messages(v);
 	drop_renderer(v);
-	vu_source_set_events(v->spawner_source, 0);
+	/* If it was the spawner that ended, that would be told again and again. */
+	vu_source_remove(v->spawner_source);
+	v->spawner_source = NULL;
 	vu_device_detach(v->dev);
 }
 

@@ -7,7 +7,7 @@
 
 #include "gpu_virgl.h"
 
-enum { REPLY_MAX = 1 << 30 };
+enum { SEND_MAX = 1 << 20 }; /* bytes at once */
 
 struct virgl_message {
 	struct virgl_message *next;
@@ -62,18 +62,21 @@ void virgl_forget_messages(struct virgl *v)
 static ssize_t write_some(const struct virgl *v, const struct virgl_message *m)
 {
 	const unsigned char *head = (const unsigned char *)&m->request;
-	uint64_t size = sizeof(m->request), sent = v->out_sent;
+	uint64_t size = sizeof(m->request), sent = v->out_sent, left;
 
 	if (sent < size)
 		return send(v->fd, head + sent, size - sent,
 			    MSG_NOSIGNAL | MSG_DONTWAIT | (m->request.len ? MSG_MORE : 0));
-	return send(v->fd, m->bytes + (sent - size), m->request.len - (sent - size),
+	left = m->request.len - (sent - size);
+	return send(v->fd, m->bytes + (sent - size), left < SEND_MAX ? left : SEND_MAX,
 		    MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 int virgl_write(struct virgl *v)
 {
-	while (v->out) {
+	uint64_t sent = 0;
+
+	while (v->out && sent < VIRGL_TURN) {
 		ssize_t n = write_some(v, v->out);
 
 		if (n < 0 && errno == EINTR)
@@ -81,6 +84,7 @@ int virgl_write(struct virgl *v)
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -errno;
 		v->out_sent += (uint64_t)n;
+		sent += (uint64_t)n;
 		if (v->out_sent == sizeof(v->out->request) + v->out->request.len)
 			drop_first(v);
 	}
@@ -97,20 +101,24 @@ void virgl_next(struct virgl *v)
 /* Into the header first, then into memory for as many bytes as that says. */
 static ssize_t read_some(struct virgl *v)
 {
-	uint64_t size = sizeof(v->head);
+	uint64_t size = sizeof(v->head), left = size - v->in_len;
 
 	if (v->in_len < size)
-		return recv(v->fd, (unsigned char *)&v->head + v->in_len, size - v->in_len,
-			    MSG_DONTWAIT);
-	return recv(v->fd, v->in + (v->in_len - size), v->head.len - (v->in_len - size),
+		return recv(v->fd, (unsigned char *)&v->head + v->in_len,
+			    left < v->turn ? left : v->turn, MSG_DONTWAIT);
+	left = v->head.len - (v->in_len - size);
+	return recv(v->fd, v->in + (v->in_len - size), left < v->turn ? left : v->turn,
 		    MSG_DONTWAIT);
 }
 
 int virgl_read(struct virgl *v)
 {
 	while (v->in_len < sizeof(v->head) || v->in_len < sizeof(v->head) + v->head.len) {
-		ssize_t n = read_some(v);
+		ssize_t n;
 
+		if (!v->turn)
+			return 0;
+		n = read_some(v);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -118,10 +126,13 @@ int virgl_read(struct virgl *v)
 		if (!n)
 			return -ECONNRESET;
 		v->in_len += (uint64_t)n;
-		if (v->in_len != sizeof(v->head) || !v->head.len)
+		v->turn -= (uint64_t)n;
+		if (v->in_len != sizeof(v->head))
 			continue;
-		if (v->head.len > REPLY_MAX)
+		if (!virgl_is_asked_for(v))
 			return -EPROTO;
+		if (!v->head.len)
+			continue;
 		v->in = malloc(v->head.len);
 		if (!v->in)
 			return -ENOMEM;

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A renderer that came into a guest's hands, in the place of examples/gpu/gpu_renderer.c: it draws
+ * nothing and answers with zeroes, until a batch's first word says what it does wrong.
+ */
+#include "bad_renderer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../examples/gpu/gpu_renderer.h"
+#include "../../examples/gpu/gpu_wire.h"
+
+enum { GIB = 1 << 30 };
+
+static void send_all(int socket, const void *data, size_t len)
+{
+	const char *from = data;
+
+	while (len) {
+		ssize_t n = send(socket, from, len, MSG_NOSIGNAL);
+
+		if (n < 0)
+			_exit(0);
+		from += n;
+		len -= (size_t)n;
+	}
+}
+
+static void receive_all(int socket, void *data, size_t len)
+{
+	char *to = data;
+
+	while (len) {
+		ssize_t n = recv(socket, to, len, 0);
+
+		if (n <= 0)
+			_exit(0);
+		to += n;
+		len -= (size_t)n;
+	}
+}
+
+static void say(int socket, struct wire_reply head)
+{
+	static const unsigned char bytes[2 * WIRE_SHADOW_MAX] = {BAD_BYTE, BAD_BYTE, BAD_BYTE,
+								 BAD_BYTE};
+
+	send_all(socket, &head, sizeof(head));
+	if (head.len <= sizeof(bytes))
+		send_all(socket, bytes, head.len);
+}
+
+static void write_where_nothing_is(int socket)
+{
+	static const uint32_t ids[] = {0, 1, 5, 6, UINT32_MAX};
+	static const uint64_t places[] = {BAD_SHADOW - 3, BAD_SHADOW, BAD_MEMORY - 4, BAD_MEMORY,
+					  UINT32_MAX,	  UINT64_MAX, UINT64_MAX - 3};
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		for (size_t j = 0; j < sizeof(places) / sizeof(places[0]); j++)
+			say(socket, (struct wire_reply){.kind = WIRE_WRITTEN,
+							.resource = ids[i],
+							.at = places[j],
+							.len = 4});
+}
+
+_Noreturn static void flood(int socket)
+{
+	for (;;)
+		say(socket, (struct wire_reply){.kind = WIRE_FENCE, .value = 0x80000000});
+}
+
+_Noreturn static void do_nothing(void)
+{
+	for (;;)
+		pause();
+}
+
+/* False: it says what it should, too. */
+static bool do_wrong(int socket, enum bad what)
+{
+	struct wire_reply head = {.kind = WIRE_DONE};
+
+	switch (what) {
+	case BAD_TWICE:
+		say(socket, head);
+		say(socket, head);
+		break;
+	case BAD_KIND:
+		head.kind = 77;
+		break;
+	case BAD_KIND_LONG:
+		head.kind = UINT32_MAX;
+		head.len = GIB;
+		break;
+	case BAD_DONE_LONG:
+		head.len = GIB;
+		break;
+	case BAD_DONE_LONGEST:
+		head.len = UINT32_MAX;
+		break;
+	case BAD_FENCE_LONG:
+		head.kind = WIRE_FENCE;
+		head.len = GIB;
+		break;
+	case BAD_WRITTEN_LONG:
+		head = (struct wire_reply){.kind = WIRE_WRITTEN, .resource = 6, .len = GIB};
+		break;
+	case BAD_PLACES:
+		write_where_nothing_is(socket);
+		return false;
+	case BAD_FLOOD:
+		flood(socket);
+	case BAD_SILENT:
+		do_nothing();
+	case BAD_BUSY:
+		for (;;)
+			;
+	default:
+		return false;
+	}
+	say(socket, head);
+	return true;
+}
+
+bool renderer_is_there(void)
+{
+	return true;
+}
+
+static void serve(int socket)
+{
+	struct wire_request q;
+	unsigned char *bytes;
+	uint32_t back, what = 0;
+
+	receive_all(socket, &q, sizeof(q));
+	back = q.kind == WIRE_GET ? (uint32_t)q.size : 0;
+	bytes = calloc(1, q.len + back + sizeof(what));
+	if (!bytes)
+		_exit(1);
+	receive_all(socket, bytes, q.len);
+	memcpy(&what, bytes, sizeof(what));
+	if (q.kind != WIRE_SUBMIT || !do_wrong(socket, what)) {
+		const struct wire_reply head = {.kind = WIRE_DONE, .len = back};
+
+		send_all(socket, &head, sizeof(head));
+		send_all(socket, bytes + q.len, back);
+	}
+	free(bytes);
+	if (q.fence)
+		say(socket, (struct wire_reply){.kind = WIRE_FENCE, .value = q.fence});
+}
+
+_Noreturn void renderer_run(int socket, const struct spawn_limits *limits)
+{
+	struct wire_hello hello = {.error = ""};
+
+	(void)limits;
+	for (uint32_t i = 0; i < WIRE_CAPSETS; i++) {
+		hello.capsets[i] = (struct wire_capset){.id = i + 1, .version = 1, .size = 512};
+		memset(hello.capsets[i].data, 0xff, sizeof(hello.capsets[i].data));
+	}
+	send_all(socket, &hello, sizeof(hello));
+	for (;;)
+		serve(socket);
+}

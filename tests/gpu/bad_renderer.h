@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* What a renderer that came into a guest's hands does: the first word of a batch. */
+#ifndef GPU_BAD_RENDERER_H
+#define GPU_BAD_RENDERER_H
+
+enum {
+	BAD_SHADOW = 4096, /* bytes of resource 6, to which the renderer may write */
+	BAD_MEMORY = 8192, /* and of the memory that it is in */
+	BAD_BYTE = 0xbd,
+};
+
+enum bad {
+	BAD_NOTHING,
+	/* It is to be ended. */
+	BAD_TWICE,
+	BAD_KIND,
+	BAD_KIND_LONG,
+	BAD_DONE_LONG,
+	BAD_DONE_LONGEST,
+	BAD_FENCE_LONG,
+	BAD_WRITTEN_LONG,
+	BAD_ENDED,
+	/* It is not to be heard. */
+	BAD_PLACES = BAD_ENDED,
+	/* It does not stop. */
+	BAD_FLOOD,
+	BAD_SILENT,
+	BAD_BUSY,
+	BAD_ALL,
+};
+
+#endif

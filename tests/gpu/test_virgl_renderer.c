@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vu-gpu and a renderer that came into a guest's hands (bad_renderer.c): nothing of what it says is
+ * believed, nobody waits for it, and it goes with its session.
+ */
+#include "three.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bad_renderer.h"
+
+static void offer(struct rig *rig, const void *command, uint32_t len)
+{
+	struct rig_buffer out, in;
+	struct driver_seg segs[2];
+
+	rig_buffer(rig, &out, len);
+	rig_buffer(rig, &in, 64);
+	memcpy(out.data, command, len);
+	segs[0] = rig_read_seg(&out, len);
+	segs[1] = rig_write_seg(&in, 64);
+	rig_offer(rig, GPU_CONTROL, segs, 2, NULL);
+}
+
+static void offer_bad(struct rig *rig, enum bad what)
+{
+	const struct {
+		struct virtio_gpu_cmd_submit submit;
+		uint32_t word;
+	} c = {.submit = {.hdr = {.type = htole32(VIRTIO_GPU_CMD_SUBMIT_3D),
+				  .flags = htole32(VIRTIO_GPU_FLAG_FENCE),
+				  .ctx_id = htole32(1)},
+			  .size = htole32(4)},
+	       .word = what};
+
+	offer(rig, &c, sizeof(c.submit) + sizeof(c.word));
+}
+
+static void expect_ended(struct rig *rig)
+{
+	struct driver_used used;
+
+	assert_int_equal(peer_wait_used(rig->peer, GPU_CONTROL, &used), -ECONNRESET);
+}
+
+/* A context, and 6, which the renderer may write to. */
+static void begin(struct rig *rig, struct rig_buffer *memory)
+{
+	const struct virtio_gpu_resource_create_3d query = {
+		.bind = BIND_CUSTOM, .format = FORMAT_R8, .width = BAD_SHADOW};
+	struct virtio_gpu_mem_entry entry;
+
+	rig_buffer(rig, memory, BAD_MEMORY);
+	entry = gpu_entry(memory->gpa, BAD_MEMORY);
+	three_context(1);
+	gpu_ok(three_try_create(6, query));
+	gpu_ok(gpu_try_attach(6, &entry, 1));
+}
+
+static void begin_again(struct rig *rig, struct rig_buffer *memory)
+{
+	rig_connect(rig);
+	gpu_begin(rig);
+	begin(rig, memory);
+}
+
+static void a_renderer_that_says_what_it_should_not_is_ended(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+
+	three_start(rig, NULL);
+	begin(rig, &memory);
+	for (uint32_t what = BAD_NOTHING + 1; what < BAD_ENDED; what++) {
+		offer_bad(rig, what);
+		expect_ended(rig);
+		begin_again(rig, &memory);
+	}
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "renderer: it says what it was not asked for"),
+			 BAD_ENDED - 1);
+}
+
+static void what_a_renderer_writes_elsewhere_is_not_written(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+
+	three_start(rig, NULL);
+	begin(rig, &memory);
+	offer_bad(rig, BAD_PLACES);
+	assert_null(rig_wait(rig, GPU_CONTROL, NULL));
+	for (uint32_t i = 0; i < BAD_MEMORY; i++)
+		assert_int_equal(memory.data[i], RIG_UNTOUCHED);
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "renderer: "), 0);
+}
+
+/* What it is sent does not fit into its socket. */
+static void fill_its_socket(struct rig *rig)
+{
+	enum { PUTS = 4, BYTES = 1 << 20 };
+	const struct virtio_gpu_transfer_host_3d put = {
+		.hdr = {.type = htole32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D)},
+		.box = {.w = htole32(BYTES), .h = htole32(1), .d = htole32(1)},
+		.resource_id = htole32(7)};
+
+	for (uint32_t i = 0; i < PUTS; i++)
+		offer(rig, &put, sizeof(put));
+}
+
+static void begin_large(struct rig *rig)
+{
+	const struct virtio_gpu_resource_create_3d create = {
+		.bind = BIND_VERTEX, .format = FORMAT_R8, .width = 1 << 20};
+	struct virtio_gpu_mem_entry entry;
+	struct rig_buffer memory;
+
+	rig_buffer(rig, &memory, 1 << 20);
+	entry = gpu_entry(memory.gpa, 1 << 20);
+	gpu_ok(three_try_create(7, create));
+	gpu_ok(gpu_try_attach(7, &entry, 1));
+}
+
+static void nobody_waits_for_a_renderer_that_does_not_stop(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+	int pid = 0;
+
+	three_start(rig, NULL);
+	begin(rig, &memory);
+	for (uint32_t what = BAD_FLOOD; what < BAD_ALL; what++) {
+		pid = three_renderer(rig, pid);
+		begin_large(rig);
+		offer_bad(rig, what);
+		fill_its_socket(rig);
+		gpu_expect_state(0, "resource 0");
+		rig_expect_nothing(rig, GPU_CONTROL);
+		peer_disconnect(rig->peer);
+		begin_again(rig, &memory);
+		assert_int_equal(kill(pid, 0), -1);
+	}
+	/* And it ends when it is told to, whatever the last one does. */
+	for (uint32_t what = BAD_FLOOD; what < BAD_ALL; what++) {
+		begin_large(rig);
+		offer_bad(rig, what);
+		fill_its_socket(rig);
+		gpu_expect_state(0, "resource 0");
+		pid = three_renderer(rig, 0);
+		rig_stop(rig);
+		while (!kill(pid, 0))
+			assert_return_code(usleep(1000), errno);
+		if (what + 1 < BAD_ALL) {
+			three_start(rig, NULL);
+			begin(rig, &memory);
+		}
+	}
+}
+
+/* --- what is left --- */
+
+static uint32_t count_files(pid_t pid)
+{
+	char path[64];
+	uint32_t n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* The fourth of stat's words: a name has no blanks here. */
+static pid_t parent_of(pid_t pid)
+{
+	char path[64];
+	int parent = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%*d %*s %*c %d", &parent), 1);
+	fclose(file);
+	return parent;
+}
+
+static void a_hundred_sessions_leave_nothing_open(void **state)
+{
+	enum { SESSIONS = 100, FIRST = 5 };
+	uint32_t device = 0, spawner = 0;
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+	pid_t parent = 0;
+	int pid = 0;
+
+	three_start(rig, NULL);
+	begin(rig, &memory);
+	for (uint32_t i = 0; i < SESSIONS; i++) {
+		pid = three_renderer(rig, pid);
+		if (i == FIRST) {
+			parent = parent_of(pid);
+			device = count_files(rig->program.pid);
+			spawner = count_files(parent);
+		}
+		if (i % 2) {
+			offer_bad(rig, BAD_KIND);
+			expect_ended(rig);
+		} else {
+			peer_disconnect(rig->peer);
+		}
+		begin_again(rig, &memory);
+	}
+	pid = three_renderer(rig, 0);
+	assert_int_equal(parent_of(pid), parent);
+	assert_int_equal(count_files(rig->program.pid), device);
+	assert_int_equal(count_files(parent), spawner);
+	rig_stop(rig);
+}
+
+static void who_makes_renderers_may_die_and_that_is_told_once(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+
+	three_start(rig, NULL);
+	begin(rig, &memory);
+	assert_return_code(kill(parent_of(three_renderer(rig, 0)), SIGKILL), errno);
+	offer_bad(rig, BAD_SILENT);
+	expect_ended(rig);
+	/* What there is without 3D there still is. */
+	rig_connect(rig);
+	gpu_begin(rig);
+	assert_int_equal(three_try_context(VIRTIO_GPU_CMD_CTX_CREATE, 1),
+			 VIRTIO_GPU_RESP_ERR_UNSPEC);
+	gpu_picture(&memory, 1);
+	gpu_create(5, &memory);
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "renderer: no other one can be had"), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		GPU_TEST(a_renderer_that_says_what_it_should_not_is_ended),
+		GPU_TEST(what_a_renderer_writes_elsewhere_is_not_written),
+		GPU_TEST(nobody_waits_for_a_renderer_that_does_not_stop),
+		GPU_TEST(a_hundred_sessions_leave_nothing_open),
+		GPU_TEST(who_makes_renderers_may_die_and_that_is_told_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
