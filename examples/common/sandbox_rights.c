@@ -3,6 +3,7 @@
 #include "sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -210,6 +212,33 @@ static void filter_try(struct filter *f, const int *calls, size_t n, uint32_t er
 	}
 }
 
+/* A call fails if its argument is (JEQ), or has one of these bits (JSET); or if not. */
+static void filter_fail(struct filter *f, int call, int argument, uint16_t test, uint32_t value,
+			bool if_not)
+{
+	filter_jump(f, BPF_JEQ, (uint32_t)call, 0, 4);
+	filter_load(f, filter_argument(argument));
+	filter_jump(f, test, value, if_not, !if_not);
+	filter_return(f, SECCOMP_RET_ERRNO | EPERM);
+	filter_load(f, offsetof(struct seccomp_data, nr));
+}
+
+/*
+ * Signals reach whoever has the same user, and so do limits; children would live longer than their
+ * parent, each with as much memory.  What is shared or a stack RLIMIT_DATA does not count.
+ */
+static void filter_alone(struct filter *f)
+{
+	static const uint32_t signalling[] = {F_SETOWN, F_SETOWN_EX, F_SETSIG};
+
+	filter_fail(f, SYS_tgkill, 0, BPF_JEQ, (uint32_t)getpid(), true);
+	filter_fail(f, SYS_prlimit64, 0, BPF_JEQ, 0, true);
+	filter_fail(f, SYS_clone, 0, BPF_JSET, CLONE_THREAD, true);
+	filter_fail(f, SYS_mmap, 3, BPF_JSET, MAP_SHARED | MAP_GROWSDOWN, false);
+	for (size_t i = 0; i < sizeof(signalling) / sizeof(signalling[0]); i++)
+		filter_fail(f, SYS_fcntl, 1, BPF_JEQ, signalling[i], false);
+}
+
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
 #ifdef FILTER_ARCH
@@ -243,6 +272,8 @@ static int filter_calls(const struct sandbox_needs *needs)
 	filter_return(&f, SECCOMP_RET_KILL_PROCESS);
 	filter_load(&f, offsetof(struct seccomp_data, nr));
 	filter_try(&f, needs->refused, needs->n_refused, EPERM);
+	if (needs->alone)
+		filter_alone(&f);
 	filter_allow(&f, needs->calls, needs->n_calls);
 	filter_allow(&f, common_calls, N(common_calls));
 	if (needs->network)

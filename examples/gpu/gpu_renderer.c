@@ -393,6 +393,7 @@ static int shut_in(const struct spawn_limits *limits, struct wire_hello *hello)
 		.refused = refused_to_renderer,
 		.n_refused = sizeof(refused_to_renderer) / sizeof(refused_to_renderer[0]),
 		.threads = true,
+		.alone = true,
 	};
 	const struct rlimit memory = {limits->memory, limits->memory};
 	const char *failed = "limits";

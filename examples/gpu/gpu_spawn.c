@@ -3,6 +3,7 @@
 #include "gpu_spawn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -24,6 +25,17 @@ static int keep_only(int fd)
 		return -errno;
 	close_range(FIRST_OWN_FD + 1, ~0U, 0);
 	return FIRST_OWN_FD;
+}
+
+/* It may be the front-end's connection (--fd=0), which is nobody else's. */
+static void drop_input(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || dup2(fd, STDIN_FILENO) < 0)
+		close(STDIN_FILENO);
+	if (fd > STDIN_FILENO)
+		close(fd);
 }
 
 static void answer(int socket, const struct spawn_answer *what, int fd)
@@ -93,6 +105,7 @@ static void spawner_run(int socket, const struct spawn_limits *limits)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	drop_input();
 	if (limits->shut_in && sandbox_drop_rights(0, &failed))
 		_exit(1);
 	while (recv(socket, &byte, 1, 0) == 1) {

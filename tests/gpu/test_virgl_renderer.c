@@ -6,9 +6,13 @@
 #include "three.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "bad_renderer.h"
 
@@ -42,8 +46,13 @@ static void offer_bad(struct rig *rig, enum bad what)
 static void expect_ended(struct rig *rig)
 {
 	struct driver_used used;
+	int ret;
 
-	assert_int_equal(peer_wait_used(rig->peer, GPU_CONTROL, &used), -ECONNRESET);
+	/* What waits may still be answered, with an error. */
+	do
+		ret = peer_wait_used(rig->peer, GPU_CONTROL, &used);
+	while (!ret);
+	assert_int_equal(ret, -ECONNRESET);
 }
 
 /* A context, and 6, which the renderer may write to. */
@@ -247,6 +256,72 @@ static void who_makes_renderers_may_die_and_that_is_told_once(void **state)
 	assert_int_equal(rig_logged(rig, "renderer: no other one can be had"), 1);
 }
 
+static bool is_there(pid_t pid)
+{
+	char path[64], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "r");
+	if (!file)
+		return false;
+	/* Nobody may be there who waits for it. */
+	if (fscanf(file, "%*d %*s %c", &state) != 1)
+		state = 0;
+	fclose(file);
+	return state && state != 'Z' && state != 'X';
+}
+
+static void a_device_that_is_killed_leaves_no_renderer(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+	pid_t spawner;
+	int pid;
+
+	for (uint32_t what = BAD_FLOOD; what < BAD_ALL; what++) {
+		three_start(rig, NULL);
+		begin(rig, &memory);
+		pid = three_renderer(rig, 0);
+		spawner = parent_of(pid);
+		offer_bad(rig, what);
+		gpu_expect_state(0, "resource 0");
+		assert_return_code(kill(rig->program.pid, SIGKILL), errno);
+		while (is_there(pid) || is_there(spawner))
+			assert_return_code(usleep(1000), errno);
+		peer_disconnect(rig->peer);
+		spawn_wait(&rig->program);
+		assert_int_equal(rig->program.status, 1000 + SIGKILL);
+	}
+}
+
+/* What the program was started with may be its connection to the front-end. */
+static void a_renderer_has_no_descriptor_of_the_devices(void **state)
+{
+	struct rig *rig = *state;
+	int pair[2], before = dup(STDIN_FILENO);
+	char path[64], what[64];
+	struct stat st;
+	ssize_t n;
+
+	assert_return_code(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), errno);
+	assert_return_code(dup2(pair[0], STDIN_FILENO), errno);
+	three_start(rig, NULL);
+	snprintf(path, sizeof(path), "/proc/%d/fd/0", three_renderer(rig, 0));
+	n = readlink(path, what, sizeof(what) - 1);
+	assert_true(n > 0);
+	what[n] = '\0';
+	assert_string_equal(what, "/dev/null");
+	/* Its own socket, and three that lead nowhere. */
+	snprintf(path, sizeof(path), "/proc/%d/fd/4", three_renderer(rig, 0));
+	assert_int_equal(stat(path, &st), -1);
+	rig_stop(rig);
+	dup2(before, STDIN_FILENO);
+	close(before);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +329,8 @@ int main(void)
 		GPU_TEST(what_a_renderer_writes_elsewhere_is_not_written),
 		GPU_TEST(nobody_waits_for_a_renderer_that_does_not_stop),
 		GPU_TEST(a_hundred_sessions_leave_nothing_open),
+		GPU_TEST(a_device_that_is_killed_leaves_no_renderer),
+		GPU_TEST(a_renderer_has_no_descriptor_of_the_devices),
 		GPU_TEST(who_makes_renderers_may_die_and_that_is_told_once),
 	};
 

@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -367,6 +368,50 @@ static void it_works_within_the_filter_of_a_service_manager(void **state)
 	assert_int_equal(status, GOOD << 8);
 }
 
+static void *nothing(void *opaque)
+{
+	return opaque;
+}
+
+static int reach_for(pid_t other)
+{
+	const struct sandbox_needs needs = {.program = "vu-test", .alone = true};
+	const int shared = MAP_SHARED | MAP_ANONYMOUS, own = MAP_PRIVATE | MAP_ANONYMOUS;
+	const int access = PROT_READ | PROT_WRITE;
+	const struct f_owner_ex owner = {F_OWNER_PID, other};
+	const char *failed;
+	struct rlimit limit;
+	pthread_t thread;
+
+	EXPECT(!sandbox_give_up(&needs, &failed));
+	EXPECT(fails(syscall(SYS_tgkill, other, other, 0), EPERM));
+	EXPECT(!syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), 0));
+	EXPECT(fails(syscall(SYS_prlimit64, other, RLIMIT_CPU, NULL, &limit), EPERM));
+	EXPECT(!getrlimit(RLIMIT_CPU, &limit));
+	EXPECT(fails(fcntl(STDERR_FILENO, F_SETOWN, other), EPERM));
+	EXPECT(fails(fcntl(STDERR_FILENO, F_SETOWN_EX, &owner), EPERM));
+	EXPECT(fails(fcntl(STDERR_FILENO, F_SETSIG, SIGKILL), EPERM));
+	EXPECT(fcntl(STDERR_FILENO, F_GETFD) >= 0);
+	EXPECT(fails(syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL), EPERM));
+	EXPECT(!pthread_create(&thread, NULL, nothing, NULL) && !pthread_join(thread, NULL));
+	EXPECT(fails((long)mmap(NULL, 4096, access, shared, -1, 0), EPERM));
+	EXPECT(fails((long)mmap(NULL, 4096, access, own | MAP_GROWSDOWN, -1, 0), EPERM));
+	EXPECT(mmap(NULL, 4096, access, own, -1, 0) != MAP_FAILED);
+	return GOOD;
+}
+
+static void who_is_alone_reaches_no_other_process(void **state)
+{
+	pid_t parent = getpid(), pid = child_fork();
+	int status;
+
+	(void)state;
+	if (!pid)
+		_exit(reach_for(parent));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, GOOD << 8);
+}
+
 static int connect_to(const struct sockaddr_un *address, socklen_t len)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -411,6 +456,7 @@ int main(void)
 		cmocka_unit_test(abort_still_ends_the_process_without_a_core),
 		cmocka_unit_test(namespaces_and_ioctls_are_refused_by_their_arguments),
 		cmocka_unit_test(who_connects_makes_unix_sockets_only),
+		cmocka_unit_test(who_is_alone_reaches_no_other_process),
 #ifdef __x86_64__
 		cmocka_unit_test(calls_of_another_architecture_end_the_process),
 #endif
