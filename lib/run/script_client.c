@@ -28,6 +28,8 @@ void client_free(struct client *c)
 	vu_source_remove(c->in);
 	vu_source_remove(c->out);
 	if (!c->is_stdio) {
+		/* A child of fork() may have it, too. */
+		shutdown(c->in_fd, SHUT_RDWR);
 		close(c->in_fd);
 		close(c->out_fd);
 	}

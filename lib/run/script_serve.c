@@ -152,6 +152,7 @@ void vu_script_free(struct vu_script *script)
 	vu_source_remove(server->retry);
 	if (server->listen_fd >= 0) {
 		socket_file_remove(server->file);
+		shutdown(server->listen_fd, SHUT_RDWR); /* in a child of fork(), too */
 		close(server->listen_fd);
 	}
 	free(server->file);

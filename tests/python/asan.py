@@ -35,7 +35,7 @@ def main(root, build):
     assert f"{folder}/lib/libvu.so" in loaded and "libasan" in loaded, "not the sanitized library"
     return subprocess.run([python, "-X", "dev", "-m", "pytest", "-q", "-p", "no:cacheprovider",
                            *(str(tests / f"test_{name}.py") for name in
-                             ("requests", "device", "serve", "misuse", "lifetime"))],
+                             ("requests", "device", "serve", "script", "misuse", "lifetime"))],
                           env=env, check=False).returncode
 
 

@@ -347,6 +347,27 @@ def test_a_child_of_fork_has_no_script_and_the_parents_goes_on(tmp_path):
         assert path.exists() and client.ask("show b") == ["b", "ok"]
 
 
+def test_clients_hear_of_the_end_though_a_forked_child_lives_on(tmp_path):
+    lamp, path = Lamp(), tmp_path / "control"
+    script = pylibvu.Script(lamp.own_group, lamp.commands, path)
+    with testing.served(lamp), Client(path) as client:
+        assert client.ask("show") == ["ok"]
+        os.link(path, tmp_path / "again")
+        child = os.fork()
+        if child == 0:
+            while True:
+                signal.pause()
+        try:
+            run_on(lamp, script.close)
+            assert client.line() == ""
+            with pytest.raises(ConnectionRefusedError):
+                Client(tmp_path / "again")
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    lamp.close()
+
+
 STDIN = """
 import os, sys
 import pylibvu
