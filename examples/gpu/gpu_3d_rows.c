@@ -30,10 +30,12 @@ static bool is_within(uint32_t at, uint32_t len, uint32_t size)
 
 static bool is_box(const struct wire_create *c, const struct wire_box *box)
 {
-	uint32_t depth = c->target == TARGET_3D ? at_level(c->depth, box->level) : c->array_size;
+	uint32_t depth;
 
-	return box->level <= c->last_level &&
-	       is_within(box->x, box->w, at_level(c->width, box->level)) &&
+	if (box->level > c->last_level)
+		return false;
+	depth = c->target == TARGET_3D ? at_level(c->depth, box->level) : c->array_size;
+	return is_within(box->x, box->w, at_level(c->width, box->level)) &&
 	       is_within(box->y, box->h, at_level(c->height, box->level)) &&
 	       is_within(box->z, box->d, depth);
 }

@@ -108,6 +108,36 @@ static void what_a_renderer_writes_elsewhere_is_not_written(void **state)
 	assert_int_equal(rig_logged(rig, "renderer: "), 0);
 }
 
+/* Of which only level 0 is there. */
+static void levels_that_there_are_not_are_refused(void **state)
+{
+	static const uint32_t targets[] = {TARGET_2D, 3};
+	struct virtio_gpu_transfer_host_3d c = {
+		.hdr = {.type = htole32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D)},
+		.box = {.w = htole32(1), .h = htole32(1), .d = htole32(1)},
+		.resource_id = htole32(7)};
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+
+	three_start(rig, NULL);
+	begin(rig, &memory);
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		const struct virtio_gpu_resource_create_3d create = {
+			.target = targets[i], .width = 8, .height = 8, .depth = 1};
+		const struct virtio_gpu_mem_entry entry = gpu_entry(memory.gpa, BAD_MEMORY);
+
+		gpu_ok(three_try_create(7, create));
+		gpu_ok(gpu_try_attach(7, &entry, 1));
+		for (uint32_t level = 1; level; level *= 2) {
+			c.level = htole32(level);
+			assert_int_equal(gpu_command(GPU_CONTROL, &c, sizeof(c), NULL, 0),
+					 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+		}
+		gpu_ok(gpu_try_id(VIRTIO_GPU_CMD_RESOURCE_UNREF, 7));
+	}
+	rig_stop(rig);
+}
+
 /* What it is sent does not fit into its socket. */
 static void fill_its_socket(struct rig *rig)
 {
@@ -327,6 +357,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		GPU_TEST(a_renderer_that_says_what_it_should_not_is_ended),
 		GPU_TEST(what_a_renderer_writes_elsewhere_is_not_written),
+		GPU_TEST(levels_that_there_are_not_are_refused),
 		GPU_TEST(nobody_waits_for_a_renderer_that_does_not_stop),
 		GPU_TEST(a_hundred_sessions_leave_nothing_open),
 		GPU_TEST(a_device_that_is_killed_leaves_no_renderer),
