@@ -46,6 +46,9 @@ def main(folder, *programs):
     if not shutil.which('systemd-analyze'):
         print('skipped: no systemd-analyze (Debian: systemd)')
         return 77
+    if not pathlib.Path('/bin/kill').exists():
+        print('skipped: no /bin/kill, by which units reload (Debian: procps)')
+        return 77
     if '--offline' not in analyze('--help')[1]:
         print('skipped: this systemd-analyze rates no files')
         return 77
