@@ -202,6 +202,32 @@ def asan(cargo):
               CARGO_TARGET_DIR=str(cargo.folder / "target-asan"), ASAN_OPTIONS="detect_stack_use_after_return=1")
 
 
+def narrow(cargo):
+    """libvu-sys where pointers have 32 bits: with the library compiled for it, if cargo has the crate cc; else the
+    layouts alone, which are linked to nothing."""
+    target = "i686-unknown-linux-gnu"
+    libdir = subprocess.run(["rustc", "--print", "target-libdir", "--target", target], cwd=cargo.source, env=cargo.env,
+                            text=True, stdout=subprocess.PIPE).stdout.strip()
+    if not libdir or not list(pathlib.Path(libdir).glob("libstd-*.rlib")):
+        print(f"skipped: no Rust for 32 bits (rustup target add {target})")
+        sys.exit(SKIPPED)
+    if not compiles_32():
+        print("skipped: no C for 32 bits (Debian's gcc-multilib)")
+        sys.exit(SKIPPED)
+    del cargo.env["LIBVU_BUILD"]
+    env = {"CARGO_TARGET_DIR": str(cargo.folder / "target-narrow")}
+    if cargo.complete:
+        cargo.run("test", "-p", "libvu-sys", "--features", "vendored", "--tests", "--target", target, **env)
+    else:
+        cargo.run("test", "-p", "libvu-sys", "--test", "layout", "--target", target, DOCS_RS="1", **env)
+
+
+def compiles_32():
+    done = subprocess.run(["cc", "-m32", "-x", "c", "-", "-o", "/dev/null"], input="#include <sys/uio.h>\nint main(void) {}\n",
+                          text=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return done.returncode == 0
+
+
 VENDORED = """[workspace]
 members = ["program", "libvu-sys-{version}"]
 resolver = "2"
@@ -269,7 +295,7 @@ def main(root, build, what):
             print("without optional features: cargo does not have their crates")
             cargo.alone()
     whats = {"sys": sys_} | {f.__name__: f for f in (
-        current, safe, examples, release, contract, peer, lint, oldest, package, features, tokio_example, vendored, asan)}
+        current, safe, examples, release, contract, peer, lint, oldest, package, features, tokio_example, vendored, asan, narrow)}
     whats[what](cargo)
     return 0
 

@@ -71,6 +71,8 @@ mod source;
 mod state;
 #[cfg(feature = "tokio")]
 pub mod tasks;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use crate::{
