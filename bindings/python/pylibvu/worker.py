@@ -45,7 +45,8 @@ class Worker(Handle):
         out = ffi.new("struct vu_worker **")
         check(lib.vu_worker_new(info, out), "a worker")
         self._ptr: Any = out[0]
-        self._lock = threading.Lock()  # of the two below
+        self._lock = threading.Condition(threading.Lock())  # of the three below
+        self._removing = 0  # threads that are in the library's remove: it must not be freed under them
         # What has to live as long as the thread serves the group.
         self._served: dict[Group, tuple[Core, Any]] = {}
         share(self)
@@ -83,7 +84,14 @@ class Worker(Handle):
             if self._ptr is None or group not in self._served:
                 raise ValueError("this worker does not serve the group")
             ptr = self._ptr
-        check(lib.vu_worker_remove_group(ptr, group._ptr), "remove")
+            self._removing += 1
+        try:
+            result = lib.vu_worker_remove_group(ptr, group._ptr)
+        finally:
+            with self._lock:
+                self._removing -= 1
+                self._lock.notify_all()
+        check(result, "remove")
         with self._lock:
             mine = self._served.pop(group, None) is not None
         if mine:
@@ -103,6 +111,7 @@ class Worker(Handle):
         with self._lock:
             if any(g.owner.ident == threading.get_ident() for g in self._served):
                 raise RuntimeError("close() from a callback")
+            self._lock.wait_for(lambda: not self._removing)
             ptr, self._ptr = self._ptr, None
             served, self._served = self._served, {}
         if ptr is not None:
@@ -113,7 +122,7 @@ class Worker(Handle):
 
     def lose(self) -> None:
         """In a child of fork(): there is no such thread."""
-        self._ptr, self._lock = None, threading.Lock()
+        self._ptr, self._lock, self._removing = None, threading.Condition(threading.Lock()), 0
         self._served.clear()
         _all.discard(self)
 

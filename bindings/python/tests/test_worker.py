@@ -2,6 +2,7 @@
 """Workers: threads of libvu's that serve groups of several devices."""
 
 import gc
+import sys
 import threading
 
 import pytest
@@ -97,6 +98,39 @@ def test_a_worker_keeps_what_it_serves():
         gc.collect()
         device = next(iter(worker._served.values()))[1]
         ask(device)
+    device.close()
+
+
+def test_close_does_not_free_the_worker_under_a_remove(monkeypatch):
+    inside, freed, order = threading.Event(), threading.Event(), []
+
+    class Slow:
+        def __getattr__(self, name):
+            return getattr(lib, name)
+
+        def vu_worker_remove_group(self, *args):
+            inside.set()
+            freed.wait(0.5)  # what must not come: the right order does not depend on how long
+            order.append("removed")
+            return lib.vu_worker_remove_group(*args) if not freed.is_set() else 0
+
+        def vu_worker_free(self, *args):
+            order.append("freed")
+            freed.set()
+            lib.vu_worker_free(*args)
+
+    device, worker, lib = Two(), pylibvu.Worker(), sys.modules["pylibvu.worker"].lib
+    group = device.group([1])
+    worker.add(group)
+    monkeypatch.setattr(sys.modules["pylibvu.worker"], "lib", Slow())
+    thread = threading.Thread(target=worker.remove, args=(group,))
+    thread.start()
+    assert inside.wait(HANG)
+    worker.close()
+    thread.join()
+    assert order == ["removed", "freed"]
+    with pylibvu.Worker() as another:  # nobody has the group's lock
+        another.add(group)
     device.close()
 
 
