@@ -421,6 +421,14 @@ def main(path, kind, *faults):
                 if ring[what] >= 0:
                     os.close(ring[what])
         sock.close()
+        if "ends" in faults:
+            linger(listener)
+
+
+def linger(listener):
+    """Some serve one connection and end, and take their time: until somebody has connected in vain."""
+    select.select([listener], [], [])
+    sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -170,6 +170,12 @@ class Checks(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("cut off memory", results(said)["split-request"][1])
 
+    def test_a_back_end_that_still_listens_while_it_ends_is_started_again(self):
+        names = "get-features,features-same,split-request,reconnect"
+        status, said = report(self.folder.name, "rng", ["ends"], f"--only={names}")
+        self.assertEqual(status, 0, said)
+        self.assertEqual([results(said)[name][0] for name in names.split(",")], ["pass"] * 4, said)
+
     def test_a_command_has_the_signals_of_any_program(self):
         ignored = "grep SigIgn /proc/self/status >&2"
         done = subprocess.run([VU_CHECK, f"--socket-path={self.folder.name}/s", "--", "sh", "-c", ignored],

@@ -110,12 +110,52 @@ static int probe_connect(struct probe *p)
 	}
 }
 
-int probe_open(struct probe *p, const struct peer_config *config)
+static int probe_connect_new(struct probe *p, const struct peer_config *own)
 {
-	struct peer_config own = config ? *config : (struct peer_config){0};
 	int ret;
 
 	probe_close(p);
+	ret = peer_new(own, &p->peer);
+	return ret ? ret : probe_connect(p);
+}
+
+/* Does the command end, now that it has hung up? */
+static bool probe_child_ends(struct probe *p)
+{
+	uint64_t end = frontend_deadline(p->timeout_ms);
+
+	while (child_runs(p->child)) {
+		if (frontend_deadline(0) >= end)
+			return false;
+		poll(NULL, 0, STEP_MS);
+	}
+	return true;
+}
+
+/*
+ * Who serves one connection and ends still listens for a moment in between: connecting succeeds
+ * then, and nobody answers.  That is no fault of the next session's.  One more message is sent to
+ * none but those who were seen to end.
+ */
+static int probe_connect_living(struct probe *p, const struct peer_config *own)
+{
+	uint64_t features;
+	int ret;
+
+	for (int starts = STARTS;; starts--) {
+		ret = probe_connect_new(p, own);
+		if (ret || !p->child || !p->ends)
+			return ret;
+		ret = frontend_get_features(probe_frontend(p), &features);
+		if (!ret || ret == -ETIMEDOUT || !starts || !probe_child_ends(p))
+			return ret;
+	}
+}
+
+int probe_open(struct probe *p, const struct peer_config *config)
+{
+	struct peer_config own = config ? *config : (struct peer_config){0};
+
 	own.n_queues = p->type ? p->type->n_queues : 1;
 	own.packed = p->check && p->check->packed;
 	own.timeout_ms = p->timeout_ms;
@@ -123,8 +163,7 @@ int probe_open(struct probe *p, const struct peer_config *config)
 		own.queue_size = CHECK_QUEUE_SIZE;
 	if (!own.features)
 		own.features = probe_features(p);
-	ret = peer_new(&own, &p->peer);
-	return ret ? ret : probe_connect(p);
+	return probe_connect_living(p, &own);
 }
 
 int probe_start(struct probe *p, const struct peer_config *config)
@@ -340,8 +379,13 @@ static enum verdict probe_needs(struct probe *p, const struct check *check)
 static enum verdict probe_try(struct probe *p, const struct check *check)
 {
 	enum verdict verdict;
+	int ret = probe_look(p);
 
-	if (probe_look(p)) {
+	if (ret && ret != -ETIMEDOUT && p->child && probe_child_ends(p)) {
+		p->ends = true;
+		ret = probe_look(p);
+	}
+	if (ret) {
 		p->silent++;
 		return probe_failed(p, "before the check began");
 	}
