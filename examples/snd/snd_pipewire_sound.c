@@ -110,9 +110,13 @@ static void play(struct pipewire *p, const struct pw_buffer *b, struct spa_data 
 
 static void record(struct pipewire *p, const struct spa_data *d)
 {
-	uint32_t offset = d->chunk->offset < d->maxsize ? d->chunk->offset : d->maxsize;
-	uint32_t len = d->chunk->size < d->maxsize - offset ? d->chunk->size : d->maxsize - offset;
-	uint32_t frames = len / p->frame_bytes;
+	/* Another process may write to a chunk at any time: once. */
+	uint32_t offset = __atomic_load_n(&d->chunk->offset, __ATOMIC_RELAXED);
+	uint32_t len = __atomic_load_n(&d->chunk->size, __ATOMIC_RELAXED), frames;
+
+	offset = offset < d->maxsize ? offset : d->maxsize;
+	len = len < d->maxsize - offset ? len : d->maxsize - offset;
+	frames = len / p->frame_bytes;
 
 	p->chunk = frames;
 	if (p->flow != PIPEWIRE_FLOWS)
