@@ -202,6 +202,36 @@ def asan(cargo):
               CARGO_TARGET_DIR=str(cargo.folder / "target-asan"), ASAN_OPTIONS="detect_stack_use_after_return=1")
 
 
+def miri(cargo):
+    """The crate's own tests as Miri runs them, which sees undefined behaviour, races and leaks."""
+    if not has_miri(cargo):
+        sys.exit(SKIPPED)
+    flags = "-Zmiri-strict-provenance -Zmiri-symbolic-alignment-check -Zmiri-disable-isolation"
+    cargo.run("miri", "test", "-p", "libvu", "--lib", cargo=("cargo", "+nightly"), MIRIFLAGS=flags,
+              RUST_BACKTRACE="0",  # of the panics that are caught they take most of the time
+              CARGO_TARGET_DIR=str(cargo.folder / "target-miri"))
+
+
+def has_miri(cargo):
+    """A nightly with all that it takes, none of which rustup is asked to fetch; Miri builds itself a standard library,
+    for once, for which cargo may have to fetch crates."""
+    known = shutil.which("rustup") and subprocess.run(["rustup", "toolchain", "list"], text=True,
+                                                      stdout=subprocess.PIPE).stdout
+    sysroot = re.search("^nightly", known or "", re.M) and subprocess.run(
+        ["rustup", "run", "nightly", "rustc", "--print", "sysroot"], text=True, stdout=subprocess.PIPE).stdout.strip()
+    wanted = ("bin/cargo-miri", "bin/miri", "lib/rustlib/src/rust/library")
+    if not sysroot or not all((pathlib.Path(sysroot) / path).exists() for path in wanted):
+        print("skipped: no Miri (rustup toolchain install nightly --component miri,rust-src)")
+        return False
+    for offline in ("true", "false"):
+        setup = subprocess.run(["cargo", "+nightly", "miri", "setup"], cwd=cargo.source,
+                               env=dict(cargo.env, CARGO_NET_OFFLINE=offline, CARGO_NET_RETRY="1"))
+        if setup.returncode == 0:
+            return True
+    print("skipped: Miri has no standard library, and cannot build one")
+    return False
+
+
 def narrow(cargo):
     """libvu-sys where pointers have 32 bits: with the library compiled for it, if cargo has the crate cc; else the
     layouts alone, which are linked to nothing."""
@@ -295,7 +325,8 @@ def main(root, build, what):
             print("without optional features: cargo does not have their crates")
             cargo.alone()
     whats = {"sys": sys_} | {f.__name__: f for f in (
-        current, safe, examples, release, contract, peer, lint, oldest, package, features, tokio_example, vendored, asan, narrow)}
+        current, safe, examples, release, contract, peer, lint, oldest, package, features, tokio_example, vendored, asan,
+        miri, narrow)}
     whats[what](cargo)
     return 0
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! The bytes of a request, in pieces: against the library's own functions.
+//! The bytes of a request, in pieces: against the library's own functions, and under Miri.
 use super::made::Made;
 use crate::{
     buffers::{Buffers, Of},
@@ -110,6 +110,7 @@ fn segments_of_many_pieces_are_all_there() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no system calls of all these pieces")]
 fn the_kernel_reads_and_writes_pieces() {
     let many = vec![&b"ab"[..]; 70];
     let made = Made::new(&many, &[b"...", b".."]);

@@ -7,6 +7,9 @@ use std::{ptr, slice};
 pub(crate) struct Made {
     pub(crate) req: *mut c::vu_req,
     parts: [*mut [c::iovec]; 2],
+    /// Bytes it was completed with, once for each time.
+    #[cfg(miri)]
+    pub(crate) completed: *mut std::sync::Mutex<Vec<u64>>,
 }
 
 fn segments(texts: &[&[u8]]) -> *mut [c::iovec] {
@@ -21,6 +24,8 @@ impl Made {
     pub(crate) fn new(readable: &[&[u8]], writable: &[&[u8]]) -> Made {
         let parts = [segments(readable), segments(writable)];
         let total = |texts: &[&[u8]]| texts.iter().map(|text| text.len() as u64).sum();
+        #[cfg(miri)]
+        let completed: *mut std::sync::Mutex<Vec<u64>> = Box::into_raw(Box::default());
         let req = c::vu_req {
             readable: parts[0].cast(),
             writable: parts[1].cast(),
@@ -28,10 +33,18 @@ impl Made {
             n_writable: writable.len() as u32,
             readable_len: total(readable),
             writable_len: total(writable),
+            #[cfg(miri)]
+            priv_: completed.cast(),
+            #[cfg(not(miri))]
             priv_: ptr::null_mut(),
             flags: 0,
         };
-        Made { req: Box::into_raw(Box::new(req)), parts }
+        Made {
+            req: Box::into_raw(Box::new(req)),
+            parts,
+            #[cfg(miri)]
+            completed,
+        }
     }
 
     /// What the driver finds in the writable part.
@@ -43,12 +56,21 @@ impl Made {
             segments.iter().flat_map(bytes).copied().collect()
         }
     }
+
+    /// What it was completed with, each time.
+    #[cfg(miri)]
+    pub(crate) fn completed(&self) -> Vec<u64> {
+        // Safety: it lives as long as this.
+        unsafe { &*self.completed }.lock().unwrap().clone()
+    }
 }
 
 impl Drop for Made {
     fn drop(&mut self) {
         // Safety: made above by Box::into_raw().
         unsafe {
+            #[cfg(miri)]
+            drop(Box::from_raw(self.completed));
             drop(Box::from_raw(self.req));
             for part in self.parts {
                 for segment in Box::from_raw(part).iter() {
