@@ -271,7 +271,7 @@ class Core(Handle):
 
     def __del__(self) -> None:
         ptr, self.ptr = self.ptr, None
-        if ptr is None:
+        if ptr is None or lib is None:  # at the interpreter's end modules may have been emptied before
             return
         self.closed = True
         if self.runner is not None:
