@@ -77,7 +77,10 @@ struct sandbox_needs {
 	const int *refused;
 	size_t n_refused;
 	bool threads; /* there are some already: they lose system calls, too, but no capabilities */
-	/* No other process is in its reach, nor memory that RLIMIT_DATA does not count; no line. */
+	/*
+	 * No signal, limit or child of another process, nor memory that RLIMIT_DATA does not
+	 * count; no line.
+	 */
 	bool alone;
 };
 
