@@ -159,7 +159,8 @@ static bool on_done(struct virgl *v)
 		if (job->kind == WIRE_CREATE)
 			three_refused(v->card, job->id, job->serial);
 	} else if (job->size && !three_arrived(v->card, &job->rows, v->in, v->head.len)) {
-		free(job);
+		job->response = VIRTIO_GPU_RESP_ERR_UNSPEC;
+		answer(v, job);
 		return false;
 	}
 	if (job->req)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libvu-testing: the other side of a vhost-user back-end, for tests of a device.  A front-end,
- *guest memory and a driver's rings, without a virtual machine; of the back-end it asks no more than
- *the socket, so that may be in any language and on any library.
+ * guest memory and a driver's rings, without a virtual machine; of the back-end it asks no more
+ * than the socket, so that may be in any language and on any library.
  *
  *	const struct vut_options options = {.all_queues = true};
  *	unsigned char answer[16];
@@ -23,13 +23,20 @@
  * and a test has within it the peer it was built with.
  *
  * Functions return 0 (or what they say) or -errno; vut_error() says in words what was wrong:
- *  -EINVAL: an argument, such as a queue that there is not;  -ENOMEM: no memory, here or in the
- *guest; -ENOTCONN: not connected;  -ECONNRESET: the back-end closed the socket; -ETIMEDOUT: no
- *answer within timeout_ms;  -EREMOTEIO: the back-end refused (its ack, or its answer); -EPROTO: an
- *answer that the specification does not allow, or a used entry that was not available; -EOPNOTSUPP:
- *the back-end does not offer it;  -ENOSPC: the ring is full. Queues are numbers from 0 on,
- *addresses those of the guest ("guest physical"), lengths bytes. A peer is used by one thread at a
- *time; nothing here makes threads, or has state beside peers.
+ *
+ *	-EINVAL		an argument, such as a queue that there is not
+ *	-ENOMEM		no memory, here or in the guest
+ *	-ENOTCONN	not connected
+ *	-ECONNRESET	the back-end closed the socket
+ *	-ETIMEDOUT	no answer within timeout_ms
+ *	-EREMOTEIO	the back-end refused (its ack, or its answer)
+ *	-EPROTO		an answer that the specification does not allow, or a used entry that was
+ *			not available
+ *	-EOPNOTSUPP	the back-end does not offer it
+ *	-ENOSPC		the ring is full
+ *
+ * Queues are numbers from 0 on, addresses those of the guest ("guest physical"), lengths bytes.  A
+ * peer is used by one thread at a time; nothing here makes threads, or has state beside peers.
  */
 #ifndef LIBVU_TESTING_TESTING_H
 #define LIBVU_TESTING_TESTING_H
