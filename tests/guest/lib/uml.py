@@ -37,13 +37,18 @@ def usable(store, linux=None):
 
 def fault_of(store, kernel):
     """What a kernel says instead of starting init, found out once in a run; or an empty string."""
-    what = " with ".join([f"start of {kernel.image}", *_preloaded()])
+    what = trial_of(kernel.image)
     fault = store.recall(what)
     if fault is None:
         with tempfile.TemporaryDirectory(prefix="libvu-guest.") as folder:
             fault = _try(Trial(folder, "trial", store, linux=kernel, memory=64))
         store.note(what, fault)
     return fault
+
+
+def trial_of(image):
+    """What is found out of a kernel is noted for that."""
+    return " with ".join([f"start of {image}", *_preloaded()])
 
 
 def _preloaded():
