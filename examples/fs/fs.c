@@ -132,8 +132,14 @@ static int fs_shut_in(struct fs_settings *settings, struct sandbox *sandbox)
 	};
 	int ret = sandbox_enter(sandbox);
 
-	if (ret || settings->sandbox == SANDBOX_NONE)
+	if (ret)
 		return ret;
+	/* Without a sandbox, too: whoever it acts for is in none of them. */
+	sandbox->failed = "leaving its groups";
+	if (!geteuid() && syscall(SYS_setgroups, 0, NULL) < 0 && errno != EPERM)
+		return -errno;
+	if (settings->sandbox == SANDBOX_NONE)
+		return 0;
 	/* A handle may be that of any file of the file system's, not only of what is shared. */
 	if (settings->handles == FS_HANDLES_NEVER) {
 		needs.capabilities &= ~CAPABILITY(DAC_READ_SEARCH);
@@ -143,9 +149,6 @@ static int fs_shut_in(struct fs_settings *settings, struct sandbox *sandbox)
 	/* Where names of descriptors lead to them: fs_xattr.c. */
 	settings->inside_proc = !strcmp(sandbox->dir, "/");
 	if (settings->inside_proc && fchdir(sandbox->proc_fd) < 0)
-		return -errno;
-	sandbox->failed = "leaving its groups";
-	if (!geteuid() && syscall(SYS_setgroups, 0, NULL) < 0 && errno != EPERM)
 		return -errno;
 	return sandbox_give_up(&needs, &sandbox->failed);
 }

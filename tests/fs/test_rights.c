@@ -26,10 +26,9 @@ static void make_as_user(struct client *c, uint64_t dir, struct fuse_entry_out *
  * Who is not in the group of a directory that passes its group on makes no program that runs with
  * that group (CVE-2022-0358) - also where the device itself is in it.
  */
-static void a_file_does_not_run_as_a_group_that_its_maker_is_not_in(void **state)
+static void expect_no_group(struct client *c, const char *const *args)
 {
 	static const gid_t of_device[] = {0, GROUP};
-	struct client *c = *state;
 	struct fuse_entry_out dir, file;
 
 	client_need_root("only root may act for others");
@@ -38,13 +37,25 @@ static void a_file_does_not_run_as_a_group_that_its_maker_is_not_in(void **state
 	client_make_dir(c, "dir");
 	assert_return_code(chown(client_path(c, "dir"), 0, GROUP), errno);
 	assert_return_code(chmod(client_path(c, "dir"), 02777), errno);
-	client_start(c, NULL);
+	client_start(c, args);
 	assert_int_equal(client_lookup(c, ROOT, "dir", &dir), 0);
 	make_as_user(c, dir.nodeid, &file);
 	assert_int_equal(file.attr.uid, USER);
 	assert_int_equal(file.attr.gid, GROUP);
 	assert_int_equal(file.attr.mode, S_IFREG | 0711);
 	client_stop(c);
+}
+
+static void a_file_does_not_run_as_a_group_that_its_maker_is_not_in(void **state)
+{
+	expect_no_group(*state, NULL);
+}
+
+static void nor_does_it_without_a_sandbox(void **state)
+{
+	static const char *const args[] = {"--sandbox=none", NULL};
+
+	expect_no_group(*state, args);
 }
 
 /* Whoever may write a file that has capabilities takes them away by that (CVE-2021-20263). */
@@ -83,6 +94,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CLIENT_TEST(a_file_does_not_run_as_a_group_that_its_maker_is_not_in),
+		CLIENT_TEST(nor_does_it_without_a_sandbox),
 		CLIENT_TEST(a_file_that_is_written_has_no_capabilities_any_more),
 	};
 

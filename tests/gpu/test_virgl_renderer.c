@@ -321,6 +321,7 @@ static void a_device_that_is_killed_leaves_no_renderer(void **state)
 			assert_return_code(usleep(1000), errno);
 		peer_disconnect(rig->peer);
 		spawn_wait(&rig->program);
+		rig->program.pid = 0;
 		assert_int_equal(rig->program.status, 1000 + SIGKILL);
 	}
 }
