@@ -24,6 +24,7 @@
  */
 struct card_backend {
 	const char *name;
+	const char *missing; /* not built: for want of that */
 	uint32_t directions;
 	uint64_t (*formats)(void); /* NULL: all */
 	int (*open)(struct card_stream *s, const char *value);

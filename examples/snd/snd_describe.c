@@ -77,8 +77,14 @@ static bool stream_choose(struct card_stream *s, const char *text, const char **
 
 static int stream_open(struct card_stream *s, const char *value)
 {
-	int ret = s->backend->open ? s->backend->open(s, value) : 0;
+	int ret;
 
+	if (s->backend->missing) {
+		fprintf(stderr, "vu-snd: %s: built without %s\n", s->backend->name,
+			s->backend->missing);
+		return -ENOTSUP;
+	}
+	ret = s->backend->open ? s->backend->open(s, value) : 0;
 	if (!ret && s->backend->formats && s->formats & ~s->backend->formats()) {
 		fprintf(stderr, "vu-snd: %s: not in each of the formats\n", s->backend->name);
 		ret = -EINVAL;

@@ -92,7 +92,7 @@ static void begin(const char *name, bool has_control)
 	const struct vut_options options = {.all_queues = true, .packed = test.packed};
 
 	test.name = name;
-	strcpy(test.folder, "/tmp/test_@WORD@.XXXXXX");
+	strcpy(test.folder, "/tmp/vu-test.XXXXXX");
 	if (!mkdtemp(test.folder))
 		fail("%s: %s", test.folder, strerror(errno));
 	snprintf(test.socket, sizeof(test.socket), "%s/s", test.folder);

@@ -4,53 +4,12 @@
  * Beside the share lies a file that nobody must read, change, or find.  Without the sandbox, so
  * that it is the requests' own checks that hold.
  */
-#include "client.h"
+#include "outside.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-static const char secret[] = "secret";
-
-struct outside {
-	char dir[RIG_PATH + 16], file[RIG_PATH + 32];
-};
-
-static void begin(struct client *c, struct outside *o)
-{
-	static const char *const args[] = {"--sandbox=none", "--xattr", NULL};
-	FILE *f;
-
-	snprintf(o->dir, sizeof(o->dir), "%s/outside", c->rig.dir);
-	snprintf(o->file, sizeof(o->file), "%s/file", o->dir);
-	assert_return_code(mkdir(o->dir, 0777), 0);
-	f = fopen(o->file, "we");
-	assert_non_null(f);
-	fputs(secret, f);
-	fclose(f);
-	client_start(c, args);
-}
-
-/* It is as it was, and alone. */
-static void end(struct client *c, const struct outside *o)
-{
-	char text[32] = "";
-	struct stat st;
-	FILE *f;
-
-	client_stop(c);
-	assert_return_code(stat(o->file, &st), 0);
-	assert_int_equal(st.st_nlink, 1);
-	assert_int_equal(st.st_mode, S_IFREG | 0644);
-	f = fopen(o->file, "re");
-	assert_non_null(f);
-	assert_non_null(fgets(text, sizeof(text), f));
-	fclose(f);
-	assert_string_equal(text, secret);
-	assert_return_code(unlink(o->file), 0);
-	assert_return_code(rmdir(o->dir), 0); /* nothing else is there */
-}
 
 static void no_name_leads_up_or_further_down(void **state)
 {
@@ -67,7 +26,7 @@ static void no_name_leads_up_or_further_down(void **state)
 	client_make_dir(c, "dir");
 	client_make_file(c, "dir/file", "");
 	client_make_file(c, "mine", "");
-	begin(c, &o);
+	outside_begin(c, &o);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const char *name = names[i];
 
@@ -87,7 +46,7 @@ static void no_name_leads_up_or_further_down(void **state)
 	}
 	client_walk(c, "dir/file");
 	client_walk(c, "mine");
-	end(c, &o);
+	outside_end(c, &o);
 }
 
 static void a_symbolic_link_is_nothing_but_a_link(void **state)
@@ -98,7 +57,7 @@ static void a_symbolic_link_is_nothing_but_a_link(void **state)
 	struct outside o;
 	uint64_t fh;
 
-	begin(c, &o);
+	outside_begin(c, &o);
 	assert_return_code(symlink(o.dir, client_path(c, "to_dir")), 0);
 	assert_return_code(symlink(o.file, client_path(c, "to_file")), 0);
 	assert_int_equal(client_lookup(c, ROOT, "to_dir", &to_dir), 0);
@@ -121,7 +80,7 @@ static void a_symbolic_link_is_nothing_but_a_link(void **state)
 	assert_int_equal(client_link(c, to_file.nodeid, ROOT, "hard", &again), 0);
 	assert_int_equal(again.nodeid, to_file.nodeid);
 	assert_int_equal(client_name(c, FUSE_UNLINK, ROOT, "hard"), 0);
-	end(c, &o);
+	outside_end(c, &o);
 }
 
 static void a_directory_that_becomes_a_link_leads_nowhere(void **state)
@@ -132,7 +91,7 @@ static void a_directory_that_becomes_a_link_leads_nowhere(void **state)
 	uint64_t dir, fh;
 
 	client_make_dir(c, "dir");
-	begin(c, &o);
+	outside_begin(c, &o);
 	dir = client_walk(c, "dir");
 	snprintf(kept, sizeof(kept), "%s", client_path(c, "kept"));
 	assert_return_code(rename(client_path(c, "dir"), kept), 0);
@@ -140,7 +99,7 @@ static void a_directory_that_becomes_a_link_leads_nowhere(void **state)
 	assert_int_equal(client_lookup(c, dir, "file", NULL), -ENOENT);
 	assert_int_equal(client_create(c, dir, "new", O_RDWR, 0600, NULL, &fh), 0);
 	assert_return_code(access(client_path(c, "kept/new"), F_OK), 0);
-	end(c, &o);
+	outside_end(c, &o);
 }
 
 static void a_directory_that_is_moved_out_does_not_lead_to_what_is_above_it(void **state)
@@ -151,7 +110,7 @@ static void a_directory_that_is_moved_out_does_not_lead_to_what_is_above_it(void
 	uint64_t dir;
 
 	client_make_dir(c, "dir");
-	begin(c, &o);
+	outside_begin(c, &o);
 	dir = client_walk(c, "dir");
 	snprintf(away, sizeof(away), "%s/dir", o.dir);
 	assert_return_code(rename(client_path(c, "dir"), away), 0);
@@ -159,7 +118,7 @@ static void a_directory_that_is_moved_out_does_not_lead_to_what_is_above_it(void
 	assert_true(client_rename(c, dir, "..", ROOT, "mine", 0) < 0);
 	assert_true(client_lookup(c, dir, "../file", NULL) < 0);
 	assert_return_code(rename(away, client_path(c, "dir")), 0);
-	end(c, &o);
+	outside_end(c, &o);
 }
 
 /* The kernel's listing has the directory above the share, too. */
@@ -172,7 +131,7 @@ static void what_is_above_the_share_is_not_listed_as_an_inode(void **state)
 	uint64_t fh;
 	int len;
 
-	begin(c, &o);
+	outside_begin(c, &o);
 	assert_int_equal(client_opendir(c, ROOT, &fh), 0);
 	len = client_readdir(c, ROOT, fh, 0, true, data, sizeof(data));
 	for (int at = 0; at < len;) {
@@ -185,7 +144,7 @@ static void what_is_above_the_share_is_not_listed_as_an_inode(void **state)
 		at += (int)FUSE_DIRENTPLUS_SIZE(p);
 	}
 	assert_true(any);
-	end(c, &o);
+	outside_end(c, &o);
 }
 
 /* Who opens a FIFO waits, who opens a device does who knows what: here nobody does. */
@@ -196,14 +155,14 @@ static void special_files_are_not_opened(void **state)
 	uint64_t fh;
 
 	assert_return_code(mkfifo(client_path(c, "fifo"), 0666), 0);
-	begin(c, &o);
+	outside_begin(c, &o);
 	assert_int_equal(client_open_file(c, client_walk(c, "fifo"), O_RDONLY, &fh), -ENXIO);
 	assert_int_equal(client_open_file(c, client_walk(c, "fifo"), O_RDWR, &fh), -ENXIO);
 	assert_int_equal(client_create(c, ROOT, "fifo", O_RDWR, 0600, NULL, &fh), -ENXIO);
 	if (!geteuid() && !mknod(client_path(c, "null"), S_IFCHR | 0666, 0x103))
 		assert_int_equal(client_open_file(c, client_walk(c, "null"), O_RDONLY, &fh),
 				 -ENXIO);
-	end(c, &o);
+	outside_end(c, &o);
 }
 
 /* What is not there says so, and is not asked again. */
@@ -215,12 +174,12 @@ static void requests_that_it_does_not_have_are_not_there(void **state)
 	struct client *c = *state;
 	struct outside o;
 
-	begin(c, &o);
+	outside_begin(c, &o);
 	for (size_t i = 0; i < sizeof(opcodes) / sizeof(opcodes[0]); i++)
 		assert_int_equal(
 			client_ask(c, opcodes[i], ROOT, args, sizeof(args), NULL, 0, NULL, 0),
 			-ENOSYS);
-	end(c, &o);
+	outside_end(c, &o);
 }
 
 static uint64_t parent_of(struct client *c, uint64_t node)

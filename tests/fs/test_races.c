@@ -4,7 +4,7 @@
  * host's to the names in the share.  Beside the share lies a file that nobody must read, change,
  * or find.  Without the sandbox, so that it is the requests' own checks that hold.
  */
-#include "client.h"
+#include "outside.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -20,11 +20,9 @@
 
 enum { ROUNDS = 1500, HEADER = sizeof(struct fuse_in_header) };
 
-static const char secret[] = "secret";
-
 struct race {
 	struct client *c;
-	char dir[RIG_PATH + 16], file[RIG_PATH + 32]; /* outside of the share */
+	struct outside outside;
 	pthread_t thread;
 	atomic_bool stop;
 	void (*step)(struct race *r, uint32_t i);
@@ -33,18 +31,8 @@ struct race {
 
 static void begin(struct race *r, struct client *c)
 {
-	static const char *const args[] = {"--sandbox=none", "--xattr", NULL};
-	FILE *f;
-
 	r->c = c;
-	snprintf(r->dir, sizeof(r->dir), "%s/outside", c->rig.dir);
-	snprintf(r->file, sizeof(r->file), "%s/file", r->dir);
-	assert_return_code(mkdir(r->dir, 0777), 0);
-	f = fopen(r->file, "we");
-	assert_non_null(f);
-	fputs(secret, f);
-	fclose(f);
-	client_start(c, args);
+	outside_begin(c, &r->outside);
 }
 
 static void *work(void *opaque)
@@ -69,25 +57,10 @@ static void rest(struct race *r)
 	pthread_join(r->thread, NULL);
 }
 
-/* It is as it was, and alone. */
 static void end(struct race *r)
 {
-	char text[32] = "";
-	struct stat st;
-	FILE *f;
-
 	assert_int_equal(client_getattr(r->c, ROOT, NULL), 0);
-	client_stop(r->c);
-	assert_return_code(stat(r->file, &st), 0);
-	assert_int_equal(st.st_nlink, 1);
-	assert_int_equal(st.st_mode, S_IFREG | 0644);
-	f = fopen(r->file, "re");
-	assert_non_null(f);
-	assert_non_null(fgets(text, sizeof(text), f));
-	fclose(f);
-	assert_string_equal(text, secret);
-	assert_return_code(unlink(r->file), 0);
-	assert_return_code(rmdir(r->dir), 0); /* nothing else is there */
+	outside_end(r->c, &r->outside);
 }
 
 /* --- the guest writes --- */
@@ -121,8 +94,8 @@ static void write_to_request(struct race *r, uint32_t i)
 static void what_changes_while_it_is_read_leads_nowhere(void **state)
 {
 	static const uint32_t opcodes[] = {
-		FUSE_LOOKUP, FUSE_CREATE,  FUSE_MKDIR,	 FUSE_UNLINK,	 FUSE_RENAME, FUSE_LINK,
-		FUSE_MKNOD,  FUSE_SYMLINK, FUSE_RENAME2, FUSE_SETXATTR,	 FUSE_WRITE,  FUSE_READ,
+		FUSE_LOOKUP, FUSE_CREATE,  FUSE_MKDIR,	 FUSE_UNLINK,	   FUSE_RENAME, FUSE_LINK,
+		FUSE_MKNOD,  FUSE_SYMLINK, FUSE_RENAME2, FUSE_SETXATTR,	   FUSE_WRITE,	FUSE_READ,
 		FUSE_RMDIR,  FUSE_TMPFILE, FUSE_SETATTR, FUSE_BATCH_FORGET};
 	static const char names[] = "..xoutside/file\0dir/../../outside/file";
 	struct race r = {.bytes = NULL};
@@ -210,8 +183,8 @@ static void a_name_that_becomes_something_else_leads_nowhere(void **state)
 	client_make_dir(c, "dir");
 	assert_return_code(mkfifo(client_path(c, "fifo"), 0666), 0);
 	begin(&r, c);
-	assert_return_code(symlink(r.file, client_path(c, "to_file")), 0);
-	assert_return_code(symlink(r.dir, client_path(c, "to_dir")), 0);
+	assert_return_code(symlink(r.outside.file, client_path(c, "to_file")), 0);
+	assert_return_code(symlink(r.outside.dir, client_path(c, "to_dir")), 0);
 	run(&r, change_names);
 	for (uint32_t i = 0; i < ROUNDS / 8; i++)
 		use_name(c);

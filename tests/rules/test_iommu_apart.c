@@ -268,6 +268,20 @@ static void memory_that_a_ring_lies_apart_in_may_go(void **state)
 	done(&rig, iommu);
 }
 
+/* All pages of what the device writes to, where they really are. */
+static void expect_marked(const struct peer_log *log, const struct scattered *s, uint64_t written)
+{
+	for (uint64_t at = written; at < written + 8 * SIZE; at += IOMMU_PAGE)
+		assert_true(peer_log_has(log, s->places[(at - s->first) / IOMMU_PAGE]));
+}
+
+static void expect_no_mark_where_the_driver_sees_them(const struct peer_log *log,
+						      const struct scattered *s)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		assert_false(peer_log_has(log, s->first + i * IOMMU_PAGE));
+}
+
 static void marks_in_the_dirty_log_are_where_the_pages_are(void **state)
 {
 	struct scattered s;
@@ -283,19 +297,15 @@ static void marks_in_the_dirty_log_are_where_the_pages_are(void **state)
 	assert_ok(peer_log_new(&log, rig.peer->guest));
 	assert_ok(peer_log_begin(rig.peer, &log));
 	/* All of what the device writes to is marked when it begins. */
-	for (uint64_t at = written; at < written + 8 * SIZE; at += IOMMU_PAGE)
-		assert_true(peer_log_has(&log, s.places[(at - s.first) / IOMMU_PAGE]));
-	for (uint32_t i = 0; i < s.n; i++)
-		assert_false(peer_log_has(&log, s.first + i * IOMMU_PAGE));
+	expect_marked(&log, &s, written);
+	expect_no_mark_where_the_driver_sees_them(&log, &s);
 	peer_log_copy_all(&log);
 	assert_int_equal(peer_log_count(&log), 0);
 	/* Then each page again that is written to. */
 	for (int i = 0; i < 6; i++)
 		pass(&rig, iommu, 0, 200);
-	for (uint64_t at = written; at < written + 8 * SIZE; at += IOMMU_PAGE)
-		assert_true(peer_log_has(&log, s.places[(at - s.first) / IOMMU_PAGE]));
-	for (uint32_t i = 0; i < s.n; i++)
-		assert_false(peer_log_has(&log, s.first + i * IOMMU_PAGE));
+	expect_marked(&log, &s, written);
+	expect_no_mark_where_the_driver_sees_them(&log, &s);
 	assert_ok(peer_log_end(rig.peer));
 	peer_log_free(&log);
 	done(&rig, iommu);
@@ -322,8 +332,7 @@ static void areas_that_move_while_the_guest_does_are_marked_whole(void **state)
 				   IOMMU_PAGE));
 	move_page(&rig, iommu, &s, (uint32_t)((written - s.first) / IOMMU_PAGE), spare);
 	pass(&rig, iommu, 0, 1);
-	for (uint64_t at = written; at < written + 8 * SIZE; at += IOMMU_PAGE)
-		assert_true(peer_log_has(&log, s.places[(at - s.first) / IOMMU_PAGE]));
+	expect_marked(&log, &s, written);
 	peer_log_free(&log);
 	done(&rig, iommu);
 }
