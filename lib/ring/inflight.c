@@ -51,7 +51,6 @@ static int inflight_alloc(struct ring *r, struct inflight_found **found)
 		return -ENOMEM;
 	r->log = log;
 	log->base = r->config.log;
-	log->region = region_ref(r->config.log_region);
 	log->entries = r->config.log_entries;
 	log->batch = calloc(r->size, sizeof(*log->batch));
 	log->again = calloc(log->entries, sizeof(*log->again));
@@ -109,7 +108,6 @@ void inflight_close(struct ring *r)
 
 	if (!log)
 		return;
-	region_unref(log->region);
 	free(log->batch);
 	free(log->again);
 	free(log->next);

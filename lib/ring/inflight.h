@@ -54,13 +54,12 @@ void inflight_put_back(struct ring *ring, const struct req *req);
 
 /* What the two layouts' halves share (inflight.c, inflight_split.c, inflight_packed.c). */
 struct inflight {
-	void *base;	       /* this queue's part of the region */
-	struct region *region; /* holds it mapped */
-	uint32_t entries;      /* that the region has; at least the ring's size */
-	uint64_t counter;      /* the next request's place in the order */
-	bool is_resumed;       /* it was in use before this ring started */
-	bool is_kept;	       /* a request was left in it */
-	uint16_t *batch;       /* entries pushed since the last publishing */
+	void *base;	  /* this queue's part of the region */
+	uint32_t entries; /* that the region has; at least the ring's size */
+	uint64_t counter; /* the next request's place in the order */
+	bool is_resumed;  /* it was in use before this ring started */
+	bool is_kept;	  /* a request was left in it */
+	uint16_t *batch;  /* entries pushed since the last publishing */
 	uint32_t n_batch;
 	uint16_t *again; /* entries to be run again, oldest first */
 	uint32_t n_again, at_again;

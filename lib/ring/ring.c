@@ -167,6 +167,9 @@ int ring_new(const struct ring_config *config, struct table *table, struct ring 
 	r->event_idx = config->event_idx;
 	r->indirect = config->indirect;
 	r->table = table_ref(table);
+	/* Also a ring that seeks its areas and opens the log later keeps this one. */
+	if (config->log_region)
+		(void)region_ref(config->log_region);
 	if (config->is_translated)
 		space_init_translated(&r->space, table, config->space, config->iotlb);
 	else
@@ -199,6 +202,7 @@ void ring_free(struct ring *r)
 		free(old);
 	}
 	inflight_close(r);
+	region_unref(r->config.log_region);
 	region_unref(r->marks.config.log);
 	areas_drop(r);
 	table_unref(r->table);

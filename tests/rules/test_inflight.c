@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "rules/rig.h"
+#include "rules/iommu_rig.h"
 
 /* The front-end keeps it from session to session. */
 struct log {
@@ -29,6 +29,12 @@ static const struct rig_config may_suspend = {
 				      RIG_BIT(WIRE_PF_GET_VRING_BASE_INFLIGHT)},
 };
 
+static void get_log(struct rig *rig, struct log *log)
+{
+	log->info = (struct wire_inflight){.n_queues = 2, .queue_size = PEER_QUEUE_SIZE};
+	assert_ok(frontend_get_inflight_fd(&rig->peer->frontend, &log->info, &log->fd));
+}
+
 /* As QEMU does it: the log before memory and rings. */
 static void start_with_log(struct rig *rig, struct log *log)
 {
@@ -37,10 +43,8 @@ static void start_with_log(struct rig *rig, struct log *log)
 	rig_connect(rig);
 	assert_ok(peer_negotiate(rig->peer));
 	assert_ok(peer_set_driver(rig->peer));
-	if (log->fd < 0) {
-		log->info = (struct wire_inflight){.n_queues = 2, .queue_size = PEER_QUEUE_SIZE};
-		assert_ok(frontend_get_inflight_fd(f, &log->info, &log->fd));
-	}
+	if (log->fd < 0)
+		get_log(rig, log);
 	assert_ok(frontend_set_inflight_fd(f, &log->info, log->fd));
 	if (peer_start_rings(rig->peer))
 		fail_msg("%s\n%s", f->error, rig->log.text);
@@ -428,6 +432,36 @@ static void a_log_cut_short_ends_the_session_only(void **state)
 	close_with_log(&rig, &log);
 }
 
+/* Of both layouts: the version comes after 8 bytes of features, and is 0 until a ring uses it. */
+static bool is_in_use(const struct log *log)
+{
+	uint16_t version;
+
+	assert_int_equal(pread(log->fd, &version, sizeof(version), 8), sizeof(version));
+	return version;
+}
+
+static void a_ring_that_waits_for_its_areas_keeps_the_log_it_was_started_with(void **state)
+{
+	struct log log = NO_LOG, other = NO_LOG;
+	struct iommu *iommu;
+	struct rig rig;
+
+	(void)state;
+	rig_make(&rig, &behind);
+	assert_ok(iommu_new(rig.peer, IOMMU_RIG_OFFSET, &iommu));
+	start_with_log(&rig, &log);
+	assert_false(is_in_use(&log));
+	get_log(&rig, &other);
+	assert_ok(frontend_set_inflight_fd(&rig.peer->frontend, &other.info, other.fd));
+	pass(&rig, iommu, 0, 3);
+	assert_true(is_in_use(&log));
+	assert_false(is_in_use(&other));
+	close(other.fd);
+	close_with_log(&rig, &log);
+	iommu_free(iommu);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -444,6 +478,7 @@ int main(void)
 		cmocka_unit_test(a_stopping_queue_may_leave_requests_in_the_log),
 		cmocka_unit_test(without_that_feature_nothing_can_be_suspended),
 		cmocka_unit_test(a_log_cut_short_ends_the_session_only),
+		cmocka_unit_test(a_ring_that_waits_for_its_areas_keeps_the_log_it_was_started_with),
 	};
 
 	return cmocka_run_group_tests_name("inflight", tests, NULL, NULL);
