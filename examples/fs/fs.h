@@ -243,6 +243,8 @@ void fs_node_put(struct fs *fs, struct fs_node *node);
 int fs_node_fd(struct fs *fs, struct fs_node *node);
 /* A new descriptor on a regular file or directory. */
 int fs_node_open(struct fs *fs, struct fs_node *node, int flags);
+/* The same with the rights of the request's user, whom the guest's kernel has not checked. */
+int fs_node_open_as_user(struct fs_call *c, struct fs_node *node, int flags);
 /* Find a name, and count one reference of the guest's more if ref; stx receives its attributes. */
 int fs_node_find(struct fs *fs, int dir_fd, const char *name, uint64_t refs, struct statx *stx,
 		 struct fs_node **node);
@@ -300,6 +302,8 @@ struct fs_creds {
 	bool changed, raised;
 };
 int fs_creds_enter(struct fs_call *c, struct fs_creds *creds);
+/* The same for a file that is there: nothing stands for groups that the driver sent none of. */
+int fs_creds_enter_to_open(struct fs_call *c, struct fs_creds *creds);
 void fs_creds_leave(struct fs_call *c, const struct fs_creds *creds);
 /* Without CAP_FSETID the kernel takes set-user-ID bits away, as for any user. */
 int fs_fsetid_drop(struct fs *fs);

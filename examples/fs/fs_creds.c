@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Acting as the guest's user, for what makes files: so they are owned as the guest wants, and the
- * host decides as it would for that user.  Everything else runs as the program itself: the
- * guest's kernel has checked modes and owners.
+ * host decides as it would for that user.  The same for what CREATE finds, of which the guest's
+ * kernel knew nothing.  Everything else runs as the program itself: the guest's kernel has checked
+ * modes and owners.
  *
  * Credentials are the calling thread's: glibc's functions would change all threads', so these are
  * bare system calls.
@@ -64,7 +65,7 @@ static bool fs_group(const struct fs_call *c, gid_t *gid)
 	return false;
 }
 
-int fs_creds_enter(struct fs_call *c, struct fs_creds *creds)
+int fs_creds_enter_to_open(struct fs_call *c, struct fs_creds *creds)
 {
 	const struct fs_settings *settings = c->fs->settings;
 	uid_t uid = c->hdr.uid;
@@ -92,10 +93,18 @@ int fs_creds_enter(struct fs_call *c, struct fs_creds *creds)
 		fs_creds_leave(c, creds);
 		return -EPERM;
 	}
-	/* A driver that sends no group has checked with all of the user's. */
-	if (!creds->raised && uid && !(atomic_load(&c->fs->flags) & FS_CREATE_SUPP_GROUP))
-		fs_change_effective(CAP_DAC_OVERRIDE, true);
 	return 0;
+}
+
+int fs_creds_enter(struct fs_call *c, struct fs_creds *creds)
+{
+	int ret = fs_creds_enter_to_open(c, creds);
+
+	/* A driver that sends no group has checked with all of the user's. */
+	if (!ret && creds->changed && !creds->raised &&
+	    !(atomic_load(&c->fs->flags) & FS_CREATE_SUPP_GROUP))
+		fs_change_effective(CAP_DAC_OVERRIDE, true);
+	return ret;
 }
 
 void fs_creds_leave(struct fs_call *c, const struct fs_creds *creds)

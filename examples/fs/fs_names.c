@@ -223,13 +223,55 @@ static int fs_reply_created(struct fs_call *c, int fd, int flags)
 	return sizeof(*entry) + sizeof(*out);
 }
 
+static bool fs_is_users(struct fs_call *c, struct fs_node *node)
+{
+	uid_t uid = c->hdr.uid;
+	struct stat st;
+
+	return !fs_id_to_host(&c->fs->settings->uids, uid, &uid) &&
+	       !fstat(fs_node_fd(c->fs, node), &st) && st.st_uid == uid;
+}
+
+static int fs_open_found_node(struct fs_call *c, struct fs_node *node, int flags)
+{
+	const struct fuse_create_in *in = c->args;
+	bool kill = in->open_flags & FUSE_OPEN_KILL_SUIDGID && flags & O_TRUNC;
+	int fd = kill ? fs_fsetid_drop(c->fs) : 0;
+
+	if (fd)
+		return fd;
+	fd = node->type == S_IFDIR ? -EISDIR : fs_node_open_as_user(c, node, flags);
+	if (kill)
+		fs_fsetid_restore(c->fs);
+	/* Who has made a file may open it whatever its mode. */
+	if (fd == -EACCES && c->again && fs_is_users(c, node))
+		fd = fs_node_open(c->fs, node, flags);
+	return fd;
+}
+
+/*
+ * What was there already, or came between the guest's look-up and this: the guest's kernel has not
+ * checked whether the user may open it.  Who may not by what is known here may by another group of
+ * theirs: after ESTALE Linux looks the name up again, checks, and sends an OPEN or nothing.
+ */
+static int fs_open_found(struct fs_call *c, uint64_t nodeid, int flags)
+{
+	struct fs_node *node = fs_node_get(c->fs, nodeid);
+	int fd = node ? fs_open_found_node(c, node, flags) : -ESTALE;
+
+	if (node)
+		fs_node_put(c->fs, node);
+	if (fd < 0)
+		fs_node_forget(c->fs, nodeid, 1);
+	return fd == -EACCES ? -ESTALE : fd;
+}
+
 int fs_create(struct fs_call *c)
 {
 	const struct fuse_create_in *in = c->args;
 	int dir = fs_node_fd(c->fs, c->node), flags = fs_creating_flags(c, in), fd, ret;
 	struct fuse_entry_out *entry = c->out;
 	struct fs_creds creds;
-	struct fs_node *node;
 
 	if (dir < 0)
 		return dir;
@@ -253,13 +295,8 @@ int fs_create(struct fs_call *c)
 	if (!ret && fd >= 0) /* was not there */
 		ret = fs_label_named(c, dir, ret, false);
 	if (!ret && fd < 0) {
-		node = fs_node_get(c->fs, entry->nodeid);
-		fd = node ? fs_node_open(c->fs, node, flags) : -ESTALE;
-		if (node)
-			fs_node_put(c->fs, node);
+		fd = fs_open_found(c, entry->nodeid, flags);
 		ret = fd < 0 ? fd : 0;
-		if (ret)
-			fs_node_forget(c->fs, entry->nodeid, 1);
 	} else if (ret && fd >= 0) {
 		close(fd);
 	}

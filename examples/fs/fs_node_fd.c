@@ -277,24 +277,45 @@ static int fs_open_again(struct fs *fs, int path_fd, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-int fs_node_open(struct fs *fs, struct fs_node *node, int flags)
+/* The O_PATH descriptor of one that may be opened, or -errno; sets what else flags have to have. */
+static int fs_node_to_open(struct fs *fs, struct fs_node *node, int *flags)
 {
-	struct fs_handle *handle;
-	int fd, opened;
-
 	/* Opening a FIFO waits, opening a device does who knows what: only the guest may do either.
 	 */
 	if (node->type != S_IFREG && node->type != S_IFDIR)
 		return node->type == S_IFLNK ? -ELOOP : -ENXIO;
-	fd = fs_node_fd(fs, node);
+	*flags = (*flags & ~(O_NOFOLLOW | O_CREAT | O_EXCL | O_NOCTTY)) | O_CLOEXEC | O_NOCTTY;
+	return fs_node_fd(fs, node);
+}
+
+int fs_node_open(struct fs *fs, struct fs_node *node, int flags)
+{
+	struct fs_handle *handle;
+	int fd = fs_node_to_open(fs, node, &flags), opened;
+
 	if (fd < 0)
 		return fd;
-	flags = (flags & ~(O_NOFOLLOW | O_CREAT | O_EXCL | O_NOCTTY)) | O_CLOEXEC | O_NOCTTY;
 	/* A quarter cheaper than by name in /proc; one without a name any more may have no handle.
 	 */
 	handle = fs_node_keep_handle(fs, node, fd);
 	opened = handle ? fs_open_handle(fs, handle, flags) : -ESTALE;
 	return opened == -ESTALE ? fs_open_again(fs, fd, flags) : opened;
+}
+
+int fs_node_open_as_user(struct fs_call *c, struct fs_node *node, int flags)
+{
+	int fd = fs_node_to_open(c->fs, node, &flags), opened;
+	struct fs_creds creds;
+
+	if (fd < 0)
+		return fd;
+	opened = fs_creds_enter_to_open(c, &creds);
+	if (opened)
+		return opened;
+	/* A handle is not for users. */
+	opened = fs_open_again(c->fs, fd, flags);
+	fs_creds_leave(c, &creds);
+	return opened;
 }
 
 void fs_probe_handles(struct fs *fs, int root_fd)

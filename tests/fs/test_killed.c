@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 enum { KILLS = 40, LONG_KILLS = 400, BYTES = 3000, QUEUES = CLIENT_QUEUES - 1, FORGETS = 4096 };
-enum { WINDOW_NS = 60000 };
+enum { WINDOW_NS = 60000, USER = 1234 };
 
 /* Inodes and files of a round. */
 struct round {
@@ -83,11 +83,12 @@ static void check_mkdir(struct load *l, struct round *r, const void *in, int ret
 	r->d = ((const struct fuse_entry_out *)in)->nodeid;
 }
 
+/* Of a mode that lets nobody open it a second time, but for who has made it. */
 static void offer_create(struct load *l, struct round *r, uint32_t queue)
 {
 	ask(l, queue, FUSE_CREATE, r->d,
 	    &(struct fuse_create_in){.flags = O_CREAT | O_EXCL | O_WRONLY | O_APPEND,
-				     .mode = S_IFREG | 0600},
+				     .mode = S_IFREG},
 	    sizeof(struct fuse_create_in), NAMES("f"), ENTRY + sizeof(struct fuse_open_out));
 }
 
@@ -346,6 +347,8 @@ static void run_load(struct client *c, const char *const *args)
 	l->max_kills = getenv("VU_FS_LONG") ? LONG_KILLS : KILLS;
 	for (uint32_t i = 0; i < BYTES; i++)
 		l->data[i] = (unsigned char)(i * 7 + i / 256);
+	assert_ok(chmod(c->share, 0777));
+	c->uid = c->gid = USER;
 	client_spawn(c, args);
 	client_connect_logged(c, QUEUES);
 	assert_int_equal(client_init(c, CLIENT_ALL_FLAGS), sizeof(c->init));
