@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """The examples of bindings beside the C ones: requests a second, and CPU time of the back-end.
 
-python_devices.py BUILD     prints the tables of docs/python.md and docs/bindings.md, as Markdown
+python_devices.py BUILD     prints the table of docs/bindings.md and docs/python.md, as Markdown, of one run
+
+What is Rust's has been built before, by tests/rust/cargo.py ROOT BUILD release; what is not there has no row.
 
 Disks are driven by vu-bench (4 KiB random reads, it polls), rng by pylibvu's own test driver, which is
 Python and slower than the C device: compare its CPU times rather than its rates.  The best 5 ms of
@@ -72,17 +74,20 @@ def best(results, key, found):
     results[key] = (max(rate, found[0]), min(cpu, found[1]))
 
 
-def glib_rngs(build):
-    """The examples of libvu-glib, of the languages that are there."""
+def glib_programs(build, names, *arguments):
+    """Those examples of libvu-glib whose languages are there."""
     binding, source = build / 'bindings/glib', pathlib.Path(__file__).resolve().parents[2] / 'bindings/glib/examples'
     if not (binding / 'VuGlib-0.1.typelib').exists():
         return {}
     env = ['env', f'GI_TYPELIB_PATH={binding}', f'LD_LIBRARY_PATH={build}/lib:{binding}']
-    found = {'rng.py, libvu-glib': [*env, '/usr/bin/python3', '-B', source / 'rng.py', 'SOCKET'],
-             'rng.js, libvu-glib': [*env, 'gjs', '-m', source / 'rng.js', 'SOCKET'] if shutil.which('gjs') else None,
-             'rng.vala, libvu-glib': [*env, binding / 'examples/rng-vala', 'SOCKET']}
-    return {name: command for name, command in found.items()
-            if command and ('/' not in str(command[3]) or pathlib.Path(command[3]).exists())}
+    runs = {'.py': ['/usr/bin/python3', '-B'], '.js': ['gjs', '-m'], '.vala': []}
+    found = {}
+    for name in names:
+        ending = pathlib.Path(name).suffix
+        program = binding / 'examples/rng-vala' if ending == '.vala' else source / name
+        if program.exists() and (not runs[ending] or shutil.which(runs[ending][0])):
+            found[f'{name}, libvu-glib'] = [*env, *runs[ending], program, 'SOCKET', *arguments]
+    return found
 
 
 def rust_programs(build, *arguments):
@@ -90,7 +95,7 @@ def rust_programs(build, *arguments):
     program = build / 'tests/rust/target/release/examples' / arguments[0]
     if not program.exists():
         return {}
-    return {f'{arguments[0]}.rs': ['env', f'LD_LIBRARY_PATH={build}/lib', program, '--socket-path=SOCKET',
+    return {f'{arguments[0]}.rs, libvu': ['env', f'LD_LIBRARY_PATH={build}/lib', program, '--socket-path=SOCKET',
                                    *arguments[1:]]}
 
 
@@ -103,13 +108,15 @@ def main(build):
         image = pathlib.Path(folder, 'image')
         image.write_bytes(bytes(64 << 20))
         rngs = {'vu-rng (C)': [build / 'examples/vu-rng', '--socket-path=SOCKET'],
-                'rng.py': [python, examples / 'rng.py', 'SOCKET'],
-                'rng.py, with batch=True': [python, '-c', BATCHED, 'SOCKET'], **glib_rngs(build),
-                **rust_programs(build, 'rng')}
+                **rust_programs(build, 'rng'),
+                'rng.py, pylibvu': [python, examples / 'rng.py', 'SOCKET'],
+                'the same, with batch=True': [python, '-c', BATCHED, 'SOCKET'],
+                **glib_programs(build, ['rng.vala', 'rng.py', 'rng.js'])}
         disks = {'vu-blk --backend=memory (C)': [build / 'examples/vu-blk', '--socket-path=SOCKET',
                                                  '--backend=memory'],
-                 'blk.py': [python, examples / 'blk.py', 'SOCKET', image],
-                 **rust_programs(build, 'blk', '--size=64M')}
+                 **rust_programs(build, 'blk', '--size=64M'),
+                 'blk.py, pylibvu': [python, examples / 'blk.py', 'SOCKET', image],
+                 **glib_programs(build, ['blk.js'], image)}
         for depth in (1, 64):
             for _ in range(TURNS):
                 for name, command in rngs.items():

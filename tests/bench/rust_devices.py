@@ -42,11 +42,11 @@ def main(build):
     theirs = build_all(build)
     os.sched_setaffinity(0, {0})
     rngs = {'vu-rng (C)': ([build / 'examples/vu-rng', '--socket-path=SOCKET'], None),
-            'rng.rs, libvu': (bench.rust_programs(build, 'rng')['rng.rs'], EXAMPLES / 'rng.rs'),
+            'rng.rs, libvu': (bench.rust_programs(build, 'rng')['rng.rs, libvu'], EXAMPLES / 'rng.rs'),
             'rng.rs, vhost-user-backend': ([theirs / 'rng', 'SOCKET'], THEIRS / 'rng.rs')}
     disks = {'vu-blk --backend=memory (C)': ([build / 'examples/vu-blk', '--socket-path=SOCKET', '--backend=memory'],
                                              None),
-             'blk.rs, libvu': (bench.rust_programs(build, 'blk', '--size=64M')['blk.rs'], EXAMPLES / 'blk.rs'),
+             'blk.rs, libvu': (bench.rust_programs(build, 'blk', '--size=64M')['blk.rs, libvu'], EXAMPLES / 'blk.rs'),
              'blk.rs, vhost-user-backend': ([theirs / 'blk', 'SOCKET', 64 << 20], THEIRS / 'blk.rs')}
     results = {}
     with tempfile.TemporaryDirectory(dir='/dev/shm') as folder:
