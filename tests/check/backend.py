@@ -226,6 +226,8 @@ class Session(Moves, Translated):
         return ring
 
     def on_12(self, payload, fds):
+        if self.protocol >> INFLIGHT & 1 and not self.inflight:
+            raise Bad("a ring starts without the region of the in-flight log that was accepted")
         self.soon(self.start, self.set_fd(payload, fds, "kick"))
 
     def soon(self, what, ring):

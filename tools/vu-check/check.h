@@ -26,6 +26,12 @@ enum {
 
 enum { CHECK_QUEUE_SIZE = 16, CHECK_QUIET_MS = 50 };
 
+/* Protocol features that a front-end may accept without being asked for more. */
+#define CHECK_USUAL                                                                                \
+	(~(BIT(WIRE_PF_GPA_ADDRESSES) | BIT(WIRE_PF_INBAND_NOTIFICATIONS) |                        \
+	   BIT(WIRE_PF_XEN_MMAP) | BIT(WIRE_PF_CROSS_ENDIAN) |                                     \
+	   BIT(WIRE_PF_GET_VRING_BASE_INFLIGHT)))
+
 enum verdict { CHECK_PASS, CHECK_FAIL, CHECK_NOT_OFFERED, CHECK_VERDICTS };
 
 struct probe;

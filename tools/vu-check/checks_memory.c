@@ -4,12 +4,6 @@
 
 #include "checks.h"
 
-/* Whatever a front-end may accept without being asked for more. */
-#define USUAL                                                                                      \
-	(~(BIT(WIRE_PF_GPA_ADDRESSES) | BIT(WIRE_PF_INBAND_NOTIFICATIONS) |                        \
-	   BIT(WIRE_PF_XEN_MMAP) | BIT(WIRE_PF_CROSS_ENDIAN) |                                     \
-	   BIT(WIRE_PF_GET_VRING_BASE_INFLIGHT)))
-
 #define MIB  (UINT64_C(1) << 20)
 #define USER UINT64_C(0x7f1200000000)
 
@@ -105,7 +99,7 @@ static int add_another(struct probe *p)
 	int ret;
 
 	if (p->check->variant == CHANGED_TABLE)
-		config.protocol_features = USUAL & ~BIT(WIRE_PF_CONFIGURE_MEM_SLOTS);
+		config.protocol_features = CHECK_USUAL & ~BIT(WIRE_PF_CONFIGURE_MEM_SLOTS);
 	ret = probe_start(p, &config);
 	if (!ret)
 		ret = probe_serve(p, 1);
@@ -148,7 +142,7 @@ enum verdict check_mem_removed(struct probe *p)
 enum verdict check_gpa_addresses(struct probe *p)
 {
 	const struct peer_config config = {
-		.protocol_features = USUAL | BIT(WIRE_PF_GPA_ADDRESSES),
+		.protocol_features = CHECK_USUAL | BIT(WIRE_PF_GPA_ADDRESSES),
 	};
 
 	if (probe_start(p, &config) || probe_serve(p, 2))

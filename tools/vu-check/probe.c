@@ -86,6 +86,19 @@ static uint64_t probe_features(const struct probe *p)
 	return features | (p->check ? p->check->features & ~BIT(F_LOG_ALL) : 0);
 }
 
+/*
+ * Who accepts an in-flight log brings its region before the rings start, as QEMU does, and there
+ * are back-ends that start none without: it is accepted where a check is about it.
+ */
+static uint64_t probe_protocol(const struct probe *p, uint64_t wanted)
+{
+	uint64_t own = p->check ? p->check->protocol_features : 0;
+
+	if (!wanted)
+		wanted = CHECK_USUAL;
+	return wanted & ~(BIT(WIRE_PF_INFLIGHT_SHMFD) & ~own);
+}
+
 /* A back-end may be ending its last session, or starting. */
 static int probe_connect(struct probe *p)
 {
@@ -163,6 +176,7 @@ int probe_open(struct probe *p, const struct peer_config *config)
 		own.queue_size = CHECK_QUEUE_SIZE;
 	if (!own.features)
 		own.features = probe_features(p);
+	own.protocol_features = probe_protocol(p, own.protocol_features);
 	return probe_connect_living(p, &own);
 }
 

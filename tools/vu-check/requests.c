@@ -84,21 +84,28 @@ static int rng_make(struct guest *guest, struct request *r)
 	return request_make(guest, r, NULL, 0, 64);
 }
 
-/* INQUIRY to LUN 0: virtio_scsi_req_cmd, virtio_scsi_resp_cmd, data. */
+/* INQUIRY to LUN 0, addressed as Linux does: virtio_scsi_req_cmd, virtio_scsi_resp_cmd, data. */
+enum { SCSI_RESPONSE = 11, SCSI_UNTOUCHED = 0xff };
+
 static int scsi_make(struct guest *guest, struct request *r)
 {
-	unsigned char header[51] = {[0] = 1, [19] = 0x12, [23] = 36};
-	int ret = request_make(guest, r, header, sizeof(header), 108);
+	unsigned char header[51] = {[0] = 1, [2] = 0x40, [19] = 0x12, [23] = 36};
+	unsigned char *response;
 
-	if (!ret && !request_add(guest, r, 36, true))
-		ret = -ENOMEM;
-	return ret;
+	if (request_make(guest, r, header, sizeof(header), 0))
+		return -ENOMEM;
+	response = request_add(guest, r, 108, true);
+	if (!response || !request_add(guest, r, 36, true))
+		return -ENOMEM;
+	response[SCSI_RESPONSE] = SCSI_UNTOUCHED;
+	return 0;
 }
 
+/* virtio 1.3 §2.7.8.2: a device may write more than the length that it gives; some give 0. */
 static const char *scsi_flaw(const struct request *r, uint32_t used_len)
 {
-	(void)r;
-	return used_len < 108 ? "the response was not written" : NULL;
+	(void)used_len;
+	return r->answer[SCSI_RESPONSE] == SCSI_UNTOUCHED ? "the response was not written" : NULL;
 }
 
 enum { FUSE_UNIQUE = 77 };
