@@ -64,6 +64,7 @@ DEVICES = {
     'i2c': ('I2C adapter', HARDWARE | {'DeviceAllow': 'char-i2c rw'}),
     'input': ('input device', HARDWARE | {'DeviceAllow': 'char-input rw', 'SupplementaryGroups': 'input'}),
     'rng': ('entropy device', {}),
+    'rtc': ('clocks', {}),
     'scmi': ('SCMI platform', {}),
     'scsi': ('SCSI host', STORAGE),
     'snd': ('sound card', FILES | HARDWARE | {'DeviceAllow': 'char-alsa rw', 'SupplementaryGroups': 'audio'}),

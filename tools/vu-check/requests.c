@@ -233,6 +233,19 @@ static const char *gpu_flaw(const struct request *r, uint32_t used_len)
 	return used_len == 408 && r->answer[1] == 0x11 ? NULL : "the displays were not written";
 }
 
+/* REQ_CFG: virtio_rtc_req_head, virtio_rtc_resp_cfg. */
+static int rtc_make(struct guest *guest, struct request *r)
+{
+	const unsigned char head[8] = {0, 0x10};
+
+	return request_make(guest, r, head, sizeof(head), 16);
+}
+
+static const char *rtc_flaw(const struct request *r, uint32_t used_len)
+{
+	return used_len == 16 && !*r->answer ? NULL : "the number of clocks was not written";
+}
+
 static const struct request_type types[] = {
 	{"blk", 0, 1, 0, blk_make, blk_flaw},
 	{"rng", 0, 1, 0, rng_make, needs_answer},
@@ -247,6 +260,7 @@ static const struct request_type types[] = {
 	{"scmi", 0, 1, 0, scmi_make, scmi_flaw},
 	{"snd", 0, 4, 0, snd_make, snd_flaw},
 	{"gpu", 0, 2, 0, gpu_make, gpu_flaw},
+	{"rtc", 0, 1, 0, rtc_make, rtc_flaw},
 };
 
 const struct request_type *request_type_find(const char *name)
@@ -259,5 +273,5 @@ const struct request_type *request_type_find(const char *name)
 
 const char *request_type_names(void)
 {
-	return "blk, rng, scsi, fs, console, vsock, i2c, gpio, input, scmi, snd, gpu";
+	return "blk, rng, scsi, fs, console, vsock, i2c, gpio, input, scmi, snd, gpu, rtc";
 }
