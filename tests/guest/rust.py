@@ -8,6 +8,7 @@ They are built here, by tests/rust/cargo.py; without cargo they are skipped, and
 import contextlib
 import os
 import re
+import socket
 import subprocess
 import sys
 
@@ -69,19 +70,26 @@ def read_rngs(t, guest, names):
             assert heard[name] == sorted(set(heard[name])), "out of order"
 
 
-def use_disk(t, guest, fails):
+def tell(control, line):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(control)
+        client.sendall(line.encode() + b"\n")
+        answer = client.makefile("rb").readline()
+    assert answer == b"ok\n", answer
+
+
+def use_disk(t, guest, control):
     with t.check("qemu_guest_keeps_a_file_system_in_a_rust_vec"):
         guest.run("mke2fs -q -t ext4 /dev/vda && mount -o errors=remount-ro /dev/vda /mnt && "
                   "dd if=/dev/urandom of=/mnt/file bs=64k count=32 2>/dev/null && "
                   "md5sum /mnt/file >/tmp/sum && umount /mnt && "
                   "mount -o errors=remount-ro /dev/vda /mnt && md5sum -c /tmp/sum")
     with t.check("qemu_guest_sees_its_writes_fail_while_we_say_so"):
-        with open(fails, "w", encoding="ascii"):
-            pass
+        tell(control, "fail on")
         assert guest.run("dd if=/dev/zero of=/mnt/more bs=4k count=8 conv=fsync 2>&1",
                          check=False).status != 0
         guest.wait_console(rb"I/O error.*vda|vda.*I/O error")
-        os.unlink(fails)
+        tell(control, "fail off")
     with t.check("qemu_guest_uses_the_disk_again_once_it_is_mended"):
         guest.run("umount /mnt; mke2fs -q -F -t ext4 /dev/vda && mount /dev/vda /mnt && "
                   "echo fine >/mnt/file && sync && umount /mnt")
@@ -112,14 +120,14 @@ def test_rust(t):
              if name != "tokio" or can_have(t, CHECKS[name], lambda: cargo(t, "tokio_example"))]
     i2c = can_have(t, "qemu_guest_finds_the_chip_in_a_rust_array",
                    lambda: Kernel.debian(store=t.store).modules(["i2c_virtio"]))
-    fails = t.path("fails")
+    control = t.path("control")
     with contextlib.ExitStack() as stack:
         def start(name, example, *args):
             return stack.enter_context(t.peer(name, *env, f"{place}/{example}", *args))
         devices = [VhostUser("rng", start("rng", "rng", "--socket-path={socket}", f"--source={source(t, 'rng')}")),
                    VhostUser("rng", start("later", "async_rng", "--socket-path={socket}",
                                           f"--source={source(t, 'later')}")),
-                   VhostUser("blk", start("blk", "blk", "--socket-path={socket}", f"--fails-while={fails}"),
+                   VhostUser("blk", start("blk", "blk", "--socket-path={socket}", f"--control={control}"),
                              num_queues=2)]
         if "tokio" in names:
             devices.append(VhostUser("rng", start("tokio", "tokio_rng", "{socket}", source(t, "tokio"))))
@@ -129,7 +137,7 @@ def test_rust(t):
             *devices, modules=["ext4"] + ["at24"] * i2c, complaints_ok=True,
             programs=["mke2fs"] + ["i2cdetect", "i2ctransfer"] * i2c))
         read_rngs(t, guest, names)
-        use_disk(t, guest, fails)
+        use_disk(t, guest, control)
         if i2c:
             use_bus(t, guest)
 

@@ -3,6 +3,8 @@
 //!
 //! `cargo build -p libvu --examples` makes them; without them the tests say so and pass.
 use std::{
+    io::{BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -112,6 +114,55 @@ fn a_program_serves_a_device_on_each_socket() {
             assert_eq!(peer.request(queue, &[&header(0, 0)], &[]), []);
         }
     }
+}
+
+/// What a program answers to a line, up to "ok" or "error: ".
+fn told(control: &Path, line: &str) -> Vec<String> {
+    let mut client = UnixStream::connect(control).unwrap();
+    writeln!(client, "{line}").unwrap();
+    let mut answers = Vec::new();
+    for answer in BufReader::new(client).lines() {
+        let answer = answer.unwrap();
+        let last = answer == "ok" || answer.starts_with("error: ");
+        answers.push(answer);
+        if last {
+            break;
+        }
+    }
+    answers
+}
+
+#[test]
+fn a_program_takes_commands_for_each_of_its_devices() {
+    let mut blk = match example("blk") {
+        Some(command) => command,
+        None => return,
+    };
+    let (paths, control) = ([socket("told0"), socket("told1")], socket("control"));
+    let arguments = paths.iter().map(|path| format!("--socket-path={}", path.display()));
+    blk.args(arguments).arg(format!("--control={}", control.display()));
+    let mut running = Running(blk.spawn().unwrap());
+    let second = PathBuf::from(format!("{}.1", control.display()));
+    let mut peers: Vec<_> = paths.iter().map(|path| connected(path, 2)).collect();
+    let mut write = |device: usize| {
+        let mut header = [0; 16];
+        header[0] = 1;
+        peers[device].request(0, &[&header, &[7; 512]], &[1])
+    };
+    assert_eq!((write(0), write(1)), (vec![0], vec![0]));
+    assert_eq!(told(&second, "fail on"), ["ok"]);
+    assert_eq!((write(0), write(1)), (vec![0], vec![1]));
+    assert_eq!(told(&second, "fail off"), ["ok"]);
+    assert_eq!(write(1), [0]);
+    assert_eq!(told(&control, "fail soon"), ["error: it is on or off"]);
+    assert!(told(&control, "fail")[0].starts_with("error: 'fail' wants more words"));
+    let help = told(&control, "help").join("\n");
+    assert!(help.contains("fail on|off") && help.contains("metrics"), "{help}");
+    assert!(told(&control, "metrics").len() > 2);
+    drop(peers);
+    assert!(Command::new("kill").arg(running.0.id().to_string()).status().unwrap().success());
+    assert!(running.0.wait().unwrap().success());
+    assert!(!control.exists() && !second.exists());
 }
 
 #[test]

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 //! A disk in memory that fails on command (virtio 1.3 §5.2).
 //!
-//! From the moment on that the file of `--fails-while` exists, writes end in I/O errors; each queue
-//! is served by a thread of its own.
+//! `fail on`, said to the socket of `--control`, makes writes end in I/O errors; each queue is served
+//! by a thread of its own.
 use libvu::{
-    Buffers, Device, Error, Group, Le16, Le32, Le64, Pod, Program, Request, Result, Setup,
+    Buffers, Commands, Device, Error, Group, Le16, Le32, Le64, Pod, Program, Request, Result, Setup,
 };
 use std::{
-    ffi::OsString,
-    path::Path,
     process::ExitCode,
-    sync::{Mutex, PoisonError},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, PoisonError,
+    },
 };
 
 const OK: u8 = 0;
@@ -42,7 +43,7 @@ libvu::pod! {
 
 struct Blk {
     data: Mutex<Vec<u8>>,
-    fails_while: Option<OsString>,
+    fails: Arc<AtomicBool>,
 }
 
 impl Blk {
@@ -59,7 +60,7 @@ impl Blk {
         };
         match header.kind.get() {
             0 => req.writable().slice(0, room)?.copy_from(&data[range(room)?])?,
-            1 if self.fails() => return Ok(IOERR),
+            1 if self.fails.load(Ordering::Relaxed) => return Ok(IOERR),
             1 => {
                 let (_, bytes) = req.readable().split_at(16)?;
                 bytes.copy_to(&mut data[range(bytes.len())?])?;
@@ -74,10 +75,6 @@ impl Blk {
             _ => return Ok(UNSUPP),
         }
         Ok(OK)
-    }
-
-    fn fails(&self) -> bool {
-        self.fails_while.as_ref().map_or(false, |path| Path::new(path).exists())
     }
 }
 
@@ -107,7 +104,7 @@ fn main() -> ExitCode {
     let mut program = Program::new("blk", "block");
     program.summary("A disk in memory that fails on command");
     let size = program.number("size", "BYTES", "of the disk", SECTOR..=1 << 30, 16 << 20);
-    let fails = program.string("fails-while", "PATH", "writes fail while this file exists");
+    program.commands(Commands::new().command("fail", "on|off", "whether writes fail", 1..=1));
     program.main(|start| {
         let bytes = start.get(size) / SECTOR * SECTOR;
         let config = Config {
@@ -121,8 +118,18 @@ fn main() -> ExitCode {
             .queues(QUEUES.into())
             .features(1 << 2 | 1 << 6 | 1 << 9 | 1 << 12) // SEG_MAX, BLK_SIZE, FLUSH, MQ
             .config(&config);
-        let blk = Blk { data: Mutex::new(vec![0; bytes as usize]), fails_while: start.get(fails) };
-        start.device(setup, blk)?;
+        let fails = Arc::new(AtomicBool::new(false));
+        let data = Mutex::new(vec![0; bytes as usize]);
+        start.device(setup, Blk { data, fails: Arc::clone(&fails) })?;
+        start.control(None, move |command| {
+            let on = match command.words() {
+                ["on"] => true,
+                ["off"] => false,
+                _ => return Err("it is on or off".into()),
+            };
+            fails.store(on, Ordering::Relaxed);
+            Ok(())
+        })?;
         for queue in 0..u32::from(QUEUES) {
             let group = Group::new()?;
             start.set_group(queue, &group)?;

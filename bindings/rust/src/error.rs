@@ -35,6 +35,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 // Linux: the same numbers on every architecture that libvu has been built for.
 pub(crate) const EIO: i32 = 5;
+pub(crate) const E2BIG: i32 = 7;
 pub(crate) const EINTR: i32 = 4;
 pub(crate) const EBUSY: i32 = 16;
 pub(crate) const EINVAL: i32 = 22;

@@ -18,10 +18,24 @@ use crate::{
     error::check,
     gate::Gate,
     shared::Shared,
-    source::{outlast, SourceInner},
     Error, Result,
 };
 use c::ffi::c_void;
+
+/// What a group keeps until it is removed on its thread: sources, scripts.
+pub(crate) trait Kept: Send + Sync {
+    /// # Safety
+    ///
+    /// On the group's thread, or where nobody serves it.
+    unsafe fn remove(&self);
+}
+
+/// Drops what may be the last reference to a closure, whose values' drop may panic.
+pub(crate) fn outlast<T: ?Sized>(kept: Arc<T>) {
+    if let Err(said) = caught(|| drop(kept)) {
+        eprintln!("error: libvu: dropping a closure panicked: {said}");
+    }
+}
 
 pub(crate) struct GroupInner {
     /// Never used again; 0 is no group.
@@ -37,7 +51,7 @@ pub(crate) struct GroupInner {
 #[derive(Default)]
 struct State {
     served: bool,
-    sources: Vec<Arc<SourceInner>>,
+    kept: Vec<Arc<dyn Kept>>,
     /// Queues that were given to it.
     queues: Vec<(Weak<Shared>, u32)>,
 }
@@ -126,31 +140,51 @@ impl GroupInner {
         check(result).map(drop)
     }
 
-    pub(crate) fn keep(&self, source: Arc<SourceInner>) {
-        lock(&self.state).sources.push(source);
+    pub(crate) fn keep(&self, kept: Arc<dyn Kept>) {
+        lock(&self.state).kept.push(kept);
     }
 
     /// Its owner's reference, if it was not removed yet.
-    pub(crate) fn let_go(&self, source: *const SourceInner) -> Option<Arc<SourceInner>> {
-        let sources = &mut lock(&self.state).sources;
-        let at = sources.iter().position(|kept| Arc::as_ptr(kept) == source)?;
-        Some(sources.swap_remove(at))
+    fn let_go(&self, which: *const ()) -> Option<Arc<dyn Kept>> {
+        let kept = &mut lock(&self.state).kept;
+        let at = kept.iter().position(|one| Arc::as_ptr(one).cast::<()>() == which)?;
+        Some(kept.swap_remove(at))
+    }
+
+    /// Removes one of those that it keeps: now where it may be, unless `now` is false, or soon.
+    pub(crate) fn remove(self: &Arc<GroupInner>, which: *const (), now: bool) {
+        let kept = match self.let_go(which) {
+            Some(kept) => kept,
+            None => return, // somebody did it already
+        };
+        // Safety: on the group's thread, or nobody serves it; the same for the post.
+        if now && self.directly(false, || unsafe { kept.remove() }).is_ok() {
+            return outlast(kept);
+        }
+        let again = Arc::clone(&kept);
+        let posted = self.post(move || {
+            unsafe { kept.remove() };
+            outlast(kept);
+        });
+        if posted.is_err() {
+            self.keep(again); // without memory, or while the group ends: it goes with the group
+        }
     }
 
     pub(crate) fn joined(&self, shared: &Arc<Shared>, queue: u32) {
         lock(&self.state).queues.push((Arc::downgrade(shared), queue));
     }
 
-    /// Removes all sources.
+    /// Removes all that it keeps.
     ///
     /// # Safety
     ///
     /// On its thread, or where nobody serves it.
     pub(crate) unsafe fn clear(&self) {
-        let sources = std::mem::take(&mut lock(&self.state).sources);
-        for source in sources {
-            unsafe { source.remove() };
-            outlast(source);
+        let kept = std::mem::take(&mut lock(&self.state).kept);
+        for one in kept {
+            unsafe { one.remove() };
+            outlast(one);
         }
     }
 
@@ -168,14 +202,14 @@ impl Drop for GroupInner {
             }
         }
         if self.own {
-            return; // the device has it, and its sources went with it
+            return; // the device has it, and what it kept went with it
         }
-        let (ptr, sources) = (Freed(self.ptr()), state.sources);
+        let (ptr, kept) = (Freed(self.ptr()), state.kept);
         outside(move || {
-            for source in sources {
+            for one in kept {
                 // Safety: nobody serves it.
-                unsafe { source.remove() };
-                outlast(source);
+                unsafe { one.remove() };
+                outlast(one);
             }
             ptr.free();
         });

@@ -64,6 +64,7 @@ mod program;
 mod queue;
 mod request;
 mod runner;
+mod script;
 mod setup;
 mod shared;
 mod slice;
@@ -93,6 +94,7 @@ pub use crate::{
     queue::Queue,
     request::{LaterRequest, Request},
     runner::{DeviceId, Runner, RunnerSetup, SocketSetup, Stopper, WorkerSetup},
+    script::{Command, CommandResult, Commands, Script},
     setup::{QueueSetup, Setup},
     slice::{Readable, Writable},
     source::{Events, Source, Turn},

@@ -172,6 +172,24 @@ struct Answers;
 /// }
 /// ```
 ///
+/// A command is answered while it runs, and there: nobody keeps it,
+///
+/// ```compile_fail,E0521
+/// fn kept<'a>(commands: &libvu::Commands, file: &str, kept: &mut Vec<&'a libvu::Command<'a>>) {
+///     commands.run_file(file, |command| Ok(kept.push(command))).unwrap();
+/// }
+/// ```
+///
+/// and no other thread has it.
+///
+/// ```compile_fail,E0277
+/// fn elsewhere(command: &libvu::Command<'_>) {
+///     std::thread::scope(|scope| {
+///         scope.spawn(|| command.answer("late"));
+///     });
+/// }
+/// ```
+///
 /// A configuration space is plain bytes.
 ///
 /// ```compile_fail,E0277

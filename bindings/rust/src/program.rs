@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! The program: a `main` that follows the conventions for back-end programs.
 use std::{
-    ffi::{CString, OsString},
-    os::unix::ffi::OsStringExt,
-    path::PathBuf,
+    ffi::{CStr, CString, OsStr, OsString},
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::{Path, PathBuf},
     process::ExitCode,
     ptr,
     sync::Arc,
@@ -15,9 +15,10 @@ use crate::{
     backend::finish,
     border::{caught, Within},
     callbacks,
-    group::{Group, Served},
+    group::{outlast, Group, GroupInner, Served},
     log::text,
     options::{Choice, Key, Options, Stored, Table},
+    script::{self, with_file, Command, CommandResult, Commands, Script, ScriptInner},
     shared::Shared,
     Device, Error, Handle, Result, Setup,
 };
@@ -34,6 +35,7 @@ pub struct Program {
     summary: Option<CString>,
     features: Vec<CString>,
     options: Options,
+    commands: Option<Commands>,
 }
 
 impl Program {
@@ -46,6 +48,7 @@ impl Program {
             summary: None,
             features: Vec::new(),
             options: Options::default(),
+            commands: None,
         }
     }
 
@@ -57,6 +60,12 @@ impl Program {
     /// A name that `--print-capabilities` shows.
     pub fn feature(&mut self, name: &str) {
         self.features.push(text(name));
+    }
+
+    /// Commands for running devices, from whom `--control=PATH` names: see [`Start::control`].
+    /// `metrics` is one of every program's.
+    pub fn commands(&mut self, commands: Commands) {
+        self.commands = Some(commands);
     }
 
     /// An option without an argument: `--name`.
@@ -113,9 +122,21 @@ impl Program {
         let mut argv: Vec<_> = arguments.iter().map(|a| a.as_ptr() as *mut c_char).collect();
         let argc = argv.len() as c_int;
         argv.push(ptr::null_mut());
-        let table = self.options.table();
-        let mut running =
-            Running { create: &mut create, table, devices: Vec::new(), workers: Vec::new() };
+        let commands = match self.commands.as_ref().map(Commands::table).transpose() {
+            Ok(commands) => commands,
+            Err(error) => {
+                eprintln!("error: commands: {error}");
+                return 1;
+            }
+        };
+        let mut running = Running {
+            create: &mut create,
+            table: self.options.table(),
+            devices: Vec::new(),
+            workers: Vec::new(),
+            commands,
+            scripts: Vec::new(),
+        };
         let features: Vec<_> =
             self.features.iter().map(|name| name.as_ptr()).chain([ptr::null()]).collect();
         // Safety: numbers, and pointers that may be NULL.
@@ -128,6 +149,10 @@ impl Program {
         info.options = running.table.rows.as_ptr();
         info.option_size = std::mem::size_of::<c::vu_option>();
         info.settings = running.table.values();
+        if let Some(commands) = &running.commands {
+            info.commands = commands.rows.as_ptr();
+            info.command_size = std::mem::size_of::<c::vu_command>();
+        }
         info.state_size = std::mem::size_of::<State>();
         info.create = Some(create_device);
         info.destroy = Some(destroy_device);
@@ -151,6 +176,9 @@ struct Running<'a> {
     table: Table,
     devices: Vec<Arc<Shared>>,
     workers: Vec<Served>,
+    commands: Option<Arc<script::Table>>,
+    /// With the groups that serve them.
+    scripts: Vec<(Arc<ScriptInner>, Arc<GroupInner>)>,
 }
 
 impl Running<'_> {
@@ -160,12 +188,16 @@ impl Running<'_> {
             // Safety: destroy_device() closed the gate, and C freed the device.
             unsafe { shared.bury() };
         }
+        for (script, _group) in self.scripts {
+            outlast(script);
+        }
     }
 }
 
 /// What C keeps for each device: zeroed at first.
 struct State {
     shared: *const Shared,
+    script: *const ScriptInner,
 }
 
 /// A device is to be made, for one of the sockets of the command line's.
@@ -175,6 +207,8 @@ pub struct Start<'a> {
     table: &'a Table,
     made: &'a mut Vec<Arc<Shared>>,
     workers: &'a mut Vec<Served>,
+    commands: &'a Option<Arc<script::Table>>,
+    scripts: &'a mut Vec<(Arc<ScriptInner>, Arc<GroupInner>)>,
     state: *mut State,
 }
 
@@ -216,12 +250,61 @@ impl Start<'_> {
         Ok(Handle(shared))
     }
 
+    fn just_made(&self) -> Result<&Arc<Shared>> {
+        // Safety: in create.
+        let shared = unsafe { (*self.state).shared };
+        self.made.last().filter(|made| Arc::as_ptr(made) == shared).ok_or(Error::Gone)
+    }
+
+    /// Runs [`Program::commands`] for the device that was just made, on the thread of a group's or
+    /// on the device's own; None where the command line has no `--control`.
+    pub fn control(
+        &mut self,
+        group: Option<&Group>,
+        run: impl FnMut(&Command<'_>) -> CommandResult + Send + 'static,
+    ) -> Result<Option<Script>> {
+        let table = self.commands.as_ref().ok_or(Error::Os(crate::error::EINVAL))?;
+        let group = Arc::clone(group.map_or(&self.just_made()?.own, Group::inner));
+        let inner = ScriptInner::new(Arc::clone(table), Arc::downgrade(&group), Box::new(run));
+        let (mut raw, at) = (ptr::null_mut(), group.ptr());
+        // Safety: in create; destroy_device() finds the script, and C has freed it by then.
+        crate::error::check(unsafe {
+            c::vu_program_add_control(self.program, at, inner.opaque(), &mut raw)
+        })?;
+        if raw.is_null() {
+            return Ok(None);
+        }
+        unsafe { (*self.state).script = Arc::as_ptr(&inner) };
+        let script = inner.made(raw);
+        self.scripts.push((inner, group));
+        Ok(Some(script))
+    }
+
+    /// What `--control` says, for devices that use standard input themselves.
+    pub fn control_path(&self) -> Option<PathBuf> {
+        // Safety: a text of the command line's, or NULL.
+        let path = unsafe { c::vu_program_control(self.program).as_ref() }?;
+        let bytes = unsafe { CStr::from_ptr(path) }.to_bytes();
+        Some(OsStr::from_bytes(bytes).into())
+    }
+
+    /// Runs a file's lines by [`Program::commands`]; as [`Commands::run_file`].
+    pub fn run_file(
+        &mut self,
+        path: impl AsRef<Path>,
+        mut run: impl FnMut(&Command<'_>) -> CommandResult,
+    ) -> Result<()> {
+        let table = self.commands.as_ref().ok_or(Error::Os(crate::error::EINVAL))?;
+        let path = CString::new(path.as_ref().as_os_str().as_bytes())?;
+        with_file(Arc::clone(table), &mut run, |inner| {
+            // Safety: in create; all of it lives until this returns.
+            unsafe { c::vu_program_run_file(self.program, path.as_ptr(), inner.opaque()) }
+        })
+    }
+
     /// Lets a group serve a queue of the device that was just made.
     pub fn set_group(&mut self, queue: u32, group: &Group) -> Result<()> {
-        let shared = self.made.last().ok_or(Error::Gone)?;
-        if unsafe { (*self.state).shared } != Arc::as_ptr(shared) {
-            return Err(Error::Gone); // not made yet
-        }
+        let shared = self.just_made()?;
         if shared.group_of(queue) != shared.own.id {
             return Err(Error::Busy);
         }
@@ -267,6 +350,8 @@ unsafe extern "C" fn create_device(
         table: &running.table,
         made: &mut running.devices,
         workers: &mut running.workers,
+        commands: &running.commands,
+        scripts: &mut running.scripts,
         state: state.cast(),
     };
     let create = &mut running.create;
@@ -296,6 +381,10 @@ unsafe extern "C" fn destroy_device(state: *mut c_void) {
         None => return,
     };
     let _within = Within::enter(0);
+    // Safety: C freed the script before, and Running has it.
+    if let Some(script) = unsafe { (*state.cast::<State>()).script.as_ref() } {
+        script.forget();
+    }
     // Safety: the device thread.
     let _ = caught(|| unsafe { shared.own.clear() });
     shared.own.close();

@@ -21,7 +21,7 @@ use libvu_sys as c;
 use crate::{
     border::{caught, Within},
     error::check,
-    group::{Group, GroupInner},
+    group::{outlast, Group, GroupInner, Kept},
     shared::Shared,
     Backend, Handle, Queue, Result,
 };
@@ -29,7 +29,7 @@ use c::ffi::{c_int, c_void};
 
 type Function = Box<dyn FnMut(&Turn<'_>, u32) -> bool + Send>;
 
-pub(crate) struct SourceInner {
+struct SourceInner {
     ptr: AtomicPtr<c::vu_source>,
     group: Weak<GroupInner>,
     busy: AtomicBool,
@@ -40,11 +40,8 @@ pub(crate) struct SourceInner {
 unsafe impl Send for SourceInner {}
 unsafe impl Sync for SourceInner {}
 
-impl SourceInner {
-    /// # Safety
-    ///
-    /// On the group's thread, or where nobody serves it.
-    pub(crate) unsafe fn remove(&self) {
+impl Kept for SourceInner {
+    unsafe fn remove(&self) {
         let ptr = self.ptr.swap(ptr::null_mut(), Ordering::AcqRel);
         unsafe { c::vu_source_remove(ptr) }; // which ignores NULL
     }
@@ -72,7 +69,8 @@ impl std::ops::BitOr for Events {
 /// A callback of a source's: what it may do on its thread.
 pub struct Turn<'a> {
     group: &'a Arc<GroupInner>,
-    source: &'a Arc<SourceInner>,
+    /// None: it is one of a script's.
+    source: Option<&'a Arc<SourceInner>>,
     /// Devices whose gate it is inside of until its end: a queue that the closure forgets, as
     /// `mem::forget` does, must not keep the gate for ever.
     inside: RefCell<Vec<Arc<Shared>>>,
@@ -87,7 +85,15 @@ impl Drop for Turn<'_> {
     }
 }
 
-impl Turn<'_> {
+impl<'a> Turn<'a> {
+    fn new(group: &'a Arc<GroupInner>, source: Option<&'a Arc<SourceInner>>) -> Turn<'a> {
+        Turn { group, source, inside: RefCell::default(), _not_send: PhantomData }
+    }
+
+    pub(crate) fn of_script(group: &'a Arc<GroupInner>) -> Turn<'a> {
+        Turn::new(group, None)
+    }
+
     /// Inside of the device's gate until the end of the turn.
     fn enter(&self, shared: &Arc<Shared>) -> Result<*mut c::vu_device> {
         let (inside, dev) = shared.enter()?;
@@ -114,7 +120,7 @@ impl Turn<'_> {
 
     /// This source, for later.
     pub fn source(&self) -> Source {
-        Source { inner: Arc::downgrade(self.source) }
+        Source { inner: self.source.map_or_else(Weak::new, Arc::downgrade) }
     }
 }
 
@@ -156,33 +162,9 @@ impl Source {
 
     /// Removes it, now or soon: what its closure holds is dropped then.
     pub fn remove(&self) {
-        let group = match self.inner.upgrade().and_then(|source| source.group.upgrade()) {
-            Some(group) => group,
-            None => return,
-        };
-        let source = match group.let_go(self.inner.as_ptr()) {
-            Some(source) => source,
-            None => return, // somebody did it already
-        };
-        // Safety: on the group's thread, or nobody serves it; the same for the post.
-        if group.directly(false, || unsafe { source.remove() }).is_ok() {
-            return outlast(source);
+        if let Some(group) = self.inner.upgrade().and_then(|source| source.group.upgrade()) {
+            group.remove(self.inner.as_ptr().cast(), true);
         }
-        let kept = Arc::clone(&source);
-        let posted = group.post(move || {
-            unsafe { source.remove() };
-            outlast(source);
-        });
-        if posted.is_err() {
-            group.keep(kept); // without memory, or while the group ends: it goes with the group
-        }
-    }
-}
-
-/// Drops what may be the last reference to a closure, whose values' drop may panic.
-pub(crate) fn outlast(source: Arc<SourceInner>) {
-    if let Err(said) = caught(|| drop(source)) {
-        eprintln!("error: libvu: dropping a source's closure panicked: {said}");
     }
 }
 
@@ -203,8 +185,7 @@ unsafe fn run(opaque: *mut c_void, events: u32) -> bool {
         return false;
     }
     let _within = Within::enter(group.id);
-    let turn =
-        Turn { group: &group, source: &source, inside: RefCell::default(), _not_send: PhantomData };
+    let turn = Turn::new(&group, Some(&source));
     // Safety: busy was not set, so nobody else runs it.
     let result = caught(|| unsafe { (*source.function.get())(&turn, events) });
     source.busy.store(false, Ordering::Release);
