@@ -166,12 +166,18 @@ static __attribute__((noinline)) void queue_note_large(struct vu_queue *q, uint6
 		q->limit = q->ring->taken;
 }
 
-static inline void queue_count(struct vu_queue *q, uint32_t requests, uint64_t readable,
-			       uint64_t written)
+static inline void queue_count_small(struct vu_queue *q, uint32_t requests, uint64_t readable,
+				     uint64_t written)
 {
 	count_add(&q->counts.requests, requests);
 	count_add(&q->counts.readable_bytes, readable);
 	count_add(&q->counts.written_bytes, written);
+}
+
+static inline void queue_count(struct vu_queue *q, uint32_t requests, uint64_t readable,
+			       uint64_t written)
+{
+	queue_count_small(q, requests, readable, written);
 	if (unlikely(readable + written > (uint64_t)requests * QUEUE_LARGE))
 		queue_note_large(q, (readable + written) / requests);
 }
@@ -237,30 +243,23 @@ static __attribute__((noinline)) int queue_complete_each(struct vu_req *const *r
 	return i ? (int)i : err;
 }
 
-/* False: nothing was done, as something is out of the ordinary. */
+/*
+ * False: nothing was done, as something is out of the ordinary, or it is large.  What has room in
+ * the request and is not large can be said in 32 bits: one comparison less.  (Where the sum wraps
+ * there is no such room.)
+ */
 static inline bool req_complete_plain(struct vu_req *pub, uint64_t written)
 {
 	struct req *req = (struct req *)pub;
 	struct ring *ring = req->ring;
 	struct vu_queue *q = ring->config.queue;
 
-	if (unlikely(q->hold || !ring_complete_one(ring, req, written)))
+	if (unlikely(q->hold || pub->readable_len + written > QUEUE_LARGE ||
+		     !ring_complete_one(ring, req, written)))
 		return false;
 	RING_PROBE(complete, ring, pub, written);
-	queue_count(q, 1, pub->readable_len, written);
+	queue_count_small(q, 1, pub->readable_len, written);
 	return true;
-}
-
-static __attribute__((noinline)) int req_complete_slow(struct vu_req *req, uint64_t written)
-{
-	int n = queue_complete_each(&req, &written, 1);
-
-	return n < 0 ? n : 0;
-}
-
-int vu_req_complete(struct vu_req *req, uint64_t written)
-{
-	return likely(req_complete_plain(req, written)) ? 0 : req_complete_slow(req, written);
 }
 
 static __attribute__((noinline)) int queue_complete_many(struct vu_queue *q,
@@ -290,6 +289,18 @@ queue_complete_odd(struct vu_queue *q, struct vu_req *const *req, const uint64_t
 	if (((const struct req *)*req)->ring->way == RING_SLOW)
 		return queue_complete_each(req, written, 1);
 	return queue_complete_many(q, req, written, 1);
+}
+
+static __attribute__((noinline)) int req_complete_odd(struct vu_req *req, uint64_t written)
+{
+	int n = queue_complete_odd(req_owner((const struct req *)req), &req, &written);
+
+	return n < 0 ? n : 0;
+}
+
+int vu_req_complete(struct vu_req *req, uint64_t written)
+{
+	return likely(req_complete_plain(req, written)) ? 0 : req_complete_odd(req, written);
 }
 
 int vu_queue_complete_batch(struct vu_queue *q, struct vu_req *const *reqs, const uint64_t *written,

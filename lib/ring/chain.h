@@ -91,7 +91,9 @@ static inline bool chain_single(struct ring *ring, struct req *req, uint64_t add
 		pub->writable_len = 0;
 		pub->writable = req->segs + 1;
 	}
+	/* One store, of what is compared together when it is completed; it is 0 already. */
 	req->state = REQ_OUT;
+	req->odd = 0;
 	return true;
 }
 

@@ -95,12 +95,6 @@ static inline int ring_complete(struct ring *ring, struct req *req, uint64_t wri
 	return 0;
 }
 
-/* Is it no more than there is room for, and can a used entry say it? */
-static inline bool req_may_say(const struct req *req, uint64_t written)
-{
-	return !(written >> 32) && written <= req->pub.writable_len;
-}
-
 /* The device has it, and letting go of it takes nothing more: both in one comparison. */
 static inline bool req_is_out_plainly(const struct req *req)
 {
@@ -111,23 +105,17 @@ static inline bool req_is_out_plainly(const struct req *req)
 		       sizeof(plain));
 }
 
-/* Is there nothing more to do about its completion than to write the used entry? */
-static inline bool req_is_plain(const struct req *req, const struct ring *ring, uint64_t written)
-{
-	return req->ring == ring && req->state == REQ_OUT && req_may_say(req, written);
-}
-
 /*
  * Finish one of this ring and let the driver see it; false: not done, something is out of the
- * ordinary.
+ * ordinary.  If it is no more than there is room for, a used entry can say it.
  */
 static inline bool ring_complete_one(struct ring *ring, struct req *req, uint64_t written)
 {
-	if (unlikely(!req_is_out_plainly(req) || !req_may_say(req, written)))
+	if (unlikely(!req_is_out_plainly(req) || written > req->pub.writable_len))
 		return false;
 	if (likely(ring->way == RING_SPLIT)) {
 		split_use(ring, req, (uint32_t)written);
-	} else if (likely(ring->way == RING_PACKED && !ring->is_batch)) {
+	} else if (likely(ring->way == RING_PACKED)) {
 		packed_use(ring, req, (uint32_t)written);
 	} else {
 		return false;
@@ -144,90 +132,13 @@ struct ring_sums {
 };
 
 /*
- * Finish requests as far as nothing about them is out of the ordinary, and let the driver see them;
- * returns how many.
+ * batch.c: finish requests as far as nothing about them is out of the ordinary, and let the driver
+ * see them; returns how many.
  */
-static inline uint32_t ring_complete_split(struct ring *ring, struct vu_req *const *reqs,
-					   const uint64_t *written, uint32_t n,
-					   struct ring_sums *sums)
-{
-	struct split_used *entries = split_entries(ring);
-	uint32_t pos = ring->used_pos, mask = ring->size - 1, i;
-	struct ring_sums sum = {0, 0};
-
-	for (i = 0; i < n; i++) {
-		struct req *req = (struct req *)reqs[i];
-		uint64_t len = written[i];
-
-		if (unlikely(!req_is_plain(req, ring, len)))
-			break;
-		entries[(pos + i) & mask] =
-			(struct split_used){LE32((uint32_t)req->id), LE32((uint32_t)len)};
-		req->state = REQ_FREE;
-		RING_PROBE(complete, ring, req, len);
-		sum.readable += req->pub.readable_len;
-		sum.written += len;
-		if (unlikely(req->odd))
-			ring_drop_odd(ring, req);
-	}
-	ring->used_pos = pos + i;
-	ring->done += i;
-	split_publish(ring);
-	*sums = sum;
-	return i;
-}
-
-/*
- * The same of a packed ring.  The flags make a used descriptor visible: as drivers go in order,
- * those of the first are written last.
- */
-static inline uint32_t ring_complete_packed(struct ring *ring, struct vu_req *const *reqs,
-					    const uint64_t *written, uint32_t n,
-					    struct ring_sums *sums)
-{
-	struct packed_desc *first = packed_ring(ring) + ring->used.slot, *d = first;
-	struct packed_desc *end = packed_ring(ring) + ring->size;
-	uint32_t lap = packed_flags_used(ring->used.wrap);
-	struct ring_sums sum = {0, 0};
-	uint16_t first_flags = 0;
-	uint32_t slots = 0, i;
-
-	for (i = 0; i < n; i++) {
-		struct req *req = (struct req *)reqs[i];
-		uint64_t len = written[i];
-		uint16_t flags;
-
-		if (unlikely(!req_is_plain(req, ring, len)))
-			break;
-		flags = packed_fill_at(d, lap, req, (uint32_t)len);
-		if (i)
-			le16_write_once(&d->flags, flags);
-		else
-			first_flags = flags;
-		slots += req->slots;
-		d += req->slots;
-		if (unlikely(d >= end)) {
-			d -= ring->size;
-			lap ^= PACKED_F_AVAIL | PACKED_F_USED;
-		}
-		req->state = REQ_FREE;
-		pool_put(ring, req);
-		RING_PROBE(complete, ring, req, len);
-		sum.readable += req->pub.readable_len;
-		sum.written += len;
-		if (unlikely(req->odd))
-			ring_drop_odd(ring, req);
-	}
-	if (likely(i))
-		/* Release: see packed_publish(). */
-		le16_store_release(&first->flags, first_flags);
-	packed_advance(ring, &ring->used, slots);
-	ring->used_pos += slots;
-	ring->outstanding_slots -= slots;
-	ring->done += i;
-	*sums = sum;
-	return i;
-}
+uint32_t ring_complete_split(struct ring *ring, struct vu_req *const *reqs, const uint64_t *written,
+			     uint32_t n, struct ring_sums *sums);
+uint32_t ring_complete_packed(struct ring *ring, struct vu_req *const *reqs,
+			      const uint64_t *written, uint32_t n, struct ring_sums *sums);
 
 /* As the two; 0 if the ring has no short way. */
 static inline uint32_t ring_complete_plain(struct ring *ring, struct vu_req *const *reqs,
@@ -236,7 +147,7 @@ static inline uint32_t ring_complete_plain(struct ring *ring, struct vu_req *con
 {
 	if (likely(ring->way == RING_SPLIT))
 		return ring_complete_split(ring, reqs, written, n, sums);
-	if (likely(ring->way == RING_PACKED && !ring->is_batch))
+	if (likely(ring->way == RING_PACKED))
 		return ring_complete_packed(ring, reqs, written, n, sums);
 	*sums = (struct ring_sums){0, 0};
 	return 0;

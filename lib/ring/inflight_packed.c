@@ -69,7 +69,7 @@ static struct log_used log_get_used(const struct log_packed *log)
 static void log_set_used(struct log_packed *log, struct packed_pos used, struct packed_pos old)
 {
 	const struct log_used parts = {
-		(uint16_t)used.slot, (uint16_t)old.slot, used.wrap, old.wrap, {0}};
+		(uint16_t)used.slot, (uint16_t)old.slot, packed_wrap(used), packed_wrap(old), {0}};
 	uint64_t word;
 
 	memcpy(&word, &parts, sizeof(word));
@@ -92,7 +92,7 @@ static bool log_was_published(const struct ring *r, struct packed_pos at)
 	uint16_t flags = le16_read_once(&packed_ring(r)[at.slot].flags);
 	bool avail = flags & PACKED_F_AVAIL, used = flags & PACKED_F_USED;
 
-	return !(avail == at.wrap && used != at.wrap);
+	return !(avail == packed_wrap(at) && used != packed_wrap(at));
 }
 
 /*
@@ -102,12 +102,12 @@ static bool log_was_published(const struct ring *r, struct packed_pos at)
 static void log_finish_batch(struct ring *r, struct log_used was)
 {
 	struct log_packed *log = log_of(r);
-	struct packed_pos used = {was.idx, was.wrap_counter};
-	struct packed_pos old = {was.old_idx, was.old_wrap_counter};
+	struct packed_pos used = {was.idx, packed_lap(was.wrap_counter)};
+	struct packed_pos old = {was.old_idx, packed_lap(was.old_wrap_counter)};
 
 	r->log->free_head = log_get16(&log->old_free_head);
 	r->used = old;
-	if ((used.slot != old.slot || used.wrap != old.wrap) && log_was_published(r, old)) {
+	if ((used.slot != old.slot || used.lap != old.lap) && log_was_published(r, old)) {
 		r->log->free_head = log_get16(&log->free_head);
 		r->used = used;
 	}
@@ -200,8 +200,8 @@ static void log_hide_used(const struct ring *r, uint32_t slots)
 	for (uint32_t i = 0; i < slots; i++) {
 		uint16_t *p = &packed_ring(r)[at.slot].flags, flags = le16_read_once(p);
 
-		if (!!(flags & PACKED_F_AVAIL) == at.wrap && !!(flags & PACKED_F_USED) == at.wrap)
-			le16_write_once(p, at.wrap ? PACKED_F_AVAIL : PACKED_F_USED);
+		if (packed_flags_say(flags, at.lap))
+			le16_write_once(p, (uint16_t)packed_flags_available(at.lap));
 		packed_advance(r, &at, 1);
 	}
 }

@@ -155,7 +155,7 @@ static uint32_t marks_left(const struct ring *r, uint32_t *first)
 
 	if (n > r->size)
 		n = r->size;
-	end = r->packed ? r->used.slot : r->used_pos & (r->size - 1);
+	end = r->packed ? r->used.slot : r->used_pos & r->mask;
 	*first = end >= n ? end - n : end + r->size - n;
 	return n;
 }

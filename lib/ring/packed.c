@@ -27,12 +27,13 @@ uint64_t packed_event_bytes(void)
 /* vhost-user "Vring descriptor indices for packed virtqueues". */
 static struct packed_pos packed_pos_of(uint32_t half)
 {
-	return (struct packed_pos){half & PACKED_SLOT_MASK, half >> PACKED_WRAP_SHIFT & 1};
+	return (struct packed_pos){half & PACKED_SLOT_MASK,
+				   packed_lap(half >> PACKED_WRAP_SHIFT & 1)};
 }
 
 static uint32_t packed_half_of(struct packed_pos at)
 {
-	return at.slot | (uint32_t)at.wrap << PACKED_WRAP_SHIFT;
+	return at.slot | (uint32_t)packed_wrap(at) << PACKED_WRAP_SHIFT;
 }
 
 bool packed_base_fits(uint32_t base, uint32_t size)
@@ -58,7 +59,7 @@ void packed_begin(struct ring *r)
 	r->avail = packed_pos_of(r->config.base);
 	r->used = packed_pos_of(r->config.base >> 16);
 	if (r->is_live && !r->config.base && packed_is_fresh(r))
-		r->avail.wrap = r->used.wrap = true;
+		r->avail.lap = r->used.lap = packed_lap(true);
 	r->seen = r->avail;
 }
 
@@ -149,7 +150,7 @@ static inline struct packed_cursor packed_cursor(const struct ring *r)
 	return (struct packed_cursor){
 		.d = packed_ring(r) + r->avail.slot,
 		.run = run < room ? run : room,
-		.wanted = packed_flags_available(r->avail.wrap),
+		.wanted = packed_flags_available(r->avail.lap),
 	};
 }
 
@@ -314,7 +315,7 @@ void packed_put_back(struct ring *r, const struct req *req)
 	r->next_pos -= req->slots;
 	if (r->avail.slot < req->slots) {
 		r->avail.slot += r->size;
-		r->avail.wrap = !r->avail.wrap;
+		r->avail.lap ^= PACKED_F_AVAIL | PACKED_F_USED;
 	}
 	r->avail.slot -= req->slots;
 }

@@ -59,10 +59,12 @@ static inline struct packed_desc *packed_ring(const struct ring *r)
 /* Move a slot on, or its wrap counter over. */
 static inline void packed_advance(const struct ring *r, struct packed_pos *at, uint32_t slots)
 {
-	at->slot += slots;
-	if (at->slot >= r->size) {
-		at->slot -= r->size;
-		at->wrap = !at->wrap;
+	uint32_t slot = at->slot + slots;
+
+	at->slot = slot;
+	if (slot >= r->size) {
+		at->slot = slot - r->size;
+		at->lap ^= PACKED_F_AVAIL | PACKED_F_USED;
 	}
 }
 
@@ -72,16 +74,21 @@ static inline uint16_t packed_flags(const struct packed_desc *d)
 	return le16_load_acquire(&d->flags);
 }
 
-/* The two flags of a slot that is used, on a lap with this wrap counter; without a branch. */
-static inline uint32_t packed_flags_used(uint32_t wrap)
+/* The lap with this wrap counter: both flags of a slot that is used are as it is. */
+static inline uint32_t packed_lap(bool wrap)
 {
-	return (0u - wrap) & (PACKED_F_AVAIL | PACKED_F_USED);
+	return wrap ? PACKED_F_AVAIL | PACKED_F_USED : 0;
 }
 
-/* ... of one that is available: AVAIL is the wrap counter, USED is not. */
-static inline uint32_t packed_flags_available(uint32_t wrap)
+static inline bool packed_wrap(struct packed_pos at)
 {
-	return packed_flags_used(wrap) ^ PACKED_F_USED;
+	return at.lap;
+}
+
+/* The two flags of a slot that is available on this lap: AVAIL is the wrap counter, USED is not. */
+static inline uint32_t packed_flags_available(uint32_t lap)
+{
+	return lap ^ PACKED_F_USED;
 }
 
 static inline bool packed_flags_say(uint32_t flags, uint32_t wanted)
@@ -92,7 +99,7 @@ static inline bool packed_flags_say(uint32_t flags, uint32_t wanted)
 static inline bool packed_is_available(const struct ring *r, struct packed_pos at)
 {
 	return packed_flags_say(packed_flags(&packed_ring(r)[at.slot]),
-				packed_flags_available(at.wrap));
+				packed_flags_available(at.lap));
 }
 
 /* So many requests more are taken, of so many slots; how many requests. */
@@ -117,8 +124,7 @@ static inline uint16_t packed_fill_at(struct packed_desc *d, uint32_t flags, con
 /* ... of the next one. */
 static inline uint16_t packed_fill(struct ring *r, const struct req *req, uint32_t written)
 {
-	uint16_t flags = packed_fill_at(&packed_ring(r)[r->used.slot],
-					packed_flags_used(r->used.wrap), req, written);
+	uint16_t flags = packed_fill_at(&packed_ring(r)[r->used.slot], r->used.lap, req, written);
 
 	packed_advance(r, &r->used, req->slots);
 	r->used_pos += req->slots;
@@ -143,16 +149,20 @@ static inline void packed_push(struct ring *r, const struct req *req, uint32_t w
 	}
 }
 
-/* Push and publish one, while nothing is pushed, and have done with it. */
+/*
+ * Push and publish one, and have done with it.  Should a batch be pushed and not published, it is
+ * in front, and the driver looks at that first.
+ */
 static inline void packed_use(struct ring *r, struct req *req, uint32_t written)
 {
-	struct packed_desc *d = &packed_ring(r)[r->used.slot];
+	struct packed_pos used = r->used;
+	struct packed_desc *d = &packed_ring(r)[used.slot];
 	uint32_t slots = req->slots;
 
 	/* Release: see packed_publish(). */
-	le16_store_release(&d->flags,
-			   packed_fill_at(d, packed_flags_used(r->used.wrap), req, written));
-	packed_advance(r, &r->used, slots);
+	le16_store_release(&d->flags, packed_fill_at(d, used.lap, req, written));
+	packed_advance(r, &used, slots);
+	r->used = used;
 	r->used_pos += slots;
 	r->outstanding_slots -= slots;
 	pool_put(r, req);
@@ -191,7 +201,7 @@ static inline bool packed_wants_signal(const struct ring *r, uint32_t from)
 		return true;
 	off_wrap = le16_read_once(&r->driver[PACKED_OFF_WRAP]);
 	event = off_wrap & PACKED_SLOT_MASK;
-	if (off_wrap >> PACKED_WRAP_SHIFT != r->used.wrap)
+	if (off_wrap >> PACKED_WRAP_SHIFT != packed_wrap(r->used))
 		event = (uint16_t)(event - r->size);
 	/* §2.8.10: was the slot that it waits for among the new ones? */
 	return (uint16_t)((uint16_t)r->used.slot - event - 1) < (uint16_t)(to - from);

@@ -157,6 +157,7 @@ int ring_new(const struct ring_config *config, struct table *table, struct ring 
 		return -ENOMEM;
 	r->config = *config;
 	r->size = config->size;
+	r->mask = config->size - 1;
 	r->max_segs = config->max_segs;
 	r->inline_end =
 		(uint32_t)offsetof(struct req, segs) +

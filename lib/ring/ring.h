@@ -122,10 +122,10 @@ struct req {
 				 /* followed by priv_size bytes */
 };
 
-/* A place in a packed ring: slot and wrap counter. */
+/* A place in a packed ring: slot and wrap counter, as flags are compared with it and made of it. */
 struct packed_pos {
 	uint32_t slot;
-	uint32_t wrap; /* 0 or 1 */
+	uint32_t lap; /* packed_lap(): the flags of a slot that is used on this lap */
 };
 
 /*
@@ -158,6 +158,7 @@ struct ring {
 	uint16_t *device;
 	const uint16_t *used_event; /* split: in the driver's; NULL without EVENT_IDX */
 	uint32_t size;
+	uint32_t mask; /* split: size - 1 */
 
 	/*
 	 * Positions; free-running.  Ours are wider than the driver's, so that an old request's and

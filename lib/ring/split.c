@@ -245,7 +245,7 @@ int split_take(struct ring *r, struct vu_req **reqs, uint32_t max)
 		const uint16_t *heads = r->driver + SPLIT_RING;
 		struct req *req;
 
-		err = split_take_one(r, le16_read_once(&heads[pos & (r->size - 1)]), &req);
+		err = split_take_one(r, le16_read_once(&heads[pos & r->mask]), &req);
 		if (unlikely(err)) {
 			/* If it is broken nothing more is to be taken. */
 			if (err < 0)

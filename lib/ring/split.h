@@ -74,7 +74,7 @@ static inline struct split_used *split_entries(const struct ring *r)
 /* Write a used entry; split_publish() makes it visible. */
 static inline void split_push(struct ring *r, const struct req *req, uint32_t written)
 {
-	struct split_used *used = &split_entries(r)[r->used_pos++ & (r->size - 1)];
+	struct split_used *used = &split_entries(r)[r->used_pos++ & r->mask];
 
 	used->id = LE32((uint32_t)req->id);
 	used->len = LE32(written);
@@ -85,7 +85,7 @@ static inline void split_use(struct ring *r, const struct req *req, uint32_t wri
 {
 	uint16_t *words = r->device;
 	uint32_t pos = r->used_pos;
-	struct split_used *used = &split_entries(r)[pos++ & (r->size - 1)];
+	struct split_used *used = &split_entries(r)[pos++ & r->mask];
 
 	used->id = LE32((uint32_t)req->id);
 	used->len = LE32(written);

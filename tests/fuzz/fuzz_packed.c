@@ -28,11 +28,10 @@ static void write_desc(struct driver *d, struct fuzz_input *in, bool any)
 		at = where & 0x80 ? fuzz_memory(FUZZ_TABLES + (where & 63) * 16u)
 				  : d->desc + where % d->size * 16u;
 	} else {
-		desc.flags = LE16(
-			(uint16_t)((flags & 7) | (d->at.wrap ? PACKED_F_AVAIL : PACKED_F_USED)));
+		desc.flags = LE16((uint16_t)((flags & 7) | packed_flags_available(d->at.lap)));
 		at = d->desc + d->at.slot * 16u;
 		if (++d->at.slot == d->size)
-			d->at = (struct packed_pos){0, !d->at.wrap};
+			d->at = (struct packed_pos){0, packed_lap(!packed_wrap(d->at))};
 	}
 	memcpy(at, &desc, sizeof(desc));
 }
@@ -61,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = {data, data + size};
 	struct ring_config config = fuzz_config(&in, true);
-	struct driver driver = {config.size, NULL, {0, true}};
+	struct driver driver = {config.size, NULL, {0, packed_lap(true)}};
 	struct fuzz_ring f;
 
 	/* Any base: most are beyond the ring. */
@@ -69,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		config.base = fuzz_u16(&in);
 		config.base |= (uint32_t)fuzz_u16(&in) << 16;
 		driver.at = (struct packed_pos){(config.base & 0x7fff) % config.size,
-						config.base >> 15 & 1};
+						packed_lap(config.base >> 15 & 1)};
 	}
 	fuzz_memory_reset();
 	driver.desc = fuzz_desc(&config);

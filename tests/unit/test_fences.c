@@ -225,13 +225,14 @@ static void set_memory(void)
 
 static void set_ring(void)
 {
-	const struct packed_pos first = {.slot = 0, .wrap = true};
+	const struct packed_pos first = {.slot = 0, .lap = packed_lap(true)};
 
 	ring = (struct ring){
 		.desc = device.view + DESC,
 		.driver = device.view + DRIVER,
 		.device = device.view + DEVICE,
 		.size = SIZE,
+		.mask = SIZE - 1,
 		.way = scenario->packed ? RING_PACKED : RING_SPLIT,
 		.packed = scenario->packed,
 		.event_idx = scenario->event_idx,
