@@ -301,6 +301,34 @@ static void a_completion_that_is_too_long_is_told_of(void **state)
 	rig_close(&rig);
 }
 
+/* Also where it and what is readable make a small sum: 64 bits wrap. */
+static void no_completion_is_too_long_to_be_refused(void **state)
+{
+	for (int packed = 0; packed < 2; packed++) {
+		const struct rig_config config = {.peer = {.packed = packed}};
+		const uint64_t past_all = 0, past_32_bits = UINT64_C(1) << 32;
+		struct rig rig;
+
+		(void)state;
+		rig_open(&rig, &config);
+		rig_hold(&rig, 0, 1);
+		assert_int_equal(rig.queues[0].held[0]->readable_len, RIG_BYTES);
+		for (uint64_t i = 0; i <= 2 * RIG_BYTES; i++) {
+			const uint64_t few = past_all - 1 - i, more = past_32_bits + i;
+			struct vu_req *req = rig.queues[0].held[0];
+
+			assert_int_equal(vu_req_complete(req, few), -ERANGE);
+			assert_int_equal(vu_req_complete(req, more), -ERANGE);
+			assert_int_equal(
+				vu_queue_complete_batch(rig.queues[0].queue, &req, &few, 1),
+				-ERANGE);
+		}
+		rig_complete_held(&rig, 0);
+		rig_wait_used(&rig, 0, 1);
+		rig_close(&rig);
+	}
+}
+
 static void a_device_that_refuses_to_start_is_not_stopped(void **state)
 {
 	struct rig rig;
@@ -419,6 +447,7 @@ int main(void)
 		cmocka_unit_test(a_configuration_without_a_size_is_refused),
 		cmocka_unit_test(counters_say_how_far_they_were_filled),
 		cmocka_unit_test(a_completion_that_is_too_long_is_told_of),
+		cmocka_unit_test(no_completion_is_too_long_to_be_refused),
 		cmocka_unit_test(a_device_that_refuses_to_start_is_not_stopped),
 		{"each_ring_that_is_stopped_is_told_so_once", each_ring_that_ends_is_told_so_once,
 		 NULL, NULL, NULL},
