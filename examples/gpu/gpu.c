@@ -43,23 +43,39 @@ static void log_refusal(struct gpu *gpu, const struct command *c, uint32_t queue
 				    gpu->card.why);
 }
 
-static void serve(struct gpu *gpu, struct vu_req *req, uint32_t queue)
+static void run(struct gpu *gpu, struct vu_req *req, struct command *c, uint32_t queue)
 {
-	struct command c;
 	uint32_t response;
 
-	command_read(&c, req, queue);
-	if (display_ask(&gpu->display, req, &c))
+	if (display_ask(&gpu->display, req, c))
 		return; /* answered later */
 	virgl_begin(&gpu->virgl);
-	response = command_run(&c, &gpu->card);
+	response = command_run(c, &gpu->card);
 	if (gpu->card.why)
-		log_refusal(gpu, &c, queue);
-	if (virgl_keep(&gpu->virgl, req, &c, response))
+		log_refusal(gpu, c, queue);
+	if (virgl_keep(&gpu->virgl, req, c, response))
 		return;
-	vu_req_complete(req, command_answer(&c, response));
+	vu_req_complete(req, command_answer(c, response));
 	if (gpu->card.drawn)
 		gpu_dump(gpu);
+}
+
+/* One command, or two where the first can be done better if the second is there already. */
+static void serve(struct gpu *gpu, struct vu_queue *queue, struct vu_req *req)
+{
+	struct command *c = &gpu->commands[0], *next = &gpu->commands[1];
+	uint32_t index = vu_queue_index(queue);
+	struct vu_req *behind;
+
+	command_read(c, req, index);
+	if (!command_looks_ahead(c) || vu_queue_next(queue, &behind) != 1) {
+		run(gpu, req, c, index);
+		return;
+	}
+	command_read(next, behind, index);
+	command_is_behind(c, next);
+	run(gpu, req, c, index);
+	run(gpu, behind, next, index);
 }
 
 /* Commands may be large, and others wait on this thread: the next turn goes on where one ends. */
@@ -69,7 +85,7 @@ static void take_turn(struct gpu *gpu, struct vu_queue *queue)
 
 	while (gpu->card.work < TURN_BYTES && !virgl_is_full(&gpu->virgl) &&
 	       vu_queue_next(queue, &req) == 1)
-		serve(gpu, req, vu_queue_index(queue));
+		serve(gpu, queue, req);
 }
 
 static void end_turn(struct gpu *gpu)

@@ -39,8 +39,9 @@ struct gpu {
 	struct virgl virgl;
 	struct gpu_settings *settings;
 	struct vu_device *dev;
-	struct vu_memory *memory; /* of the guest; NULL: there is none */
-	struct vu_source *again;  /* a timer: there is more in the queues than a turn may do */
+	struct vu_memory *memory;   /* of the guest; NULL: there is none */
+	struct command commands[2]; /* the one that is run, and the one behind it */
+	struct vu_source *again;    /* a timer: there is more in the queues than a turn may do */
 	char dump[256];
 	uint64_t dumped[CARD_OUTPUTS];
 	int dump_error; /* the one that was logged last */

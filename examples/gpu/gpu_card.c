@@ -11,6 +11,7 @@ int card_init(struct card *card)
 	for (uint32_t i = 0; i < CARD_OUTPUTS; i++) {
 		pixman_region32_init(&card->screens[i].damage);
 		pixman_region32_init(&card->screens[i].pending);
+		pixman_region32_init(&card->screens[i].ahead);
 	}
 	card->band = calloc(2 * SCREEN_BAND, (size_t)CARD_MAX_SIZE * PIXEL);
 	return card->band ? 0 : -ENOMEM;
@@ -33,6 +34,7 @@ void card_fini(struct card *card)
 	for (uint32_t i = 0; i < CARD_OUTPUTS; i++) {
 		pixman_region32_fini(&card->screens[i].damage);
 		pixman_region32_fini(&card->screens[i].pending);
+		pixman_region32_fini(&card->screens[i].ahead);
 	}
 	free(card->band);
 	card->band = NULL;

@@ -74,6 +74,7 @@ struct screen {
 	bool resized; /* a display does not know the size yet */
 	pixman_region32_t pending; /* what was transferred and is not drawn yet */
 	pixman_region32_t damage;  /* what a display does not know of the pixels */
+	pixman_region32_t ahead;   /* what the resource does not have yet: see draw_ahead() */
 	uint64_t frames;
 	struct cursor cursor;
 };
@@ -157,8 +158,9 @@ void card_forget(struct card *card, bool only_old);
 
 /* --- gpu_transfer.c --- */
 
+/* flush: what of it is flushed right behind that; NULL: it is not. */
 uint32_t card_transfer(struct card *card, uint32_t id, const struct virtio_gpu_rect *rect,
-		       uint64_t offset);
+		       uint64_t offset, const struct virtio_gpu_rect *flush);
 
 /* Pixels of 3D, that differ or not; inside of what it is. */
 void card_put(struct card *card, struct resource *resource, const pixman_box32_t *box,
@@ -174,6 +176,10 @@ uint32_t card_flush(struct card *card, uint32_t id, const struct virtio_gpu_rect
 /* A flush of 3D: what is shown of it is to come first, and then card_flush().  False: nothing is.
  */
 bool card_ask_pixels(struct card *card, uint32_t id, const struct virtio_gpu_rect *rect);
+/* There is something in it, and all of that in a picture of this size. */
+bool card_is_inside(const struct virtio_gpu_rect *rect, uint32_t width, uint32_t height);
+/* The resource has all of its pixels: screens may be ahead of it. */
+void card_catch_up(struct card *card, const struct resource *resource);
 /* Draw what was never flushed. */
 void card_settle(struct card *card);
 void screen_off(struct card *card, struct screen *screen);

@@ -127,7 +127,7 @@ static uint32_t transfer_to_host_2d(struct command *c, struct card *card)
 	const struct virtio_gpu_rect rect = rect_of(&c->in.transfer.r);
 
 	return card_transfer(card, le32toh(c->in.transfer.resource_id), &rect,
-			     le64toh(c->in.transfer.offset));
+			     le64toh(c->in.transfer.offset), c->flush.width ? &c->flush : NULL);
 }
 
 static uint32_t resource_attach_backing(struct command *c, struct card *card)
@@ -352,6 +352,18 @@ uint32_t command_resource(const struct command *c)
 	if (c->row && c->row->resource_at)
 		memcpy(&id, (const char *)&c->in + c->row->resource_at, sizeof(id));
 	return le32toh(id);
+}
+
+bool command_looks_ahead(const struct command *c)
+{
+	return c->row && c->type == VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D;
+}
+
+void command_is_behind(struct command *c, const struct command *next)
+{
+	if (next->row && next->type == VIRTIO_GPU_CMD_RESOURCE_FLUSH &&
+	    command_resource(next) == command_resource(c))
+		c->flush = rect_of(&next->in.flush.r);
 }
 
 uint32_t command_run(struct command *c, struct card *card)

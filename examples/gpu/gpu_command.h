@@ -51,6 +51,8 @@ struct command {
 	const struct vu_req *req;
 	const struct command_row *row; /* NULL: there is no such command */
 	uint32_t type;
+	/* A flush of the resource that is to be run right behind it; of nothing: there is none. */
+	struct virtio_gpu_rect flush;
 	bool twice; /* run it again when the pixels are here that it asked the renderer for */
 	uint32_t capset_len;
 	union command_in in; /* as the guest wrote it */
@@ -62,6 +64,9 @@ void command_read(struct command *c, const struct vu_req *req, uint32_t queue);
 /* What it is called; "" for one that there is not.  And the resource it names, or 0. */
 const char *command_name(const struct command *c);
 uint32_t command_resource(const struct command *c);
+/* It should be known which one is behind it before it is run. */
+bool command_looks_ahead(const struct command *c);
+void command_is_behind(struct command *c, const struct command *next);
 /* Run it: VIRTIO_GPU_RESP_*, and out is filled but for its header. */
 uint32_t command_run(struct command *c, struct card *card);
 /* Write the answer: how many bytes it has. */

@@ -50,6 +50,8 @@ uint32_t card_set_cursor(struct card *card, const struct virtio_gpu_update_curso
 	c = &card->screens[update->pos.scanout_id].cursor;
 	if (!only_move && update->resource_id) {
 		r = card_find(card, update->resource_id);
+		if (r)
+			card_catch_up(card, r);
 		if (!r || !cursor_draw(c, r))
 			return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 					 "there is no such picture for a pointer");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * See gpu_draw.h.  A picture's pixels are compared when they are transferred (gpu_transfer.c), so
- * what is pending is copied; a blob's, and those of a picture that takes another's place, are
- * compared here.
+ * what is pending is copied, and what is ahead is here already; a blob's, and those of a picture
+ * that takes another's place, are compared here.
  */
 #include "gpu_draw.h"
 
@@ -150,6 +150,39 @@ static void draw_pending(struct card *card, struct screen *s, const pixman_box32
 		drawn(card, s);
 	}
 	pixman_region32_fini(&part);
+}
+
+bool draw_may_be_ahead(const struct screen *s)
+{
+	return is_plain(s->resource->format) && !s->stale &&
+	       !pixman_region32_not_empty((pixman_region32_t *)(uintptr_t)&s->pending);
+}
+
+void draw_ahead(struct card *card, struct screen *s, const pixman_region32_t *changed)
+{
+	if (!pixman_region32_not_empty((pixman_region32_t *)(uintptr_t)changed))
+		return;
+	damage_add(&s->damage, changed);
+	damage_add(&s->ahead, changed);
+	drawn(card, s);
+}
+
+void draw_back(struct card *card, struct screen *s)
+{
+	struct resource *r = s->resource;
+	int n;
+	const pixman_box32_t *boxes = pixman_region32_rectangles(&s->ahead, &n);
+
+	for (int i = 0; i < n; i++) {
+		size_t len = (size_t)(boxes[i].x2 - boxes[i].x1) * PIXEL;
+		uint64_t x = s->x + (uint32_t)boxes[i].x1;
+
+		for (int32_t y = boxes[i].y1; y < boxes[i].y2; y++)
+			memcpy(r->pixels + ((s->y + (uint64_t)y) * r->width + x) * PIXEL,
+			       line_of(s, boxes[i].x1, y), len);
+		card->work += len * (uint64_t)(boxes[i].y2 - boxes[i].y1);
+	}
+	pixman_region32_clear(&s->ahead);
 }
 
 void draw_all(struct card *card, struct screen *s)

@@ -21,6 +21,14 @@ void screen_off(struct card *card, struct screen *s)
 	s->stale = false;
 	pixman_region32_clear(&s->damage);
 	pixman_region32_clear(&s->pending);
+	pixman_region32_clear(&s->ahead);
+}
+
+void card_catch_up(struct card *card, const struct resource *resource)
+{
+	for (uint32_t i = 0; i < card->n_outputs; i++)
+		if (card->screens[i].resource == resource)
+			draw_back(card, &card->screens[i]);
 }
 
 void card_hide(struct card *card, const struct resource *resource)
@@ -30,7 +38,7 @@ void card_hide(struct card *card, const struct resource *resource)
 			screen_off(card, &card->screens[i]);
 }
 
-static bool is_inside(const struct virtio_gpu_rect *rect, uint32_t width, uint32_t height)
+bool card_is_inside(const struct virtio_gpu_rect *rect, uint32_t width, uint32_t height)
 {
 	return rect->width && rect->height && rect->x <= width && rect->y <= height &&
 	       rect->width <= width - rect->x && rect->height <= height - rect->y;
@@ -66,6 +74,8 @@ static uint32_t screen_set(struct card *card, uint32_t index, struct resource *r
 {
 	struct screen *s = &card->screens[index];
 
+	draw_back(card, s);
+	card_catch_up(card, r);
 	if (!screen_resize(card, s, rect->width, rect->height))
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY,
 				 "what is shown would take more than --max-hostmem");
@@ -85,8 +95,10 @@ static bool is_screen(struct card *card, uint32_t screen, uint32_t id, uint32_t 
 	if (screen >= card->n_outputs)
 		*response = card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID,
 				      "there is no such scanout");
-	else if (!id)
+	if (screen < card->n_outputs && !id) {
+		draw_back(card, &card->screens[screen]);
 		screen_off(card, &card->screens[screen]);
+	}
 	return screen < card->n_outputs && id;
 }
 
@@ -103,7 +115,7 @@ uint32_t card_show(struct card *card, uint32_t screen, uint32_t id,
 	if (!r || !r->format)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 				 "there is no such picture to be shown");
-	if (!is_inside(rect, r->width, r->height))
+	if (!card_is_inside(rect, r->width, r->height))
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				 "what is to be shown lies outside of the resource");
 	if (!card_give_pixels(card, r))
@@ -129,7 +141,7 @@ uint32_t card_show_blob(struct card *card, const struct virtio_gpu_set_scanout_b
 	if (!layout.format)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, "no such format");
 	if (blob->width > CARD_MAX_SIZE || blob->height > CARD_MAX_SIZE ||
-	    layout.stride < blob->width * PIXEL || !is_inside(rect, blob->width, blob->height))
+	    layout.stride < blob->width * PIXEL || !card_is_inside(rect, blob->width, blob->height))
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				 "what is to be shown lies outside of the picture");
 	layout.offset = blob->offsets[0] + (uint64_t)rect->y * layout.stride + rect->x * PIXEL;
@@ -148,8 +160,8 @@ uint32_t card_flush(struct card *card, uint32_t id, const struct virtio_gpu_rect
 	if (!r)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 				 "there is no such resource");
-	if (r->kind != RESOURCE_BLOB ? !is_inside(rect, r->width, r->height)
-				     : !is_inside(rect, CARD_MAX_SIZE, CARD_MAX_SIZE))
+	if (r->kind != RESOURCE_BLOB ? !card_is_inside(rect, r->width, r->height)
+				     : !card_is_inside(rect, CARD_MAX_SIZE, CARD_MAX_SIZE))
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				 "what is to be flushed lies outside of the resource");
 	for (uint32_t i = 0; i < card->n_outputs; i++) {
@@ -179,7 +191,7 @@ bool card_ask_pixels(struct card *card, uint32_t id, const struct virtio_gpu_rec
 	const struct resource *r = card_find(card, id);
 	bool asked = false;
 
-	if (!r || r->kind != RESOURCE_3D || !is_inside(rect, r->width, r->height))
+	if (!r || r->kind != RESOURCE_3D || !card_is_inside(rect, r->width, r->height))
 		return false;
 	for (uint32_t i = 0; i < card->n_outputs; i++) {
 		const struct screen *s = &card->screens[i];

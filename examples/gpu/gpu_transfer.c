@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * See gpu_card.h: from the guest's memory into a picture.  Linux transfers whole screens for one
- * letter, so what is the same is not copied, and screens are told what is not.
+ * letter, so what is the same is not copied, and screens are told what is not.  What it flushes
+ * right behind that, as it always does, goes to the screen at once.
  */
 #include "gpu_card.h"
 
+#include <stddef.h>
+
 #include "gpu_damage.h"
+#include "gpu_draw.h"
 
 /* One line, wherever its pieces are. */
 static const void *line_of(const struct card *card, const struct backing *backing, uint64_t at,
@@ -20,9 +24,17 @@ static const void *line_of(const struct card *card, const struct backing *backin
 	return line;
 }
 
-static void transfer(const struct card *card, struct resource *r, const pixman_box32_t *box,
+/* Where a box of pixels goes to. */
+struct canvas {
+	pixman_box32_t box;
+	unsigned char *pixels; /* its first line */
+	uint64_t stride;
+};
+
+static void transfer(const struct card *card, const struct resource *r, struct canvas canvas,
 		     uint64_t offset, pixman_region32_t *changed)
 {
+	const pixman_box32_t *box = &canvas.box;
 	uint64_t stride = (uint64_t)r->width * PIXEL, len = (uint64_t)(box->x2 - box->x1) * PIXEL;
 	struct damage_band band;
 
@@ -30,10 +42,12 @@ static void transfer(const struct card *card, struct resource *r, const pixman_b
 		int32_t end = y + SCREEN_BAND < box->y2 ? y + SCREEN_BAND : box->y2;
 
 		damage_begin(&band, (pixman_box32_t){box->x1, y, box->x2, end});
-		for (int32_t i = y; i < end; i++, offset += stride)
-			damage_line(&band, i,
-				    r->pixels + (uint32_t)i * stride + (uint32_t)box->x1 * PIXEL,
+		for (int32_t i = y; i < end; i++) {
+			damage_line(&band, i, canvas.pixels,
 				    line_of(card, &r->backing, offset, len));
+			canvas.pixels += canvas.stride;
+			offset += stride;
+		}
 		damage_end(&band, changed);
 	}
 }
@@ -59,12 +73,77 @@ static void tell_screens(struct card *card, const struct resource *r, pixman_reg
 	}
 }
 
+static void transfer_to_picture(struct card *card, struct resource *r,
+				const struct virtio_gpu_rect *rect, uint64_t offset)
+{
+	const uint64_t stride = (uint64_t)r->width * PIXEL;
+	const struct canvas canvas = {
+		.box = {(int)rect->x, (int)rect->y, (int)(rect->x + rect->width),
+			(int)(rect->y + rect->height)},
+		.pixels = r->pixels + rect->y * stride + (uint64_t)rect->x * PIXEL,
+		.stride = stride,
+	};
+	pixman_region32_t changed;
+
+	card_catch_up(card, r);
+	pixman_region32_init(&changed);
+	transfer(card, r, canvas, offset, &changed);
+	tell_screens(card, r, &changed);
+	pixman_region32_fini(&changed);
+}
+
+static void transfer_to_screen(struct card *card, struct screen *s,
+			       const struct virtio_gpu_rect *rect, uint64_t offset)
+{
+	const uint32_t x = rect->x - s->x, y = rect->y - s->y;
+	const struct canvas canvas = {
+		.box = {(int)x, (int)y, (int)(x + rect->width), (int)(y + rect->height)},
+		.pixels = (unsigned char *)(s->pixels + (uint64_t)y * s->width + x),
+		.stride = (uint64_t)s->width * PIXEL,
+	};
+	pixman_region32_t changed;
+
+	pixman_region32_init(&changed);
+	transfer(card, s->resource, canvas, offset, &changed);
+	draw_ahead(card, s, &changed);
+	pixman_region32_fini(&changed);
+}
+
+static bool is_part(const struct virtio_gpu_rect *part, const struct virtio_gpu_rect *whole)
+{
+	return part->x >= whole->x && part->y >= whole->y &&
+	       part->x - whole->x + (uint64_t)part->width <= whole->width &&
+	       part->y - whole->y + (uint64_t)part->height <= whole->height;
+}
+
+/* The one that shows the resource, and draws all that is transferred when it is flushed; or NULL.
+ */
+static struct screen *screen_of(struct card *card, const struct resource *r,
+				const struct virtio_gpu_rect *rect,
+				const struct virtio_gpu_rect *flush)
+{
+	struct screen *only = NULL;
+
+	if (!flush || !card_is_inside(flush, r->width, r->height) || !is_part(rect, flush))
+		return NULL;
+	for (uint32_t i = 0; i < card->n_outputs; i++) {
+		struct screen *s = &card->screens[i];
+
+		if (s->resource != r)
+			continue;
+		if (only || !draw_may_be_ahead(s) ||
+		    !is_part(rect, &(struct virtio_gpu_rect){s->x, s->y, s->width, s->height}))
+			return NULL;
+		only = s;
+	}
+	return only;
+}
+
 uint32_t card_transfer(struct card *card, uint32_t id, const struct virtio_gpu_rect *rect,
-		       uint64_t offset)
+		       uint64_t offset, const struct virtio_gpu_rect *flush)
 {
 	struct resource *r = card_find(card, id);
-	pixman_region32_t changed;
-	pixman_box32_t box;
+	struct screen *s;
 	uint64_t span;
 
 	if (!r)
@@ -75,8 +154,7 @@ uint32_t card_transfer(struct card *card, uint32_t id, const struct virtio_gpu_r
 	if (r->kind == RESOURCE_3D)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 				 "it is of 3D, and this is a transfer of two dimensions");
-	if (!rect->width || !rect->height || rect->x > r->width || rect->y > r->height ||
-	    rect->width > r->width - rect->x || rect->height > r->height - rect->y)
+	if (!card_is_inside(rect, r->width, r->height))
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				 "what is to be transferred lies outside of the resource");
 	span = (uint64_t)r->width * PIXEL * (rect->height - 1) + (uint64_t)rect->width * PIXEL;
@@ -85,13 +163,12 @@ uint32_t card_transfer(struct card *card, uint32_t id, const struct virtio_gpu_r
 	if (!backing_holds(&r->backing, offset, span))
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				 "what is to be transferred lies outside of its memory");
-	box = (pixman_box32_t){(int)rect->x, (int)rect->y, (int)(rect->x + rect->width),
-			       (int)(rect->y + rect->height)};
 	card->work += span;
-	pixman_region32_init(&changed);
-	transfer(card, r, &box, offset, &changed);
-	tell_screens(card, r, &changed);
-	pixman_region32_fini(&changed);
+	s = screen_of(card, r, rect, flush);
+	if (s)
+		transfer_to_screen(card, s, rect, offset);
+	else
+		transfer_to_picture(card, r, rect, offset);
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 

@@ -189,27 +189,70 @@ uint32_t gpu_try_show_blob(uint32_t output, uint32_t id, uint32_t width, uint32_
 	return gpu_command(GPU_CONTROL, &c, sizeof(c), NULL, 0);
 }
 
-uint32_t gpu_try_transfer(uint32_t id, struct virtio_gpu_rect rect, uint64_t offset)
+static struct virtio_gpu_transfer_to_host_2d transfer_of(uint32_t id, struct virtio_gpu_rect rect,
+							 uint64_t offset)
 {
-	const struct virtio_gpu_transfer_to_host_2d c = {
+	return (struct virtio_gpu_transfer_to_host_2d){
 		.hdr = gpu_head(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D),
 		.r = rect,
 		.offset = htole64(offset),
 		.resource_id = htole32(id),
 	};
+}
+
+static struct virtio_gpu_resource_flush flush_of(uint32_t id, struct virtio_gpu_rect rect)
+{
+	return (struct virtio_gpu_resource_flush){
+		.hdr = gpu_head(VIRTIO_GPU_CMD_RESOURCE_FLUSH),
+		.r = rect,
+		.resource_id = htole32(id),
+	};
+}
+
+uint32_t gpu_try_transfer(uint32_t id, struct virtio_gpu_rect rect, uint64_t offset)
+{
+	const struct virtio_gpu_transfer_to_host_2d c = transfer_of(id, rect, offset);
 
 	return gpu_command(GPU_CONTROL, &c, sizeof(c), NULL, 0);
 }
 
 uint32_t gpu_try_flush(uint32_t id, struct virtio_gpu_rect rect)
 {
-	const struct virtio_gpu_resource_flush c = {
-		.hdr = gpu_head(VIRTIO_GPU_CMD_RESOURCE_FLUSH),
-		.r = rect,
-		.resource_id = htole32(id),
-	};
+	const struct virtio_gpu_resource_flush c = flush_of(id, rect);
 
 	return gpu_command(GPU_CONTROL, &c, sizeof(c), NULL, 0);
+}
+
+/* A place of its own for each in the buffers. */
+static void add(uint32_t place, const void *command, uint32_t len)
+{
+	const uint32_t at = place * COMMAND / 2, answer = place * REPLY / 2;
+	const struct driver_seg segs[2] = {
+		{.gpa = out.gpa + at, .len = len},
+		{.gpa = in.gpa + answer, .len = sizeof(struct virtio_gpu_ctrl_hdr), .write = true},
+	};
+	int id;
+
+	memcpy(out.data + at, command, len);
+	id = driver_add(rig->peer->queues[GPU_CONTROL], segs, 2, NULL);
+	rig_check(rig, id < 0 ? id : 0);
+}
+
+struct gpu_answers gpu_try_at_once(uint32_t id, struct virtio_gpu_rect part, uint64_t offset,
+				   uint32_t flushed, struct virtio_gpu_rect rect)
+{
+	const struct virtio_gpu_transfer_to_host_2d transfer = transfer_of(id, part, offset);
+	const struct virtio_gpu_resource_flush flush = flush_of(flushed, rect);
+	struct virtio_gpu_ctrl_hdr heads[2];
+
+	add(0, &transfer, sizeof(transfer));
+	add(1, &flush, sizeof(flush));
+	rig_check(rig, driver_kick(rig->peer->queues[GPU_CONTROL]));
+	rig_wait(rig, GPU_CONTROL, NULL);
+	rig_wait(rig, GPU_CONTROL, NULL);
+	memcpy(&heads[0], in.data, sizeof(heads[0]));
+	memcpy(&heads[1], in.data + REPLY / 2, sizeof(heads[1]));
+	return (struct gpu_answers){le32toh(heads[0].type), le32toh(heads[1].type)};
 }
 
 uint32_t gpu_try_id(uint32_t type, uint32_t id)

@@ -48,6 +48,11 @@ uint32_t gpu_try_show_blob(uint32_t output, uint32_t id, uint32_t width, uint32_
 			   uint32_t stride, uint32_t offset);
 uint32_t gpu_try_transfer(uint32_t id, struct virtio_gpu_rect rect, uint64_t offset);
 uint32_t gpu_try_flush(uint32_t id, struct virtio_gpu_rect rect);
+/* Both are in the ring before the device sees one, as Linux does it: the answers. */
+struct gpu_answers {
+	uint32_t transfer, flush;
+} gpu_try_at_once(uint32_t id, struct virtio_gpu_rect part, uint64_t offset, uint32_t flushed,
+		  struct virtio_gpu_rect rect);
 uint32_t gpu_try_id(uint32_t type, uint32_t id); /* RESOURCE_UNREF, RESOURCE_DETACH_BACKING */
 uint32_t gpu_try_cursor(uint32_t type, uint32_t output, uint32_t id, uint32_t x, uint32_t y);
 

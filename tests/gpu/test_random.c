@@ -42,15 +42,33 @@ static void copy_box(uint32_t *to, const uint32_t *from, const uint32_t box[4])
 		memcpy(to + y * W + box[0], from + y * W + box[0], box[2] * 4);
 }
 
+/* One behind the other, or, more often, both at once. */
+static void transfer_and_flush(struct virtio_gpu_rect part, uint64_t offset,
+			       struct virtio_gpu_rect rect, uint32_t at_once)
+{
+	struct gpu_answers answers;
+
+	if (!at_once) {
+		gpu_ok(gpu_try_transfer(1, part, offset));
+		gpu_ok(gpu_try_flush(1, rect));
+		return;
+	}
+	answers = gpu_try_at_once(1, part, offset, 1, rect);
+	gpu_ok(answers.transfer);
+	gpu_ok(answers.flush);
+}
+
 static void step(struct model *m, struct rig_buffer *memory)
 {
 	uint32_t box[4], n = roll(m, 40);
+	struct virtio_gpu_rect part;
+	uint64_t offset;
 
 	for (uint32_t i = 0; i < n; i++)
 		memory->data[roll(m, BYTES)] = (unsigned char)roll(m, 256);
 	roll_box(m, box);
-	gpu_ok(gpu_try_transfer(1, gpu_rect(box[0], box[1], box[2], box[3]),
-				4 * (uint64_t)(box[1] * W + box[0])));
+	part = gpu_rect(box[0], box[1], box[2], box[3]);
+	offset = 4 * (uint64_t)(box[1] * W + box[0]);
 	copy_box(m->picture, (uint32_t *)(void *)memory->data, box);
 	/* Also just that, or all. */
 	n = roll(m, 3);
@@ -58,7 +76,7 @@ static void step(struct model *m, struct rig_buffer *memory)
 		roll_box(m, box);
 	else if (n == 1)
 		memcpy(box, (uint32_t[]){0, 0, W, H}, sizeof(box));
-	gpu_ok(gpu_try_flush(1, gpu_rect(box[0], box[1], box[2], box[3])));
+	transfer_and_flush(part, offset, gpu_rect(box[0], box[1], box[2], box[3]), roll(m, 4));
 	copy_box(m->screen, m->picture, box);
 }
 
