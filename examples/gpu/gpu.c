@@ -227,6 +227,7 @@ static int set_socket(struct vu_device *dev, int fd, struct vu_answer *answer, v
 
 static int make_device(struct gpu *gpu, struct vu_program *program)
 {
+	const bool virgl = gpu->settings->virgl;
 	static const struct gpu_config writable = {.config.events_clear = UINT32_MAX};
 	const struct vu_ops ops = {
 		.size = sizeof(ops),
@@ -239,16 +240,22 @@ static int make_device(struct gpu *gpu, struct vu_program *program)
 	const struct vu_gpu_ops gpu_ops = {.size = sizeof(gpu_ops), .set_socket = set_socket};
 	const struct gpu_config config = {
 		.config.num_scanouts = htole32(gpu->card.n_outputs),
-		.config.num_capsets = htole32(gpu->settings->virgl ? WIRE_CAPSETS : 0),
+		.config.num_capsets = htole32(virgl ? WIRE_CAPSETS : 0),
 	};
-	const uint64_t three = gpu->settings->virgl ? FEATURE(VIRGL) : 0;
 	const struct vu_device_info info = {
 		.size = sizeof(info),
 		.device_id = GPU_ID,
 		.n_queues = N_QUEUES,
-		.features = FEATURE(EDID) | FEATURE(RESOURCE_UUID) | FEATURE(RESOURCE_BLOB) | three,
-		/* Lists of memory would have addresses that nobody translates. */
-		.forbidden = UINT64_C(1) << VU_F_ACCESS_PLATFORM,
+		.features = FEATURE(EDID) | FEATURE(RESOURCE_UUID) | FEATURE(RESOURCE_BLOB) |
+			    (virgl ? FEATURE(VIRGL) : 0),
+		/*
+		 * Lists of memory would have addresses that nobody translates.  And what the
+		 * renderer has drawn goes to memory of resources, outside of any request, where
+		 * nobody marks it: a guest with 3D does not move, as its contexts could not,
+		 * either.
+		 */
+		.forbidden = UINT64_C(1) << VU_F_ACCESS_PLATFORM |
+			     (virgl ? UINT64_C(1) << VU_F_LOG_ALL : 0),
 		.config = &config,
 		.config_writable = &writable,
 		.config_size = sizeof(config),

@@ -16,6 +16,8 @@
 
 #include "bad_renderer.h"
 
+enum { LOG_ALL = 26 };
+
 static void offer(struct rig *rig, const void *command, uint32_t len)
 {
 	struct rig_buffer out, in;
@@ -104,6 +106,72 @@ static void what_a_renderer_writes_elsewhere_is_not_written(void **state)
 	assert_null(rig_wait(rig, GPU_CONTROL, NULL));
 	for (uint32_t i = 0; i < BAD_MEMORY; i++)
 		assert_int_equal(memory.data[i], RIG_UNTOUCHED);
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "renderer: "), 0);
+}
+
+/* The card writes to memory of resources, where no dirty log has it. */
+static void a_guest_with_3d_is_not_moved(void **state)
+{
+	static const char *const options[] = {"--virgl", NULL};
+	struct rig *rig = *state;
+
+	for (uint32_t three = 0; three < 2; three++) {
+		gpu_start(rig, three ? options : NULL);
+		assert_int_equal(rig->peer->frontend.offered_features >> LOG_ALL & 1, !three);
+		rig_stop(rig);
+	}
+}
+
+/*
+ * Region 1 goes while bytes are on their way to it, and comes back before they do.  What comes
+ * meanwhile is for nobody; the request, whose own memory is elsewhere, is answered.
+ */
+static void what_comes_when_its_memory_is_gone_is_let_go(void **state)
+{
+	static const struct guest_region regions[] = {
+		{.gpa = 0, .size = 8 << 20, .uva = UINT64_C(0x100000000)},
+		{.gpa = 16 << 20, .size = 1 << 20, .uva = UINT64_C(0x200000000)}};
+	const uint64_t gpa = 16 << 20;
+	const struct virtio_gpu_mem_entry entry = gpu_entry(gpa, PICTURE_BYTES);
+	const struct virtio_gpu_transfer_host_3d get = {
+		.hdr = {.type = htole32(VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D)},
+		.box = {.w = htole32(PICTURE), .h = htole32(PICTURE), .d = htole32(1)},
+		.resource_id = htole32(7)};
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+
+	rig->config.n_regions = 2;
+	rig->config.regions = regions;
+	three_start(rig, NULL);
+	begin(rig, &memory);
+	gpu_ok(three_try_create(7, (struct virtio_gpu_resource_create_3d){.target = TARGET_2D}));
+	gpu_ok(gpu_try_attach(7, &entry, 1));
+	for (uint32_t back = 0; back < 2; back++) {
+		struct frontend *f = &rig->peer->frontend;
+		const struct guest_region *region = &rig->peer->guest->regions[1];
+		unsigned char *bytes = guest_ptr(rig->peer->guest, gpa, PICTURE_BYTES);
+		int pid = three_renderer(rig, 0);
+
+		memset(bytes, 0x55, PICTURE_BYTES);
+		assert_return_code(kill(pid, SIGSTOP), errno);
+		offer(rig, &get, sizeof(get));
+		rig_expect_nothing(rig, GPU_CONTROL);
+		rig_check(rig, frontend_rem_mem_reg(f, region));
+		if (back)
+			rig_check(rig, frontend_add_mem_reg(f, region));
+		assert_return_code(kill(pid, SIGCONT), errno);
+		assert_null(rig_wait(rig, GPU_CONTROL, NULL));
+		/* The renderer's are zeroes. */
+		for (uint32_t i = 0; i < PICTURE_BYTES; i++)
+			assert_int_equal(bytes[i], back ? 0 : 0x55);
+		if (!back) {
+			assert_int_equal(three_try_transfer(VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D, 0,
+							    7, three_all(), 0, 0),
+					 VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+			rig_check(rig, frontend_add_mem_reg(f, region));
+		}
+	}
 	rig_stop(rig);
 	assert_int_equal(rig_logged(rig, "renderer: "), 0);
 }
@@ -358,6 +426,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		GPU_TEST(a_renderer_that_says_what_it_should_not_is_ended),
 		GPU_TEST(what_a_renderer_writes_elsewhere_is_not_written),
+		GPU_TEST(a_guest_with_3d_is_not_moved),
+		GPU_TEST(what_comes_when_its_memory_is_gone_is_let_go),
 		GPU_TEST(levels_that_there_are_not_are_refused),
 		GPU_TEST(nobody_waits_for_a_renderer_that_does_not_stop),
 		GPU_TEST(a_hundred_sessions_leave_nothing_open),
