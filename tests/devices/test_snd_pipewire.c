@@ -10,6 +10,7 @@
  */
 #include "snd.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -319,6 +320,60 @@ static void when_the_daemon_dies_time_goes_on_in_silence(void **state)
 	assert_int_equal(rig_logged(rig, "the daemon is gone"), 2);
 }
 
+/* What is played next has this status, after some that have not, maybe. */
+static void play_until(struct rig *rig, uint32_t status)
+{
+	static const unsigned char bytes[PERIOD];
+	struct message m;
+
+	do {
+		snd_offer(rig, &m, PLAYBACK, bytes, PERIOD);
+		assert_ptr_equal(snd_wait(rig, SND_TX), &m);
+	} while (snd_status(&m) != status);
+}
+
+/* It is stopped (SIGSTOP), which nobody notices by its socket. */
+static void a_daemon_that_stands_still_holds_nobody_up(void **state)
+{
+	const char *const args[] = {"--playback=pipewire=vu-sink", "--capture=pipewire=vu-source",
+				    NULL};
+	struct server server = {.dir = ""};
+	struct rig *rig = *state;
+
+	if (is_without_server(rig))
+		return;
+	server_start(&server);
+	snd_start(rig, args);
+	snd_prepare(rig, PLAYBACK, &periods);
+	snd_do(rig, START, PLAYBACK);
+	play_until(rig, OK);
+	assert_return_code(kill(server.daemon.pid, SIGSTOP), errno);
+	play_until(rig, IO_ERR);
+	snd_do(rig, STOP, PLAYBACK);
+	snd_do(rig, RELEASE, PLAYBACK);
+	/* Streams begin and end without it, more of them than it is sent in one go. */
+	for (int again = 0; again < 500; again++) {
+		snd_prepare(rig, PLAYBACK, &periods);
+		snd_prepare(rig, CAPTURE, &periods);
+		snd_do(rig, START, CAPTURE);
+		snd_do(rig, START, PLAYBACK);
+		snd_do(rig, STOP, PLAYBACK);
+		snd_do(rig, RELEASE, PLAYBACK);
+		snd_do(rig, STOP, CAPTURE);
+		snd_do(rig, RELEASE, CAPTURE);
+	}
+	snd_prepare(rig, PLAYBACK, &periods);
+	snd_do(rig, START, PLAYBACK);
+	play_until(rig, IO_ERR);
+	assert_return_code(kill(server.daemon.pid, SIGCONT), errno);
+	play_until(rig, OK);
+	/* Nor does the end wait for it. */
+	assert_return_code(kill(server.daemon.pid, SIGSTOP), errno);
+	rig_stop(rig);
+	assert_return_code(kill(server.daemon.pid, SIGCONT), errno);
+	server_stop(&server);
+}
+
 static void without_a_session_manager_time_goes_on(void **state)
 {
 	const char *const args[] = {"--playback=pipewire", NULL};
@@ -346,6 +401,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SND_TEST(what_is_played_comes_back_from_the_sink),
 		SND_TEST(when_the_daemon_dies_time_goes_on_in_silence),
+		SND_TEST(a_daemon_that_stands_still_holds_nobody_up),
 		SND_TEST(without_a_session_manager_time_goes_on),
 	};
 
