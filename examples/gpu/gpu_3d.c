@@ -11,10 +11,6 @@
 
 /* Numbers of virgl's, as guests use them. */
 enum {
-	TARGET_BUFFER = 0,
-	TARGET_2D = 2,
-	TARGET_RECT = 5,
-	TARGETS = 9,
 	MAX_DEPTH = 2048,
 	MAX_LEVEL = 15,
 	MAX_SAMPLES = 32,
@@ -24,12 +20,12 @@ enum {
 	BIND_STAGING = 1 << 19,
 };
 
-static uint32_t fail(struct card *card, const char *why)
+uint32_t three_invalid(struct card *card, const char *why)
 {
 	return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, why);
 }
 
-static uint32_t no_three(struct card *card)
+uint32_t three_none(struct card *card)
 {
 	return card_fail(card, VIRTIO_GPU_RESP_ERR_UNSPEC,
 			 "there is no 3D (--virgl), or the driver did not take it");
@@ -48,9 +44,9 @@ uint32_t three_capset_info(struct card *card, uint32_t index,
 	const struct wire_capset *capset = &card->three.capsets[index < WIRE_CAPSETS ? index : 0];
 
 	if (!card->three.on)
-		return fail(card, "there is no capset");
+		return three_invalid(card, "there is no capset");
 	if (index >= WIRE_CAPSETS || !capset->size)
-		return fail(card, "there is no capset of this number");
+		return three_invalid(card, "there is no capset of this number");
 	info->capset_id = htole32(capset->id);
 	info->capset_max_version = htole32(capset->version);
 	info->capset_max_size = htole32(capset->size);
@@ -61,7 +57,7 @@ uint32_t three_capset(struct card *card, uint32_t id, uint32_t version, unsigned
 		      uint32_t *len)
 {
 	if (!card->three.on)
-		return fail(card, "there is no capset");
+		return three_invalid(card, "there is no capset");
 	for (uint32_t i = 0; i < WIRE_CAPSETS; i++) {
 		const struct wire_capset *capset = &card->three.capsets[i];
 
@@ -71,7 +67,7 @@ uint32_t three_capset(struct card *card, uint32_t id, uint32_t version, unsigned
 		*len = capset->size;
 		return VIRTIO_GPU_RESP_OK_CAPSET;
 	}
-	return fail(card, "there is no such capset, or not in this version");
+	return three_invalid(card, "there is no such capset, or not in this version");
 }
 
 /* --- contexts --- */
@@ -114,7 +110,7 @@ uint32_t three_context_create(struct card *card, uint32_t id)
 	struct three_context *context;
 
 	if (!card->three.on)
-		return no_three(card);
+		return three_none(card);
 	context = id ? context_of(card, id) : NULL;
 	if (context && context->old)
 		card_forget(card, true);
@@ -138,7 +134,7 @@ uint32_t three_context_create(struct card *card, uint32_t id)
 uint32_t three_context_destroy(struct card *card, uint32_t id)
 {
 	if (!card->three.on)
-		return no_three(card);
+		return three_none(card);
 	if (!three_has_context(card, id))
 		return no_context(card);
 	context_drop(card, context_of(card, id));
@@ -156,7 +152,7 @@ uint32_t three_context_resource(struct card *card, uint32_t context, uint32_t id
 	const struct resource *r;
 
 	if (!card->three.on)
-		return no_three(card);
+		return three_none(card);
 	if (!three_has_context(card, context))
 		return no_context(card);
 	r = card_find(card, id);
@@ -247,11 +243,11 @@ uint32_t three_create(struct card *card, uint32_t id, const struct wire_create *
 	uint32_t response;
 
 	if (!card->three.on)
-		return no_three(card);
+		return three_none(card);
 	if (!is_possible(create))
-		return fail(card, "there is no resource of such a size or kind");
+		return three_invalid(card, "there is no resource of such a size or kind");
 	if (!has_format(&card->three.capsets[0], create->format))
-		return fail(card, "it is of a format that the renderer does not have");
+		return three_invalid(card, "it is of a format that the renderer does not have");
 	r = card_new(card, id, bytes_of(create), &response);
 	if (!r)
 		return response;

@@ -21,6 +21,9 @@ struct resource;
 
 enum { THREE_CONTEXTS = 128 };
 
+/* virgl's numbers for what a resource is, as guests use them. */
+enum three_target { TARGET_BUFFER = 0, TARGET_2D = 2, TARGET_3D = 3, TARGET_RECT = 5, TARGETS = 9 };
+
 enum rows_to { ROWS_NOWHERE, ROWS_TO_GUEST, ROWS_TO_PIXELS };
 
 /* Where bytes of a resource are to go, which come without gaps. */
@@ -75,6 +78,10 @@ uint32_t three_transfer(struct card *card, const struct three_transfer *transfer
 uint32_t three_submit(struct card *card, uint32_t context, void *bytes, uint32_t len);
 
 /* --- what the rest of the card needs --- */
+
+/* Answers: there is no 3D for this driver; what it asks for cannot be. */
+uint32_t three_none(struct card *card);
+uint32_t three_invalid(struct card *card, const char *why);
 
 /* The renderer itself writes to memory of these: results of queries. */
 bool three_has_shadow(const struct resource *r);

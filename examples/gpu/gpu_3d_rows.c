@@ -10,13 +10,7 @@
 #include "gpu_card.h"
 #include "gpu_format.h"
 
-enum { TARGET_BUFFER = 0, TARGET_3D = 3 };
 enum { MOST = 1 << 30 }; /* bytes at once */
-
-static uint32_t fail(struct card *card, const char *why)
-{
-	return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, why);
-}
 
 static uint32_t at_level(uint32_t size, uint32_t level)
 {
@@ -141,15 +135,16 @@ uint32_t three_transfer(struct card *card, const struct three_transfer *t, bool 
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID,
 				 "there is no such context");
 	if (!is_box(&r->three, &t->box))
-		return fail(card, "what is to be transferred lies outside of the resource");
+		return three_invalid(card,
+				     "what is to be transferred lies outside of the resource");
 	if (!rows_of(r, t, &rows))
-		return fail(card, "its rows overlap, or nothing is known of its format");
+		return three_invalid(card, "its rows overlap, or nothing is known of its format");
 	if (size_of(&rows) > MOST)
-		return fail(card, "it is more than 1 GiB at once");
+		return three_invalid(card, "it is more than 1 GiB at once");
 	if (!r->backing.n)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_UNSPEC, "it has no memory");
 	if (!backing_holds(&r->backing, t->offset, span_of(&rows)))
-		return fail(card, "what is to be transferred lies outside of its memory");
+		return three_invalid(card, "what is to be transferred lies outside of its memory");
 	/* The renderer's writes to it have gone to the guest's memory, and it reads nothing. */
 	if (three_has_shadow(r))
 		return VIRTIO_GPU_RESP_OK_NODATA;

@@ -261,7 +261,7 @@ static uint32_t submit_3d(struct command *c, struct card *card)
 	void *bytes;
 
 	if (!card->three.on)
-		return card_fail(card, VIRTIO_GPU_RESP_ERR_UNSPEC, "there is no 3D");
+		return three_none(card);
 	if (!size || size % 4 || size > WIRE_SUBMIT_MAX)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				 "commands of 4 bytes to 4 MiB are needed, in whole words");

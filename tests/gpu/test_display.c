@@ -154,22 +154,30 @@ static void a_display_is_told_no_more_pictures_a_second_than_it_may(void **state
 	rig_stop(rig);
 }
 
-static void a_display_is_told_of_pointers(void **state)
+/* A display, and a picture 1 that can be a pointer, with memory. */
+static int begin_pointer(struct rig *rig, struct rig_buffer *memory)
 {
 	struct virtio_gpu_mem_entry entry;
-	struct rig *rig = *state;
-	struct rig_buffer memory;
-	struct told told;
 	int fd;
 
 	gpu_start(rig, at_once);
 	fd = display_begin(rig, 3);
-	rig_buffer(rig, &memory, 64 * 64 * 4);
-	memset(memory.data, 0x12, memory.len);
-	memory.data[3] = 0x77;
-	entry = gpu_entry(memory.gpa, memory.len);
+	rig_buffer(rig, memory, 64 * 64 * 4);
+	entry = gpu_entry(memory->gpa, memory->len);
 	gpu_ok(gpu_try_create(1, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, 64, 64));
 	gpu_ok(gpu_try_attach(1, &entry, 1));
+	return fd;
+}
+
+static void a_display_is_told_of_pointers(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+	struct told told;
+	int fd = begin_pointer(rig, &memory);
+
+	memset(memory.data, 0x12, memory.len);
+	memory.data[3] = 0x77;
 	gpu_ok(gpu_try_transfer(1, gpu_rect(0, 0, 64, 64), 0));
 	gpu_ok(gpu_try_cursor(VIRTIO_GPU_CMD_UPDATE_CURSOR, 2, 1, 100, 200));
 	told = display_expect(fd, CURSOR_UPDATE, NULL);
@@ -194,18 +202,11 @@ static void a_display_is_told_of_pointers(void **state)
 
 static void a_pointer_may_be_a_picture_that_is_shown(void **state)
 {
-	struct virtio_gpu_mem_entry entry;
 	struct rig *rig = *state;
 	struct rig_buffer memory;
 	struct told told;
-	int fd;
+	int fd = begin_pointer(rig, &memory);
 
-	gpu_start(rig, at_once);
-	fd = display_begin(rig, 3);
-	rig_buffer(rig, &memory, 64 * 64 * 4);
-	entry = gpu_entry(memory.gpa, memory.len);
-	gpu_ok(gpu_try_create(1, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, 64, 64));
-	gpu_ok(gpu_try_attach(1, &entry, 1));
 	gpu_ok(gpu_try_show(0, 1, gpu_rect(0, 0, 64, 64)));
 	for (int i = 1; i < 4; i++) {
 		memset(memory.data, i, memory.len);

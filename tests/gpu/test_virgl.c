@@ -69,11 +69,7 @@ static void what_is_drawn_is_read_back_and_shown(void **state)
 	struct rig *rig = *state;
 	struct rig_buffer memory;
 
-	three_start(rig, NULL);
-	gpu_picture(&memory, 1);
-	three_context(1);
-	three_picture(1, 5, &memory);
-	gpu_show(0, 5);
+	three_start_shown(rig, &memory);
 	draw(1, 5, red);
 	flush(5);
 	expect_colour(0, RED);
@@ -92,11 +88,7 @@ static void a_picture_of_the_guest_is_shown_upright(void **state)
 	struct rig *rig = *state;
 	struct rig_buffer memory;
 
-	three_start(rig, NULL);
-	gpu_picture(&memory, 3);
-	three_context(1);
-	three_picture(1, 5, &memory);
-	gpu_show(0, 5);
+	three_start_shown(rig, &memory);
 	gpu_ok(three_try_transfer(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D, 1, 5, three_all(), 0, 0));
 	flush(5);
 	gpu_expect(0, &memory);

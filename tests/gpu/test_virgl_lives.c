@@ -77,16 +77,6 @@ static void get(struct rig *rig, struct waiting *w, uint32_t type, uint64_t fenc
 	assert_int_equal(le64toh(reply.fence_id), fence);
 }
 
-/* A context 1 with a picture 5 that is shown. */
-static void start_drawn(struct rig *rig, struct rig_buffer *memory)
-{
-	three_start(rig, NULL);
-	gpu_picture(memory, 1);
-	three_context(1);
-	three_picture(1, 5, memory);
-	gpu_show(0, 5);
-}
-
 static void draw_red(struct rig *rig)
 {
 	struct stream stream = {.n = 0};
@@ -99,14 +89,11 @@ static void draw_red(struct rig *rig)
 }
 
 /* As a front-end that comes anew. */
-static void begin_again(struct rig *rig, const struct rig_buffer *memory)
+static void begin_again(struct rig *rig, struct rig_buffer *memory)
 {
 	rig_connect(rig);
 	gpu_begin(rig);
-	gpu_picture((struct rig_buffer *)(uintptr_t)memory, 1);
-	three_context(1);
-	three_picture(1, 5, memory);
-	gpu_show(0, 5);
+	three_show_picture(memory);
 	draw_red(rig);
 }
 
@@ -120,7 +107,7 @@ static void fences_are_answered_in_order_when_all_is_drawn(void **state)
 	struct rig_buffer memory;
 	int pid;
 
-	start_drawn(rig, &memory);
+	three_start_shown(rig, &memory);
 	pid = three_renderer(rig, 0);
 	assert_return_code(kill(pid, SIGSTOP), errno);
 	offer_submit(rig, &a, 1);
@@ -154,7 +141,7 @@ static void what_goes_while_its_pixels_are_on_their_way_is_let_go(void **state)
 					      .resource_id = htole32(5)};
 	int pid;
 
-	start_drawn(rig, &memory);
+	three_start_shown(rig, &memory);
 	pid = three_renderer(rig, 0);
 	assert_return_code(kill(pid, SIGSTOP), errno);
 	offer(rig, &flush, GPU_CONTROL, &f, sizeof(f));
@@ -175,7 +162,7 @@ static void a_renderer_that_dies_ends_one_session(void **state)
 	struct waiting w;
 	int pid = 0;
 
-	start_drawn(rig, &memory);
+	three_start_shown(rig, &memory);
 	draw_red(rig);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		struct driver_used used;
@@ -201,7 +188,7 @@ static void a_guest_may_go_while_a_renderer_stands_still(void **state)
 	struct waiting w[3];
 	int pid;
 
-	start_drawn(rig, &memory);
+	three_start_shown(rig, &memory);
 	draw_red(rig);
 	pid = three_renderer(rig, 0);
 	assert_return_code(kill(pid, SIGSTOP), errno);
@@ -231,7 +218,7 @@ static void a_driver_that_paused_has_its_contexts_and_a_new_one_has_none(void **
 	struct rig *rig = *state;
 	struct rig_buffer memory;
 
-	start_drawn(rig, &memory);
+	three_start_shown(rig, &memory);
 	three_context(2);
 	restart(rig);
 	draw_red(rig);
@@ -259,7 +246,7 @@ static void results_of_queries_come_into_the_guests_memory(void **state)
 	struct rig *rig = *state;
 	uint32_t found[4];
 
-	start_drawn(rig, &memory);
+	three_start_shown(rig, &memory);
 	rig_buffer(rig, &results, 4096);
 	memset(results.data, 0x55, 4096);
 	entry = gpu_entry(results.gpa, 4096);

@@ -151,6 +151,20 @@ void three_picture(uint32_t context, uint32_t id, const struct rig_buffer *memor
 	gpu_ok(three_try_resource(VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, context, id));
 }
 
+void three_show_picture(struct rig_buffer *memory)
+{
+	gpu_picture(memory, 1);
+	three_context(1);
+	three_picture(1, 5, memory);
+	gpu_show(0, 5);
+}
+
+void three_start_shown(struct rig *rig, struct rig_buffer *memory)
+{
+	three_start(rig, NULL);
+	three_show_picture(memory);
+}
+
 struct virtio_gpu_box three_all(void)
 {
 	return (struct virtio_gpu_box){0, 0, 0, PICTURE, PICTURE, 1};

@@ -47,6 +47,9 @@ uint32_t three_try_submit(uint32_t context, const struct stream *stream, uint32_
 /* A context, and a picture of PICTURE with memory in it. */
 void three_context(uint32_t context);
 void three_picture(uint32_t context, uint32_t id, const struct rig_buffer *memory);
+/* Context 1 with a picture 5 that is shown; the same with --virgl, from the start. */
+void three_show_picture(struct rig_buffer *memory);
+void three_start_shown(struct rig *rig, struct rig_buffer *memory);
 /* All of a picture. */
 struct virtio_gpu_box three_all(void);
 
