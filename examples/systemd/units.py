@@ -63,6 +63,9 @@ DEVICES = {
     'gpu': ('graphics card', FILES),
     'i2c': ('I2C adapter', HARDWARE | {'DeviceAllow': 'char-i2c rw'}),
     'input': ('input device', HARDWARE | {'DeviceAllow': 'char-input rw', 'SupplementaryGroups': 'input'}),
+    # With tap:NAME, the tap is made for the instance's user before; /dev/net/tun is among what may be opened.
+    'net': ('network card', FILES | {'PrivateNetwork': 'no', 'PrivateDevices': 'no', 'PrivateUsers': 'no',
+                                     'DeviceAllow': '/dev/net/tun rw'}),
     'rng': ('entropy device', {}),
     'rtc': ('clocks', {}),
     'scmi': ('SCMI platform', {}),

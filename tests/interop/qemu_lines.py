@@ -32,7 +32,7 @@ def try_block(backend, qemu, programs, tmp):
     with Child([programs / here[0], *here[1:]], stderr=subprocess.DEVNULL) as child:
         wait_until_it_listens(next(w.split('=')[1] for w in here if w.startswith('--socket-path=')), child)
         argv = [word.replace('/run/vm', str(tmp)) for word in qemu]
-        device = re.search(r'vhost-user-\w+-pci', ' '.join(argv))[0]
+        device = re.search(r'(?:vhost-user-\w+|virtio-net)-pci', ' '.join(argv))[0]
         done = subprocess.run([*argv, '-S', '-accel', 'tcg', '-display', 'none', '-nodefaults', '-monitor', 'stdio'],
                               input='info qtree\nquit\n', text=True, timeout=HANG, check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-DEVICES = ('blk', 'console', 'fs', 'gpio', 'gpu', 'i2c', 'input', 'rng', 'rtc', 'scmi', 'scsi', 'snd', 'vsock')
+DEVICES = ('blk', 'console', 'fs', 'gpio', 'gpu', 'i2c', 'input', 'net', 'rng', 'rtc', 'scmi', 'scsi', 'snd', 'vsock')
 LIMITED = {'SYS_clone', 'SYS_unshare', 'SYS_ioctl', 'SYS_socket'}  # allowed with some arguments only
 
 

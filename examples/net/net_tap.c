@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A tap of the host's: an interface of Linux's whose wire ends here.  Headers pass through as they
+ * are (IFF_VNET_HDR), so checksums and segments are left to who does them best; the kernel has the
+ * driver's offloads (TUNSETOFFLOAD).  With several pairs each has a queue of the tap's, which is
+ * detached while the guest does not use the pair.
+ */
+#include "net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* Later than Debian 12's header: Linux 6.2. */
+enum { TAP_USO4 = 0x20, TAP_USO6 = 0x40 };
+
+const struct sandbox_ioctl net_tap_ioctls[NET_TAP_IOCTLS] = {
+	{UINT32_MAX, TUNSETOFFLOAD},
+	{UINT32_MAX, TUNSETVNETHDRSZ},
+	{UINT32_MAX, TUNSETVNETLE},
+	{UINT32_MAX, TUNSETQUEUE},
+};
+
+struct tap {
+	int fd;
+	bool many; /* it is one queue of several */
+};
+
+/* What the guest takes (GUEST_) and the kernel has to know. */
+static const struct {
+	uint8_t feature;
+	uint8_t offload;
+} offloads[] = {
+	{VIRTIO_NET_F_GUEST_CSUM, TUN_F_CSUM}, {VIRTIO_NET_F_GUEST_TSO4, TUN_F_TSO4},
+	{VIRTIO_NET_F_GUEST_TSO6, TUN_F_TSO6}, {VIRTIO_NET_F_GUEST_ECN, TUN_F_TSO_ECN},
+	{NET_F_GUEST_USO4, TAP_USO4},	       {NET_F_GUEST_USO6, TAP_USO6},
+};
+
+static const uint64_t tap_features =
+	NET_BIT(VIRTIO_NET_F_CSUM) | NET_BIT(VIRTIO_NET_F_GUEST_CSUM) |
+	NET_BIT(VIRTIO_NET_F_GUEST_TSO4) | NET_BIT(VIRTIO_NET_F_GUEST_TSO6) |
+	NET_BIT(VIRTIO_NET_F_GUEST_ECN) | NET_BIT(VIRTIO_NET_F_HOST_TSO4) |
+	NET_BIT(VIRTIO_NET_F_HOST_TSO6) | NET_BIT(VIRTIO_NET_F_HOST_ECN);
+static const uint64_t tap_uso =
+	NET_BIT(NET_F_GUEST_USO4) | NET_BIT(NET_F_GUEST_USO6) | NET_BIT(NET_F_HOST_USO);
+
+static int tap_send(struct net_end *end, const struct iovec *iov, int n)
+{
+	const struct tap *tap = end->own;
+
+	return writev(tap->fd, iov, n) < 0 ? -errno : 0;
+}
+
+static ssize_t tap_receive(struct net_end *end, const struct iovec *iov, int n)
+{
+	const struct tap *tap = end->own;
+	ssize_t got = readv(tap->fd, iov, n);
+
+	if (got >= 0)
+		return got;
+	return errno == EINTR || errno == EFAULT ? -EMSGSIZE : -errno;
+}
+
+static void tap_hung_up(struct net_end *end)
+{
+	pair_complain(end->pair, "the tap is gone", -ENODEV);
+}
+
+static int tap_configure(struct net_end *end, uint64_t features)
+{
+	const struct tap *tap = end->own;
+	int header = (int)end->pair->header, little = 1;
+	unsigned long chosen = 0;
+
+	for (size_t i = 0; i < sizeof(offloads) / sizeof(offloads[0]); i++)
+		if (features & NET_BIT(offloads[i].feature))
+			chosen |= offloads[i].offload;
+	/* The kernel knows of USO for both or none. */
+	if ((chosen & (TAP_USO4 | TAP_USO6)) != (TAP_USO4 | TAP_USO6))
+		chosen &= ~(unsigned long)(TAP_USO4 | TAP_USO6);
+	if (ioctl(tap->fd, TUNSETVNETHDRSZ, &header) < 0 ||
+	    ioctl(tap->fd, TUNSETVNETLE, &little) < 0 ||
+	    ioctl(tap->fd, TUNSETOFFLOAD, chosen) < 0) {
+		int ret = -errno;
+
+		vu_device_logf(end->pair->net->dev, VU_LOG_ERROR, "the tap's offloads: %s",
+			       strerror(-ret));
+		return ret;
+	}
+	return 0;
+}
+
+static void tap_rest(struct net_end *end, bool rests)
+{
+	const struct tap *tap = end->own;
+	struct ifreq request = {.ifr_flags = rests ? IFF_DETACH_QUEUE : IFF_ATTACH_QUEUE};
+
+	/* Without an interface there is nothing to be detached from. */
+	if (tap->many && ioctl(tap->fd, TUNSETQUEUE, &request) < 0)
+		pair_complain(end->pair, "a queue of the tap's", -errno);
+}
+
+static void tap_free(struct net_end *end)
+{
+	const struct tap *tap = end->own;
+
+	if (tap->fd >= 0)
+		close(tap->fd);
+	free(end->own);
+}
+
+static int tap_begin(struct net_end *end)
+{
+	const struct tap *tap = end->own;
+
+	return pair_set_fd(end->pair, tap->fd);
+}
+
+static const struct net_end_ops tap_ops = {
+	.announces = true,
+	.begin = tap_begin,
+	.send = tap_send,
+	.receive = tap_receive,
+	.hung_up = tap_hung_up,
+	.configure = tap_configure,
+	.rest = tap_rest,
+	.free = tap_free,
+};
+
+static int tap_open_queue(struct net_pair *pair, const char *name, bool many)
+{
+	struct ifreq request = {.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR |
+						     (many ? IFF_MULTI_QUEUE : 0))};
+	struct tap *tap = calloc(1, sizeof(*tap));
+	int header = NET_HEADER;
+
+	if (!tap)
+		return -ENOMEM;
+	tap->many = many;
+	pair->end.own = tap;
+	pair->end.ops = &tap_ops;
+	tap->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	strcpy(request.ifr_name, name);
+	if (tap->fd < 0 || ioctl(tap->fd, TUNSETIFF, &request) < 0)
+		return -errno;
+	if (ioctl(tap->fd, TUNSETVNETHDRSZ, &header) < 0)
+		return -errno;
+	if (many) { /* until the guest has the pair */
+		request.ifr_flags = IFF_DETACH_QUEUE;
+		return ioctl(tap->fd, TUNSETQUEUE, &request) < 0 ? -errno : 0;
+	}
+	return 0;
+}
+
+static uint64_t tap_probe(const struct net_pair *pair)
+{
+	const struct tap *tap = pair->end.own;
+	unsigned long all = TUN_F_CSUM | TAP_USO4 | TAP_USO6;
+	uint64_t features = tap_features;
+
+	if (!ioctl(tap->fd, TUNSETOFFLOAD, all))
+		features |= tap_uso;
+	ioctl(tap->fd, TUNSETOFFLOAD, 0UL);
+	return features;
+}
+
+int net_tap_open(struct net *net, const char *name)
+{
+	char path[NET_NAME];
+	int ret = vu_program_path(name, net->index, path, sizeof(path));
+
+	if (!ret && (!*path || strlen(path) >= IFNAMSIZ))
+		ret = -ENAMETOOLONG;
+	for (uint32_t i = 0; !ret && i < net->n_pairs; i++)
+		ret = tap_open_queue(&net->pairs[i], path, net->n_pairs > 1);
+	if (ret)
+		fprintf(stderr, "vu-net: tap %s: %s%s\n", name, strerror(-ret),
+			ret == -EINVAL	? "; is it made with multi_queue, and --queues said, or "
+					  "neither?"
+			: ret == -EPERM ? "; it needs CAP_NET_ADMIN, or to be made for this user "
+					  "before (ip tuntap add ... user ...)"
+					: "");
+	else
+		net->offloads = tap_probe(&net->pairs[0]);
+	return ret;
+}
