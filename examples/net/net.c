@@ -52,6 +52,7 @@ static int send_rarp(struct vu_device *dev, const uint8_t *mac, struct vu_answer
 	struct net *net = opaque;
 	struct net_end *end = &net->pairs[0].end;
 	struct virtio_net_hdr_v1 header = {0};
+	int ret;
 	unsigned char frame[LEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 	const struct iovec iov[] = {{&header, end->pair->header}, {frame, LEN}};
 
@@ -61,7 +62,12 @@ static int send_rarp(struct vu_device *dev, const uint8_t *mac, struct vu_answer
 	memcpy(frame + 2 * MAC_LEN, between, sizeof(between));
 	memcpy(frame + SENDER, mac, MAC_LEN);
 	memcpy(frame + TARGET, mac, MAC_LEN);
-	return end->ops->announces ? end->ops->send(end, iov, 2) : 0;
+	if (!end->ops->announces)
+		return 0;
+	ret = end->ops->send(end, iov, 2);
+	if (end->ops->sent)
+		end->ops->sent(end);
+	return ret;
 }
 
 /* --- life --- */
@@ -213,7 +219,7 @@ static int opened(struct vu_program *program, uint32_t index, void *state)
 static const struct vu_option options[] = {
 	{VU_OPTION_STRING("backend", "BACKEND",
 			  "where packets go: null (default), echo, pcap:FILE[,in=FILE], "
-			  "socket:PATH, socket-listen:PATH or tap:NAME",
+			  "socket:PATH, socket-listen:PATH, switch or tap:NAME",
 			  struct net_settings, backend)},
 	{VU_OPTION_NUMBER("queues", "N",
 			  "pairs of queues, each on a thread of its own if there are several "
@@ -232,7 +238,9 @@ static const struct vu_option options[] = {
 
 int main(int argc, char **argv)
 {
-	struct net_settings settings = {.backend = "null", .pairs = 1, .queue_size = 1024};
+	struct net_switch *the_switch = NULL;
+	struct net_settings settings = {
+		.the_switch = &the_switch, .backend = "null", .pairs = 1, .queue_size = 1024};
 	const struct vu_program_info info = {
 		VU_PROGRAM("vu-net", "net", "A vhost-user network card."),
 		SHUT_IN_PROGRAM(options, &settings, net_commands, struct net, create, destroy,

@@ -25,6 +25,7 @@ enum {
 struct net;
 struct net_pair;
 struct net_end_ops;
+struct net_switch;
 
 /* Where the packets of a pair go.  All on the pair's thread, but for configure. */
 struct net_end {
@@ -41,6 +42,7 @@ struct net_end {
  * send: a packet that was checked; the guest can still change the frame.  0; -EAGAIN: the end calls
  *	pair_go_on() or its descriptor becomes writable when it is to be tried again; another
  *	-errno: it is lost.
+ * sent: the last of some packets was sent.  May be NULL.
  * flush: what is half out goes on: 0: nothing is left; -EAGAIN: not all can now; another -errno: it
  *	is lost.  NULL: an end that keeps nothing.
  * receive: the next packet, into a list with room for any: its bytes; -EAGAIN: there is none;
@@ -54,6 +56,7 @@ struct net_end_ops {
 	bool announces;
 	int (*begin)(struct net_end *end);
 	int (*send)(struct net_end *end, const struct iovec *iov, int n);
+	void (*sent)(struct net_end *end);
 	int (*flush)(struct net_end *end);
 	ssize_t (*receive)(struct net_end *end, const struct iovec *iov, int n);
 	void (*hung_up)(struct net_end *end);
@@ -93,6 +96,7 @@ struct net_pair {
 struct net_settings {
 	const char *backend, *mac;
 	uint64_t pairs, queue_size, mtu;
+	struct net_switch **the_switch; /* of the process; *the_switch NULL: there is none */
 	struct shut_in shut_in;
 };
 
@@ -135,6 +139,7 @@ int net_begin_ends(struct net *net);
 int net_pcap_open(struct net *net, const char *spec);
 int net_socket_connect(struct net *net, const char *path);
 int net_socket_listen(struct net *net, const char *path);
+int net_switch_open(struct net *net, const char *spec);
 int net_tap_open(struct net *net, const char *name);
 /* The ioctls that taps go on making. */
 extern const struct sandbox_ioctl net_tap_ioctls[];

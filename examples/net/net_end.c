@@ -115,6 +115,7 @@ static const struct {
 	{"pcap", net_pcap_open, true, false},
 	{"socket", net_socket_connect, true, false},
 	{"socket-listen", net_socket_listen, true, false},
+	{"switch", net_switch_open, false, false},
 	{"tap", net_tap_open, true, true},
 };
 
@@ -137,8 +138,8 @@ int net_open_ends(struct net *net)
 		return kinds[i].open(net, text + len + kinds[i].with_spec);
 	}
 	fprintf(stderr,
-		"vu-net: --backend=%s: null, echo, pcap:FILE, socket:PATH, socket-listen:PATH or "
-		"tap:NAME, please\n",
+		"vu-net: --backend=%s: null, echo, pcap:FILE, socket:PATH, socket-listen:PATH, "
+		"switch or tap:NAME, please\n",
 		text);
 	return -EINVAL;
 }

@@ -120,6 +120,8 @@ static void pair_transmit(struct net_pair *pair)
 			return;
 		for (done = 0; done < n && pair_send(pair, pair->sends[done]); done++)
 			;
+		if (done && pair->end.ops->sent)
+			pair->end.ops->sent(&pair->end);
 		if (done)
 			vu_queue_complete_batch(pair->tx, pair->sends, nothing, (uint32_t)done);
 		pair->stuck = done < n || pair_is_stuck(pair);

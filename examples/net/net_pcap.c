@@ -122,10 +122,10 @@ static const struct net_end_ops pcap_ops = {
 static int pcap_open_out(struct pcap *p, const char *path)
 {
 	struct pcap_file head = {.magic = (uint32_t)PCAP_MAGIC,
-				       .major = PCAP_MAJOR,
-				       .minor = PCAP_MINOR,
-				       .longest = NET_MAX_FRAME,
-				       .link = PCAP_ETHERNET};
+				 .major = PCAP_MAJOR,
+				 .minor = PCAP_MINOR,
+				 .longest = NET_MAX_FRAME,
+				 .link = PCAP_ETHERNET};
 	const struct iovec iov = {&head, sizeof(head)};
 
 	p->out = own_file_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);

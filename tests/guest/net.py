@@ -172,6 +172,18 @@ def test_qemu_pairs(t):
                     assert stats(control, pair)["sent"], f"nothing from pair {pair}"
 
 
+def exchange(guest, other, port):
+    """Random bytes of the one arrive at the other as they were."""
+    other.run(f"""
+        mkfifo /tmp/never; exec 9<>/tmp/never
+        (nc -l -p {port} <&9 | sha256sum >/tmp/sum) >/dev/null 2>&1 &
+        until grep -qi ':{port:04x} ' /proc/net/tcp /proc/net/tcp6; do usleep 50000; done""")
+    said = guest.run("dd if=/dev/urandom of=/tmp/data bs=1M count=4 2>/dev/null; sha256sum /tmp/data; "
+                     f"nc {OTHER} {port} </tmp/data", 300).text.split()[0]
+    got = other.run("until [ -s /tmp/sum ]; do usleep 50000; done; cat /tmp/sum", 90).text.split()[0]
+    assert got == said, (got, said)
+
+
 def test_uml_and_qemu(t):
     """Two machines, of which one has QEMU's own card."""
     wire = t.path("wire")
@@ -183,14 +195,21 @@ def test_uml_and_qemu(t):
             ping(guest, OTHER)
             assert "52:54:00:77:00:02" in guest.run("cat /sys/class/net/eth0/address").text
         with t.check("uml_guest_and_another_machine_exchange_bytes_unharmed"):
-            other.run(f"""
-                mkfifo /tmp/never; exec 9<>/tmp/never
-                (nc -l -p {TO_HOST} <&9 | sha256sum >/tmp/sum) >/dev/null 2>&1 &
-                until grep -qi ':{TO_HOST:04x} ' /proc/net/tcp /proc/net/tcp6; do usleep 50000; done""")
-            said = guest.run("dd if=/dev/urandom of=/tmp/data bs=1M count=4 2>/dev/null; sha256sum /tmp/data; "
-                             f"nc {OTHER} {TO_HOST} </tmp/data", 300).text.split()[0]
-            got = other.run("until [ -s /tmp/sum ]; do usleep 50000; done; cat /tmp/sum", 90).text.split()[0]
-            assert got == said, (got, said)
+            exchange(guest, other, TO_HOST)
+
+
+def test_uml_switch(t):
+    """Two guests of one process."""
+    second = t.path("second")
+    with t.backend("vu-net", "--backend=switch", "--mac=52:54:00:77:00:02", f"--socket-path={second}") as net, \
+         t.uml(VhostUser("net", net)) as guest, t.uml(VhostUser("net", second)) as other:
+        up(guest, GUEST)
+        up(other, OTHER)
+        with t.check("uml_guests_of_one_process_reach_each_other_through_its_switch"):
+            ping(guest, OTHER)
+            assert "52:54:00:77:00:03" in other.run("cat /sys/class/net/eth0/address").text
+        with t.check("uml_guests_of_one_process_exchange_bytes_unharmed"):
+            exchange(guest, other, TO_HOST)
 
 
 if __name__ == "__main__":
