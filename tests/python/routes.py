@@ -13,6 +13,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import zipfile
 
 import prepare
 
@@ -77,10 +78,18 @@ class Route:
         self.run(builder, "-m", "pip", "wheel", "-q", "--no-index", "--no-deps",
                  "--no-build-isolation", "-w", self.work / "wheels", self.source, PYLIBVU_BUNDLE="1")
         wheel = next((self.work / "wheels").glob("*.whl"))
+        self.is_for_all(wheel)
         python = self.venv("empty")
         self.run(python, "-m", "pip", "install", "-q", "--no-index", "--no-deps", wheel)
         self.lend_cffi(python)
         self.use(python, self.work / "empty")
+
+    def is_for_all(self, wheel):
+        """One for every CPython from 3.9 on, but for a free-threaded one, which has no stable interface."""
+        modules = [n for n in zipfile.ZipFile(wheel).namelist() if n.startswith("pylibvu/_") and n.endswith(".so")]
+        stable = not sysconfig.get_config_var("Py_GIL_DISABLED")
+        assert len(modules) == 2 and all(n.endswith(".abi3.so") == stable for n in modules), modules
+        assert ("-cp39-abi3-" in wheel.name) == stable, wheel.name
 
     def sdist(self):
         """Made in the tree; then there is neither a build folder nor an installed libvu."""
