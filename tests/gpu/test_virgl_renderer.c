@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * vu-gpu and a renderer that came into a guest's hands (bad_renderer.c): nothing of what it says is
- * believed, nobody waits for it, and it goes with its session.
+ * believed, nobody waits for it, and it goes with its session.  VU_GPU_LONG: what takes a minute.
  */
 #include "three.h"
 
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bad_renderer.h"
@@ -421,8 +422,37 @@ static void a_renderer_has_no_descriptor_of_the_devices(void **state)
 	close(pair[1]);
 }
 
+/* Who waits is answered at once when it does, by an end of the session. */
+static void a_machine_that_is_to_stop_waits_a_minute_at_most(void **state)
+{
+	enum { MINUTE_MS = 60000 };
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+	struct timespec began, ended;
+	int pid, ret;
+
+	three_start(rig, NULL);
+	begin(rig, &memory);
+	pid = three_renderer(rig, 0);
+	offer_bad(rig, BAD_BUSY);
+	rig_expect_nothing(rig, GPU_CONTROL);
+	rig->peer->frontend.timeout_ms = 10 * MINUTE_MS;
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	ret = peer_stop(rig->peer);
+	clock_gettime(CLOCK_MONOTONIC, &ended);
+	assert_int_equal(ret, -ECONNRESET);
+	assert_true(ended.tv_sec - began.tv_sec >= MINUTE_MS / 1000 - 1);
+	begin_again(rig, &memory);
+	assert_int_equal(kill(pid, 0), -1);
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "renderer: it has not answered for 60 seconds"), 1);
+}
+
 int main(void)
 {
+	const struct CMUnitTest waits[] = {
+		GPU_TEST(a_machine_that_is_to_stop_waits_a_minute_at_most),
+	};
 	const struct CMUnitTest tests[] = {
 		GPU_TEST(a_renderer_that_says_what_it_should_not_is_ended),
 		GPU_TEST(what_a_renderer_writes_elsewhere_is_not_written),
@@ -436,5 +466,6 @@ int main(void)
 		GPU_TEST(who_makes_renderers_may_die_and_that_is_told_once),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return getenv("VU_GPU_LONG") ? cmocka_run_group_tests(waits, NULL, NULL)
+				     : cmocka_run_group_tests(tests, NULL, NULL);
 }
