@@ -77,11 +77,7 @@ struct sandbox_needs {
 	const int *refused;
 	size_t n_refused;
 	bool threads; /* there are some already: they lose system calls, too, but no capabilities */
-	/*
-	 * No signal, limit or child of another process, nor memory that RLIMIT_DATA does not
-	 * count; no line.
-	 */
-	bool alone;
+	bool alone; /* no memory that RLIMIT_DATA does not count; without a line */
 };
 
 /*
@@ -95,7 +91,8 @@ bool sandbox_is_left_out(void);
  * Keep these capabilities at most, and no way to others, and dump no core: it would have the
  * guest's memory in it.  The other system calls fail from here on (where this machine's
  * architecture is known) with ENOSYS, or EPERM where the call is one that may be made with other
- * arguments, after a line that names the call.  -errno: failed says what.
+ * arguments, after a line that names the call.  No other process gets a signal or a limit, nor
+ * comes to be: there are threads.  -errno: failed says what.
  */
 int sandbox_give_up(const struct sandbox_needs *needs, const char **failed);
 /* The first part of it: capabilities but these, and cores.  For who has no other threads yet. */

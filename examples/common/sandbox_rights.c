@@ -66,8 +66,8 @@ static const int common_calls[] = {
 	/* memory and threads */
 	SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_futex,
 	SYS_set_robust_list, SYS_rseq, SYS_membarrier, SYS_sched_yield, SYS_sched_getaffinity,
-	SYS_sched_setaffinity, SYS_gettid, SYS_getpid, SYS_tgkill, SYS_exit, SYS_exit_group,
-	SYS_prctl, SYS_getrandom, SYS_prlimit64, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid,
+	SYS_sched_setaffinity, SYS_gettid, SYS_getpid, SYS_exit, SYS_exit_group, SYS_prctl,
+	SYS_getrandom, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid,
 	/* signals and time */
 	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack,
 	SYS_rt_sigtimedwait, SYS_signalfd4, ONLY_X86(SYS_gettimeofday), SYS_clock_gettime,
@@ -90,6 +90,11 @@ static const int postcopy_calls[] = {SYS_userfaultfd};
 
 /* libc and libvu try these, and do otherwise without: no line tells of them. */
 static const int tried_calls[] = {SYS_clone3, SYS_io_uring_setup, SYS_faccessat2};
+
+enum {
+	NAMESPACES = CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC |
+		     CLONE_NEWUTS | CLONE_NEWCGROUP
+};
 
 struct filter {
 	struct sock_filter code[1024];
@@ -148,6 +153,47 @@ static void filter_allow_without(struct filter *f, int call, uint32_t bits)
 	filter_jump(f, BPF_JSET, bits, 1, 0);
 	filter_return(f, SECCOMP_RET_ALLOW);
 	filter_refuse(f, EPERM);
+}
+
+/* A call of which one argument must be that value. */
+static void filter_allow_with(struct filter *f, int call, int argument, uint32_t value)
+{
+	filter_jump(f, BPF_JEQ, (uint32_t)call, 0, 4);
+	filter_load(f, filter_argument(argument));
+	filter_jump(f, BPF_JEQ, value, 0, 1);
+	filter_return(f, SECCOMP_RET_ALLOW);
+	filter_refuse(f, EPERM);
+}
+
+/* Threads, but no processes and no namespaces.  clone3() hides its flags; libc then does with this.
+ */
+static void filter_allow_threads(struct filter *f)
+{
+	filter_jump(f, BPF_JEQ, SYS_clone, 0, 5);
+	filter_load(f, filter_argument(0));
+	filter_jump(f, BPF_JSET, NAMESPACES, 2, 0);
+	filter_jump(f, BPF_JSET, CLONE_THREAD, 0, 1);
+	filter_return(f, SECCOMP_RET_ALLOW);
+	filter_refuse(f, EPERM);
+}
+
+/*
+ * Signals and limits reach whoever has the same user: they are for this process alone, abort()'s
+ * among them.  A descriptor's signals could be another's, too.
+ */
+static void filter_allow_own(struct filter *f)
+{
+	static const uint32_t signalling[] = {F_SETOWN, F_SETOWN_EX, F_SETSIG};
+
+	filter_allow_with(f, SYS_tgkill, 0, (uint32_t)getpid());
+	filter_allow_with(f, SYS_prlimit64, 0, 0);
+	for (size_t i = 0; i < sizeof(signalling) / sizeof(signalling[0]); i++) {
+		filter_jump(f, BPF_JEQ, SYS_fcntl, 0, 4);
+		filter_load(f, filter_argument(1));
+		filter_jump(f, BPF_JEQ, signalling[i], 0, 1);
+		filter_refuse(f, EPERM);
+		filter_load(f, offsetof(struct seccomp_data, nr));
+	}
 }
 
 /*
@@ -212,31 +258,21 @@ static void filter_try(struct filter *f, const int *calls, size_t n, uint32_t er
 	}
 }
 
-/* A call fails if its argument is (JEQ), or has one of these bits (JSET); or if not. */
-static void filter_fail(struct filter *f, int call, int argument, uint16_t test, uint32_t value,
-			bool if_not)
+/* A call fails without a line if its argument has one of these bits; or if not. */
+static void filter_fail(struct filter *f, int call, int argument, uint32_t bits, bool if_not)
 {
 	filter_jump(f, BPF_JEQ, (uint32_t)call, 0, 4);
 	filter_load(f, filter_argument(argument));
-	filter_jump(f, test, value, if_not, !if_not);
+	filter_jump(f, BPF_JSET, bits, if_not, !if_not);
 	filter_return(f, SECCOMP_RET_ERRNO | EPERM);
 	filter_load(f, offsetof(struct seccomp_data, nr));
 }
 
-/*
- * Signals reach whoever has the same user, and so do limits; children would live longer than their
- * parent, each with as much memory.  What is shared or a stack RLIMIT_DATA does not count.
- */
+/* What is shared or a stack RLIMIT_DATA does not count; children would each have as much memory. */
 static void filter_alone(struct filter *f)
 {
-	static const uint32_t signalling[] = {F_SETOWN, F_SETOWN_EX, F_SETSIG};
-
-	filter_fail(f, SYS_tgkill, 0, BPF_JEQ, (uint32_t)getpid(), true);
-	filter_fail(f, SYS_prlimit64, 0, BPF_JEQ, 0, true);
-	filter_fail(f, SYS_clone, 0, BPF_JSET, CLONE_THREAD, true);
-	filter_fail(f, SYS_mmap, 3, BPF_JSET, MAP_SHARED | MAP_GROWSDOWN, false);
-	for (size_t i = 0; i < sizeof(signalling) / sizeof(signalling[0]); i++)
-		filter_fail(f, SYS_fcntl, 1, BPF_JEQ, signalling[i], false);
+	filter_fail(f, SYS_clone, 0, CLONE_THREAD, true);
+	filter_fail(f, SYS_mmap, 3, MAP_SHARED | MAP_GROWSDOWN, false);
 }
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
@@ -262,8 +298,6 @@ static int filter_install(struct sock_fprog *program, bool threads)
 static int filter_calls(const struct sandbox_needs *needs)
 {
 #ifdef FILTER_ARCH
-	const uint32_t namespaces = CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWPID |
-				    CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 	struct filter f = {.n = 0};
 	struct sock_fprog program = {.filter = f.code};
 
@@ -274,6 +308,7 @@ static int filter_calls(const struct sandbox_needs *needs)
 	filter_try(&f, needs->refused, needs->n_refused, EPERM);
 	if (needs->alone)
 		filter_alone(&f);
+	filter_allow_own(&f);
 	filter_allow(&f, needs->calls, needs->n_calls);
 	filter_allow(&f, common_calls, N(common_calls));
 	if (needs->network)
@@ -281,9 +316,8 @@ static int filter_calls(const struct sandbox_needs *needs)
 	if (needs->postcopy)
 		filter_allow(&f, postcopy_calls, N(postcopy_calls));
 	filter_allow_sockets(&f, needs->connects);
-	/* Threads, but no namespaces.  clone3() hides its flags; libc then does with clone(). */
-	filter_allow_without(&f, SYS_clone, namespaces);
-	filter_allow_without(&f, SYS_unshare, namespaces);
+	filter_allow_threads(&f);
+	filter_allow_without(&f, SYS_unshare, NAMESPACES);
 	filter_allow_ioctls(&f, needs);
 	filter_try(&f, tried_calls, N(tried_calls), ENOSYS);
 	filter_refuse(&f, ENOSYS);

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../common/close_from.h"
 #include "../common/sandbox.h"
 #include "gpu_renderer.h"
 
@@ -23,7 +24,7 @@ static int keep_only(int fd)
 {
 	if (dup2(fd, FIRST_OWN_FD) < 0)
 		return -errno;
-	close_range(FIRST_OWN_FD + 1, ~0U, 0);
+	close_from(FIRST_OWN_FD + 1);
 	return FIRST_OWN_FD;
 }
 

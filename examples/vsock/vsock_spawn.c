@@ -19,6 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../common/close_from.h"
+
 union descriptor_message {
 	struct cmsghdr header;
 	char bytes[CMSG_SPACE(sizeof(int))];
@@ -34,7 +36,7 @@ static void run_command(const struct rules *r, uint32_t program, int fd)
 	signal(SIGPIPE, SIG_DFL);
 	if (dup2(fd, STDIN_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0)
 		_exit(127);
-	close_range(3, ~0U, 0);
+	close_from(3);
 	execl("/bin/sh", "sh", "-c", r->forward[program].address.command, (char *)NULL);
 	_exit(127);
 }
@@ -175,7 +177,7 @@ int spawner_start(struct rules *r, uint32_t most)
 	if (pid == 0) {
 		/* Nothing of ours stays open there, such as sockets that were passed. */
 		dup2(pair[1], 3);
-		close_range(4, ~0U, 0);
+		close_from(4);
 		serve(r, most, 3);
 	}
 	close(pair[1]);

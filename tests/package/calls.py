@@ -9,7 +9,8 @@ import re
 import sys
 
 DEVICES = ('blk', 'console', 'fs', 'gpio', 'gpu', 'i2c', 'input', 'net', 'rng', 'rtc', 'scmi', 'scsi', 'snd', 'vsock')
-LIMITED = {'SYS_clone', 'SYS_unshare', 'SYS_ioctl', 'SYS_socket'}  # allowed with some arguments only
+# Allowed with some arguments only.
+LIMITED = {'SYS_clone', 'SYS_unshare', 'SYS_ioctl', 'SYS_socket', 'SYS_tgkill', 'SYS_prlimit64'}
 
 
 def names(text):

@@ -373,17 +373,14 @@ static void *nothing(void *opaque)
 	return opaque;
 }
 
-static int reach_for(pid_t other)
+static pid_t other;
+
+static int reach_for_another(void)
 {
-	const struct sandbox_needs needs = {.program = "vu-test", .alone = true};
-	const int shared = MAP_SHARED | MAP_ANONYMOUS, own = MAP_PRIVATE | MAP_ANONYMOUS;
-	const int access = PROT_READ | PROT_WRITE;
 	const struct f_owner_ex owner = {F_OWNER_PID, other};
-	const char *failed;
 	struct rlimit limit;
 	pthread_t thread;
 
-	EXPECT(!sandbox_give_up(&needs, &failed));
 	EXPECT(fails(syscall(SYS_tgkill, other, other, 0), EPERM));
 	EXPECT(!syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), 0));
 	EXPECT(fails(syscall(SYS_prlimit64, other, RLIMIT_CPU, NULL, &limit), EPERM));
@@ -394,22 +391,45 @@ static int reach_for(pid_t other)
 	EXPECT(fcntl(STDERR_FILENO, F_GETFD) >= 0);
 	EXPECT(fails(syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL), EPERM));
 	EXPECT(!pthread_create(&thread, NULL, nothing, NULL) && !pthread_join(thread, NULL));
-	EXPECT(fails((long)mmap(NULL, 4096, access, shared, -1, 0), EPERM));
-	EXPECT(fails((long)mmap(NULL, 4096, access, own | MAP_GROWSDOWN, -1, 0), EPERM));
-	EXPECT(mmap(NULL, 4096, access, own, -1, 0) != MAP_FAILED);
 	return GOOD;
 }
 
-static void who_is_alone_reaches_no_other_process(void **state)
+static void no_other_process_is_reached_or_made(void **state)
 {
-	pid_t parent = getpid(), pid = child_fork();
-	int status;
+	const struct sandbox_needs needs = {.program = "vu-test"};
+	struct child c;
 
 	(void)state;
-	if (!pid)
-		_exit(reach_for(parent));
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, GOOD << 8);
+	other = getpid();
+	child_run(&c, &needs, reach_for_another);
+	child_is_good(&c);
+	assert_int_equal(count(c.err, "the system call tgkill is refused (EPERM)"), 1);
+	assert_int_equal(count(c.err, "the system call prlimit64 is refused (EPERM)"), 1);
+	assert_int_equal(count(c.err, "the system call fcntl is refused (EPERM)"), 1);
+	assert_int_equal(count(c.err, "the system call clone is refused (EPERM)"), 1);
+}
+
+static int map_alone(void)
+{
+	const int shared = MAP_SHARED | MAP_ANONYMOUS, own = MAP_PRIVATE | MAP_ANONYMOUS;
+	const int access = PROT_READ | PROT_WRITE;
+
+	EXPECT(fails((long)mmap(NULL, 4096, access, shared, -1, 0), EPERM));
+	EXPECT(fails((long)mmap(NULL, 4096, access, own | MAP_GROWSDOWN, -1, 0), EPERM));
+	EXPECT(mmap(NULL, 4096, access, own, -1, 0) != MAP_FAILED);
+	EXPECT(fails(syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL), EPERM));
+	return GOOD;
+}
+
+static void who_is_alone_has_only_memory_that_its_limit_counts(void **state)
+{
+	const struct sandbox_needs needs = {.program = "vu-test", .alone = true};
+	struct child c;
+
+	(void)state;
+	child_run(&c, &needs, map_alone);
+	child_is_good(&c);
+	assert_string_equal(c.err, "");
 }
 
 static int connect_to(const struct sockaddr_un *address, socklen_t len)
@@ -456,7 +476,8 @@ int main(void)
 		cmocka_unit_test(abort_still_ends_the_process_without_a_core),
 		cmocka_unit_test(namespaces_and_ioctls_are_refused_by_their_arguments),
 		cmocka_unit_test(who_connects_makes_unix_sockets_only),
-		cmocka_unit_test(who_is_alone_reaches_no_other_process),
+		cmocka_unit_test(no_other_process_is_reached_or_made),
+		cmocka_unit_test(who_is_alone_has_only_memory_that_its_limit_counts),
 #ifdef __x86_64__
 		cmocka_unit_test(calls_of_another_architecture_end_the_process),
 #endif
