@@ -10,15 +10,20 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 OPTION = re.compile(r"  (?:(-\w), )?--([\w-]+)(?:=(\S+))?(?:, --([\w-]+))?(?:  +(.*))?$")
 # What an argument of these names is, whatever comes behind.
 FILES = re.compile(r"(PATH|FILE|DIR|IMAGE|SOCKET)\b")
+# How a program says which words an option takes; other options have ranges and forms there.
+WORDS = re.compile(r"\(valid: ((?:[\w.-]+, )*[\w.-]+ or [\w.-]+)\)")
+OF_THE_LIBRARY = "Options of every libvu program"
 
 
 class Option:
     def __init__(self, short, name, argument, text):
         self.short, self.name, self.argument, self.text = short, name, argument, text
+        self.words = []
 
     @property
     def takes_file(self):
@@ -56,6 +61,22 @@ class Help:
 
     def options(self):
         return [option for _, options in self.sections for option in options]
+
+
+def ask_for_words(program, said):
+    """What may stand behind "=": a program says so of a value that it does not take.  Which words there are may depend
+    on how it was built."""
+    if OF_THE_LIBRARY not in (title for title, _ in said.sections):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for option in said.options():
+            if option.argument and not option.takes_file:
+                # Where it takes "?", it ends for want of a place to listen, or of an option that is required.
+                answer = subprocess.run([program, f"--{option.name}=?", f"--socket-path={folder}/none/s"],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                        cwd=folder, text=True, check=False, timeout=300)
+                found = WORDS.search(answer.stderr)
+                option.words = re.split(r", | or ", found.group(1)) if found else []
 
 
 KNOWN = {"help": "print a summary of the options", "version": "print the version"}
@@ -103,6 +124,12 @@ def bash(program, _, said):
         yield f"\tcase $prev in {files})"
         yield "\t\tcompopt -o filenames 2>/dev/null"
         yield "\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n\t\treturn ;;\n\tesac"
+    with_words = [o for o in said.options() if o.words]
+    if with_words:
+        yield "\tcase $prev in"
+        for o in with_words:
+            yield f"\t--{o.name}) mapfile -t COMPREPLY < <(compgen -W '{' '.join(o.words)}' -- \"$cur\"); return ;;"
+        yield "\tesac"
     yield f"\tmapfile -t COMPREPLY < <(compgen -W '{names}' -- \"$cur\")"
     yield "\t[ \"${#COMPREPLY[@]}\" != 1 ] || case ${COMPREPLY[0]} in *=) compopt -o nospace 2>/dev/null ;; esac"
     yield f"}}\ncomplete -F {function} {program}"
@@ -116,7 +143,8 @@ def zsh(program, _, said):
     yield f"#compdef {program}\n# written by docs/man/pages.py\n_arguments \\"
     for option in said.options():
         text = re.sub(r"([\[\]:])", r"\\\1", option.text)
-        argument = f"=:{option.argument}:{'_files' if option.takes_file else ''}" if option.argument else ""
+        takes = "_files" if option.takes_file else f"({' '.join(option.words)})" if option.words else ""
+        argument = f"=:{option.argument}:{takes}" if option.argument else ""
         if argument:
             text, argument = f"=[{text}]", argument[1:]
         else:
@@ -130,6 +158,8 @@ def fish(program, _, said):
     yield f"complete -c {program} -f"
     for option in said.options():
         kind = " -r -F" if option.takes_file else " -x" if option.argument else ""
+        if option.words:
+            kind += f" -a '{' '.join(option.words)}'"
         text = option.text.replace("\\", "\\\\").replace("'", "\\'")
         yield f"complete -c {program} -l {option.name}{kind} -d '{text}'"
 
@@ -138,6 +168,7 @@ def main(version, path, *files):
     # an absolute one: without a slash it would be looked for elsewhere
     path = pathlib.Path(path).absolute()
     said = Help(subprocess.run([path, "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout)
+    ask_for_words(path, said)
     for writer, file in zip((man, bash, zsh, fish), files, strict=True):
         pathlib.Path(file).write_text("".join(part + "\n" for part in writer(path.name, version, said)))
 

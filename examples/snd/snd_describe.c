@@ -31,15 +31,27 @@ const struct card_backend *card_backend_find(const char *text, const char **valu
 	return NULL;
 }
 
-/* What is wrong with a place that is none for this direction, and which are. */
+/* What is wrong with a place that is none for this direction, and which are, of those that were
+ * built. */
 static const char *no_backend(const char *text, uint8_t direction, char why[REASON])
 {
 	const char *does = direction == VIRTIO_SND_D_OUTPUT ? "play" : "record";
-	int at = snprintf(why, REASON, "'%.64s' does not %s; these do:", text, does);
+	const struct card_backend *b, *last = NULL;
+	int at = snprintf(why, REASON, "'%.64s' does not %s (valid: ", text, does);
 
 	for (size_t i = 0; i < BACKENDS; i++)
-		if (backends[i]->directions & 1u << direction)
-			at += snprintf(why + at, (size_t)(REASON - at), " %s", backends[i]->name);
+		if (backends[i]->directions & 1u << direction && !backends[i]->missing)
+			last = backends[i];
+	for (size_t i = 0; i < BACKENDS; i++) {
+		b = backends[i];
+		if (b->directions & 1u << direction && !b->missing)
+			at += snprintf(why + at, (size_t)(REASON - at), "%s%s",
+				       b == &card_null ? ""
+				       : b == last     ? " or "
+						       : ", ",
+				       b->name);
+	}
+	snprintf(why + at, (size_t)(REASON - at), ")");
 	return why;
 }
 

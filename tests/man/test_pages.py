@@ -34,6 +34,21 @@ def options(program):
     return {name for line in begins for name in re.findall(r"--([\w-]+)", line)}
 
 
+def words_of(program):
+    """{option: words}, as the program says them; vu-snd's depend on what it was built with."""
+    if program.name not in TAKE_WORDS:
+        return {}
+    return {option: re.split(", | or ", re.search(r"\(valid: (.*?)\)", output(
+        program, f"--{option}=?", "--socket-path=/nonexistent/s")).group(1)) for option in TAKE_WORDS[program.name]}
+
+
+TAKE_WORDS = {
+    "vu-snd": ["playback", "capture", "sandbox", "log-format"],
+    "vu-blk": ["backend", "locking"],
+    "vu-rng": ["sandbox", "log-format"],
+}
+
+
 class Pages(unittest.TestCase):
     def test_each_program_has_a_page_with_each_of_its_options(self):
         self.assertGreater(len(PROGRAMS), 3)
@@ -59,6 +74,18 @@ class Pages(unittest.TestCase):
             self.assertRegex(output("lexgrog", page), rf': "{page.stem} - \w')
 
 
+class Words(unittest.TestCase):
+    def test_sound_is_played_by_what_was_built_and_nothing_else(self):
+        for program in PROGRAMS:
+            if program.name == "vu-snd":
+                for option in ("playback", "capture"):
+                    words = words_of(program)[option]
+                    self.assertEqual(words[0], "null")
+                    for word in ("wav", "alsa", "pipewire"):
+                        said = output(program, f"--{option}={word}={FOLDER}/none/x", "--socket-path=/nonexistent/s")
+                        self.assertEqual("built without" in said, word not in words, said)
+
+
 class Shells(unittest.TestCase):
     @needs("bash")
     def test_bash_completes_options_and_files(self):
@@ -77,6 +104,34 @@ class Shells(unittest.TestCase):
                         continue
                     self.assertIn("--socket-path=", said[0])
                     self.assertEqual(said[1:], ["a-socket", "a-socket"])
+
+    @needs("bash")
+    def test_bash_completes_the_words_that_an_option_takes(self):
+        for program in PROGRAMS:
+            for option, words in words_of(program).items():
+                script = f"""source {FOLDER / program.name}; f=_{program.name.replace("-", "_")}
+                    COMP_WORDS=({program.name} --{option} =) COMP_CWORD=2; $f; echo "${{COMPREPLY[@]}}"
+                    COMP_WORDS=({program.name} --{option} = {words[-1][:2]}) COMP_CWORD=3; $f; echo "${{COMPREPLY[@]}}\""""
+                with self.subTest(program=program.name, option=option):
+                    said = output("bash", "--norc", "-c", script).splitlines()
+                    self.assertEqual(said[0].split(), words)
+                    self.assertIn(words[-1], said[1].split())
+
+    @needs("fish")
+    def test_fish_completes_the_words_that_an_option_takes(self):
+        for program in PROGRAMS:
+            for option, words in words_of(program).items():
+                said = output("fish", "--no-config", "-c", f"source {FOLDER / program.name}.fish; "
+                              f"complete -C '{program.name} --{option}='")
+                with self.subTest(program=program.name, option=option):
+                    self.assertEqual(set(words) - set(re.findall(rf"^--{option}=([\w.-]+)", said, re.MULTILINE)), set())
+
+    def test_zsh_has_the_words_that_an_option_takes(self):
+        for program in PROGRAMS:
+            text = (FOLDER / f"_{program.name}").read_text()
+            for option, words in words_of(program).items():
+                with self.subTest(program=program.name, option=option):
+                    self.assertRegex(text, rf"--{option}=\[.*:\({' '.join(words)}\)'")
 
     @needs("fish")
     def test_fish_completes_options(self):
