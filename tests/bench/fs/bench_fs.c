@@ -33,7 +33,7 @@ struct bench {
 	uint64_t turns, unique;
 	bool ending;
 	bool added[MAX_QUEUES + 1]; /* something to the queue that it was not told of */
-	uint32_t busy; /* requests that are out */
+	uint32_t busy;		    /* requests that are out */
 };
 
 __attribute__((noreturn)) static void fail(const struct bench *b, const char *what)
@@ -64,24 +64,24 @@ static uint64_t cpu_of(int pid)
 
 static void send(struct bench *b, struct slot *slot, const struct request *r)
 {
-	struct fuse_in_header hdr = {.len = HEADER + r->args_len,
+	struct fuse_in_header hdr = {.len = HEADER + r->args_len + r->data_len,
 				     .opcode = r->opcode,
 				     .unique = ++b->unique,
 				     .nodeid = r->nodeid};
-	struct driver_seg segs[4] = {
+	const struct driver_seg all[] = {
 		{.gpa = slot->out_gpa, .len = HEADER},
 		{.gpa = slot->out_gpa + HEADER, .len = r->args_len},
-		{.gpa = slot->in_gpa, .len = OUT_HEADER, .write = true},
-		{.gpa = slot->in_gpa + OUT_HEADER, .len = r->in_len, .write = true},
+		{.gpa = slot->out_gpa + HEAD, .len = r->data_len},
+		{.gpa = slot->in_gpa, .len = r->forgets ? 0 : OUT_HEADER, .write = true},
+		{.gpa = slot->in_gpa + HEAD, .len = r->in_len, .write = true},
 	};
-	uint32_t n = r->forgets ? 2 : r->in_len ? 4 : 3;
-	uint32_t queue = r->forgets ? 0 : slot->queue;
+	struct driver_seg segs[sizeof(all) / sizeof(all[0])];
+	uint32_t queue = r->forgets ? 0 : slot->queue, n = 0;
 
 	memcpy(slot->out, &hdr, HEADER);
-	if (!r->args_len) {
-		memmove(&segs[1], &segs[2], 2 * sizeof(segs[0]));
-		n--;
-	}
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].len)
+			segs[n++] = all[i];
 	if (driver_add(b->peer->queues[queue], segs, n, slot) < 0)
 		fail(b, "no room in the ring");
 	b->added[queue] = true;
@@ -116,7 +116,7 @@ static void took(struct bench *b, struct slot *slot, uint32_t len)
 			exit(1);
 		}
 		if (b->running && b->running->take)
-			b->running->take(slot, slot->in + OUT_HEADER, len - OUT_HEADER);
+			b->running->take(slot, slot->in + HEAD, len - OUT_HEADER);
 	}
 	if (b->running)
 		go_on(b, slot);
@@ -177,13 +177,13 @@ static void finish(struct bench *b)
 static const void *ask(struct bench *b, uint32_t opcode, uint64_t node, const void *args,
 		       uint32_t len, uint32_t in_len)
 {
-	const struct request r = {opcode, node, len, in_len, false};
+	const struct request r = {opcode, node, len, in_len, false, 0};
 
 	memcpy(b->slots[0].out + HEADER, args, len);
 	send(b, &b->slots[0], &r);
 	kick(b);
 	finish(b);
-	return b->slots[0].in + OUT_HEADER;
+	return b->slots[0].in + HEAD;
 }
 
 /* --- begin, cases --- */

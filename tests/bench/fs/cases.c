@@ -29,8 +29,9 @@ static bool ask_getattr(struct slot *slot, const struct targets *t, struct reque
 	if (slot->step++)
 		return false;
 	memset(args_of(slot), 0, sizeof(struct fuse_getattr_in));
-	*r = (struct request){FUSE_GETATTR, t->file, sizeof(struct fuse_getattr_in),
-			      sizeof(struct fuse_attr_out), false};
+	*r = (struct request){
+		FUSE_GETATTR, t->file, sizeof(struct fuse_getattr_in), sizeof(struct fuse_attr_out),
+		false,	      0};
 	return true;
 }
 
@@ -40,7 +41,8 @@ static bool ask_lookup(struct slot *slot, const struct targets *t, struct reques
 	if (slot->step++)
 		return false;
 	memcpy(args_of(slot), "file", 5);
-	*r = (struct request){FUSE_LOOKUP, FUSE_ROOT_ID, 5, sizeof(struct fuse_entry_out), false};
+	*r = (struct request){
+		FUSE_LOOKUP, FUSE_ROOT_ID, 5, sizeof(struct fuse_entry_out), false, 0};
 	return true;
 }
 
@@ -49,7 +51,7 @@ static void ask_to_release(struct slot *slot, uint32_t opcode, uint64_t node, st
 	struct fuse_release_in in = {.fh = slot->fh};
 
 	memcpy(args_of(slot), &in, sizeof(in));
-	*r = (struct request){opcode, node, sizeof(in), 0, false};
+	*r = (struct request){opcode, node, sizeof(in), 0, false, 0};
 }
 
 static bool ask_open(struct slot *slot, const struct targets *t, struct request *r)
@@ -60,7 +62,7 @@ static bool ask_open(struct slot *slot, const struct targets *t, struct request 
 	case 0:
 		memcpy(args_of(slot), &in, sizeof(in));
 		*r = (struct request){FUSE_OPEN, t->file, sizeof(in), sizeof(struct fuse_open_out),
-				      false};
+				      false,	 0};
 		return true;
 	case 1:
 		ask_to_release(slot, FUSE_RELEASE, t->file, r);
@@ -94,19 +96,22 @@ static bool ask_create(struct slot *slot, const struct targets *t, struct reques
 	switch (slot->step++) {
 	case 0:
 		memcpy(args_of(slot), &in, sizeof(in));
-		*r = (struct request){FUSE_CREATE, t->dir, put_name(slot, sizeof(in)),
+		*r = (struct request){FUSE_CREATE,
+				      t->dir,
+				      put_name(slot, sizeof(in)),
 				      sizeof(struct fuse_entry_out) + sizeof(struct fuse_open_out),
-				      false};
+				      false,
+				      0};
 		return true;
 	case 1:
 		ask_to_release(slot, FUSE_RELEASE, slot->node, r);
 		return true;
 	case 2:
-		*r = (struct request){FUSE_UNLINK, t->dir, put_name(slot, 0), 0, false};
+		*r = (struct request){FUSE_UNLINK, t->dir, put_name(slot, 0), 0, false, 0};
 		return true;
 	case 3:
 		memcpy(args_of(slot), &forget, sizeof(forget));
-		*r = (struct request){FUSE_FORGET, slot->node, sizeof(forget), 0, true};
+		*r = (struct request){FUSE_FORGET, slot->node, sizeof(forget), 0, true, 0};
 		return true;
 	default:
 		return false;
@@ -135,7 +140,7 @@ static bool ask_read(struct slot *slot, const struct targets *t, struct request 
 	if (slot->step++)
 		return false;
 	memcpy(args_of(slot), &in, sizeof(in));
-	*r = (struct request){FUSE_READ, t->file, sizeof(in), size, false};
+	*r = (struct request){FUSE_READ, t->file, sizeof(in), size, false, 0};
 	return true;
 }
 
@@ -147,8 +152,8 @@ static bool ask_write(struct slot *slot, const struct targets *t, struct request
 	if (slot->step++)
 		return false;
 	memcpy(args_of(slot), &in, sizeof(in));
-	*r = (struct request){FUSE_WRITE, t->file, (uint32_t)sizeof(in) + size,
-			      sizeof(struct fuse_write_out), false};
+	*r = (struct request){FUSE_WRITE, t->file, sizeof(in), sizeof(struct fuse_write_out),
+			      false,	  size};
 	return true;
 }
 
@@ -182,11 +187,11 @@ static bool ask_list(struct slot *slot, const struct targets *t, struct request 
 		slot->offset = 0;
 		slot->step = 1;
 		memcpy(args_of(slot), &open, sizeof(open));
-		*r = (struct request){FUSE_OPENDIR, t->dir, sizeof(open),
-				      sizeof(struct fuse_open_out), false};
+		*r = (struct request){
+			FUSE_OPENDIR, t->dir, sizeof(open), sizeof(struct fuse_open_out), false, 0};
 	} else if (slot->step == 2) {
 		memcpy(args_of(slot), &in, sizeof(in));
-		*r = (struct request){FUSE_READDIRPLUS, t->dir, sizeof(in), in.size, false};
+		*r = (struct request){FUSE_READDIRPLUS, t->dir, sizeof(in), in.size, false, 0};
 	} else if (slot->step == 3) {
 		slot->step = 4;
 		ask_to_release(slot, FUSE_RELEASEDIR, t->dir, r);
@@ -243,16 +248,20 @@ static bool ask_tree(struct slot *slot, const struct targets *t, struct request 
 	switch (slot->step++) {
 	case 0:
 		*r = (struct request){FUSE_LOOKUP, t->tree, len, sizeof(struct fuse_entry_out),
-				      false};
+				      false,	   0};
 		return true;
 	case 1:
 		*r = (struct request){FUSE_LOOKUP, slot->node, len, sizeof(struct fuse_entry_out),
-				      false};
+				      false,	   0};
 		return true;
 	case 2:
 		memset(args_of(slot), 0, sizeof(struct fuse_getattr_in));
-		*r = (struct request){FUSE_GETATTR, slot->node, sizeof(struct fuse_getattr_in),
-				      sizeof(struct fuse_attr_out), false};
+		*r = (struct request){FUSE_GETATTR,
+				      slot->node,
+				      sizeof(struct fuse_getattr_in),
+				      sizeof(struct fuse_attr_out),
+				      false,
+				      0};
 		return true;
 	default:
 		return false;

@@ -11,7 +11,10 @@
 enum { TREE_FOLDERS = 100, TREE_FILES = 1000 };
 enum { HEAD = 4096, DATA = 1 << 20, FILE_BYTES = 16 << 20 };
 
-/* The place of one request at a time, and what its case remembers. */
+/*
+ * The place of one request at a time, and what its case remembers.  As Linux has it, headers are
+ * apart, and data are whole pages: both are HEAD bytes behind the header.
+ */
 struct slot {
 	unsigned char *out, *in;
 	uint64_t out_gpa, in_gpa;
@@ -30,6 +33,7 @@ struct request {
 	uint32_t args_len; /* behind the header, in slot->out already */
 	uint32_t in_len;   /* room behind the reply's header */
 	bool forgets;	   /* on queue 0, without a reply */
+	uint32_t data_len; /* of slot's data, which are what they are */
 };
 
 struct targets {
