@@ -228,9 +228,16 @@ void ring_drop_odd(struct ring *r, struct req *req)
 
 void ring_stop(struct ring *r)
 {
+	const char *why;
+
+	if (!r->config.log || r->dead)
+		return;
 	/* What broke is only mended by a reset, after which nothing is in flight. */
-	if (r->log && !r->dead && (r->why || !(r->log->is_kept || inflight_waiting(r))))
+	if (r->log && (r->why || !(r->log->is_kept || inflight_waiting(r))))
 		inflight_clear(r);
+	/* ... also if it never had its areas, and so has not looked at its log. */
+	if (!r->log && r->why)
+		(void)inflight_open(r, &why);
 }
 
 void ring_kill(struct ring *r)

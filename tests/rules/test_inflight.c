@@ -441,21 +441,29 @@ static bool is_in_use(const struct log *log)
 	return version;
 }
 
+/* (*state): it gets none, and breaks, which only a reset mends: then nothing is in flight. */
 static void a_ring_that_waits_for_its_areas_keeps_the_log_it_was_started_with(void **state)
 {
 	struct log log = NO_LOG, other = NO_LOG;
 	struct iommu *iommu;
 	struct rig rig;
 
-	(void)state;
 	rig_make(&rig, &behind);
 	assert_ok(iommu_new(rig.peer, IOMMU_RIG_OFFSET, &iommu));
 	start_with_log(&rig, &log);
 	assert_false(is_in_use(&log));
 	get_log(&rig, &other);
 	assert_ok(frontend_set_inflight_fd(&rig.peer->frontend, &other.info, other.fd));
-	pass(&rig, iommu, 0, 3);
-	assert_true(is_in_use(&log));
+	if (*state) {
+		assert_int_equal(pwrite(log.fd, "\1", 1, 8), 1);
+		assert_ok(iommu_map(iommu, rig.peer->queues[0]->used_gpa + IOMMU_RIG_OFFSET, 0, 0));
+		serve(&rig, iommu);
+		rig_expect_errors(&rig, "its areas are at 0x", 1);
+		rig_stop_queue(&rig, 0);
+	} else {
+		pass(&rig, iommu, 0, 3);
+	}
+	assert_int_equal(is_in_use(&log), !*state);
 	assert_false(is_in_use(&other));
 	close(other.fd);
 	close_with_log(&rig, &log);
@@ -464,6 +472,7 @@ static void a_ring_that_waits_for_its_areas_keeps_the_log_it_was_started_with(vo
 
 int main(void)
 {
+	bool refused = true;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_log_has_a_part_for_each_queue),
 		cmocka_unit_test(the_message_may_be_20_or_24_bytes_long),
@@ -479,6 +488,9 @@ int main(void)
 		cmocka_unit_test(without_that_feature_nothing_can_be_suspended),
 		cmocka_unit_test(a_log_cut_short_ends_the_session_only),
 		cmocka_unit_test(a_ring_that_waits_for_its_areas_keeps_the_log_it_was_started_with),
+		{"a_ring_that_waits_for_its_areas_and_breaks_leaves_that_log_empty",
+		 a_ring_that_waits_for_its_areas_keeps_the_log_it_was_started_with, NULL, NULL,
+		 &refused},
 	};
 
 	return cmocka_run_group_tests_name("inflight", tests, NULL, NULL);
