@@ -34,7 +34,7 @@
 ///
 /// What a callback gets stays in it.
 ///
-/// ```compile_fail,E0521
+/// ```compile_fail,E0277
 /// use std::sync::Mutex;
 /// struct Keeps(Mutex<Vec<&'static libvu::Queue<'static>>>);
 /// impl libvu::Device for Keeps {
