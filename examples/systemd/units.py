@@ -71,6 +71,7 @@ DEVICES = {
     'scmi': ('SCMI platform', {}),
     'scsi': ('SCSI host', STORAGE),
     'snd': ('sound card', FILES | HARDWARE | {'DeviceAllow': 'char-alsa rw', 'SupplementaryGroups': 'audio'}),
+    'spi': ('SPI controller', FILES | HARDWARE | {'DeviceAllow': 'char-spi rw'}),
     'vsock': ('socket device', {'PrivateNetwork': 'no',
                                 'RestrictAddressFamilies': 'AF_UNIX AF_INET AF_INET6 AF_VSOCK'}),
 }

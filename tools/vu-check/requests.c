@@ -246,6 +246,27 @@ static const char *rtc_flaw(const struct request *r, uint32_t used_len)
 	return used_len == 16 && !*r->answer ? NULL : "the number of clocks was not written";
 }
 
+/* A transfer of no bytes with chip 0: virtio_spi_transfer_head, virtio_spi_transfer_result. */
+static int spi_make(struct guest *guest, struct request *r)
+{
+	const unsigned char head[32] = {0, 8};
+	int ret = request_make(guest, r, head, sizeof(head), 0);
+	unsigned char *result;
+
+	if (ret)
+		return ret;
+	result = request_add(guest, r, 1, true);
+	if (!result)
+		return -ENOMEM;
+	*result = 0xff;
+	return 0;
+}
+
+static const char *spi_flaw(const struct request *r, uint32_t used_len)
+{
+	return used_len == 1 && !*r->answer ? NULL : "the result was not written";
+}
+
 static const struct request_type types[] = {
 	{"blk", 0, 1, 0, blk_make, blk_flaw},
 	{"rng", 0, 1, 0, rng_make, needs_answer},
@@ -261,6 +282,7 @@ static const struct request_type types[] = {
 	{"snd", 0, 4, 0, snd_make, snd_flaw},
 	{"gpu", 0, 2, 0, gpu_make, gpu_flaw},
 	{"rtc", 0, 1, 0, rtc_make, rtc_flaw},
+	{"spi", 0, 1, 0, spi_make, spi_flaw},
 };
 
 const struct request_type *request_type_find(const char *name)
@@ -273,5 +295,5 @@ const struct request_type *request_type_find(const char *name)
 
 const char *request_type_names(void)
 {
-	return "blk, rng, scsi, fs, console, vsock, i2c, gpio, input, scmi, snd, gpu, rtc";
+	return "blk, rng, scsi, fs, console, vsock, i2c, gpio, input, scmi, snd, gpu, rtc, spi";
 }

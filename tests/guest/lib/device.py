@@ -10,6 +10,7 @@ KINDS = {
     "balloon": (5, ["virtio_balloon"]),
     "scsi": (8, ["virtio_scsi", "sd_mod"]),
     "gpu": (16, ["virtio_gpu"]),
+    "rtc": (17, ["virtio_rtc"]),
     "input": (18, ["virtio_input", "evdev"]),
     "vsock": (19, ["vmw_vsock_virtio_transport"]),
     "crypto": (20, ["virtio_crypto"]),
@@ -20,6 +21,7 @@ KINDS = {
     "scmi": (32, ["scmi_transport_virtio"]),
     "i2c": (34, ["i2c_virtio", "i2c_dev"]),
     "gpio": (41, ["gpio_virtio"]),
+    "spi": (45, ["spi_virtio"]),
 }
 
 # QEMU spells its properties with -, but those of every virtio device with _, and of the test device

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vu-spi's chip of this machine (examples/spi/spi_dev.c), with ioctl() replaced: what it asks of
+ * spidev, and what it makes of the answers.  No machine of ours has a real one.
+ */
+#include <errno.h>
+#include <linux/spi/spidev.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "kit/test.h"
+#include "spi.h"
+
+int __wrap_ioctl(int fd, unsigned long request, ...);
+
+/* A spidev that answers with what it gets, plus one. */
+static struct {
+	struct spi_ioc_transfer last;
+	uint32_t n_messages;
+	uint8_t mode; /* as it was set last */
+	uint32_t n_modes;
+	int error; /* of the next message; 0: it goes well */
+	bool is_none;
+	bool is_short;
+} fake;
+
+static int fake_message(const struct spi_ioc_transfer *message)
+{
+	const uint8_t *tx = (const uint8_t *)(uintptr_t)message->tx_buf;
+	uint8_t *rx = (uint8_t *)(uintptr_t)message->rx_buf;
+
+	fake.last = *message;
+	fake.n_messages++;
+	for (uint32_t i = 0; i < message->len && rx; i++)
+		rx[i] = (uint8_t)((tx ? tx[i] : 0) + 1);
+	if (fake.error) {
+		errno = fake.error;
+		return -1;
+	}
+	return (int)message->len - fake.is_short;
+}
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+	va_list args;
+	void *arg;
+
+	va_start(args, request);
+	arg = va_arg(args, void *);
+	va_end(args);
+	if (fake.is_none) {
+		errno = ENOTTY;
+		return -1;
+	}
+	if (request == SPI_IOC_MESSAGE(1))
+		return fake_message(arg);
+	if (request == SPI_IOC_RD_MAX_SPEED_HZ) {
+		*(uint32_t *)arg = 5000000;
+	} else if (request == SPI_IOC_RD_MODE) {
+		*(uint8_t *)arg = fake.mode;
+	} else {
+		assert_int_equal(request, SPI_IOC_WR_MODE);
+		fake.mode = *(uint8_t *)arg;
+		fake.n_modes++;
+	}
+	return 0;
+}
+
+static struct spi_chip *open_one(bool hold)
+{
+	struct spi_chip *chip = NULL;
+	uint32_t max_freq = 0;
+
+	memset(&fake, 0, sizeof(fake));
+	assert_int_equal(spi_dev_open("/dev/null", hold, &chip, &max_freq), 0);
+	assert_int_equal(max_freq, 5000000);
+	return chip;
+}
+
+static const uint8_t tx[4] = {1, 2, 3, 4};
+
+static void a_transfer_is_a_message(void **state)
+{
+	const struct spi_transfer t = {.freq = 1000, .tx = true, .rx = true, .len = 4};
+	struct spi_chip *chip = open_one(false);
+	uint8_t rx[4];
+
+	assert_int_equal(chip->ops->move(chip, &t, tx, rx, 4, true), 0);
+	assert_memory_equal(rx, "\2\3\4\5", 4);
+	assert_int_equal(fake.n_messages, 1);
+	assert_int_equal(fake.last.len, 4);
+	assert_int_equal(fake.last.speed_hz, 1000);
+	assert_int_equal(fake.last.bits_per_word, 8);
+	assert_int_equal(fake.n_modes, 0);
+	chip->ops->free(chip);
+}
+
+static void only_directions_that_the_driver_uses_are_asked_for(void **state)
+{
+	const struct spi_transfer out = {.tx = true, .len = 4}, in = {.rx = true, .len = 4};
+	struct spi_chip *chip = open_one(false);
+	uint8_t rx[4];
+
+	assert_int_equal(chip->ops->move(chip, &out, tx, rx, 4, true), 0);
+	assert_true(fake.last.tx_buf && !fake.last.rx_buf);
+	assert_int_equal(chip->ops->move(chip, &in, tx, rx, 4, true), 0);
+	assert_true(!fake.last.tx_buf && fake.last.rx_buf);
+	chip->ops->free(chip);
+}
+
+/* The last transfer of a message that says cs_change leaves the chip selected. */
+static void it_stays_selected_within_a_transfer_and_with_hold_as_it_says(void **state)
+{
+	for (int hold = 0; hold <= 1; hold++) {
+		struct spi_chip *chip = open_one(hold);
+		struct spi_transfer t = {.rx = true, .len = 4};
+		uint8_t rx[4];
+
+		assert_int_equal(chip->ops->move(chip, &t, tx, rx, 4, false), 0);
+		assert_int_equal(fake.last.cs_change, 1);
+		assert_int_equal(chip->ops->move(chip, &t, tx, rx, 4, true), 0);
+		assert_int_equal(fake.last.cs_change, hold);
+		t.deselect = true;
+		assert_int_equal(chip->ops->move(chip, &t, tx, rx, 4, true), 0);
+		assert_int_equal(fake.last.cs_change, 0);
+		chip->ops->free(chip);
+	}
+}
+
+static void the_mode_is_set_when_it_changes(void **state)
+{
+	struct spi_transfer t = {.mode = 3, .rx = true, .len = 1};
+	struct spi_chip *chip = open_one(false);
+	uint8_t rx[1];
+
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(chip->ops->move(chip, &t, tx, rx, 1, true), 0);
+	assert_int_equal(fake.n_modes, 1);
+	assert_int_equal(fake.mode, SPI_MODE_3);
+	chip->ops->free(chip);
+}
+
+static void what_fails_is_told(void **state)
+{
+	const struct spi_transfer t = {.rx = true, .len = 4};
+	struct spi_chip *chip = open_one(false);
+	uint32_t max_freq;
+	uint8_t rx[4];
+
+	fake.error = EMSGSIZE;
+	assert_int_equal(chip->ops->move(chip, &t, tx, rx, 4, true), -EMSGSIZE);
+	fake.error = 0;
+	fake.is_short = true;
+	assert_int_equal(chip->ops->move(chip, &t, tx, rx, 4, true), -EIO);
+	chip->ops->free(chip);
+	fake.is_none = true;
+	assert_int_equal(spi_dev_open("/dev/null", false, &chip, &max_freq), -ENOTTY);
+	assert_int_equal(spi_dev_open("/nowhere/spidev", false, &chip, &max_freq), -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_transfer_is_a_message),
+		cmocka_unit_test(only_directions_that_the_driver_uses_are_asked_for),
+		cmocka_unit_test(it_stays_selected_within_a_transfer_and_with_hold_as_it_says),
+		cmocka_unit_test(the_mode_is_set_when_it_changes),
+		cmocka_unit_test(what_fails_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
