@@ -39,8 +39,9 @@ class Cargo:
         shutil.copy2(self.root / "docs" / "rust.md", self.folder / "docs")  # its listings are tests
 
     def works(self, *command, where=None):
-        return subprocess.run(command, cwd=where or self.source, env=self.env, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL).returncode == 0
+        return shutil.which(command[0]) is not None and subprocess.run(
+            command, cwd=where or self.source, env=self.env, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL).returncode == 0
 
     def want(self, minor):
         """Skips where cargo is older than 1.MINOR, as Debian's is."""
