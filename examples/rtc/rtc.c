@@ -76,7 +76,7 @@ static int started(struct vu_device *dev, void *opaque)
 {
 	struct device *d = opaque;
 
-	d->rtc.alarms = vu_device_features(dev) & RTC_F_ALARM;
+	rtc_negotiated(&d->rtc, vu_device_features(dev) & RTC_F_ALARM);
 	return 0;
 }
 

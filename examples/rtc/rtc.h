@@ -66,6 +66,8 @@ void rtc_set_alarm(struct rtc *rtc, uint32_t clock, uint64_t time, bool enabled)
 bool rtc_look(struct rtc *rtc);
 /* For how long nothing has to be looked at; UINT64_MAX: until something is changed. */
 uint64_t rtc_patience(const struct rtc *rtc);
+/* A driver that knows of no alarms leaves none behind, either. */
+void rtc_negotiated(struct rtc *rtc, bool alarms);
 /* As a new driver finds it: no alarms. */
 void rtc_reset(struct rtc *rtc);
 

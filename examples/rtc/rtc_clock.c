@@ -167,6 +167,13 @@ void rtc_reset(struct rtc *rtc)
 	}
 }
 
+void rtc_negotiated(struct rtc *rtc, bool alarms)
+{
+	rtc->alarms = alarms;
+	if (!alarms)
+		rtc_reset(rtc);
+}
+
 int rtc_time_parse(const char *text, uint64_t *time)
 {
 	const char *point = strchr(text, '.');

@@ -153,7 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		else if (step < 0xfc)
 			rtc_reset(&rtc);
 		else
-			rtc.alarms = step & 1;
+			rtc_negotiated(&rtc, step & 1);
 		check(&rtc);
 	}
 	return 0;
