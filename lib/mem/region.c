@@ -60,15 +60,14 @@ static int region_check_file(int fd, const char **why)
 }
 
 /* A page beyond the end of the file would be a SIGBUS at the first access. */
-static int region_check_size(const struct region_info *info, int fd, const char **why)
+static int region_check_size(const struct region_info *info, int fd, struct stat *st,
+			     const char **why)
 {
-	struct stat st;
-
-	if (fstat(fd, &st) < 0) {
+	if (fstat(fd, st) < 0) {
 		*why = "its file cannot be examined";
 		return -errno;
 	}
-	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size < info->mmap_offset + info->size) {
+	if (S_ISREG(st->st_mode) && (uint64_t)st->st_size < info->mmap_offset + info->size) {
 		*why = "it reaches beyond the end of its file";
 		return -EINVAL;
 	}
@@ -108,6 +107,7 @@ int region_map(struct mappings *mappings, const struct region_info *info, int fd
 {
 	uint64_t page, start, lead;
 	struct region *r;
+	struct stat st;
 	int err;
 
 	err = region_check_file(fd, why);
@@ -117,7 +117,7 @@ int region_map(struct mappings *mappings, const struct region_info *info, int fd
 	*why = region_check(info, page);
 	if (*why)
 		return -EINVAL;
-	err = region_check_size(info, fd, why);
+	err = region_check_size(info, fd, &st, why);
 	if (err)
 		return err;
 	start = info->mmap_offset / page * page;
@@ -128,6 +128,8 @@ int region_map(struct mappings *mappings, const struct region_info *info, int fd
 		return -ENOMEM;
 	}
 	r->info = *info;
+	r->dev = st.st_dev;
+	r->ino = st.st_ino;
 	r->refs = 1;
 	r->map_len = (size_t)((lead + info->size + page - 1) / page * page);
 	err = region_map_pages(r, mappings, fd, start, page, why);
@@ -139,6 +141,13 @@ int region_map(struct mappings *mappings, const struct region_info *info, int fd
 	r->host = (unsigned char *)r->map + lead;
 	*out = r;
 	return 0;
+}
+
+bool region_is_same(const struct region *a, const struct region *b)
+{
+	return a->info.guest_addr == b->info.guest_addr && a->info.size == b->info.size &&
+	       a->info.user_addr == b->info.user_addr &&
+	       a->info.mmap_offset == b->info.mmap_offset && a->dev == b->dev && a->ino == b->ino;
 }
 
 struct region *region_ref(struct region *region)

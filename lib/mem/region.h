@@ -5,8 +5,10 @@
 #ifndef MEM_REGION_H
 #define MEM_REGION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct mappings;
 
@@ -22,6 +24,8 @@ struct region {
 	struct region_info info;
 	unsigned char *host; /* where info.guest_addr is mapped */
 	/* The rest is region.c's. */
+	dev_t dev; /* the file, as fstat(2) names it */
+	ino_t ino;
 	unsigned int refs;
 	void *map;
 	size_t map_len;
@@ -36,6 +40,9 @@ struct region {
  */
 int region_map(struct mappings *mappings, const struct region_info *info, int fd,
 	       struct region **region, const char **why);
+
+/* The same part of the same file at the same addresses. */
+bool region_is_same(const struct region *a, const struct region *b);
 
 struct region *region_ref(struct region *region);
 void region_unref(struct region *region);

@@ -90,6 +90,14 @@ int table_with(const struct table *old, struct region *region, struct table **ou
 	return table_new(regions, n + 1, out);
 }
 
+bool table_has(const struct table *table, const struct region *region)
+{
+	for (uint32_t i = 0; i < table_regions(table); i++)
+		if (region_is_same(table->regions[i], region))
+			return true;
+	return false;
+}
+
 int table_without(const struct table *old, const struct region_info *info, struct table **out)
 {
 	struct region *regions[TABLE_MAX_REGIONS];

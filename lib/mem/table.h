@@ -29,6 +29,8 @@ enum table_space { TABLE_GUEST, TABLE_USER };
 int table_new(struct region *const *regions, uint32_t n, struct table **table);
 /* old (may be NULL) and one more; errors as above. */
 int table_with(const struct table *old, struct region *region, struct table **table);
+/* Has it the same region, mapped for itself? */
+bool table_has(const struct table *table, const struct region *region);
 /* old without the region of this guest address, user address and size.  -ENOENT; -ENOMEM. */
 int table_without(const struct table *old, const struct region_info *info, struct table **table);
 

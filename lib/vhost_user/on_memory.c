@@ -137,6 +137,12 @@ int on_add_mem_reg(struct session *s, struct wire_msg *msg)
 	err = memory_map(s, &info, msg->fds[0], &region);
 	if (err)
 		return err;
+	/* QEMU 7.2 tells of it once for each pair of a network card's queues. */
+	if (!s->postcopy.listening && table_has(control_memory(s->dev), region)) {
+		s->added_again++;
+		region_unref(region);
+		return MESSAGE_DONE;
+	}
 	err = table_with(control_memory(s->dev), region, &table);
 	memory_log(s, err);
 	if (!err)
@@ -156,6 +162,11 @@ int on_rem_mem_reg(struct session *s, struct wire_msg *msg)
 	memcpy(&reg, msg->payload, sizeof(reg));
 	info = region_info(&reg.region);
 	err = table_without(control_memory(s->dev), &info, &table);
+	/* ... and removes it as often; the first time does it. */
+	if (err == -ENOENT && s->added_again) {
+		s->added_again--;
+		return MESSAGE_DONE;
+	}
 	if (err)
 		log_peer_error(&s->dev->log, "memory at %#llx, %#llx bytes: cannot be removed (%s)",
 			       (unsigned long long)info.guest_addr, (unsigned long long)info.size,

@@ -47,10 +47,11 @@ struct session {
 	struct session_wait wait;
 	struct device_state device_state;
 	struct postcopy postcopy;
-	uint64_t protocol;   /* acked protocol features */
-	uint8_t status;	     /* virtio device status (virtio 1.3 §2.1) */
-	bool heard;	     /* a whole message came */
-	struct miss *misses; /* on_iotlb.c: translations that the front-end was asked for */
+	uint64_t protocol;    /* acked protocol features */
+	uint8_t status;	      /* virtio device status (virtio 1.3 §2.1) */
+	bool heard;	      /* a whole message came */
+	uint32_t added_again; /* regions that were there already, less what was removed as often */
+	struct miss *misses;  /* on_iotlb.c: translations that the front-end was asked for */
 	uint32_t n_misses;
 	bool told_no_channel; /* ... and could not be */
 };

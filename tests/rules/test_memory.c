@@ -396,48 +396,11 @@ static void a_start_without_any_memory_says_so(void **state)
 	rig_close(&rig);
 }
 
-static void more_memory_than_there_are_slots_is_refused_alone(void **state)
-{
-	enum { STEP = 8192 };
-	struct guest_region page;
-	struct rig rig;
-	uint64_t slots;
-
-	(void)state;
-	rig_open(&rig, &config);
-	slots = rig.peer->backend_slots;
-	page = rig.peer->guest->regions[BUFFERS];
-	page.size = page.map_size = STEP / 2;
-	page.gpa = UINT64_C(1) << 40;
-	page.uva = UINT64_C(0x700000000000);
-	for (uint64_t i = 2; i < slots; i++) {
-		page.gpa += STEP;
-		page.uva += STEP;
-		assert_ok(frontend_add_mem_reg(&rig.peer->frontend, &page));
-	}
-	/* What is there already; then one more than there may be. */
-	assert_true(frontend_add_mem_reg(&rig.peer->frontend, &page) != 0);
-	page.gpa += STEP;
-	page.uva += STEP;
-	assert_true(frontend_add_mem_reg(&rig.peer->frontend, &page) != 0);
-	rig_expect_errors(&rig, "more than 509 memory regions", 2);
-	/* With a free slot it is an overlap that is wrong. */
-	page.gpa -= STEP;
-	page.uva -= STEP;
-	assert_ok(frontend_rem_mem_reg(&rig.peer->frontend, &page));
-	page.gpa -= STEP;
-	assert_true(frontend_add_mem_reg(&rig.peer->frontend, &page) != 0);
-	rig_expect_errors(&rig, "two memory regions overlap", 1);
-	rig_roundtrip(&rig, 0, 3);
-	rig_close(&rig);
-}
-
 int main(void)
 {
 	static uint32_t regions[] = {RINGS, BUFFERS};
 	static bool by_table = true;
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(more_memory_than_there_are_slots_is_refused_alone),
 		cmocka_unit_test(a_device_sees_guest_memory_and_its_changes),
 		cmocka_unit_test(a_range_of_guest_memory_may_span_regions),
 		cmocka_unit_test(adding_memory_never_stops_a_queue),
