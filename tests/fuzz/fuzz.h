@@ -12,10 +12,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "ring/ring.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static inline void require(bool ok)
+{
+	if (!ok)
+		abort();
+}
 
 struct fuzz_input {
 	const uint8_t *at, *end;
@@ -26,6 +33,10 @@ uint8_t fuzz_u8(struct fuzz_input *in);
 uint16_t fuzz_u16(struct fuzz_input *in);
 /* All that is left, at most max bytes; the rest of out stays as it is. */
 size_t fuzz_rest(struct fuzz_input *in, void *out, size_t max);
+
+/* Cut len bytes into segments of `piece` bytes, at most max of them; 0: one.  How many it takes. */
+uint32_t fuzz_cut(struct iovec *segs, uint32_t max, unsigned char *data, uint64_t len,
+		  uint32_t piece);
 
 /*
  * Three regions: the rings' is followed by one for data at the next guest address, the third lies

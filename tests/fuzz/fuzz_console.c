@@ -21,12 +21,6 @@ struct driver {
 	bool silent;	   /* never said that it is ready: then it may know of ports by adoption */
 };
 
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 static uint16_t driver_u16(const unsigned char *at)
 {
 	return (uint16_t)(at[0] | at[1] << 8);

@@ -44,12 +44,6 @@ struct chain {
 void __real_vu_req_complete(struct vu_req *req, uint64_t len);
 void __wrap_vu_req_complete(struct vu_req *req, uint64_t len);
 
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 static int count_fds(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -130,21 +124,6 @@ void __wrap_vu_req_complete(struct vu_req *req, uint64_t len)
 
 /* --- requests --- */
 
-static uint32_t chain_cut(struct iovec segs[MAX_SEGS], unsigned char *data, uint32_t len,
-			  uint32_t piece)
-{
-	uint32_t n = 0;
-
-	while (len) {
-		uint32_t part = n == MAX_SEGS - 1 || !piece || piece * 8 > len ? len : piece * 8;
-
-		segs[n++] = (struct iovec){data, part};
-		data += part;
-		len -= part;
-	}
-	return n;
-}
-
 static uint64_t pick(uint8_t code, const uint64_t *known)
 {
 	return code < 0xc0 ? known[code % KNOWN] : code - 0xc0u;
@@ -179,9 +158,9 @@ static struct chain *chain_new(struct share *s, struct fuzz_input *in)
 	c->req.writable = c->writable;
 	c->req.readable_len = odd == 2 ? node % (sizeof(hdr) + 1) : sizeof(hdr) + len;
 	c->req.writable_len = room;
-	c->req.n_readable =
-		chain_cut(c->readable, c->out, (uint32_t)c->req.readable_len, piece & 15);
-	c->req.n_writable = chain_cut(c->writable, c->in, room, piece >> 4);
+	c->req.n_readable = fuzz_cut(c->readable, MAX_SEGS, c->out, (uint32_t)c->req.readable_len,
+				     (piece & 15) * 8);
+	c->req.n_writable = fuzz_cut(c->writable, MAX_SEGS, c->in, room, (piece >> 4) * 8);
 	return c;
 }
 

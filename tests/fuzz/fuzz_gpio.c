@@ -24,27 +24,6 @@ struct port {
 	uint32_t held;
 };
 
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-static uint32_t chain_cut(struct iovec segs[MAX_SEGS], unsigned char *data, uint32_t len,
-			  uint32_t piece)
-{
-	uint32_t n = 0;
-
-	while (len) {
-		uint32_t part = n == MAX_SEGS - 1 || !piece || piece > len ? len : piece;
-
-		segs[n++] = (struct iovec){data, part};
-		data += part;
-		len -= part;
-	}
-	return n;
-}
-
 /* natural: the length that its kind of request has, which an input byte changes a little. */
 static uint32_t chain_length(uint8_t code, uint32_t natural)
 {
@@ -67,8 +46,8 @@ static struct chain *chain_new(struct fuzz_input *in, uint32_t out_natural, uint
 	c->req.writable = c->writable;
 	c->req.readable_len = out_len;
 	c->req.writable_len = in_len;
-	c->req.n_readable = chain_cut(c->readable, c->out, out_len, piece & 15);
-	c->req.n_writable = chain_cut(c->writable, c->in, in_len, piece >> 4);
+	c->req.n_readable = fuzz_cut(c->readable, MAX_SEGS, c->out, out_len, piece & 15);
+	c->req.n_writable = fuzz_cut(c->writable, MAX_SEGS, c->in, in_len, piece >> 4);
 	return c;
 }
 

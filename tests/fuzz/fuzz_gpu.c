@@ -28,12 +28,6 @@ struct bench {
 	struct three_rows rows; /* of what the renderer was asked for last */
 };
 
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 /* Two regions, one behind the other, so that a range may touch both. */
 static int map(void *opaque, uint64_t addr, uint64_t len, struct iovec *iov, uint32_t max)
 {

@@ -19,31 +19,10 @@ struct chain {
 	unsigned char *out, *in, *before;
 };
 
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 /* A length as a byte says it: mostly small, sometimes beyond what a message may have. */
 static uint64_t chain_length(uint8_t code)
 {
 	return code < 0xf0 ? code % 48 : LARGE - (uint64_t)(code - 0xf0) * 100;
-}
-
-static uint32_t chain_cut(struct iovec segs[MAX_SEGS], unsigned char *data, uint64_t len,
-			  uint8_t piece)
-{
-	uint32_t n = 0;
-
-	while (len) {
-		uint64_t part = n == MAX_SEGS - 1 || !piece || piece > len ? len : piece;
-
-		segs[n++] = (struct iovec){data, part};
-		data += part;
-		len -= part;
-	}
-	return n;
 }
 
 static struct chain *chain_new(struct fuzz_input *in)
@@ -64,8 +43,8 @@ static struct chain *chain_new(struct fuzz_input *in)
 	c->req.writable = c->writable;
 	c->req.readable_len = out_len;
 	c->req.writable_len = in_len;
-	c->req.n_readable = chain_cut(c->readable, c->out, out_len, piece & 15);
-	c->req.n_writable = chain_cut(c->writable, c->in, in_len, piece >> 4);
+	c->req.n_readable = fuzz_cut(c->readable, MAX_SEGS, c->out, out_len, piece & 15);
+	c->req.n_writable = fuzz_cut(c->writable, MAX_SEGS, c->in, in_len, piece >> 4);
 	return c;
 }
 

@@ -14,12 +14,6 @@
 
 enum { PIECES = 6, BYTES = 256 };
 
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 static bool has(uint64_t features, int bit)
 {
 	return features & NET_BIT(bit);

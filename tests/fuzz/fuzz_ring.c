@@ -50,6 +50,21 @@ size_t fuzz_rest(struct fuzz_input *in, void *out, size_t max)
 	return n;
 }
 
+uint32_t fuzz_cut(struct iovec *segs, uint32_t max, unsigned char *data, uint64_t len,
+		  uint32_t piece)
+{
+	uint32_t n = 0;
+
+	while (len) {
+		uint64_t part = n == max - 1 || !piece || piece > len ? len : piece;
+
+		segs[n++] = (struct iovec){data, part};
+		data += part;
+		len -= part;
+	}
+	return n;
+}
+
 /* Move a mapping to where its neighbours are out of bounds. */
 static void memory_guard(struct region *r)
 {

@@ -13,12 +13,6 @@
 
 enum { MAX_REQUEST = SCMI_HEADER + 4 * SCMI_MAX_ARGS, UNTOUCHED = 0xee };
 
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 static int measure(struct scmi_sensor *sensor)
 {
 	sensor->values[0] = (int64_t)((uint64_t)sensor->values[0] * 3 + 1);

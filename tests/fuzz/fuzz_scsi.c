@@ -47,12 +47,6 @@ void __wrap_vu_req_complete_remote(struct vu_req *req, uint64_t len);
 int __wrap_vu_queue_complete_batch(struct vu_queue *vq, struct vu_req *const *reqs,
 				   const uint64_t *written, uint32_t n);
 
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 /* --- in the library's place --- */
 
 int __wrap_vu_queue_next(struct vu_queue *vq, struct vu_req **req)

@@ -42,12 +42,6 @@ int __wrap_vu_queue_available(struct vu_queue *queue);
 int __wrap_vu_req_complete(struct vu_req *req, uint64_t len);
 int __wrap_vu_req_put_back(struct vu_req *req);
 
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 /* --- what stands for the library and the program --- */
 
 static void chain_free(struct chain *c)

@@ -8,26 +8,6 @@
 
 enum { MAX_SEGS = 4, MAX_LEN = 80, UNTOUCHED = 0xee, HEAD = 32 };
 
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-static uint32_t cut(struct iovec segs[MAX_SEGS], unsigned char *data, uint32_t len, uint32_t piece)
-{
-	uint32_t n = 0;
-
-	while (len) {
-		uint32_t part = n == MAX_SEGS - 1 || !piece || piece > len ? len : piece;
-
-		segs[n++] = (struct iovec){data, part};
-		data += part;
-		len -= part;
-	}
-	return n;
-}
-
 /* The head that a request has mostly; two bytes of the input say what is otherwise in it. */
 static void step(struct spi_bus *bus, struct fuzz_input *in)
 {
@@ -49,8 +29,8 @@ static void step(struct spi_bus *bus, struct fuzz_input *in)
 	/* One in a while is too short to have a head. */
 	req.readable_len = at == 0x7f ? out_len % HEAD : HEAD + out_len;
 	req.writable_len = in_len;
-	req.n_readable = cut(readable, out, (uint32_t)req.readable_len, piece & 15);
-	req.n_writable = cut(writable, answer, in_len, piece >> 4);
+	req.n_readable = fuzz_cut(readable, MAX_SEGS, out, (uint32_t)req.readable_len, piece & 15);
+	req.n_writable = fuzz_cut(writable, MAX_SEGS, answer, in_len, piece >> 4);
 	written = spi_answer(bus, &req);
 	require(written == in_len);
 	if (in_len)

@@ -54,12 +54,6 @@ struct chain {
 
 static struct rules rules;
 
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 static int count_fds(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
