@@ -66,6 +66,8 @@ int signals_enter(struct signals *s, struct vu_runner *runner, signals_fn *reque
 	}
 	/* Whoever read our log may be gone: that is no reason to take the guest's device away. */
 	sigaction(SIGPIPE, &ignore, &s->old_pipe);
+	/* A file that is as long as it may be is an error of a write (EFBIG). */
+	sigaction(SIGXFSZ, &ignore, &s->old_xfsz);
 	return 0;
 }
 
@@ -77,6 +79,7 @@ void signals_leave(struct signals *s)
 	while (read(s->fd, &info, sizeof(info)) == sizeof(info))
 		continue;
 	close(s->fd);
+	sigaction(SIGXFSZ, &s->old_xfsz, NULL);
 	sigaction(SIGPIPE, &s->old_pipe, NULL);
 	pthread_sigmask(SIG_SETMASK, &s->old_mask, NULL);
 }

@@ -18,12 +18,12 @@ struct signals {
 	struct watch watch;
 	int fd; /* a signalfd of all of them */
 	sigset_t old_mask;
-	struct sigaction old_pipe;
+	struct sigaction old_pipe, old_xfsz;
 };
 
 /*
  * SIGTERM, SIGINT, SIGQUIT and SIGUSR2 stop the runner (the last two unless the process ignores or
- * handles them), SIGHUP and SIGUSR1 are handed on, SIGPIPE does nothing.
+ * handles them), SIGHUP and SIGUSR1 are handed on, SIGPIPE and SIGXFSZ do nothing.
  * 0 or -errno: nothing has changed.
  */
 int signals_enter(struct signals *s, struct vu_runner *runner, signals_fn *request, void *opaque);
