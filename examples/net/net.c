@@ -31,16 +31,30 @@ static int started(struct vu_device *dev, void *opaque)
 	return ret;
 }
 
-static int set_mtu(struct vu_device *dev, uint16_t mtu, struct vu_answer *answer, void *opaque)
+static int net_use_mtu(struct net *net, uint16_t mtu)
 {
-	struct net *net = opaque;
 	uint16_t little = htole16(mtu);
 
-	(void)answer;
-	if (mtu < MIN_MTU)
-		return -EINVAL;
 	atomic_store_explicit(&net->mtu, mtu, memory_order_relaxed);
-	return vu_config_set(dev, offsetof(struct virtio_net_config, mtu), &little, sizeof(little));
+	return vu_config_set(net->dev, offsetof(struct virtio_net_config, mtu), &little,
+			     sizeof(little));
+}
+
+static int set_mtu(struct vu_device *dev, uint16_t mtu, struct vu_answer *answer, void *opaque)
+{
+	(void)dev;
+	(void)answer;
+	return mtu < MIN_MTU ? -EINVAL : net_use_mtu(opaque, mtu);
+}
+
+/* What a front-end said of the MTU goes with it. */
+static void session_end(struct vu_device *dev, int why, void *opaque)
+{
+	struct net *net = opaque;
+
+	(void)dev;
+	(void)why;
+	net_use_mtu(net, (uint16_t)net->settings->mtu);
 }
 
 /* "I am here now": a request of RFC 903, as QEMU's own announcements are. */
@@ -62,7 +76,7 @@ static int send_rarp(struct vu_device *dev, const uint8_t *mac, struct vu_answer
 	memcpy(frame + 2 * MAC_LEN, between, sizeof(between));
 	memcpy(frame + SENDER, mac, MAC_LEN);
 	memcpy(frame + TARGET, mac, MAC_LEN);
-	if (!end->ops->announces)
+	if (!end->ops->announces || atomic_load_explicit(&net->down, memory_order_relaxed))
 		return 0;
 	ret = end->ops->send(end, iov, 2);
 	if (end->ops->sent)
@@ -108,7 +122,11 @@ static int net_make_device(struct net *net)
 {
 	const struct net_settings *s = net->settings;
 	const struct vu_ops ops = {
-		.size = sizeof(ops), .started = started, .queue_ready = queue_ready};
+		.size = sizeof(ops),
+		.session_end = session_end,
+		.started = started,
+		.queue_ready = queue_ready,
+	};
 	const struct vu_net_ops net_ops = {
 		.size = sizeof(net_ops), .set_mtu = set_mtu, .send_rarp = send_rarp};
 	struct virtio_net_config config = {

@@ -82,7 +82,8 @@ struct net_pair {
 	bool starved;		  /* no buffers of the guest's: nothing is read */
 	bool stuck;		  /* the end takes nothing */
 	bool rests;
-	int error; /* the last one of the end's that was logged */
+	uint32_t reads; /* of the end's descriptor in this turn */
+	int error;	/* the last one of the end's that was logged */
 	/* While queues run: */
 	uint64_t features;
 	uint32_t header; /* bytes of a packet's */
@@ -126,6 +127,11 @@ struct vu_group *pair_group(const struct net_pair *pair);
 void pair_go_on(struct net_pair *pair);
 /* The end has a packet for the guest. */
 void pair_receive(struct net_pair *pair);
+/*
+ * Asked by an end before each read of its descriptor: no more than most in a turn.  A packet that
+ * the guest has no room for uses up none of the queue's budget, and who sends can send many.
+ */
+bool pair_may_read(struct net_pair *pair, uint32_t most);
 /* An end's error, unless it was the last one, too. */
 void pair_complain(struct net_pair *pair, const char *what, int error);
 void net_count(_Atomic uint64_t *counter, uint64_t n);

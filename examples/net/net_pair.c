@@ -249,6 +249,14 @@ static bool pair_read(struct net_pair *pair, int n, ssize_t *got)
 	return *got == -EMSGSIZE;
 }
 
+bool pair_may_read(struct net_pair *pair, uint32_t most)
+{
+	if (pair->reads >= most)
+		return false;
+	pair->reads++;
+	return true;
+}
+
 /* While the link is down: what there is is gone. */
 static void pair_discard(struct net_pair *pair)
 {
@@ -266,6 +274,7 @@ void pair_receive(struct net_pair *pair)
 	ssize_t got;
 	bool more = true;
 
+	pair->reads = 0;
 	if (pair_is_down(pair)) {
 		pair_discard(pair);
 		return;

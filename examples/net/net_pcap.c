@@ -44,7 +44,8 @@ struct pcap {
 	unsigned char frame[NET_MAX_FRAME];
 };
 
-/* All or nothing: what comes behind a half would be taken for its rest. */
+/* All or nothing: what comes behind a half would be taken for its rest.  (O_APPEND: where the end
+ * is then.) */
 static int pcap_append(struct pcap *p, const struct iovec *iov, int n, size_t len)
 {
 	ssize_t put = writev(p->out, iov, n);
@@ -128,7 +129,7 @@ static int pcap_open_out(struct pcap *p, const char *path)
 				 .link = PCAP_ETHERNET};
 	const struct iovec iov = {&head, sizeof(head)};
 
-	p->out = own_file_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
+	p->out = own_file_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC);
 	return p->out < 0 ? p->out : pcap_append(p, &iov, 1, sizeof(head));
 }
 

@@ -19,7 +19,7 @@
 
 #include "../common/own_socket.h"
 
-enum { FRAME = NET_PREFIX + NET_MAX_FRAME, MAX_IN = 4 * FRAME };
+enum { FRAME = NET_PREFIX + NET_MAX_FRAME, MAX_IN = 4 * FRAME, MAX_READS = 8 };
 
 static const uint64_t retry = 1000000000; /* nanoseconds between attempts to connect */
 
@@ -117,7 +117,8 @@ static ssize_t stream_receive(struct net_end *end, const struct iovec *iov, int 
 	if (s->fd < 0)
 		return -EAGAIN;
 	while (!(ret = stream_next(s, &len)) && !len) {
-		got = stream_read(s);
+		/* What is still in the socket has the loop come again. */
+		got = pair_may_read(end->pair, MAX_READS) ? stream_read(s) : -EAGAIN;
 		if (got < 0)
 			return got == -EINTR ? -EAGAIN : got;
 	}
@@ -145,7 +146,7 @@ static void stream_meet(struct net_end *end, int fd)
 		stream_drop(s);
 		return;
 	}
-	vu_device_logf(end->pair->net->dev, VU_LOG_INFO, "the other end of the wire is there");
+	vu_device_log_peer(end->pair->net->dev, VU_LOG_INFO, "the other end of the wire is there");
 	pair_go_on(end->pair);
 }
 
@@ -208,7 +209,7 @@ static void stream_hung_up(struct net_end *end)
 	struct stream *s = end->own;
 
 	stream_drop(s);
-	vu_device_logf(end->pair->net->dev, VU_LOG_INFO, "the other end of the wire is gone");
+	vu_device_log_peer(end->pair->net->dev, VU_LOG_INFO, "the other end of the wire is gone");
 	if (s->clock)
 		vu_source_set_timer(s->clock, retry, 0);
 	/* What waited for it is lost. */

@@ -20,6 +20,8 @@
 /* Later than Debian 12's header: Linux 6.2. */
 enum { TAP_USO4 = 0x20, TAP_USO6 = 0x40 };
 
+enum { MAX_READS = 1024 }; /* packets at a time */
+
 const struct sandbox_ioctl net_tap_ioctls[NET_TAP_IOCTLS] = {
 	{UINT32_MAX, TUNSETOFFLOAD},
 	{UINT32_MAX, TUNSETVNETHDRSZ},
@@ -60,8 +62,11 @@ static int tap_send(struct net_end *end, const struct iovec *iov, int n)
 static ssize_t tap_receive(struct net_end *end, const struct iovec *iov, int n)
 {
 	const struct tap *tap = end->own;
-	ssize_t got = readv(tap->fd, iov, n);
+	ssize_t got;
 
+	if (!pair_may_read(end->pair, MAX_READS))
+		return -EAGAIN;
+	got = readv(tap->fd, iov, n);
 	if (got >= 0)
 		return got;
 	return errno == EINTR || errno == EFAULT ? -EMSGSIZE : -errno;
