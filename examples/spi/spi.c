@@ -103,25 +103,24 @@ static int spi_make_group(struct spi *spi, struct vu_program *program)
 	return ret ? ret : vu_program_add_worker(program, spi->own_group);
 }
 
-static int spi_make_chips(struct spi *spi, const struct settings *settings)
+static int spi_make_chips(struct spi *spi, const struct settings *settings, uint32_t index)
 {
 	int ret = 0;
 
 	for (uint32_t i = 0; i < settings->chips.n && !ret; i++)
-		ret = spi_bus_add(&spi->bus, settings->chips.values[i]);
+		ret = spi_bus_add(&spi->bus, settings->chips.values[i], index);
 	if (!settings->chips.n)
-		ret = spi_bus_add(&spi->bus, "loopback");
+		ret = spi_bus_add(&spi->bus, "loopback", index);
 	if (!ret && !settings->chips.n)
-		ret = spi_bus_add(&spi->bus, "flash");
+		ret = spi_bus_add(&spi->bus, "flash", index);
 	return ret;
 }
 
 static int create(struct vu_program *program, uint32_t index, void *state)
 {
 	struct spi *spi = state;
-	int ret = spi_make_chips(spi, vu_program_settings(program));
+	int ret = spi_make_chips(spi, vu_program_settings(program), index);
 
-	(void)index;
 	if (!ret)
 		ret = spi_make_device(spi, program);
 	if (!ret && spi->bus.real)

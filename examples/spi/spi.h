@@ -71,8 +71,11 @@ struct spi_bus {
 	uint8_t tx[SPI_CHUNK], rx[SPI_CHUNK];
 };
 
-/* "loopback", "flash[:SIZE[:FILE]]", "spidev:PATH[:hold]"; says on stderr what is wrong. */
-int spi_bus_add(struct spi_bus *bus, const char *spec);
+/*
+ * "loopback", "flash[:SIZE[:FILE]]", "spidev:PATH[:hold]", of which device of its program; says on
+ * stderr what is wrong.
+ */
+int spi_bus_add(struct spi_bus *bus, const char *spec, uint32_t device);
 void spi_bus_deselect(struct spi_bus *bus);
 void spi_bus_free(struct spi_bus *bus);
 

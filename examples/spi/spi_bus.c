@@ -3,9 +3,12 @@
 #include "spi.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "../common/own_file.h"
 
 static int loopback_move(struct spi_chip *chip, const struct spi_transfer *t, const uint8_t *tx,
 			 uint8_t *rx, uint32_t len, bool last)
@@ -56,11 +59,29 @@ static int bus_open(struct spi_bus *bus, char *path, struct spi_chip **chip)
 	return 0;
 }
 
-static int bus_make(struct spi_bus *bus, char *spec, struct spi_chip **chip)
+static int bus_flash(const char *size, const char *file, uint32_t device, struct spi_chip **chip)
+{
+	char path[PATH_MAX];
+	int ret = file ? vu_program_path(file, device, path, sizeof(path)) : 0;
+
+	if (!ret)
+		ret = spi_flash_new(size, file ? path : NULL, chip);
+	if (!ret)
+		return 0;
+	if (ret == -EDOM)
+		return bus_complain(size, "no such flash: 1M, 4M, 8M, 16M", -EINVAL);
+	return bus_complain(file ? path : "flash",
+			    ret == -EFBIG	  ? "larger than the flash"
+			    : ret == -EWOULDBLOCK ? "another flash is in this file"
+			    : ret == -EINVAL	  ? "no regular file"
+						  : own_file_error(-ret),
+			    ret);
+}
+
+static int bus_make(struct spi_bus *bus, char *spec, uint32_t device, struct spi_chip **chip)
 {
 	char *kind = strsep(&spec, ":");
 	char *size;
-	int ret;
 
 	if (!strcmp(kind, "loopback") && !spec)
 		return loopback_new(chip);
@@ -70,15 +91,10 @@ static int bus_make(struct spi_bus *bus, char *spec, struct spi_chip **chip)
 		return bus_complain(kind, "not loopback, flash[:SIZE[:FILE]], spidev:PATH[:hold]",
 				    -EINVAL);
 	size = strsep(&spec, ":");
-	ret = spi_flash_new(size, spec, chip);
-	if (ret == -EDOM)
-		return bus_complain(size, "no such flash: 1M, 4M, 8M, 16M", -EINVAL);
-	return ret ? bus_complain(spec ? spec : kind,
-				  ret == -EFBIG ? "larger than the flash" : strerror(-ret), ret)
-		   : 0;
+	return bus_flash(size, spec, device, chip);
 }
 
-int spi_bus_add(struct spi_bus *bus, const char *spec)
+int spi_bus_add(struct spi_bus *bus, const char *spec, uint32_t device)
 {
 	char *copy = strdup(spec);
 	int ret = copy ? 0 : -ENOMEM;
@@ -86,7 +102,7 @@ int spi_bus_add(struct spi_bus *bus, const char *spec)
 	if (!ret && bus->n == SPI_CHIPS)
 		ret = bus_complain(spec, "too many chips", -ENOSPC);
 	if (!ret)
-		ret = bus_make(bus, copy, &bus->chips[bus->n]);
+		ret = bus_make(bus, copy, device, &bus->chips[bus->n]);
 	if (!ret)
 		bus->n++;
 	free(copy);

@@ -19,11 +19,16 @@ struct dev {
 	struct spi_chip chip;
 	int fd;
 	bool hold;
+	bool selected; /* the last message left it so */
 	uint8_t mode;
 };
 
-static int dev_set_mode(struct dev *dev, uint8_t mode)
+/* How the chip is wired (SPI_CS_HIGH, ...) is not the driver's. */
+static int dev_set_mode(struct dev *dev, uint32_t wanted)
 {
+	const uint8_t clock = SPI_MODE_CPHA | SPI_MODE_CPOL;
+	uint8_t mode = (uint8_t)((dev->mode & ~clock) | (wanted & clock));
+
 	if (mode == dev->mode)
 		return 0;
 	if (ioctl(dev->fd, SPI_IOC_WR_MODE, &mode) < 0)
@@ -45,14 +50,27 @@ static int dev_move(struct spi_chip *chip, const struct spi_transfer *t, const u
 		/* In the last transfer of a message this means to stay selected. */
 		.cs_change = !last || (dev->hold && !t->deselect),
 	};
-	int ret = dev_set_mode(dev, (uint8_t)(t->mode & (SPI_MODE_CPHA | SPI_MODE_CPOL)));
+	int ret = dev_set_mode(dev, t->mode);
 
 	if (ret)
 		return ret;
+	dev->selected |= message.cs_change;
 	ret = ioctl(dev->fd, SPI_IOC_MESSAGE(1), &message);
 	if (ret < 0)
 		return -errno;
+	dev->selected = message.cs_change;
 	return (uint32_t)ret == len ? 0 : -EIO;
+}
+
+/* A transfer of nothing selects it, and that ends as it does after each. */
+static void dev_deselect(struct spi_chip *chip)
+{
+	struct dev *dev = (struct dev *)(void *)chip;
+	struct spi_ioc_transfer message = {.bits_per_word = 8};
+
+	if (dev->selected)
+		ioctl(dev->fd, SPI_IOC_MESSAGE(1), &message);
+	dev->selected = false;
 }
 
 static void dev_free(struct spi_chip *chip)
@@ -67,7 +85,7 @@ static void dev_free(struct spi_chip *chip)
 int spi_dev_open(const char *path, bool hold, struct spi_chip **chip, uint32_t *max_freq)
 {
 	static const struct spi_chip_ops ops = {
-		.kind = "spidev", .move = dev_move, .free = dev_free};
+		.kind = "spidev", .move = dev_move, .deselect = dev_deselect, .free = dev_free};
 	struct dev *dev = calloc(1, sizeof(*dev));
 	int ret = 0;
 

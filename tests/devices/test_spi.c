@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 const char *const rig_program = "VU_SPI";
 
@@ -364,6 +365,40 @@ static void commands_make_transfers_fail(void **state)
 	rig_stop(rig);
 }
 
+/* What is wrong is said of the file, and how. */
+static void a_file_that_cannot_be_a_flash_is_told_of(void **state)
+{
+	struct rig *rig = *state;
+	const char *file = rig_file(rig, "flash", NULL);
+	char option[RIG_PATH + 32], pipe[RIG_PATH + 32], same[RIG_PATH + 64];
+	const char *argv[] = {
+		getenv(rig_program), "--socket-path", rig->socket, option, option, NULL};
+
+	snprintf(option, sizeof(option), "--chip=flash:1M:%s", file);
+	snprintf(same, sizeof(same), "vu-spi: %s: another flash is in this file", file);
+	spawn_expect(argv, 1, "", same);
+	snprintf(pipe, sizeof(pipe), "--chip=flash:1M:%s", "/dev/null");
+	argv[3] = pipe;
+	argv[4] = NULL;
+	spawn_expect(argv, 1, "", "vu-spi: /dev/null: no regular file");
+}
+
+/* As those of every program: flash, flash.1, ... */
+static void each_device_has_a_file_of_its_own(void **state)
+{
+	struct rig *rig = *state;
+	const char *first = rig_file(rig, "flash", NULL), *second = rig_file(rig, "flash.1", NULL);
+	char option[RIG_PATH + 32];
+	const char *args[] = {"--socket-path", rig_file(rig, "other", NULL), option, NULL};
+
+	snprintf(option, sizeof(option), "--chip=flash:1M:%s", first);
+	rig->config.n_queues = 1;
+	rig_start(rig, args);
+	assert_int_equal(access(first, R_OK), 0);
+	assert_int_equal(access(second, R_OK), 0);
+	rig_stop(rig);
+}
+
 static void a_bad_option_ends_the_program(void **state)
 {
 	static const char *const bad[] = {
@@ -402,6 +437,8 @@ int main(void)
 		TEST(what_the_controller_cannot_do_is_refused),
 		TEST(requests_that_are_none_harm_nobody),
 		TEST(commands_make_transfers_fail),
+		TEST(a_file_that_cannot_be_a_flash_is_told_of),
+		TEST(each_device_has_a_file_of_its_own),
 		TEST(a_bad_option_ends_the_program),
 	};
 

@@ -140,6 +140,62 @@ static void the_mode_is_set_when_it_changes(void **state)
 	chip->ops->free(chip);
 }
 
+/* How it is wired is the host's: its chip select may be active high. */
+static void other_bits_of_the_mode_stay_as_the_host_made_them(void **state)
+{
+	struct spi_transfer t = {.rx = true, .len = 1};
+	struct spi_chip *chip = NULL;
+	uint32_t max_freq;
+	uint8_t rx[1];
+
+	memset(&fake, 0, sizeof(fake));
+	fake.mode = SPI_CS_HIGH | SPI_MODE_1;
+	assert_int_equal(spi_dev_open("/dev/null", false, &chip, &max_freq), 0);
+	assert_int_equal(chip->ops->move(chip, &t, tx, rx, 1, true), 0);
+	assert_int_equal(fake.mode, SPI_CS_HIGH | SPI_MODE_0);
+	t.mode = SPI_MODE_3;
+	assert_int_equal(chip->ops->move(chip, &t, tx, rx, 1, true), 0);
+	assert_int_equal(fake.mode, SPI_CS_HIGH | SPI_MODE_3);
+	chip->ops->free(chip);
+}
+
+/* What comes next is another message: after a failure, for another chip, of another driver. */
+static void one_that_stays_selected_is_deselected_by_nothing_at_all(void **state)
+{
+	const struct spi_transfer t = {.tx = true, .len = 4};
+	struct spi_chip *chip = open_one(true);
+	uint8_t rx[4];
+
+	chip->ops->deselect(chip);
+	assert_int_equal(fake.n_messages, 0);
+	assert_int_equal(chip->ops->move(chip, &t, tx, rx, 4, true), 0);
+	assert_int_equal(fake.last.cs_change, 1);
+	chip->ops->deselect(chip);
+	assert_int_equal(fake.n_messages, 2);
+	assert_int_equal(fake.last.len, 0);
+	assert_int_equal(fake.last.cs_change, 0);
+	chip->ops->deselect(chip);
+	assert_int_equal(fake.n_messages, 2);
+	/* The second piece fails: the first one has selected it. */
+	assert_int_equal(chip->ops->move(chip, &t, tx, rx, 4, false), 0);
+	fake.error = EIO;
+	assert_int_equal(chip->ops->move(chip, &t, tx, rx, 4, true), -EIO);
+	fake.error = 0;
+	chip->ops->deselect(chip);
+	assert_int_equal(fake.n_messages, 5);
+	assert_int_equal(fake.last.len, 0);
+	/* What says the end of a message needs no more. */
+	fake.n_messages = 0;
+	assert_int_equal(
+		chip->ops->move(chip,
+				&(struct spi_transfer){.tx = true, .len = 4, .deselect = true}, tx,
+				rx, 4, true),
+		0);
+	chip->ops->deselect(chip);
+	assert_int_equal(fake.n_messages, 1);
+	chip->ops->free(chip);
+}
+
 static void what_fails_is_told(void **state)
 {
 	const struct spi_transfer t = {.rx = true, .len = 4};
@@ -165,6 +221,8 @@ int main(void)
 		cmocka_unit_test(only_directions_that_the_driver_uses_are_asked_for),
 		cmocka_unit_test(it_stays_selected_within_a_transfer_and_with_hold_as_it_says),
 		cmocka_unit_test(the_mode_is_set_when_it_changes),
+		cmocka_unit_test(other_bits_of_the_mode_stay_as_the_host_made_them),
+		cmocka_unit_test(one_that_stays_selected_is_deselected_by_nothing_at_all),
 		cmocka_unit_test(what_fails_is_told),
 	};
 

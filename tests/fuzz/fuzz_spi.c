@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct spi_bus bus;
 
 	memset(&bus, 0, sizeof(bus));
-	require(!spi_bus_add(&bus, "loopback") && !spi_bus_add(&bus, "flash"));
+	require(!spi_bus_add(&bus, "loopback", 0) && !spi_bus_add(&bus, "flash", 0));
 	while (in.at < in.end) {
 		step(&bus, &in);
 		require(!bus.error);
