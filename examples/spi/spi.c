@@ -10,6 +10,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "../common/shut_in.h"
 
@@ -38,7 +39,11 @@ struct spi {
 	struct spi_bus bus;
 	struct vu_device *dev;
 	struct vu_group *own_group; /* of the queue; NULL: it has the device's */
+	struct vu_source *again;    /* of the queue's group: goes on with what a turn left */
 };
+
+/* Nanoseconds that a turn takes, and one transfer more: the thread has others to hear, too. */
+static const uint64_t turn = 20000000;
 
 static void spi_log(struct spi *spi, const struct vu_req *req)
 {
@@ -51,9 +56,19 @@ static void spi_log(struct spi *spi, const struct vu_req *req)
 	spi->bus.error = 0;
 }
 
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+/* A transfer is short, or an erase of the whole chip, or takes as long as a real bus does. */
 static void queue_ready(struct vu_queue *queue, void *opaque)
 {
 	struct spi *spi = opaque;
+	uint64_t end = now() + turn;
 	struct vu_req *req;
 
 	while (vu_queue_next(queue, &req) == 1) {
@@ -61,7 +76,21 @@ static void queue_ready(struct vu_queue *queue, void *opaque)
 
 		spi_log(spi, req);
 		vu_req_complete(req, written);
+		if (now() >= end) {
+			vu_source_set_timer(spi->again, 1, 0);
+			return;
+		}
 	}
+}
+
+static void on_again(struct vu_source *source, int fd, uint32_t events, void *opaque)
+{
+	struct spi *spi = opaque;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	queue_ready(vu_device_queue(spi->dev, 0), spi);
 }
 
 /* Another driver begins anew; the queue's thread has nothing to do yet. */
@@ -125,6 +154,10 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 		ret = spi_make_device(spi, program);
 	if (!ret && spi->bus.real)
 		ret = spi_make_group(spi, program);
+	if (!ret)
+		ret = vu_group_add_timer(spi->own_group ? spi->own_group
+							: vu_device_group(spi->dev),
+					 on_again, spi, &spi->again);
 	return ret ? ret : vu_program_add_control(program, spi->own_group, &spi->bus, NULL);
 }
 
@@ -145,6 +178,7 @@ static void destroy(void *state)
 {
 	struct spi *spi = state;
 
+	vu_source_remove(spi->again);
 	vu_group_free(spi->own_group);
 	spi_bus_free(&spi->bus);
 }

@@ -365,6 +365,35 @@ static void commands_make_transfers_fail(void **state)
 	rig_stop(rig);
 }
 
+/* A chip that is erased takes its time; the thread hears others meanwhile. */
+static void erasing_does_not_keep_the_thread(void **state)
+{
+	enum { N = 100 };
+	struct rig *rig = *state;
+	struct rig_buffer out[2], in;
+	struct driver_seg segs[2][2];
+	unsigned long done;
+
+	start(rig, false, "--chip=flash:16M");
+	rig_buffer(rig, &in, 1);
+	for (int i = 0; i < 2; i++) {
+		rig_buffer(rig, &out[i], HEAD + 1);
+		memset(out[i].data, 0, HEAD);
+		out[i].data[BITS] = 8;
+		out[i].data[HEAD] = i ? 0xc7 : 6;
+		segs[i][0] = rig_read_seg(&out[i], HEAD + 1);
+		segs[i][1] = rig_write_seg(&in, 1);
+	}
+	for (int i = 0; i < N; i++)
+		rig_offer(rig, 0, segs[i % 2], 2, &in);
+	done = strtoul(strstr(rig_say(rig, "list"), "transfers ") + strlen("transfers "), NULL, 10);
+	assert_in_range(done, 0, N - 1);
+	for (int i = 0; i < N; i++)
+		assert_ptr_equal(rig_wait(rig, 0, NULL), &in);
+	assert_int_equal(in.data[0], OK);
+	rig_stop(rig);
+}
+
 /* What is wrong is said of the file, and how. */
 static void a_file_that_cannot_be_a_flash_is_told_of(void **state)
 {
@@ -437,6 +466,7 @@ int main(void)
 		TEST(what_the_controller_cannot_do_is_refused),
 		TEST(requests_that_are_none_harm_nobody),
 		TEST(commands_make_transfers_fail),
+		TEST(erasing_does_not_keep_the_thread),
 		TEST(a_file_that_cannot_be_a_flash_is_told_of),
 		TEST(each_device_has_a_file_of_its_own),
 		TEST(a_bad_option_ends_the_program),
