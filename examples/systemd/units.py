@@ -57,6 +57,8 @@ SHARE = {
 # What a user calls it, and what differs from COMMON.
 DEVICES = {
     'blk': ('disk', STORAGE),
+    # With socketcan:NAME, the interface is the host's.
+    'can': ('CAN controller', {'PrivateNetwork': 'no', 'RestrictAddressFamilies': 'AF_UNIX AF_CAN'}),
     'console': ('console', FILES),
     'fs': ('shared directory', SHARE),
     'gpio': ('GPIO controller', HARDWARE | {'DeviceAllow': 'char-gpiochip rw'}),

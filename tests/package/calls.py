@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-DEVICES = ('blk', 'console', 'fs', 'gpio', 'gpu', 'i2c', 'input', 'net', 'rng', 'rtc', 'scmi', 'scsi', 'snd', 'spi', 'vsock')
+DEVICES = ('blk', 'can', 'console', 'fs', 'gpio', 'gpu', 'i2c', 'input', 'net', 'rng', 'rtc', 'scmi', 'scsi', 'snd', 'spi', 'vsock')
 # Allowed with some arguments only.
 LIMITED = {'SYS_clone', 'SYS_unshare', 'SYS_ioctl', 'SYS_socket', 'SYS_tgkill', 'SYS_prlimit64'}
 

@@ -77,6 +77,7 @@ class Programs(ProgramCase):
                                     ('vu-input', [control], ['CAP_DAC_READ_SEARCH']),
                                     ('vu-gpio', [control], []), ('vu-scmi', [control], []),
                                     ('vu-rtc', [control], []), ('vu-net', [control], []), ('vu-spi', [control], []),
+                                    ('vu-can', [control], []),
                                     ('vu-blk', ['--direct', '--register-memory'], ['CAP_IPC_LOCK']),
                                     ('vu-rng', ['--postcopy'], ['CAP_SYS_PTRACE'])):
             with self.subTest(name):

@@ -267,6 +267,17 @@ static const char *spi_flaw(const struct request *r, uint32_t used_len)
 	return used_len == 1 && !*r->answer ? NULL : "the result was not written";
 }
 
+/* A message of no type to the control queue: virtio_can_control_out, virtio_can_control_in. */
+static int can_make(struct guest *guest, struct request *r)
+{
+	return request_make(guest, r, "\0", 2, 1);
+}
+
+static const char *can_flaw(const struct request *r, uint32_t used_len)
+{
+	return used_len == 1 && *r->answer ? NULL : "a message of no type was not refused";
+}
+
 static const struct request_type types[] = {
 	{"blk", 0, 1, 0, blk_make, blk_flaw},
 	{"rng", 0, 1, 0, rng_make, needs_answer},
@@ -283,6 +294,7 @@ static const struct request_type types[] = {
 	{"gpu", 0, 2, 0, gpu_make, gpu_flaw},
 	{"rtc", 0, 1, 0, rtc_make, rtc_flaw},
 	{"spi", 0, 1, 0, spi_make, spi_flaw},
+	{"can", 0, 3, 2, can_make, can_flaw},
 };
 
 const struct request_type *request_type_find(const char *name)
@@ -295,5 +307,5 @@ const struct request_type *request_type_find(const char *name)
 
 const char *request_type_names(void)
 {
-	return "blk, rng, scsi, fs, console, vsock, i2c, gpio, input, scmi, snd, gpu, rtc, spi";
+	return "blk, rng, scsi, fs, console, vsock, i2c, gpio, input, scmi, snd, gpu, rtc, spi, can";
 }

@@ -20,6 +20,7 @@ KINDS = {
     "snd": (25, ["virtio_snd"]),
     "scmi": (32, ["scmi_transport_virtio"]),
     "i2c": (34, ["i2c_virtio", "i2c_dev"]),
+    "can": (36, ["virtio_can"]),
     "gpio": (41, ["gpio_virtio"]),
     "spi": (45, ["spi_virtio"]),
 }
