@@ -126,7 +126,8 @@ int net_open_ends(struct net *net)
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (strlen(kinds[i].name) != len || strncmp(kinds[i].name, text, len) ||
-		    kinds[i].with_spec != (text[len] == ':'))
+		    kinds[i].with_spec != (text[len] == ':') ||
+		    (kinds[i].with_spec && !text[len + 1]))
 			continue;
 		if (net->n_pairs > 1 && !kinds[i].many) {
 			fprintf(stderr,

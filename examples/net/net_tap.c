@@ -186,11 +186,12 @@ int net_tap_open(struct net *net, const char *name)
 		ret = tap_open_queue(&net->pairs[i], path, net->n_pairs > 1);
 	if (ret)
 		fprintf(stderr, "vu-net: tap %s: %s%s\n", name, strerror(-ret),
-			ret == -EINVAL	? "; is it made with multi_queue, and --queues said, or "
-					  "neither?"
-			: ret == -EPERM ? "; it needs CAP_NET_ADMIN, or to be made for this user "
-					  "before (ip tuntap add ... user ...)"
-					: "");
+			ret == -ENAMETOOLONG ? "; a name of an interface has up to 15 characters"
+			: ret == -EINVAL ? "; is it made with multi_queue, and --queues said, or "
+					   "neither?"
+			: ret == -EPERM	 ? "; it needs CAP_NET_ADMIN, or to be made for this user "
+					   "before (ip tuntap add ... user ...)"
+					 : "");
 	else
 		net->offloads = tap_probe(&net->pairs[0]);
 	return ret;

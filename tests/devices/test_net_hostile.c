@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -205,6 +206,58 @@ static void nothing_is_announced_while_the_link_is_down(void **state)
 	assert_int_equal(st.st_size, FILE_HEAD);
 }
 
+/* Each pair is on a thread of its own, and what is said to the device on another one. */
+static void commands_and_messages_do_not_disturb_pairs(void **state)
+{
+	enum { PAIRS = 4, N = 400 };
+	static const char *const more[] = {"--queues=4", NULL};
+	static const char *const commands[] = {"link down", "stats", "link up", "stats"};
+	unsigned char frame[LEN], mac[8] = {2, 0, 0, 0, 0, 7};
+	struct rig *rig = *state;
+	struct rig_buffer in[PAIRS], out;
+	struct driver_seg seg;
+
+	rig->config.n_queues = 2 * PAIRS;
+	net_start(rig, "echo", more);
+	rig_buffer(rig, &out, sizeof(struct virtio_net_hdr_v1) + LEN);
+	memset(out.data, 0, out.len);
+	net_frame(frame, LEN, 1);
+	memcpy(out.data + out.len - LEN, frame, LEN);
+	seg = rig_read_seg(&out, out.len);
+	for (uint32_t i = 0; i < PAIRS; i++)
+		net_give(rig, 2 * i, &in[i], BUFFER);
+	for (uint32_t i = 0; i < N; i++) {
+		uint64_t mtu = 1000 + i;
+
+		for (uint32_t pair = 0; pair < PAIRS; pair++)
+			rig_offer(rig, 2 * pair + 1, &seg, 1, &out);
+		rig_say(rig, commands[i % 4]);
+		rig_check(rig, frontend_tell(&rig->peer->frontend, WIRE_NET_SET_MTU, &mtu,
+					     sizeof(mtu), NULL, 0));
+		rig_check(rig, frontend_tell(&rig->peer->frontend, WIRE_SEND_RARP, mac, sizeof(mac),
+					     NULL, 0));
+		for (uint32_t pair = 0; pair < PAIRS; pair++)
+			assert_ptr_equal(rig_wait(rig, 2 * pair + 1, NULL), &out);
+	}
+	rig_stop(rig);
+}
+
+/* A file, a path or a name that is empty is none. */
+static void what_names_nothing_is_refused(void **state)
+{
+	static const char *const bad[] = {"--backend=tap:", "--backend=pcap:", "--backend=socket:",
+					  "--backend=socket-listen:"};
+	struct rig *rig = *state;
+	const char *argv[] = {getenv(rig_program), "--socket-path", rig->socket, NULL, NULL};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		argv[3] = bad[i];
+		spawn_expect(argv, 1, "", ", please");
+	}
+	argv[3] = "--backend=tap:a-name-of-many-letters";
+	spawn_expect(argv, 1, "", "up to 15 characters");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +267,8 @@ int main(void)
 		TEST(what_the_disk_does_not_take_leaves_no_hole),
 		TEST(an_mtu_goes_with_who_set_it),
 		TEST(nothing_is_announced_while_the_link_is_down),
+		TEST(commands_and_messages_do_not_disturb_pairs),
+		TEST(what_names_nothing_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
