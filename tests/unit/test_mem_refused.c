@@ -87,7 +87,7 @@ static void *kernel_calloc(size_t n, size_t size)
 	return size == kernel.no_memory_for ? NULL : calloc(n, size);
 }
 
-/* Ours and the guards: of what the allocator does there is nothing while one region is tried. */
+/* Ours and the guards: setup() has let the allocator map what it does for a region. */
 static int count_mappings(void)
 {
 	return count_mappings_of("/memfd:") + count_mappings_of("---p");
@@ -98,6 +98,16 @@ struct fixture {
 	int fd;
 };
 
+static struct region *map(struct fixture *f, uint64_t size, uint64_t offset)
+{
+	const struct region_info info = {.size = size, .mmap_offset = offset};
+	struct region *region = NULL;
+	const char *why = NULL;
+
+	assert_int_equal(region_map(f->mappings, &info, f->fd, &region, &why), 0);
+	return region;
+}
+
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -107,6 +117,8 @@ static int setup(void **state)
 	f->mappings = mappings_new();
 	f->fd = memfd_create("memory", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(f->fd, FILE_SIZE), 0);
+	region_unref(map(f, LEN, 0));
+	kernel.file_calls = 0;
 	*state = f;
 	return 0;
 }
@@ -120,16 +132,6 @@ static int teardown(void **state)
 	close(f->fd);
 	free(f);
 	return 0;
-}
-
-static struct region *map(struct fixture *f, uint64_t size, uint64_t offset)
-{
-	const struct region_info info = {.size = size, .mmap_offset = offset};
-	struct region *region = NULL;
-	const char *why = NULL;
-
-	assert_int_equal(region_map(f->mappings, &info, f->fd, &region, &why), 0);
-	return region;
 }
 
 static void assert_refused(struct fixture *f, int err)
