@@ -77,25 +77,36 @@ static void tap_hung_up(struct net_end *end)
 	pair_complain(end->pair, "the tap is gone", -ENODEV);
 }
 
-static int tap_configure(struct net_end *end, uint64_t features)
+/* As far as what each needs is there, too (virtio 1.3 §5.1.3.1): else the kernel takes none. */
+static unsigned long tap_offloads(uint64_t features)
 {
-	const struct tap *tap = end->own;
-	int header = (int)end->pair->header, little = 1;
 	unsigned long chosen = 0;
 
 	for (size_t i = 0; i < sizeof(offloads) / sizeof(offloads[0]); i++)
 		if (features & NET_BIT(offloads[i].feature))
 			chosen |= offloads[i].offload;
+	if (!(chosen & TUN_F_CSUM))
+		return 0;
+	if (!(chosen & (TUN_F_TSO4 | TUN_F_TSO6)))
+		chosen &= ~(unsigned long)TUN_F_TSO_ECN;
 	/* The kernel knows of USO for both or none. */
 	if ((chosen & (TAP_USO4 | TAP_USO6)) != (TAP_USO4 | TAP_USO6))
 		chosen &= ~(unsigned long)(TAP_USO4 | TAP_USO6);
+	return chosen;
+}
+
+static int tap_configure(struct net_end *end, uint64_t features)
+{
+	const struct tap *tap = end->own;
+	int header = (int)end->pair->header, little = 1;
+
 	if (ioctl(tap->fd, TUNSETVNETHDRSZ, &header) < 0 ||
 	    ioctl(tap->fd, TUNSETVNETLE, &little) < 0 ||
-	    ioctl(tap->fd, TUNSETOFFLOAD, chosen) < 0) {
+	    ioctl(tap->fd, TUNSETOFFLOAD, tap_offloads(features)) < 0) {
 		int ret = -errno;
 
-		vu_device_logf(end->pair->net->dev, VU_LOG_ERROR, "the tap's offloads: %s",
-			       strerror(-ret));
+		vu_device_log_peerf(end->pair->net->dev, VU_LOG_ERROR, "the tap's offloads: %s",
+				    strerror(-ret));
 		return ret;
 	}
 	return 0;

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,6 +243,39 @@ static void commands_and_messages_do_not_disturb_pairs(void **state)
 	rig_stop(rig);
 }
 
+/* Features that need others (virtio 1.3 §5.1.3.1) without those: no reason not to serve it. */
+static void a_driver_that_takes_segments_without_checksums_gets_none(void **state)
+{
+	static const uint64_t lone[] = {
+		UINT64_C(1) << VIRTIO_NET_F_GUEST_TSO4 | UINT64_C(1) << VIRTIO_NET_F_GUEST_ECN,
+		UINT64_C(1) << VIRTIO_NET_F_GUEST_CSUM | UINT64_C(1) << VIRTIO_NET_F_GUEST_ECN,
+		UINT64_C(3) << 54, /* USO */
+	};
+	struct rig *rig = *state;
+	unsigned char frame[LEN];
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || unshare(CLONE_NEWNET) < 0) {
+		if (fd >= 0)
+			close(fd);
+		print_message("no tap, or no network namespace for one\n");
+		skip();
+	}
+	close(fd);
+	net_frame(frame, LEN, 1);
+	for (uint32_t i = 0; i < 3; i++) {
+		rig->config.features = UINT64_C(1) << 32 | UINT64_C(1) << 30 | lone[i];
+		if (i)
+			rig_connect(rig);
+		else
+			net_start(rig, "tap:vutap", NULL);
+		net_send(rig, NULL, frame, LEN);
+		assert_int_equal(net_stat(rig, "lost"), i + 1); /* the tap is down */
+	}
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "offloads"), 0);
+}
+
 /* A file, a path or a name that is empty is none. */
 static void what_names_nothing_is_refused(void **state)
 {
@@ -268,6 +302,7 @@ int main(void)
 		TEST(an_mtu_goes_with_who_set_it),
 		TEST(nothing_is_announced_while_the_link_is_down),
 		TEST(commands_and_messages_do_not_disturb_pairs),
+		TEST(a_driver_that_takes_segments_without_checksums_gets_none),
 		TEST(what_names_nothing_is_refused),
 	};
 
