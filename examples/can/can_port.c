@@ -110,13 +110,13 @@ static void port_deliver(struct can_port *port)
 	while (port->n_waiting && vu_queue_next(queue, &req) == 1) {
 		uint64_t written = can_frame_write(req, &port->waiting[port->first]);
 
-		vu_req_complete(req, written);
-		if (!written) {
+		if (!written)
 			vu_device_log_peerf(port->dev, VU_LOG_WARNING,
 					    "a receive buffer of %llu bytes is too small",
 					    (unsigned long long)req->writable_len);
+		vu_req_complete(req, written);
+		if (!written)
 			continue;
-		}
 		port->first = (port->first + 1) % CAN_WAITING;
 		port->n_waiting--;
 		port->counts.received++;

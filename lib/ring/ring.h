@@ -235,8 +235,8 @@ struct ring {
 /*
  * Start.  It has references of its own to the table and to the log's region.  What the driver may
  * have chosen wrong (size, position, areas) makes a ring that is broken already: it has stopped
- * before anything was taken from it. Areas that are not translated yet make one that seeks them,
- * and begins when it has them. Error, with *why: -EINVAL for a limit or an in-flight log that
+ * before anything was taken from it.  Areas that are not translated yet make one that seeks them,
+ * and begins when it has them.  Error, with *why: -EINVAL for a limit or an in-flight log that
  * cannot be, -EFAULT for a table without any memory, -ENOMEM.
  */
 int ring_new(const struct ring_config *config, struct table *table, struct ring **ring,

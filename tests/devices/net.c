@@ -2,8 +2,11 @@
 /* See net.h. */
 #include "net.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static uint32_t header_size(const struct rig *rig)
 {
@@ -25,6 +28,19 @@ void net_start(struct rig *rig, const char *backend, const char *const *more)
 		rig->config.n_queues = 2;
 	rig->has_sandbox = true;
 	rig_start(rig, args);
+}
+
+void net_need_tap(void)
+{
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	bool can = fd >= 0 && !unshare(CLONE_NEWNET);
+
+	if (fd >= 0)
+		close(fd);
+	if (!can) {
+		print_message("no tap, or no network namespace for one\n");
+		skip();
+	}
 }
 
 void net_frame(unsigned char *frame, uint32_t len, uint32_t seed)

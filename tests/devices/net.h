@@ -13,6 +13,8 @@ enum { NET_RX, NET_TX, NET_ADDRESSES = 12, NET_LONGEST = 65553 };
 
 /* Start with these options (up to NULL), --control among them, and connect a driver. */
 void net_start(struct rig *rig, const char *backend, const char *const *more);
+/* Skip the test where a tap cannot be had, in a network of its own; it is in one from here on. */
+void net_need_tap(void);
 /* A frame of len bytes that differs from others by seed, for nobody in particular. */
 void net_frame(unsigned char *frame, uint32_t len, uint32_t seed);
 /* The guest sends a header and a frame, and gets the buffer back; h NULL: a plain one. */

@@ -168,6 +168,16 @@ void rig_check(struct rig *rig, int ret)
 		fail_msg("%s: %s", strerror(-ret), rig->peer->frontend.error);
 }
 
+void rig_expect_refused(struct rig *rig, const char *const *options, size_t n, const char *words)
+{
+	const char *argv[] = {getenv(rig_program), "--socket-path", rig->socket, NULL, NULL};
+
+	for (size_t i = 0; i < n; i++) {
+		argv[3] = options[i];
+		spawn_expect(argv, 1, "", words);
+	}
+}
+
 void rig_connect(struct rig *rig)
 {
 	if (!rig->config.max_indirect)

@@ -83,6 +83,8 @@ const char *rig_file(struct rig *rig, const char *name, const char *text);
 const char *rig_sandbox(void);
 /* Start the program: --socket-path, then args up to NULL (which may be NULL itself). */
 void rig_spawn(struct rig *rig, const char *const *args);
+/* With each of these options, n of them, it ends with status 1 and a line that has these words. */
+void rig_expect_refused(struct rig *rig, const char *const *options, size_t n, const char *words);
 /* A new driver; the one before is gone. */
 void rig_connect(struct rig *rig);
 /* rig_spawn() and rig_connect(). */

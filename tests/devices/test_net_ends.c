@@ -8,7 +8,6 @@
 #include <linux/if_tun.h>
 #include <net/ethernet.h>
 #include <net/if.h>
-#include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -314,15 +313,7 @@ static void tap_expect(int fd, const void *frame, uint32_t len)
 
 static void start_tap(struct rig *rig, const char *const *more)
 {
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-
-	if (fd < 0 || unshare(CLONE_NEWNET) < 0) {
-		if (fd >= 0)
-			close(fd);
-		print_message("no tap, or no network namespace for one\n");
-		skip();
-	}
-	close(fd);
+	net_need_tap();
 	net_start(rig, "tap:vutap", more);
 }
 

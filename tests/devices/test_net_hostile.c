@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -253,15 +252,8 @@ static void a_driver_that_takes_segments_without_checksums_gets_none(void **stat
 	};
 	struct rig *rig = *state;
 	unsigned char frame[LEN];
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 
-	if (fd < 0 || unshare(CLONE_NEWNET) < 0) {
-		if (fd >= 0)
-			close(fd);
-		print_message("no tap, or no network namespace for one\n");
-		skip();
-	}
-	close(fd);
+	net_need_tap();
 	net_frame(frame, LEN, 1);
 	for (uint32_t i = 0; i < 3; i++) {
 		rig->config.features = UINT64_C(1) << 32 | UINT64_C(1) << 30 | lone[i];
@@ -281,15 +273,10 @@ static void what_names_nothing_is_refused(void **state)
 {
 	static const char *const bad[] = {"--backend=tap:", "--backend=pcap:", "--backend=socket:",
 					  "--backend=socket-listen:"};
-	struct rig *rig = *state;
-	const char *argv[] = {getenv(rig_program), "--socket-path", rig->socket, NULL, NULL};
+	static const char *const too_long = "--backend=tap:a-name-of-many-letters";
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		argv[3] = bad[i];
-		spawn_expect(argv, 1, "", ", please");
-	}
-	argv[3] = "--backend=tap:a-name-of-many-letters";
-	spawn_expect(argv, 1, "", "up to 15 characters");
+	rig_expect_refused(*state, bad, sizeof(bad) / sizeof(*bad), ", please");
+	rig_expect_refused(*state, &too_long, 1, "up to 15 characters");
 }
 
 int main(void)

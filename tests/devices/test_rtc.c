@@ -434,14 +434,8 @@ static void a_bad_option_ends_the_program(void **state)
 {
 	static const char *const bad[] = {"--clock=sun", "--clock=ut", "--clock=utc@",
 					  "--clock=utc@x", "--clock="};
-	struct rig *rig = *state;
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		const char *argv[] = {getenv(rig_program), "--socket-path", rig->socket, bad[i],
-				      NULL};
-
-		spawn_expect(argv, 1, "", "vu-rtc: ");
-	}
+	rig_expect_refused(*state, bad, sizeof(bad) / sizeof(*bad), "vu-rtc: ");
 }
 
 int main(void)

@@ -441,14 +441,8 @@ static void a_bad_option_ends_the_program(void **state)
 		"--chip=spidev:/dev/null:held",
 		"--chip=flash:1M:/dev/null",
 	};
-	struct rig *rig = *state;
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		const char *argv[] = {getenv(rig_program), "--socket-path", rig->socket, bad[i],
-				      NULL};
-
-		spawn_expect(argv, 1, "", "vu-spi: ");
-	}
+	rig_expect_refused(*state, bad, sizeof(bad) / sizeof(*bad), "vu-spi: ");
 }
 
 int main(void)

@@ -34,9 +34,11 @@
 ///
 /// What a callback gets stays in it.
 ///
-/// ```compile_fail,E0277
+/// ```compile_fail,E0521
 /// use std::sync::Mutex;
 /// struct Keeps(Mutex<Vec<&'static libvu::Queue<'static>>>);
+/// unsafe impl Send for Keeps {}
+/// unsafe impl Sync for Keeps {}
 /// impl libvu::Device for Keeps {
 ///     fn queue_ready(&self, queue: &libvu::Queue<'_>) {
 ///         self.0.lock().unwrap().push(queue);
