@@ -38,6 +38,21 @@ size_t fuzz_rest(struct fuzz_input *in, void *out, size_t max);
 uint32_t fuzz_cut(struct iovec *segs, uint32_t max, unsigned char *data, uint64_t len,
 		  uint32_t piece);
 
+/* A request of a device's, in memory of exactly its size. */
+enum { FUZZ_SEGS = 8, FUZZ_UNTOUCHED = 0xee };
+
+struct fuzz_request {
+	struct vu_req req;
+	struct iovec readable[FUZZ_SEGS], writable[FUZZ_SEGS];
+	unsigned char *out, *in;
+};
+
+/* What the driver sends is the input's next bytes, how it is cut the one before; the rest is
+ * FUZZ_UNTOUCHED. */
+void fuzz_request_make(struct fuzz_request *request, struct fuzz_input *in, uint32_t out_len,
+		       uint32_t in_len);
+void fuzz_request_end(struct fuzz_request *request);
+
 /*
  * Three regions: the rings' is followed by one for data at the next guest address, the third lies
  * apart.  Their user addresses are the same.

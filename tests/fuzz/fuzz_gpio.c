@@ -9,14 +9,7 @@
 #include "fuzz.h"
 #include "gpio.h"
 
-enum { MAX_SEGS = 8, MAX_LEN = 48, UNTOUCHED = 0xee };
-
-/* One chain, in memory of exactly its size. */
-struct chain {
-	struct vu_req req;
-	struct iovec readable[MAX_SEGS], writable[MAX_SEGS];
-	unsigned char *out, *in;
-};
+enum { MAX_LEN = 48 };
 
 /* The device, and how many buffers for interrupts it has. */
 struct port {
@@ -25,43 +18,33 @@ struct port {
 };
 
 /* natural: the length that its kind of request has, which an input byte changes a little. */
-static uint32_t chain_length(uint8_t code, uint32_t natural)
+static uint32_t request_length(uint8_t code, uint32_t natural)
 {
 	return code < 0x80 ? natural : code % MAX_LEN;
 }
 
-static struct chain *chain_new(struct fuzz_input *in, uint32_t out_natural, uint32_t in_natural)
+static struct fuzz_request *request_new(struct fuzz_input *in, uint32_t out_natural,
+					uint32_t in_natural)
 {
-	struct chain *c = calloc(1, sizeof(*c));
-	uint32_t out_len = chain_length(fuzz_u8(in), out_natural);
-	uint32_t in_len = chain_length(fuzz_u8(in), in_natural);
-	uint8_t piece = fuzz_u8(in);
+	struct fuzz_request *c = malloc(sizeof(*c));
+	uint32_t out_len = request_length(fuzz_u8(in), out_natural);
+	uint32_t in_len = request_length(fuzz_u8(in), in_natural);
 
-	c->out = malloc(out_len ? out_len : 1);
-	c->in = malloc(in_len ? in_len : 1);
-	memset(c->in, UNTOUCHED, in_len ? in_len : 1);
-	for (uint32_t i = 0; i < out_len; i++)
-		c->out[i] = fuzz_u8(in);
-	c->req.readable = c->readable;
-	c->req.writable = c->writable;
-	c->req.readable_len = out_len;
-	c->req.writable_len = in_len;
-	c->req.n_readable = fuzz_cut(c->readable, MAX_SEGS, c->out, out_len, piece & 15);
-	c->req.n_writable = fuzz_cut(c->writable, MAX_SEGS, c->in, in_len, piece >> 4);
+	require(c);
+	fuzz_request_make(c, in, out_len, in_len);
 	return c;
 }
 
-static void chain_free(struct chain *c)
+static void request_free(struct fuzz_request *c)
 {
-	free(c->out);
-	free(c->in);
+	fuzz_request_end(c);
 	free(c);
 }
 
 static void port_finish(struct gpio *gpio, struct vu_req *req, uint8_t status)
 {
 	struct port *port = (struct port *)gpio;
-	struct chain *c = (struct chain *)req;
+	struct fuzz_request *c = (struct fuzz_request *)req;
 
 	require(port->held && status <= VIRTIO_GPIO_IRQ_STATUS_VALID);
 	if (status == VIRTIO_GPIO_IRQ_STATUS_VALID) {
@@ -70,30 +53,30 @@ static void port_finish(struct gpio *gpio, struct vu_req *req, uint8_t status)
 		require(gpio->lines[c->out[0]].irq_type);
 	}
 	port->held--;
-	chain_free(c);
+	request_free(c);
 }
 
 static void port_request(struct port *port, struct fuzz_input *in)
 {
 	struct gpio *gpio = &port->gpio;
-	struct chain *c = chain_new(in, sizeof(struct virtio_gpio_request),
-				    sizeof(struct virtio_gpio_response));
+	struct fuzz_request *c = request_new(in, sizeof(struct virtio_gpio_request),
+					     sizeof(struct virtio_gpio_response));
 	uint64_t room = c->req.writable_len, written = gpio_answer(gpio, &c->req);
 
 	require(written == (room < 2 ? room : 2) || written == 1 + gpio->names_size);
 	require(written <= room);
 	require(!written || c->in[0] <= VIRTIO_GPIO_STATUS_ERR);
 	require(written != 1 || c->in[0] == VIRTIO_GPIO_STATUS_ERR);
-	require(written == room || c->in[written] == UNTOUCHED);
+	require(written == room || c->in[written] == FUZZ_UNTOUCHED);
 	if (c->req.readable_len != sizeof(struct virtio_gpio_request) && written)
 		require(c->in[0] == VIRTIO_GPIO_STATUS_ERR);
-	chain_free(c);
+	request_free(c);
 }
 
 static void port_event(struct port *port, struct fuzz_input *in)
 {
-	struct chain *c = chain_new(in, sizeof(struct virtio_gpio_irq_request),
-				    sizeof(struct virtio_gpio_irq_response));
+	struct fuzz_request *c = request_new(in, sizeof(struct virtio_gpio_irq_request),
+					     sizeof(struct virtio_gpio_irq_response));
 
 	port->held++;
 	gpio_irq_take(&port->gpio, &c->req);

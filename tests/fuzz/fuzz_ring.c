@@ -65,6 +65,34 @@ uint32_t fuzz_cut(struct iovec *segs, uint32_t max, unsigned char *data, uint64_
 	return n;
 }
 
+void fuzz_request_make(struct fuzz_request *request, struct fuzz_input *in, uint32_t out_len,
+		       uint32_t in_len)
+{
+	uint8_t piece = fuzz_u8(in);
+
+	memset(request, 0, sizeof(*request));
+	request->out = malloc(out_len ? out_len : 1);
+	request->in = malloc(in_len ? in_len : 1);
+	require(request->out && request->in);
+	memset(request->in, FUZZ_UNTOUCHED, in_len ? in_len : 1);
+	for (uint32_t i = 0; i < out_len; i++)
+		request->out[i] = fuzz_u8(in);
+	request->req.readable = request->readable;
+	request->req.writable = request->writable;
+	request->req.readable_len = out_len;
+	request->req.writable_len = in_len;
+	request->req.n_readable =
+		fuzz_cut(request->readable, FUZZ_SEGS, request->out, out_len, piece & 15);
+	request->req.n_writable =
+		fuzz_cut(request->writable, FUZZ_SEGS, request->in, in_len, piece >> 4);
+}
+
+void fuzz_request_end(struct fuzz_request *request)
+{
+	free(request->out);
+	free(request->in);
+}
+
 /* Move a mapping to where its neighbours are out of bounds. */
 static void memory_guard(struct region *r)
 {

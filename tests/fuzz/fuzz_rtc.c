@@ -9,57 +9,31 @@
 #include "fuzz.h"
 #include "rtc.h"
 
-enum { MAX_SEGS = 4, MAX_LEN = 40, UNTOUCHED = 0xee, HEAD = 8, CLOCKS = 3 };
+enum { MAX_LEN = 40, HEAD = 8, CLOCKS = 3 };
 
-/* One chain, in memory of exactly its size. */
-struct chain {
-	struct vu_req req;
-	struct iovec readable[MAX_SEGS], writable[MAX_SEGS];
-	unsigned char *out, *in;
-};
-
-static void chain_make(struct chain *c, struct fuzz_input *in)
+static void request_make(struct fuzz_request *c, struct fuzz_input *in)
 {
 	uint32_t out_len = fuzz_u8(in) % MAX_LEN, in_len = fuzz_u8(in) % MAX_LEN;
-	uint8_t piece = fuzz_u8(in);
 
-	memset(c, 0, sizeof(*c));
-	c->out = calloc(1, out_len ? out_len : 1);
-	c->in = malloc(in_len ? in_len : 1);
-	require(c->out && c->in);
-	memset(c->in, UNTOUCHED, in_len ? in_len : 1);
-	for (uint32_t i = 0; i < out_len; i++)
-		c->out[i] = fuzz_u8(in);
-	c->req.readable = c->readable;
-	c->req.writable = c->writable;
-	c->req.readable_len = out_len;
-	c->req.writable_len = in_len;
-	c->req.n_readable = fuzz_cut(c->readable, MAX_SEGS, c->out, out_len, piece & 15);
-	c->req.n_writable = fuzz_cut(c->writable, MAX_SEGS, c->in, in_len, piece >> 4);
-}
-
-static void chain_free(struct chain *c)
-{
-	free(c->out);
-	free(c->in);
+	fuzz_request_make(c, in, out_len, in_len);
 }
 
 /* Nothing is written but what is said to be. */
-static void chain_check(const struct chain *c, uint64_t written)
+static void request_check(const struct fuzz_request *c, uint64_t written)
 {
 	require(written <= c->req.writable_len);
 	for (uint64_t i = written; i < c->req.writable_len; i++)
-		require(c->in[i] == UNTOUCHED);
+		require(c->in[i] == FUZZ_UNTOUCHED);
 }
 
 static void step_request(struct rtc *rtc, struct fuzz_input *in)
 {
-	struct chain c;
+	struct fuzz_request c;
 	uint64_t written;
 
-	chain_make(&c, in);
+	request_make(&c, in);
 	written = rtc_answer(rtc, &c.req);
-	chain_check(&c, written);
+	request_check(&c, written);
 	require(!written == !c.req.writable_len);
 	if (written)
 		require(c.in[0] <= 4 && c.in[0] != 1);
@@ -67,22 +41,22 @@ static void step_request(struct rtc *rtc, struct fuzz_input *in)
 		require(written <= HEAD);
 	if (written && !c.in[0])
 		require(c.req.readable_len >= HEAD && written >= HEAD);
-	chain_free(&c);
+	fuzz_request_end(&c);
 }
 
 static void step_alarm(struct rtc *rtc, struct fuzz_input *in)
 {
 	bool due = rtc_look(rtc);
-	struct chain c;
+	struct fuzz_request c;
 	uint64_t written;
 
-	chain_make(&c, in);
+	request_make(&c, in);
 	written = rtc_tell(rtc, &c.req);
-	chain_check(&c, written);
+	request_check(&c, written);
 	require((written == RTC_NOTIFICATION) == (due && c.req.writable_len >= RTC_NOTIFICATION));
 	if (written)
 		require(c.in[8] < rtc->n && !c.in[9] && !rtc->clocks[c.in[8]].due);
-	chain_free(&c);
+	fuzz_request_end(&c);
 }
 
 static void step_set(struct rtc *rtc, struct fuzz_input *in)
