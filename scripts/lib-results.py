@@ -12,9 +12,14 @@ import sys
 OUTCOMES = {"OK": "pass", "EXPECTEDFAIL": "pass", "SKIP": "skip"}
 
 
+def lines_of(text):
+    """A console's lines end in more ways than one, and its columns are not ours."""
+    return [line.replace("\t", " ") for line in text.splitlines()]
+
+
 def reason(test):
     """What the test said last: a skipping test prints why."""
-    lines = (test.get("stdout", "") + "\n" + test.get("stderr", "")).split("\n")
+    lines = lines_of(test.get("stdout", "") + "\n" + test.get("stderr", ""))
     lines = [line.strip() for line in lines if line.strip()]
     return lines[-1] if lines else f"no reason given (status {test.get('returncode')})"
 
@@ -22,7 +27,7 @@ def reason(test):
 def failed_parts(text):
     """Each failed test of a cmocka program's, with what it was told first and where."""
     parts, name = {}, None
-    for line in text.split("\n"):
+    for line in lines_of(text):
         if mark := re.match(r"\[ RUN +\] (\w+)$", line):
             name = mark[1]
         elif name and (mark := re.match(r"\[ +(?:ERROR|LINE) +\] --- (.+)", line)):
@@ -33,7 +38,7 @@ def failed_parts(text):
 def skipped_parts(text):
     """Names of what cmocka skipped, and what each printed last before that."""
     said = ""
-    for line in text.split("\n"):
+    for line in lines_of(text):
         mark = re.match(r"\[ *(RUN|SKIPPED) *\] (\w+)$", line)
         if mark and mark[1] == "SKIPPED":
             yield mark[2], said

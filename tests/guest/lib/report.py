@@ -172,8 +172,8 @@ class Report:
         self.counts[outcome] += 1
         say(f"{outcome:4}  {name}" + (f" ({reason})" if outcome == "pass" else f": {reason}"))
         if self._results:
-            # one line, and what matters is often not on the first
-            why = " / ".join(reason.split("\n"))[:400] if outcome != "pass" else ""
+            # one line, and what matters is often not on the first; a guest's have ends and columns of their own
+            why = " / ".join(reason.replace("\t", " ").splitlines())[:400] if outcome != "pass" else ""
             with open(self._results, "a", encoding="utf-8") as file:
                 file.write(f"{outcome}\t{name}\t{why}\n")
 
