@@ -320,11 +320,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct stand s = {.memory = -1};
 	static const char *const names[] = {"blk",  "scsi", "fs",  "rng", "console", "input",
-					    "gpio", "i2c",  "snd", "net", "vsock",   "scmi"};
+					    "gpio", "i2c",  "snd", "net", "vsock",   "scmi",
+					    "gpu",  "rtc",  "spi", "can"};
 	static FILE *null;
 	struct fuzz_input in = {data, data + size};
 	uint8_t how = fuzz_u8(&in);
-	struct proxy_config config = {.name = "fuzz", .requests = true, .type = names[how % 12]};
+	struct proxy_config config = {.name = "fuzz",
+				      .requests = true,
+				      .type = names[how % (sizeof(names) / sizeof(*names))]};
 	struct stats *stats = malloc(sizeof(*stats));
 	struct report report = {.printer = how & 128 ? &print_json : &print_text, .stats = stats};
 

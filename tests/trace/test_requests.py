@@ -36,6 +36,14 @@ def vsock(op, kind=1, length=0):
     return struct.pack("<QQIIIHHIII", 3, 2, 1000, 2000, length, kind, op, 3, 65536, 5)
 
 
+def gpu(kind, fields=(), fence=0, context=0):
+    return struct.pack("<IIQIxxxx", kind, 1 if fence else 0, fence, context) + struct.pack(f"<{len(fields)}I", *fields)
+
+
+def can(kind, length, flags, identifier):
+    return struct.pack("<HHBxHII", kind, length, 0, 0, flags, identifier)
+
+
 # type, queue, what the device reads, what it writes, (name, text, result)
 TYPES = [
     ("blk", 0, struct.pack("<IIQ", 0, 0, 2048), bytes(4096) + b"\0", ("READ", "sector 2048 len 4096", "OK")),
@@ -80,6 +88,27 @@ TYPES = [
     ("net", 1, bytes(12) + bytes(60), b"", ("TRANSMIT", "len 72", "done")),
     ("scmi", 0, struct.pack("<I", 0x15 << 10 | 6), struct.pack("<Ii", 0, -2),
      ("COMMAND", "protocol 0x15 message 0x06", "INVALID_PARAMETERS")),
+    ("gpu", 0, gpu(0x101, (7, 2, 640, 480)), gpu(0x1100),
+     ("RESOURCE_CREATE_2D", "resource 7 format 2 width 640 height 480", "OK")),
+    ("gpu", 0, gpu(0x104, (1, 2, 64, 48, 7, 0), fence=9), gpu(0x1203, fence=9),
+     ("RESOURCE_FLUSH", "resource 7 x 1 y 2 width 64 height 48 fence 9", "ERR_INVALID_RESOURCE_ID")),
+    ("gpu", 0, gpu(0x207, (16, 0), context=3) + bytes(16), gpu(0x1100),
+     ("SUBMIT_3D", "context 3 size 16", "OK")),
+    ("gpu", 0, gpu(0x999), gpu(0x99), ("unknown command", "0x999", "unknown response")),
+    ("gpu", 1, gpu(0x301, (0, 10, 20, 0, 0, 0, 0, 0)), b"", ("MOVE_CURSOR", "scanout 0 x 10 y 20", "done")),
+    ("rtc", 0, struct.pack("<H6xH6x", 1, 2), b"\0" * 8 + u64(1234), ("READ", "clock 2 gives 1234", "OK")),
+    ("rtc", 0, struct.pack("<H6xQHB5x", 0x1004, 99, 1, 1), b"\3" + bytes(7),
+     ("SET_ALARM", "clock 1 time 99", "ENODEV")),
+    ("rtc", 0, struct.pack("<H6x", 0x77), b"\2", ("unknown type", "0x77", "EOPNOTSUPP")),
+    ("rtc", 1, b"", struct.pack("<H6xH6x", 0x2000, 1), ("ALARM", "clock 1", "done")),
+    ("spi", 0, struct.pack("<BBBBBxxxII16x", 1, 8, 1, 1, 1, 3, 1000) + b"ab", b"cd\0",
+     ("TRANSFER", "chip 1 mode 0x3 freq 1000 tx 2 rx 2 deselect", "OK")),
+    ("spi", 0, b"\1", b"\1", ("TRANSFER", "chip 1 mode 0x0 freq 0 tx 0 rx 0", "PARAM_ERR")),
+    ("can", 0, can(1, 2, 0x8000, 0x12345) + b"ab", b"\0", ("TRANSMIT", "id 0x12345 len 2 extended", "OK")),
+    ("can", 0, can(1, 4, 0x2000, 0x123), b"\1", ("TRANSMIT", "id 0x123 len 4 remote", "NOT_OK")),
+    ("can", 1, b"", can(0x101, 3, 0x4000, 0x7ff) + b"abc", ("RECEIVE", "id 0x7ff len 3 fd", "done")),
+    ("can", 2, struct.pack("<H", 0x201), b"\0", ("START", "", "OK")),
+    ("can", 2, b"", b"\1", ("unknown type", "", "NOT_OK")),
 ]
 
 

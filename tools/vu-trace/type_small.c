@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Devices whose requests are a few bytes: rng, console, input, gpio, i2c, net, scmi. */
+/* Devices whose requests are a few bytes: rng, console, input, net, scmi; see type_bus.c, too. */
 #include <linux/input.h>
 #include <stdio.h>
 
@@ -58,50 +58,6 @@ void tell_input(const struct request *r, struct told *t)
 		told_add(t, "type %u", type);
 	told_add(t, "code %u value %d", (uint32_t)bytes_le(bytes, n, 2, 2),
 		 (int)(uint32_t)bytes_le(bytes, n, 4, 4));
-}
-
-void tell_gpio(const struct request *r, struct told *t)
-{
-	static const struct name types[] = {
-		{1, "GET_LINE_NAMES"}, {2, "GET_DIRECTION"}, {3, "SET_DIRECTION"},
-		{4, "GET_VALUE"},      {5, "SET_VALUE"},     {6, "SET_IRQ_TYPE"},
-	};
-	static const struct name results[] = {{0, "OK"}, {1, "ERR"}};
-	static const struct name irqs[] = {{1, "VALID"}, {0, "INVALID"}};
-	const char *name = NAME(types, request_u16(r, 0));
-
-	if (r->queue) {
-		t->name = "IRQ";
-		told_add(t, "line %u", request_u16(r, 0));
-		if (r->n_written)
-			told_status(t, r->written[0], irqs, 2);
-		t->failed = false; /* it was disabled */
-		return;
-	}
-	t->name = name ? name : "unknown type";
-	told_add(t, "line %u value %u", request_u16(r, 2), request_u32(r, 4));
-	if (!r->n_written)
-		return;
-	told_status(t, r->written[0], results, 2);
-	if (!t->failed && r->n_written > 1)
-		told_add(t, "gives %u", r->written[1]);
-}
-
-void tell_i2c(const struct request *r, struct told *t)
-{
-	static const struct name results[] = {{0, "OK"}, {1, "ERR"}};
-	enum { HEADER = 8, FAIL_NEXT = 1, READ = 2 };
-	uint32_t flags = request_u32(r, 4);
-
-	t->name = flags & READ ? "READ" : "WRITE";
-	told_add(t, "address 0x%02x len %llu", request_u16(r, 0) >> 1,
-		 (unsigned long long)(flags & READ	? r->in ? r->in - 1 : 0
-				      : r->out > HEADER ? r->out - HEADER
-							: 0));
-	if (flags & FAIL_NEXT)
-		told_add(t, "fail-next");
-	if (r->n_tail)
-		told_status(t, r->tail[r->n_tail - 1], results, 2);
 }
 
 void tell_net(const struct request *r, struct told *t)

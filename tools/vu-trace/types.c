@@ -9,12 +9,22 @@
 #include "base/printable.h"
 
 static const struct type types[] = {
-	{"blk", "blk block", tell_blk},	      {"scsi", "scsi", tell_scsi},
-	{"fs", "fs virtiofsd", tell_fs},      {"rng", "rng", tell_rng},
-	{"console", "console", tell_console}, {"input", "input", tell_input},
-	{"gpio", "gpio", tell_gpio},	      {"i2c", "i2c", tell_i2c},
-	{"snd", "snd sound", tell_snd},	      {"vsock", "vsock", tell_vsock},
-	{"net", "net passt", tell_net},	      {"scmi", "scmi", tell_scmi},
+	{"blk", "blk block", tell_blk},
+	{"scsi", "scsi", tell_scsi},
+	{"fs", "fs virtiofsd", tell_fs},
+	{"rng", "rng", tell_rng},
+	{"console", "console", tell_console},
+	{"input", "input", tell_input},
+	{"gpio", "gpio", tell_gpio},
+	{"i2c", "i2c", tell_i2c},
+	{"snd", "snd sound", tell_snd},
+	{"vsock", "vsock", tell_vsock},
+	{"net", "net passt", tell_net},
+	{"scmi", "scmi", tell_scmi},
+	{"gpu", "gpu", tell_gpu},
+	{"rtc", "rtc", tell_rtc},
+	{"spi", "spi", tell_spi},
+	{"can", "can", tell_can},
 };
 
 enum { TYPES = sizeof(types) / sizeof(types[0]) };

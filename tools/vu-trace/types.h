@@ -49,7 +49,7 @@ const struct type *type_of_config(uint32_t offset, uint32_t size);
 void type_list(char *out, size_t size);
 
 type_fn tell_blk, tell_scsi, tell_fs, tell_rng, tell_console, tell_input, tell_gpio, tell_i2c,
-	tell_snd, tell_vsock, tell_net, tell_scmi;
+	tell_snd, tell_vsock, tell_net, tell_scmi, tell_gpu, tell_rtc, tell_spi, tell_can;
 
 /* For those functions.  Little-endian; 0 where there are not so many bytes. */
 uint32_t request_u8(const struct request *r, size_t at);
