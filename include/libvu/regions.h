@@ -91,6 +91,35 @@ VU_API VU_CHECK int vu_memory_region(const struct vu_memory *memory, uint32_t in
 VU_API VU_CHECK int vu_memory_map(const struct vu_memory *memory, uint64_t guest_addr, uint64_t len,
 				  struct iovec *iov, uint32_t max);
 
+/**
+ * vu_device_keep_memory_files() - have the files of guest memory kept open: see vu_memory_file().
+ *
+ * For devices that hand pieces of guest memory to somebody else, as udmabuf does for a display.
+ * One descriptor for each region, as long as there is a reference on it.
+ *
+ * @keep: 0 or 1, for memory that the front-end sends from now on: set it before one is there.
+ *
+ * Thread: device thread.
+ * Since: 0.1
+ */
+VU_API void vu_device_keep_memory_files(struct vu_device *dev, int keep);
+
+/**
+ * vu_memory_file() - the file that has a piece of guest memory.
+ *
+ * What is behind @guest_addr in its region is behind @offset in the file.  The front-end has the
+ * file, too, and may seal it, make it longer or shorter, and unmap it, at any time.
+ *
+ * @offset: receives where in the file that is; in bytes.
+ *
+ * Return: a descriptor, which stays the reference's: duplicate it to have it longer.  -ENOENT: no
+ * guest memory, or a file that was not kept: vu_device_keep_memory_files() was not called, there
+ * was no room for a descriptor, or the file is of no local file system. Thread: any that has a
+ * reference. Since: 0.1
+ */
+VU_API VU_CHECK int vu_memory_file(const struct vu_memory *memory, uint64_t guest_addr,
+				   uint64_t *offset);
+
 VU_END_DECLS
 
 #endif

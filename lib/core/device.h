@@ -95,6 +95,7 @@ struct vu_device {
 	/* vu_device_watch_memory(). */
 	void (*memory_changed)(struct vu_device *dev, void *opaque);
 	void *memory_opaque;
+	bool keep_files; /* vu_device_keep_memory_files() */
 
 	struct answers answers;
 	struct patience patience;

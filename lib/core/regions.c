@@ -21,6 +21,16 @@ void vu_device_watch_memory(struct vu_device *dev, vu_memory_fn fn, void *opaque
 	dev->memory_opaque = opaque;
 }
 
+void vu_device_keep_memory_files(struct vu_device *dev, int keep)
+{
+	dev->keep_files = keep;
+}
+
+int vu_memory_file(const struct vu_memory *memory, uint64_t addr, uint64_t *offset)
+{
+	return table_file((const struct table *)memory, addr, offset);
+}
+
 int vu_memory_region(const struct vu_memory *memory, uint32_t index, struct vu_region *out)
 {
 	const struct table *table = (const struct table *)memory;

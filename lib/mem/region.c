@@ -6,6 +6,7 @@
 #include "mem/region.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -130,6 +131,7 @@ int region_map(struct mappings *mappings, const struct region_info *info, int fd
 	r->info = *info;
 	r->dev = st.st_dev;
 	r->ino = st.st_ino;
+	r->file = -1;
 	r->refs = 1;
 	r->map_len = (size_t)((lead + info->size + page - 1) / page * page);
 	err = region_map_pages(r, mappings, fd, start, page, why);
@@ -141,6 +143,12 @@ int region_map(struct mappings *mappings, const struct region_info *info, int fd
 	r->host = (unsigned char *)r->map + lead;
 	*out = r;
 	return 0;
+}
+
+void region_keep_file(struct region *region, int fd)
+{
+	if (descriptor_kind(fd) == DESCRIPTOR_MEMORY)
+		region->file = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
 bool region_is_same(const struct region *a, const struct region *b)
@@ -164,5 +172,7 @@ void region_unref(struct region *region)
 	guarded_unmap(region->map, region->map_len);
 	mappings_release(region->mappings, region->map_len);
 	mappings_unref(region->mappings);
+	if (region->file >= 0)
+		close(region->file);
 	free(region);
 }

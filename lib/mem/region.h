@@ -23,6 +23,7 @@ struct region_info {
 struct region {
 	struct region_info info;
 	unsigned char *host; /* where info.guest_addr is mapped */
+	int file;	     /* kept open, or -1 */
 	/* The rest is region.c's. */
 	dev_t dev; /* the file, as fstat(2) names it */
 	ino_t ino;
@@ -40,6 +41,12 @@ struct region {
  */
 int region_map(struct mappings *mappings, const struct region_info *info, int fd,
 	       struct region **region, const char **why);
+
+/*
+ * Keep a descriptor of its file, too, if that is memory, whose close(2) waits for nobody, and there
+ * is room for one.  Before anybody else has the region.
+ */
+void region_keep_file(struct region *region, int fd);
 
 /* The same part of the same file at the same addresses. */
 bool region_is_same(const struct region *a, const struct region *b);

@@ -175,11 +175,11 @@ const struct span *table_find(const struct table *table, enum table_space space,
 	return addr - span->start < span->size ? span : NULL;
 }
 
-bool table_guest_addr(const struct table *table, const void *host, uint64_t *addr)
+/* The region that has what is mapped there, or NULL. */
+static const struct region *table_region(const struct table *table, const void *host)
 {
 	uint32_t low = 0, high = table_regions(table);
 	const struct region *region;
-	uint64_t offset;
 
 	/* The last region that is mapped at or below it. */
 	while (low < high) {
@@ -191,11 +191,30 @@ bool table_guest_addr(const struct table *table, const void *host, uint64_t *add
 			high = mid;
 	}
 	if (!low)
-		return false;
+		return NULL;
 	region = table->regions[low - 1];
-	offset = (uintptr_t)host - (uintptr_t)region->host;
-	*addr = region->info.guest_addr + offset;
-	return offset < region->info.size;
+	return (uintptr_t)host - (uintptr_t)region->host < region->info.size ? region : NULL;
+}
+
+bool table_guest_addr(const struct table *table, const void *host, uint64_t *addr)
+{
+	const struct region *region = table_region(table, host);
+
+	if (!region)
+		return false;
+	*addr = region->info.guest_addr + ((uintptr_t)host - (uintptr_t)region->host);
+	return true;
+}
+
+int table_file(const struct table *table, uint64_t addr, uint64_t *offset)
+{
+	const struct span *span = table_find(table, TABLE_GUEST, addr);
+	const struct region *region = span ? table_region(table, span->host) : NULL;
+
+	if (!region || region->file < 0)
+		return -ENOENT;
+	*offset = region->info.mmap_offset + (addr - span->start);
+	return region->file;
 }
 
 void *table_translate(const struct table *table, enum table_space space, uint64_t addr,

@@ -53,6 +53,12 @@ const struct span *table_find(const struct table *table, enum table_space space,
 /* The guest address of what is mapped there; false: it is none of this table's memory. */
 bool table_guest_addr(const struct table *table, const void *host, uint64_t *addr);
 
+/*
+ * The file of the region that has this guest address, and where in the file that is; -ENOENT: there
+ * is none, or it was not kept.
+ */
+int table_file(const struct table *table, uint64_t addr, uint64_t *offset);
+
 /* Where len bytes at addr are mapped in one piece, or NULL. */
 void *table_translate(const struct table *table, enum table_space space, uint64_t addr,
 		      uint64_t len);

@@ -36,6 +36,8 @@ static int memory_map(struct session *s, const struct region_info *info, int fd,
 		log_peer_error(&s->dev->log, "memory at %#llx, %#llx bytes: %s (%s)",
 			       (unsigned long long)info->guest_addr, (unsigned long long)info->size,
 			       why, strerror(-err));
+	else if (s->dev->keep_files)
+		region_keep_file(*region, fd);
 	return err;
 }
 

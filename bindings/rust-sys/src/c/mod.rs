@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! Made from libvu's headers by the script `generate`; a module for each of them.
-// headers: de4efc5423477c9b848df831080f931c914b1c7b14bc82f91b4347148f2a047a
+// headers: 2d1279a056507d539c44a8819a658e89ddfe3a9e76ecbbd042f3100cdf101361
 #![allow(clippy::all, missing_docs)]
 mod answer;
 mod ask;

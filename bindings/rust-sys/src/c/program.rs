@@ -161,10 +161,10 @@ extern "C" {
     /// --postcopy (vu_device_allow_postcopy()), --log-format=text|json|journal,
     /// --allow-any-memory, --max-memory=SIZE (vu_device_limit_memory()) and
     /// --message-timeout=SECONDS (vu_device_set_message_timeout()).  Without a socket option, sockets
-    /// passed by LISTEN_FDS are used; files among them are for vu_program_kept_file().  SIGTERM and SIGINT end it cleanly, and so do SIGQUIT and SIGUSR2
-    /// unless they were ignored or had a handler before; SIGBUS in truncated guest memory ends only the
-    /// session concerned.  SIGUSR1 prints every queue's counters (vu_queue_counters()) to standard
-    /// error.
+    /// passed by LISTEN_FDS are used; files among them are for vu_program_kept_file().  SIGTERM and
+    /// SIGINT end it cleanly, and so do SIGQUIT and SIGUSR2 unless they were ignored or had a handler
+    /// before; SIGBUS in truncated guest memory ends only the session concerned.  SIGUSR1 prints every
+    /// queue's counters (vu_queue_counters()) to standard error.
     ///
     /// Return: the exit status for main(): 0 after a clean end, 1 for a failure, 2 for wrong usage.
     /// Thread: main thread, before it has started others.

@@ -92,3 +92,36 @@ extern "C" {
         max: u32,
     ) -> crate::ffi::c_int;
 }
+extern "C" {
+
+    /// have the files of guest memory kept open: see vu_memory_file().
+    ///
+    /// For devices that hand pieces of guest memory to somebody else, as udmabuf does for a display.
+    /// One descriptor for each region, as long as there is a reference on it.
+    ///
+    /// - `keep`: 0 or 1, for memory that the front-end sends from now on: set it before one is there.
+    ///
+    /// Thread: device thread.
+    /// Since: 0.1
+    pub fn vu_device_keep_memory_files(dev: *mut vu_device, keep: crate::ffi::c_int);
+}
+extern "C" {
+
+    /// the file that has a piece of guest memory.
+    ///
+    /// What is behind `guest_addr` in its region is behind `offset` in the file.  The front-end has the
+    /// file, too, and may seal it, make it longer or shorter, and unmap it, at any time.
+    ///
+    /// - `offset`: receives where in the file that is; in bytes.
+    ///
+    /// Return: a descriptor, which stays the reference's: duplicate it to have it longer.  -ENOENT: no
+    /// guest memory, or a file that was not kept: vu_device_keep_memory_files() was not called, there was
+    /// no room for a descriptor, or the file is of no local file system.
+    /// Thread: any that has a reference.
+    /// Since: 0.1
+    pub fn vu_memory_file(
+        memory: *const vu_memory,
+        guest_addr: u64,
+        offset: *mut u64,
+    ) -> crate::ffi::c_int;
+}
