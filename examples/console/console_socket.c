@@ -16,11 +16,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../common/door.h"
 #include "../common/own_socket.h"
 
 struct socket {
 	struct own_socket listening;
-	struct vu_source *source;
+	struct door door;
 };
 
 static void socket_disconnect(struct backend *b)
@@ -67,7 +68,7 @@ static void socket_look(struct backend *b, uint32_t events)
 static void socket_accept(struct backend *b)
 {
 	struct socket *s = b->state;
-	int fd = accept4(s->listening.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = door_accept(&s->door);
 
 	if (fd < 0)
 		return;
@@ -80,7 +81,7 @@ static void socket_accept(struct backend *b)
 	b->connected = true;
 }
 
-static void socket_on_client(struct vu_source *source, int fd, uint32_t events, void *opaque)
+static void socket_on_client(void *opaque)
 {
 	struct backend *b = opaque;
 
@@ -102,8 +103,7 @@ static int socket_open(struct backend *b)
 		err = own_socket_listen(&s->listening, b->where, SOCK_STREAM);
 	if (err)
 		return err;
-	return vu_group_add_fd(b->group, s->listening.fd, EPOLLIN | EPOLLET, socket_on_client, b,
-			       &s->source);
+	return door_open(&s->door, b->dev, b->group, s->listening.fd, true, socket_on_client, b);
 }
 
 static void socket_close(struct backend *b)
@@ -114,7 +114,7 @@ static void socket_close(struct backend *b)
 		return;
 	if (b->fd_in >= 0)
 		socket_disconnect(b);
-	vu_source_remove(s->source);
+	door_close(&s->door);
 	own_socket_close(&s->listening);
 	free(s);
 }

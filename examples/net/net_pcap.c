@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -120,6 +122,24 @@ static const struct net_end_ops pcap_ops = {
 	.free = pcap_free,
 };
 
+/* What may not take all of a record, or only when somebody reads, would keep the thread. */
+static int pcap_check_file(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) || st.st_rdev == makedev(1, 3) /* /dev/null */ ? 0 : -ESPIPE;
+}
+
+static const char *pcap_error(int error)
+{
+	return error == ESPIPE	 ? "no regular file; for a reader of a FIFO, write a file and have "
+				   "tail -c +1 -f follow it"
+	       : error == EPROTO ? "no pcap file of Ethernet"
+				 : own_file_error(error);
+}
+
 static int pcap_open_out(struct pcap *p, const char *path)
 {
 	struct pcap_file head = {.magic = (uint32_t)PCAP_MAGIC,
@@ -128,19 +148,25 @@ static int pcap_open_out(struct pcap *p, const char *path)
 				 .longest = NET_MAX_FRAME,
 				 .link = PCAP_ETHERNET};
 	const struct iovec iov = {&head, sizeof(head)};
+	int ret;
 
-	p->out = own_file_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC);
-	return p->out < 0 ? p->out : pcap_append(p, &iov, 1, sizeof(head));
+	p->out = own_file_open(path, O_WRONLY | O_TRUNC | O_APPEND | O_NONBLOCK);
+	if (p->out == -ENXIO) /* a FIFO that nobody reads, or a socket */
+		return -ESPIPE;
+	ret = p->out < 0 ? p->out : pcap_check_file(p->out);
+	return ret ? ret : pcap_append(p, &iov, 1, sizeof(head));
 }
 
 static int pcap_open_in(struct pcap *p, const char *path)
 {
 	struct pcap_file head;
 	uint32_t magic;
+	int ret;
 
-	p->in = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (p->in < 0)
-		return -errno;
+	p->in = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	ret = p->in < 0 ? -errno : pcap_check_file(p->in);
+	if (ret)
+		return ret;
 	if (pread(p->in, &head, sizeof(head), 0) != sizeof(head))
 		return -EPROTO;
 	magic = head.magic;
@@ -174,12 +200,11 @@ int net_pcap_open(struct net *net, const char *spec)
 	if (!ret)
 		ret = pcap_open_out(p, path);
 	if (ret)
-		fprintf(stderr, "vu-net: %s: %s\n", out, own_file_error(-ret));
+		fprintf(stderr, "vu-net: %s: %s\n", out, pcap_error(-ret));
 	if (ret || !in)
 		return ret;
 	ret = pcap_open_in(p, in + strlen(",in="));
 	if (ret)
-		fprintf(stderr, "vu-net: %s: %s\n", in + strlen(",in="),
-			ret == -EPROTO ? "no pcap file of Ethernet" : strerror(-ret));
+		fprintf(stderr, "vu-net: %s: %s\n", in + strlen(",in="), pcap_error(-ret));
 	return ret;
 }

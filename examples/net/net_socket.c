@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../common/door.h"
 #include "../common/own_socket.h"
 
 enum { FRAME = NET_PREFIX + NET_MAX_FRAME, MAX_IN = 4 * FRAME, MAX_READS = 8 };
@@ -26,7 +27,8 @@ static const uint64_t retry = 1000000000; /* nanoseconds between attempts to con
 struct stream {
 	int fd; /* -1: nobody is there */
 	struct own_socket own;
-	struct vu_source *clients, *clock;
+	struct door door;
+	struct vu_source *clock;
 	struct sockaddr_un address;
 	size_t out_at, out_len; /* of what is still to be written */
 	size_t in_at, in_len;	/* of what was read and not taken */
@@ -174,14 +176,12 @@ static void on_clock(struct vu_source *source, int fd, uint32_t events, void *op
 	stream_connect(opaque);
 }
 
-static void on_client(struct vu_source *source, int fd, uint32_t events, void *opaque)
+static void on_client(void *opaque)
 {
 	struct net_end *end = opaque;
 	struct stream *s = end->own;
-	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int client = door_accept(&s->door);
 
-	(void)source;
-	(void)events;
 	if (client < 0)
 		return;
 	if (s->fd >= 0) /* a wire has two ends */
@@ -196,8 +196,8 @@ static int stream_begin(struct net_end *end)
 	int ret;
 
 	if (s->own.fd >= 0)
-		return vu_group_add_fd(pair_group(end->pair), s->own.fd, EPOLLIN, on_client, end,
-				       &s->clients);
+		return door_open(&s->door, end->pair->net->dev, pair_group(end->pair), s->own.fd,
+				 false, on_client, end);
 	ret = vu_group_add_timer(pair_group(end->pair), on_clock, end, &s->clock);
 	if (!ret)
 		vu_source_set_timer(s->clock, 1, 0);
@@ -220,7 +220,7 @@ static void stream_free(struct net_end *end)
 {
 	struct stream *s = end->own;
 
-	vu_source_remove(s->clients);
+	door_close(&s->door);
 	vu_source_remove(s->clock);
 	stream_drop(s);
 	own_socket_close(&s->own);

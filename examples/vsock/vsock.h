@@ -12,6 +12,7 @@
 
 #include <libvu/unstable.h>
 
+#include "../common/door.h"
 #include "../common/own_socket.h"
 #include "vsock_rules.h"
 
@@ -33,7 +34,7 @@ struct listener {
 	struct guest *guest;
 	struct own_socket file; /* of a Unix socket */
 	int fd;			/* of another one, or file.fd */
-	struct vu_source *source, *pause;
+	struct door door;
 	uint32_t port;
 	uint16_t type;
 	bool hybrid; /* clients say where to */

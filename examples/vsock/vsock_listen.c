@@ -14,34 +14,16 @@
 
 #include "vsock_far_socket.h"
 
-enum { LISTEN_BACKLOG = 128, LISTEN_TURN = 16, LISTEN_PAUSE_NS = 100 * 1000000 };
+enum { LISTEN_BACKLOG = 128, LISTEN_TURN = 16 };
 
-static void listener_go_on(struct vu_source *source, int fd, uint32_t expirations, void *opaque)
-{
-	struct listener *l = opaque;
-
-	(void)source;
-	(void)fd;
-	(void)expirations;
-	vu_source_set_events(l->source, EPOLLIN);
-}
-
-static void listener_ready(struct vu_source *source, int fd, uint32_t events, void *opaque)
+static void listener_ready(void *opaque)
 {
 	struct listener *l = opaque;
 	struct guest *g = l->guest;
 
-	(void)source;
-	(void)events;
 	for (int i = 0; i < LISTEN_TURN; i++) {
-		int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int client = door_accept(&l->door);
 
-		if (client < 0 &&
-		    (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-			guest_complain(g, "a client waits: %s", strerror(errno));
-			vu_source_set_events(l->source, 0);
-			vu_source_set_timer(l->pause, LISTEN_PAUSE_NS, 0);
-		}
 		if (client < 0)
 			break;
 		if (l->hybrid)
@@ -66,14 +48,6 @@ static int listen_elsewhere(struct listener *l, const struct address *a)
 	return 0;
 }
 
-static int listener_watch(struct listener *l)
-{
-	struct vu_group *group = vu_device_group(l->guest->dev);
-	int ret = vu_group_add_timer(group, listener_go_on, l, &l->pause);
-
-	return ret ? ret : vu_group_add_fd(group, l->fd, EPOLLIN, listener_ready, l, &l->source);
-}
-
 /* path: of a Unix socket, else NULL. */
 static int listener_open(struct vsock_device *d, const struct address *a, const char *path,
 			 struct listener **listener)
@@ -91,7 +65,8 @@ static int listener_open(struct vsock_device *d, const struct address *a, const 
 		ret = listen_elsewhere(l, a);
 	}
 	if (!ret)
-		ret = listener_watch(l);
+		ret = door_open(&l->door, d->dev, vu_device_group(d->dev), l->fd, false,
+				listener_ready, l);
 	if (ret)
 		vu_device_logf(d->dev, VU_LOG_ERROR, "cannot listen at %s: %s",
 			       path ? path : a->text, strerror(-ret));
@@ -146,8 +121,7 @@ void listeners_close(struct vsock_device *d)
 	for (uint32_t i = 0; i < d->n_listeners; i++) {
 		struct listener *l = &d->listeners[i];
 
-		vu_source_remove(l->source);
-		vu_source_remove(l->pause);
+		door_close(&l->door);
 		if (l->file.fd >= 0)
 			own_socket_close(&l->file);
 		else if (l->fd >= 0)

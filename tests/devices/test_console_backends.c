@@ -2,6 +2,7 @@
 /* vu-console's back-ends: pseudo-terminals, socket files, files, FIFOs, standard input and output.
  */
 #include "console.h"
+#include "shortage.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -209,6 +210,26 @@ static void a_stale_socket_is_replaced_a_live_one_and_a_file_are_not(void **stat
 	assert_int_equal(lstat(path, &st), -1);
 }
 
+static void a_client_waits_while_no_descriptors_are_left(void **state)
+{
+	struct rig *rig = *state;
+	const char *path = rig_file(rig, "client", NULL);
+	struct shortage shortage;
+	int fd;
+
+	start_port(rig, 1, "socket:%s", path);
+	shortage_begin(&shortage, rig->program.pid);
+	fd = client_connect(path);
+	shortage_is_sat_out(&shortage);
+	shortage_end(&shortage);
+	console_hear(rig, 1, OPEN, 1);
+	console_write(rig, 1, "here", 4);
+	client_expect(fd, "here");
+	close(fd);
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "a client waits: Too many open files"), 1);
+}
+
 static void a_second_device_has_sockets_of_its_own(void **state)
 {
 	struct rig *rig = *state;
@@ -414,6 +435,7 @@ int main(void)
 		TEST(a_terminal_that_nobody_reads_leaves_output_in_the_ring),
 		TEST(a_link_replaces_a_link_but_nothing_else),
 		TEST(a_stale_socket_is_replaced_a_live_one_and_a_file_are_not),
+		TEST(a_client_waits_while_no_descriptors_are_left),
 		TEST(a_second_device_has_sockets_of_its_own),
 		TEST(a_file_is_appended_to_and_another_is_read),
 		TEST(a_fifo_that_nobody_reads_leaves_output_in_the_ring),

@@ -279,6 +279,33 @@ static void what_names_nothing_is_refused(void **state)
 	rig_expect_refused(*state, &too_long, 1, "up to 15 characters");
 }
 
+static void no_fifo(struct rig *rig, const char *format, const char *fifo)
+{
+	char option[2 * RIG_PATH];
+	const char *options = option;
+
+	snprintf(option, sizeof(option), format, fifo);
+	rig_expect_refused(rig, &options, 1, "no regular file");
+}
+
+/* It would keep the thread until somebody reads. */
+static void a_file_of_packets_is_no_fifo(void **state)
+{
+	struct rig *rig = *state;
+	const char *fifo = rig_file(rig, "fifo", NULL);
+	int reader;
+
+	assert_return_code(mkfifo(fifo, 0600), errno);
+	no_fifo(rig, "--backend=pcap:%s", fifo);
+	reader = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_return_code(reader, errno);
+	no_fifo(rig, "--backend=pcap:%s", fifo);
+	close(reader);
+	no_fifo(rig, "--backend=pcap:/dev/null,in=%s", fifo);
+	net_start(rig, "pcap:/dev/null", NULL);
+	rig_stop(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,6 +318,7 @@ int main(void)
 		TEST(commands_and_messages_do_not_disturb_pairs),
 		TEST(a_driver_that_takes_segments_without_checksums_gets_none),
 		TEST(what_names_nothing_is_refused),
+		TEST(a_file_of_packets_is_no_fifo),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
