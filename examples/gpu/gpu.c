@@ -151,6 +151,9 @@ static void memory_changed(struct vu_device *dev, void *opaque)
 	gpu->memory = vu_device_memory(dev);
 	card_move(&gpu->card);
 	vu_memory_release(old);
+	/* A display is to let go of what went before the front-end hears that we have. */
+	if (gpu->card.sharing.on)
+		end_turn(gpu);
 }
 
 /* --- the driver's life --- */
@@ -271,6 +274,8 @@ static int make_device(struct gpu *gpu, struct vu_program *program)
 		ret = virgl_watch(&gpu->virgl, gpu->dev);
 	if (!ret)
 		vu_device_watch_memory(gpu->dev, memory_changed, gpu);
+	if (!ret)
+		vu_device_keep_memory_files(gpu->dev, gpu->settings->udmabuf >= 0);
 	return ret;
 }
 
@@ -291,6 +296,7 @@ int gpu_init(struct gpu *gpu, struct vu_program *program, uint32_t index)
 	gpu->virgl.progress = on_progress;
 	gpu->virgl.opaque = gpu;
 	ret = card_init(&gpu->card);
+	gpu_set_dmabuf(gpu);
 	if (!ret && s->virgl)
 		ret = virgl_start(&gpu->virgl, &gpu->card, s->max_hostmem,
 				  s->sandbox != SANDBOX_NONE);

@@ -3,8 +3,8 @@
  * What the parts of vu-gpu share beside the card: the command line, and a device.
  *
  * gpu.c has the device and its queues, gpu_control.c the commands of --control, gpu_shots.c files
- * of what is shown, gpu_main.c the command line and the sandbox.  gpu_card.h and gpu_command.h have
- * the rest.  All of it runs on the device thread.
+ * of what is shown, gpu_dmabuf.c what dma-bufs are made of, gpu_main.c the command line and the
+ * sandbox.  gpu_card.h and gpu_command.h have the rest.  All of it runs on the device thread.
  */
 #ifndef GPU_H
 #define GPU_H
@@ -22,6 +22,7 @@ struct gpu_settings {
 	uint64_t max_fps; /* 0: no limit */
 	int headless;
 	int virgl;	     /* 3D */
+	int dmabuf;	     /* what is shown goes to the display as dma-bufs */
 	const char *dir;     /* of pictures; NULL: there are none */
 	const char *dump;    /* what their names begin with */
 	uint64_t dump_count; /* how many are kept */
@@ -31,6 +32,7 @@ struct gpu_settings {
 	bool shut_in;
 	char *outside; /* where dir is for others */
 	int folder;    /* dir, open; -1 */
+	int udmabuf;   /* makes dma-bufs; -1 */
 };
 
 struct gpu {
@@ -54,6 +56,12 @@ int gpu_init(struct gpu *gpu, struct vu_program *program, uint32_t index);
 void gpu_fini(struct gpu *gpu);
 /* Outputs are others now: the driver is to ask. */
 void gpu_tell_outputs(struct gpu *gpu);
+
+/* --- gpu_dmabuf.c --- */
+
+/* Before the sandbox; and for a device. */
+void gpu_open_udmabuf(struct gpu_settings *settings);
+void gpu_set_dmabuf(struct gpu *gpu);
 
 /* --- gpu_shots.c --- */
 

@@ -73,6 +73,7 @@ void card_doubt(struct card *card)
 void card_move(struct card *card)
 {
 	for_each(card, move);
+	share_moved(card);
 }
 
 bool card_charge(struct card *card, uint64_t bytes)

@@ -19,6 +19,7 @@
 
 #include "gpu_3d.h"
 #include "gpu_backing.h"
+#include "gpu_share.h"
 
 enum {
 	CARD_OUTPUTS = VIRTIO_GPU_MAX_SCANOUTS,
@@ -44,8 +45,10 @@ struct resource {
 	struct wire_create three; /* as it was made */
 	uint64_t charged;	  /* bytes, pixels and lists */
 	struct backing backing;
-	uint64_t size; /* of a blob */
-	bool old;      /* of before the driver's start; see card_doubt() */
+	uint64_t size;	     /* of a blob */
+	struct share *share; /* its dma-buf, or NULL */
+	bool share_said;     /* the log has whether there is one */
+	bool old;	     /* of before the driver's start; see card_doubt() */
 	bool has_uuid;
 	uint8_t uuid[CARD_UUID];
 };
@@ -71,7 +74,8 @@ struct screen {
 	uint32_t *pixels; /* what it shows: x8r8g8b8 */
 	uint64_t charged;
 	bool stale;   /* it shows another resource since, of which nothing was drawn yet */
-	bool resized; /* a display does not know the size yet */
+	bool resized; /* a display does not know the size yet, or not the dma-buf */
+	bool shared;  /* a display is to have the resource's dma-buf */
 	pixman_region32_t pending; /* what was transferred and is not drawn yet */
 	pixman_region32_t damage;  /* what a display does not know of the pixels */
 	pixman_region32_t ahead;   /* what the resource does not have yet: see draw_ahead() */
@@ -99,6 +103,7 @@ struct card {
 	uint32_t n_resources, n_old;
 	uint64_t charged, n_serials;
 	struct three three;
+	struct sharing sharing;
 	unsigned char *band; /* two times SCREEN_BAND lines, on the way to a screen */
 	const char *why;
 	uint32_t drawn; /* which screens, a bit each; whoever looks clears it */

@@ -7,12 +7,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { MOST_FDS = 253 }; /* of a message, as the kernel has it */
 
 void display_init(struct display *d)
 {
-	d->fd = -1;
+	d->fd = d->out_fd = -1;
 	for (uint32_t i = 0; i < CARD_OUTPUTS; i++)
 		pixman_region32_init(&d->telling[i]);
 }
@@ -21,6 +22,13 @@ void display_fini(struct display *d)
 {
 	for (uint32_t i = 0; i < CARD_OUTPUTS; i++)
 		pixman_region32_fini(&d->telling[i]);
+}
+
+static void drop_out_fd(struct display *d)
+{
+	if (d->out_fd >= 0)
+		close(d->out_fd);
+	d->out_fd = -1;
 }
 
 void display_close(struct display *d, const char *why)
@@ -34,9 +42,11 @@ void display_close(struct display *d, const char *why)
 	vu_source_remove(d->pause);
 	vu_device_close_fd(d->dev, d->fd);
 	free(d->out);
+	drop_out_fd(d);
 	d->fd = -1;
 	d->source = d->pause = NULL;
 	d->out = NULL;
+	share_all(d->card, false);
 	display_answer_all(d, true);
 }
 
@@ -54,7 +64,9 @@ static int take_message(struct display *d)
 		return -1;
 	if (d->in_len < sizeof(header) + header.size)
 		return 0;
-	if (!display_answered(d, &header, d->in + sizeof(header)))
+	if (header.request == DISPLAY_DMABUF_UPDATE
+		    ? header.size || !display_acked(d)
+		    : !display_answered(d, &header, d->in + sizeof(header)))
 		return -1;
 	return (int)(sizeof(header) + header.size);
 }
@@ -139,12 +151,34 @@ static void watch(struct display *d, uint32_t events)
 		d->events = events;
 }
 
+/* With its descriptor: QEMU looks for one with the first byte. */
+static ssize_t send_some(const struct display *d)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = {.buf = ""};
+	struct iovec iov = {d->out + d->out_sent, d->out_len - d->out_sent};
+	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct cmsghdr *c;
+
+	if (d->out_fd >= 0) {
+		mh.msg_control = control.buf;
+		mh.msg_controllen = sizeof(control.buf);
+		c = CMSG_FIRSTHDR(&mh);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &d->out_fd, sizeof(int));
+	}
+	return sendmsg(d->fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /* What is in out; true: all of it has gone. */
 static bool write_out(struct display *d)
 {
 	while (d->out_sent < d->out_len) {
-		ssize_t n = send(d->fd, d->out + d->out_sent, d->out_len - d->out_sent,
-				 MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send_some(d);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -156,6 +190,7 @@ static bool write_out(struct display *d)
 			display_close(d, strerror(errno));
 			return false;
 		}
+		drop_out_fd(d);
 		d->out_sent += (uint32_t)n;
 		d->n_bytes += (uint64_t)n;
 	}
@@ -223,9 +258,11 @@ int display_open(struct display *d, int fd)
 	}
 	d->fd = fd;
 	d->events = EPOLLIN;
-	d->ready = d->owes_features = d->pausing = false;
+	d->ready = d->owes_features = d->pausing = d->owes_ack = false;
+	memset(d->has, 0, sizeof(d->has));
 	d->features = 0;
 	d->in_len = d->out_len = d->out_sent = d->n_told = 0;
+	share_all(d->card, d->takes);
 	display_tell_all(d);
 	ret = display_ask_own(d, DISPLAY_GET_PROTOCOL_FEATURES);
 	if (ret)

@@ -9,7 +9,8 @@
  * Questions of the guest's stay open until they are answered, and if they never are, until the
  * queue stops or the socket ends: then the card answers.
  *
- * gpu_display.c has the socket, gpu_display_tell.c what it is told, gpu_display_ask.c questions.
+ * gpu_display.c has the socket, gpu_display_tell.c what it is told, gpu_display_ask.c questions,
+ * gpu_display_share.c dma-bufs.
  */
 #ifndef GPU_DISPLAY_H
 #define GPU_DISPLAY_H
@@ -26,9 +27,21 @@ enum display_request {
 	DISPLAY_CURSOR_UPDATE = 6,
 	DISPLAY_SCANOUT = 7,
 	DISPLAY_UPDATE = 8,
+	DISPLAY_DMABUF_SCANOUT = 9,
+	DISPLAY_DMABUF_UPDATE = 10,
 	DISPLAY_GET_EDID = 11,
+	DISPLAY_DMABUF_SCANOUT2 = 12,
 };
-enum { DISPLAY_REPLY = 4, DISPLAY_F_EDID = 1 };
+enum { DISPLAY_REPLY = 4, DISPLAY_F_EDID = 1, DISPLAY_F_DMABUF2 = 2 };
+
+/* vhost-user-gpu "Payload types"; numbers are this machine's. */
+struct display_scanout {
+	uint32_t scanout_id, width, height;
+};
+
+struct display_update {
+	uint32_t scanout_id, x, y, width, height;
+};
 
 struct display_header {
 	uint32_t request, flags, size;
@@ -61,6 +74,10 @@ struct display {
 	uint32_t n_asks;
 	unsigned char *out; /* one message */
 	uint32_t out_len, out_sent;
+	int out_fd;		/* goes with its first byte; -1: none */
+	bool takes;		/* dma-bufs, as we were told */
+	bool has[CARD_OUTPUTS]; /* ... and has one of this output */
+	bool owes_ack;		/* it was told of a new picture in one, and reads it */
 	unsigned char in[DISPLAY_IN];
 	uint32_t in_len;
 	uint64_t n_updates, n_bytes; /* that were sent */
@@ -87,6 +104,15 @@ void display_tell_all(struct display *d);
 bool display_next(struct display *d);
 /* Begin a message of that many bytes: its payload. */
 void *display_message(struct display *d, uint32_t request, uint32_t size);
+
+/* --- gpu_display_share.c --- */
+
+/* The output's dma-buf, or that it has none any more, into out; false: it never had one. */
+bool display_next_share(struct display *d, uint32_t index);
+/* What is new in the output's dma-buf into out; false: it reads what was new before. */
+bool display_next_update(struct display *d, uint32_t index);
+/* It has read that; false: it was not told of anything. */
+bool display_acked(struct display *d);
 
 /* --- gpu_display_ask.c --- */
 

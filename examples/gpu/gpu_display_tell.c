@@ -20,14 +20,6 @@ struct display_cursor_update {
 	uint32_t pixels[CARD_CURSOR * CARD_CURSOR];
 };
 
-struct display_scanout {
-	uint32_t scanout_id, width, height;
-};
-
-struct display_update {
-	uint32_t scanout_id, x, y, width, height;
-};
-
 void *display_message(struct display *d, uint32_t request, uint32_t size)
 {
 	const struct display_header header = {request, 0, size};
@@ -57,6 +49,8 @@ static void tell_size(struct display *d, uint32_t index)
 	struct screen *s = &d->card->screens[index];
 	const struct display_scanout scanout = {index, s->width, s->height};
 
+	if (display_next_share(d, index))
+		return;
 	memcpy(display_message(d, DISPLAY_SCANOUT, sizeof(scanout)), &scanout, sizeof(scanout));
 	s->resized = false;
 	/* Of another size: there are other pixels now. */
@@ -84,7 +78,7 @@ static void tell_cursor(struct display *d, uint32_t index)
 }
 
 /* As much of the first box that is left as a message may have: as it is now. */
-static void tell_pixels(struct display *d, uint32_t index)
+static bool tell_pixels(struct display *d, uint32_t index)
 {
 	struct screen *s = &d->card->screens[index];
 	pixman_box32_t box = *pixman_region32_rectangles(&d->telling[index], NULL);
@@ -109,15 +103,18 @@ static void tell_pixels(struct display *d, uint32_t index)
 	pixman_region32_fini(&told);
 	d->n_updates++;
 	d->n_told++;
+	return true;
 }
 
 static bool tell_some_pixels(struct display *d)
 {
 	for (uint32_t i = 0; i < CARD_OUTPUTS; i++)
-		if (pixman_region32_not_empty(&d->telling[i])) {
-			tell_pixels(d, i);
+		if (!pixman_region32_not_empty(&d->telling[i]))
+			continue;
+		else if (!d->card->screens[i].shared)
+			return tell_pixels(d, i);
+		else if (display_next_update(d, i))
 			return true;
-		}
 	return false;
 }
 
@@ -156,7 +153,7 @@ static bool tell_picture(struct display *d)
 
 bool display_next(struct display *d)
 {
-	const uint64_t ours = d->features & DISPLAY_F_EDID;
+	const uint64_t ours = d->features & (DISPLAY_F_EDID | (d->takes ? DISPLAY_F_DMABUF2 : 0));
 
 	d->out_len = d->out_sent = 0;
 	if (d->owes_features) {

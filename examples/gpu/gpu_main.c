@@ -13,6 +13,7 @@
 
 #include "../common/sandbox.h"
 #include "gpu_renderer.h"
+#include "gpu_udmabuf.h"
 
 enum { DEFAULT_WIDTH = 1280, DEFAULT_HEIGHT = 800 };
 
@@ -56,6 +57,8 @@ static const struct vu_option options[] = {
 			headless)},
 	{VU_OPTION_FLAG("virgl", "3D, drawn in software by a process of its own",
 			struct gpu_settings, virgl)},
+	{VU_OPTION_FLAG("dmabuf", "show what can be as dma-bufs, at a display that has OpenGL",
+			struct gpu_settings, dmabuf)},
 	{VU_OPTION_STRING("dir", "DIR", "where pictures are written", struct gpu_settings, dir)},
 	{VU_OPTION_STRING("dump", "PREFIX",
 			  "write every picture shown to DIR/PREFIX-OUTPUT-NUMBER.png",
@@ -116,6 +119,7 @@ static int complete_settings(struct gpu_settings *s)
 		return -EINVAL;
 	if (!s->max_hostmem)
 		s->max_hostmem = s->virgl ? 1 << 30 : 256 << 20;
+	gpu_open_udmabuf(s);
 	ret = complete_outputs(s);
 	return ret ? ret : complete_folder(s);
 }
@@ -146,8 +150,11 @@ static int open_folder(struct gpu_settings *s, struct sandbox *sandbox)
 
 static int shut_in(struct gpu_settings *s, struct sandbox *sandbox)
 {
+	static const struct sandbox_ioctl udmabuf = {UINT32_MAX, UDMABUF_CREATE_LIST};
 	const struct sandbox_needs needs = {
 		.program = "vu-gpu",
+		.ioctls = &udmabuf,
+		.n_ioctls = s->udmabuf >= 0,
 		.calls = gpu_calls,
 		.n_calls = sizeof(gpu_calls) / sizeof(gpu_calls[0]),
 		.connects = s->connects,
@@ -195,6 +202,7 @@ int main(int argc, char **argv)
 		.max_fps = 60,
 		.dump_count = 100,
 		.folder = -1,
+		.udmabuf = -1,
 	};
 	const struct vu_program_info info = {
 		VU_PROGRAM("vu-gpu", "gpu", "A vhost-user graphics card."),
@@ -211,6 +219,8 @@ int main(int argc, char **argv)
 	status = vu_program_main(&info, argc, argv);
 	if (settings.folder >= 0)
 		close(settings.folder);
+	if (settings.udmabuf >= 0)
+		close(settings.udmabuf);
 	free(settings.outside);
 	return status;
 }

@@ -66,6 +66,7 @@ static void resource_free(struct card *card, struct resource **link)
 	if (r->kind == RESOURCE_3D)
 		three_unref(card, r);
 	card_hide(card, r);
+	share_drop(card, r);
 	card->n_resources--;
 	card->n_old -= r->old;
 	card->charged -= r->charged;

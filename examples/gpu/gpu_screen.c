@@ -18,7 +18,7 @@ void screen_off(struct card *card, struct screen *s)
 	s->pixels = NULL;
 	s->charged = 0;
 	s->width = s->height = 0;
-	s->stale = false;
+	s->stale = s->shared = false;
 	pixman_region32_clear(&s->damage);
 	pixman_region32_clear(&s->pending);
 	pixman_region32_clear(&s->ahead);
@@ -85,6 +85,7 @@ static uint32_t screen_set(struct card *card, uint32_t index, struct resource *r
 	s->layout = *layout;
 	s->stale = true;
 	pixman_region32_clear(&s->pending);
+	share_screen(card, s);
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
@@ -175,9 +176,13 @@ uint32_t card_flush(struct card *card, uint32_t id, const struct virtio_gpu_rect
 								     : s->height),
 		};
 
-		if (s->resource != r || (!s->stale && (box.x1 >= box.x2 || box.y1 >= box.y2)))
+		const bool nothing = box.x1 >= box.x2 || box.y1 >= box.y2;
+
+		if (s->resource != r || (nothing && (!s->stale || share_only(card, s))))
 			continue;
-		if (draw_is_possible(s))
+		if (share_only(card, s))
+			share_flush(s, &box);
+		else if (draw_is_possible(s))
 			draw_box(card, s, box);
 		else
 			response = card_fail(card, VIRTIO_GPU_RESP_ERR_UNSPEC,
@@ -212,7 +217,7 @@ void card_settle(struct card *card)
 		struct screen *s = &card->screens[i];
 
 		/* What 3D drew comes with the flush: before, it would be an older picture. */
-		if (s->stale && s->resource->kind == RESOURCE_3D)
+		if (s->stale && (s->resource->kind == RESOURCE_3D || share_only(card, s)))
 			continue;
 		if (s->stale && draw_is_possible(s))
 			draw_all(card, s);

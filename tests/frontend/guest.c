@@ -71,7 +71,7 @@ int guest_add(struct guest *guest, const struct guest_region *config)
 	r = &guest->regions[guest->n_regions];
 	*r = *config;
 	r->used = 0;
-	r->fd = memfd_create("guest", MFD_CLOEXEC | (config->huge ? MFD_HUGETLB : 0));
+	r->fd = memfd_create("guest", MFD_CLOEXEC | MFD_ALLOW_SEALING | (config->huge ? MFD_HUGETLB : 0));
 	if (r->fd < 0)
 		return -errno;
 	if (ftruncate(r->fd, (off_t)((file_size + page - 1) & ~(page - 1))) < 0)

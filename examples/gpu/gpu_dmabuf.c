@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* See gpu.h: what dma-bufs are made of, and what the log says of them. */
+#include "gpu.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gpu_udmabuf.h"
+
+void gpu_open_udmabuf(struct gpu_settings *s)
+{
+	int fd;
+
+	if (!s->dmabuf || s->headless || s->udmabuf >= 0)
+		return;
+	fd = udmabuf_open();
+	if (fd < 0)
+		fprintf(stderr,
+			"vu-gpu: --dmabuf: %s: %s: pictures in guest memory are copied (it is "
+			"Linux's module udmabuf)\n",
+			UDMABUF_DEVICE, strerror(-fd));
+	s->udmabuf = fd < 0 ? -1 : fd;
+}
+
+static int file(void *opaque, uint64_t addr, uint64_t *offset)
+{
+	const struct gpu *gpu = opaque;
+
+	return gpu->memory ? vu_memory_file(gpu->memory, addr, offset) : -ENOENT;
+}
+
+static int make(void *opaque, const struct udmabuf_create_list *list)
+{
+	const struct gpu *gpu = opaque;
+
+	return udmabuf_make(gpu->settings->udmabuf, list);
+}
+
+static void say(void *opaque, uint32_t id, const char *why, int error)
+{
+	const struct gpu *gpu = opaque;
+
+	if (!why)
+		vu_device_log_peerf(gpu->dev, VU_LOG_INFO, "resource %u: it is shown as a dma-buf",
+				    id);
+	else
+		vu_device_log_peerf(gpu->dev, VU_LOG_INFO,
+				    "resource %u: it is copied, and not shown as a dma-buf: %s%s%s",
+				    id, why, error ? ": " : "", error ? strerror(error) : "");
+}
+
+void gpu_set_dmabuf(struct gpu *gpu)
+{
+	const struct gpu_settings *s = gpu->settings;
+
+	gpu->card.sharing = (struct sharing){
+		.copies = s->dir,
+		.file = file,
+		.make = s->udmabuf >= 0 ? make : NULL,
+		.say = say,
+		.opaque = gpu,
+	};
+	gpu->display.takes = s->dmabuf;
+}
