@@ -11,7 +11,7 @@
 enum { BACKLOG = 128 };
 
 /* Bind, in place of a file behind which nobody listens any more. */
-static int own_socket_bind(const struct own_socket *s, int type)
+static int own_socket_take(const struct own_socket *s, int type)
 {
 	const struct sockaddr *address = (const struct sockaddr *)&s->address;
 	struct stat st;
@@ -35,7 +35,7 @@ static int own_socket_bind(const struct own_socket *s, int type)
 	return 0;
 }
 
-int own_socket_listen(struct own_socket *s, const char *path, int type)
+int own_socket_bind(struct own_socket *s, const char *path, int type)
 {
 	struct stat st;
 	int ret;
@@ -47,14 +47,21 @@ int own_socket_listen(struct own_socket *s, const char *path, int type)
 	s->fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s->fd < 0 || fchmod(s->fd, 0600) < 0) /* which the file takes over */
 		return -errno;
-	ret = own_socket_bind(s, type);
+	ret = own_socket_take(s, type);
 	if (ret)
 		return ret;
-	if (lstat(path, &st) < 0 || listen(s->fd, BACKLOG) < 0)
+	if (lstat(path, &st) < 0)
 		return -errno;
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;
 	return 0;
+}
+
+int own_socket_listen(struct own_socket *s, const char *path, int type)
+{
+	int ret = own_socket_bind(s, path, type);
+
+	return ret || !listen(s->fd, BACKLOG) ? ret : -errno;
 }
 
 void own_socket_close(struct own_socket *s)

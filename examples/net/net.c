@@ -229,14 +229,18 @@ static int opened(struct vu_program *program, uint32_t index, void *state)
 		s->needs.ioctls = net_tap_ioctls;
 		s->needs.n_ioctls = NET_TAP_IOCTLS;
 	}
-	if (!strncmp(settings->backend, "socket:", strlen("socket:")))
+	if (!strncmp(settings->backend, "socket:", strlen("socket:")) ||
+	    !strncmp(settings->backend, "dgram:", strlen("dgram:")))
 		s->needs.connects = true;
+	s->needs.calls = net_dgram_calls;
+	s->needs.n_calls = NET_DGRAM_CALLS;
 	return shut_in_enter(s, net->dev);
 }
 
 static const struct vu_option options[] = {
 	{VU_OPTION_STRING("backend", "BACKEND",
-			  "where packets go: null (default), echo, pcap:FILE[,in=FILE], "
+			  "where packets go: null (default), echo, dgram:LOCAL,REMOTE, "
+			  "pcap:FILE[,in=FILE], "
 			  "socket:PATH, socket-listen:PATH, switch or tap:NAME",
 			  struct net_settings, backend)},
 	{VU_OPTION_NUMBER("queues", "N",

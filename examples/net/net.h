@@ -42,7 +42,8 @@ struct net_end {
  * send: a packet that was checked; the guest can still change the frame.  0; -EAGAIN: the end calls
  *	pair_go_on() or its descriptor becomes writable when it is to be tried again; another
  *	-errno: it is lost.
- * sent: the last of some packets was sent.  May be NULL.
+ * sent: the last of some packets was sent; until now their frames stayed as they are, all but
+ *	iov[0].  May be NULL.
  * flush: what is half out goes on: 0: nothing is left; -EAGAIN: not all can now; another -errno: it
  *	is lost.  NULL: an end that keeps nothing.
  * receive: the next packet, into a list with room for any: its bytes; -EAGAIN: there is none;
@@ -135,6 +136,8 @@ bool pair_may_read(struct net_pair *pair, uint32_t most);
 /* An end's error, unless it was the last one, too. */
 void pair_complain(struct net_pair *pair, const char *what, int error);
 void net_count(_Atomic uint64_t *counter, uint64_t n);
+/* Some that the end took, of so many bytes without headers, are lost after all. */
+void pair_lost(struct net_pair *pair, uint32_t packets, size_t bytes);
 
 /* --- the ends: 0, or -errno after a line on standard error --- */
 
@@ -142,11 +145,15 @@ void net_count(_Atomic uint64_t *counter, uint64_t n);
 int net_open_ends(struct net *net);
 /* And when it is. */
 int net_begin_ends(struct net *net);
+int net_dgram_open(struct net *net, const char *spec);
 int net_pcap_open(struct net *net, const char *spec);
 int net_socket_connect(struct net *net, const char *path);
 int net_socket_listen(struct net *net, const char *path);
 int net_switch_open(struct net *net, const char *spec);
 int net_tap_open(struct net *net, const char *name);
+/* What only datagrams need. */
+extern const int net_dgram_calls[];
+enum { NET_DGRAM_CALLS = 2 };
 /* The ioctls that taps go on making. */
 extern const struct sandbox_ioctl net_tap_ioctls[];
 enum { NET_TAP_IOCTLS = 4 };

@@ -112,6 +112,7 @@ static const struct {
 } kinds[] = {
 	{"null", open_null, false, true},
 	{"echo", open_echo, false, true},
+	{"dgram", net_dgram_open, true, false},
 	{"pcap", net_pcap_open, true, false},
 	{"socket", net_socket_connect, true, false},
 	{"socket-listen", net_socket_listen, true, false},
@@ -139,8 +140,8 @@ int net_open_ends(struct net *net)
 		return kinds[i].open(net, text + len + kinds[i].with_spec);
 	}
 	fprintf(stderr,
-		"vu-net: --backend=%s: null, echo, pcap:FILE, socket:PATH, socket-listen:PATH, "
-		"switch or tap:NAME, please\n",
+		"vu-net: --backend=%s: null, echo, dgram:LOCAL,REMOTE, pcap:FILE, socket:PATH, "
+		"socket-listen:PATH, switch or tap:NAME, please\n",
 		text);
 	return -EINVAL;
 }

@@ -23,6 +23,18 @@ void net_count(_Atomic uint64_t *counter, uint64_t n)
 	atomic_store_explicit(counter, now + n, memory_order_relaxed);
 }
 
+void pair_lost(struct net_pair *pair, uint32_t packets, size_t bytes)
+{
+	struct net_counts *c = &pair->counts;
+	uint64_t sent = atomic_load_explicit(&c->sent, memory_order_relaxed);
+	uint64_t sent_bytes = atomic_load_explicit(&c->sent_bytes, memory_order_relaxed);
+
+	/* An announcement is the device's, and was not counted. */
+	net_count(&c->sent, -(packets < sent ? packets : sent));
+	net_count(&c->sent_bytes, -(bytes < sent_bytes ? bytes : sent_bytes));
+	net_count(&c->lost, packets);
+}
+
 static bool pair_is_down(const struct net_pair *pair)
 {
 	return atomic_load_explicit(&pair->net->down, memory_order_relaxed);

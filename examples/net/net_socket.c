@@ -19,6 +19,7 @@
 
 #include "../common/door.h"
 #include "../common/own_socket.h"
+#include "net_outbox.h"
 
 enum { FRAME = NET_PREFIX + NET_MAX_FRAME, MAX_IN = 4 * FRAME, MAX_READS = 8 };
 
@@ -30,9 +31,9 @@ struct stream {
 	struct door door;
 	struct vu_source *clock;
 	struct sockaddr_un address;
-	size_t out_at, out_len; /* of what is still to be written */
-	size_t in_at, in_len;	/* of what was read and not taken */
-	unsigned char out[FRAME], in[MAX_IN];
+	struct net_outbox out;
+	size_t in_at, in_len; /* of what was read and not taken */
+	unsigned char in[MAX_IN];
 };
 
 static void stream_drop(struct stream *s)
@@ -40,43 +41,67 @@ static void stream_drop(struct stream *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;
-	s->out_at = s->out_len = s->in_at = s->in_len = 0;
+	s->in_at = s->in_len = 0;
+	net_outbox_clear(&s->out);
+}
+
+/* Bytes that the socket took, or -errno. */
+static ssize_t stream_write(const struct stream *s, struct iovec *iov, size_t n)
+{
+	const struct msghdr message = {.msg_iov = iov, .msg_iovlen = n};
+	ssize_t put = sendmsg(s->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	return put < 0 ? -errno : put;
 }
 
 /* 0: nothing is left of what was half out. */
 static int stream_flush(struct net_end *end)
 {
 	struct stream *s = end->own;
+	struct net_outbox *o = &s->out;
 
-	while (s->out_at < s->out_len) {
-		ssize_t put = send(s->fd, s->out + s->out_at, s->out_len - s->out_at,
-				   MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (net_outbox_has_rest(o)) {
+		struct iovec rest = {o->rest + o->rest_at, o->rest_len - o->rest_at};
+		ssize_t put = stream_write(s, &rest, 1);
 
 		if (put < 0)
-			return -errno;
-		s->out_at += (size_t)put;
+			return (int)put;
+		net_outbox_advance(o, (size_t)put);
 	}
-	s->out_at = s->out_len = 0;
 	return 0;
+}
+
+/* The batch is out, or becomes the rest. */
+static void stream_push(struct net_end *end)
+{
+	struct stream *s = end->own;
+	struct net_outbox *o = &s->out;
+	ssize_t put;
+
+	if (!o->frames)
+		return;
+	put = stream_write(s, o->piece, o->pieces);
+	if (put < 0 && put != -EAGAIN && put != -EFAULT) {
+		pair_complain(end->pair, "packets are lost", (int)put);
+		pair_lost(end->pair, o->frames, o->bytes - (size_t)o->frames * NET_PREFIX);
+		put = (ssize_t)o->bytes;
+	}
+	net_outbox_keep(o, put > 0 ? (size_t)put : 0);
 }
 
 static int stream_send(struct net_end *end, const struct iovec *iov, int n)
 {
 	struct stream *s = end->own;
-	size_t len = 0;
 	int ret;
 
 	if (s->fd < 0)
 		return -ENOTCONN;
 	ret = stream_flush(end);
-	if (ret)
+	if (ret || net_outbox_add(&s->out, iov, n))
 		return ret;
-	len = net_gather(iov, n, iov[0].iov_len, s->out + NET_PREFIX, NET_MAX_FRAME);
-	net_prefix_write(s->out, (uint32_t)len);
-	s->out_len = NET_PREFIX + len;
+	stream_push(end);
 	ret = stream_flush(end);
-	/* It was taken: what is left goes before the next one. */
-	return ret == -EAGAIN ? 0 : ret;
+	return ret || net_outbox_add(&s->out, iov, n) ? ret : -EMSGSIZE;
 }
 
 /* The next whole frame, from what is there: its length, 0 for none, or -EPROTO. */
@@ -231,6 +256,7 @@ static const struct net_end_ops stream_ops = {
 	.announces = true,
 	.begin = stream_begin,
 	.send = stream_send,
+	.sent = stream_push,
 	.receive = stream_receive,
 	.flush = stream_flush,
 	.hung_up = stream_hung_up,

@@ -161,6 +161,97 @@ static void a_guest_that_moved_here_is_announced(void **state)
 	close(fd);
 }
 
+/* Small ones, many for a write, of which the socket takes a part. */
+static void frames_of_all_lengths_are_cut_nowhere(void **state)
+{
+	enum { N = 80, HEAD = sizeof(struct virtio_net_hdr_v1) };
+	struct rig *rig = *state;
+	unsigned char frame[WIRE_LONGEST];
+	struct rig_buffer out;
+	struct driver_seg segs[3];
+	int fd = wire_start(rig);
+
+	wire_hello(rig, fd);
+	for (uint32_t i = 0; i < N; i++) {
+		uint32_t len = 3000 * (i % 2) + 60 + 77 * i % 2940;
+
+		rig_buffer(rig, &out, HEAD + len);
+		memset(out.data, 0, HEAD);
+		net_frame(out.data + HEAD, len, i);
+		segs[0] = rig_read_seg(&out, HEAD + 20);
+		segs[1] = (struct driver_seg){.gpa = out.gpa + HEAD + 20, .len = 30};
+		segs[2] = (struct driver_seg){.gpa = out.gpa + HEAD + 50, .len = len - 50};
+		rig_offer(rig, NET_TX, segs, 3, out.data);
+	}
+	for (uint32_t i = 0; i < N; i++) {
+		uint32_t len = 3000 * (i % 2) + 60 + 77 * i % 2940;
+
+		net_frame(frame, len, i);
+		wire_expect(fd, frame, len);
+		rig_wait(rig, NET_TX, NULL);
+	}
+	assert_int_equal(net_stat(rig, "lost"), 0);
+	rig_stop(rig);
+	close(fd);
+}
+
+/* In the middle of what he says, and of what he was told. */
+static void who_leaves_in_the_middle_leaves_nothing_to_the_next(void **state)
+{
+	enum { N = 100, LARGE = 60000, HEAD = sizeof(struct virtio_net_hdr_v1) };
+	struct rig *rig = *state;
+	uint32_t prefix = htonl(WIRE_LEN);
+	unsigned char frame[WIRE_LEN];
+	struct rig_buffer out;
+	struct driver_seg seg;
+	int fd = wire_start(rig);
+
+	wire_hello(rig, fd);
+	rig_buffer(rig, &out, HEAD + LARGE);
+	memset(out.data, 0, out.len);
+	seg = rig_read_seg(&out, out.len);
+	for (uint32_t i = 0; i < N; i++)
+		rig_offer(rig, NET_TX, &seg, 1, frame);
+	while (!net_stat(rig, "sent"))
+		continue;
+	client_write(fd, &prefix, sizeof(prefix));
+	client_write(fd, frame, 10);
+	close(fd);
+	for (uint32_t i = 0; i < N; i++)
+		rig_wait(rig, NET_TX, NULL);
+	assert_true(net_stat(rig, "lost") > 0);
+	fd = client_connect(rig->files[0]);
+	wire_hello(rig, fd);
+	net_frame(frame, WIRE_LEN, 3);
+	net_send(rig, NULL, frame, WIRE_LEN);
+	wire_expect(fd, frame, WIRE_LEN);
+	rig_stop(rig);
+	close(fd);
+}
+
+/* The one who was there goes on; who is at the path when he leaves is next. */
+static void a_path_may_become_somebody_elses(void **state)
+{
+	struct rig *rig = *state;
+	const char *path = rig_file(rig, "wire", NULL);
+	int fd, next, listener = client_listen_as(path, SOCK_STREAM, 1);
+	char backend[RIG_PATH + 20];
+
+	snprintf(backend, sizeof(backend), "socket:%s", path);
+	net_start(rig, backend, NULL);
+	fd = client_accept(listener);
+	close(listener);
+	unlink(path);
+	listener = client_listen_as(path, SOCK_STREAM, 1);
+	wire_hello(rig, fd);
+	close(fd);
+	next = client_accept(listener);
+	wire_hello(rig, next);
+	close(next);
+	close(listener);
+	rig_stop(rig);
+}
+
 static void a_client_waits_while_no_descriptors_are_left(void **state)
 {
 	struct rig *rig = *state;
@@ -187,6 +278,9 @@ int main(void)
 		TEST(who_sends_what_is_no_frame_is_hung_up_on),
 		TEST(it_connects_and_connects_again),
 		TEST(a_guest_that_moved_here_is_announced),
+		TEST(frames_of_all_lengths_are_cut_nowhere),
+		TEST(who_leaves_in_the_middle_leaves_nothing_to_the_next),
+		TEST(a_path_may_become_somebody_elses),
 		TEST(a_client_waits_while_no_descriptors_are_left),
 	};
 

@@ -29,7 +29,7 @@ void wire_send(int fd, const void *frame, uint32_t len)
 
 void wire_expect(int fd, const void *frame, uint32_t len)
 {
-	unsigned char got[WIRE_BUFFER];
+	unsigned char got[WIRE_LONGEST];
 	uint32_t prefix;
 
 	client_read(fd, &prefix, sizeof(prefix));

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "net_header.h"
+#include "net_outbox.h"
 
 enum { PIECES = 6, BYTES = 256 };
 
@@ -98,20 +98,57 @@ static void check_pieces(struct fuzz_input *in)
 		free(iov[i].iov_base);
 }
 
+/* What is left of a batch of frames is what was put into it, each behind its length. */
+static void check_outbox(struct fuzz_input *in)
+{
+	static struct net_outbox box;
+	static unsigned char data[BYTES], wanted[OUTBOX_FRAMES * (BYTES + NET_PREFIX)];
+	struct iovec iov[PIECES + 1] = {{data, sizeof(data)}}; /* a header, which is left out */
+	size_t total = 0, done;
+	int n;
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (unsigned char)(i * 7);
+	net_outbox_clear(&box);
+	for (uint32_t frames = fuzz_u8(in) % (OUTBOX_FRAMES + 1); frames; frames--) {
+		size_t len = 0;
+
+		for (n = 1; n <= 1 + fuzz_u8(in) % PIECES; n++) {
+			iov[n] = (struct iovec){data + len, fuzz_u8(in) % (BYTES / PIECES)};
+			len += iov[n].iov_len;
+		}
+		if (!net_outbox_add(&box, iov, n))
+			break;
+		net_prefix_write(wanted + total, (uint32_t)len);
+		memcpy(wanted + total + NET_PREFIX, data, len);
+		total += NET_PREFIX + len;
+	}
+	require(box.bytes == total && net_outbox_bytes(&box, box.frames) == total);
+	done = total * fuzz_u8(in) / 255;
+	net_outbox_keep(&box, done);
+	require(net_outbox_has_rest(&box) == (done < total));
+	require(!memcmp(box.rest + box.rest_at, wanted + done, total - done));
+	net_outbox_advance(&box, total - done);
+	require(!net_outbox_has_rest(&box) && net_outbox_add(&box, iov, 1));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = {data, data + size};
 
 	while (in.at < in.end)
-		switch (fuzz_u8(&in) % 3) {
+		switch (fuzz_u8(&in) % 4) {
 		case 0:
 			check_header(&in);
 			break;
 		case 1:
 			check_prefix(&in);
 			break;
-		default:
+		case 2:
 			check_pieces(&in);
+			break;
+		default:
+			check_outbox(&in);
 		}
 	return 0;
 }
