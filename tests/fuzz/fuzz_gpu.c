@@ -3,6 +3,9 @@
  * vu-gpu's commands: an input is a row of them, of any type, with numbers that are mostly near what
  * makes sense, on a card with few resources and a little memory.  In between guest memory goes and
  * comes, and the driver begins anew.  What the card counts must be right after each.
+ *
+ * Commands also come in twos, as from a queue, where a transfer is told of the flush behind it.  A
+ * second card is not told, and must come to show the same.
  */
 #include <endian.h>
 #include <errno.h>
@@ -24,6 +27,8 @@ enum { HOSTMEM = 1 << 20, RESOURCES = 6, OUTPUTS = 3, UNTOUCHED = 0xee };
 struct bench {
 	struct card card;
 	unsigned char *memory;
+	bool looks_ahead;
+	uint64_t responses; /* a hash of all */
 	bool gone;		/* guest memory */
 	struct three_rows rows; /* of what the renderer was asked for last */
 };
@@ -156,19 +161,21 @@ static void renderer_says(struct bench *b, struct fuzz_input *in)
 	free(bytes);
 }
 
+/* A command in buffers of exactly its size. */
+struct request {
+	struct vu_req req;
+	struct iovec readable, writable;
+	uint32_t queue;
+};
+
 /* A type, a length, whether there is an answer; then a byte for each word of the command. */
-static void run_command(struct bench *b, struct fuzz_input *in)
+static void make_request(struct request *r, struct fuzz_input *in)
 {
 	uint32_t type = types[fuzz_u8(in) % (sizeof(types) / sizeof(types[0]))];
 	uint32_t words = fuzz_u8(in) % (MAX_COMMAND / 4), len = sizeof(struct virtio_gpu_ctrl_hdr);
 	uint32_t room = fuzz_u8(in) & 1 ? ANSWER : fuzz_u8(in);
 	struct virtio_gpu_ctrl_hdr head = {.type = htole32(type)};
 	unsigned char *out = malloc(len + 4 * words), *answer = malloc(room ? room : 1);
-	struct iovec readable = {out, len + 4 * words}, writable = {answer, room};
-	struct vu_req req = {&readable,	       &writable, 1,	room ? 1 : 0,
-			     readable.iov_len, room,	  NULL, 0};
-	struct command command;
-	uint64_t written;
 
 	memcpy(out, &head, sizeof(head));
 	for (uint32_t i = 0; i < words; i++) {
@@ -177,14 +184,51 @@ static void run_command(struct bench *b, struct fuzz_input *in)
 		memcpy(out + len + 4 * i, &word, 4);
 	}
 	memset(answer, UNTOUCHED, room);
-	command_read(&command, &req,
-		     type >= VIRTIO_GPU_CMD_UPDATE_CURSOR ? CURSOR_QUEUE : CONTROL_QUEUE);
-	written = command_answer(&command, command_run(&command, &b->card));
-	require(written <= room);
-	for (uint64_t i = written; i < room; i++)
+	r->queue = type >= VIRTIO_GPU_CMD_UPDATE_CURSOR ? CURSOR_QUEUE : CONTROL_QUEUE;
+	r->readable = (struct iovec){out, len + 4 * words};
+	r->writable = (struct iovec){answer, room};
+	r->req = (struct vu_req){
+		&r->readable, &r->writable, 1, room ? 1 : 0, r->readable.iov_len, room, NULL, 0};
+}
+
+static void finish_request(struct bench *b, struct request *r, struct command *c)
+{
+	const unsigned char *answer = r->writable.iov_base;
+	uint32_t response = command_run(c, &b->card);
+	uint64_t written = command_answer(c, response);
+
+	b->responses = b->responses * 31 + response;
+	require(written <= r->writable.iov_len);
+	for (uint64_t i = written; i < r->writable.iov_len; i++)
 		require(answer[i] == UNTOUCHED);
-	free(out);
-	free(answer);
+	free(r->readable.iov_base);
+	free(r->writable.iov_base);
+}
+
+static void run_command(struct bench *b, struct fuzz_input *in)
+{
+	struct request request;
+	struct command command;
+
+	make_request(&request, in);
+	command_read(&command, &request.req, request.queue);
+	finish_request(b, &request, &command);
+}
+
+/* As they are in a queue together: the second was read before the first is run. */
+static void run_two(struct bench *b, struct fuzz_input *in)
+{
+	struct command commands[2];
+	struct request requests[2];
+
+	for (int i = 0; i < 2; i++) {
+		make_request(&requests[i], in);
+		command_read(&commands[i], &requests[i].req, requests[i].queue);
+	}
+	if (b->looks_ahead && command_looks_ahead(&commands[0]))
+		command_is_behind(&commands[0], &commands[1]);
+	for (int i = 0; i < 2; i++)
+		finish_request(b, &requests[i], &commands[i]);
 }
 
 static void step(struct bench *b, struct fuzz_input *in)
@@ -209,17 +253,22 @@ static void step(struct bench *b, struct fuzz_input *in)
 	case 0xfb:
 		memset(b->memory, fuzz_u8(in), MEMORY);
 		break;
+	case 0xf9:
+		run_two(b, in);
+		break;
 	default:
 		run_command(b, in);
 	}
 	check_card(&b->card);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* --- two cards --- */
+
+static struct bench *bench_new(bool looks_ahead)
 {
-	struct fuzz_input in = {data, data + size};
 	struct bench *b = calloc(1, sizeof(*b));
 
+	b->looks_ahead = looks_ahead;
 	b->memory = calloc(1, MEMORY);
 	b->card.limits = (struct card_limits){HOSTMEM, RESOURCES};
 	b->card.map = (struct backing_map){map, b};
@@ -232,11 +281,57 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (uint32_t i = 0; i < OUTPUTS; i++)
 		b->card.outputs[i] = (struct output){true, 1280, 800};
 	require(!card_init(&b->card));
-	for (uint32_t i = 0; i < STEPS && in.at < in.end; i++)
-		step(b, &in);
+	return b;
+}
+
+static void bench_free(struct bench *b)
+{
 	card_fini(&b->card);
 	require(!b->card.charged && !b->card.n_resources);
 	free(b->memory);
 	free(b);
+}
+
+static void check_same_screens(const struct card *a, const struct card *b)
+{
+	for (uint32_t i = 0; i < CARD_OUTPUTS; i++) {
+		const struct screen *s = &a->screens[i], *t = &b->screens[i];
+
+		require(s->width == t->width && s->height == t->height && s->stale == t->stale);
+		require(!s->pixels == !t->pixels &&
+			(!s->pixels ||
+			 !memcmp(s->pixels, t->pixels, (size_t)s->width * s->height * PIXEL)));
+	}
+}
+
+/* Pictures are behind what is shown until somebody wants their pixels. */
+static void check_same_pictures(struct card *a, struct card *b)
+{
+	for (uint32_t i = 0; i < CARD_BUCKETS; i++)
+		for (struct resource *r = a->buckets[i]; r; r = r->next) {
+			struct resource *other = card_look(b, r->id);
+
+			require(other && other->kind == r->kind && !other->pixels == !r->pixels);
+			card_catch_up(a, r);
+			card_catch_up(b, other);
+			require(!r->pixels || !memcmp(r->pixels, other->pixels,
+						      (size_t)r->width * r->height * PIXEL));
+		}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_input in = {data, data + size}, again = in;
+	struct bench *b = bench_new(true), *plain = bench_new(false);
+
+	for (uint32_t i = 0; i < STEPS && in.at < in.end; i++) {
+		step(b, &in);
+		step(plain, &again);
+		check_same_screens(&b->card, &plain->card);
+	}
+	require(b->responses == plain->responses);
+	check_same_pictures(&b->card, &plain->card);
+	bench_free(b);
+	bench_free(plain);
 	return 0;
 }
