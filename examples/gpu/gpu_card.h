@@ -75,7 +75,8 @@ struct screen {
 	uint64_t charged;
 	bool stale;   /* it shows another resource since, of which nothing was drawn yet */
 	bool resized; /* a display does not know the size yet, or not the dma-buf */
-	bool shared;  /* a display is to have the resource's dma-buf */
+	enum screen_shared shared; /* how a display is to have it */
+	struct share *own;	   /* the dma-buf that pixels is; NULL: none */
 	pixman_region32_t pending; /* what was transferred and is not drawn yet */
 	pixman_region32_t damage;  /* what a display does not know of the pixels */
 	pixman_region32_t ahead;   /* what the resource does not have yet: see draw_ahead() */

@@ -61,14 +61,15 @@ bool display_next_share(struct display *d, uint32_t index)
 {
 	struct screen *s = &d->card->screens[index];
 	const struct display_dmabuf none = {.scanout_id = index};
+	const struct share *share = share_of(s);
 
-	if (s->shared) {
-		d->out_fd = fcntl(s->resource->share->fd, F_DUPFD_CLOEXEC, 0);
+	if (share) {
+		d->out_fd = fcntl(share->fd, F_DUPFD_CLOEXEC, 0);
 		if (d->out_fd >= 0) {
-			tell_share(d, index, s->resource->share);
+			tell_share(d, index, share);
 			return true;
 		}
-		share_refuse(d->card, s, "no descriptor for it", errno);
+		share_refuse(d->card, s, &(struct share_problem){"no descriptor for it", errno});
 	}
 	if (!d->has[index])
 		return false;

@@ -17,7 +17,7 @@ void gpu_open_udmabuf(struct gpu_settings *s)
 	fd = udmabuf_open();
 	if (fd < 0)
 		fprintf(stderr,
-			"vu-gpu: --dmabuf: %s: %s: pictures in guest memory are copied (it is "
+			"vu-gpu: --dmabuf: %s: %s: pictures are copied (it is "
 			"Linux's module udmabuf)\n",
 			UDMABUF_DEVICE, strerror(-fd));
 	s->udmabuf = fd < 0 ? -1 : fd;
@@ -37,17 +37,18 @@ static int make(void *opaque, const struct udmabuf_create_list *list)
 	return udmabuf_make(gpu->settings->udmabuf, list);
 }
 
-static void say(void *opaque, uint32_t id, const char *why, int error)
+static void say(void *opaque, const char *what, uint32_t id, const struct share_problem *problem)
 {
 	const struct gpu *gpu = opaque;
 
-	if (!why)
-		vu_device_log_peerf(gpu->dev, VU_LOG_INFO, "resource %u: it is shown as a dma-buf",
+	if (!problem)
+		vu_device_log_peerf(gpu->dev, VU_LOG_INFO, "%s %u: it is shown as a dma-buf", what,
 				    id);
 	else
 		vu_device_log_peerf(gpu->dev, VU_LOG_INFO,
-				    "resource %u: it is copied, and not shown as a dma-buf: %s%s%s",
-				    id, why, error ? ": " : "", error ? strerror(error) : "");
+				    "%s %u: it is copied, and not shown as a dma-buf: %s%s%s", what,
+				    id, problem->why, problem->error ? ": " : "",
+				    problem->error ? strerror(problem->error) : "");
 }
 
 void gpu_set_dmabuf(struct gpu *gpu)

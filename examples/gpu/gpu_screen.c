@@ -8,17 +8,18 @@
 
 #include "gpu_damage.h"
 #include "gpu_draw.h"
+#include "gpu_share_make.h"
 
 void screen_off(struct card *card, struct screen *s)
 {
 	card->charged -= s->charged;
-	free(s->pixels);
+	share_pixels_free(s);
 	s->resized |= s->resource != NULL;
 	s->resource = NULL;
-	s->pixels = NULL;
 	s->charged = 0;
 	s->width = s->height = 0;
-	s->stale = s->shared = false;
+	s->stale = false;
+	s->shared = SHARED_NOT;
 	pixman_region32_clear(&s->damage);
 	pixman_region32_clear(&s->pending);
 	pixman_region32_clear(&s->ahead);

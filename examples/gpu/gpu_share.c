@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See gpu_share.h: which screens are shown so.  gpu_share_blob.c makes dma-bufs of blobs. */
+/* See gpu_share.h: which screens are shown so.  gpu_share_make.h has how dma-bufs are made. */
 #include "gpu_share.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include "gpu_card.h"
 #include "gpu_damage.h"
-#include "gpu_share_blob.h"
+#include "gpu_share_make.h"
 
 static void damage_all(struct screen *s)
 {
@@ -18,8 +18,7 @@ void share_drop(struct card *card, struct resource *r)
 {
 	if (!r->share)
 		return;
-	close(r->share->fd);
-	free(r->share);
+	share_free(r->share);
 	r->share = NULL;
 	card->sharing.n--;
 }
@@ -41,12 +40,22 @@ static void drop_unseen(struct card *card)
 				share_drop(card, r);
 }
 
-static void say(struct card *card, struct resource *r, const char *why, int error)
+static void say(struct card *card, struct resource *r, const struct share_problem *problem)
 {
 	if (r->share_said)
 		return;
 	r->share_said = true;
-	card->sharing.say(card->sharing.opaque, r->id, why, error);
+	card->sharing.say(card->sharing.opaque, "resource", r->id, problem);
+}
+
+static void say_output(struct card *card, const struct screen *s,
+		       const struct share_problem *problem)
+{
+	const uint32_t output = (uint32_t)(s - card->screens), bit = UINT32_C(1) << output;
+
+	if (!(card->sharing.said & bit))
+		card->sharing.say(card->sharing.opaque, "output", output, problem);
+	card->sharing.said |= bit;
 }
 
 /* The one that there is may be of another part of the resource, or of another shape. */
@@ -62,73 +71,90 @@ static bool is_shared_by_another(const struct card *card, const struct screen *s
 	for (uint32_t i = 0; i < CARD_OUTPUTS; i++) {
 		const struct screen *other = &card->screens[i];
 
-		if (other != s && other->resource == s->resource && other->shared)
+		if (other != s && other->resource == s->resource &&
+		    other->shared == SHARED_RESOURCE)
 			return true;
 	}
 	return false;
 }
 
-static bool is_possible(struct card *card, struct screen *s)
+/* The resource's own memory. */
+static bool share_resource(struct card *card, struct screen *s)
 {
+	struct share_problem problem = {.why = "two outputs show it in two ways"};
 	struct resource *r = s->resource;
-	struct share_problem problem;
 	struct share share;
 
-	if (r->kind != RESOURCE_BLOB)
+	if (r->kind != RESOURCE_BLOB || !card->sharing.make)
 		return false;
 	share = share_blob_wanted(s);
 	if (r->share && is_same(r->share, &share))
 		return true;
 	if (r->share && is_shared_by_another(card, s)) {
-		say(card, r, "two outputs show it in two ways", 0);
+		say(card, r, &problem);
 		return false;
 	}
 	share_drop(card, r);
 	if (card->sharing.n >= SHARES_MOST)
 		drop_unseen(card);
-	share.fd = share_blob(card, r, &share, &problem);
-	if (share.fd >= 0) {
-		r->share = malloc(sizeof(*r->share));
-		if (r->share) {
-			*r->share = share;
-			card->sharing.n++;
-			say(card, r, NULL, 0);
-			return true;
-		}
-		close(share.fd);
-		problem.why = "no memory for it";
-	}
-	say(card, r, problem.why, problem.error);
-	return false;
+	r->share = share_blob(card, r, &share, &problem);
+	card->sharing.n += r->share != NULL;
+	say(card, r, r->share ? NULL : &problem);
+	return r->share;
 }
 
-/* What of it is here is older. */
-static void get_pixels_again(struct screen *s)
+/* What is drawn here. */
+static bool share_drawn(struct card *card, struct screen *s)
 {
-	s->shared = false;
-	s->resized = true;
-	s->stale = s->resource != NULL;
-	damage_all(s);
+	struct share_problem problem;
+
+	if (!card->sharing.make)
+		return false;
+	if (!s->own)
+		s->own = share_pixels(card, s, &problem);
+	say_output(card, s, s->own ? NULL : &problem);
+	return s->own;
+}
+
+static enum screen_shared find_way(struct card *card, struct screen *s)
+{
+	if (!card->sharing.on || !s->resource)
+		return SHARED_NOT;
+	if (share_resource(card, s))
+		return SHARED_RESOURCE;
+	return share_drawn(card, s) ? SHARED_PIXELS : SHARED_NOT;
+}
+
+static void become(struct screen *s, enum screen_shared shared)
+{
+	/* What is here is older. */
+	if (s->shared == SHARED_RESOURCE && shared != SHARED_RESOURCE)
+		s->stale = true;
+	/* Also of the same size it is another resource's. */
+	if (s->shared != shared || shared == SHARED_RESOURCE) {
+		s->resized = true;
+		damage_all(s);
+	}
+	s->shared = shared;
 }
 
 void share_screen(struct card *card, struct screen *s)
 {
-	const bool was = s->shared;
-
-	s->shared = card->sharing.on && s->resource && is_possible(card, s);
-	if (s->shared) {
-		/* Also of the same size it is another dma-buf. */
-		s->resized = true;
-		damage_all(s);
-	} else if (was) {
-		get_pixels_again(s);
-	}
+	become(s, find_way(card, s));
 }
 
-void share_refuse(struct card *card, struct screen *s, const char *why, int error)
+const struct share *share_of(const struct screen *s)
 {
-	card->sharing.say(card->sharing.opaque, s->resource->id, why, error);
-	get_pixels_again(s);
+	return s->shared == SHARED_RESOURCE ? s->resource->share
+	       : s->shared == SHARED_PIXELS ? s->own
+					    : NULL;
+}
+
+void share_refuse(struct card *card, struct screen *s, const struct share_problem *problem)
+{
+	card->sharing.said &= ~(UINT32_C(1) << (s - card->screens));
+	say_output(card, s, problem);
+	become(s, SHARED_NOT);
 	card_settle(card);
 }
 
@@ -144,6 +170,7 @@ void share_all(struct card *card, bool on)
 	if (card->sharing.on == on)
 		return;
 	card->sharing.on = on;
+	card->sharing.said = 0;
 	share_screens(card);
 	if (!on)
 		card_settle(card);
@@ -161,7 +188,7 @@ void share_moved(struct card *card)
 
 bool share_only(const struct card *card, const struct screen *s)
 {
-	return s->shared && !card->sharing.copies;
+	return s->shared == SHARED_RESOURCE && !card->sharing.copies;
 }
 
 void share_flush(struct screen *s, const pixman_box32_t *box)

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See gpu_share_blob.h.  The protocol has no offset, so a dma-buf begins with the first pixel that
+ * See gpu_share_make.h.  The protocol has no offset, so a dma-buf begins with the first pixel that
  * is shown; and it has whole pages, which a Linux guest's blobs are, but a part of one need not be.
  */
-#include "gpu_share_blob.h"
+#include "gpu_share_make.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "gpu_card.h"
 #include "gpu_udmabuf.h"
 
 enum { PAGE_WORK = 512 }; /* to pin one takes as long as so many bytes of pixels */
@@ -26,7 +25,7 @@ enum {
 /* Bytes in the order of memory, as DRM names them, too.  What a screen shows nothing shines
  * through.
  */
-static uint32_t fourcc_of(pixman_format_code_t format)
+uint32_t share_fourcc(pixman_format_code_t format)
 {
 	static const struct {
 		uint32_t virtio, fourcc;
@@ -54,7 +53,7 @@ struct share share_blob_wanted(const struct screen *s)
 		.width = s->width,
 		.height = s->height,
 		.stride = s->layout.stride,
-		.fourcc = fourcc_of(s->layout.format),
+		.fourcc = share_fourcc(s->layout.format),
 		.modifier = MODIFIER_LINEAR,
 	};
 }
@@ -160,8 +159,8 @@ static int make(struct card *card, struct pages *p, struct share_problem *proble
 	return fd < 0 ? -1 : fd;
 }
 
-int share_blob(struct card *card, const struct resource *r, const struct share *share,
-	       struct share_problem *problem)
+struct share *share_blob(struct card *card, const struct resource *r, const struct share *share,
+			 struct share_problem *problem)
 {
 	/* As much of the last line as of the others, where there is more of the blob. */
 	uint64_t all = share->offset + (uint64_t)share->height * share->stride;
@@ -169,19 +168,16 @@ int share_blob(struct card *card, const struct resource *r, const struct share *
 	struct pages p = {.page = (uint64_t)sysconf(_SC_PAGESIZE)};
 	int fd = -1;
 
-	*problem = (struct share_problem){.why = "there is no " UDMABUF_DEVICE};
-	if (!card->sharing.make)
-		return -1;
-	problem->why = "the blob has no memory any more";
+	*problem = (struct share_problem){.why = "the blob has no memory any more"};
 	if (!backing_holds(&r->backing, 0, end))
-		return -1;
+		return NULL;
 	problem->why = "no memory for a list of its pages";
 	p.list = calloc(1, sizeof(*p.list) + UDMABUF_MOST * sizeof(p.list->list[0]));
 	if (!p.list)
-		return -1;
+		return NULL;
 	problem->why = add_all(card, &r->backing, share->offset, end, &p);
 	if (!problem->why)
 		fd = make(card, &p, problem);
 	free(p.list);
-	return fd;
+	return fd < 0 ? NULL : share_new(share, fd, problem);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * In the place of examples/gpu/gpu_udmabuf.c, for machines without /dev/udmabuf: a "dma-buf" is a
- * memfd in which is what it was to be made of, a struct udmabuf_create_list.
+ * memfd in which is what it was to be made of, a struct udmabuf_create_list; one of vu-gpu's own
+ * memory (which may not grow, either) is that memory.
  */
 #include "fake_udmabuf.h"
 
@@ -29,6 +30,8 @@ int udmabuf_make(int udmabuf, const struct udmabuf_create_list *list)
 	(void)udmabuf;
 	if (fails)
 		return -atoi(fails);
+	if (fcntl((int)list->list[0].memfd, F_GET_SEALS) & F_SEAL_GROW)
+		return fcntl((int)list->list[0].memfd, F_DUPFD_CLOEXEC, 0);
 	fd = memfd_create("dma-buf", MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/udmabuf.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,6 +42,20 @@ int shared_display(struct rig *rig, uint64_t features)
 	return fd;
 }
 
+static void map_drawn(int fd, size_t size, struct got *got)
+{
+	static void *mapped;
+	static size_t len;
+
+	if (mapped)
+		munmap(mapped, len);
+	mapped = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	assert_true(mapped != MAP_FAILED && size % PAGE == 0);
+	len = size;
+	got->drawn = mapped;
+	close(fd);
+}
+
 static void look_into(int fd, struct got *got)
 {
 	struct udmabuf_create_list list;
@@ -49,6 +64,10 @@ static void look_into(int fd, struct got *got)
 
 	assert_int_equal(fstat(fd, &st), 0);
 	got->ino = st.st_ino;
+	if (fcntl(fd, F_GET_SEALS) & F_SEAL_GROW) {
+		map_drawn(fd, (size_t)st.st_size, got);
+		return;
+	}
 	assert_int_equal(pread(fd, &list, sizeof(list), 0), sizeof(list));
 	assert_int_equal(list.flags, UDMABUF_FLAGS_CLOEXEC);
 	assert_in_range(list.count, 1, PIECES);
@@ -156,6 +175,28 @@ void shared_expect_shown(int fd, uint32_t output, const struct rig_buffer *memor
 	assert_true(!got.words[1] && !got.words[2]);
 	assert_int_equal(got.words[3], PICTURE);
 	assert_int_equal(got.words[4], PICTURE);
+}
+
+void shared_is_drawn(const uint32_t *drawn, const struct rig_buffer *memory)
+{
+	for (uint32_t i = 0; i < PICTURE * PICTURE; i++)
+		assert_int_equal(drawn[i] & 0xffffff, gpu_pixel(memory, i));
+}
+
+void shared_expect_drawn(int fd, uint32_t output, const struct rig_buffer *memory)
+{
+	struct got got = shared_expect(fd, DMABUF_SCANOUT2), update;
+
+	assert_int_equal(got.words[0], output);
+	assert_int_equal(got.words[3], PICTURE);
+	assert_int_equal(got.words[4], PICTURE);
+	assert_int_equal(got.words[7], 4 * PICTURE);
+	assert_memory_equal(&got.words[9], "XR24", 4);
+	assert_non_null(got.drawn);
+	update = shared_expect(fd, DMABUF_UPDATE);
+	assert_int_equal(update.words[0], output);
+	assert_int_equal(update.words[4], PICTURE);
+	shared_is_drawn(got.drawn, memory);
 }
 
 void shared_pages(struct rig *rig, struct rig_buffer *memory, uint32_t seed)

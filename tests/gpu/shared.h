@@ -15,7 +15,8 @@ enum { PAGE = PICTURE_BYTES, PIECES = 8 };
 struct got {
 	uint32_t request, size;
 	uint32_t words[12];
-	uint64_t ino; /* the same again: the same dma-buf; 0: there came none */
+	uint64_t ino;	 /* the same again: the same dma-buf; 0: there came none */
+	uint32_t *drawn; /* it is vu-gpu's own: its pixels, until the next such; else NULL */
 	uint32_t n_pieces;
 	struct {
 		uint64_t offset, size; /* of the guest's memory file */
@@ -34,6 +35,10 @@ void shared_ack(int fd);
 void shared_expect_gone(int fd, uint32_t output, uint32_t width, uint32_t height);
 /* A dma-buf of a picture that begins in that memory, and what is in it. */
 void shared_expect_shown(int fd, uint32_t output, const struct rig_buffer *memory);
+
+/* A dma-buf of vu-gpu's own, in which that picture is then drawn. */
+void shared_expect_drawn(int fd, uint32_t output, const struct rig_buffer *memory);
+void shared_is_drawn(const uint32_t *drawn, const struct rig_buffer *memory);
 
 /* Whole pages, with a picture of PICTURE. */
 void shared_pages(struct rig *rig, struct rig_buffer *memory, uint32_t seed);

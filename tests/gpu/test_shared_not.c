@@ -68,7 +68,8 @@ static void memory_that_is_not_sealed_is_copied(void **state)
 	fd = shared_display(rig, 3);
 	shared_pages(rig, &memory, 1);
 	shared_blob(1, &memory);
-	show_and_expect_pixels(rig, fd, 1, &memory);
+	shared_show(0, 1);
+	shared_expect_drawn(fd, 0, &memory);
 	close(fd);
 	rig_stop(rig);
 	assert_int_equal(rig_logged(rig, "not shown as a dma-buf: guest memory is no memfd that "
@@ -93,18 +94,95 @@ static void a_display_takes_no_dma_bufs_unless_that_is_said(void **state)
 	assert_int_equal(rig_logged(rig, "dma-buf"), 0);
 }
 
+/* --- pictures --- */
+
+static void pictures_are_drawn_where_the_display_has_them(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+	struct got got, update;
+	int fd, before;
+
+	shared_start(rig, true);
+	gpu_picture(&memory, 1);
+	gpu_create(1, &memory);
+	gpu_show(0, 1);
+	gpu_update(1);
+	gpu_expect(0, &memory);
+	before = count_fds_of(rig->program.pid);
+	/* What was drawn before there was a display is there, too. */
+	fd = shared_display(rig, 3);
+	got = shared_expect(fd, DMABUF_SCANOUT2);
+	shared_is_drawn(got.drawn, &memory);
+	update = shared_expect(fd, DMABUF_UPDATE);
+	assert_int_equal(update.words[4], PICTURE);
+	shared_ack(fd);
+	/* Only what differs is told, and nothing if nothing does. */
+	memory.data[4 * (PICTURE * 7 + 3)] ^= 0xff;
+	gpu_update(1);
+	update = shared_expect(fd, DMABUF_UPDATE);
+	assert_int_equal(update.words[2], 7);
+	assert_int_equal(update.words[4], 1);
+	shared_ack(fd);
+	shared_is_drawn(got.drawn, &memory);
+	gpu_update(1);
+	display_expect_nothing(rig, fd);
+	gpu_expect(0, &memory);
+	/* Its dma-buf, and the display with a timer. */
+	assert_int_equal(count_fds_of(rig->program.pid), before + 3);
+	/* Another size. */
+	gpu_ok(gpu_try_show(0, 1, gpu_rect(1, 1, 7, 5)));
+	got = shared_expect(fd, DMABUF_SCANOUT2);
+	assert_true(got.words[3] == 7 && got.words[4] == 5 && got.words[7] == 28);
+	shared_expect(fd, DMABUF_UPDATE);
+	assert_int_equal(got.drawn[0] & 0xffffff, gpu_pixel(&memory, PICTURE + 1));
+	assert_int_equal(got.drawn[34] & 0xffffff, gpu_pixel(&memory, 5 * PICTURE + 7));
+	gpu_ok(gpu_try_show(0, 0, gpu_rect(0, 0, 0, 0)));
+	shared_expect_gone(fd, 0, 0, 0);
+	assert_int_equal(count_fds_of(rig->program.pid), before + 2);
+	close(fd);
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "output 0: it is shown as a dma-buf"), 1);
+}
+
+/* What the kernel refuses, of pictures. */
+static void pictures_are_sent_where_there_can_be_no_dma_buf(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+	int fd;
+
+	setenv(FAKE_UDMABUF_FAILS, "12", 1); /* ENOMEM */
+	shared_start(rig, true);
+	unsetenv(FAKE_UDMABUF_FAILS);
+	gpu_picture(&memory, 1);
+	gpu_create(1, &memory);
+	gpu_ok(gpu_try_transfer(1, gpu_rect(0, 0, PICTURE, PICTURE), 0));
+	fd = shared_display(rig, 3);
+	for (int i = 0; i < 3; i++) {
+		gpu_show(0, 1);
+		expect_pixels(fd, &memory);
+		gpu_ok(gpu_try_show(0, 0, gpu_rect(0, 0, 0, 0)));
+		display_expect(fd, SCANOUT, NULL);
+	}
+	close(fd);
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "output 0: it is copied, and not shown as a dma-buf: "
+					 "/dev/udmabuf: Cannot allocate memory"),
+			 1);
+}
+
 /* --- pieces --- */
 
-static void try_pieces(struct rig *rig, int fd, uint32_t id,
-		       const struct virtio_gpu_mem_entry *list, uint32_t n)
+static void try_pieces(int fd, uint32_t id, const struct virtio_gpu_mem_entry *list, uint32_t n)
 {
 	gpu_ok(gpu_try_blob(id, PAGE, list, n));
 	shared_show(0, id);
-	display_expect(fd, SCANOUT, &shown);
-	display_expect(fd, UPDATE, &shown);
+	assert_non_null(shared_expect(fd, DMABUF_SCANOUT2).drawn);
+	shared_expect(fd, DMABUF_UPDATE);
+	shared_ack(fd);
 	gpu_ok(gpu_try_show_blob(0, 0, 0, 0, 0, 0));
-	display_expect(fd, SCANOUT, NULL);
-	(void)rig;
+	shared_expect_gone(fd, 0, 0, 0);
 }
 
 static void pieces_that_are_no_pages_are_copied(void **state)
@@ -121,13 +199,12 @@ static void pieces_that_are_no_pages_are_copied(void **state)
 	shared_pages(rig, &memory, 1);
 	shared_pages(rig, &memory, 2);
 	memory.gpa -= PAGE;
-	try_pieces(rig, fd, 1, (struct virtio_gpu_mem_entry[]){gpu_entry(memory.gpa + 16, PAGE)},
-		   1);
-	try_pieces(rig, fd, 2,
+	try_pieces(fd, 1, (struct virtio_gpu_mem_entry[]){gpu_entry(memory.gpa + 16, PAGE)}, 1);
+	try_pieces(fd, 2,
 		   (struct virtio_gpu_mem_entry[]){gpu_entry(memory.gpa, PAGE - 16),
 						   gpu_entry(memory.gpa, 16)},
 		   2);
-	try_pieces(rig, fd, 3,
+	try_pieces(fd, 3,
 		   (struct virtio_gpu_mem_entry[]){gpu_entry(memory.gpa, PAGE / 2),
 						   gpu_entry(memory.gpa + PAGE, PAGE / 2)},
 		   2);
@@ -135,7 +212,7 @@ static void pieces_that_are_no_pages_are_copied(void **state)
 		many[i] = gpu_entry(memory.gpa, PAGE);
 	gpu_ok(gpu_try_blob(4, (uint64_t)MANY * PAGE, many, MANY));
 	gpu_ok(gpu_try_show_blob(0, 4, PICTURE, MANY * PICTURE / 4, 16 * PICTURE, 0));
-	assert_int_equal(display_next(fd, NULL).request, SCANOUT);
+	assert_non_null(shared_expect(fd, DMABUF_SCANOUT2).drawn);
 	close(fd);
 	rig_stop(rig);
 	assert_int_equal(rig_logged(rig, "its first pixel is at no page's beginning"), 1);
@@ -177,8 +254,8 @@ static void pages_in_pieces_are_one_dma_buf(void **state)
 	/* Not at a page's beginning, and back. */
 	gpu_ok(gpu_try_show_blob(0, 1, PICTURE, 16, 4 * PICTURE, PAGE + 4));
 	shared_ack(fd);
-	shared_expect_gone(fd, 0, PICTURE, 16);
-	shared_expect(fd, UPDATE);
+	assert_non_null(shared_expect(fd, DMABUF_SCANOUT2).drawn);
+	shared_expect(fd, DMABUF_UPDATE);
 	close(fd);
 	rig_stop(rig);
 }
@@ -302,14 +379,17 @@ static void a_blob_is_shown_at_two_outputs(void **state)
 	assert_int_equal(shared_expect(fd, DMABUF_UPDATE).words[0], 1);
 	shared_ack(fd);
 	gpu_ok(gpu_try_show_blob(1, 1, PICTURE, 1, 4 * PICTURE, 0));
-	shared_expect_gone(fd, 1, PICTURE, 1);
-	shared_expect(fd, UPDATE);
+	two = shared_expect(fd, DMABUF_SCANOUT2);
+	assert_true(two.words[0] == 1 && two.drawn);
+	shared_expect(fd, DMABUF_UPDATE);
+	shared_ack(fd);
 	memory.data[1] ^= 0xff;
 	gpu_ok(gpu_try_flush(1, gpu_rect(0, 0, PICTURE, PICTURE)));
-	for (int i = 0; i < 2; i++) {
-		one = shared_next(fd);
-		assert_int_equal(one.request, one.words[0] ? UPDATE : DMABUF_UPDATE);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(shared_expect(fd, DMABUF_UPDATE).words[0], i);
+		shared_ack(fd);
 	}
+	assert_int_equal(two.drawn[0] & 0xffffff, gpu_pixel(&memory, 0));
 	close(fd);
 	rig_stop(rig);
 }
@@ -344,15 +424,16 @@ static void memory_that_goes_takes_its_dma_buf_along(void **state)
 	shared_ack(fd);
 	rig_check(rig, frontend_rem_mem_reg(&rig->peer->frontend, region));
 	/* Nothing of it is ours any more, and the display knows. */
-	assert_int_equal(count_fds_of(rig->program.pid), before);
-	shared_expect_gone(fd, 0, PICTURE, PICTURE);
-	shared_expect(fd, UPDATE);
+	assert_non_null(shared_expect(fd, DMABUF_SCANOUT2).drawn);
+	assert_int_equal(count_fds_of(rig->program.pid), before + 1);
+	shared_expect(fd, DMABUF_UPDATE);
+	shared_ack(fd);
 	assert_int_not_equal(gpu_try_flush(1, gpu_rect(0, 0, PICTURE, PICTURE)),
 			     VIRTIO_GPU_RESP_OK_NODATA);
 	/* It comes back: as other memory. */
 	rig_check(rig, frontend_add_mem_reg(&rig->peer->frontend, region));
 	got = shared_expect(fd, DMABUF_SCANOUT2);
-	assert_true(got.ino);
+	assert_true(got.ino && !got.drawn);
 	close(fd);
 	rig_stop(rig);
 }
@@ -395,6 +476,8 @@ int main(void)
 		GPU_TEST(what_the_kernel_refuses_is_copied_with_one_line),
 		GPU_TEST(memory_that_is_not_sealed_is_copied),
 		GPU_TEST(a_display_takes_no_dma_bufs_unless_that_is_said),
+		GPU_TEST(pictures_are_drawn_where_the_display_has_them),
+		GPU_TEST(pictures_are_sent_where_there_can_be_no_dma_buf),
 		GPU_TEST(pieces_that_are_no_pages_are_copied),
 		GPU_TEST(pages_in_pieces_are_one_dma_buf),
 		GPU_TEST(formats_have_their_names_and_nothing_shines_through),

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* How the dma-bufs of gpu_share.h are made.  NULL: there is none, and *problem says why. */
+#ifndef GPU_SHARE_MAKE_H
+#define GPU_SHARE_MAKE_H
+
+#include "gpu_card.h"
+
+/* malloc'd, of this descriptor, which is its own from now on, whatever comes of it. */
+struct share *share_new(const struct share *share, int fd, struct share_problem *problem);
+void share_free(struct share *share);
+
+/* --- gpu_share_blob.c --- */
+
+/* 0: none. */
+uint32_t share_fourcc(pixman_format_code_t format);
+/* What the screen, which shows a blob, would be as a dma-buf; it has none yet. */
+struct share share_blob_wanted(const struct screen *screen);
+struct share *share_blob(struct card *card, const struct resource *resource,
+			 const struct share *share, struct share_problem *problem);
+
+/* --- gpu_share_pixels.c --- */
+
+/* The screen's pixels move to memory that is one. */
+struct share *share_pixels(struct card *card, struct screen *screen, struct share_problem *problem);
+/* The pixels, wherever they are, and the dma-buf. */
+void share_pixels_free(struct screen *screen);
+
+#endif
