@@ -201,6 +201,7 @@ static int fs_enter(struct fs *fs, struct fs_settings *settings)
 	}
 	settings->entered = true;
 	settings->proc_fd = fs->proc_fd;
+	settings->sandbox = sandbox.kind;
 	settings->inside = sandbox.dir;
 	umask(0);
 	vu_device_logf(fs->dev, VU_LOG_INFO, "%s is shared; sandbox: %s", settings->shared_dir,
@@ -224,6 +225,9 @@ static int fs_begin(struct fs *fs, struct fs_settings *settings)
 						  : strerror(-ret));
 		return ret;
 	}
+	ret = fs_reuse_init(fs);
+	if (ret)
+		return ret;
 	ret = fs_kept_restore(fs);
 	if (ret) {
 		vu_device_logf(fs->dev, VU_LOG_ERROR, "the state file: %s", strerror(-ret));
@@ -273,7 +277,9 @@ static int fs_make_queue(struct fs *fs, uint32_t index)
 	ret = vu_group_new(&q->group);
 	if (!ret)
 		ret = vu_queue_set_group(q->vq, q->group);
-	return ret ? ret : vu_group_add_timer(q->group, fs_locks_retry, q, &q->retry);
+	if (!ret)
+		ret = vu_group_add_timer(q->group, fs_locks_retry, q, &q->retry);
+	return ret ? ret : vu_group_add_timer(q->group, fs_reuse_tick, q, &q->tick);
 }
 
 static int fs_make_device(struct fs *fs)
@@ -389,6 +395,7 @@ static void destroy(void *state)
 	/* Before these: what the guest knows is known to the next vu-fs. */
 	fs_kept_close(fs);
 	fs_files_fini(fs);
+	fs_reuse_fini(fs);
 	fs_nodes_fini(fs);
 	if (fs->proc_fd >= 0)
 		close(fs->proc_fd);

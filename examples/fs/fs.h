@@ -15,6 +15,7 @@
  *   fs_lookup.c   LOOKUP, FORGET, and the entry that other replies have, too
  *   fs_attr.c     attributes            fs_names.c  making, linking, renaming, removing
  *   fs_file.c     open files            fs_data.c   their contents
+ *   fs_reuse.c    descriptors of files that were released just now
  *   fs_dir.c      directories           fs_xattr.c  extended attributes
  *   fs_label.c    what new ones have    fs_ids.c    users that are called otherwise
  *   fs_lock.c     POSIX and BSD locks   fs_creds.c  acting as the guest's user
@@ -42,6 +43,7 @@
 #include "fs_dax.h"
 #include "fs_fuse.h"
 #include "fs_options.h"
+#include "fs_reuse.h"
 #include "fs_slots.h"
 
 enum {
@@ -69,6 +71,7 @@ struct fs_node {
 	uint32_t type;			       /* S_IFMT */
 	_Atomic int fd;			       /* O_PATH; -1: to be opened on demand */
 	atomic_bool hot;		       /* used since somebody looked for one to close */
+	atomic_bool reused;		       /* a descriptor was kept: fs_reuse.c */
 	struct fs_node *open_next, *open_prev; /* of fs.opened, under its lock */
 	bool hashed;			       /* under the shard's lock, as next */
 	struct fs_node *next;
@@ -86,6 +89,7 @@ struct fs_file {
 	bool is_dir;
 	uint64_t nodeid; /* what was opened */
 	struct fs_dir *dir;
+	struct fs_mark mark;
 };
 
 struct fs_shard {
@@ -142,6 +146,7 @@ struct fs_queue {
 	struct vu_group *group;
 	struct fs_scratch *scratch;
 	struct vu_source *retry;    /* timer: locks that are waited for */
+	struct vu_source *tick;	    /* timer: fs_reuse.c */
 	struct fs_waiting *waiting; /* oldest first */
 	struct fs_intent *intent;   /* in the state file; NULL: */
 	struct fs_intent own_intent;
@@ -173,6 +178,7 @@ struct fs {
 	struct fs_mover mover;
 	struct fs_dax dax;
 	struct fs_kept *kept;	      /* NULL: there is no state file */
+	struct fs_reuse *reuse;	      /* NULL: nothing is kept */
 	uint64_t entry_sec, attr_sec; /* how long the guest may believe them */
 	uint32_t entry_nsec, attr_nsec;
 };
@@ -211,7 +217,8 @@ enum fs_row_flags {
 	FS_EARLY = 256, /* also before INIT */
 	FS_DOTS = 512,	/* "." and ".." are allowed */
 	FS_DIR = 1024,	/* the inode must be a directory */
-	FS_SLOW = 2048, /* may wait for the host's disks: for the pool, if there is one; no FS_NODE */
+	FS_SLOW =
+		2048, /* may wait for the host's disks: for the pool, if there is one; no FS_NODE */
 	FS_ONCE = 4096, /* not to be run twice: fs_again.c; never FS_SLOW, too */
 };
 
@@ -263,6 +270,8 @@ int fs_node_restore_handle(struct fs *fs, uint64_t id, uint64_t refs, const stru
 void fs_node_key(const struct statx *stx, struct fs_node *key);
 /* All of them: a new guest. */
 void fs_nodes_forget_all(struct fs *fs);
+/* openat(2), which closes others if there is no descriptor left. */
+int fs_openat(struct fs *fs, int dir_fd, const char *name, int flags, mode_t mode);
 /* Close up to n descriptors of inodes that nobody works with. */
 void fs_nodes_trim(struct fs *fs, uint32_t n);
 
@@ -276,8 +285,10 @@ void fs_files_fini(struct fs *fs);
 struct fs_file *fs_file_get(struct fs *fs, uint64_t fh, bool is_dir);
 void fs_file_put(struct fs *fs, struct fs_file *file);
 void fs_files_close_all(struct fs *fs);
-/* Owns fd; its number, or 0 (the fd is closed): out of memory. */
-uint64_t fs_file_new(struct fs *fs, uint64_t nodeid, int fd, int flags, bool is_dir);
+/* Owns fd; its number, or 0 (the fd is closed): out of memory.  mark: NULL if it is not to be kept.
+ */
+uint64_t fs_file_new(struct fs *fs, uint64_t nodeid, int fd, int flags, bool is_dir,
+		     const struct fs_mark *mark);
 /* One that was open before; -ESTALE: it cannot be opened. */
 int fs_file_restore(struct fs *fs, uint64_t fh, uint64_t nodeid, int flags, bool is_dir);
 void fs_dir_free(struct fs_dir *dir);

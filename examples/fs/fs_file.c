@@ -20,15 +20,21 @@ void fs_files_fini(struct fs *fs)
 	slots_fini(&fs->files);
 }
 
+/* Its descriptor is gone. */
+static void fs_file_end(struct fs *fs, struct fs_file *file)
+{
+	fs_kept_file_end(fs, file);
+	fs_dir_free(file->dir);
+	file->dir = NULL;
+	slots_free(&fs->files, &file->slot);
+}
+
 void fs_file_put(struct fs *fs, struct fs_file *file)
 {
 	if (!slots_put(&file->slot))
 		return;
-	fs_kept_file_end(fs, file);
 	close(file->fd);
-	fs_dir_free(file->dir);
-	file->dir = NULL;
-	slots_free(&fs->files, &file->slot);
+	fs_file_end(fs, file);
 }
 
 static struct fs_file *fs_file_get_any(struct fs *fs, uint64_t fh)
@@ -68,10 +74,13 @@ static uint64_t fs_file_publish(struct fs *fs, struct fs_file *file, uint64_t no
 	return fh;
 }
 
-uint64_t fs_file_new(struct fs *fs, uint64_t nodeid, int fd, int flags, bool is_dir)
+uint64_t fs_file_new(struct fs *fs, uint64_t nodeid, int fd, int flags, bool is_dir,
+		     const struct fs_mark *mark)
 {
 	struct fs_file *file = slots_new(&fs->files);
 
+	if (file && mark)
+		file->mark = *mark;
 	if (file)
 		return fs_file_publish(fs, file, nodeid, fd, flags, is_dir);
 	close(fd);
@@ -123,17 +132,6 @@ int fs_file_restore(struct fs *fs, uint64_t fh, uint64_t nodeid, int flags, bool
 	return 0;
 }
 
-static int fs_file_close(struct fs *fs, uint64_t fh, bool is_dir)
-{
-	struct fs_file *file = fs_file_get(fs, fh, is_dir);
-
-	if (!file)
-		return -EBADF;
-	slots_drop(&file->slot, 1);
-	fs_file_put(fs, file);
-	return 0;
-}
-
 void fs_files_close_all(struct fs *fs)
 {
 	struct fs_file *file;
@@ -149,19 +147,39 @@ void fs_files_close_all(struct fs *fs)
 
 /* --- requests --- */
 
-static int fs_reply_open(struct fs_call *c, int fd, int flags, bool is_dir)
+static int fs_reply_open(struct fs_call *c, int fd, int flags, bool is_dir,
+			 const struct fs_mark *mark)
 {
 	struct fuse_open_out *out = c->out;
 	uint32_t cache = c->fs->settings->cache;
 
-	*out = (struct fuse_open_out){.fh = fs_file_new(c->fs, c->hdr.nodeid, fd, flags, is_dir)};
+	*out = (struct fuse_open_out){
+		.fh = fs_file_new(c->fs, c->hdr.nodeid, fd, flags, is_dir, mark)};
 	if (!out->fh)
 		return -ENOMEM;
 	if (cache == FS_CACHE_ALWAYS)
 		out->open_flags = is_dir ? FOPEN_KEEP_CACHE | FOPEN_CACHE_DIR : FOPEN_KEEP_CACHE;
 	else if (!is_dir && cache != FS_CACHE_AUTO)
 		out->open_flags = FOPEN_DIRECT_IO;
+	/* Who closes what was read has nothing to wait for but the end of locks. */
+	if (!is_dir && (flags & O_ACCMODE) == O_RDONLY &&
+	    !(atomic_load_explicit(&c->fs->flags, memory_order_relaxed) & FUSE_POSIX_LOCKS))
+		out->open_flags |= FOPEN_NOFLUSH;
 	return sizeof(*out);
+}
+
+static int fs_open_to_read(struct fs_call *c, int flags)
+{
+	struct fs_mark mark;
+	int fd = fs_reuse_take(c->fs, c->node, &mark);
+
+	if (fd < 0) {
+		fd = fs_node_open(c->fs, c->node, flags);
+		if (fd < 0)
+			return fd;
+		fs_reuse_mark(c->fs, c->node, fd, &mark);
+	}
+	return fs_reply_open(c, fd, flags, false, &mark);
 }
 
 int fs_open(struct fs_call *c)
@@ -177,13 +195,16 @@ int fs_open(struct fs_call *c)
 	ret = fs_open_flags(c->fs, in->flags, &flags);
 	if (ret)
 		return ret;
+	flags &= ~O_DIRECTORY;
+	if (fs_reuse_may(c->fs, c->node, flags))
+		return fs_open_to_read(c, flags);
 	ret = kill ? fs_fsetid_drop(c->fs) : 0;
 	if (ret)
 		return ret;
-	fd = fs_node_open(c->fs, c->node, flags & ~O_DIRECTORY);
+	fd = fs_node_open(c->fs, c->node, flags);
 	if (kill)
 		fs_fsetid_restore(c->fs);
-	return fd < 0 ? fd : fs_reply_open(c, fd, flags, false);
+	return fd < 0 ? fd : fs_reply_open(c, fd, flags, false, NULL);
 }
 
 int fs_opendir(struct fs_call *c)
@@ -193,22 +214,36 @@ int fs_opendir(struct fs_call *c)
 	if (c->out_room < sizeof(struct fuse_open_out))
 		return -EINVAL;
 	fd = fs_node_open(c->fs, c->node, O_RDONLY | O_DIRECTORY);
-	return fd < 0 ? fd : fs_reply_open(c, fd, O_RDONLY, true);
+	return fd < 0 ? fd : fs_reply_open(c, fd, O_RDONLY, true, NULL);
 }
 
 int fs_release(struct fs_call *c)
 {
 	const struct fuse_release_in *in = c->args;
 
+	struct fs_file *file = fs_file_get(c->fs, in->fh, false);
+
+	if (!file)
+		return -EBADF;
 	/* Whoever had POSIX locks has told by FLUSH; a BSD lock ends with its file. */
-	return fs_file_close(c->fs, in->fh, false);
+	slots_drop(&file->slot, 1);
+	if (slots_put(&file->slot)) {
+		fs_reuse_give(c->queue, c->node, file);
+		fs_file_end(c->fs, file);
+	}
+	return 0;
 }
 
 int fs_releasedir(struct fs_call *c)
 {
 	const struct fuse_release_in *in = c->args;
+	struct fs_file *file = fs_file_get(c->fs, in->fh, true);
 
-	return fs_file_close(c->fs, in->fh, true);
+	if (!file)
+		return -EBADF;
+	slots_drop(&file->slot, 1);
+	fs_file_put(c->fs, file);
+	return 0;
 }
 
 /* A process of the guest's closes the file: its POSIX locks end, and late errors come to light. */

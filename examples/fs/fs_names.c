@@ -210,7 +210,8 @@ static int fs_reply_created(struct fs_call *c, int fd, int flags)
 	struct fuse_entry_out *entry = c->out;
 	struct fuse_open_out *out = (struct fuse_open_out *)(entry + 1);
 
-	*out = (struct fuse_open_out){.fh = fs_file_new(c->fs, entry->nodeid, fd, flags, false)};
+	*out = (struct fuse_open_out){
+		.fh = fs_file_new(c->fs, entry->nodeid, fd, flags, false, NULL)};
 	if (!out->fh) {
 		fs_node_forget(c->fs, entry->nodeid, 1);
 		return -ENOMEM;
@@ -283,8 +284,9 @@ int fs_create(struct fs_call *c)
 	if (ret)
 		return ret;
 	/* Only what is made now is opened here: what was there may be a FIFO. */
-	fd = openat(dir, c->name, flags | O_CREAT | O_EXCL | O_NOFOLLOW, in->mode & 07777);
-	ret = fd < 0 ? -errno : 0;
+	fd = fs_openat(c->fs, dir, c->name, flags | O_CREAT | O_EXCL | O_NOFOLLOW,
+		       in->mode & 07777);
+	ret = fd < 0 ? fd : 0;
 	fs_make_end(c, &creds);
 	if (ret == -EEXIST && !(flags & O_EXCL))
 		ret = 0;
@@ -318,8 +320,8 @@ int fs_tmpfile(struct fs_call *c)
 	ret = fs_make_begin(c, in->umask, &creds);
 	if (ret)
 		return ret;
-	fd = openat(dir, ".", flags | O_TMPFILE, in->mode & 07777);
-	ret = fd < 0 ? -errno : 0;
+	fd = fs_openat(c->fs, dir, ".", flags | O_TMPFILE, in->mode & 07777);
+	ret = fd < 0 ? fd : 0;
 	fs_make_end(c, &creds);
 	if (ret)
 		return ret;

@@ -26,6 +26,7 @@ static void fs_node_end(struct fs *fs, struct fs_node *node, uint64_t id, struct
 	fs_unhash(shard, node);
 	fs_kept_node_end(fs, node);
 	fs_node_close(fs, node);
+	fs_reuse_forget(fs, node);
 	fs_locks_free(fs, node);
 	free(atomic_load(&node->handle));
 	free(node->place);
@@ -260,8 +261,8 @@ int fs_node_of_fd(struct fs *fs, int opened, uint64_t refs, struct statx *stx,
 	int fd;
 
 	snprintf(name, sizeof(name), "%d", opened);
-	fd = openat(fs->proc_fd, name, O_PATH | O_CLOEXEC);
-	return fd < 0 ? -errno : fs_find_path(fs, fd, refs, stx, node);
+	fd = fs_openat(fs, fs->proc_fd, name, O_PATH | O_CLOEXEC, 0);
+	return fd < 0 ? fd : fs_find_path(fs, fd, refs, stx, node);
 }
 
 int fs_node_find(struct fs *fs, int dir_fd, const char *name, uint64_t refs, struct statx *stx,

@@ -169,15 +169,27 @@ static bool fs_no_descriptors(int error)
 	return error == EMFILE || error == ENFILE;
 }
 
-int fs_open_name(struct fs *fs, int dir_fd, const char *name)
+/* For who found no descriptor left. */
+static void fs_make_room(struct fs *fs)
 {
-	int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	fs_reuse_clear(fs);
+	fs_nodes_trim(fs, TRIM * 4);
+}
+
+int fs_openat(struct fs *fs, int dir_fd, const char *name, int flags, mode_t mode)
+{
+	int fd = openat(dir_fd, name, flags, mode);
 
 	if (fd < 0 && fs_no_descriptors(errno)) {
-		fs_nodes_trim(fs, TRIM * 4);
-		fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		fs_make_room(fs);
+		fd = openat(dir_fd, name, flags, mode);
 	}
 	return fd < 0 ? -errno : fd;
+}
+
+int fs_open_name(struct fs *fs, int dir_fd, const char *name)
+{
+	return fs_openat(fs, dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 }
 
 int fs_open_beneath(int dir_fd, const char *path)
@@ -211,7 +223,7 @@ static int fs_open_handle(struct fs *fs, struct fs_handle *handle, int flags)
 	int fd = open_by_handle_at(fs->mount_fd, &handle->raw, flags);
 
 	if (fd < 0 && fs_no_descriptors(errno)) {
-		fs_nodes_trim(fs, TRIM * 4);
+		fs_make_room(fs);
 		fd = open_by_handle_at(fs->mount_fd, &handle->raw, flags);
 	}
 	return fd < 0 ? -errno : fd;
@@ -223,7 +235,7 @@ static int fs_open_place(struct fs *fs, const struct fs_node *node)
 
 	if (fd >= 0 || !fs_no_descriptors(-fd))
 		return fd;
-	fs_nodes_trim(fs, TRIM * 4);
+	fs_make_room(fs);
 	return fs_place_open(fs, node);
 }
 
@@ -266,15 +278,9 @@ int fs_node_fd_named(struct fs *fs, struct fs_node *node, int dir_fd, const char
 static int fs_open_again(struct fs *fs, int path_fd, int flags)
 {
 	char name[16];
-	int fd;
 
 	snprintf(name, sizeof(name), "%d", path_fd);
-	fd = openat(fs->proc_fd, name, flags);
-	if (fd < 0 && fs_no_descriptors(errno)) {
-		fs_nodes_trim(fs, TRIM * 4);
-		fd = openat(fs->proc_fd, name, flags);
-	}
-	return fd < 0 ? -errno : fd;
+	return fs_openat(fs, fs->proc_fd, name, flags, 0);
 }
 
 /* The O_PATH descriptor of one that may be opened, or -errno; sets what else flags have to have. */

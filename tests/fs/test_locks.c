@@ -150,6 +150,39 @@ static void without_the_options_locks_are_the_guests_own(void **state)
 	client_stop(c);
 }
 
+static uint32_t open_flags(struct client *c, uint64_t node, uint32_t flags)
+{
+	const struct fuse_open_in in = {.flags = flags};
+	struct fuse_open_out out;
+
+	assert_int_equal(
+		client_ask(c, FUSE_OPEN, node, &in, sizeof(in), NULL, 0, &out, sizeof(out)),
+		sizeof(out));
+	return out.open_flags;
+}
+
+/* Who closes what was read waits for nothing, but for the end of POSIX locks. */
+static void only_what_was_written_or_locked_is_flushed(void **state)
+{
+	static const char *const options[] = {NULL, "--cache=never", "--flock", "--posix-lock"};
+	struct client *c = *state;
+	uint64_t file;
+
+	client_make_file(c, "file", "hello");
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		const char *const option[] = {options[i], NULL};
+		uint32_t expected = i < 3 ? FOPEN_NOFLUSH : 0;
+
+		client_start(c, option);
+		file = client_walk(c, "file");
+		for (int again = 0; again < 4; again++)
+			assert_int_equal(open_flags(c, file, O_RDONLY) & FOPEN_NOFLUSH, expected);
+		assert_int_equal(open_flags(c, file, O_RDWR) & FOPEN_NOFLUSH, 0);
+		assert_int_equal(open_flags(c, file, O_WRONLY) & FOPEN_NOFLUSH, 0);
+		client_stop(c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +191,7 @@ int main(void)
 		CLIENT_TEST(who_waits_for_a_lock_keeps_nobody_else_waiting),
 		CLIENT_TEST(a_queue_that_stops_ends_what_waits_on_it),
 		CLIENT_TEST(without_the_options_locks_are_the_guests_own),
+		CLIENT_TEST(only_what_was_written_or_locked_is_flushed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

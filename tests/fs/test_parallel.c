@@ -167,8 +167,7 @@ static void queues_share_inodes_and_files(void **state)
 
 static void queues_share_few_descriptors(void **state)
 {
-	static const char *const args[] = {"--num-request-queues=3", "--posix-lock",
-					   "--max-open-inodes=16", NULL};
+	static const char *const args[] = {"--num-request-queues=3", "--max-open-inodes=16", NULL};
 
 	run(*state, args);
 }

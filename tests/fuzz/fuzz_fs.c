@@ -265,9 +265,10 @@ static void share_begin(struct share *s, uint8_t options)
 	s->queue = (struct fs_queue){.fs = &s->fs, .scratch = s->scratch};
 	require(!pthread_mutex_init(&s->fs.lock_table, NULL) && !fs_files_init(&s->fs));
 	require(!vu_group_new(&s->queue.group) &&
-		!vu_group_add_timer(s->queue.group, fs_locks_retry, &s->queue, &s->queue.retry));
+		!vu_group_add_timer(s->queue.group, fs_locks_retry, &s->queue, &s->queue.retry) &&
+		!vu_group_add_timer(s->queue.group, fs_reuse_tick, &s->queue, &s->queue.tick));
 	snprintf(path, sizeof(path), "%s/s", s->folder);
-	require(!fs_nodes_init(&s->fs, path));
+	require(!fs_nodes_init(&s->fs, path) && !fs_reuse_init(&s->fs));
 }
 
 /* Beside the share nothing was read away, written, made or removed. */
@@ -293,6 +294,7 @@ static void share_end(struct share *s)
 	fs_locks_end(&s->queue);
 	vu_group_free(s->queue.group);
 	fs_files_fini(&s->fs);
+	fs_reuse_fini(&s->fs);
 	fs_nodes_fini(&s->fs);
 	pthread_mutex_destroy(&s->fs.lock_table);
 	close(s->fs.proc_fd);

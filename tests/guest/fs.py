@@ -5,11 +5,13 @@ host and the guest see the same files."""
 
 import hashlib
 import os
+import time
 
 from lib import VhostUser, main, only_long
 
 OPERATIONS = 4000
 SEED = 7
+TRIES, PAUSE = 60, 1.2
 # Both lists, and whether they say the same.
 COMPARE = f"""
 mkdir -p /mnt/ops /tmp/memory && mount -t tmpfs tmpfs /tmp/memory
@@ -49,6 +51,26 @@ def both_sides(t, guest, name, path):
         assert guest.run("cat /mnt/hosts").text == "from the host"
 
 
+def cpu_time(pid):
+    return time.clock_gettime_ns(~pid << 3 | 2)  # of all its threads: clock_getcpuclockid(3)
+
+
+def idle(t, guest, name, pid):
+    """A guest with a mounted share that it does not use has the back-end do nothing at all: nanoseconds are counted.
+
+    What still goes on may end late; what goes on for ever has no second without."""
+    with t.check(f"{name}_guest_that_does_nothing_costs_the_host_no_cpu_time"):
+        guest.run("sync")
+        before = cpu_time(pid)
+        for _ in range(TRIES):
+            time.sleep(PAUSE)
+            now = cpu_time(pid)
+            if now == before:
+                return
+            before = now
+        raise AssertionError("it goes on using CPU time")
+
+
 def all_of_it(t, boot, name, **props):
     path = share(t)
     with t.backend("vu-fs", f"--shared-dir={path}", "--num-request-queues=4", "--tag=fs") as fs, \
@@ -57,6 +79,7 @@ def all_of_it(t, boot, name, **props):
         guest.run("mount -t virtiofs fs /mnt")
         operations(t, guest, name)
         both_sides(t, guest, name, path)
+        idle(t, guest, name, fs.process.pid)
         with t.check(f"{name}_guest_reboots_and_mounts_the_share_again"):
             guest.run("umount /mnt")
             guest.reboot()

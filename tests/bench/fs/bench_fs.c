@@ -213,12 +213,28 @@ static void connect_to(struct bench *b, const char *path)
 	}
 }
 
-static uint64_t lookup(struct bench *b, const char *name)
+static uint64_t lookup_in(struct bench *b, uint64_t dir, const char *name)
 {
 	const struct fuse_entry_out *entry =
-		ask(b, FUSE_LOOKUP, FUSE_ROOT_ID, name, (uint32_t)strlen(name) + 1, sizeof(*entry));
+		ask(b, FUSE_LOOKUP, dir, name, (uint32_t)strlen(name) + 1, sizeof(*entry));
 
 	return entry->nodeid;
+}
+
+static uint64_t lookup(struct bench *b, const char *name)
+{
+	return lookup_in(b, FUSE_ROOT_ID, name);
+}
+
+static void find_others(struct bench *b)
+{
+	uint64_t folder = lookup_in(b, b->targets.tree, "0");
+	char name[16];
+
+	for (uint32_t i = 0; i < TREE_FILES; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		b->targets.others[i] = lookup_in(b, folder, name);
+	}
 }
 
 static void mount_share(struct bench *b)
@@ -236,6 +252,7 @@ static void mount_share(struct bench *b)
 	b->targets.file = lookup(b, "file");
 	b->targets.dir = lookup(b, "dir");
 	b->targets.tree = lookup(b, "tree");
+	find_others(b);
 	opened = ask(b, FUSE_OPEN, b->targets.file, &open, sizeof(open), sizeof(*opened));
 	b->targets.file_fh = opened->fh;
 }

@@ -54,22 +54,42 @@ static void ask_to_release(struct slot *slot, uint32_t opcode, uint64_t node, st
 	*r = (struct request){opcode, node, sizeof(in), 0, false, 0};
 }
 
-static bool ask_open(struct slot *slot, const struct targets *t, struct request *r)
+static bool ask_open_of(struct slot *slot, uint64_t node, uint32_t flags, struct request *r)
 {
-	struct fuse_open_in in = {.flags = O_RDWR};
+	struct fuse_open_in in = {.flags = flags};
 
 	switch (slot->step++) {
 	case 0:
 		memcpy(args_of(slot), &in, sizeof(in));
-		*r = (struct request){FUSE_OPEN, t->file, sizeof(in), sizeof(struct fuse_open_out),
+		*r = (struct request){FUSE_OPEN, node, sizeof(in), sizeof(struct fuse_open_out),
 				      false,	 0};
 		return true;
 	case 1:
-		ask_to_release(slot, FUSE_RELEASE, t->file, r);
+		ask_to_release(slot, FUSE_RELEASE, node, r);
 		return true;
 	default:
 		return false;
 	}
+}
+
+/* One file again and again. */
+static bool ask_open(struct slot *slot, const struct targets *t, struct request *r)
+{
+	return ask_open_of(slot, t->file, O_RDONLY, r);
+}
+
+static bool ask_open_to_write(struct slot *slot, const struct targets *t, struct request *r)
+{
+	return ask_open_of(slot, t->file, O_RDWR, r);
+}
+
+/* A thousand files by turns. */
+static bool ask_open_others(struct slot *slot, const struct targets *t, struct request *r)
+{
+	if (!slot->step)
+		slot->kind = slot->kind % TREE_FILES + 1;
+	return ask_open_of(slot, t->others[(slot->kind + slot->index * 61) % TREE_FILES], O_RDONLY,
+			   r);
 }
 
 static void take_open(struct slot *slot, const void *reply, uint32_t len)
@@ -282,6 +302,8 @@ const struct bench_case bench_fs_cases[] = {
 	{"GETATTR", 0, ask_getattr, NULL},
 	{"LOOKUP", 0, ask_lookup, NULL},
 	{"OPEN+RELEASE", 0, ask_open, take_open},
+	{"OPEN+RELEASE-MANY", 0, ask_open_others, take_open},
+	{"OPEN+RELEASE-RDWR", 0, ask_open_to_write, take_open},
 	{"CREATE..UNLINK", 0, ask_create, take_create},
 	{"READ-4K", 0, ask_read_4k, NULL},
 	{"WRITE-4K", 0, ask_write_4k, NULL},

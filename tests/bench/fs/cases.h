@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* tree/0/0 to tree/99/999 */
+/* tree/0/0 to tree/99/999; the files of the first folder are opened by turns. */
 enum { TREE_FOLDERS = 100, TREE_FILES = 1000 };
 enum { HEAD = 4096, DATA = 1 << 20, FILE_BYTES = 16 << 20 };
 
@@ -39,6 +39,7 @@ struct request {
 struct targets {
 	uint64_t file, dir, tree; /* inodes */
 	uint64_t file_fh;
+	uint64_t others[TREE_FILES];
 };
 
 struct bench_case {
