@@ -101,20 +101,20 @@ static int parse_mac(const char *text, uint8_t mac[MAC_LEN])
 }
 
 /* The next device's is the next one. */
-static int net_mac(const struct net *net, struct virtio_net_config *config)
+static int net_mac(struct net *net)
 {
 	uint32_t last;
 
 	if (!net->settings->mac)
 		return 0;
-	if (parse_mac(net->settings->mac, config->mac)) {
+	if (parse_mac(net->settings->mac, net->mac)) {
 		fprintf(stderr, "vu-net: --mac=%s: an address as 52:54:00:12:34:56, please\n",
 			net->settings->mac);
 		return -EINVAL;
 	}
-	memcpy(&last, config->mac + 2, sizeof(last));
+	memcpy(&last, net->mac + 2, sizeof(last));
 	last = htobe32(be32toh(last) + net->index);
-	memcpy(config->mac + 2, &last, sizeof(last));
+	memcpy(net->mac + 2, &last, sizeof(last));
 	return 0;
 }
 
@@ -148,10 +148,10 @@ static int net_make_device(struct net *net)
 		.max_segs = NET_MAX_SEGS,
 		.flags = VU_DEVICE_LEGACY,
 	};
-	int ret = net_mac(net, &config);
+	int ret;
 
-	if (!ret)
-		ret = vu_program_add_device(net->program, &info, &ops, net, &net->dev);
+	memcpy(config.mac, net->mac, MAC_LEN);
+	ret = vu_program_add_device(net->program, &info, &ops, net, &net->dev);
 	return ret ? ret : vu_device_set_net_ops(net->dev, &net_ops);
 }
 
@@ -197,7 +197,9 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 	net->settings = vu_program_settings(program);
 	net->index = index;
 	atomic_init(&net->mtu, (unsigned int)net->settings->mtu);
-	ret = net_make_pairs(net);
+	ret = net_mac(net);
+	if (!ret)
+		ret = net_make_pairs(net);
 	if (!ret)
 		ret = net_open_ends(net);
 	if (!ret)
@@ -223,8 +225,10 @@ static int opened(struct vu_program *program, uint32_t index, void *state)
 	struct net_settings *settings = vu_program_settings(program);
 	struct shut_in *s = &settings->shut_in;
 	const struct net *net = state;
+	int ret = index ? 0 : net_switch_check(settings);
 
-	(void)index;
+	if (ret)
+		return ret;
 	if (!strncmp(settings->backend, "tap:", strlen("tap:"))) {
 		s->needs.ioctls = net_tap_ioctls;
 		s->needs.n_ioctls = NET_TAP_IOCTLS;
@@ -254,6 +258,16 @@ static const struct vu_option options[] = {
 			  struct net_settings, mtu, MIN_MTU, UINT16_MAX)},
 	{VU_OPTION_NUMBER("queue-size", "N", "longest ring taken, in entries (default 1024)",
 			  struct net_settings, queue_size, 2, 32768)},
+	{VU_OPTION_STRING("switch-uplink", "tap:NAME",
+			  "a port of the switch that leads to an interface of the host's",
+			  struct net_settings, uplink)},
+	{VU_OPTION_LIST("switch-rule", "WHO+WHO",
+			"these and those reach each other, and nobody else whom no rule names: "
+			"a port's number, FIRST-LAST, all or uplink",
+			struct net_settings, rules, NET_MAX_RULES)},
+	{VU_OPTION_FLAG("switch-pin",
+			"guests of the switch send from the address of --mac, and nobody else does",
+			struct net_settings, pin)},
 	{SHUT_IN_OPTION(struct net_settings, shut_in)},
 	{.name = NULL},
 };

@@ -19,6 +19,7 @@ enum {
 	NET_MAX_PAIRS = 64,
 	NET_MAX_SEGS = 256, /* of a packet; Linux makes up to 19 */
 	NET_BATCH = 64,
+	NET_MAX_RULES = 256,
 	NET_NAME = 108, /* room for a path, or a name of an interface */
 };
 
@@ -49,6 +50,7 @@ struct net_end {
  * receive: the next packet, into a list with room for any: its bytes; -EAGAIN: there is none;
  *	-EMSGSIZE: one was lost, and there may be more; another -errno: there is nothing more
  *	before hung_up.
+ * room: the guest has buffers for the end to fill by itself, in the place of receive.  May be NULL.
  * hung_up: the descriptor is of no use any more.  May be NULL.
  * configure: the driver's features, before the queues start.  May be NULL.
  * rest: the pair is used no more, or again: the guest has disabled it, or enabled.  May be NULL.
@@ -60,6 +62,7 @@ struct net_end_ops {
 	void (*sent)(struct net_end *end);
 	int (*flush)(struct net_end *end);
 	ssize_t (*receive)(struct net_end *end, const struct iovec *iov, int n);
+	void (*room)(struct net_end *end);
 	void (*hung_up)(struct net_end *end);
 	int (*configure)(struct net_end *end, uint64_t features);
 	void (*rest)(struct net_end *end, bool rests);
@@ -96,7 +99,9 @@ struct net_pair {
 };
 
 struct net_settings {
-	const char *backend, *mac;
+	const char *backend, *mac, *uplink;
+	struct vu_option_list rules; /* of the switch */
+	int pin;
 	uint64_t pairs, queue_size, mtu;
 	struct net_switch **the_switch; /* of the process; *the_switch NULL: there is none */
 	struct shut_in shut_in;
@@ -107,6 +112,7 @@ struct net {
 	struct vu_program *program;
 	const struct net_settings *settings;
 	uint32_t index;	   /* of the device in its program */
+	uint8_t mac[6];	   /* of --mac */
 	uint64_t offloads; /* feature bits that the end has */
 	atomic_bool down;
 	atomic_uint mtu; /* 0: any */
@@ -133,6 +139,12 @@ void pair_receive(struct net_pair *pair);
  * the guest has no room for uses up none of the queue's budget, and who sends can send many.
  */
 bool pair_may_read(struct net_pair *pair, uint32_t most);
+/* A buffer of the guest's that a header fits into; false: there is none (pair->rests: and nobody
+ * who could give one), and queue_ready comes. */
+bool pair_next_buffer(struct net_pair *pair, struct vu_req **req);
+/* The first n of pair->buffers are as if never taken. */
+void pair_give_back(struct net_pair *pair, uint32_t n);
+bool pair_is_down(const struct net_pair *pair);
 /* An end's error, unless it was the last one, too. */
 void pair_complain(struct net_pair *pair, const char *what, int error);
 void net_count(_Atomic uint64_t *counter, uint64_t n);
@@ -151,12 +163,23 @@ int net_socket_connect(struct net *net, const char *path);
 int net_socket_listen(struct net *net, const char *path);
 int net_switch_open(struct net *net, const char *spec);
 int net_tap_open(struct net *net, const char *name);
+/* A descriptor of a tap (one queue of many), with headers of NET_HEADER bytes; or -errno. */
+int net_tap_attach(const char *name, bool many);
+/* A line about that error. */
+void net_tap_explain(const char *name, int error);
+/* Take packets with all offloads that the kernel has: both sides of these features. */
+uint64_t net_tap_take_all(int fd);
 /* What only datagrams need. */
 extern const int net_dgram_calls[];
 enum { NET_DGRAM_CALLS = 2 };
 /* The ioctls that taps go on making. */
 extern const struct sandbox_ioctl net_tap_ioctls[];
 enum { NET_TAP_IOCTLS = 4 };
+
+/* When all ports of the switch are there: 0, or -errno after a line. */
+int net_switch_check(const struct net_settings *settings);
+/* The command "switch". */
+int net_switch_tell(struct vu_script *script, uint32_t n, const char *const *words, void *opaque);
 
 /* --- net_control.c: their opaque is a struct net --- */
 

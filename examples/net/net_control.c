@@ -62,5 +62,8 @@ const struct vu_command net_commands[] = {
 	 "packets so far: sent by the guest, refused as malformed, lost; received by "
 	 "it, missed",
 	 0, 0, command_stats},
+	{"switch", NULL,
+	 "the ports of the switch: what of each was not passed on, and where which address is", 0,
+	 0, net_switch_tell},
 	{NULL, NULL, NULL, 0, 0, NULL},
 };

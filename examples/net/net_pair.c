@@ -35,7 +35,7 @@ void pair_lost(struct net_pair *pair, uint32_t packets, size_t bytes)
 	net_count(&c->lost, packets);
 }
 
-static bool pair_is_down(const struct net_pair *pair)
+bool pair_is_down(const struct net_pair *pair)
 {
 	return atomic_load_explicit(&pair->net->down, memory_order_relaxed);
 }
@@ -153,7 +153,7 @@ void pair_go_on(struct net_pair *pair)
 
 /* --- from the end --- */
 
-static void pair_give_back(struct net_pair *pair, uint32_t n)
+void pair_give_back(struct net_pair *pair, uint32_t n)
 {
 	while (n--)
 		if (vu_req_put_back(pair->buffers[n]))
@@ -167,8 +167,7 @@ static void pair_set_rests(struct net_pair *pair, bool rests)
 	pair->rests = rests;
 }
 
-/* A buffer of the guest's that a header fits into; false: there is none, and queue_ready comes. */
-static bool pair_next_buffer(struct net_pair *pair, struct vu_req **req)
+bool pair_next_buffer(struct net_pair *pair, struct vu_req **req)
 {
 	int ret;
 
@@ -339,7 +338,10 @@ void pair_queue_ready(struct net_pair *pair, struct vu_queue *queue)
 	}
 	pair_set_rests(pair, false);
 	pair->starved = false;
-	pair_receive(pair);
+	if (pair->end.ops->room)
+		pair->end.ops->room(&pair->end);
+	else
+		pair_receive(pair);
 	pair_watch(pair);
 }
 

@@ -149,39 +149,68 @@ static const struct net_end_ops tap_ops = {
 	.free = tap_free,
 };
 
-static int tap_open_queue(struct net_pair *pair, const char *name, bool many)
+int net_tap_attach(const char *name, bool many)
 {
 	struct ifreq request = {.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR |
 						     (many ? IFF_MULTI_QUEUE : 0))};
+	int fd, ret, header = NET_HEADER, little = 1;
+
+	if (!*name || strlen(name) >= IFNAMSIZ)
+		return -ENAMETOOLONG;
+	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	strcpy(request.ifr_name, name);
+	if (!ioctl(fd, TUNSETIFF, &request) && !ioctl(fd, TUNSETVNETHDRSZ, &header) &&
+	    !ioctl(fd, TUNSETVNETLE, &little))
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+void net_tap_explain(const char *name, int error)
+{
+	fprintf(stderr, "vu-net: tap %s: %s%s\n", name, strerror(-error),
+		error == -ENAMETOOLONG ? "; a name of an interface has up to 15 characters"
+		: error == -EINVAL     ? "; is it made with multi_queue, and --queues said, or "
+					 "neither?"
+		: error == -EPERM      ? "; it needs CAP_NET_ADMIN, or to be made for this user "
+					 "before (ip tuntap add ... user ...)"
+				       : "");
+}
+
+uint64_t net_tap_take_all(int fd)
+{
+	const unsigned long all = tap_offloads(tap_features), uso = TAP_USO4 | TAP_USO6;
+
+	if (!ioctl(fd, TUNSETOFFLOAD, all | uso))
+		return tap_features | tap_uso;
+	return ioctl(fd, TUNSETOFFLOAD, all) ? 0 : tap_features;
+}
+
+static int tap_open_queue(struct net_pair *pair, const char *name, bool many)
+{
+	struct ifreq request = {.ifr_flags = IFF_DETACH_QUEUE};
 	struct tap *tap = calloc(1, sizeof(*tap));
-	int header = NET_HEADER;
 
 	if (!tap)
 		return -ENOMEM;
 	tap->many = many;
 	pair->end.own = tap;
 	pair->end.ops = &tap_ops;
-	tap->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	strcpy(request.ifr_name, name);
-	if (tap->fd < 0 || ioctl(tap->fd, TUNSETIFF, &request) < 0)
-		return -errno;
-	if (ioctl(tap->fd, TUNSETVNETHDRSZ, &header) < 0)
-		return -errno;
-	if (many) { /* until the guest has the pair */
-		request.ifr_flags = IFF_DETACH_QUEUE;
-		return ioctl(tap->fd, TUNSETQUEUE, &request) < 0 ? -errno : 0;
-	}
-	return 0;
+	tap->fd = net_tap_attach(name, many);
+	if (tap->fd < 0)
+		return tap->fd;
+	/* Until the guest has the pair. */
+	return many && ioctl(tap->fd, TUNSETQUEUE, &request) < 0 ? -errno : 0;
 }
 
 static uint64_t tap_probe(const struct net_pair *pair)
 {
 	const struct tap *tap = pair->end.own;
-	unsigned long all = TUN_F_CSUM | TAP_USO4 | TAP_USO6;
-	uint64_t features = tap_features;
+	uint64_t features = net_tap_take_all(tap->fd);
 
-	if (!ioctl(tap->fd, TUNSETOFFLOAD, all))
-		features |= tap_uso;
 	ioctl(tap->fd, TUNSETOFFLOAD, 0UL);
 	return features;
 }
@@ -191,18 +220,10 @@ int net_tap_open(struct net *net, const char *name)
 	char path[NET_NAME];
 	int ret = vu_program_path(name, net->index, path, sizeof(path));
 
-	if (!ret && (!*path || strlen(path) >= IFNAMSIZ))
-		ret = -ENAMETOOLONG;
 	for (uint32_t i = 0; !ret && i < net->n_pairs; i++)
 		ret = tap_open_queue(&net->pairs[i], path, net->n_pairs > 1);
 	if (ret)
-		fprintf(stderr, "vu-net: tap %s: %s%s\n", name, strerror(-ret),
-			ret == -ENAMETOOLONG ? "; a name of an interface has up to 15 characters"
-			: ret == -EINVAL ? "; is it made with multi_queue, and --queues said, or "
-					   "neither?"
-			: ret == -EPERM	 ? "; it needs CAP_NET_ADMIN, or to be made for this user "
-					   "before (ip tuntap add ... user ...)"
-					 : "");
+		net_tap_explain(name, ret);
 	else
 		net->offloads = tap_probe(&net->pairs[0]);
 	return ret;

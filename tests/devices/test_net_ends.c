@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Where vu-net's packets go and come from: files, a tap. */
 #include "net.h"
+#include "tap.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
-#include <linux/if_tun.h>
-#include <net/ethernet.h>
-#include <net/if.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -92,52 +89,10 @@ static void the_guest_receives_what_is_in_another_file(void **state)
 
 /* --- a tap, in a network namespace of this test's own --- */
 
-static int wire_of_tap(const char *name)
-{
-	struct ifreq request = {.ifr_flags = IFF_UP};
-	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
-
-	assert_true(fd >= 0);
-	strcpy(request.ifr_name, name);
-	assert_return_code(ioctl(fd, SIOCSIFFLAGS, &request), errno);
-	address.sll_ifindex = (int)if_nametoindex(name);
-	assert_return_code(bind(fd, (struct sockaddr *)&address, sizeof(address)), errno);
-	return fd;
-}
-
-/* The kernel says things of its own there. */
-static void tap_expect(int fd, const void *frame, uint32_t len)
-{
-	unsigned char got[BUFFER];
-	ssize_t n;
-
-	do {
-		n = client_read_some(fd, got, sizeof(got));
-		assert_true(n > 0);
-	} while (n != len || memcmp(got, frame, len));
-}
-
 static void start_tap(struct rig *rig, const char *const *more)
 {
 	net_need_tap();
 	net_start(rig, "tap:vutap", more);
-}
-
-/* Among what the kernel says by itself. */
-static void guest_expect(struct rig *rig, uint32_t queue, const void *frame, uint32_t len)
-{
-	struct rig_buffer *buffer;
-	struct driver_seg seg;
-	uint32_t got;
-
-	for (;;) {
-		buffer = rig_wait(rig, queue, &got);
-		if (got == 12 + len && !memcmp(buffer->data + 12, frame, len))
-			return;
-		seg = rig_write_seg(buffer, buffer->len);
-		rig_offer(rig, queue, &seg, 1, buffer);
-	}
 }
 
 static void frames_go_both_ways_through_a_tap(void **state)
@@ -150,14 +105,14 @@ static void frames_go_both_ways_through_a_tap(void **state)
 	start_tap(rig, NULL);
 	for (uint32_t i = 0; i < 32; i++)
 		net_give(rig, NET_RX, &buffers[i], 300);
-	fd = wire_of_tap("vutap");
+	fd = tap_open("vutap");
 	for (uint32_t i = 0; i < 5; i++) {
 		net_frame(frame, sizeof(frame), i);
 		net_send(rig, NULL, frame, sizeof(frame));
 		tap_expect(fd, frame, sizeof(frame));
 		net_frame(frame, LEN, 50 + i);
 		client_write(fd, frame, LEN);
-		guest_expect(rig, NET_RX, frame, LEN);
+		tap_guest_hears(rig, NET_RX, frame, LEN);
 	}
 	assert_int_equal(net_stat(rig, "refused"), 0);
 	close(fd);
@@ -194,7 +149,7 @@ static void the_kernel_hears_what_it_is_to_do(void **state)
 	int fd, on = ON;
 
 	start_tap(rig, NULL);
-	fd = wire_of_tap("vutap");
+	fd = tap_open("vutap");
 	assert_return_code(setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)), errno);
 	frame[ETHERTYPE] = 8;
 	frame[IP] = 0x45;
@@ -245,7 +200,7 @@ static void a_tap_has_as_many_queues_as_the_guest_uses(void **state)
 		net_give(rig, NET_RX, &buffers[0][i], BUFFER);
 	/* The second one is not used: whatever comes is for the first. */
 	rig_check(rig, frontend_set_vring_enable(&rig->peer->frontend, 2, false));
-	fd = wire_of_tap("vutap");
+	fd = tap_open("vutap");
 	for (uint32_t i = 0; i < 20; i++) {
 		net_frame(frame, LEN, i);
 		net_send_on(rig, i % 2 ? 3 : 1, NULL, frame, LEN);
