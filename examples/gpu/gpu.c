@@ -55,7 +55,8 @@ static void run(struct gpu *gpu, struct vu_req *req, struct command *c, uint32_t
 		log_refusal(gpu, c, queue);
 	if (virgl_keep(&gpu->virgl, req, c, response))
 		return;
-	vu_req_complete(req, command_answer(c, response));
+	if (!display_hold(&gpu->display, req, c, response))
+		vu_req_complete(req, command_answer(c, response));
 	if (gpu->card.drawn)
 		gpu_dump(gpu);
 }
@@ -128,8 +129,10 @@ static void queue_stop(struct vu_queue *queue, void *opaque)
 {
 	struct gpu *gpu = opaque;
 
-	if (vu_queue_index(queue) == CONTROL_QUEUE)
+	if (vu_queue_index(queue) == CONTROL_QUEUE) {
 		display_answer_all(&gpu->display, false);
+		display_hold_end(&gpu->display);
+	}
 	/* The pointer's waits for nothing else. */
 	virgl_stop(&gpu->virgl);
 }

@@ -40,13 +40,15 @@ void display_close(struct display *d, const char *why)
 				    "the display is no more (%s): the guest goes on without", why);
 	vu_source_remove(d->source);
 	vu_source_remove(d->pause);
+	vu_source_remove(d->hold);
 	vu_device_close_fd(d->dev, d->fd);
 	free(d->out);
 	drop_out_fd(d);
 	d->fd = -1;
-	d->source = d->pause = NULL;
+	d->source = d->pause = d->hold = NULL;
 	d->out = NULL;
 	share_all(d->card, false);
+	display_hold_end(d);
 	display_answer_all(d, true);
 }
 
@@ -239,6 +241,8 @@ static int display_make(struct display *d, int fd)
 	if (!d->out)
 		return -ENOMEM;
 	ret = vu_group_add_timer(group, on_pause, d, &d->pause);
+	if (!ret)
+		ret = vu_group_add_timer(group, display_hold_over, d, &d->hold);
 	return ret ? ret : vu_group_add_fd(group, fd, EPOLLIN, on_socket, d, &d->source);
 }
 
@@ -250,7 +254,8 @@ int display_open(struct display *d, int fd)
 	ret = display_make(d, fd);
 	if (ret) {
 		vu_source_remove(d->pause);
-		d->pause = NULL;
+		vu_source_remove(d->hold);
+		d->pause = d->hold = NULL;
 		free(d->out);
 		d->out = NULL;
 		vu_device_close_fd(d->dev, fd);
@@ -258,7 +263,7 @@ int display_open(struct display *d, int fd)
 	}
 	d->fd = fd;
 	d->events = EPOLLIN;
-	d->ready = d->owes_features = d->pausing = d->owes_ack = false;
+	d->ready = d->owes_features = d->pausing = d->owes_ack = d->tired = false;
 	memset(d->has, 0, sizeof(d->has));
 	d->features = 0;
 	d->in_len = d->out_len = d->out_sent = d->n_told = 0;

@@ -10,7 +10,7 @@
  * queue stops or the socket ends: then the card answers.
  *
  * gpu_display.c has the socket, gpu_display_tell.c what it is told, gpu_display_ask.c questions,
- * gpu_display_share.c dma-bufs.
+ * gpu_display_share.c dma-bufs, gpu_display_hold.c who waits for them to be read.
  */
 #ifndef GPU_DISPLAY_H
 #define GPU_DISPLAY_H
@@ -54,6 +54,7 @@ enum {
 };
 
 struct ask;
+struct held;
 
 struct display {
 	struct card *card;
@@ -69,6 +70,9 @@ struct display {
 	bool ready;				 /* it said which features it has */
 	uint64_t features;
 	bool owes_features;	  /* ours are to be told */
+	struct held *held;	  /* flushes, until their dma-bufs were read */
+	struct vu_source *hold;	  /* a timer: then they are answered in any case */
+	bool tired;		  /* it took longer than that */
 	struct ask *first, *last; /* in the order in which they are sent */
 	struct ask *unsent;
 	uint32_t n_asks;
@@ -113,6 +117,19 @@ bool display_next_share(struct display *d, uint32_t index);
 bool display_next_update(struct display *d, uint32_t index);
 /* It has read that; false: it was not told of anything. */
 bool display_acked(struct display *d);
+
+/* --- gpu_display_hold.c --- */
+
+/* The flush is answered when the display has read it; false: now. */
+bool display_hold(struct display *d, struct vu_req *req, const struct command *command,
+		  uint32_t response);
+/* The display was told what is new in an output's dma-buf; has read that; has none any more. */
+void display_hold_told(struct display *d, uint32_t index);
+void display_hold_read(struct display *d);
+void display_hold_gone(struct display *d, uint32_t index);
+/* All are answered: there is nobody to wait for; or it took too long. */
+void display_hold_end(struct display *d);
+void display_hold_over(struct vu_source *source, int fd, uint32_t expirations, void *opaque);
 
 /* --- gpu_display_ask.c --- */
 

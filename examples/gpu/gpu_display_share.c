@@ -75,6 +75,7 @@ bool display_next_share(struct display *d, uint32_t index)
 		return false;
 	/* Its size comes next. */
 	d->has[index] = false;
+	display_hold_gone(d, index);
 	tell(d, &none, NULL);
 	return true;
 }
@@ -97,6 +98,7 @@ bool display_next_update(struct display *d, uint32_t index)
 	pixman_region32_clear(telling);
 	pixman_region32_clear(&s->damage);
 	d->owes_ack = true;
+	display_hold_told(d, index);
 	d->n_updates++;
 	d->n_told++;
 	return true;
@@ -104,8 +106,9 @@ bool display_next_update(struct display *d, uint32_t index)
 
 bool display_acked(struct display *d)
 {
-	bool owed = d->owes_ack;
-
+	if (!d->owes_ack)
+		return false;
 	d->owes_ack = false;
-	return owed;
+	display_hold_read(d);
+	return true;
 }

@@ -128,8 +128,8 @@ static void pictures_are_drawn_where_the_display_has_them(void **state)
 	gpu_update(1);
 	display_expect_nothing(rig, fd);
 	gpu_expect(0, &memory);
-	/* Its dma-buf, and the display with a timer. */
-	assert_int_equal(count_fds_of(rig->program.pid), before + 3);
+	/* Its dma-buf, and the display with two timers. */
+	assert_int_equal(count_fds_of(rig->program.pid), before + 4);
 	/* Another size. */
 	gpu_ok(gpu_try_show(0, 1, gpu_rect(1, 1, 7, 5)));
 	got = shared_expect(fd, DMABUF_SCANOUT2);
@@ -139,7 +139,7 @@ static void pictures_are_drawn_where_the_display_has_them(void **state)
 	assert_int_equal(got.drawn[34] & 0xffffff, gpu_pixel(&memory, 5 * PICTURE + 7));
 	gpu_ok(gpu_try_show(0, 0, gpu_rect(0, 0, 0, 0)));
 	shared_expect_gone(fd, 0, 0, 0);
-	assert_int_equal(count_fds_of(rig->program.pid), before + 2);
+	assert_int_equal(count_fds_of(rig->program.pid), before + 3);
 	close(fd);
 	rig_stop(rig);
 	assert_int_equal(rig_logged(rig, "output 0: it is shown as a dma-buf"), 1);
