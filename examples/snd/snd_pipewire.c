@@ -34,16 +34,23 @@ static int pipewire_open(struct card_stream *s, const char *value)
 	if (!p)
 		return -ENOMEM;
 	p->stream = s;
-	p->target = value;
+	/* The line of a description is gone by the time of the first sound. */
+	p->target = value ? strdup(value) : NULL;
+	if (value && !p->target)
+		return -ENOMEM;
 	p->plays = s->direction == VIRTIO_SND_D_OUTPUT;
 	return pipewire_connect(p);
 }
 
 static void pipewire_close(struct card_stream *s)
 {
-	if (s->end)
-		pipewire_disconnect(s->end);
-	free(s->end);
+	struct pipewire *p = s->end;
+
+	if (p) {
+		pipewire_disconnect(p);
+		free(p->target);
+	}
+	free(p);
 	s->end = NULL;
 }
 

@@ -29,7 +29,7 @@ enum pipewire_flow {
 struct pipewire {
 	struct card_stream *stream;
 	/* The connection; device thread. */
-	const char *target; /* a node's name; NULL: where the session's manager says */
+	char *target; /* a node's name; NULL: where the session's manager says */
 	struct pw_loop *loop;
 	struct pw_context *context;
 	struct spa_handle *kept[2]; /* so that no library needs to be loaded again */
