@@ -292,13 +292,36 @@ static const char *fs_list_of(int argc, char **argv, int *i)
 	return !strncmp(argv[*i], "-o", 2) ? argv[*i] + 2 : NULL;
 }
 
+/* What has a value at virtiofsd and none here, or another name.  "": it asks for what is so anyway.
+ */
+static char *fs_spelling(char *given)
+{
+	static struct {
+		const char *given;
+		char option[32];
+	} spellings[] = {
+		{"--posix-acl=never", ""},
+		{"--posix-acl=auto", "--posix-acl"},
+		{"--posix-acl=always", "--posix-acl"},
+		{"--security-label=never", ""},
+		{"--security-label=auto", "--security-label"},
+		{"--security-label=always", "--security-label"},
+		{"--inode-file-handles=fallback", "--inode-file-handles=prefer"},
+	};
+
+	for (size_t i = 0; i < sizeof(spellings) / sizeof(spellings[0]); i++)
+		if (!strcmp(given, spellings[i].given))
+			return spellings[i].option;
+	return given;
+}
+
 /* The options that stand for argv[*i], into out from n on; the number behind them, -1 after a
  * message. */
 static int fs_expand_one(int argc, char **argv, int *i, char **out, int n,
 			 struct fs_settings *settings)
 {
 	static char verbose[] = "--verbose";
-	char *given = argv[*i];
+	char *given = fs_spelling(argv[*i]);
 	const char *list = fs_list_of(argc, argv, i);
 	int level = list ? -1 : fs_log_level(argc, argv, i);
 
@@ -307,7 +330,7 @@ static int fs_expand_one(int argc, char **argv, int *i, char **out, int n,
 		return fs_expand_words(list, out, n, settings);
 	if (level == -2)
 		return -1;
-	if (level == -1)
+	if (level == -1 && *given)
 		out[n++] = given;
 	for (; level > 0; level--)
 		out[n++] = verbose;

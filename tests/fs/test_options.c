@@ -41,6 +41,14 @@ static void an_option_adds_its_flags_and_no_others(void **state)
 		{"--allow-mmap", UINT64_C(1) << 36},
 		{"--security-label", FUSE_SECURITY_CTX},
 		{"--xattr", 0},
+		/* virtiofsd's values of options that have none. */
+		{"--posix-acl=never", 0},
+		{"--posix-acl=auto", FUSE_POSIX_ACL | FUSE_DONT_MASK | FUSE_SETXATTR_EXT},
+		{"--posix-acl=always", FUSE_POSIX_ACL | FUSE_DONT_MASK | FUSE_SETXATTR_EXT},
+		{"--security-label=never", 0},
+		{"--security-label=auto", FUSE_SECURITY_CTX},
+		{"--security-label=always", FUSE_SECURITY_CTX},
+		{"--inode-file-handles=fallback", 0},
 	};
 	struct client *c = *state;
 	uint64_t usual = agreed(c, NULL);
