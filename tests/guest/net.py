@@ -14,6 +14,7 @@ import threading
 from lib import Control, Skip, VhostUser, main, only_long, patience
 
 CLONE_NEWNET = 0x40000000
+SIOCADDRT, RTF_UP, RTF_GATEWAY, TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x890b, 1, 2, 0x400454ca, 2, 0x1000
 SIOCSIFFLAGS, SIOCSIFADDR, SIOCSIFNETMASK, IFF_UP = 0x8914, 0x8916, 0x891c, 1
 HOST, GUEST, OTHER, MASK = "10.77.0.1", "10.77.0.2", "10.77.0.3", "255.255.255.0"
 FROM_HOST, TO_HOST = 7001, 7002
@@ -66,11 +67,30 @@ def configure(name, address):
         fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh14x", name.encode(), IFF_UP))
 
 
+def make_tap(name):
+    """An interface that is there as long as what is returned is open."""
+    tap = open("/dev/net/tun", "r+b", buffering=0)
+    fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
+    return tap
+
+
+def default_route(name, gateway):
+    """As ip route add default via GATEWAY dev NAME does."""
+    def address(text):
+        return struct.pack("HH4s8x", socket.AF_INET, 0, socket.inet_aton(text))
+
+    device = ctypes.create_string_buffer(name.encode())
+    entry = struct.pack("L", 0) + address("0.0.0.0") + address(gateway) + address("0.0.0.0") \
+        + struct.pack("HhLPhPLLH", RTF_UP | RTF_GATEWAY, 0, 0, 0, 0, ctypes.addressof(device), 0, 0, 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, SIOCADDRT, entry)
+
+
 class Server:
     """Whoever comes gets these bytes, or has his counted and summed up."""
 
-    def __init__(self, port, data=None):
-        self._sock = socket.create_server((HOST, port))
+    def __init__(self, port, data=None, host=HOST):
+        self._sock = socket.create_server((host, port))
         self._sock.settimeout(patience.SECONDS)
         self._data, self.sum = data, None
         self._thread = threading.Thread(target=self._run, daemon=True)
