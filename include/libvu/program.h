@@ -199,8 +199,10 @@ VU_API void *vu_program_settings(const struct vu_program *program);
  * @opaque: last argument of @ops: what is create's @state, or a part of it.
  * @dev: receives the device; may be NULL.
  *
- * Return: as vu_device_new(); -EEXIST for a second one in the same create.  Thread: main, in
- * create. Since: 0.1
+ * Return: as vu_device_new(); -EEXIST for a second one in the same create.
+ *
+ * Thread: main, in create.
+ * Since: 0.1
  */
 VU_API VU_CHECK int vu_program_add_device(struct vu_program *program,
 					  const struct vu_device_info *info,
@@ -224,8 +226,8 @@ VU_API VU_CHECK int vu_program_path(const char *path, uint32_t index, char *buff
  *
  * The one that a predecessor had under this name, if the manager handed it on (LISTEN_FDS and
  * LISTEN_FDNAMES), or else a new and empty one that the manager is given to keep (FDSTORE=1 of
- * sd_notify(3)).  systemd keeps as many as a unit's FileDescriptorStoreMax= says, of which a program is
- * told nothing, and forgets them when the unit is stopped.
+ * sd_notify(3)).  systemd keeps as many as a unit's FileDescriptorStoreMax= says, of which a
+ * program is told nothing, and forgets them when the unit is stopped.
  *
  * @name: of the program's choice, not longer than 200 characters: letters, digits, '-', '_', '.'.
  * @fd: receives it, which is the caller's to close.

@@ -86,7 +86,10 @@ VU_API VU_CHECK int vu_memory_region(const struct vu_memory *memory, uint32_t in
  * @iov, @max: receives at most @max segments, one for each region that the range touches.
  *
  * Return: segments stored (0 for @len 0); -EFAULT if a part of it is no guest memory; -ENOSPC if
- * @max is too small.  Thread: any that has a reference. Since: 0.1
+ * @max is too small.
+ *
+ * Thread: any that has a reference.
+ * Since: 0.1
  */
 VU_API VU_CHECK int vu_memory_map(const struct vu_memory *memory, uint64_t guest_addr, uint64_t len,
 				  struct iovec *iov, uint32_t max);
@@ -114,8 +117,10 @@ VU_API void vu_device_keep_memory_files(struct vu_device *dev, int keep);
  *
  * Return: a descriptor, which stays the reference's: duplicate it to have it longer.  -ENOENT: no
  * guest memory, or a file that was not kept: vu_device_keep_memory_files() was not called, there
- * was no room for a descriptor, or the file is of no local file system. Thread: any that has a
- * reference. Since: 0.1
+ * was no room for a descriptor, or the file is of no local file system.
+ *
+ * Thread: any that has a reference.
+ * Since: 0.1
  */
 VU_API VU_CHECK int vu_memory_file(const struct vu_memory *memory, uint64_t guest_addr,
 				   uint64_t *offset);
