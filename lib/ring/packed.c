@@ -43,8 +43,9 @@ bool packed_base_fits(uint32_t base, uint32_t size)
 
 /*
  * User-mode Linux says 0 for a ring that was never used, though its wrap counters begin with 1
- * (§2.8.1).  A ring that really got to slot 0 of a lap with wrap counter 0 has descriptors of the
- * lap before: those that were used, and those available anew, have the USED flag.
+ * (§2.8.1), and DPDK's virtio-user 0x8000, of which the used half is 0.  A ring that really got to
+ * slot 0 of a lap with wrap counter 0 has descriptors of the lap before: those that were used, and
+ * those available anew, have the USED flag.
  */
 static bool packed_is_fresh(const struct ring *r)
 {
@@ -58,7 +59,8 @@ void packed_begin(struct ring *r)
 {
 	r->avail = packed_pos_of(r->config.base);
 	r->used = packed_pos_of(r->config.base >> 16);
-	if (r->is_live && !r->config.base && packed_is_fresh(r))
+	if (r->is_live && !(r->config.base & ~(UINT32_C(1) << PACKED_WRAP_SHIFT)) &&
+	    packed_is_fresh(r))
 		r->avail.lap = r->used.lap = packed_lap(true);
 	r->seen = r->avail;
 }

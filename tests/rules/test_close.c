@@ -140,22 +140,33 @@ static void what_a_group_polls_is_called_in_every_pass(void **state)
 	rig_close(&rig);
 }
 
-/* User-mode Linux, which acks packed rings: its base of 0 stands for a new ring. */
-static void a_new_packed_ring_with_a_base_of_0_is_served(void **state)
+/* Bases that stand for a new ring: User-mode Linux's, which acks packed rings, and DPDK's. */
+static void new_packed_ring_is_served(uint32_t base)
 {
 	const struct rig_config config = {.peer = {.packed = true}};
 	struct rig rig;
 
-	(void)state;
 	rig_make(&rig, &config);
 	rig_connect(&rig);
 	assert_ok(peer_negotiate(rig.peer));
 	assert_ok(peer_set_driver(rig.peer));
 	for (uint32_t i = 0; i < 2; i++)
-		rig.peer->queues[i]->base = 0;
+		rig.peer->queues[i]->base = base;
 	assert_ok(peer_start_rings(rig.peer));
 	rig_roundtrip(&rig, 0, 3);
 	rig_close(&rig);
+}
+
+static void a_new_packed_ring_with_a_base_of_0_is_served(void **state)
+{
+	(void)state;
+	new_packed_ring_is_served(0);
+}
+
+static void a_new_packed_ring_without_a_used_half_is_served(void **state)
+{
+	(void)state;
+	new_packed_ring_is_served(0x8000);
 }
 
 /* The same base after a whole lap means what it says. */
@@ -184,6 +195,7 @@ int main(void)
 		cmocka_unit_test(closing_an_idle_or_a_free_device_is_safe),
 		cmocka_unit_test(what_a_group_polls_is_called_in_every_pass),
 		cmocka_unit_test(a_new_packed_ring_with_a_base_of_0_is_served),
+		cmocka_unit_test(a_new_packed_ring_without_a_used_half_is_served),
 		cmocka_unit_test(a_packed_ring_that_stopped_at_the_start_of_an_even_lap_goes_on),
 	};
 
