@@ -141,7 +141,8 @@ static int net_make_device(struct net *net)
 		.features = NET_BIT(VIRTIO_NET_F_MRG_RXBUF) | NET_BIT(VIRTIO_NET_F_STATUS) |
 			    (s->mac ? NET_BIT(VIRTIO_NET_F_MAC) : 0) |
 			    (s->mtu ? NET_BIT(VIRTIO_NET_F_MTU) : 0) |
-			    (net->n_pairs > 1 ? NET_BIT(VIRTIO_NET_F_MQ) : 0) | net->offloads,
+			    (net->n_pairs > 1 ? NET_BIT(VIRTIO_NET_F_MQ) : 0) |
+			    (s->in_order ? NET_BIT(VU_F_IN_ORDER) : 0) | net->offloads,
 		.config = &config,
 		.config_size = offsetof(struct virtio_net_config, speed),
 		.max_queue_size = (uint32_t)s->queue_size,
@@ -155,7 +156,6 @@ static int net_make_device(struct net *net)
 	return ret ? ret : vu_device_set_net_ops(net->dev, &net_ops);
 }
 
-/* A thread for each pair, where there are several. */
 static int net_make_pair(struct net *net, struct net_pair *pair)
 {
 	const struct vu_queue_info sends = {.size = sizeof(sends), .discard_when_disabled = 1};
@@ -166,7 +166,7 @@ static int net_make_pair(struct net *net, struct net_pair *pair)
 	vu_queue_set_opaque(pair->rx, pair);
 	vu_queue_set_opaque(pair->tx, pair);
 	ret = vu_queue_configure(pair->tx, &sends);
-	if (ret || net->n_pairs == 1)
+	if (ret || !net->threads)
 		return ret;
 	ret = vu_group_new(&pair->own_group);
 	if (!ret)
@@ -248,14 +248,16 @@ static const struct vu_option options[] = {
 			  "socket:PATH, socket-listen:PATH, switch or tap:NAME",
 			  struct net_settings, backend)},
 	{VU_OPTION_NUMBER("queues", "N",
-			  "pairs of queues, each on a thread of its own if there are several "
-			  "(default 1)",
+			  "pairs of queues (default 1); of tap, echo and null each is on a thread "
+			  "of its own",
 			  struct net_settings, pairs, 1, NET_MAX_PAIRS)},
 	{VU_OPTION_STRING("mac", "ADDRESS",
 			  "the guest's address, for front-ends that have none themselves",
 			  struct net_settings, mac)},
 	{VU_OPTION_NUMBER("mtu", "BYTES", "tell the guest; longer packets of its are refused",
 			  struct net_settings, mtu, MIN_MTU, UINT16_MAX)},
+	{VU_OPTION_FLAG("in-order", "offer VIRTIO_F_IN_ORDER: packets end in the order they came",
+			struct net_settings, in_order)},
 	{VU_OPTION_NUMBER("queue-size", "N", "longest ring taken, in entries (default 1024)",
 			  struct net_settings, queue_size, 2, 32768)},
 	{VU_OPTION_STRING("switch-uplink", "tap:NAME",

@@ -43,6 +43,8 @@ struct net_end {
  * send: a packet that was checked; the guest can still change the frame.  0; -EAGAIN: the end calls
  *	pair_go_on() or its descriptor becomes writable when it is to be tried again; another
  *	-errno: it is lost.
+ * send_plain: as many of these packets, from the first on, as the end can see to without send:
+ *	their number.  The next one goes to send.  May be NULL.
  * sent: the last of some packets was sent; until now their frames stayed as they are, all but
  *	iov[0].  May be NULL.
  * flush: what is half out goes on: 0: nothing is left; -EAGAIN: not all can now; another -errno: it
@@ -59,6 +61,7 @@ struct net_end_ops {
 	bool announces;
 	int (*begin)(struct net_end *end);
 	int (*send)(struct net_end *end, const struct iovec *iov, int n);
+	uint32_t (*send_plain)(struct net_end *end, struct vu_req *const *reqs, uint32_t n);
 	void (*sent)(struct net_end *end);
 	int (*flush)(struct net_end *end);
 	ssize_t (*receive)(struct net_end *end, const struct iovec *iov, int n);
@@ -93,6 +96,8 @@ struct net_pair {
 	uint32_t header; /* bytes of a packet's */
 	struct net_counts counts;
 	unsigned char *overflow; /* what of a packet did not fit into the first buffer */
+	size_t kept;		 /* bytes of a whole packet there, for the next turn; 0: none */
+	bool turn_over;		 /* the guest has buffers, but none more in this turn of rx's */
 	struct iovec iov[NET_MAX_SEGS + 1];
 	struct vu_req *sends[NET_BATCH], *buffers[NET_MAX_SEGS];
 	uint64_t written[NET_MAX_SEGS];
@@ -103,6 +108,7 @@ struct net_settings {
 	struct vu_option_list rules; /* of the switch */
 	int pin;
 	uint64_t pairs, queue_size, mtu;
+	int in_order;
 	struct net_switch **the_switch; /* of the process; *the_switch NULL: there is none */
 	struct shut_in shut_in;
 };
@@ -116,6 +122,7 @@ struct net {
 	uint64_t offloads; /* feature bits that the end has */
 	atomic_bool down;
 	atomic_uint mtu; /* 0: any */
+	bool threads;	 /* one for each pair; else all are on the device's */
 	uint32_t n_pairs;
 	struct net_pair *pairs;
 };
@@ -145,6 +152,9 @@ bool pair_next_buffer(struct net_pair *pair, struct vu_req **req);
 /* The first n of pair->buffers are as if never taken. */
 void pair_give_back(struct net_pair *pair, uint32_t n);
 bool pair_is_down(const struct net_pair *pair);
+/* What is wrong with a header, of a frame of len bytes; NULL: nothing (net_header.h). */
+const char *pair_check(const struct net_pair *pair, struct virtio_net_hdr_v1 *header, uint64_t len);
+void pair_count_sent(struct net_pair *pair, uint64_t packets, uint64_t bytes);
 /* An end's error, unless it was the last one, too. */
 void pair_complain(struct net_pair *pair, const char *what, int error);
 void net_count(_Atomic uint64_t *counter, uint64_t n);
@@ -158,6 +168,7 @@ int net_open_ends(struct net *net);
 /* And when it is. */
 int net_begin_ends(struct net *net);
 int net_dgram_open(struct net *net, const char *spec);
+int net_echo_open(struct net *net, const char *spec);
 int net_pcap_open(struct net *net, const char *spec);
 int net_socket_connect(struct net *net, const char *path);
 int net_socket_listen(struct net *net, const char *path);

@@ -21,8 +21,8 @@ static int command_link(struct vu_script *script, uint32_t n, const char *const 
 	}
 	down = !strcmp(words[0], "down");
 	atomic_store_explicit(&net->down, down, memory_order_relaxed);
-	/* A file of packets has no descriptor to wake us.  (It has one pair, on this thread.) */
-	if (!down && net->n_pairs == 1)
+	/* A file of packets has no descriptor to wake us. */
+	if (!down && !net->threads)
 		pair_receive(&net->pairs[0]);
 	status = htole16(down ? 0 : VIRTIO_NET_S_LINK_UP);
 	return vu_config_set(net->dev, offsetof(struct virtio_net_config, status), &status,

@@ -62,7 +62,26 @@ static void pair_watch(struct net_pair *pair)
 	pair->watched = events;
 }
 
+/* Nothing is read until the receive queue is ready. */
+static void pair_starve(struct net_pair *pair)
+{
+	pair->starved = true;
+	pair_watch(pair);
+}
+
 /* --- to the end --- */
+
+const char *pair_check(const struct net_pair *pair, struct virtio_net_hdr_v1 *header, uint64_t len)
+{
+	return net_header_check(header, len, pair->features,
+				atomic_load_explicit(&pair->net->mtu, memory_order_relaxed));
+}
+
+void pair_count_sent(struct net_pair *pair, uint64_t packets, uint64_t bytes)
+{
+	net_count(&pair->counts.sent, packets);
+	net_count(&pair->counts.sent_bytes, bytes);
+}
 
 /* What the guest wants to send, in pair->iov: how many pieces, or -EBADMSG. */
 static int pair_describe(struct net_pair *pair, const struct vu_req *req,
@@ -77,8 +96,7 @@ static int pair_describe(struct net_pair *pair, const struct vu_req *req,
 	else if (vu_req_read(req, 0, header, pair->header) < pair->header)
 		why = "it is shorter than a header";
 	else
-		why = net_header_check(header, len, pair->features,
-				       atomic_load_explicit(&pair->net->mtu, memory_order_relaxed));
+		why = pair_check(pair, header, len);
 	if (!why) {
 		pair->iov[0] = (struct iovec){header, pair->header};
 		n = vu_iov_slice(req->readable, req->n_readable, pair->header, len, pair->iov + 1,
@@ -110,9 +128,23 @@ static bool pair_send(struct net_pair *pair, const struct vu_req *req)
 		net_count(&pair->counts.lost, 1);
 		return true;
 	}
-	net_count(&pair->counts.sent, 1);
-	net_count(&pair->counts.sent_bytes, req->readable_len - pair->header);
+	pair_count_sent(pair, 1, req->readable_len - pair->header);
 	return true;
+}
+
+/* How many of these are seen to; fewer than n: the end takes nothing now. */
+static uint32_t pair_send_each(struct net_pair *pair, uint32_t n)
+{
+	const struct net_end_ops *ops = pair->end.ops;
+	uint32_t done = 0;
+
+	for (;;) {
+		if (ops->send_plain && !pair_is_down(pair))
+			done += ops->send_plain(&pair->end, pair->sends + done, n - done);
+		if (done == n || !pair_send(pair, pair->sends[done]))
+			return done;
+		done++;
+	}
 }
 
 /* The end has something that the kernel does not take now. */
@@ -124,20 +156,21 @@ static bool pair_is_stuck(struct net_pair *pair)
 static void pair_transmit(struct net_pair *pair)
 {
 	static const uint64_t nothing[NET_BATCH];
-	int n, done;
+	int n;
 
 	while (!pair->stuck) {
+		uint32_t done;
+
 		n = vu_queue_next_batch(pair->tx, pair->sends, NET_BATCH);
 		if (n <= 0)
 			return;
-		for (done = 0; done < n && pair_send(pair, pair->sends[done]); done++)
-			;
+		done = pair_send_each(pair, (uint32_t)n);
 		if (done && pair->end.ops->sent)
 			pair->end.ops->sent(&pair->end);
 		if (done)
-			vu_queue_complete_batch(pair->tx, pair->sends, nothing, (uint32_t)done);
-		pair->stuck = done < n || pair_is_stuck(pair);
-		while (n > done)
+			vu_queue_complete_batch(pair->tx, pair->sends, nothing, done);
+		pair->stuck = done < (uint32_t)n || pair_is_stuck(pair);
+		while ((uint32_t)n > done)
 			if (vu_req_put_back(pair->sends[--n])) /* cannot be: it is the newest */
 				vu_req_complete(pair->sends[n], 0);
 	}
@@ -167,11 +200,28 @@ static void pair_set_rests(struct net_pair *pair, bool rests)
 	pair->rests = rests;
 }
 
+/*
+ * vu_queue_next() of rx, which says 0 when the queue's turn is over, too: then turn_over is set,
+ * and queue_ready comes once more.
+ */
+static int pair_take(struct net_pair *pair, struct vu_req **req)
+{
+	int ret = vu_queue_next(pair->rx, req);
+
+	pair->turn_over = false;
+	/* What has come since is to be taken by who has seen it. */
+	if (ret || !vu_queue_available(pair->rx))
+		return ret;
+	ret = vu_queue_next(pair->rx, req);
+	pair->turn_over = !ret;
+	return ret;
+}
+
 bool pair_next_buffer(struct net_pair *pair, struct vu_req **req)
 {
 	int ret;
 
-	while ((ret = vu_queue_next(pair->rx, req)) == 1) {
+	while ((ret = pair_take(pair, req)) == 1) {
 		if ((*req)->writable_len > pair->header && !((*req)->flags & VU_REQ_TOO_LONG))
 			return true;
 		vu_device_log_peerf(pair->net->dev, VU_LOG_WARNING,
@@ -179,15 +229,39 @@ bool pair_next_buffer(struct net_pair *pair, struct vu_req **req)
 				    pair->index, (unsigned long long)(*req)->writable_len);
 		vu_req_complete(*req, 0);
 	}
-	pair->starved = true;
-	pair_watch(pair);
+	pair_starve(pair);
 	if (ret < 0)
 		pair_set_rests(pair, true);
 	return false;
 }
 
-/* What did not fit into the first buffer: how many buffers it takes, or 0 where there are not
- * enough. */
+/* A packet that fills the first buffer, which is given back, and has this many bytes more. */
+static void pair_keep(struct net_pair *pair, size_t rest)
+{
+	const struct vu_req *first = pair->buffers[0];
+	size_t room = first->writable_len;
+
+	if (room + rest > NET_HEADER + NET_MAX_FRAME)
+		return;
+	memmove(pair->overflow + room, pair->overflow, rest);
+	net_gather(first->writable, (int)first->n_writable, 0, pair->overflow, room);
+	pair->kept = room + rest;
+}
+
+/* Into the first n of pair->iov and, as far as these do not reach, in overflow: how many bytes. */
+static size_t pair_read_kept(struct net_pair *pair, int n)
+{
+	size_t len = pair->kept, done = net_scatter(pair->iov, n, 0, pair->overflow, len);
+
+	pair->kept = 0;
+	memmove(pair->overflow, pair->overflow + done, len - done);
+	return len;
+}
+
+/*
+ * What did not fit into the first buffer: how many buffers it takes, or 0 where there are not
+ * enough.  Where there are, but no more in this turn of the queue's, the packet is kept.
+ */
 static uint32_t pair_fill_more(struct net_pair *pair, size_t rest)
 {
 	size_t done = 0;
@@ -197,8 +271,10 @@ static uint32_t pair_fill_more(struct net_pair *pair, size_t rest)
 		struct vu_req *req;
 		size_t part;
 
-		part = n < NET_MAX_SEGS && vu_queue_next(pair->rx, &req) == 1 ? rest - done : 0;
+		part = n < NET_MAX_SEGS && pair_take(pair, &req) == 1 ? rest - done : 0;
 		if (!part) {
+			if (pair->turn_over)
+				pair_keep(pair, rest);
 			pair_give_back(pair, n);
 			return 0;
 		}
@@ -225,10 +301,10 @@ static void pair_fill(struct net_pair *pair, size_t len)
 	} else if (len > room) {
 		n = pair_fill_more(pair, len - room);
 	}
-	if (!n) {
+	if (!n && !pair->kept)
 		net_count(&pair->counts.missed, 1);
+	if (!n)
 		return;
-	}
 	if (pair->header == NET_HEADER) {
 		count = htole16((uint16_t)n);
 		vu_req_write(first, offsetof(struct virtio_net_hdr_v1, num_buffers), &count,
@@ -250,7 +326,10 @@ static void pair_hung_up(struct net_pair *pair)
 /* Into the first n of pair->iov; false: there is nothing more now. */
 static bool pair_read(struct net_pair *pair, int n, ssize_t *got)
 {
-	*got = pair->end.ops->receive(&pair->end, pair->iov, n);
+	if (pair->kept)
+		*got = (ssize_t)pair_read_kept(pair, n - 1);
+	else
+		*got = pair->end.ops->receive(&pair->end, pair->iov, n);
 	if (*got >= 0)
 		return true;
 	if (*got == -EMSGSIZE)
@@ -273,6 +352,7 @@ static void pair_discard(struct net_pair *pair)
 {
 	ssize_t got;
 
+	pair->kept = 0;
 	pair->iov[0] = (struct iovec){pair->overflow, NET_HEADER + NET_MAX_FRAME};
 	for (int i = 0; i < NET_BATCH && pair_read(pair, 1, &got); i++)
 		if (got > 0)
@@ -301,6 +381,9 @@ void pair_receive(struct net_pair *pair)
 			pair_fill(pair, (size_t)got);
 		else
 			pair_give_back(pair, 1);
+		if (pair->kept)
+			pair_starve(pair);
+		more &= !pair->kept;
 	}
 }
 
@@ -332,17 +415,20 @@ int pair_set_fd(struct net_pair *pair, int fd)
 
 void pair_queue_ready(struct net_pair *pair, struct vu_queue *queue)
 {
-	if (queue == pair->tx) {
-		pair_transmit(pair);
-		return;
+	if (queue == pair->rx) {
+		pair_set_rests(pair, false);
+		pair->starved = false;
+		if (pair->end.ops->room)
+			pair->end.ops->room(&pair->end);
+		else
+			pair_receive(pair);
+		pair_watch(pair);
 	}
-	pair_set_rests(pair, false);
-	pair->starved = false;
-	if (pair->end.ops->room)
-		pair->end.ops->room(&pair->end);
-	else
-		pair_receive(pair);
-	pair_watch(pair);
+	/* Who has no descriptor is asked whenever the guest does something. */
+	if (pair->stuck && !pair->source)
+		pair_go_on(pair);
+	else if (queue == pair->tx)
+		pair_transmit(pair);
 }
 
 /* --- life --- */
@@ -353,6 +439,7 @@ int pair_configure(struct net_pair *pair, uint64_t features)
 		features & (NET_BIT(VIRTIO_F_VERSION_1) | NET_BIT(VIRTIO_NET_F_MRG_RXBUF));
 
 	pair->features = features;
+	pair->kept = 0;
 	pair->header = long_header ? NET_HEADER : NET_LEGACY_HEADER;
 	return pair->end.ops->configure ? pair->end.ops->configure(&pair->end, features) : 0;
 }

@@ -3,6 +3,8 @@
  */
 #include "net.h"
 
+#include <signal.h>
+
 const char *const rig_program = "VU_NET";
 
 enum { LEN = 1514, SMALL = 200, NO_MRG = 1 << VIRTIO_NET_F_MRG_RXBUF };
@@ -87,6 +89,35 @@ static void a_long_packet_takes_several_buffers(void **state)
 	assert_int_equal(le16toh(said), n);
 	turn(frame);
 	assert_memory_equal(got + 12, frame, LEN);
+	rig_stop(rig);
+}
+
+/* One turn of the transmit queue uses up more than one of the receive queue's. */
+static void many_that_take_several_buffers_each_all_come_back(void **state)
+{
+	enum { N = 200, EACH = 8, BUFFERS = N * EACH };
+	static const char *const more[] = {"--queue-size=2048", NULL};
+	struct rig *rig = *state;
+	static struct rig_buffer buffers[BUFFERS], out;
+	struct driver_seg seg;
+
+	rig->config.queue_size = 2048;
+	net_start(rig, "echo", more);
+	assert_return_code(kill(rig->program.pid, SIGSTOP), errno);
+	for (uint32_t i = 0; i < BUFFERS; i++)
+		net_give(rig, NET_RX, &buffers[i], SMALL);
+	rig_buffer(rig, &out, 12 + LEN);
+	memset(out.data, 0, out.len);
+	seg = rig_read_seg(&out, out.len);
+	for (uint32_t i = 0; i < N; i++)
+		rig_offer(rig, NET_TX, &seg, 1, &out);
+	assert_return_code(kill(rig->program.pid, SIGCONT), errno);
+	for (uint32_t i = 0; i < N; i++)
+		assert_ptr_equal(rig_wait(rig, NET_TX, NULL), &out);
+	assert_int_equal(net_stat(rig, "missed"), 0);
+	assert_int_equal(net_stat(rig, "received"), N);
+	for (uint32_t i = 0; i < BUFFERS; i++)
+		assert_ptr_equal(rig_wait(rig, NET_RX, NULL), &buffers[i]);
 	rig_stop(rig);
 }
 
@@ -413,6 +444,7 @@ int main(void)
 		TEST(they_do_on_packed_rings),
 		TEST(they_do_under_the_short_header_of_a_legacy_driver),
 		TEST(a_long_packet_takes_several_buffers),
+		TEST(many_that_take_several_buffers_each_all_come_back),
 		TEST(what_has_no_room_is_missed_and_the_next_is_not),
 		TEST(without_mergeable_buffers_one_has_to_do),
 		TEST(a_header_may_lie_in_single_bytes),
