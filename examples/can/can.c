@@ -28,12 +28,15 @@ static void on_retry(struct vu_source *source, int fd, uint32_t expirations, voi
 	can_port_go_on(opaque);
 }
 
-/* A guest that is merely paused stays on the bus. */
+/* A guest that is merely paused stays on the bus; one with other features began anew. */
 static int started(struct vu_device *dev, void *opaque)
 {
 	struct can_port *port = opaque;
+	uint64_t features = vu_device_features(dev) & port->offers;
 
-	port->features = vu_device_features(dev);
+	if (features != port->features)
+		can_port_reset(port);
+	port->features = features;
 	return 0;
 }
 

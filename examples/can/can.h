@@ -44,10 +44,12 @@ struct can_port;
 
 /*
  * send: a frame that was checked: 0; -EAGAIN: later; another -errno: it is lost.
+ * heard: all for now was sent: notify the guests that heard it; may be NULL.
  * free: may be NULL.
  */
 struct can_end_ops {
 	int (*send)(struct can_port *port, const struct can_message *message);
+	void (*heard)(struct can_port *port);
 	void (*free)(struct can_port *port);
 };
 
@@ -69,6 +71,7 @@ struct can_port {
 	uint64_t offers;	     /* features */
 	uint64_t features;	     /* that the driver chose */
 	bool started, bus_off, held; /* held: it cannot be started */
+	bool cancelling;	     /* stopped; what was pending then is not all answered */
 	struct vu_source *retry, *source;
 	struct vu_script *script;
 	bool watched; /* the script hears of what is sent */
@@ -83,8 +86,12 @@ struct can_port {
 enum { CAN_TX, CAN_RX, CAN_CONTROL, CAN_QUEUES };
 
 void can_port_serve(struct can_port *port, struct vu_queue *queue);
-/* A frame from the bus: the guest receives it, sooner or later or never. */
+/*
+ * A frame from the bus: the guest receives it, sooner or later or never.  It is told of them by
+ * can_port_signal().
+ */
 void can_port_receive(struct can_port *port, const struct can_message *message);
+void can_port_signal(struct can_port *port);
 /* Too many errors: the controller stops by itself. */
 void can_port_bus_off(struct can_port *port);
 /* As after power on. */

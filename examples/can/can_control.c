@@ -19,6 +19,7 @@ static int command_send(struct vu_script *script, uint32_t n, const char *const 
 	if (can_frame_fault(&m, port->features))
 		return vu_script_fail(script, "the driver does not know of such frames");
 	can_port_receive(port, &m);
+	can_port_signal(port);
 	return 0;
 }
 

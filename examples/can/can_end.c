@@ -23,7 +23,7 @@ static int loopback_send(struct can_port *port, const struct can_message *messag
 	return 0;
 }
 
-static const struct can_end_ops loopback_ops = {.send = loopback_send};
+static const struct can_end_ops loopback_ops = {.send = loopback_send, .heard = can_port_signal};
 
 /* --- bus: all others hear it --- */
 
@@ -37,6 +37,15 @@ static int bus_send(struct can_port *port, const struct can_message *message)
 	return 0;
 }
 
+static void bus_heard(struct can_port *port)
+{
+	const struct can_bus *bus = port->bus;
+
+	for (uint32_t i = 0; i < bus->n; i++)
+		if (bus->ports[i] != port)
+			can_port_signal(bus->ports[i]);
+}
+
 static void bus_free(struct can_port *port)
 {
 	struct can_bus *bus = port->bus;
@@ -46,7 +55,7 @@ static void bus_free(struct can_port *port)
 			bus->ports[i] = bus->ports[--bus->n];
 }
 
-static const struct can_end_ops bus_ops = {.send = bus_send, .free = bus_free};
+static const struct can_end_ops bus_ops = {.send = bus_send, .heard = bus_heard, .free = bus_free};
 
 static int bus_open(struct can_port *port)
 {

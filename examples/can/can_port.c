@@ -5,6 +5,8 @@
  *
  * What comes from the bus waits for the guest's buffers, CAN_WAITING frames of it; more are
  * dropped, as by a controller whose memory is full.  Nobody waits for anybody.
+ *
+ * Who sends notifies those who heard it when its turn is over, not for each frame.
  */
 #include "can.h"
 
@@ -79,25 +81,48 @@ static int port_send(struct can_port *port, const struct vu_req *req)
 	return CAN_OK;
 }
 
-void can_port_go_on(struct can_port *port)
+/* 1: a request; 0: none now; a negative value: none before the queue runs again. */
+static int port_send_next(struct can_port *port, struct vu_queue *queue)
+{
+	struct vu_req *req;
+	int ret = vu_queue_next(queue, &req), result;
+
+	if (ret != 1)
+		return ret;
+	result = port_send(port, req);
+	if (result != -EAGAIN) {
+		port_answer(port, req, (uint8_t)result);
+		return 1;
+	}
+	if (vu_req_put_back(req)) /* cannot be: it is the newest */
+		port_answer(port, req, CAN_NOT_OK);
+	/* No interface says when it has room: Linux' own senders try again, too. */
+	vu_source_set_timer(port->retry, RETRY_NS, 0);
+	return 0;
+}
+
+/* Send what is in the ring; stopped, answer that it was not sent. */
+static void port_send_all(struct can_port *port)
 {
 	struct vu_queue *queue = port_queue(port, CAN_TX);
-	struct vu_req *req;
+	int ret;
 
-	while (vu_queue_next(queue, &req) == 1) {
-		int ret = port_send(port, req);
+	do
+		ret = port_send_next(port, queue);
+	while (ret == 1);
+	/* A turn may end before the ring does. */
+	port->cancelling &= !ret && vu_queue_available(queue);
+	if (port->end->heard)
+		port->end->heard(port);
+}
 
-		if (ret != -EAGAIN) {
-			port_answer(port, req, (uint8_t)ret);
-			continue;
-		}
-		if (vu_req_put_back(req)) /* cannot be: it is the newest */
-			port_answer(port, req, CAN_NOT_OK);
-		/* No interface says when it has room: Linux' own senders try again, too. */
-		vu_source_set_timer(port->retry, RETRY_NS, 0);
-		return;
-	}
-	vu_queue_signal(queue);
+void can_port_go_on(struct can_port *port)
+{
+	bool cancelling = port->cancelling;
+
+	port_send_all(port);
+	if (cancelling && !port->cancelling)
+		can_port_serve(port, port_queue(port, CAN_CONTROL));
 }
 
 /* --- from the bus --- */
@@ -121,7 +146,11 @@ static void port_deliver(struct can_port *port)
 		port->n_waiting--;
 		port->counts.received++;
 	}
-	vu_queue_signal(queue);
+}
+
+void can_port_signal(struct can_port *port)
+{
+	vu_queue_signal(port_queue(port, CAN_RX));
 }
 
 void can_port_receive(struct can_port *port, const struct can_message *m)
@@ -153,6 +182,7 @@ static void port_set(struct can_port *port, bool started, bool bus_off)
 void can_port_reset(struct can_port *port)
 {
 	port_set(port, false, false);
+	port->cancelling = false;
 	vu_source_set_timer(port->retry, 0, 0);
 }
 
@@ -161,7 +191,8 @@ static void port_stop(struct can_port *port, bool bus_off)
 {
 	port_set(port, false, bus_off);
 	vu_source_set_timer(port->retry, 0, 0);
-	can_port_go_on(port);
+	port->cancelling = true;
+	port_send_all(port);
 }
 
 void can_port_bus_off(struct can_port *port)
@@ -170,7 +201,8 @@ void can_port_bus_off(struct can_port *port)
 		port_stop(port, true);
 }
 
-static uint8_t port_control(struct can_port *port, const struct vu_req *req)
+/* CAN_OK, CAN_NOT_OK, or -EAGAIN: when all that was pending is cancelled. */
+static int port_control(struct can_port *port, const struct vu_req *req)
 {
 	uint16_t type;
 
@@ -184,16 +216,28 @@ static uint8_t port_control(struct can_port *port, const struct vu_req *req)
 		return CAN_OK;
 	case MODE_STOP:
 		port_stop(port, false);
-		return CAN_OK;
+		return port->cancelling ? -EAGAIN : CAN_OK;
 	default:
 		return CAN_NOT_OK;
 	}
 }
 
-void can_port_serve(struct can_port *port, struct vu_queue *queue)
+static void port_serve_control(struct can_port *port, struct vu_queue *queue)
 {
 	struct vu_req *req;
 
+	while (!port->cancelling && vu_queue_next(queue, &req) == 1) {
+		int result = port_control(port, req);
+
+		/* can_port_go_on() comes back to it. */
+		if (result == -EAGAIN && !vu_req_put_back(req))
+			return;
+		port_answer(port, req, (uint8_t)(result == -EAGAIN ? CAN_OK : result));
+	}
+}
+
+void can_port_serve(struct can_port *port, struct vu_queue *queue)
+{
 	switch (vu_queue_index(queue)) {
 	case CAN_TX:
 		can_port_go_on(port);
@@ -202,7 +246,6 @@ void can_port_serve(struct can_port *port, struct vu_queue *queue)
 		port_deliver(port);
 		break;
 	default:
-		while (vu_queue_next(queue, &req) == 1)
-			port_answer(port, req, port_control(port, req));
+		port_serve_control(port, queue);
 	}
 }

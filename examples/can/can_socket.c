@@ -62,9 +62,8 @@ static void socket_take(struct can_port *port, const struct canfd_frame *frame, 
 	can_port_receive(port, &m);
 }
 
-static void on_frames(struct vu_source *source, int fd, uint32_t events, void *opaque)
+static void socket_read(struct can_port *port, int fd)
 {
-	struct can_port *port = opaque;
 	struct canfd_frame frame;
 
 	for (int i = 0; i < BATCH; i++) {
@@ -81,6 +80,12 @@ static void on_frames(struct vu_source *source, int fd, uint32_t events, void *o
 			can_port_complain(port, "the interface", -errno);
 		return;
 	}
+}
+
+static void on_frames(struct vu_source *source, int fd, uint32_t events, void *opaque)
+{
+	socket_read(opaque, fd);
+	can_port_signal(opaque);
 }
 
 static void socket_free(struct can_port *port)

@@ -85,12 +85,49 @@ static void who_does_not_listen_holds_up_nobody(void **state)
 	guests_end(&g);
 }
 
+/* However many frames it hears, as long as they are sent in one turn. */
+static void who_hears_is_called_once_a_turn(void **state)
+{
+	enum { FRAMES = 60 };
+	struct rig_buffer buffers[FRAMES], out, result;
+	struct driver_seg segs[2];
+	struct guests g;
+	struct rig *from;
+	uint64_t calls;
+
+	/* Without event indices all calls are wanted. */
+	begin(*state, &g, F_VERSION_1 | F_CLASSIC);
+	from = g.rigs[0];
+	for (int i = 0; i < FRAMES; i++)
+		can_give(g.rigs[2], &buffers[i], CAN_ROOM);
+	rig_expect_nothing(g.rigs[2], CAN_RX);
+	driver_take_calls(g.rigs[2]->peer->queues[CAN_RX]);
+	rig_buffer(from, &out, CAN_HEADER);
+	rig_buffer(from, &result, 1);
+	memset(out.data, 0, CAN_HEADER);
+	out.data[0] = 1;
+	segs[0] = rig_read_seg(&out, CAN_HEADER);
+	segs[1] = rig_write_seg(&result, 1);
+	for (int i = 0; i < FRAMES; i++)
+		assert_true(driver_add(from->peer->queues[CAN_TX], segs, 2, &result) >= 0);
+	assert_true(driver_kick(from->peer->queues[CAN_TX]) >= 0);
+	for (int i = 0; i < FRAMES; i++)
+		rig_wait(from, CAN_TX, NULL);
+	rig_expect_nothing(from, CAN_RX);
+	for (int i = 0; i < FRAMES; i++)
+		assert_ptr_equal(rig_wait(g.rigs[2], CAN_RX, NULL), &buffers[i]);
+	calls = driver_take_calls(g.rigs[2]->peer->queues[CAN_RX]);
+	assert_in_range(calls, 1, 3);
+	guests_end(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_one_sends_all_others_hear),
 		TEST(who_has_no_fd_hears_no_fd_frames),
 		TEST(who_does_not_listen_holds_up_nobody),
+		TEST(who_hears_is_called_once_a_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,7 @@ static struct {
 	int bound; /* the interface's number */
 	vu_fd_fn on_frames;
 	struct can_message got;
-	uint32_t n_got, n_bus_off;
+	uint32_t n_got, n_bus_off, n_signals;
 	int error;
 } fake;
 
@@ -107,6 +107,11 @@ void can_port_receive(struct can_port *port, const struct can_message *message)
 {
 	fake.got = *message;
 	fake.n_got++;
+}
+
+void can_port_signal(struct can_port *port)
+{
+	fake.n_signals++;
 }
 
 void can_port_bus_off(struct can_port *port)
