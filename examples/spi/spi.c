@@ -9,6 +9,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
@@ -40,10 +41,16 @@ struct spi {
 	struct vu_device *dev;
 	struct vu_group *own_group; /* of the queue; NULL: it has the device's */
 	struct vu_source *again;    /* of the queue's group: goes on with what a turn left */
+	struct vu_req *req;	    /* that is being served, or NULL */
+	struct spi_transfer transfer;
+	uint64_t stop;	  /* when it is broken off, as its queue stops; 0: it does not */
+	atomic_bool anew; /* another driver began */
 };
 
-/* Nanoseconds that a turn takes, and one transfer more: the thread has others to hear, too. */
+/* Nanoseconds that a turn takes, and a piece more: the thread has others to hear, too. */
 static const uint64_t turn = 20000000;
+/* That a transfer has to come to its end before the queue's stop, for which a guest waits. */
+static const uint64_t patience = 1000000000;
 
 static void spi_log(struct spi *spi, const struct vu_req *req)
 {
@@ -64,23 +71,50 @@ static uint64_t now(void)
 	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
+static void spi_finish(struct spi *spi, int result)
+{
+	struct vu_req *req = spi->req;
+
+	spi_log(spi, req);
+	spi->req = NULL;
+	spi->stop = 0;
+	vu_req_complete(req, spi_answer(req, result));
+}
+
+/* The request that is being served, or the next one, goes on by a piece; false: there is none. */
+static bool spi_step(struct spi *spi, struct vu_queue *queue)
+{
+	int result;
+
+	if (spi->req) {
+		result = spi->stop && now() >= spi->stop
+				 ? spi_break_off(&spi->bus, -ECANCELED)
+				 : spi_go_on(&spi->bus, spi->req, &spi->transfer);
+	} else {
+		if (atomic_exchange(&spi->anew, false))
+			spi_bus_deselect(&spi->bus);
+		if (vu_queue_next(queue, &spi->req) != 1) {
+			spi->req = NULL;
+			return false;
+		}
+		result = spi_begin(&spi->bus, spi->req, &spi->transfer);
+	}
+	if (result != SPI_GOES_ON)
+		spi_finish(spi, result);
+	return true;
+}
+
 /* A transfer is short, or an erase of the whole chip, or takes as long as a real bus does. */
 static void queue_ready(struct vu_queue *queue, void *opaque)
 {
 	struct spi *spi = opaque;
 	uint64_t end = now() + turn;
-	struct vu_req *req;
 
-	while (vu_queue_next(queue, &req) == 1) {
-		uint64_t written = spi_answer(&spi->bus, req);
-
-		spi_log(spi, req);
-		vu_req_complete(req, written);
+	while (spi_step(spi, queue))
 		if (now() >= end) {
 			vu_source_set_timer(spi->again, 1, 0);
 			return;
 		}
-	}
 }
 
 static void on_again(struct vu_source *source, int fd, uint32_t events, void *opaque)
@@ -93,10 +127,19 @@ static void on_again(struct vu_source *source, int fd, uint32_t events, void *op
 	queue_ready(vu_device_queue(spi->dev, 0), spi);
 }
 
-/* Another driver begins anew; the queue's thread has nothing to do yet. */
+static void queue_stop(struct vu_queue *queue, void *opaque)
+{
+	struct spi *spi = opaque;
+
+	(void)queue;
+	if (spi->req)
+		spi->stop = now() + patience;
+}
+
+/* What is still being served is an earlier driver's: the queue's thread does the rest. */
 static int started(struct vu_device *dev, void *opaque)
 {
-	spi_bus_deselect(&((struct spi *)opaque)->bus);
+	atomic_store(&((struct spi *)opaque)->anew, true);
 	(void)dev;
 	return 0;
 }
@@ -104,7 +147,11 @@ static int started(struct vu_device *dev, void *opaque)
 static int spi_make_device(struct spi *spi, struct vu_program *program)
 {
 	const struct vu_ops ops = {
-		.size = sizeof(ops), .started = started, .queue_ready = queue_ready};
+		.size = sizeof(ops),
+		.started = started,
+		.queue_ready = queue_ready,
+		.queue_stop = queue_stop,
+	};
 	const struct config config = {
 		.cs_max_number = (uint8_t)spi->bus.n,
 		.cs_change_supported = 1,

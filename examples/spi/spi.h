@@ -24,7 +24,7 @@ enum {
 	SPI_MODE_LOOP = 16,
 	SPI_MODES = SPI_MODE_CPHA | SPI_MODE_CPOL | SPI_MODE_LOOP
 };
-enum { SPI_TRANS_OK, SPI_PARAM_ERR, SPI_TRANS_ERR };
+enum { SPI_TRANS_OK, SPI_PARAM_ERR, SPI_TRANS_ERR, SPI_GOES_ON /* none of the driver's */ };
 
 /* One that was found to be well-formed. */
 struct spi_transfer {
@@ -34,6 +34,7 @@ struct spi_transfer {
 	bool tx, rx;   /* the driver has something to send, wants what comes */
 	bool deselect; /* when it is over */
 	uint32_t len;
+	uint32_t at; /* so much of it went through */
 };
 
 struct spi_chip {
@@ -79,8 +80,16 @@ int spi_bus_add(struct spi_bus *bus, const char *spec, uint32_t device);
 void spi_bus_deselect(struct spi_bus *bus);
 void spi_bus_free(struct spi_bus *bus);
 
-/* Execute or refuse a request: what to complete it with. */
-uint64_t spi_answer(struct spi_bus *bus, const struct vu_req *req);
+/*
+ * A request: its result, or SPI_GOES_ON and the transfer, of which spi_go_on() moves a piece that
+ * takes no longer than a second, or is a byte.
+ */
+int spi_begin(struct spi_bus *bus, const struct vu_req *req, struct spi_transfer *t);
+int spi_go_on(struct spi_bus *bus, const struct vu_req *req, struct spi_transfer *t);
+/* It does not: the result. */
+int spi_break_off(struct spi_bus *bus, int error);
+/* What to complete a request with that has this result. */
+uint64_t spi_answer(const struct vu_req *req, int result);
 
 /* size: "1M", "4M", "8M", "16M" or NULL; path may be NULL. */
 int spi_flash_new(const char *size, const char *path, struct spi_chip **chip);

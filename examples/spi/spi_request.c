@@ -2,7 +2,8 @@
 /*
  * Requests: a head, what is sent, what is received, and a byte for the result at the very end of
  * what can be written (virtio 1.4 §5.21.6).  The head is copied before it is looked at; data goes
- * through the bus' own buffers, piece by piece, so a transfer may be of any length.
+ * through the bus' own buffers, piece by piece, so a transfer may be of any length, and can be
+ * broken off.
  */
 #include "spi.h"
 
@@ -24,11 +25,13 @@ struct head {
 
 enum { HEAD = sizeof(struct head), BITS = 8 };
 
-static uint64_t answer(const struct vu_req *req, uint8_t result)
+uint64_t spi_answer(const struct vu_req *req, int result)
 {
+	uint8_t byte = (uint8_t)result;
+
 	if (!req->writable_len)
 		return 0;
-	vu_req_write(req, req->writable_len - 1, &result, 1);
+	vu_req_write(req, req->writable_len - 1, &byte, 1);
 	return req->writable_len;
 }
 
@@ -68,29 +71,39 @@ static bool transfer_read(const struct spi_bus *bus, const struct vu_req *req,
 	return true;
 }
 
-/* One piece of it; LOOP is what the controller does, without the chip. */
+/* LOOP is what the controller does, without the chip. */
 static int transfer_move(struct spi_bus *bus, const struct vu_req *req,
-			 const struct spi_transfer *t, uint32_t at, uint32_t len)
+			 const struct spi_transfer *t, uint32_t len)
 {
 	struct spi_chip *chip = bus->selected;
 	int ret = 0;
 
 	memset(bus->tx, 0, len);
-	if (t->tx && vu_req_read(req, HEAD + at, bus->tx, len) != len)
+	if (t->tx && vu_req_read(req, HEAD + t->at, bus->tx, len) != len)
 		return -EFAULT;
 	if (t->mode & SPI_MODE_LOOP)
 		memcpy(bus->rx, bus->tx, len);
 	else
-		ret = chip->ops->move(chip, t, bus->tx, bus->rx, len, at + len == t->len);
+		ret = chip->ops->move(chip, t, bus->tx, bus->rx, len, t->at + len == t->len);
 	if (!ret && t->rx)
-		vu_req_write(req, at, bus->rx, len);
+		vu_req_write(req, t->at, bus->rx, len);
 	return ret;
 }
 
-static int transfer_run(struct spi_bus *bus, const struct vu_req *req, const struct spi_transfer *t)
+/* A driver may ask for a clock of 1 Hz. */
+static uint32_t transfer_piece(const struct spi_bus *bus, const struct spi_transfer *t)
+{
+	uint32_t left = t->len - t->at, piece = SPI_CHUNK;
+	uint32_t freq = t->freq ? t->freq : bus->max_freq;
+
+	if (bus->real && freq && freq / BITS < piece)
+		piece = freq / BITS ? freq / BITS : 1;
+	return left < piece ? left : piece;
+}
+
+static int transfer_select(struct spi_bus *bus, const struct spi_transfer *t)
 {
 	struct spi_chip *chip = bus->chips[t->chip];
-	int ret = 0;
 
 	if (bus->selected != chip)
 		spi_bus_deselect(bus);
@@ -102,30 +115,43 @@ static int transfer_run(struct spi_bus *bus, const struct vu_req *req, const str
 	}
 	if (chip->ops->begin && !(t->mode & SPI_MODE_LOOP))
 		chip->ops->begin(chip, t);
-	for (uint32_t at = 0; at < t->len && !ret;) {
-		uint32_t len = t->len - at < SPI_CHUNK ? t->len - at : SPI_CHUNK;
-
-		ret = transfer_move(bus, req, t, at, len);
-		at += len;
-	}
-	if (!ret)
-		chip->n_bytes += t->len;
-	return ret;
+	return 0;
 }
 
-uint64_t spi_answer(struct spi_bus *bus, const struct vu_req *req)
+int spi_break_off(struct spi_bus *bus, int error)
 {
-	struct spi_transfer t;
+	bus->error = error;
+	spi_bus_deselect(bus);
+	return SPI_TRANS_ERR;
+}
+
+static int transfer_end(struct spi_bus *bus, const struct spi_transfer *t)
+{
+	bus->selected->n_bytes += t->len;
+	if (t->deselect)
+		spi_bus_deselect(bus);
+	return SPI_TRANS_OK;
+}
+
+int spi_begin(struct spi_bus *bus, const struct vu_req *req, struct spi_transfer *t)
+{
 	int ret;
 
-	if (!req->writable_len)
-		return 0;
-	if (!transfer_read(bus, req, &t))
-		return answer(req, SPI_PARAM_ERR);
-	ret = transfer_run(bus, req, &t);
+	if (!req->writable_len || !transfer_read(bus, req, t))
+		return SPI_PARAM_ERR;
+	ret = transfer_select(bus, t);
 	if (ret)
-		bus->error = ret;
-	if (ret || t.deselect)
-		spi_bus_deselect(bus);
-	return answer(req, ret ? SPI_TRANS_ERR : SPI_TRANS_OK);
+		return spi_break_off(bus, ret);
+	return t->len ? SPI_GOES_ON : transfer_end(bus, t);
+}
+
+int spi_go_on(struct spi_bus *bus, const struct vu_req *req, struct spi_transfer *t)
+{
+	uint32_t len = transfer_piece(bus, t);
+	int ret = transfer_move(bus, req, t, len);
+
+	if (ret)
+		return spi_break_off(bus, ret);
+	t->at += len;
+	return t->at < t->len ? SPI_GOES_ON : transfer_end(bus, t);
 }

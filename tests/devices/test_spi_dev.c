@@ -3,6 +3,7 @@
  * vu-spi's chip of this machine (examples/spi/spi_dev.c), with ioctl() replaced: what it asks of
  * spidev, and what it makes of the answers.  No machine of ours has a real one.
  */
+#include <endian.h>
 #include <errno.h>
 #include <linux/spi/spidev.h>
 #include <stdarg.h>
@@ -214,6 +215,55 @@ static void what_fails_is_told(void **state)
 	assert_int_equal(spi_dev_open("/nowhere/spidev", false, &chip, &max_freq), -ENOENT);
 }
 
+/* A request of one buffer for this chip alone: how many messages become of it. */
+static uint32_t messages(struct spi_bus *bus, uint32_t freq, uint32_t len)
+{
+	static unsigned char out[32 + 8192], in[1];
+	const struct iovec readable = {out, 32 + len}, writable = {in, 1};
+	const struct vu_req req = {.readable = &readable,
+				   .writable = &writable,
+				   .n_readable = 1,
+				   .n_writable = 1,
+				   .readable_len = 32 + len,
+				   .writable_len = 1};
+	struct spi_transfer t;
+	int result;
+
+	memset(out, 0, 32);
+	out[1] = 8;
+	freq = htole32(freq);
+	memcpy(out + 12, &freq, sizeof(freq));
+	fake.n_messages = 0;
+	result = spi_begin(bus, &req, &t);
+	while (result == SPI_GOES_ON) {
+		uint32_t before = fake.n_messages;
+
+		result = spi_go_on(bus, &req, &t);
+		assert_int_equal(fake.n_messages, before + 1);
+		assert_int_equal(fake.last.cs_change, result == SPI_GOES_ON);
+	}
+	assert_int_equal(result, SPI_TRANS_OK);
+	return fake.n_messages;
+}
+
+/* ... so that a stop waits for a second's worth, not for hours, however slow the guest wants it. */
+static void what_is_slow_goes_in_smaller_pieces(void **state)
+{
+	struct spi_bus bus = {0};
+
+	memset(&fake, 0, sizeof(fake));
+	assert_int_equal(spi_bus_add(&bus, "spidev:/dev/null", 0), 0);
+	assert_int_equal(messages(&bus, 1000000, 4096), 1);
+	assert_int_equal(messages(&bus, 1000000, 8192), 2);
+	assert_int_equal(messages(&bus, 8000, 4096), 5);
+	assert_int_equal(messages(&bus, 80, 100), 10);
+	assert_int_equal(messages(&bus, 1, 10), 10);
+	assert_int_equal(messages(&bus, 0, 4096), 1);
+	bus.max_freq = 800;
+	assert_int_equal(messages(&bus, 0, 1000), 10);
+	spi_bus_free(&bus);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +274,7 @@ int main(void)
 		cmocka_unit_test(other_bits_of_the_mode_stay_as_the_host_made_them),
 		cmocka_unit_test(one_that_stays_selected_is_deselected_by_nothing_at_all),
 		cmocka_unit_test(what_fails_is_told),
+		cmocka_unit_test(what_is_slow_goes_in_smaller_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

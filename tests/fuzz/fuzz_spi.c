@@ -16,7 +16,9 @@ static void step(struct spi_bus *bus, struct fuzz_input *in)
 	unsigned char *out = malloc(HEAD + out_len), *answer = malloc(in_len ? in_len : 1);
 	struct iovec readable[MAX_SEGS], writable[MAX_SEGS];
 	struct vu_req req = {.readable = readable, .writable = writable};
+	struct spi_transfer t;
 	uint64_t written;
+	int result;
 
 	require(out && answer);
 	memset(out, 0, HEAD);
@@ -31,7 +33,10 @@ static void step(struct spi_bus *bus, struct fuzz_input *in)
 	req.writable_len = in_len;
 	req.n_readable = fuzz_cut(readable, MAX_SEGS, out, (uint32_t)req.readable_len, piece & 15);
 	req.n_writable = fuzz_cut(writable, MAX_SEGS, answer, in_len, piece >> 4);
-	written = spi_answer(bus, &req);
+	result = spi_begin(bus, &req, &t);
+	while (result == SPI_GOES_ON)
+		result = spi_go_on(bus, &req, &t);
+	written = spi_answer(&req, result);
 	require(written == in_len);
 	if (in_len)
 		require(answer[in_len - 1] <= SPI_TRANS_ERR);

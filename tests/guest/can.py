@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: MIT
 """vu-can under a real kernel: programs of two guests exchange frames on one bus.
 
-The guests are the User-mode Linux that is built here: no packaged kernel has the driver.
+The guests are the User-mode Linux that is built here, and sid's kernel with the driver built for it: no packaged
+kernel has it.
 """
 
 from lib import Control, VhostUser, main
+from lib.device import Generic
+from lib.newer_kernel import NewestKernel
 
 LOG = "/tmp/frames"
 CLASSIC = ["123#", "7FF#0011223344556677", "00000001#AA", "1FFFFFFF#0102030405060708", "321#R4", "12345678#R8"]
+REBIND = "cd /sys/bus/virtio/drivers/virtio_can; echo virtio0 >unbind; echo virtio0 >bind"
 FD = ["123##0", f"456##0{'A5' * 12}", f"1ABCDEF0##0{'00FF' * 32}"]
 
 
@@ -63,6 +67,38 @@ def test_uml(t):
             listen(guest)
             send(other, ["222#02"])
             assert heard(guest, "222#02") == ["222#02"]
+
+
+def test_qemu11(t):
+    path = t.path("control")
+    with t.backend("vu-can", f"--control={path}") as can, \
+         t.machine(NewestKernel, Generic("can", can, queues=3, config_size=2), qemu=t.newest_qemu,
+                   modules=["can_raw"], programs=[t.program("guest-can")]) as guest:
+        control = Control(path)
+        listen(guest)
+        with t.check("qemu11_guest_sends_and_receives_frames_of_all_kinds"):
+            control.say("watch")
+            send(guest, CLASSIC + FD)
+            for frame in CLASSIC + FD:
+                control.hear(f"sent {frame}")
+            back = [*reversed(CLASSIC + FD), "7FE#99"]
+            for frame in back:
+                control.say(f"send {frame}")
+            # The first ones are its own.
+            assert heard(guest, back[-1]) == CLASSIC + FD + back
+        with t.check("qemu11_guest_hears_of_a_bus_off_and_starts_the_controller_again"):
+            control.say("busoff")
+            heard(guest, "busoff")
+            guest.run("guest-can can0 down && guest-can can0 up")
+            assert control.say("stats").startswith("started ")
+        with t.check("qemu11_guest_is_on_the_bus_again_with_a_driver_that_begins_anew"):
+            guest.run(REBIND)
+            assert control.say("stats").startswith("stopped ")
+            listen(guest)
+            send(guest, ["222#02"])
+            control.hear("sent 222#02")
+            control.say("send 333#03")
+            assert heard(guest, "333#03") == ["222#02", "333#03"]
 
 
 if __name__ == "__main__":

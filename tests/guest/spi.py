@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: MIT
 """vu-spi under a real kernel: Linux's spi-nor on the simulated flash.
 
-The guest is the User-mode Linux that is built here, as no packaged kernel has the driver. It finds the device,
-and the flash behind it, by a device tree.
+The guests are the User-mode Linux that is built here, as no packaged kernel has the driver, which finds the device,
+and the flash behind it, by a device tree; and sid's kernel with the driver built for it, where nothing says which chips
+there are.
 """
 
-from lib import Control, main
+from lib import Control, VhostUser, main
+from lib.newer_kernel import NewestKernel
 
 DEVICE_TREE = """/dts-v1/;
 / {
@@ -50,12 +52,20 @@ def test_uml(t):
                 guest.run(f"dd if={MTD} bs=4096 skip=16 count=64 2>/dev/null >/tmp/a && "
                           "dd if=/bin/busybox bs=4096 count=64 2>/dev/null | cmp - /tmp/a")
                 assert control.say("get 1 0x10000 4") == "7f 45 4c 46"
-        # Not a reboot: this kernel panics in one if it has this driver, with chips or none.
+        # Not a reboot: this driver has no remove(), which User-mode Linux calls then.
         with boot(t, spi) as guest:
             with t.check("another_guest_finds_what_was_programmed"):
                 guest.until(f"[ -e {MTD} ]")
                 read = guest.run(f"dd if={MTD} bs=4096 skip=16 count=1 2>/dev/null | head -c 4").output
                 assert read == b"\x7fELF", read
+
+
+def test_qemu11(t):
+    with t.backend("vu-spi") as spi, \
+         t.machine(NewestKernel, VhostUser("spi", spi), qemu=t.newest_qemu) as guest:
+        with t.check("qemu11_guest_finds_the_controller"):
+            guest.until("[ -e /sys/class/spi_master/spi0 ]")
+            assert guest.run("cd /sys/bus/virtio/drivers/spi_virtio; ls -d virtio*").text == "virtio0"
 
 
 if __name__ == "__main__":

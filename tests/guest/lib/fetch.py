@@ -150,16 +150,21 @@ def runner(tree, name, script):
 
 def relocated(tree, binary):
     """A copy of a program that finds the C library it came with."""
-    needed("patchelf")
     program = f"{tree}/{os.path.basename(binary)}"
     if not os.path.exists(program):
         copy = f"{program}.{os.getpid()}"
         shutil.copy(f"{tree}/{binary}", copy)
-        done = subprocess.run(
-            ["patchelf", "--set-interpreter", f"{tree}/usr/lib64/ld-linux-x86-64.so.2",
-             "--set-rpath", f"{tree}/usr/lib/x86_64-linux-gnu", copy],
-            capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise Skip(f"patchelf: {done.stderr.strip()[:200]}")
+        set_interpreter(tree, copy)
         os.rename(copy, program)
     return program
+
+
+def set_interpreter(tree, program):
+    """Let a program use the C library of an unpacked tree."""
+    needed("patchelf")
+    done = subprocess.run(
+        ["patchelf", "--set-interpreter", f"{tree}/usr/lib64/ld-linux-x86-64.so.2",
+         "--set-rpath", f"{tree}/usr/lib/x86_64-linux-gnu", program],
+        capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Skip(f"patchelf: {done.stderr.strip()[:200]}")

@@ -13,15 +13,15 @@ import struct
 import subprocess
 import zlib
 
-from . import drivers
+from .drivers import Drivers
 from .errors import Skip
 from .store import cache_folders, version_key
 
 
 class Kernel:
-    def __init__(self, release, image, modules, store=None):
+    def __init__(self, release, image, modules, drivers=None):
         self.release, self.image, self._folder = release, image, modules
-        self._store = store  # of the drivers that can be built for it
+        self._drivers = drivers  # that can be built for it
         self._files = self._builtin = None
 
     @staticmethod
@@ -42,7 +42,7 @@ class Kernel:
         tree = os.path.dirname(os.path.dirname(image))
         modules = next(p for p in (f"{tree}/lib/modules/{release}",
                                    f"{tree}/usr/lib/modules/{release}") if os.path.isdir(p))
-        return Kernel(release, image, modules, store)
+        return Kernel(release, image, modules, Drivers(store, release) if store else None)
 
     @staticmethod
     def uml(linux=None):
@@ -91,8 +91,8 @@ class Kernel:
         name = _plain(name)
         if name in order or name in self._builtin:
             return
-        if name not in self._files and name in drivers.SOURCES and self._store:
-            self._index_folder(drivers.folder(self._store, self.release))
+        if name not in self._files and self._drivers and name in self._drivers.sources:
+            self._index_folder(self._drivers.folder())
         if name not in self._files:
             if required:
                 raise Skip(f"kernel {self.release} has no {name}")

@@ -4,6 +4,7 @@
 import glob
 import os
 
+from .drivers import NewestDrivers
 from .fetch import Packages
 from .kernel import Kernel
 from .qemu import Qemu
@@ -24,10 +25,17 @@ class NewerKernel(Qemu):
             release = os.path.basename(os.path.dirname(image))
         modules = next(path for path in (f"{tree}/usr/lib/modules/{release}",
                                          f"{tree}/lib/modules/{release}") if os.path.isdir(path))
-        return Kernel(release, image, modules)
+        return Kernel(release, image, modules, self.make_drivers(release))
+
+    def make_drivers(self, release):
+        """Those that it lacks and that can be built for it."""
+        return None
 
 
 class NewestKernel(NewerKernel):
     """Linux 7 of sid."""
 
     suite = "sid"
+
+    def make_drivers(self, release):
+        return NewestDrivers(self.store, release)
