@@ -62,7 +62,11 @@ static int command_stats(struct vu_script *script, uint32_t n, const char *const
 static int command_watch(struct vu_script *script, uint32_t n, const char *const *words,
 			 void *opaque)
 {
-	((struct can_port *)opaque)->watched = true;
+	uint64_t on = 1;
+
+	if (n && vu_number_parse(words[0], 0, 1, &on))
+		return vu_script_fail(script, "0 or 1");
+	((struct can_port *)opaque)->watched = on;
 	return 0;
 }
 
@@ -74,6 +78,6 @@ const struct vu_command can_commands[] = {
 	{"on", NULL, "it can be started again", 0, 0, command_on},
 	{"stats", NULL, "its state; frames sent, refused, lost, received, dropped", 0, 0,
 	 command_stats},
-	{"watch", NULL, "say what the guest sends", 0, 0, command_watch},
+	{"watch", "[0|1]", "say what the guest sends, or not any more", 0, 1, command_watch},
 	{NULL, NULL, NULL, 0, 0, NULL},
 };

@@ -326,6 +326,12 @@ static void commands_send_and_watch(void **state)
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		rig_say_refused(rig, bad[i]);
+	rig_say_refused(rig, "watch 2");
+	rig_say(rig, "watch 0");
+	assert_int_equal(can_send(rig, &cases[0].frame), OK);
+	rig_say(rig, "watch 1");
+	assert_int_equal(can_send(rig, &cases[1].frame), OK);
+	assert_string_equal(rig_hear(rig), "sent 00000001#");
 	rig_stop(rig);
 }
 

@@ -27,6 +27,11 @@ struct vu_group *__wrap_vu_device_group(const struct vu_device *dev);
 int __wrap_vu_group_add_fd(struct vu_group *group, int fd, uint32_t events, vu_fd_fn fn,
 			   void *opaque, struct vu_source **source);
 
+ssize_t __real_read(int fd, void *data, size_t len);
+ssize_t __wrap_read(int fd, void *data, size_t len);
+ssize_t __real_write(int fd, const void *data, size_t len);
+ssize_t __wrap_write(int fd, const void *data, size_t len);
+
 static struct {
 	int kernel; /* its end of the pair */
 	int mtu;
@@ -36,7 +41,29 @@ static struct {
 	struct can_message got;
 	uint32_t n_got, n_bus_off, n_signals;
 	int error;
+	int fails;    /* errno of what is read or written next; 0: it goes well */
+	bool forever; /* and of all after it */
+	bool is_cut;  /* less is written */
 } fake;
+
+/* Whether this call fails. */
+static bool fails(void)
+{
+	errno = fake.fails;
+	if (!fake.forever)
+		fake.fails = 0;
+	return errno;
+}
+
+ssize_t __wrap_read(int fd, void *data, size_t len)
+{
+	return fails() ? -1 : __real_read(fd, data, len);
+}
+
+ssize_t __wrap_write(int fd, const void *data, size_t len)
+{
+	return fails() ? -1 : __real_write(fd, data, len - fake.is_cut);
+}
 
 int __wrap_socket(int family, int type, int protocol)
 {
@@ -238,6 +265,55 @@ static void a_full_queue_is_waited_for_and_a_lost_interface_is_told(void **state
 	assert_int_equal(can_socket_open(&port, ""), -ENODEV);
 }
 
+static void what_cannot_be_sent_is_lost_or_waits(void **state)
+{
+	static const struct {
+		int fails, result;
+	} cases[] = {{ENOBUFS, -EAGAIN},    {EAGAIN, -EAGAIN}, {EINTR, 0},	 {0, 0},
+		     {ENETDOWN, -ENETDOWN}, {ENXIO, -ENXIO},   {EINVAL, -EINVAL}};
+	const struct can_message m = {0, 1, 0, ""};
+	struct can_port port;
+
+	open_one(&port, CAN_MTU);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		fake.fails = cases[i].fails;
+		assert_int_equal(port.end->send(&port, &m), cases[i].result);
+	}
+	fake.is_cut = true;
+	assert_int_equal(port.end->send(&port, &m), -EIO);
+	close_one(&port);
+}
+
+/* ... and what cannot be read is told of, and keeps nobody. */
+static void errors_of_the_interface_are_told_of(void **state)
+{
+	static const struct {
+		int fails, error;
+	} cases[] = {{EAGAIN, 0}, {EINTR, 0}, {ENETDOWN, -ENETDOWN}, {ENODEV, -ENODEV}};
+	struct canfd_frame frame = {.can_id = 1};
+	struct can_port port;
+
+	open_one(&port, CAN_MTU);
+	assert_int_equal(can_socket_begin(&port), 0);
+	fake.forever = true;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		fake.error = 0;
+		fake.fails = cases[i].fails;
+		fake.on_frames(NULL, port.fd, EPOLLERR, &port);
+		assert_int_equal(fake.error, cases[i].error);
+	}
+	fake.fails = 0;
+	/* A frame of no size of frames, of which there are none, and then good ones. */
+	assert_int_equal(write(fake.kernel, &frame, 10), 10);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(write(fake.kernel, &frame, CAN_MTU), CAN_MTU);
+	for (int i = 0; i < 4; i++)
+		fake.on_frames(NULL, port.fd, EPOLLIN, &port);
+	assert_int_equal(fake.n_got, 100);
+	assert_int_equal(fake.n_signals, 8);
+	close_one(&port);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +321,8 @@ int main(void)
 		cmocka_unit_test(frames_go_out_as_the_kernel_has_them),
 		cmocka_unit_test(frames_come_in),
 		cmocka_unit_test(a_full_queue_is_waited_for_and_a_lost_interface_is_told),
+		cmocka_unit_test(what_cannot_be_sent_is_lost_or_waits),
+		cmocka_unit_test(errors_of_the_interface_are_told_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
