@@ -404,11 +404,17 @@ static void destroy(void *state)
 /* None but "metrics", which is every program's. */
 static const struct vu_command commands[] = {{.name = NULL}};
 
+/* Names of virtiofsd's, which libvirt looks for.  Not "separate-options": libvirt would refuse
+ * locks. */
+static const char *const features[] = {"migrate-precopy", "posix-acl-negotiation-mode",
+				       "security-label-negotiation-mode", NULL};
+
 int main(int argc, char **argv)
 {
 	struct fs_settings settings = fs_defaults;
 	const struct vu_program_info info = {
 		VU_PROGRAM("vu-fs", "fs", "A vhost-user file system device: shares a directory."),
+		.features = features,
 		.options = fs_options,
 		.option_size = sizeof(fs_options[0]),
 		.settings = &settings,

@@ -84,10 +84,23 @@ static void fs_answer(struct fs_call *c, uint32_t max_readahead, uint64_t flags)
 	};
 }
 
+/* What the driver would have to offer, and does not; NULL: nothing. */
+static const char *fs_missing(const struct fs_settings *settings, uint64_t offered)
+{
+	const uint64_t acl = FUSE_POSIX_ACL | FUSE_DONT_MASK | FUSE_SETXATTR_EXT;
+
+	if (settings->needs_posix_acl && (offered & acl) != acl)
+		return "--posix-acl=always: the guest has no POSIX ACLs";
+	if (settings->needs_security_label && !(offered & FUSE_SECURITY_CTX))
+		return "--security-label=always: the guest sends no labels";
+	return NULL;
+}
+
 int fs_init(struct fs_call *c)
 {
 	struct fuse_init_in in = {0};
 	uint64_t offered, flags;
+	const char *missing;
 
 	memcpy(&in, c->args, offsetof(struct fuse_init_in, flags2));
 	if (c->out_room < sizeof(struct fuse_init_out) || in.major < FUSE_KERNEL_VERSION)
@@ -102,6 +115,11 @@ int fs_init(struct fs_call *c)
 	if (offered & FUSE_INIT_EXT && c->rest_len >= sizeof(in.flags2)) {
 		memcpy(&in.flags2, c->rest, sizeof(in.flags2));
 		offered |= (uint64_t)in.flags2 << 32;
+	}
+	missing = fs_missing(c->fs->settings, offered);
+	if (missing) {
+		vu_device_logf(c->fs->dev, VU_LOG_ERROR, "%s; it cannot mount", missing);
+		return -EPROTO;
 	}
 	/* A mount begins: whatever one before it had is not known any more. */
 	fs_dax_unmap_all(c->fs);

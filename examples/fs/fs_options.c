@@ -175,7 +175,12 @@ static const struct {
 	const char *word, *option;
 } words[] = {
 	{"source=", "--shared-dir="},
+	{"cache=none", "--cache=never"}, /* as libvirt says it */
 	{"cache=", "--cache="},
+	{"loglevel=debug", "--verbose"},
+	{"loglevel=info", ""},
+	{"loglevel=warn", ""},
+	{"loglevel=err", ""},
 	{"sandbox=", "--sandbox="},
 	{"xattr", "--xattr"},
 	{"no_xattr", ""},
@@ -189,6 +194,8 @@ static const struct {
 	{"no_readdirplus", "--no-readdirplus"},
 	{"posix_acl", "--posix-acl"},
 	{"no_posix_acl", ""},
+	{"security_label", "--security-label"},
+	{"no_security_label", ""},
 	{"killpriv_v2", "--killpriv-v2"},
 	{"no_killpriv_v2", ""},
 	{"announce_submounts", "--announce-submounts"},
@@ -294,7 +301,7 @@ static const char *fs_list_of(int argc, char **argv, int *i)
 
 /* What has a value at virtiofsd and none here, or another name.  "": it asks for what is so anyway.
  */
-static char *fs_spelling(char *given)
+static char *fs_spelling(char *given, struct fs_settings *settings)
 {
 	static struct {
 		const char *given;
@@ -309,6 +316,8 @@ static char *fs_spelling(char *given)
 		{"--inode-file-handles=fallback", "--inode-file-handles=prefer"},
 	};
 
+	settings->needs_posix_acl |= !strcmp(given, "--posix-acl=always");
+	settings->needs_security_label |= !strcmp(given, "--security-label=always");
 	for (size_t i = 0; i < sizeof(spellings) / sizeof(spellings[0]); i++)
 		if (!strcmp(given, spellings[i].given))
 			return spellings[i].option;
@@ -321,7 +330,7 @@ static int fs_expand_one(int argc, char **argv, int *i, char **out, int n,
 			 struct fs_settings *settings)
 {
 	static char verbose[] = "--verbose";
-	char *given = fs_spelling(argv[*i]);
+	char *given = fs_spelling(argv[*i], settings);
 	const char *list = fs_list_of(argc, argv, i);
 	int level = list ? -1 : fs_log_level(argc, argv, i);
 

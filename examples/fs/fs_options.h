@@ -46,6 +46,7 @@ struct fs_settings {
 	int allow_direct_io;
 	int posix_lock, flock;
 	int security_label;
+	bool needs_posix_acl, needs_security_label; /* or there is no mount */
 	struct fs_ids uids, gids;
 	struct sandbox_ids namespace_ids; /* both empty: no user namespace is asked for */
 	int dax_window;			  /* MiB; 0: there is none */

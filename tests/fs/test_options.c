@@ -49,6 +49,8 @@ static void an_option_adds_its_flags_and_no_others(void **state)
 		{"--security-label=auto", FUSE_SECURITY_CTX},
 		{"--security-label=always", FUSE_SECURITY_CTX},
 		{"--inode-file-handles=fallback", 0},
+		{"-ocache=none,loglevel=warn,no_security_label", 0},
+		{"-osecurity_label", FUSE_SECURITY_CTX},
 	};
 	struct client *c = *state;
 	uint64_t usual = agreed(c, NULL);
@@ -65,6 +67,47 @@ static void an_option_adds_its_flags_and_no_others(void **state)
 		assert_false(usual & rows[i].flags);
 		assert_int_equal(agreed(c, rows[i].option), usual | rows[i].flags);
 	}
+}
+
+static void what_is_always_there_is_needed_for_a_mount(void **state)
+{
+	static const struct {
+		const char *option;
+		uint64_t missing;
+		int ret;
+	} rows[] = {
+		{"--posix-acl=auto", FUSE_POSIX_ACL, 0},
+		{"--posix-acl", FUSE_POSIX_ACL, 0},
+		{"--posix-acl=always", FUSE_POSIX_ACL, -EPROTO},
+		{"--posix-acl=always", FUSE_DONT_MASK, -EPROTO},
+		{"--posix-acl=always", FUSE_SECURITY_CTX, 0},
+		{"--security-label=auto", FUSE_SECURITY_CTX, 0},
+		{"--security-label=always", FUSE_SECURITY_CTX, -EPROTO},
+		{"--security-label=always", FUSE_POSIX_ACL, 0},
+	};
+	struct client *c = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *const args[] = {rows[i].option, NULL};
+		int ret;
+
+		client_spawn(c, args);
+		client_connect(c, 1);
+		ret = client_init(c, CLIENT_ALL_FLAGS & ~rows[i].missing);
+		assert_int_equal(ret < 0 ? ret : 0, rows[i].ret);
+		client_stop(c);
+		assert_int_equal(rig_logged(&c->rig, "it cannot mount"), rows[i].ret != 0);
+	}
+}
+
+static void it_says_what_it_can(void **state)
+{
+	const char *const asked[] = {getenv("VU_FS"), "--print-capabilities", NULL};
+
+	(void)state;
+	spawn_expect(asked, 0, "\"type\": \"fs\"", "");
+	spawn_expect(asked, 0, "\"migrate-precopy\"", "");
+	spawn_expect(asked, 0, "\"posix-acl-negotiation-mode\"", "");
 }
 
 static void as_much_is_logged_as_virtiofsds_options_say(void **state)
@@ -370,6 +413,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CLIENT_TEST(an_option_adds_its_flags_and_no_others),
+		CLIENT_TEST(what_is_always_there_is_needed_for_a_mount),
+		CLIENT_TEST(it_says_what_it_can),
 		CLIENT_TEST(as_much_is_logged_as_virtiofsds_options_say),
 		CLIENT_TEST(a_group_that_the_driver_names_lets_its_user_in),
 		CLIENT_TEST(a_driver_that_names_no_group_has_checked_with_all_of_the_users),

@@ -45,7 +45,12 @@ DOMAIN = """<domain type='qemu'>
   </devices>
 </domain>
 """
-WORDS = ["", "<cache mode='always'/><sandbox mode='namespace'/><lock posix='on' flock='on'/>"]
+MOST = "with_all_that_its_xml_can_say"
+WORDS = {
+    "with_no_more_than_a_directory": "",
+    "without_a_cache": "<cache mode='none'/>",
+    MOST: "<cache mode='always'/><sandbox mode='namespace'/><lock posix='on' flock='on'/>",
+}
 
 
 def wait_until(condition, what, libvirt):
@@ -80,8 +85,7 @@ def run_domain(t, libvirt, machine, words):
 def test_libvirt(t):
     machine = Qemu(t.path(""), "guest", t.store, modules=["virtio_pci", "virtiofs"], files={"/share-script": GUEST})
     with Libvirt(t) as libvirt:
-        for words in WORDS if t.long else WORDS[1:]:
-            name = "with_all_that_its_xml_can_say" if words else "with_no_more_than_a_directory"
+        for name, words in WORDS.items() if t.long else [(MOST, WORDS[MOST])]:
             with t.check(f"libvirt_starts_vu_fs_{name}"):
                 run_domain(t, libvirt, machine, words)
 
