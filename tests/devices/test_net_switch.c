@@ -150,6 +150,48 @@ static void who_has_no_buffers_misses_it_and_nobody_waits(void **state)
 	lan_end(&lan);
 }
 
+/* More for one guest than it takes, from another one: a third one that speaks to it is heard. */
+static void a_flood_from_one_leaves_room_for_another(void **state)
+{
+	enum { ROUNDS = 60, EACH = 200 };
+	static struct rig_buffer flood;
+	struct rig *rig = *state, *from;
+	struct driver_seg seg;
+	unsigned char frame[LAN_LEN];
+	struct lan lan;
+	uint32_t heard = 0;
+
+	lan_begin(rig, &lan, NULL);
+	lan_make(frame, 1, 0, 1);
+	lan_says(&lan, 0, frame);
+	from = lan.guests.rigs[1];
+	rig_buffer(from, &flood, 12 + 1500);
+	memset(flood.data, 0, flood.len);
+	lan_make(flood.data + 12, 0, 1, 1);
+	seg = rig_read_seg(&flood, flood.len);
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		for (int k = 1; k < EACH; k++)
+			rig_check(from, driver_add(from->peer->queues[NET_TX], &seg, 1, from));
+		rig_offer(from, NET_TX, &seg, 1, from);
+		lan_make(frame, 0, 2, i);
+		lan_says(&lan, 2, frame);
+		for (int k = 0; k < EACH; k++)
+			rig_wait(from, NET_TX, NULL);
+	}
+	assert_in_range(lan_count(rig, "port 1", "missed"), 1, ROUNDS * EACH);
+	assert_int_equal(lan_count(rig, "port 2", "missed"), 0);
+	while (heard < ROUNDS) {
+		struct rig_buffer *buffer = rig_wait(rig, NET_RX, NULL);
+		struct driver_seg again = rig_write_seg(buffer, LAN_ROOM);
+
+		lan_make(frame, 0, 2, heard);
+		if (!memcmp(buffer->data + 12, frame, LAN_LEN))
+			heard++;
+		rig_offer(rig, NET_RX, &again, 1, buffer);
+	}
+	lan_end(&lan);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +201,7 @@ int main(void)
 		TEST(a_guest_with_many_addresses_harms_nobody),
 		TEST(nobody_speaks_with_the_address_of_a_group),
 		TEST(who_has_no_buffers_misses_it_and_nobody_waits),
+		TEST(a_flood_from_one_leaves_room_for_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

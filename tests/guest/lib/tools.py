@@ -11,14 +11,15 @@ PACKAGES = {
     "gpiod": ("libgpiod2", ["gpiodetect", "gpioinfo", "gpioget", "gpioset", "gpiomon", "gpiofind"]),
     "alsa-utils": ("libasound2", ["aplay", "arecord", "amixer"]),
     "libdrm-tests": ("libdrm2", ["modetest"]),
+    "iperf3": ("libiperf0 libsctp1", ["iperf3"]),
 }
 
 
 def find(store, program):
     """(path, folder of its libraries) of a program that is known here, else None."""
-    for package, (library, programs) in PACKAGES.items():
+    for package, (libraries, programs) in PACKAGES.items():
         if program in programs:
-            tree = Packages(SUITE, package, library).tree(store)
+            tree = Packages(SUITE, package, *libraries.split()).tree(store)
             for folder in ("usr/sbin", "usr/bin"):
                 if os.path.exists(f"{tree}/{folder}/{program}"):
                     return f"{tree}/{folder}/{program}", f"{tree}/usr/lib/x86_64-linux-gnu"
