@@ -93,6 +93,7 @@ static void vsock_tell_event(struct vsock_device *d)
 		return;
 	d->guest.owes_event = false;
 	vu_req_complete(req, vu_req_write(req, 0, &event, sizeof(event)));
+	vu_queue_signal(d->events); /* before any packet: Linux resets what it has connected then */
 }
 
 static void queue_ready(struct vu_queue *queue, void *opaque)

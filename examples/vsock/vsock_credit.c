@@ -59,12 +59,20 @@ bool credit_received(struct credit *c, uint32_t len)
 	return true;
 }
 
+/*
+ * Linux 7.2, and 6.12 since 2026, has no more on its way than its own buffer holds, whatever it was
+ * told: with a smaller one than ours that is where it waits.
+ */
+static uint32_t credit_window(const struct credit *c)
+{
+	return c->told_buf_alloc < c->peer_buf_alloc ? c->told_buf_alloc : c->peer_buf_alloc;
+}
+
 bool credit_is_due(const struct credit *c)
 {
-	uint32_t used = c->rx_cnt - c->told_fwd_cnt;
-	uint32_t left = used < c->told_buf_alloc ? c->told_buf_alloc - used : 0;
-	uint32_t low = c->told_buf_alloc / 2 > CREDIT_LARGEST_PACKET ? c->told_buf_alloc / 2
-								     : CREDIT_LARGEST_PACKET;
+	uint32_t used = c->rx_cnt - c->told_fwd_cnt, window = credit_window(c);
+	uint32_t left = used < window ? window - used : 0;
+	uint32_t low = window / 2 > CREDIT_LARGEST_PACKET ? window / 2 : CREDIT_LARGEST_PACKET;
 
 	if (c->told_fwd_cnt == c->fwd_cnt && c->told_buf_alloc == c->buf_alloc)
 		return false;

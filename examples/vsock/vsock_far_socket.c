@@ -68,8 +68,10 @@ static bool socket_drop(struct conn *c, bool finish)
 
 static void socket_learned(struct conn *c, uint16_t op)
 {
-	(void)c;
 	(void)op;
+	/* Its buffer may have become a smaller one. */
+	if (c->state == CONN_OPEN && credit_is_due(&c->credit))
+		conn_owe(c, OWE_UPDATE);
 }
 
 /* --- events --- */

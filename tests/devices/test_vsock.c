@@ -44,6 +44,33 @@ static void bytes_go_both_ways_and_credit_says_how_many_went_on(void **state)
 	bench_stop(rig, &b);
 }
 
+/* Since 2026 Linux sends no more before it hears of it than its own buffer holds. */
+static void a_guest_with_a_small_buffer_hears_of_what_went_on_in_time(void **state)
+{
+	static char data[8192];
+	struct rig *rig = *state;
+	struct bench b;
+
+	bench_listen(rig, &b, SOCK_STREAM, NULL);
+	b.line.buf_alloc = sizeof(data);
+	line_connect(&b.line);
+	b.host = client_accept(b.listener);
+	line_write(&b.line, data, sizeof(data), 0);
+	line_get(&b.line, CREDIT_UPDATE);
+	assert_int_equal(b.line.peer_fwd, sizeof(data));
+	/* With a larger one that can wait, until it is made small again. */
+	b.line.buf_alloc = 256 << 10;
+	line_write(&b.line, data, sizeof(data), 0);
+	vsock_get_nothing(&b.guest);
+	b.line.buf_alloc = sizeof(data);
+	line_send(&b.line, CREDIT_UPDATE, 0);
+	line_get(&b.line, CREDIT_UPDATE);
+	assert_int_equal(b.line.peer_fwd, 2 * sizeof(data));
+	for (int i = 0; i < 2; i++)
+		client_read(b.host, data, sizeof(data));
+	bench_stop(rig, &b);
+}
+
 static void a_packet_may_be_cut_anywhere(void **state)
 {
 	/* The last is more than are passed on as they are. */
@@ -295,6 +322,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_guest_learns_its_address_and_three_features),
 		TEST(bytes_go_both_ways_and_credit_says_how_many_went_on),
+		TEST(a_guest_with_a_small_buffer_hears_of_what_went_on_in_time),
 		TEST(a_packet_may_be_cut_anywhere),
 		TEST(what_the_host_sends_fills_buffers_before_it_takes_another),
 		TEST(a_port_without_anybody_is_refused_at_once),

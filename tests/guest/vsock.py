@@ -117,7 +117,7 @@ def reboot(t, guest, name):
         assert guest.run(f"guest-vsock many stream 2 {HOST_ECHO} 10 4096").text
 
 
-def all_of_it(t, boot, name, **props):
+def all_of_it(t, boot, name, more=(), **props):
     services = [echo(listen(t, "host-echo")),
                 echo(listen(t, "host-messages", socket.SOCK_SEQPACKET))]
     control = t.path("control")
@@ -129,7 +129,7 @@ def all_of_it(t, boot, name, **props):
         f"--forward={HOST_OLD}=unix:{t.path('old')}",
         f"--listen={GUEST_ECHO}=unix:{t.path('guest-echo')}",
         f"--uds-path={t.path('hybrid')}",
-        f"--control={control}",
+        f"--control={control}", *more
     ]
     with t.backend("vu-vsock", *options) as vsock, \
          boot(VhostUser("vsock", vsock, **props), programs=[t.program("guest-vsock")]) as guest:
@@ -154,7 +154,8 @@ def test_uml7(t):
     def boot(device, **kw):
         return t.uml(device, linux=linux, **kw)
 
-    all_of_it(t, boot, t.name)
+    # Beyond what this kernel lets be on its way.
+    all_of_it(t, boot, t.name, ["--buffer-size=1M", "--max-buffered=1G"])
 
 
 if __name__ == "__main__":

@@ -2,99 +2,100 @@
 # SPDX-License-Identifier: MIT
 """vu-vsock, and another back-end, with a guest of User-mode Linux: bytes each way, and the round trip of one.
 
-[VHOST_DEVICE_VSOCK=PROGRAM] [ROUNDS=N] [MIB=N] guest.py --build BUILD: in turns, medians of the rounds.  CPU time is
-that of all the back-end's threads.
+[VHOST_DEVICE_VSOCK=PROGRAM] [ROUNDS=N] [MIB=N] [PINGS=N] [CMDLINE=WORDS] guest.py --build BUILD: in turns, medians of the rounds.
+"nobody" is a back-end that neither reads, writes nor passes on a byte, and has no program behind it: the guest
+alone, which no back-end can be faster than.  Microseconds of CPU time, for a MiB or a round trip, are those of all
+threads of the back-end, of all processes of the guest, and of the host's program.
+
+CMDLINE is the kernel's: seccomp=on, if it is not said, with which its programs' system calls cost it half.
 """
-import glob
+import contextlib
 import os
 import pathlib
-import socket
 import statistics
+import subprocess
 import sys
-import threading
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "guest"))
+TESTS = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TESTS / "guest"), str(TESTS / "kit")]
+from child import Child  # noqa: E402  pylint: disable=wrong-import-position
 from lib import VhostUser, main  # noqa: E402  pylint: disable=wrong-import-position
 
 MIB = int(os.environ.get("MIB", "128"))
-PINGS = 5000
-SIZES = [4096, 32768, 65536]
+CMDLINE = os.environ.get("CMDLINE", "seccomp=on")
+PINGS = int(os.environ.get("PINGS", "5000"))
 HANGS = 65536  # of the other one's, when it is written at once
+PUSHES = [4096, 32768, 65536]
+TICK = 1e6 / os.sysconf("SC_CLK_TCK")
 
 
-def cpu(pid):
-    """Nanoseconds."""
-    return sum(int(open(path, encoding="ascii").read().split()[0]) for path in glob.glob(f"/proc/{pid}/task/*/schedstat"))
+def cpu(*pids):
+    """Microseconds of these processes, and of all below them, living or not."""
+    spent, below = 0, {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text(encoding="utf-8").rpartition(") ")[2].split()
+        except OSError:
+            continue  # it ended
+        below.setdefault(int(fields[1]), []).append((int(stat.parent.name), sum(map(int, fields[11:15]))))
+    todo = [(pid, ticks) for each in below.values() for pid, ticks in each if pid in pids]
+    while todo:
+        pid, ticks = todo.pop()
+        spent += ticks
+        todo += below.get(pid, [])
+    return spent * TICK
 
 
-def sink(client):
-    buffer, left = bytearray(1 << 20), MIB << 20
-    while left:
-        left -= client.recv_into(buffer)
-    client.sendall(b"x")
-
-
-def source(client):
-    data = bytes(65536)
-    for _ in range(MIB * 16):
-        client.sendall(data)
-    client.recv(1)
-
-
-def echo(client):
-    while data := client.recv(16):
-        client.sendall(data)
-
-
-def case(guest, pid, listener, service, command):
-    """(how many a second, microseconds of CPU for each)"""
-    def serve():
-        with listener.accept()[0] as client:
-            service(client)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    before = cpu(pid)
+def case(guest, pids, command, unit):
+    """How many a second, and the microseconds for each of each of the parties."""
+    before = [cpu(pid) for pid in pids]
     count, ns = map(int, guest.run(f"guest-vsock {command}", 300).text.split())
-    spent = cpu(pid) - before
-    thread.join()
-    count /= 1 << 20 if service is not echo else 1
-    return count * 1e9 / ns, spent / 1000 / count
+    count /= unit
+    return [count * 1e9 / ns] + [(cpu(pid) - was) / count for pid, was in zip(pids, before)]
+
+
+@contextlib.contextmanager
+def programs(t, path):
+    """The host's, at PATH_1000 and so on."""
+    with Child([f"{t.build}/tests/bench/bench-vsock-service", path, str(MIB << 20)], stdout=subprocess.PIPE,
+               text=True) as child:
+        assert child.stdout.readline() == "ready\n"
+        yield child
 
 
 def measure(t, name, argv, path, results):
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(f"{path}_1000")
-    listener.listen(8)
-    with listener, t.peer(name, *argv) as backend, \
+    with programs(t, path) as service, t.peer(name, *argv) as backend, \
          t.uml(VhostUser("vsock", backend), linux=t.newer_uml, programs=[t.program("guest-vsock")],
-               complaints_ok=name != "vu-vsock") as guest:
-        pid = backend.process.pid
-        for size in SIZES:
-            if size < HANGS or name == "vu-vsock":
-                what = f"to the host, writes of {size >> 10} KiB"
-                results.setdefault((what, name), []).append(
-                    case(guest, pid, listener, sink, f"push stream 2 1000 {MIB << 20} {size}"))
-        results.setdefault(("to the guest", name), []).append(
-            case(guest, pid, listener, source, f"pull stream 2 1000 {MIB << 20} 65536"))
-        results.setdefault(("round trip of 1 byte", name), []).append(
-            case(guest, pid, listener, echo, f"ping stream 2 1000 {PINGS}"))
-        if name != "vu-vsock":
+               cmdline=CMDLINE, complaints_ok=name == "other") as guest:
+        pids = [backend.process.pid, guest.pid, service.pid]
+
+        def run(what, command, unit=1 << 20):
+            results.setdefault((what, name), []).append(case(guest, pids, command, unit))
+
+        for size in PUSHES:
+            if size < HANGS or name != "other":
+                run(f"to the host, writes of {size >> 10} KiB", f"push stream 2 1000 {MIB << 20} {size}")
+        run("to the guest", f"pull stream 2 1001 {MIB << 20} 65536")
+        run("round trip of 1 byte", f"ping stream 2 1002 {PINGS}", 1)
+        if name == "other":
             backend.kill()  # it has no other end
 
 
 def test_uml7(t):
     other, results = os.environ.get("VHOST_DEVICE_VSOCK"), {}
+    nobody = f"{t.build}/tests/bench/bench-vsock-nobody"
     for i in range(int(os.environ.get("ROUNDS", "5"))):
         path = t.path(f"ours{i}")
         measure(t, "vu-vsock", [t.program("vu-vsock"), "--socket-path={socket}", f"--uds-path={path}"], path, results)
         path = t.path(f"other{i}")
         if other:
             measure(t, "other", [other, "--vm", f"guest-cid=3,socket={{socket}},uds-path={path}"], path, results)
+        measure(t, "nobody", [nobody, "--socket-path={socket}", f"--bytes={MIB << 20}"], t.path(f"nobody{i}"), results)
     with t.check("measured"):
+        t.say(f"{'':30} {'':8} {'a second':>9} us: {'back-end':>8} {'guest':>8} {'program':>8}")
         for (what, name), runs in results.items():
-            rate, us = (statistics.median(column) for column in zip(*runs))
-            t.say(f"{what:30} {name:10} {rate:9.1f}/s {us:8.1f} us")
+            rate, backend, guest, program = (statistics.median(column) for column in zip(*runs))
+            t.say(f"{what:30} {name:8} {rate:9.1f}     {backend:8.1f} {guest:8.1f} {program:8.1f}")
 
 
 main()

@@ -82,6 +82,10 @@ class Machine:
     def shut_down(self):
         """Overridden where there is something more gentle than a signal."""
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def kill(self):
         """The crash of the front-end: SIGKILL."""
         process.sweep(self._process)
