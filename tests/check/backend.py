@@ -38,7 +38,7 @@ class Session(Moves, Translated):
         self.sock, self.kind, self.faults, self.state = sock, kind, faults, state
         self.memory = Memory(faults, self)
         self.rings = [{"num": 0, "base": 0, "kick": -1, "call": -1, "on": False, "queue": None,
-                       "stopped": False, "served": 0} for _ in range(2 if kind == "fs" else 1)]
+                       "stopped": False, "served": 0} for _ in range(2 if kind in ("fs", "net") else 1)]
         self.features = self.protocol = self.status = self.messages = 0
         self.inflight = None
         self.later = []
@@ -336,6 +336,8 @@ class Session(Moves, Translated):
         return ring["queue"] and is_on and not self.dead and not (late and self.state.sessions > 1)
 
     def serve(self, ring):
+        if self.kind == "net" and ring is self.rings[0] and not self.has("net-receive"):
+            return  # buffers for packets, which nobody sends
         first = True
         while self.may_serve(ring):
             if self.either("laps") and ring["served"] > 20 or \
@@ -354,12 +356,14 @@ class Session(Moves, Translated):
             self.memory.pieces(gpa, n, access=2)
         for gpa, n, is_write in chain.buffers:
             self.memory.read(gpa, n)
+        if self.has("hostile-net-header") and self.memory.read(*chain.buffers[0][:2])[1:2] == b"\xff":
+            raise Bad("a kind of segments that there is not")
         data = bytes(total)
         if self.kind == "fs":
             unique = self.memory.read(chain.buffers[0][0], 16)[8:]
             data = struct.pack("<Ii8s", total, 0, unique) + data[16:]
         wrong = self.either("request") or self.either("pieces") and len(chain.buffers) > 3 or \
-            self.either("indirect") and chain.is_indirect
+            self.either("indirect") and chain.is_indirect or self.kind == "net" and ring is self.rings[0]
         if wrong:
             total, data = 1, data[:1]
         for gpa, n in writable:

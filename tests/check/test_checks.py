@@ -22,8 +22,8 @@ VU_CHECK = sys.argv.pop(1)
 PATIENCE = 600
 # For answers that a fault keeps from coming; an honest back-end is waited for as long as it takes.
 FAULTY, HONEST = ("3", "30"), "120"
-# Those for which the back-end has to have two queues.
-OTHER_TYPES = {"queues-apart": "fs"}
+# Those for which the back-end has to have two queues, or be a network card.
+OTHER_TYPES = {"queues-apart": "fs", "net-receive": "net", "hostile-net-header": "net"}
 
 
 def is_possible(name):
@@ -122,7 +122,7 @@ class Checks(unittest.TestCase):
         path = os.path.join(self.folder.name, "nobody.sock")
         for options, line in (
                 ([], "--socket-path is missing"),
-                ([f"--socket-path={path}", "--type=toaster"], "cannot be 'toaster': blk, rng"),
+                ([f"--socket-path={path}", "--type=toaster"], "cannot be 'toaster': blk, net"),
                 ([f"--socket-path={path}", "--only=nothing"], "names that --list shows"),
                 ([f"--socket-path={path}", "--timeout=never"], "seconds, more than 0"),
                 (["--socket-path="], "the path of a socket"),

@@ -31,6 +31,7 @@ OF_STATE = {"state-save", "state-load", "hostile-state-garbage", "hostile-state-
 OF_IOMMU = {"iommu-ack", "split-iommu-request", "packed-iommu-request", "iommu-invalidate",
             "iommu-read-only", "hostile-iommu-unmapped", "hostile-iommu-message"}
 OF_POSTCOPY = {"postcopy-advise", "postcopy-table", "postcopy-slots", "postcopy-fault"}
+OF_NET = {"net-receive", "hostile-net-header"}
 HAVE_STATE = {"console", "fs"}
 
 
@@ -48,7 +49,7 @@ class Device(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         said = json.loads(done.stdout)
         lacks = {check["name"] for check in said["checks"] if check["result"] == "not offered"}
-        may_lack = MAY_LACK | (set() if TYPE in HAVE_STATE else OF_STATE) | (set() if POSTCOPY else OF_POSTCOPY) | (set() if IOMMU else OF_IOMMU)
+        may_lack = MAY_LACK | (set() if TYPE in HAVE_STATE else OF_STATE) | (set() if POSTCOPY else OF_POSTCOPY) | (set() if IOMMU else OF_IOMMU) | (set() if TYPE == "net" else OF_NET)
         self.assertEqual(lacks - may_lack, set())
 
 

@@ -44,7 +44,8 @@ struct check {
 	/* What it needs: bits that the back-end offers, and a request that it can be given. */
 	uint64_t features, protocol_features;
 	bool request;
-	bool packed; /* on packed rings */
+	const char *type; /* of device that it is about; NULL: any */
+	bool packed;	  /* on packed rings */
 	uint32_t variant;
 };
 

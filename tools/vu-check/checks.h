@@ -37,6 +37,8 @@ check_run check_state_save, check_state_load, check_hostile_state;
 /* checks_iommu.c */
 check_run check_iommu_ack, check_iommu_request, check_iommu_invalidate, check_iommu_read_only,
 	check_hostile_iommu_unmapped, check_hostile_iommu_message;
+/* checks_net.c */
+check_run check_net_receive, check_hostile_net;
 /* checks_hostile.c; the variant is a row of its tables. */
 check_run check_hostile_message, check_hostile_memory, check_half_message, check_many_fds;
 /* checks_hostile_ring.c */

@@ -22,7 +22,7 @@ static const char help[] =
 	"Usage: vu-check --socket-path=PATH [options] [-- COMMAND...]\n"
 	"Checks a vhost-user back-end from outside, as its front-end and its driver.\n"
 	"  --socket-path=PATH  where the back-end listens\n"
-	"  --type=TYPE         what it is, so that it can be given requests: blk, rng, scsi, fs,\n"
+	"  --type=TYPE         what it is, so that it can be given requests: blk, net, rng, scsi, fs,\n"
 	"                      console, vsock, i2c, gpio, input, scmi, snd, gpu, rtc, spi, can\n"
 	"  --only=NAMES        checks of these names alone; commas between, * and ? stand for "
 	"others\n"

@@ -387,6 +387,8 @@ static enum verdict probe_needs(struct probe *p, const struct check *check)
 		return probe_lacks(p, "protocol feature %d", __builtin_ctzll(missing));
 	if (check->request && !p->type)
 		return probe_lacks(p, "a request: --type says which the back-end would serve");
+	if (check->type && strcmp(check->type, p->type ? p->type->name : ""))
+		return probe_lacks(p, "a device of type %s", check->type);
 	return CHECK_PASS;
 }
 

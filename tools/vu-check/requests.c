@@ -278,8 +278,21 @@ static const char *can_flaw(const struct request *r, uint32_t used_len)
 	return used_len == 1 && *r->answer ? NULL : "a message of no type was not refused";
 }
 
+/*
+ * A packet to an address of nobody's, of a type for experiments: virtio_net_hdr_v1, Ethernet.
+ * The buffer is the device's to read, and comes back.
+ */
+static int net_make(struct guest *guest, struct request *r)
+{
+	static const unsigned char packet[12 + 60] = {
+		[12] = 2, [17] = 1, [18] = 2, [23] = 2, [24] = 0x88, [25] = 0xb5};
+
+	return request_make(guest, r, packet, sizeof(packet), 0);
+}
+
 static const struct request_type types[] = {
 	{"blk", 0, 1, 0, blk_make, blk_flaw},
+	{"net", 0, 2, 1, net_make, no_flaw},
 	{"rng", 0, 1, 0, rng_make, needs_answer},
 	{"scsi", 0, 3, 2, scsi_make, scsi_flaw},
 	{"fs", 0, 2, 1, fs_make, fs_flaw},
@@ -307,5 +320,6 @@ const struct request_type *request_type_find(const char *name)
 
 const char *request_type_names(void)
 {
-	return "blk, rng, scsi, fs, console, vsock, i2c, gpio, input, scmi, snd, gpu, rtc, spi, can";
+	return "blk, net, rng, scsi, fs, console, vsock, i2c, gpio, input, scmi, snd, gpu, rtc, "
+	       "spi, can";
 }

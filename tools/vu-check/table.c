@@ -10,6 +10,7 @@
 #define SPLIT  .request = true
 #define PACKED .request = true, .packed = true
 
+#define NET .request = true, .type = "net"
 #define IOMMU .features = BIT(F_IOMMU), .protocol_features = PF(BACKEND_REQ) | PF(REPLY_ACK)
 
 /* clang-format off */
@@ -172,6 +173,8 @@ const struct check checks[] = {
 	      "addresses are the guest's, and may be 0", gpa_addresses, SPLIT, .protocol_features = PF(GPA_ADDRESSES)),
 	CHECK("shmem-config", "vhost-user, GET_SHMEM_CONFIG",
 	      "it says as many regions as have a size", shmem_config, .protocol_features = PF(SHMEM_MAP)),
+	CHECK("net-receive", "virtio 1.3 §5.1.6.4",
+	      "a buffer for packets waits for one, and a stop of its queue does not", net_receive, NET),
 	CHECK("hostile-message-unknown", "vhost-user, Message Specification",
 	      "what is wrong harms nobody else", hostile_message, ),
 	CHECK("hostile-message-short", "vhost-user, Message Specification",
@@ -216,6 +219,8 @@ const struct check checks[] = {
 	      "what is wrong harms nobody else", hostile_iommu_unmapped, SPLIT, IOMMU),
 	CHECK("hostile-iommu-message", "vhost-user, IOTLB_MSG",
 	      "what is wrong harms nobody else", hostile_iommu_message, IOMMU),
+	CHECK("hostile-net-header", "virtio 1.3 §5.1.6.2",
+	      "what is wrong harms nobody else", hostile_net, NET),
 	CHECK("hostile-ring-nowhere", "vhost-user, SET_VRING_ADDR",
 	      "what is wrong harms nobody else", hostile_ring, ),
 	CHECK("hostile-ring-beyond", "vhost-user, SET_VRING_ADDR",
