@@ -19,6 +19,9 @@ static int command_link(struct vu_script *script, uint32_t n, const char *const 
 		vu_script_answer(script, down ? "down" : "up");
 		return 0;
 	}
+	/* What a guest without buffers left in the socket came while it was down. */
+	if (down && !net->threads && net->pairs[0].source)
+		pair_receive(&net->pairs[0]);
 	down = !strcmp(words[0], "down");
 	atomic_store_explicit(&net->down, down, memory_order_relaxed);
 	/* A file of packets has no descriptor to wake us. */

@@ -354,7 +354,8 @@ static void pair_discard(struct net_pair *pair)
 
 	pair->kept = 0;
 	pair->iov[0] = (struct iovec){pair->overflow, NET_HEADER + NET_MAX_FRAME};
-	for (int i = 0; i < NET_BATCH && pair_read(pair, 1, &got); i++)
+	/* An end with a descriptor knows how much is enough, and has nothing left then. */
+	for (int i = 0; (i < NET_BATCH || pair->source) && pair_read(pair, 1, &got); i++)
 		if (got > 0)
 			net_count(&pair->counts.missed, 1);
 }

@@ -252,6 +252,37 @@ static void a_path_may_become_somebody_elses(void **state)
 	rig_stop(rig);
 }
 
+/* All of it, however much came at a time, and whether the guest has a buffer or not. */
+static void what_comes_while_the_link_is_down_does_not_come_later(void **state)
+{
+	enum { N = 500, FEW = 50 /* they fit into the socket */ };
+	struct rig *rig = *state;
+	unsigned char old[WIRE_LEN], frame[WIRE_LEN];
+	struct rig_buffer buffer;
+	int fd = wire_start(rig);
+
+	wire_hello(rig, fd);
+	net_frame(old, WIRE_LEN, 1);
+	net_frame(frame, WIRE_LEN, 2);
+	for (uint32_t round = 1; round <= 2; round++) {
+		rig_say(rig, "link down");
+		if (round == 1)
+			net_give(rig, NET_RX, &buffer, WIRE_BUFFER);
+		for (uint32_t i = 0; i < (round == 1 ? N : FEW); i++)
+			wire_send(fd, old, WIRE_LEN);
+		while (round == 1 && net_stat(rig, "missed") < N)
+			continue;
+		rig_say(rig, "link up");
+		assert_int_equal(net_stat(rig, "missed"), round == 1 ? N : N + FEW);
+		if (round == 2)
+			net_give(rig, NET_RX, &buffer, WIRE_BUFFER);
+		wire_send(fd, frame, WIRE_LEN);
+		net_expect(rig, NET_RX, &buffer, frame, WIRE_LEN);
+	}
+	rig_stop(rig);
+	close(fd);
+}
+
 static void a_client_waits_while_no_descriptors_are_left(void **state)
 {
 	struct rig *rig = *state;
@@ -281,6 +312,7 @@ int main(void)
 		TEST(frames_of_all_lengths_are_cut_nowhere),
 		TEST(who_leaves_in_the_middle_leaves_nothing_to_the_next),
 		TEST(a_path_may_become_somebody_elses),
+		TEST(what_comes_while_the_link_is_down_does_not_come_later),
 		TEST(a_client_waits_while_no_descriptors_are_left),
 	};
 
