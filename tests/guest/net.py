@@ -50,6 +50,18 @@ class Stream(VhostUser):
                 "-device", f"virtio-net-pci,netdev=net{number},romfile=,mac=52:54:00:77:00:03"]
 
 
+class Datagrams(Stream):
+    """The same, by a pair of datagram sockets."""
+
+    def __init__(self, local, remote):
+        super().__init__(local)
+        self._remote = remote
+
+    def qemu_args(self, number):
+        return ["-netdev", f"dgram,id=net{number},local.type=unix,local.path={self.socket},remote.type=unix,"
+                f"remote.path={self._remote}", *super().qemu_args(number)[2:]]
+
+
 def own_network():
     """This process has one from here on, and so have the programs that it starts."""
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
@@ -249,6 +261,17 @@ def test_uml_and_qemu(t):
             ping(guest, OTHER)
             assert "52:54:00:77:00:02" in guest.run("cat /sys/class/net/eth0/address").text
         with t.check("uml_guest_and_another_machine_exchange_bytes_unharmed"):
+            exchange(guest, other, TO_HOST)
+
+
+def test_uml_and_qemu_datagrams(t):
+    """The same two machines, by datagrams."""
+    here, there = t.path("here"), t.path("there")
+    with t.backend("vu-net", f"--backend=dgram:{here},{there}", "--mac=52:54:00:77:00:02") as net, \
+         t.uml(VhostUser("net", net)) as guest, t.qemu(Datagrams(there, here)) as other:
+        up(guest, GUEST)
+        up(other, OTHER)
+        with t.check("uml_guest_and_another_machine_exchange_bytes_as_datagrams_unharmed"):
             exchange(guest, other, TO_HOST)
 
 
