@@ -43,8 +43,10 @@ bool display_hold(struct display *d, struct vu_req *req, const struct command *c
 	struct held *held;
 	uint32_t outputs;
 
+	/* With few pictures a second the next one may come later than that. */
 	if (c->type != VIRTIO_GPU_CMD_RESOURCE_FLUSH || !fenced || d->fd < 0 || !d->ready ||
-	    d->tired || response != VIRTIO_GPU_RESP_OK_NODATA)
+	    d->tired || d->interval >= HOLD_MS * MILLISECOND ||
+	    response != VIRTIO_GPU_RESP_OK_NODATA)
 		return false;
 	outputs = outputs_of(d, command_resource(c));
 	held = outputs ? calloc(1, sizeof(*held)) : NULL;
