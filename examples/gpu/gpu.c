@@ -166,6 +166,7 @@ static int started(struct vu_device *dev, void *opaque)
 	struct gpu *gpu = opaque;
 
 	gpu->card.three.on = !gpu->virgl.dead && vu_device_has_feature(dev, VIRTIO_GPU_F_VIRGL);
+	gpu->card.three.kinds = vu_device_has_feature(dev, VIRTIO_GPU_F_CONTEXT_INIT);
 	card_doubt(&gpu->card);
 	return 0;
 }
@@ -231,9 +232,36 @@ static int set_socket(struct vu_device *dev, int fd, struct vu_answer *answer, v
 
 /* --- life --- */
 
+static void mappings_lost(struct vu_device *dev, void *opaque)
+{
+	struct gpu *gpu = opaque;
+
+	(void)dev;
+	window_lost(&gpu->virgl.window);
+}
+
+static uint32_t count_capsets(const struct gpu *gpu)
+{
+	uint32_t n = 0;
+
+	while (n < WIRE_CAPSETS && gpu->card.three.capsets[n].size)
+		n++;
+	return n;
+}
+
+/* All blobs have room, and more of it than pages of a few bytes each; QEMU wants a power of two. */
+static uint64_t window_of(const struct gpu_settings *settings)
+{
+	uint64_t len = THREE_PAGE;
+
+	while (len < settings->max_hostmem)
+		len *= 2;
+	return len;
+}
+
 static int make_device(struct gpu *gpu, struct vu_program *program)
 {
-	const bool virgl = gpu->settings->virgl;
+	const bool venus = gpu->settings->venus, virgl = gpu->settings->virgl || venus;
 	static const struct gpu_config writable = {.config.events_clear = UINT32_MAX};
 	const struct vu_ops ops = {
 		.size = sizeof(ops),
@@ -246,14 +274,14 @@ static int make_device(struct gpu *gpu, struct vu_program *program)
 	const struct vu_gpu_ops gpu_ops = {.size = sizeof(gpu_ops), .set_socket = set_socket};
 	const struct gpu_config config = {
 		.config.num_scanouts = htole32(gpu->card.n_outputs),
-		.config.num_capsets = htole32(virgl ? WIRE_CAPSETS : 0),
+		.config.num_capsets = htole32(count_capsets(gpu)),
 	};
 	const struct vu_device_info info = {
 		.size = sizeof(info),
 		.device_id = GPU_ID,
 		.n_queues = N_QUEUES,
 		.features = FEATURE(EDID) | FEATURE(RESOURCE_UUID) | FEATURE(RESOURCE_BLOB) |
-			    (virgl ? FEATURE(VIRGL) : 0),
+			    (virgl ? FEATURE(VIRGL) : 0) | (venus ? FEATURE(CONTEXT_INIT) : 0),
 		/*
 		 * Lists of memory would have addresses that nobody translates.  And what the
 		 * renderer has drawn goes to memory of resources, outside of any request, where
@@ -273,7 +301,10 @@ static int make_device(struct gpu *gpu, struct vu_program *program)
 		ret = vu_device_set_gpu_ops(gpu->dev, &gpu_ops);
 	if (!ret)
 		ret = vu_group_add_timer(vu_device_group(gpu->dev), on_again, gpu, &gpu->again);
-	if (!ret && gpu->settings->virgl)
+	if (!ret && venus)
+		ret = window_init(&gpu->virgl.window, gpu->dev, window_of(gpu->settings),
+				  mappings_lost);
+	if (!ret && virgl)
 		ret = virgl_watch(&gpu->virgl, gpu->dev);
 	if (!ret)
 		vu_device_watch_memory(gpu->dev, memory_changed, gpu);
@@ -285,6 +316,8 @@ static int make_device(struct gpu *gpu, struct vu_program *program)
 int gpu_init(struct gpu *gpu, struct vu_program *program, uint32_t index)
 {
 	struct gpu_settings *s = vu_program_settings(program);
+	const struct spawn_limits limits = {
+		.shut_in = s->sandbox != SANDBOX_NONE, .virgl = s->virgl, .venus = s->venus};
 	int ret;
 
 	gpu->settings = s;
@@ -295,14 +328,13 @@ int gpu_init(struct gpu *gpu, struct vu_program *program, uint32_t index)
 	display_init(&gpu->display);
 	gpu->display.card = &gpu->card;
 	gpu->display.interval = s->max_fps ? UINT64_C(1000000000) / s->max_fps : 0;
-	gpu->virgl.spawner = gpu->virgl.fd = -1;
+	gpu->virgl.spawner = gpu->virgl.fd = gpu->virgl.in_fd = -1;
 	gpu->virgl.progress = on_progress;
 	gpu->virgl.opaque = gpu;
 	ret = card_init(&gpu->card);
 	gpu_set_dmabuf(gpu);
-	if (!ret && s->virgl)
-		ret = virgl_start(&gpu->virgl, &gpu->card, s->max_hostmem,
-				  s->sandbox != SANDBOX_NONE);
+	if (!ret && (s->virgl || s->venus))
+		ret = virgl_start(&gpu->virgl, &gpu->card, s->max_hostmem, &limits);
 	if (!ret && s->dump)
 		ret = vu_program_path(s->dump, index, gpu->dump, sizeof(gpu->dump));
 	if (!ret)

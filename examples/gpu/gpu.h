@@ -21,7 +21,7 @@ struct gpu_settings {
 	uint64_t max_hostmem, max_resources;
 	uint64_t max_fps; /* 0: no limit */
 	int headless;
-	int virgl;	     /* 3D */
+	int virgl, venus;    /* 3D: OpenGL, Vulkan */
 	int dmabuf;	     /* what is shown goes to the display as dma-bufs */
 	const char *dir;     /* of pictures; NULL: there are none */
 	const char *dump;    /* what their names begin with */

@@ -53,21 +53,24 @@ uint32_t three_capset_info(struct card *card, uint32_t index,
 	return VIRTIO_GPU_RESP_OK_CAPSET_INFO;
 }
 
+static const struct wire_capset *capset_of(const struct card *card, uint32_t id)
+{
+	for (uint32_t i = 0; i < WIRE_CAPSETS; i++)
+		if (card->three.capsets[i].size && card->three.capsets[i].id == id)
+			return &card->three.capsets[i];
+	return NULL;
+}
+
 uint32_t three_capset(struct card *card, uint32_t id, uint32_t version, unsigned char *data,
 		      uint32_t *len)
 {
-	if (!card->three.on)
-		return three_invalid(card, "there is no capset");
-	for (uint32_t i = 0; i < WIRE_CAPSETS; i++) {
-		const struct wire_capset *capset = &card->three.capsets[i];
+	const struct wire_capset *capset = card->three.on ? capset_of(card, id) : NULL;
 
-		if (!capset->size || capset->id != id || version > capset->version)
-			continue;
-		memcpy(data, capset->data, capset->size);
-		*len = capset->size;
-		return VIRTIO_GPU_RESP_OK_CAPSET;
-	}
-	return three_invalid(card, "there is no such capset, or not in this version");
+	if (!capset || version > capset->version)
+		return three_invalid(card, "there is no such capset, or not in this version");
+	memcpy(data, capset->data, capset->size);
+	*len = capset->size;
+	return VIRTIO_GPU_RESP_OK_CAPSET;
 }
 
 /* --- contexts --- */
@@ -104,13 +107,16 @@ static uint32_t no_context(struct card *card)
 	return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID, "there is no such context");
 }
 
-uint32_t three_context_create(struct card *card, uint32_t id)
+uint32_t three_context_create(struct card *card, uint32_t id, uint32_t capset)
 {
-	const struct wire_request request = {.kind = WIRE_CONTEXT_CREATE, .context = id};
+	const struct wire_request request = {
+		.kind = WIRE_CONTEXT_CREATE, .context = id, .capset = capset};
 	struct three_context *context;
 
 	if (!card->three.on)
 		return three_none(card);
+	if (!capset_of(card, capset ? capset : CAPSET_VIRGL))
+		return three_invalid(card, "there is no capset for such a context");
 	context = id ? context_of(card, id) : NULL;
 	if (context && context->old)
 		card_forget(card, true);
@@ -159,7 +165,7 @@ uint32_t three_context_resource(struct card *card, uint32_t context, uint32_t id
 	if (!r)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 				 "there is no such resource");
-	if (r->kind == RESOURCE_3D)
+	if (r->kind == RESOURCE_3D || r->kind == RESOURCE_HOST)
 		ask(card, &request);
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
@@ -198,7 +204,7 @@ static bool has_format(const struct wire_capset *capset, uint32_t format)
 	enum { MASKS_AT = 4, MASKS = 4, MASK = 64 };
 	unsigned char all = 0;
 
-	if (format >= MAX_FORMAT || capset->size < MASKS_AT + MASKS * MASK)
+	if (!capset || format >= MAX_FORMAT || capset->size < MASKS_AT + MASKS * MASK)
 		return false;
 	for (uint32_t i = 0; i < MASKS; i++)
 		all |= capset->data[MASKS_AT + i * MASK + format / 8];
@@ -246,7 +252,7 @@ uint32_t three_create(struct card *card, uint32_t id, const struct wire_create *
 		return three_none(card);
 	if (!is_possible(create))
 		return three_invalid(card, "there is no resource of such a size or kind");
-	if (!has_format(&card->three.capsets[0], create->format))
+	if (!has_format(capset_of(card, CAPSET_VIRGL), create->format))
 		return three_invalid(card, "it is of a format that the renderer does not have");
 	r = card_new(card, id, bytes_of(create), &response);
 	if (!r)
@@ -260,10 +266,13 @@ uint32_t three_create(struct card *card, uint32_t id, const struct wire_create *
 	return response;
 }
 
-void three_unref(struct card *card, const struct resource *r)
+void three_unref(struct card *card, struct resource *r)
 {
 	const struct wire_request request = {.kind = WIRE_UNREF, .resource = r->id};
 
+	if (r->mapped)
+		card->three.unmap(card->three.opaque, r);
+	r->mapped = false;
 	ask(card, &request);
 }
 

@@ -19,7 +19,7 @@
 struct card;
 struct resource;
 
-enum { THREE_CONTEXTS = 128 };
+enum { THREE_CONTEXTS = 128, CAPSET_VIRGL = 1, THREE_PAGE = 4096 };
 
 /* virgl's numbers for what a resource is, as guests use them. */
 enum three_target { TARGET_BUFFER = 0, TARGET_2D = 2, TARGET_3D = 3, TARGET_RECT = 5, TARGETS = 9 };
@@ -47,10 +47,14 @@ struct three {
 	bool on; /* there is a renderer, and the driver wants it */
 	uint32_t n_contexts;
 	struct three_context contexts[THREE_CONTEXTS];
-	struct wire_capset capsets[WIRE_CAPSETS];
+	struct wire_capset capsets[WIRE_CAPSETS]; /* those of no size are the last */
+	bool kinds;				  /* a context says which capset it is for */
+	uint64_t window; /* bytes of the region in which a guest sees blobs; 0: there is none */
 	/* bytes: malloc'd, taken over, request->len of them.  rows: NULL if nothing comes back. */
 	void (*ask)(void *opaque, const struct wire_request *request, void *bytes,
 		    const struct three_rows *rows);
+	/* A blob that the guest sees, or is about to, is not to be seen any more. */
+	void (*unmap)(void *opaque, const struct resource *r);
 	void *opaque;
 };
 
@@ -61,12 +65,18 @@ uint32_t three_capset_info(struct card *card, uint32_t index,
 /* At most WIRE_CAPSET_BYTES; *len says how many. */
 uint32_t three_capset(struct card *card, uint32_t id, uint32_t version, unsigned char *data,
 		      uint32_t *len);
-uint32_t three_context_create(struct card *card, uint32_t id);
+uint32_t three_context_create(struct card *card, uint32_t id, uint32_t capset);
 uint32_t three_context_destroy(struct card *card, uint32_t id);
 uint32_t three_context_resource(struct card *card, uint32_t context, uint32_t id, bool attach);
 /* Who uses one is the driver of before; see card_doubt(). */
 bool three_has_context(struct card *card, uint32_t id);
 uint32_t three_create(struct card *card, uint32_t id, const struct wire_create *create);
+/* Of a context's memory. */
+uint32_t three_create_blob(struct card *card, uint32_t context, uint32_t id, uint64_t size,
+			   const struct wire_blob *blob);
+/* The answer comes when the guest sees it there in the region. */
+uint32_t three_map(struct card *card, uint32_t id, uint64_t at);
+uint32_t three_unmap(struct card *card, uint32_t id);
 /* In this machine's byte order. */
 struct three_transfer {
 	uint32_t context, id;
@@ -89,7 +99,8 @@ bool three_has_shadow(const struct resource *r);
 bool three_read(struct card *card, const struct resource *r, const struct virtio_gpu_rect *rect);
 void three_attached(struct card *card, const struct resource *r);
 void three_detached(struct card *card, const struct resource *r);
-void three_unref(struct card *card, const struct resource *r);
+/* Of 3D, or a blob of a context's. */
+void three_unref(struct card *card, struct resource *r);
 /* Contexts of before the driver's start, or all. */
 void three_forget(struct card *card, bool only_old);
 void three_doubt(struct card *card);
@@ -102,6 +113,8 @@ bool three_arrived(struct card *card, const struct three_rows *rows, const void 
 		   uint64_t len);
 /* The renderer wrote that to a resource's memory. */
 void three_written(struct card *card, uint32_t id, uint64_t at, const void *bytes, uint64_t len);
+/* What was to be seen is not: its resource may be mapped again. */
+void three_not_mapped(struct card *card, uint32_t id, uint64_t serial);
 /* It refused to make that one. */
 void three_refused(struct card *card, uint32_t id, uint64_t serial);
 

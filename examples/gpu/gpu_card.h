@@ -31,8 +31,9 @@ enum {
 	SCREEN_BAND = 16, /* lines that are looked at together */
 };
 
-/* A blob's pixels are the guest's; those of 3D the renderer's, and here once they are shown. */
-enum resource_kind { RESOURCE_PICTURE, RESOURCE_BLOB, RESOURCE_3D };
+/* A blob's pixels are the guest's; those of 3D the renderer's, and here once they are shown.  What
+ * is the host's is memory of a context's, of which only the size is known. */
+enum resource_kind { RESOURCE_PICTURE, RESOURCE_BLOB, RESOURCE_3D, RESOURCE_HOST };
 
 struct resource {
 	struct resource *next; /* of its bucket */
@@ -45,7 +46,10 @@ struct resource {
 	struct wire_create three; /* as it was made */
 	uint64_t charged;	  /* bytes, pixels and lists */
 	struct backing backing;
-	uint64_t size;	     /* of a blob */
+	uint64_t size; /* of a blob */
+	/* Of one of the host's: */
+	bool mappable, mapped;
+	uint64_t at;	     /* where in the region, if it is mapped */
 	struct share *share; /* its dma-buf, or NULL */
 	bool share_said;     /* the log has whether there is one */
 	bool old;	     /* of before the driver's start; see card_doubt() */

@@ -147,15 +147,18 @@ static uint32_t resource_assign_uuid(struct command *c, struct card *card)
 	return card_assign_uuid(card, le32toh(c->in.assign_uuid.resource_id), c->out.uuid.uuid);
 }
 
-/* Of the host's memory are blobs of 3D, which there is not. */
 static uint32_t resource_create_blob(struct command *c, struct card *card)
 {
 	const struct virtio_gpu_resource_create_blob *in = &c->in.create_blob;
+	const struct wire_blob blob = {le64toh(in->blob_id), le32toh(in->blob_flags)};
 	struct request_ranges r = ranges_of(c, in->nr_entries);
 
+	if (le32toh(in->blob_mem) == VIRTIO_GPU_BLOB_MEM_HOST3D && !r.ranges.n)
+		return three_create_blob(card, le32toh(in->hdr.ctx_id), le32toh(in->resource_id),
+					 le64toh(in->size), &blob);
 	if (le32toh(in->blob_mem) != VIRTIO_GPU_BLOB_MEM_GUEST)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-				 "blobs can only be of the guest's memory");
+				 "blobs can only be of the guest's memory, or of a context's");
 	return card_create_blob(card, le32toh(in->resource_id), le64toh(in->size), &r.ranges);
 }
 
@@ -201,7 +204,11 @@ static uint32_t context_of(const struct command *c)
 
 static uint32_t ctx_create(struct command *c, struct card *card)
 {
-	return three_context_create(card, context_of(c));
+	const struct virtio_gpu_ctx_create *in = &c->in.ctx_create;
+	uint32_t init = card->three.kinds ? le32toh(in->context_init) : 0;
+
+	return three_context_create(card, context_of(c),
+				    init & VIRTIO_GPU_CONTEXT_INIT_CAPSET_ID_MASK);
 }
 
 static uint32_t ctx_destroy(struct command *c, struct card *card)
@@ -253,6 +260,18 @@ static uint32_t transfer_3d(struct command *c, struct card *card)
 	};
 
 	return three_transfer(card, &transfer, c->type == VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D);
+}
+
+static uint32_t resource_map_blob(struct command *c, struct card *card)
+{
+	const struct virtio_gpu_resource_map_blob *in = &c->in.map_blob;
+
+	return three_map(card, le32toh(in->resource_id), le64toh(in->offset));
+}
+
+static uint32_t resource_unmap_blob(struct command *c, struct card *card)
+{
+	return three_unmap(card, le32toh(c->in.unmap_blob.resource_id));
 }
 
 static uint32_t submit_3d(struct command *c, struct card *card)
@@ -309,6 +328,8 @@ static const struct command_row rows[] = {
 	OF(RESOURCE_CREATE_3D, virtio_gpu_resource_create_3d, resource_create_3d),
 	OF(TRANSFER_TO_HOST_3D, virtio_gpu_transfer_host_3d, transfer_3d),
 	OF(TRANSFER_FROM_HOST_3D, virtio_gpu_transfer_host_3d, transfer_3d),
+	OF(RESOURCE_MAP_BLOB, virtio_gpu_resource_map_blob, resource_map_blob),
+	OF(RESOURCE_UNMAP_BLOB, virtio_gpu_resource_unmap_blob, resource_unmap_blob),
 	ROW(SUBMIT_3D, CONTROL_QUEUE, struct virtio_gpu_cmd_submit, 0, submit_3d),
 	CURSOR(UPDATE_CURSOR),
 	CURSOR(MOVE_CURSOR),
@@ -386,6 +407,8 @@ static uint32_t answer_size(const struct command *c, uint32_t response)
 		return sizeof(struct virtio_gpu_resp_resource_uuid);
 	case VIRTIO_GPU_RESP_OK_CAPSET_INFO:
 		return sizeof(struct virtio_gpu_resp_capset_info);
+	case VIRTIO_GPU_RESP_OK_MAP_INFO:
+		return sizeof(struct virtio_gpu_resp_map_info);
 	case VIRTIO_GPU_RESP_OK_CAPSET:
 		return (uint32_t)sizeof(struct virtio_gpu_ctrl_hdr) + c->capset_len;
 	default:

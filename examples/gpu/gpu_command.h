@@ -33,6 +33,8 @@ union command_in {
 	struct virtio_gpu_resource_create_3d create_3d;
 	struct virtio_gpu_transfer_host_3d transfer_3d;
 	struct virtio_gpu_cmd_submit submit;
+	struct virtio_gpu_resource_map_blob map_blob;
+	struct virtio_gpu_resource_unmap_blob unmap_blob;
 };
 
 union command_out {
@@ -41,6 +43,7 @@ union command_out {
 	struct virtio_gpu_resp_edid edid;
 	struct virtio_gpu_resp_resource_uuid uuid;
 	struct virtio_gpu_resp_capset_info capset_info;
+	struct virtio_gpu_resp_map_info map_info;
 	struct {
 		struct virtio_gpu_ctrl_hdr hdr;
 		unsigned char data[WIRE_CAPSET_BYTES];

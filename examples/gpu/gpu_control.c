@@ -62,9 +62,10 @@ static int state(struct vu_script *script, uint32_t n, const char *const *words,
 	if (gpu->display.fd >= 0)
 		vu_script_answerf(script, "display updates %" PRIu64 " bytes %" PRIu64,
 				  gpu->display.n_updates, gpu->display.n_bytes);
-	if (gpu->settings->virgl)
-		vu_script_answerf(script, "3D contexts %u renderer %d", card->three.n_contexts,
-				  gpu->virgl.fd >= 0 ? gpu->virgl.pid : 0);
+	if (gpu->settings->virgl || gpu->settings->venus)
+		vu_script_answerf(script, "3D contexts %u renderer %d blobs mapped %u",
+				  card->three.n_contexts, gpu->virgl.fd >= 0 ? gpu->virgl.pid : 0,
+				  gpu->virgl.window.n);
 	vu_script_answerf(script, "resources %u bytes %" PRIu64 " of %" PRIu64, card->n_resources,
 			  card->charged, card->limits.bytes);
 	return 0;

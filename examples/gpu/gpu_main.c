@@ -55,8 +55,9 @@ static const struct vu_option options[] = {
 			  struct gpu_settings, max_fps, 0, 1000)},
 	{VU_OPTION_FLAG("headless", "show nothing at the front-end's", struct gpu_settings,
 			headless)},
-	{VU_OPTION_FLAG("virgl", "3D, drawn in software by a process of its own",
+	{VU_OPTION_FLAG("virgl", "3D (OpenGL), drawn in software by a process of its own",
 			struct gpu_settings, virgl)},
+	{VU_OPTION_FLAG("venus", "3D (Vulkan), the same way", struct gpu_settings, venus)},
 	{VU_OPTION_FLAG("dmabuf",
 			"screens as dma-bufs (/dev/udmabuf), for a display that has OpenGL",
 			struct gpu_settings, dmabuf)},
@@ -119,7 +120,7 @@ static int complete_settings(struct gpu_settings *s)
 	if (s->connects && sandbox_for_connecting("vu-gpu", &s->sandbox))
 		return -EINVAL;
 	if (!s->max_hostmem)
-		s->max_hostmem = s->virgl ? 1 << 30 : 256 << 20;
+		s->max_hostmem = s->virgl || s->venus ? 1 << 30 : 256 << 20;
 	gpu_open_udmabuf(s);
 	ret = complete_outputs(s);
 	return ret ? ret : complete_folder(s);

@@ -4,54 +4,33 @@
  *
  * virglrenderer keeps all its state in the process; so does this file, in one struct on its stack.
  */
-#include "gpu_renderer.h"
+#define VIRGL_RENDERER_UNSTABLE_APIS
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <virglrenderer.h>
 
-#include "../common/sandbox.h"
-#include "gpu_wire.h"
+#include "gpu_renderer_part.h"
 
 enum {
-	CAPSET_VIRGL = 1,
 	CAPSET_VIRGL2 = 2,
+	CAPSET_VENUS = 4,
 	/* virgl's capset 2: which things may be asked for, as bits. */
 	CAPS_AT = 392,
 	/* Commands that read a resource's memory themselves, which is not here. */
 	CAP_TRANSFER = 1 << 17,
 	CAP_COPY_TRANSFER = 1 << 26,
+	/* venus': that what it allocates by itself can be seen by the guest, as a word. */
+	VENUS_BLOBS_AT = 16,
 	FENCE_POLL_NS = 500000,
-};
-
-/*
- * Memory of a resource that the renderer writes to by itself, in words; the device is told which.
- * What nobody wrote to is random: so each write is seen, also of what was there before.
- */
-struct shadow {
-	struct shadow *next;
-	uint32_t resource;
-	size_t n_words;
-	struct iovec iov;
-	uint32_t *untouched;
-};
-
-struct renderer {
-	int socket;
-	uint32_t asked, done; /* fences */
-	uint64_t random;      /* not 0 */
-	struct shadow *shadows;
 };
 
 /* --- the socket --- */
@@ -88,13 +67,45 @@ static void receive_all(const struct renderer *r, void *data, size_t len)
 	}
 }
 
-static void reply(const struct renderer *r, struct wire_reply head, const void *bytes)
+void renderer_reply(const struct renderer *r, const struct wire_reply *head, const void *bytes,
+		    int fd)
 {
-	send_all(r, &head, sizeof(head));
-	send_all(r, bytes, head.len);
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {.bytes = ""};
+	struct iovec iov = {(void *)(uintptr_t)head, sizeof(*head)};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct cmsghdr *rights;
+	ssize_t n;
+
+	if (fd < 0) {
+		send_all(r, head, sizeof(*head));
+		send_all(r, bytes, head->len);
+		return;
+	}
+	message.msg_control = control.bytes;
+	message.msg_controllen = sizeof(control.bytes);
+	rights = CMSG_FIRSTHDR(&message);
+	rights->cmsg_level = SOL_SOCKET;
+	rights->cmsg_type = SCM_RIGHTS;
+	rights->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
+	do
+		n = sendmsg(r->socket, &message, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		_exit(0);
+	/* It went with the first byte. */
+	send_all(r, (const char *)head + n, sizeof(*head) - (size_t)n);
 }
 
-static void *allocate(size_t size)
+static void reply(const struct renderer *r, struct wire_reply head, const void *bytes)
+{
+	renderer_reply(r, &head, bytes, -1);
+}
+
+void *renderer_allocate(size_t size)
 {
 	void *memory = calloc(1, size ? size : 1);
 
@@ -104,102 +115,15 @@ static void *allocate(size_t size)
 	return memory;
 }
 
-/* --- shadows --- */
-
-/* Marsaglia's xorshift. */
-static uint32_t random_word(struct renderer *r)
-{
-	r->random ^= r->random << 13;
-	r->random ^= r->random >> 7;
-	r->random ^= r->random << 17;
-	return (uint32_t)(r->random >> 32);
-}
-
-static void untouch(struct renderer *r, struct shadow *s, size_t from, size_t to)
-{
-	uint32_t *words = s->iov.iov_base;
-
-	for (size_t i = from; i < to; i++)
-		words[i] = s->untouched[i] = random_word(r);
-}
-
-static void tell_shadow(struct renderer *r, struct shadow *s)
-{
-	const uint32_t *words = s->iov.iov_base;
-
-	for (size_t i = 0, end; i < s->n_words; i = end + 1) {
-		for (end = i; end < s->n_words && words[end] != s->untouched[end]; end++)
-			;
-		if (end == i)
-			continue;
-		reply(r,
-		      (struct wire_reply){.kind = WIRE_WRITTEN,
-					  .resource = s->resource,
-					  .len = (uint32_t)((end - i) * sizeof(*words)),
-					  .at = i * sizeof(*words)},
-		      words + i);
-		untouch(r, s, i, end);
-	}
-}
-
-static void tell_shadows(struct renderer *r)
-{
-	for (struct shadow *s = r->shadows; s; s = s->next)
-		tell_shadow(r, s);
-}
-
-static struct shadow **shadow_of(struct renderer *r, uint32_t resource)
-{
-	struct shadow **link = &r->shadows;
-
-	while (*link && (*link)->resource != resource)
-		link = &(*link)->next;
-	return link;
-}
-
-static int unshadow(struct renderer *r, uint32_t resource)
-{
-	struct shadow **link = shadow_of(r, resource), *s = *link;
-
-	if (!s)
-		return 0;
-	virgl_renderer_resource_detach_iov((int)resource, NULL, NULL);
-	*link = s->next;
-	free(s->iov.iov_base);
-	free(s->untouched);
-	free(s);
-	return 0;
-}
-
-static int shadow(struct renderer *r, uint32_t resource, uint64_t size)
-{
-	struct shadow *s;
-	int ret;
-
-	if (size > WIRE_SHADOW_MAX || *shadow_of(r, resource))
-		return EINVAL;
-	s = allocate(sizeof(*s));
-	s->resource = resource;
-	s->n_words = size / sizeof(*s->untouched);
-	s->iov = (struct iovec){allocate(size), size};
-	s->untouched = allocate(size);
-	s->next = r->shadows;
-	r->shadows = s;
-	ret = virgl_renderer_resource_attach_iov((int)resource, &s->iov, 1);
-	if (ret)
-		unshadow(r, resource);
-	else
-		untouch(r, s, 0, s->n_words); /* what it begins with is nobody's */
-	return ret;
-}
-
 /* --- requests --- */
 
-static int context_create(uint32_t id)
+static int context_create(const struct wire_request *q)
 {
 	static const char name[] = "guest";
 
-	return virgl_renderer_context_create(id, sizeof(name) - 1, name);
+	if (q->capset)
+		return venus_context_create(q->context, q->capset);
+	return virgl_renderer_context_create(q->context, sizeof(name) - 1, name);
 }
 
 static int create(uint32_t id, const struct wire_create *c)
@@ -242,9 +166,10 @@ static int run(struct renderer *r, struct wire_request *q, unsigned char *bytes)
 	case WIRE_FENCE_ONLY:
 		return 0;
 	case WIRE_CONTEXT_CREATE:
-		return context_create(q->context);
+		return context_create(q);
 	case WIRE_CONTEXT_DESTROY:
 		virgl_renderer_context_destroy(q->context);
+		venus_forget(r, q->context);
 		return 0;
 	case WIRE_CONTEXT_ATTACH:
 		virgl_renderer_ctx_attach_resource((int)q->context, (int)q->resource);
@@ -255,21 +180,58 @@ static int run(struct renderer *r, struct wire_request *q, unsigned char *bytes)
 	case WIRE_CREATE:
 		return create(q->resource, &q->create);
 	case WIRE_UNREF:
-		unshadow(r, q->resource);
+		renderer_unshadow(r, q->resource);
 		virgl_renderer_resource_unref(q->resource);
 		return 0;
 	case WIRE_SHADOW:
-		return shadow(r, q->resource, q->size);
+		return renderer_shadow(r, q->resource, q->size);
 	case WIRE_UNSHADOW:
-		return unshadow(r, q->resource);
+		return renderer_unshadow(r, q->resource);
 	case WIRE_PUT:
 	case WIRE_GET:
 		return transfer(q, bytes);
+	case WIRE_CREATE_BLOB:
+		return venus_create_blob(q);
 	case WIRE_SUBMIT:
 		return virgl_renderer_submit_cmd(bytes, (int)q->context, (int)(q->len / 4));
 	default:
 		return EINVAL;
 	}
+}
+
+/* The guest is to see it: its descriptor goes along. */
+static void answer_export(const struct renderer *r, uint32_t resource)
+{
+	struct wire_reply head = {.kind = WIRE_DONE};
+	int fd = venus_export(resource, &head.at);
+
+	if (fd < 0)
+		head.value = EINVAL;
+	renderer_reply(r, &head, NULL, fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Without a fence all is done as far as anybody can tell. */
+static void make_fence(struct renderer *r, const struct wire_request *q)
+{
+	bool made = false;
+
+	if (q->ring != WIRE_RING_ALL) {
+		made = venus_fence(r, q);
+	} else {
+		r->asked = q->fence;
+		made = !virgl_renderer_create_fence((int)q->fence, 0);
+		if (!made)
+			r->done = q->fence;
+	}
+	if (!made)
+		reply(r,
+		      (struct wire_reply){.kind = WIRE_FENCE,
+					  .value = q->fence,
+					  .context = q->ring != WIRE_RING_ALL ? q->context : 0,
+					  .ring = q->ring},
+		      NULL);
 }
 
 static void serve(struct renderer *r)
@@ -281,19 +243,20 @@ static void serve(struct renderer *r)
 
 	receive_all(r, &q, sizeof(q));
 	back = q.kind == WIRE_GET ? (uint32_t)q.size : 0;
-	bytes = allocate(back > q.len ? back : q.len);
+	bytes = renderer_allocate(back > q.len ? back : q.len);
 	receive_all(r, bytes, q.len);
-	ret = run(r, &q, bytes);
-	tell_shadows(r);
-	reply(r, (struct wire_reply){.kind = WIRE_DONE, .value = (uint32_t)ret, .len = back},
-	      bytes);
+	if (q.kind == WIRE_EXPORT) {
+		answer_export(r, q.resource);
+	} else {
+		ret = run(r, &q, bytes);
+		renderer_tell_shadows(r);
+		reply(r,
+		      (struct wire_reply){.kind = WIRE_DONE, .value = (uint32_t)ret, .len = back},
+		      bytes);
+	}
 	free(bytes);
-	if (!q.fence)
-		return;
-	r->asked = q.fence;
-	/* Without one all is done as far as anybody can tell. */
-	if (virgl_renderer_create_fence((int)q.fence, 0))
-		reply(r, (struct wire_reply){.kind = WIRE_FENCE, .value = q.fence}, NULL);
+	if (q.fence)
+		make_fence(r, &q);
 }
 
 /* --- life --- */
@@ -303,14 +266,29 @@ static void write_fence(void *cookie, uint32_t fence)
 	struct renderer *r = cookie;
 
 	r->done = fence;
-	tell_shadows(r);
+	renderer_tell_shadows(r);
 	reply(r, (struct wire_reply){.kind = WIRE_FENCE, .value = fence}, NULL);
+}
+
+/* What a capset says of this renderer may be more, or less, than there is. */
+static void correct(struct wire_capset *capset)
+{
+	const uint32_t yes = 1;
+	uint32_t bits;
+
+	if (capset->id == CAPSET_VIRGL2 && capset->size >= CAPS_AT + sizeof(bits)) {
+		memcpy(&bits, capset->data + CAPS_AT, sizeof(bits));
+		bits &= ~(uint32_t)(CAP_TRANSFER | CAP_COPY_TRANSFER);
+		memcpy(capset->data + CAPS_AT, &bits, sizeof(bits));
+	}
+	/* venus_works() has tried it.  Otherwise Mesa takes memory of the guest's, which is not
+	 * here. */
+	if (capset->id == CAPSET_VENUS && capset->size >= VENUS_BLOBS_AT + sizeof(yes))
+		memcpy(capset->data + VENUS_BLOBS_AT, &yes, sizeof(yes));
 }
 
 static void fill_capset(struct wire_capset *capset, uint32_t id)
 {
-	uint32_t bits;
-
 	virgl_renderer_get_cap_set(id, &capset->version, &capset->size);
 	if (capset->size > sizeof(capset->data))
 		capset->size = 0;
@@ -318,34 +296,33 @@ static void fill_capset(struct wire_capset *capset, uint32_t id)
 		return;
 	capset->id = id;
 	virgl_renderer_fill_caps(id, capset->version, capset->data);
-	if (id != CAPSET_VIRGL2 || capset->size < CAPS_AT + sizeof(bits))
-		return;
-	memcpy(&bits, capset->data + CAPS_AT, sizeof(bits));
-	bits &= ~(uint32_t)(CAP_TRANSFER | CAP_COPY_TRANSFER);
-	memcpy(capset->data + CAPS_AT, &bits, sizeof(bits));
+	correct(capset);
 }
 
 static struct virgl_renderer_callbacks callbacks = {
+#if VIRGL_RENDERER_CALLBACKS_VERSION >= 4
+	.version = 4,
+	.write_context_fence = venus_write_fence,
+#else
 	.version = 1,
+#endif
 	.write_fence = write_fence,
 };
 
-/* Lines of Mesa's and of virglrenderer's, as many as a guest likes, have no place in a log. */
-static void be_quiet(void)
+static int flags_of(const struct spawn_limits *limits)
 {
-	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int flags = limits->venus ? venus_flags() : 0;
 
-	if (fd < 0)
-		return;
-	dup2(fd, STDOUT_FILENO);
-	dup2(fd, STDERR_FILENO);
-	close(fd);
+	if (limits->virgl)
+		return flags | VIRGL_RENDERER_USE_EGL | VIRGL_RENDERER_USE_SURFACELESS;
+#ifdef VIRGL_RENDERER_NO_VIRGL
+	flags |= VIRGL_RENDERER_NO_VIRGL;
+#endif
+	return flags;
 }
 
-static int begin(struct renderer *r, struct wire_hello *hello)
+static void set_environment(void)
 {
-	int ret;
-
 	/* No hardware: what its drivers need is not allowed here. */
 	setenv("LIBGL_ALWAYS_SOFTWARE", "1", 1);
 	setenv("GALLIUM_DRIVER", "llvmpipe", 0);
@@ -353,64 +330,32 @@ static int begin(struct renderer *r, struct wire_hello *hello)
 	/* No files. */
 	setenv("MESA_SHADER_CACHE_DISABLE", "true", 1);
 	setenv("MESA_GLSL_CACHE_DISABLE", "true", 1);
-	ret = virgl_renderer_init(r, VIRGL_RENDERER_USE_EGL | VIRGL_RENDERER_USE_SURFACELESS,
-				  &callbacks);
-	if (ret) {
-		snprintf(hello->error, sizeof(hello->error),
-			 "virglrenderer finds no EGL that draws without a display (Debian: "
-			 "libegl1 libgl1-mesa-dri)");
-		return ret;
-	}
-	fill_capset(&hello->capsets[0], CAPSET_VIRGL);
-	fill_capset(&hello->capsets[1], CAPSET_VIRGL2);
-	return 0;
 }
 
-static int shut_in(const struct spawn_limits *limits, struct wire_hello *hello)
+static bool begin(struct renderer *r, const struct spawn_limits *limits, struct wire_hello *hello)
 {
-	/* What works on paths, or makes processes: all that is needed is open. */
-	static const int refused_to_renderer[] = {
-		SYS_openat, SYS_newfstatat, SYS_unlinkat,   SYS_memfd_create,
-		SYS_ioctl,  SYS_accept4,    SYS_readlinkat, SYS_faccessat,
-#ifdef SYS_open
-		SYS_open,   SYS_stat,	    SYS_lstat,	    SYS_unlink,
-		SYS_access, SYS_readlink,   SYS_accept,
-#endif
-	};
-	static const int more_of_renderer[] = {SYS_sysinfo,
-					       SYS_uname,
-					       SYS_getcpu,
-					       SYS_getrusage,
-					       SYS_sched_setscheduler,
-					       SYS_sched_getscheduler,
-					       SYS_sched_getparam,
-					       SYS_clock_getres,
-					       SYS_times};
-	const struct sandbox_needs needs = {
-		.program = "vu-gpu's renderer",
-		.calls = more_of_renderer,
-		.n_calls = sizeof(more_of_renderer) / sizeof(more_of_renderer[0]),
-		.refused = refused_to_renderer,
-		.n_refused = sizeof(refused_to_renderer) / sizeof(refused_to_renderer[0]),
-		.threads = true,
-		.alone = true,
-	};
-	const struct rlimit memory = {limits->memory, limits->memory};
-	const char *failed = "limits";
-	bool limited = limits->memory;
-	int ret = 0;
+	struct wire_capset *next = hello->capsets;
 
-#ifdef __SANITIZE_ADDRESS__
-	limited = false; /* it maps terabytes */
-#endif
-	if (limited && setrlimit(RLIMIT_DATA, &memory) < 0)
-		ret = -errno;
-	if (!ret && limits->shut_in)
-		ret = sandbox_give_up(&needs, &failed);
-	if (ret)
-		snprintf(hello->error, sizeof(hello->error), "sandbox: %s: %s", failed,
-			 strerror(-ret));
-	return ret;
+	set_environment();
+	if (limits->venus &&
+	    (!venus_find_driver(hello) || (limits->shut_in && renderer_shut_files(hello))))
+		return false;
+	if (virgl_renderer_init(r, flags_of(limits), &callbacks)) {
+		snprintf(hello->error, sizeof(hello->error),
+			 "virglrenderer finds no EGL that draws without a display (Debian: "
+			 "libegl1 libgl1-mesa-dri)%s",
+			 limits->venus ? ", or has no Vulkan" : "");
+		return false;
+	}
+	if (limits->venus && !venus_works(hello))
+		return false;
+	if (limits->virgl) {
+		fill_capset(next++, CAPSET_VIRGL);
+		fill_capset(next++, CAPSET_VIRGL2);
+	}
+	if (limits->venus)
+		fill_capset(next, CAPSET_VENUS);
+	return true;
 }
 
 _Noreturn static void serve_all(struct renderer *r)
@@ -419,13 +364,14 @@ _Noreturn static void serve_all(struct renderer *r)
 	struct pollfd poll_fd = {.fd = r->socket, .events = POLLIN};
 
 	for (;;) {
-		int ready = ppoll(&poll_fd, 1, r->asked == r->done ? NULL : &soon, NULL);
+		bool waits = r->asked != r->done || r->n_ring_fences;
+		int ready = ppoll(&poll_fd, 1, waits ? &soon : NULL, NULL);
 
 		if (ready < 0 && errno != EINTR)
 			_exit(1);
 		if (ready > 0)
 			serve(r);
-		if (r->asked != r->done)
+		if (r->asked != r->done || r->n_ring_fences)
 			virgl_renderer_poll();
 	}
 }
@@ -439,17 +385,15 @@ _Noreturn void renderer_run(int socket, const struct spawn_limits *limits)
 {
 	struct renderer r = {.socket = socket};
 	struct wire_hello hello = {.error = ""};
-	int ret;
+	bool there;
 
 	prctl(PR_SET_NAME, "vu-gpu-renderer");
 	if (getrandom(&r.random, sizeof(r.random), 0) != sizeof(r.random) || !r.random)
 		r.random = 1;
-	be_quiet();
-	ret = begin(&r, &hello);
-	if (!ret)
-		ret = shut_in(limits, &hello);
+	renderer_be_quiet();
+	there = begin(&r, limits, &hello) && !renderer_shut_in(limits, &hello);
 	send_all(&r, &hello, sizeof(hello));
-	if (ret)
+	if (!there)
 		_exit(1);
 	serve_all(&r);
 }

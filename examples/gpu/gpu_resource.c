@@ -63,7 +63,7 @@ static void resource_free(struct card *card, struct resource **link)
 	struct resource *r = *link;
 
 	*link = r->next;
-	if (r->kind == RESOURCE_3D)
+	if (r->kind == RESOURCE_3D || r->kind == RESOURCE_HOST)
 		three_unref(card, r);
 	card_hide(card, r);
 	share_drop(card, r);
@@ -275,7 +275,7 @@ uint32_t card_attach(struct card *card, uint32_t id, struct card_ranges *ranges)
 
 	if (!r)
 		return no_resource(card);
-	if (r->kind == RESOURCE_BLOB)
+	if (r->kind == RESOURCE_BLOB || r->kind == RESOURCE_HOST)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_UNSPEC, "a blob has memory of its own");
 	if (r->backing.n)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_UNSPEC, "it has memory already");

@@ -21,6 +21,7 @@ struct spawn_answer {
 struct spawn_limits {
 	uint64_t memory; /* bytes that a renderer may have; 0: no limit */
 	bool shut_in;
+	bool virgl, venus;
 };
 
 /* The spawner's socket; -errno. */

@@ -5,14 +5,15 @@
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct virgl_job {
 	struct virgl_job *next;
 	struct vu_req *req; /* NULL: it is a part of a command, or nobody waits for it */
 	struct command command;
 	uint32_t response;
-	uint32_t fence;
-	uint32_t kind, id; /* of what was asked */
+	uint32_t fence, context, ring; /* and whose */
+	uint32_t kind, id, about;      /* of what was asked: a resource, a context */
 	uint64_t serial;
 	uint64_t size; /* bytes that are to come */
 	struct three_rows rows;
@@ -63,7 +64,9 @@ void virgl_ask(void *opaque, const struct wire_request *request, void *bytes,
 	}
 	job->kind = request->kind;
 	job->id = request->resource;
-	if (request->kind == WIRE_CREATE)
+	job->about = request->context;
+	if (request->kind == WIRE_CREATE || request->kind == WIRE_CREATE_BLOB ||
+	    request->kind == WIRE_EXPORT)
 		job->serial = card_look(v->card, job->id)->serial;
 	job->size = request->kind == WIRE_GET ? request->size : 0;
 	if (rows)
@@ -82,6 +85,19 @@ void virgl_begin(struct virgl *v)
 	v->n_asked = 0;
 }
 
+/* §5.7.6.7: of which ring of a context's; or of all that there is. */
+static void set_fence(struct virgl *v, const struct command *c)
+{
+	const struct virtio_gpu_ctrl_hdr *in = &c->in.hdr;
+	bool of_ring = v->card->three.kinds && le32toh(in->flags) & VIRTIO_GPU_FLAG_INFO_RING_IDX;
+
+	v->fences = v->fences == UINT32_MAX ? 1 : v->fences + 1;
+	v->last->fence = v->fences;
+	v->last->context = of_ring ? le32toh(in->ctx_id) : 0;
+	v->last->ring = of_ring ? in->ring_idx + 1U : WIRE_RING_ALL;
+	virgl_fence_last(v, v->fences, v->last->context, v->last->ring);
+}
+
 bool virgl_keep(struct virgl *v, struct vu_req *req, const struct command *c, uint32_t response)
 {
 	const struct wire_request nothing = {.kind = WIRE_FENCE_ONLY};
@@ -96,11 +112,9 @@ bool virgl_keep(struct virgl *v, struct vu_req *req, const struct command *c, ui
 	v->last->req = req;
 	v->last->command = *c;
 	v->last->response = response;
-	if (is_fenced(c)) {
-		v->fences = v->fences == UINT32_MAX ? 1 : v->fences + 1;
-		v->last->fence = v->fences;
-		virgl_fence_last(v, v->fences);
-	}
+	/* The front-end is still to do it: see virgl_mapped(). */
+	if (is_fenced(c) && v->last->kind != WIRE_EXPORT)
+		set_fence(v, c);
 	virgl_flush(v);
 	return true;
 }
@@ -132,11 +146,89 @@ static void log_refusal(struct virgl *v, const struct virgl_job *job)
 			    le32toh(job->command.in.hdr.ctx_id));
 }
 
+static void settle(struct virgl *v, struct virgl_job *job)
+{
+	if (job->fence)
+		append(&v->fenced, &v->fenced_last, job);
+	else
+		answer(v, job);
+}
+
+/* Its memory came: it is the front-end's turn.  False: it is not. */
+static bool map(struct virgl *v, struct virgl_job *job)
+{
+	const struct resource *r = card_look(v->card, job->id);
+	uint32_t caching = v->head.at & VIRTIO_GPU_MAP_CACHE_MASK;
+	int ret;
+
+	if (!r || r->serial != job->serial || !r->mapped)
+		return false; /* it went meanwhile */
+	/* It is memory; what else could be said is slower, and never wrong. */
+	if (caching != VIRTIO_GPU_MAP_CACHE_UNCACHED && caching != VIRTIO_GPU_MAP_CACHE_WC)
+		caching = VIRTIO_GPU_MAP_CACHE_CACHED;
+	job->command.out.map_info.map_info = htole32(caching);
+	ret = window_map(&v->window, r->serial, r->at, r->size, v->in_fd, job);
+	if (!ret)
+		return true;
+	vu_device_log_peerf(v->dev, VU_LOG_WARNING,
+			    "RESOURCE_MAP_BLOB: resource %u: its memory cannot be mapped: %s",
+			    job->id, strerror(-ret));
+	return false;
+}
+
+/* Its fence is one of all before it, as that of a command that asks the renderer for nothing. */
+void virgl_mapped(void *opaque, void *waiting, uint64_t serial, int result)
+{
+	struct virgl *v = opaque;
+	struct virgl_job *job = waiting;
+
+	if (!job)
+		return;
+	if (!result)
+		job->response = VIRTIO_GPU_RESP_OK_MAP_INFO;
+	else
+		three_not_mapped(v->card, job->id, serial);
+	virgl_begin(v);
+	if (!is_fenced(&job->command) || !virgl_keep(v, job->req, &job->command, job->response))
+		answer(v, job);
+	else
+		free(job);
+}
+
+void virgl_unmap(void *opaque, const struct resource *r)
+{
+	struct virgl *v = opaque;
+
+	window_unmap(&v->window, r->serial);
+}
+
+static void let_go(void *opaque, void *waiting)
+{
+	struct virgl *v = opaque;
+	struct virgl_job *job = waiting;
+
+	three_not_mapped(v->card, job->id, job->serial);
+	window_unmap(&v->window, job->serial);
+	answer(v, job);
+}
+
+void virgl_stop_mapping(struct virgl *v)
+{
+	window_let_go(&v->window, let_go);
+}
+
 /* What was asked for is there: what the command is for can be done, if that is still there. */
 static void finish(struct virgl *v, struct virgl_job *job)
 {
 	const struct resource *r = card_look(v->card, job->id);
 
+	if (job->kind == WIRE_EXPORT) {
+		/* Until the front-end has done it. */
+		job->response = VIRTIO_GPU_RESP_ERR_UNSPEC;
+		if (!v->failed && map(v, job))
+			return;
+		three_not_mapped(v->card, job->id, job->serial);
+	}
 	if (v->failed) {
 		job->response = VIRTIO_GPU_RESP_ERR_UNSPEC;
 		log_refusal(v, job);
@@ -144,10 +236,22 @@ static void finish(struct virgl *v, struct virgl_job *job)
 		job->response = command_run(&job->command, v->card);
 	}
 	v->failed = false;
-	if (job->fence)
-		append(&v->fenced, &v->fenced_last, job);
-	else
-		answer(v, job);
+	settle(v, job);
+}
+
+/* What a context had to do it never will. */
+static void context_gone(struct virgl *v, uint32_t context)
+{
+	struct virgl_job *job, *first = v->fenced;
+
+	v->fenced = v->fenced_last = NULL;
+	while ((job = first)) {
+		first = job->next;
+		if (job->ring != WIRE_RING_ALL && job->context == context)
+			answer(v, job);
+		else
+			append(&v->fenced, &v->fenced_last, job);
+	}
 }
 
 static bool on_done(struct virgl *v)
@@ -156,13 +260,15 @@ static bool on_done(struct virgl *v)
 
 	if (v->head.value) {
 		v->failed = true;
-		if (job->kind == WIRE_CREATE)
+		if (job->kind == WIRE_CREATE || job->kind == WIRE_CREATE_BLOB)
 			three_refused(v->card, job->id, job->serial);
 	} else if (job->size && !three_arrived(v->card, &job->rows, v->in, v->head.len)) {
 		job->response = VIRTIO_GPU_RESP_ERR_UNSPEC;
 		answer(v, job);
 		return false;
 	}
+	if (job->kind == WIRE_CONTEXT_DESTROY)
+		context_gone(v, job->about);
 	if (job->req)
 		finish(v, job);
 	else
@@ -172,19 +278,29 @@ static bool on_done(struct virgl *v)
 
 static void on_fence(struct virgl *v)
 {
-	while (v->fenced && (int32_t)(v->head.value - v->fenced->fence) >= 0)
-		answer(v, take(&v->fenced, &v->fenced_last));
+	struct virgl_job *job, *first = v->fenced;
+
+	v->fenced = v->fenced_last = NULL;
+	while ((job = first)) {
+		first = job->next;
+		if (job->context == v->head.context && job->ring == v->head.ring &&
+		    (int32_t)(v->head.value - job->fence) >= 0)
+			answer(v, job);
+		else
+			append(&v->fenced, &v->fenced_last, job);
+	}
 }
 
 bool virgl_is_asked_for(const struct virgl *v)
 {
 	switch (v->head.kind) {
 	case WIRE_DONE:
-		return v->first && v->head.len == v->first->size;
+		return v->first && v->head.len == v->first->size &&
+		       (v->in_fd >= 0) == (v->first->kind == WIRE_EXPORT && !v->head.value);
 	case WIRE_FENCE:
-		return !v->head.len;
+		return !v->head.len && v->in_fd < 0;
 	case WIRE_WRITTEN:
-		return v->head.len <= WIRE_SHADOW_MAX;
+		return v->head.len <= WIRE_SHADOW_MAX && v->in_fd < 0;
 	default:
 		return false;
 	}
@@ -209,6 +325,7 @@ void virgl_answer_all(struct virgl *v)
 {
 	struct virgl_job *job;
 
+	virgl_stop_mapping(v);
 	while ((job = take(&v->fenced, &v->fenced_last)) || (job = take(&v->first, &v->last))) {
 		job->response = VIRTIO_GPU_RESP_ERR_UNSPEC;
 		answer(v, job);

@@ -16,6 +16,8 @@
 #define GPU_VIRGL_H
 
 #include "gpu_command.h"
+#include "gpu_spawn.h"
+#include "gpu_window.h"
 
 enum {
 	VIRGL_WAITING = 1 << 20, /* bytes that wait for the renderer: then it gets no more */
@@ -48,6 +50,8 @@ struct virgl {
 	uint32_t fences;			/* the number of the last */
 	struct virgl_job *first, *last;		/* that it did not do yet */
 	struct virgl_job *fenced, *fenced_last; /* and those whose fence is not done */
+	struct window window;			/* where the guest sees blobs */
+	int in_fd;				/* that came with a reply; -1 */
 	struct virgl_message *out, *out_last;
 	uint64_t out_sent; /* of the first */
 	uint64_t waiting;  /* bytes in all */
@@ -74,13 +78,19 @@ bool virgl_is_asked_for(const struct virgl *v);
 bool virgl_on_reply(struct virgl *v);
 /* Everybody that waits, with an error: a session ends, or the renderer is no more. */
 void virgl_answer_all(struct virgl *v);
+/* Those that wait for the front-end, which answers nothing while a queue is to stop. */
+void virgl_stop_mapping(struct virgl *v);
+/* The card's: struct three; and the front-end's answer: struct window. */
+void virgl_unmap(void *opaque, const struct resource *r);
+void virgl_mapped(void *opaque, void *job, uint64_t serial, int result);
 
 /* --- gpu_virgl_life.c --- */
 
 /* Make a process that makes renderers, and the first one, which must work.  -errno, after a line.
  */
-int virgl_start(struct virgl *v, struct card *card, uint64_t hostmem, bool shut_in);
-/* The device is there. */
+int virgl_start(struct virgl *v, struct card *card, uint64_t hostmem,
+		const struct spawn_limits *limits);
+/* The device is there, and v->window, if there is one. */
 int virgl_watch(struct virgl *v, struct vu_device *dev);
 /* spawner is -1 if it was not started. */
 void virgl_fini(struct virgl *v);
@@ -98,7 +108,7 @@ void virgl_end(struct virgl *v);
 /* A message, the bytes of which are taken over; false: there is no memory. */
 bool virgl_send(struct virgl *v, const struct wire_request *request, void *bytes);
 /* The last message has this fence. */
-void virgl_fence_last(struct virgl *v, uint32_t fence);
+void virgl_fence_last(struct virgl *v, uint32_t fence, uint32_t context, uint32_t ring);
 void virgl_forget_messages(struct virgl *v);
 /* Write, as far as there is room; read one reply: 1, 0 if it is not whole, or -errno. */
 int virgl_write(struct virgl *v);

@@ -209,6 +209,7 @@ static void on_silence(struct vu_source *source, int fd, uint32_t expirations, v
 
 void virgl_stop(struct virgl *v)
 {
+	virgl_stop_mapping(v);
 	if (v->stopping && (v->first || v->fenced))
 		vu_source_set_timer(v->stopping, STOP_SECONDS * SECOND, 0);
 }
@@ -252,21 +253,31 @@ static int first_renderer(struct virgl *v)
 	return ret;
 }
 
-int virgl_start(struct virgl *v, struct card *card, uint64_t hostmem, bool shut_in)
+static const char *option_of(const struct spawn_limits *limits)
 {
-	const struct spawn_limits limits = {2 * hostmem + RENDERER_BASE, shut_in};
+	return limits->venus ? limits->virgl ? "--virgl --venus" : "--venus" : "--virgl";
+}
+
+int virgl_start(struct virgl *v, struct card *card, uint64_t hostmem,
+		const struct spawn_limits *wanted)
+{
+	struct spawn_limits limits = *wanted;
 	int ret;
 
+	limits.memory = 2 * hostmem + RENDERER_BASE;
+
 	if (!renderer_is_there()) {
-		fprintf(stderr, "vu-gpu: --virgl: it was built without virglrenderer (Debian: "
-				"libvirglrenderer-dev)\n");
+		fprintf(stderr,
+			"vu-gpu: %s: it was built without virglrenderer (Debian: "
+			"libvirglrenderer-dev)\n",
+			option_of(&limits));
 		return -ENOTSUP;
 	}
 	v->card = card;
 	v->spawner = spawn_start(&limits);
 	ret = v->spawner < 0 ? v->spawner : first_renderer(v);
 	if (ret) {
-		fprintf(stderr, "vu-gpu: --virgl: %s\n",
+		fprintf(stderr, "vu-gpu: %s: %s\n", option_of(&limits),
 			v->hello.error[0]    ? v->hello.error
 			: ret == -ECONNRESET ? "the renderer ended before it began"
 					     : strerror(-ret));
@@ -277,6 +288,7 @@ int virgl_start(struct virgl *v, struct card *card, uint64_t hostmem, bool shut_
 		if (card->three.capsets[i].size > WIRE_CAPSET_BYTES)
 			card->three.capsets[i].size = 0;
 	card->three.ask = virgl_ask;
+	card->three.unmap = virgl_unmap;
 	card->three.opaque = v;
 	return 0;
 }
@@ -291,6 +303,9 @@ int virgl_watch(struct virgl *v, struct vu_device *dev)
 	if (!ret)
 		ret = vu_group_add_fd(group, v->spawner, EPOLLIN, on_spawner, v,
 				      &v->spawner_source);
+	v->window.answered = virgl_mapped;
+	v->window.opaque = v;
+	v->card->three.window = v->window.len;
 	if (!ret)
 		watch_renderer(v);
 	return ret;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "gpu_virgl.h"
 
@@ -34,9 +35,14 @@ bool virgl_send(struct virgl *v, const struct wire_request *request, void *bytes
 	return true;
 }
 
-void virgl_fence_last(struct virgl *v, uint32_t fence)
+void virgl_fence_last(struct virgl *v, uint32_t fence, uint32_t context, uint32_t ring)
 {
-	v->out_last->request.fence = fence;
+	struct wire_request *request = &v->out_last->request;
+
+	request->fence = fence;
+	request->ring = ring;
+	if (ring != WIRE_RING_ALL)
+		request->context = context;
 }
 
 static void drop_first(struct virgl *v)
@@ -96,6 +102,51 @@ void virgl_next(struct virgl *v)
 	free(v->in);
 	v->in = NULL;
 	v->in_len = 0;
+	if (v->in_fd >= 0)
+		close(v->in_fd);
+	v->in_fd = -1;
+}
+
+/* One descriptor may come with a reply.  -EPROTO: there are more. */
+static int take_descriptor(struct virgl *v, struct msghdr *message)
+{
+	const struct cmsghdr *head = CMSG_FIRSTHDR(message);
+	int fd;
+
+	if (message->msg_flags & MSG_CTRUNC)
+		return -EPROTO; /* the others are closed by now */
+	if (!head)
+		return 0;
+	if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS ||
+	    head->cmsg_len != CMSG_LEN(sizeof(int)))
+		return -EPROTO;
+	memcpy(&fd, CMSG_DATA(head), sizeof(fd));
+	if (v->in_fd >= 0) {
+		close(fd);
+		return -EPROTO;
+	}
+	v->in_fd = fd;
+	return 0;
+}
+
+static ssize_t read_head(struct virgl *v, uint64_t left)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = {(unsigned char *)&v->head + v->in_len, left};
+	struct msghdr message = {.msg_iov = &iov,
+				 .msg_iovlen = 1,
+				 .msg_control = control.bytes,
+				 .msg_controllen = sizeof(control.bytes)};
+	ssize_t n = recvmsg(v->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	int ret = n > 0 ? take_descriptor(v, &message) : 0;
+
+	if (!ret)
+		return n;
+	errno = -ret;
+	return -1;
 }
 
 /* Into the header first, then into memory for as many bytes as that says. */
@@ -104,8 +155,7 @@ static ssize_t read_some(struct virgl *v)
 	uint64_t size = sizeof(v->head), left = size - v->in_len;
 
 	if (v->in_len < size)
-		return recv(v->fd, (unsigned char *)&v->head + v->in_len,
-			    left < v->turn ? left : v->turn, MSG_DONTWAIT);
+		return read_head(v, left < v->turn ? left : v->turn);
 	left = v->head.len - (v->in_len - size);
 	return recv(v->fd, v->in + (v->in_len - size), left < v->turn ? left : v->turn,
 		    MSG_DONTWAIT);

@@ -5,8 +5,9 @@
  * Both are the same program, so numbers are as this machine has them.  The device sends requests,
  * each a struct wire_request and the bytes it says; the renderer does them in order and answers
  * each with WIRE_DONE.  In between it tells of fences and of what was written to a resource's
- * memory.  It never has any of the guest's memory: bytes go over the socket.  The renderer may be
- * the guest's by now: the device believes nothing of what it says.
+ * memory.  It never has any of the guest's memory: bytes go over the socket.  With the answer to
+ * WIRE_EXPORT comes a descriptor, of memory that the guest is to see.  The renderer may be the
+ * guest's by now: the device believes nothing of what it says.
  */
 #ifndef GPU_WIRE_H
 #define GPU_WIRE_H
@@ -14,7 +15,7 @@
 #include <stdint.h>
 
 enum {
-	WIRE_CAPSETS = 2,
+	WIRE_CAPSETS = 3,
 	WIRE_CAPSET_BYTES = 2048,
 	WIRE_BAND = 4 << 20,	   /* bytes of a picture that are asked for at once */
 	WIRE_SUBMIT_MAX = 4 << 20, /* bytes of commands in one request */
@@ -34,6 +35,8 @@ enum wire_kind {
 	WIRE_PUT,      /* bytes into a resource, rows without gaps */
 	WIRE_GET,      /* and out of one */
 	WIRE_SUBMIT,
+	WIRE_CREATE_BLOB,
+	WIRE_EXPORT, /* a blob's memory */
 };
 
 struct wire_create {
@@ -46,15 +49,26 @@ struct wire_box {
 	uint32_t level, stride, layer_stride;
 };
 
+struct wire_blob {
+	uint64_t id;
+	uint32_t flags;
+};
+
+/* Fences of a context's ring are done in their order, whatever the others do. */
+enum { WIRE_RING_ALL = 0, WIRE_RINGS = 256 };
+
 struct wire_request {
 	uint32_t kind;
 	uint32_t fence; /* tell when all up to here is done; 0: do not */
 	uint32_t context, resource;
-	uint64_t len;  /* bytes that follow */
-	uint64_t size; /* of a shadow, or of what is to be got */
+	uint64_t len;	 /* bytes that follow */
+	uint64_t size;	 /* of a shadow, of a blob, or of what is to be got */
+	uint32_t ring;	 /* of the fence: WIRE_RING_ALL, or one more than the context's */
+	uint32_t capset; /* of a context that is created; 0: virgl's */
 	union {
 		struct wire_create create;
 		struct wire_box box;
+		struct wire_blob blob;
 	};
 };
 
@@ -65,7 +79,9 @@ struct wire_reply {
 	uint32_t value; /* WIRE_DONE: 0, or what went wrong; WIRE_FENCE: which */
 	uint32_t resource;
 	uint32_t len; /* bytes that follow */
-	uint64_t at;  /* WIRE_WRITTEN: where in the resource's memory */
+	uint64_t at;  /* WIRE_WRITTEN: where in the resource's memory; of an export: its caching */
+	/* WIRE_FENCE: of which */
+	uint32_t context, ring;
 };
 
 /* The first that a renderer says. */

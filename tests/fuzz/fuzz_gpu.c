@@ -22,13 +22,13 @@ enum {
 	ANSWER = 1100,
 	STEPS = 200
 };
-enum { HOSTMEM = 1 << 20, RESOURCES = 6, OUTPUTS = 3, UNTOUCHED = 0xee };
+enum { HOSTMEM = 1 << 20, RESOURCES = 6, OUTPUTS = 3, WINDOW = 1 << 18, UNTOUCHED = 0xee };
 
 struct bench {
 	struct card card;
 	unsigned char *memory;
 	bool looks_ahead;
-	uint64_t responses; /* a hash of all */
+	uint64_t responses;	/* a hash of all */
 	bool gone;		/* guest memory */
 	struct three_rows rows; /* of what the renderer was asked for last */
 };
@@ -75,6 +75,17 @@ static void check_screen(const struct card *card, struct screen *s, uint64_t *ch
 	require(!s->resource);
 }
 
+/* It lies in the window, and in no other. */
+static void check_mapped(const struct card *card, const struct resource *r)
+{
+	require(r->kind == RESOURCE_HOST && r->mappable && r->at <= WINDOW &&
+		r->size <= WINDOW - r->at);
+	for (uint32_t i = 0; i < CARD_BUCKETS; i++)
+		for (const struct resource *o = card->buckets[i]; o; o = o->next)
+			require(o == r || !o->mapped || o->at >= r->at + r->size ||
+				r->at >= o->at + o->size);
+}
+
 static void check_card(struct card *card)
 {
 	uint64_t charged = 0;
@@ -88,6 +99,8 @@ static void check_card(struct card *card)
 			require(r->kind != RESOURCE_BLOB || r->backing.lost || !r->backing.n ||
 				r->backing.len >= r->size);
 			require(r->kind != RESOURCE_PICTURE || (r->format && r->pixels));
+			if (r->mapped)
+				check_mapped(card, r);
 		}
 	for (uint32_t i = 0; i < CARD_OUTPUTS; i++)
 		check_screen(card, &card->screens[i], &charged);
@@ -131,6 +144,8 @@ static const uint32_t types[] = {
 	VIRTIO_GPU_CMD_RESOURCE_CREATE_3D,
 	VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D,
 	VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D,
+	VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB,
+	VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB,
 };
 
 /* --- a renderer that answers what the input says --- */
@@ -148,6 +163,13 @@ static void ask(void *opaque, const struct wire_request *request, void *bytes,
 		b->rows = *rows;
 }
 
+/* Only of what is mapped. */
+static void unmap(void *opaque, const struct resource *r)
+{
+	(void)opaque;
+	require(r->kind == RESOURCE_HOST && r->mapped);
+}
+
 static void renderer_says(struct bench *b, struct fuzz_input *in)
 {
 	uint64_t len = b->rows.len * b->rows.n * b->rows.n_layers;
@@ -158,6 +180,7 @@ static void renderer_says(struct bench *b, struct fuzz_input *in)
 	else
 		require(!three_arrived(&b->card, &b->rows, bytes, len + 1));
 	three_written(&b->card, fuzz_u8(in), fuzz_u8(in), bytes, len < 8 ? len : 8);
+	three_not_mapped(&b->card, fuzz_u8(in), fuzz_u8(in));
 	free(bytes);
 }
 
@@ -174,7 +197,8 @@ static void make_request(struct request *r, struct fuzz_input *in)
 	uint32_t type = types[fuzz_u8(in) % (sizeof(types) / sizeof(types[0]))];
 	uint32_t words = fuzz_u8(in) % (MAX_COMMAND / 4), len = sizeof(struct virtio_gpu_ctrl_hdr);
 	uint32_t room = fuzz_u8(in) & 1 ? ANSWER : fuzz_u8(in);
-	struct virtio_gpu_ctrl_hdr head = {.type = htole32(type)};
+	const struct virtio_gpu_ctrl_hdr head = {.type = htole32(type),
+						 .ctx_id = htole32(room / ANSWER)};
 	unsigned char *out = malloc(len + 4 * words), *answer = malloc(room ? room : 1);
 
 	memcpy(out, &head, sizeof(head));
@@ -187,8 +211,8 @@ static void make_request(struct request *r, struct fuzz_input *in)
 	r->queue = type >= VIRTIO_GPU_CMD_UPDATE_CURSOR ? CURSOR_QUEUE : CONTROL_QUEUE;
 	r->readable = (struct iovec){out, len + 4 * words};
 	r->writable = (struct iovec){answer, room};
-	r->req = (struct vu_req){
-		&r->readable, &r->writable, 1, room ? 1 : 0, r->readable.iov_len, room, NULL, 0};
+	r->req = (struct vu_req){&r->readable,	      &r->writable, 1,	  room ? 1 : 0,
+				 r->readable.iov_len, room,	    NULL, 0};
 }
 
 static void finish_request(struct bench *b, struct request *r, struct command *c)
@@ -274,7 +298,11 @@ static struct bench *bench_new(bool looks_ahead)
 	b->card.map = (struct backing_map){map, b};
 	b->card.n_outputs = OUTPUTS;
 	b->card.three.on = true;
+	b->card.three.kinds = true;
+	b->card.three.window = WINDOW;
 	b->card.three.ask = ask;
+	b->card.three.unmap = unmap;
+	b->card.three.capsets[0].id = CAPSET_VIRGL;
 	b->card.three.capsets[0].size = 308;
 	memset(b->card.three.capsets[0].data, 0xff, 308);
 	b->card.three.opaque = b;

@@ -6,8 +6,11 @@
 #include "bad_renderer.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -132,13 +135,113 @@ bool renderer_is_there(void)
 	return true;
 }
 
+/* --- memory that a guest is to see --- */
+
+static int memory(uint64_t size, unsigned int flags, int seals)
+{
+	int fd = memfd_create("blob", MFD_CLOEXEC | flags);
+
+	if (fd < 0 || (!(flags & MFD_HUGETLB) && ftruncate(fd, (off_t)size) < 0) ||
+	    (seals && fcntl(fd, F_ADD_SEALS, seals) < 0))
+		_exit(1);
+	return fd;
+}
+
+static int blob_memory(uint32_t what)
+{
+	static const int no_shrink = F_SEAL_SHRINK;
+	int pair[2], fd;
+	char byte = (char)BAD_BYTE, path[64];
+
+	switch (what) {
+	case BLOB_SHORT:
+		return memory(BAD_BLOB - 1, MFD_ALLOW_SEALING, no_shrink);
+	case BLOB_UNSEALED:
+		return memory(BAD_BLOB, 0, 0);
+	case BLOB_WRITE_SEALED:
+		return memory(BAD_BLOB, MFD_ALLOW_SEALING, no_shrink | F_SEAL_WRITE);
+	case BLOB_HUGE:
+		return memory(0, MFD_ALLOW_SEALING | MFD_HUGETLB, 0);
+	case BLOB_READ_ONLY:
+		fd = memory(BAD_BLOB, MFD_ALLOW_SEALING, no_shrink);
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		return open(path, O_RDONLY);
+	case BLOB_PIPE:
+		return pipe(pair) < 0 ? -1 : pair[0];
+	case BLOB_SOCKET:
+		return socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 ? -1 : pair[0];
+	case BLOB_NULL:
+		return open("/dev/zero", O_RDWR);
+	default:
+		fd = memory(BAD_BLOB, MFD_ALLOW_SEALING, 0);
+		return pwrite(fd, &byte, 1, 0) == 1 ? fd : -1;
+	}
+}
+
+/* With so many descriptors. */
+static void say_with(int socket, const struct wire_reply *head, int fd, uint32_t n)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
+	} control = {.bytes = ""};
+	const int fds[] = {fd, fd};
+	struct iovec iov = {(void *)(uintptr_t)head, sizeof(*head)};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct cmsghdr *rights;
+
+	if (n) {
+		message.msg_control = control.bytes;
+		message.msg_controllen = CMSG_SPACE(n * sizeof(int));
+		rights = CMSG_FIRSTHDR(&message);
+		rights->cmsg_level = SOL_SOCKET;
+		rights->cmsg_type = SCM_RIGHTS;
+		rights->cmsg_len = CMSG_LEN(n * sizeof(int));
+		memcpy(CMSG_DATA(rights), fds, n * sizeof(int));
+	}
+	if (sendmsg(socket, &message, MSG_NOSIGNAL) != sizeof(*head))
+		_exit(0);
+}
+
+static void export(int socket, uint32_t what)
+{
+	const struct wire_reply refused = {.kind = WIRE_DONE, .value = EINVAL},
+				done = {.kind = WIRE_DONE, .at = UINT64_MAX},
+				fence = {.kind = WIRE_FENCE};
+	int fd = blob_memory(what);
+
+	if (fd < 0)
+		_exit(1);
+	if (what == BLOB_REFUSED)
+		say_with(socket, &refused, -1, 0);
+	else if (what == BLOB_REFUSED_WITH)
+		say_with(socket, &refused, fd, 1);
+	else if (what == BLOB_NONE)
+		say_with(socket, &done, -1, 0);
+	else if (what == BLOB_TWO)
+		say_with(socket, &done, fd, 2);
+	else if (what == BLOB_WITH_FENCE)
+		say_with(socket, &fence, fd, 1);
+	else
+		say_with(socket, &done, fd, 1);
+	close(fd);
+}
+
 static void serve(int socket)
 {
+	/* What the last blob is to be: of one renderer there is one. */
+	static uint32_t kind;
 	struct wire_request q;
 	unsigned char *bytes;
 	uint32_t back, what = 0;
 
 	receive_all(socket, &q, sizeof(q));
+	if (q.kind == WIRE_CREATE_BLOB)
+		kind = (uint32_t)q.blob.id;
+	if (q.kind == WIRE_EXPORT) {
+		export(socket, kind);
+		return;
+	}
 	back = q.kind == WIRE_GET ? (uint32_t)q.size : 0;
 	bytes = calloc(1, q.len + back + sizeof(what));
 	if (!bytes)
@@ -153,7 +256,10 @@ static void serve(int socket)
 	}
 	free(bytes);
 	if (q.fence)
-		say(socket, (struct wire_reply){.kind = WIRE_FENCE, .value = q.fence});
+		say(socket, (struct wire_reply){.kind = WIRE_FENCE,
+						.value = q.fence,
+						.context = q.ring ? q.context : 0,
+						.ring = q.ring});
 }
 
 _Noreturn void renderer_run(int socket, const struct spawn_limits *limits)
@@ -162,7 +268,8 @@ _Noreturn void renderer_run(int socket, const struct spawn_limits *limits)
 
 	(void)limits;
 	for (uint32_t i = 0; i < WIRE_CAPSETS; i++) {
-		hello.capsets[i] = (struct wire_capset){.id = i + 1, .version = 1, .size = 512};
+		hello.capsets[i] =
+			(struct wire_capset){.id = i < 2 ? i + 1 : 4, .version = 1, .size = 512};
 		memset(hello.capsets[i].data, 0xff, sizeof(hello.capsets[i].data));
 	}
 	send_all(socket, &hello, sizeof(hello));

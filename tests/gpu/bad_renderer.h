@@ -7,6 +7,29 @@ enum {
 	BAD_SHADOW = 4096, /* bytes of resource 6, to which the renderer may write */
 	BAD_MEMORY = 8192, /* and of the memory that it is in */
 	BAD_BYTE = 0xbd,
+	BAD_BLOB = 8192, /* bytes of each blob's memory */
+};
+
+/* What a blob's memory is: its number for the renderer. */
+enum bad_blob {
+	BLOB_GOOD,
+	/* None that a guest may see. */
+	BLOB_SHORT,
+	BLOB_UNSEALED,
+	BLOB_WRITE_SEALED,
+	BLOB_HUGE,
+	BLOB_READ_ONLY,
+	BLOB_PIPE,
+	BLOB_SOCKET,
+	BLOB_NULL,
+	BLOB_REFUSED,
+	/* It is to be ended. */
+	BLOB_ENDED,
+	BLOB_NONE = BLOB_ENDED,
+	BLOB_REFUSED_WITH,
+	BLOB_TWO,
+	BLOB_WITH_FENCE,
+	BLOB_ALL,
 };
 
 enum bad {
