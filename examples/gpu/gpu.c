@@ -168,6 +168,7 @@ static int started(struct vu_device *dev, void *opaque)
 	gpu->card.three.on = !gpu->virgl.dead && vu_device_has_feature(dev, VIRTIO_GPU_F_VIRGL);
 	gpu->card.three.kinds = vu_device_has_feature(dev, VIRTIO_GPU_F_CONTEXT_INIT);
 	card_doubt(&gpu->card);
+	window_restore(&gpu->virgl.window);
 	return 0;
 }
 

@@ -8,12 +8,15 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 struct window_piece {
 	struct window_piece *next;
 	struct window *window;
-	uint64_t serial, at;
-	bool mapped; /* the front-end has said so */
+	uint64_t serial, at, len;
+	int fd;
+	bool asked;  /* the front-end is to say something of it */
+	bool mapped; /* it has said so */
 	bool doomed; /* it is to be taken away as soon as that comes */
 	void *job;
 };
@@ -26,6 +29,7 @@ static void drop(struct window_piece *piece)
 		link = &(*link)->next;
 	*link = piece->next;
 	piece->window->n--;
+	close(piece->fd);
 	free(piece);
 }
 
@@ -69,41 +73,61 @@ static void on_mapped(struct vu_device *dev, int result, void *asked)
 	uint64_t serial = piece->serial;
 
 	piece->job = NULL;
+	piece->asked = false;
 	piece->mapped = !result;
 	if (!result && piece->doomed &&
 	    vu_device_unmap_shmem(dev, WINDOW_REGION, piece->at, NULL, NULL))
 		result = -ECANCELED; /* what cannot be taken away is gone already */
-	if (result || piece->doomed)
+	/* The driver stopped before: when it starts again that is done again. */
+	if (piece->doomed || (result && (job || result != -ECANCELED)))
 		drop(piece);
 	window->answered(window->opaque, job, serial, result);
 }
 
-int window_map(struct window *window, uint64_t serial, uint64_t at, uint64_t len, int fd, void *job)
+static int ask(struct window_piece *piece)
 {
 	const struct vu_shmem_piece what = {
 		.size = sizeof(what),
 		.id = WINDOW_REGION,
 		.flags = VU_SHMEM_WRITE,
-		.offset = at,
-		.len = len,
-		.fd = fd,
+		.offset = piece->at,
+		.len = piece->len,
+		.fd = piece->fd,
 	};
+	int ret = vu_device_map_shmem(piece->window->dev, &what, on_mapped, piece);
+
+	piece->asked = !ret;
+	if (ret)
+		drop(piece);
+	return ret;
+}
+
+int window_map(struct window *window, uint64_t serial, uint64_t at, uint64_t len, int fd, void *job)
+{
 	struct window_piece *piece;
 	int ret = check_memory(fd, len);
 
 	if (ret)
 		return ret;
+	if (window->n == WINDOW_PIECES)
+		return -E2BIG;
 	piece = calloc(1, sizeof(*piece));
 	if (!piece)
 		return -ENOMEM;
-	*piece = (struct window_piece){
-		.next = window->pieces, .window = window, .serial = serial, .at = at, .job = job};
+	*piece = (struct window_piece){.next = window->pieces,
+				       .window = window,
+				       .serial = serial,
+				       .at = at,
+				       .len = len,
+				       .fd = fcntl(fd, F_DUPFD_CLOEXEC, 0),
+				       .job = job};
+	if (piece->fd < 0) {
+		free(piece);
+		return -errno;
+	}
 	window->pieces = piece;
 	window->n++;
-	ret = vu_device_map_shmem(window->dev, &what, on_mapped, piece);
-	if (ret)
-		drop(piece);
-	return ret;
+	return ask(piece);
 }
 
 void window_unmap(struct window *window, uint64_t serial)
@@ -114,21 +138,28 @@ void window_unmap(struct window *window, uint64_t serial)
 		piece = piece->next;
 	if (!piece)
 		return;
-	if (!piece->mapped) {
+	if (piece->asked) {
 		piece->doomed = true;
 		return;
 	}
 	/* What the library does not know any more is gone. */
-	(void)!vu_device_unmap_shmem(window->dev, WINDOW_REGION, piece->at, NULL, NULL);
+	if (piece->mapped)
+		(void)!vu_device_unmap_shmem(window->dev, WINDOW_REGION, piece->at, NULL, NULL);
 	drop(piece);
 }
 
 void window_lost(struct window *window)
 {
+	for (struct window_piece *piece = window->pieces; piece; piece = piece->next)
+		piece->mapped = false;
+}
+
+void window_restore(struct window *window)
+{
 	for (struct window_piece *piece = window->pieces, *next; piece; piece = next) {
 		next = piece->next;
-		if (piece->mapped)
-			drop(piece);
+		if (!piece->mapped && !piece->asked)
+			(void)!ask(piece);
 	}
 }
 

@@ -13,7 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { WINDOW_REGION = 1 /* VIRTIO_GPU_SHM_ID_HOST_VISIBLE */ };
+enum {
+	WINDOW_REGION = 1,   /* VIRTIO_GPU_SHM_ID_HOST_VISIBLE */
+	WINDOW_PIECES = 256, /* that can be mapped at a time: each keeps a descriptor */
+};
 
 struct window_piece;
 
@@ -35,8 +38,10 @@ int window_map(struct window *window, uint64_t serial, uint64_t at, uint64_t len
 	       void *job);
 /* It is not to be seen any more; nothing happens if it is not. */
 void window_unmap(struct window *window, uint64_t serial);
-/* The front-end has taken all away, or may have: what it answers comes all the same. */
+/* The driver stopped: the front-end has taken all away, or may have. */
 void window_lost(struct window *window);
+/* It starts, and may be the one of before: it sees what it saw then. */
+void window_restore(struct window *window);
 /* Nobody waits for the front-end's answer any more: fn is called for each job. */
 void window_let_go(struct window *window, void (*fn)(void *opaque, void *job));
 
