@@ -107,26 +107,27 @@ void virgl_next(struct virgl *v)
 	v->in_fd = -1;
 }
 
-/* One descriptor may come with a reply.  -EPROTO: there are more. */
+/* One descriptor may come with a reply.  -EPROTO: there are more, none of which stays open. */
 static int take_descriptor(struct virgl *v, struct msghdr *message)
 {
 	const struct cmsghdr *head = CMSG_FIRSTHDR(message);
+	size_t n;
 	int fd;
 
-	if (message->msg_flags & MSG_CTRUNC)
-		return -EPROTO; /* the others are closed by now */
 	if (!head)
-		return 0;
-	if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS ||
-	    head->cmsg_len != CMSG_LEN(sizeof(int)))
+		return message->msg_flags & MSG_CTRUNC ? -EPROTO : 0;
+	if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
 		return -EPROTO;
-	memcpy(&fd, CMSG_DATA(head), sizeof(fd));
-	if (v->in_fd >= 0) {
-		close(fd);
-		return -EPROTO;
+	/* Where there is room for one, alignment may leave some for another. */
+	n = (head->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(&fd, CMSG_DATA(head) + i * sizeof(fd), sizeof(fd));
+		if (n == 1 && v->in_fd < 0)
+			v->in_fd = fd;
+		else
+			close(fd);
 	}
-	v->in_fd = fd;
-	return 0;
+	return n == 1 && v->in_fd == fd && !(message->msg_flags & MSG_CTRUNC) ? 0 : -EPROTO;
 }
 
 static ssize_t read_head(struct virgl *v, uint64_t left)

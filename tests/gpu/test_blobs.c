@@ -5,8 +5,11 @@
  */
 #include "blobs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -136,11 +139,28 @@ static void memory_that_is_not_safe_is_not_shown(void **state)
 	assert_int_equal(rig_logged(rig, "renderer: "), 0);
 }
 
+static uint32_t count_files(pid_t pid)
+{
+	char path[64];
+	uint32_t n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
 static void descriptors_that_nobody_asked_for_end_the_renderer(void **state)
 {
 	struct rig *rig = *state;
+	uint32_t files;
 
 	start(rig);
+	files = count_files(rig->program.pid);
 	for (uint32_t what = BLOB_ENDED; what < BLOB_ALL; what++) {
 		struct driver_used used;
 		int ret;
@@ -154,6 +174,7 @@ static void descriptors_that_nobody_asked_for_end_the_renderer(void **state)
 		rig_connect(rig);
 		gpu_begin(rig);
 		gpu_ok(blob_try_context(CONTEXT, CAPSET_VENUS));
+		assert_int_equal(count_files(rig->program.pid), files);
 	}
 	rig_stop(rig);
 	assert_int_equal(rig_logged(rig, "renderer: it says what it was not asked for"),
@@ -256,6 +277,12 @@ static void after_a_pause_the_same_is_seen_and_after_a_reboot_nothing(void **sta
 		start_again(rig);
 	assert_non_null(strstr(rig_say(rig, "state"), "blobs mapped 1"));
 	gpu_ok(blob_try_unmap(5));
+	/* The program ends while the front-end is to answer. */
+	gpu_ok(gpu_try_id(VIRTIO_GPU_CMD_RESOURCE_UNREF, 5));
+	gpu_ok(blob_try_create(CONTEXT, 5, BLOB_MAPPABLE, BLOB_GOOD, BAD_BLOB));
+	blob_offer_map(5, BLOB_WINDOW / 2);
+	rig_expect_nothing(rig, GPU_CONTROL);
+	assert_return_code(kill(rig->program.pid, SIGTERM), errno);
 	rig_stop(rig);
 }
 
