@@ -70,7 +70,7 @@ static const int common_calls[] = {
 	SYS_getrandom, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid,
 	/* signals and time */
 	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack,
-	SYS_rt_sigtimedwait, SYS_rt_sigpending, SYS_signalfd4, ONLY_X86(SYS_gettimeofday), SYS_clock_gettime,
+	SYS_rt_sigtimedwait, SYS_signalfd4, ONLY_X86(SYS_gettimeofday), SYS_clock_gettime,
 	SYS_clock_nanosleep, SYS_nanosleep, SYS_restart_syscall,
 	/* descriptors */
 	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_close,

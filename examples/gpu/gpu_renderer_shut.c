@@ -107,33 +107,57 @@ static const int refused_to_renderer[] = {
 };
 
 /* Vulkan's loader reads which drivers there are for each instance: see renderer_shut_files(). */
-static const int refused_to_venus[] = {
+static const int refused_to_venus_renderer[] = {
 	SYS_unlinkat, SYS_ioctl,  SYS_accept4,
 #ifdef SYS_open
 	SYS_unlink,   SYS_accept,
 #endif
 };
 
-static const int more_of_renderer[] = {
-	SYS_sysinfo, SYS_uname, SYS_getcpu, SYS_getrusage, SYS_sched_setscheduler,
-	SYS_sched_getscheduler, SYS_sched_getparam, SYS_clock_getres, SYS_times,
-	/* The rest only for Vulkan. */
-	SYS_openat, SYS_getdents64, SYS_readlinkat, SYS_faccessat, SYS_faccessat2, SYS_getcwd,
+static const int more_of_renderer[] = {SYS_sysinfo,
+				       SYS_uname,
+				       SYS_getcpu,
+				       SYS_getrusage,
+				       SYS_sched_setscheduler,
+				       SYS_sched_getscheduler,
+				       SYS_sched_getparam,
+				       SYS_clock_getres,
+				       SYS_times};
+static const int more_of_venus_renderer[] = {
+	SYS_sysinfo,
+	SYS_uname,
+	SYS_getcpu,
+	SYS_getrusage,
+	SYS_sched_setscheduler,
+	SYS_sched_getscheduler,
+	SYS_sched_getparam,
+	SYS_clock_getres,
+	SYS_times,
+	SYS_openat,
+	SYS_getdents64,
+	SYS_readlinkat,
+	SYS_faccessat,
+	SYS_faccessat2,
+	SYS_getcwd,
 #ifdef SYS_open
-	SYS_open, SYS_stat, SYS_lstat, SYS_access, SYS_readlink,
+	SYS_open,
+	SYS_stat,
+	SYS_lstat,
+	SYS_access,
+	SYS_readlink,
 #endif
-	SYS_statx};
-enum { MORE_WITHOUT_FILES = 9 };
+	SYS_statx,
+};
 
 int renderer_shut_in(const struct spawn_limits *limits, struct wire_hello *hello)
 {
 	const bool venus = limits->venus;
 	const struct sandbox_needs needs = {
 		.program = "vu-gpu's renderer",
-		.calls = more_of_renderer,
-		.n_calls = venus ? N(more_of_renderer) : MORE_WITHOUT_FILES,
-		.refused = venus ? refused_to_venus : refused_to_renderer,
-		.n_refused = venus ? N(refused_to_venus) : N(refused_to_renderer),
+		.calls = venus ? more_of_venus_renderer : more_of_renderer,
+		.n_calls = venus ? N(more_of_venus_renderer) : N(more_of_renderer),
+		.refused = venus ? refused_to_venus_renderer : refused_to_renderer,
+		.n_refused = venus ? N(refused_to_venus_renderer) : N(refused_to_renderer),
 		.threads = true,
 		.alone = !venus, /* memory is shared */
 	};

@@ -40,7 +40,8 @@ def counts(root):
         yield f'vu-{device}', len(every | own | network)
         if device == 'gpu':
             own = tables(text)
-            yield "vu-gpu's renderer", len((every | own['more_of_renderer']) - own['refused_to_renderer'])
+            for kind, of in (('', 'renderer'), (' with `--venus`', 'venus_renderer')):
+                yield f"vu-gpu's renderer{kind}", len((every | own[f'more_of_{of}']) - own[f'refused_to_{of}'])
 
 
 def main(root, page=None):
