@@ -9,7 +9,7 @@ SUITE = "bookworm"
 PACKAGES = {
     "i2c-tools": ("libi2c0", ["i2cdetect", "i2cdump", "i2cget", "i2cset", "i2ctransfer"]),
     "gpiod": ("libgpiod2", ["gpiodetect", "gpioinfo", "gpioget", "gpioset", "gpiomon", "gpiofind"]),
-    "alsa-utils": ("libasound2", ["aplay", "arecord", "amixer"]),
+    "alsa-utils": ("libasound2", ["aplay", "arecord", "amixer", "speaker-test"]),
     "libdrm-tests": ("libdrm2", ["modetest"]),
     "iperf3": ("libiperf0 libsctp1", ["iperf3"]),
 }
