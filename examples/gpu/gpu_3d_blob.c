@@ -25,7 +25,8 @@ uint32_t three_create_blob(struct card *card, uint32_t context, uint32_t id, uin
 	uint32_t response;
 
 	if (!card->three.on || !card->three.kinds)
-		return three_none(card);
+		return three_invalid(card,
+				     "without --venus blobs can only be of the guest's memory");
 	if (!three_has_context(card, context))
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID,
 				 "there is no such context");
@@ -63,7 +64,9 @@ uint32_t three_map(struct card *card, uint32_t id, uint64_t at)
 	const struct wire_request request = {.kind = WIRE_EXPORT, .resource = id};
 	struct resource *r = host_blob(card, id);
 
-	if (!card->three.on || !r)
+	if (!card->three.on)
+		return three_none(card);
+	if (!r)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 				 "there is no such blob of the host's");
 	if (!r->mappable)
@@ -84,7 +87,9 @@ uint32_t three_unmap(struct card *card, uint32_t id)
 {
 	struct resource *r = host_blob(card, id);
 
-	if (!card->three.on || !r)
+	if (!card->three.on)
+		return three_none(card);
+	if (!r)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 				 "there is no such blob of the host's");
 	if (!r->mapped)
