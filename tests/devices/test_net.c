@@ -420,6 +420,36 @@ static void a_driver_that_comes_again_goes_on(void **state)
 	rig_stop(rig);
 }
 
+/* A thread that sleeps only after a second without packets hears of all that sleepers do. */
+static void a_polling_thread_hears_of_links_stops_and_the_end(void **state)
+{
+	static const char *const more[] = {"--poll-us=1000000", NULL};
+	struct rig *rig = *state;
+	unsigned char frame[60];
+
+	net_start(rig, "echo", more);
+	for (uint32_t i = 0; i < 20; i++)
+		echo_one(rig, NET_RX, 60, i);
+	net_frame(frame, sizeof(frame), 1);
+	rig_say(rig, "link down");
+	expect_change(rig);
+	net_send(rig, NULL, frame, sizeof(frame));
+	assert_int_equal(net_stat(rig, "lost"), 1);
+	rig_say(rig, "link up");
+	expect_change(rig);
+	rig_check(rig, frontend_set_vring_enable(&rig->peer->frontend, NET_TX, false));
+	net_send(rig, NULL, frame, sizeof(frame));
+	assert_int_equal(net_stat(rig, "sent"), 20);
+	rig_check(rig, frontend_set_vring_enable(&rig->peer->frontend, NET_TX, true));
+	echo_one(rig, NET_RX, 60, 2);
+	rig_check(rig, peer_stop(rig->peer));
+	rig_connect(rig);
+	echo_one(rig, NET_RX, 60, 3);
+	rig_connect(rig); /* and the one before is just gone */
+	echo_one(rig, NET_RX, 60, 4);
+	rig_stop(rig);
+}
+
 static void null_takes_all_and_gives_nothing(void **state)
 {
 	struct rig *rig = *state;
@@ -457,6 +487,7 @@ int main(void)
 		TEST(pairs_do_not_disturb_each_other),
 		TEST(the_mtu_and_the_address_are_told_and_obeyed),
 		TEST(a_driver_that_comes_again_goes_on),
+		TEST(a_polling_thread_hears_of_links_stops_and_the_end),
 		TEST(null_takes_all_and_gives_nothing),
 	};
 
