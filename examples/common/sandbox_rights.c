@@ -69,7 +69,7 @@ static const int common_calls[] = {
 	SYS_sched_setaffinity, SYS_gettid, SYS_getpid, SYS_exit, SYS_exit_group, SYS_prctl,
 	SYS_getrandom, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid,
 	/* signals and time */
-	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack,
+	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack, SYS_rt_sigpending,
 	SYS_rt_sigtimedwait, SYS_signalfd4, ONLY_X86(SYS_gettimeofday), SYS_clock_gettime,
 	SYS_clock_nanosleep, SYS_nanosleep, SYS_restart_syscall,
 	/* descriptors */

@@ -27,10 +27,11 @@ class Programs(ProgramCase):
         self.manager.settimeout(HANG)
         self.manager.bind(f'{self.folder}/notify')
 
-    def start(self, program, *more):
+    def start(self, program, *more, **streams):
         argv = self.command(program, f'--socket-path={self.folder}/{program.name}.sock', *more)
         env = self.environment(NOTIFY_SOCKET=f'{self.folder}/notify')
-        child = Child(argv, env=env, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        streams = {'stdin': subprocess.DEVNULL, **streams}
+        child = Child(argv, env=env, stderr=subprocess.PIPE, text=True, **streams)
         self.addCleanup(child.end)
         self.assertEqual(self.manager.recv(100), b'READY=1')
         return child
@@ -85,6 +86,16 @@ class Programs(ProgramCase):
                 mask = sum(1 << CAPS[cap] for cap in kept)
                 for thread in self.rights(child):
                     self.assertEqual(int(thread['CapEff'], 16) & ~mask, 0)
+                self.end(child)
+
+    def test_commands_and_answers_pass_through_pipes(self):
+        for name in ('vu-gpio', 'vu-gpu', 'vu-can'):
+            with self.subTest(name):
+                child = self.start(self.program(name), '--control=-', stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                self.addCleanup(child.stdout.close)
+                child.stdin.write('help\n')
+                child.stdin.flush()
+                self.assertTrue(child.stdout.readline())
                 self.end(child)
 
     def test_without_a_sandbox_everything_is_left(self):
