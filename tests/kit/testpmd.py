@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """DPDK's testpmd: a driver of virtio by virtio-user, or a back-end by its vhost driver."""
+import contextlib
 import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 
-from child import HANG, Child
+from child import GRACE, HANG, Child
 
 PROMPT = b'testpmd> '
 # Memory that is shared needs no huge pages: DPDK makes a memfd of it.
@@ -44,6 +46,12 @@ class Testpmd:
         return self
 
     def __exit__(self, *why):
+        # It does not always end at a signal.
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            self.process.stdin.write(b'stop\nquit\n')
+            self.process.stdin.close()
+            threading.Thread(target=self.process.stdout.read, daemon=True).start()
+            self.process.wait(GRACE)
         self.process.end()
 
     def _answer(self):
