@@ -270,9 +270,9 @@ void three_unref(struct card *card, struct resource *r)
 {
 	const struct wire_request request = {.kind = WIRE_UNREF, .resource = r->id};
 
-	if (r->mapped)
+	if (r->mapping)
 		card->three.unmap(card->three.opaque, r);
-	r->mapped = false;
+	r->mapping = 0;
 	ask(card, &request);
 }
 

@@ -113,8 +113,8 @@ bool three_arrived(struct card *card, const struct three_rows *rows, const void 
 		   uint64_t len);
 /* The renderer wrote that to a resource's memory. */
 void three_written(struct card *card, uint32_t id, uint64_t at, const void *bytes, uint64_t len);
-/* What was to be seen is not: its resource may be mapped again. */
-void three_not_mapped(struct card *card, uint32_t id, uint64_t serial);
+/* What was to be seen is not: its resource, if it was not mapped again, may be. */
+void three_not_mapped(struct card *card, uint32_t id, uint64_t mapping);
 /* It refused to make that one. */
 void three_refused(struct card *card, uint32_t id, uint64_t serial);
 

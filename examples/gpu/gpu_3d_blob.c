@@ -46,7 +46,7 @@ static bool is_free(struct card *card, uint64_t at, uint64_t len)
 {
 	for (uint32_t i = 0; i < CARD_BUCKETS; i++)
 		for (const struct resource *r = card->buckets[i]; r; r = r->next)
-			if (r->mapped && r->at < at + len && at < r->at + r->size)
+			if (r->mapping && r->at < at + len && at < r->at + r->size)
 				return false;
 	card->work += CARD_BUCKETS * sizeof(card->buckets[0]);
 	return true;
@@ -71,13 +71,13 @@ uint32_t three_map(struct card *card, uint32_t id, uint64_t at)
 				 "there is no such blob of the host's");
 	if (!r->mappable)
 		return three_invalid(card, "it was not made to be mapped");
-	if (r->mapped)
+	if (r->mapping)
 		return three_invalid(card, "it is mapped already");
 	if (at % THREE_PAGE || at > card->three.window || r->size > card->three.window - at)
 		return three_invalid(card, "it would lie outside of the region, or between pages");
 	if (!is_free(card, at, r->size))
 		return three_invalid(card, "something is mapped there");
-	r->mapped = true;
+	r->mapping = ++card->n_serials;
 	r->at = at;
 	card->three.ask(card->three.opaque, &request, NULL, NULL);
 	return VIRTIO_GPU_RESP_OK_NODATA;
@@ -92,17 +92,17 @@ uint32_t three_unmap(struct card *card, uint32_t id)
 	if (!r)
 		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 				 "there is no such blob of the host's");
-	if (!r->mapped)
+	if (!r->mapping)
 		return three_invalid(card, "it is not mapped");
 	card->three.unmap(card->three.opaque, r);
-	r->mapped = false;
+	r->mapping = 0;
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
-void three_not_mapped(struct card *card, uint32_t id, uint64_t serial)
+void three_not_mapped(struct card *card, uint32_t id, uint64_t mapping)
 {
 	struct resource *r = card_look(card, id);
 
-	if (r && r->serial == serial)
-		r->mapped = false;
+	if (r && r->mapping == mapping)
+		r->mapping = 0;
 }

@@ -48,7 +48,8 @@ struct resource {
 	struct backing backing;
 	uint64_t size; /* of a blob */
 	/* Of one of the host's: */
-	bool mappable, mapped;
+	bool mappable;
+	uint64_t mapping;    /* 0: it is not mapped; no other mapping ever has the number */
 	uint64_t at;	     /* where in the region, if it is mapped */
 	struct share *share; /* its dma-buf, or NULL */
 	bool share_said;     /* the log has whether there is one */

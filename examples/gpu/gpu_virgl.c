@@ -14,8 +14,9 @@ struct virgl_job {
 	uint32_t response;
 	uint32_t fence, context, ring; /* and whose */
 	uint32_t kind, id, about;      /* of what was asked: a resource, a context */
-	uint64_t serial;
-	uint64_t size; /* bytes that are to come */
+	uint64_t serial;	       /* of the resource, or of its mapping */
+	bool late;		       /* nobody would map what comes now */
+	uint64_t size;		       /* bytes that are to come */
 	struct three_rows rows;
 };
 
@@ -65,9 +66,10 @@ void virgl_ask(void *opaque, const struct wire_request *request, void *bytes,
 	job->kind = request->kind;
 	job->id = request->resource;
 	job->about = request->context;
-	if (request->kind == WIRE_CREATE || request->kind == WIRE_CREATE_BLOB ||
-	    request->kind == WIRE_EXPORT)
+	if (request->kind == WIRE_CREATE || request->kind == WIRE_CREATE_BLOB)
 		job->serial = card_look(v->card, job->id)->serial;
+	else if (request->kind == WIRE_EXPORT)
+		job->serial = card_look(v->card, job->id)->mapping;
 	job->size = request->kind == WIRE_GET ? request->size : 0;
 	if (rows)
 		job->rows = *rows;
@@ -161,13 +163,13 @@ static bool map(struct virgl *v, struct virgl_job *job)
 	uint32_t caching = v->head.at & VIRTIO_GPU_MAP_CACHE_MASK;
 	int ret;
 
-	if (!r || r->serial != job->serial || !r->mapped)
-		return false; /* it went meanwhile */
+	if (job->late || !r || r->mapping != job->serial)
+		return false; /* it went meanwhile, and may be about to be mapped elsewhere */
 	/* It is memory; what else could be said is slower, and never wrong. */
 	if (caching != VIRTIO_GPU_MAP_CACHE_UNCACHED && caching != VIRTIO_GPU_MAP_CACHE_WC)
 		caching = VIRTIO_GPU_MAP_CACHE_CACHED;
 	job->command.out.map_info.map_info = htole32(caching);
-	ret = window_map(&v->window, r->serial, r->at, r->size, v->in_fd, job);
+	ret = window_map(&v->window, r->mapping, r->at, r->size, v->in_fd, job);
 	if (!ret)
 		return true;
 	vu_device_log_peerf(v->dev, VU_LOG_WARNING,
@@ -199,7 +201,7 @@ void virgl_unmap(void *opaque, const struct resource *r)
 {
 	struct virgl *v = opaque;
 
-	window_unmap(&v->window, r->serial);
+	window_unmap(&v->window, r->mapping);
 }
 
 static void let_go(void *opaque, void *waiting)
@@ -214,6 +216,8 @@ static void let_go(void *opaque, void *waiting)
 
 void virgl_stop_mapping(struct virgl *v)
 {
+	for (struct virgl_job *job = v->first; job; job = job->next)
+		job->late = true;
 	window_let_go(&v->window, let_go);
 }
 

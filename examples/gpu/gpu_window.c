@@ -17,6 +17,7 @@ struct window_piece {
 	int fd;
 	bool asked;  /* the front-end is to say something of it */
 	bool mapped; /* it has said so */
+	bool again;  /* ... of before a pause: then it is asked once more */
 	bool doomed; /* it is to be taken away as soon as that comes */
 	void *job;
 };
@@ -65,6 +66,8 @@ static int check_memory(int fd, uint64_t len)
 	return (uint64_t)st.st_size < len ? -EBADF : 0;
 }
 
+static int ask(struct window_piece *piece);
+
 static void on_mapped(struct vu_device *dev, int result, void *asked)
 {
 	struct window_piece *piece = asked;
@@ -81,6 +84,8 @@ static void on_mapped(struct vu_device *dev, int result, void *asked)
 	/* The driver stopped before: when it starts again that is done again. */
 	if (piece->doomed || (result && (job || result != -ECANCELED)))
 		drop(piece);
+	else if (result && piece->again)
+		(void)!ask(piece);
 	window->answered(window->opaque, job, serial, result);
 }
 
@@ -97,6 +102,7 @@ static int ask(struct window_piece *piece)
 	int ret = vu_device_map_shmem(piece->window->dev, &what, on_mapped, piece);
 
 	piece->asked = !ret;
+	piece->again = false;
 	if (ret)
 		drop(piece);
 	return ret;
@@ -151,14 +157,16 @@ void window_unmap(struct window *window, uint64_t serial)
 void window_lost(struct window *window)
 {
 	for (struct window_piece *piece = window->pieces; piece; piece = piece->next)
-		piece->mapped = false;
+		piece->mapped = piece->again = false;
 }
 
 void window_restore(struct window *window)
 {
 	for (struct window_piece *piece = window->pieces, *next; piece; piece = next) {
 		next = piece->next;
-		if (!piece->mapped && !piece->asked)
+		if (piece->asked)
+			piece->again = true;
+		else if (!piece->mapped)
 			(void)!ask(piece);
 	}
 }

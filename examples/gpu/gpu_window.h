@@ -32,8 +32,8 @@ struct window {
 
 /* len: a power of two.  -errno. */
 int window_init(struct window *window, struct vu_device *dev, uint64_t len, vu_shmem_lost_fn lost);
-/* Have a resource's memory seen at that place.  fd stays the caller's.  -errno: answered() is not
- * called. */
+/* Have a resource's memory seen at that place; no other mapping has its number.  fd stays the
+ * caller's.  -errno: answered() is not called. */
 int window_map(struct window *window, uint64_t serial, uint64_t at, uint64_t len, int fd,
 	       void *job);
 /* It is not to be seen any more; nothing happens if it is not. */

@@ -82,7 +82,7 @@ static void check_mapped(const struct card *card, const struct resource *r)
 		r->size <= WINDOW - r->at);
 	for (uint32_t i = 0; i < CARD_BUCKETS; i++)
 		for (const struct resource *o = card->buckets[i]; o; o = o->next)
-			require(o == r || !o->mapped || o->at >= r->at + r->size ||
+			require(o == r || !o->mapping || o->at >= r->at + r->size ||
 				r->at >= o->at + o->size);
 }
 
@@ -99,7 +99,7 @@ static void check_card(struct card *card)
 			require(r->kind != RESOURCE_BLOB || r->backing.lost || !r->backing.n ||
 				r->backing.len >= r->size);
 			require(r->kind != RESOURCE_PICTURE || (r->format && r->pixels));
-			if (r->mapped)
+			if (r->mapping)
 				check_mapped(card, r);
 		}
 	for (uint32_t i = 0; i < CARD_OUTPUTS; i++)
@@ -167,7 +167,7 @@ static void ask(void *opaque, const struct wire_request *request, void *bytes,
 static void unmap(void *opaque, const struct resource *r)
 {
 	(void)opaque;
-	require(r->kind == RESOURCE_HOST && r->mapped);
+	require(r->kind == RESOURCE_HOST && r->mapping);
 }
 
 static void renderer_says(struct bench *b, struct fuzz_input *in)
