@@ -272,6 +272,8 @@ void fs_node_key(const struct statx *stx, struct fs_node *key);
 void fs_nodes_forget_all(struct fs *fs);
 /* openat(2), which closes others if there is no descriptor left. */
 int fs_openat(struct fs *fs, int dir_fd, const char *name, int flags, mode_t mode);
+/* F_DUPFD_CLOEXEC, likewise. */
+int fs_dup(struct fs *fs, int fd);
 /* Close up to n descriptors of inodes that nobody works with. */
 void fs_nodes_trim(struct fs *fs, uint32_t n);
 

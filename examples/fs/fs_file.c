@@ -170,14 +170,16 @@ static int fs_reply_open(struct fs_call *c, int fd, int flags, bool is_dir,
 
 static int fs_open_to_read(struct fs_call *c, int flags)
 {
+	struct timespec before;
 	struct fs_mark mark;
 	int fd = fs_reuse_take(c->fs, c->node, &mark);
 
 	if (fd < 0) {
+		before = fs_reuse_clock();
 		fd = fs_node_open(c->fs, c->node, flags);
 		if (fd < 0)
 			return fd;
-		fs_reuse_mark(c->fs, c->node, fd, &mark);
+		fs_reuse_mark(c->fs, c->node, fd, &before, &mark);
 	}
 	return fs_reply_open(c, fd, flags, false, &mark);
 }
@@ -256,8 +258,10 @@ int fs_flush(struct fs_call *c)
 	if (!file)
 		return -EBADF;
 	fs_locks_forget(c->fs, c->node, in->lock_owner);
-	fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
-	if (fd < 0 || close(fd) < 0)
+	fd = fs_dup(c->fs, file->fd);
+	if (fd < 0)
+		ret = fd;
+	else if (close(fd) < 0)
 		ret = -errno;
 	fs_file_put(c->fs, file);
 	return ret;

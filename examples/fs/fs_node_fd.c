@@ -187,6 +187,17 @@ int fs_openat(struct fs *fs, int dir_fd, const char *name, int flags, mode_t mod
 	return fd < 0 ? -errno : fd;
 }
 
+int fs_dup(struct fs *fs, int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0 && fs_no_descriptors(errno)) {
+		fs_make_room(fs);
+		copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	}
+	return copy < 0 ? -errno : copy;
+}
+
 int fs_open_name(struct fs *fs, int dir_fd, const char *name)
 {
 	return fs_openat(fs, dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);

@@ -9,8 +9,10 @@
  * nothing is kept).
  *
  * The right to open it is asked for again: before one is used, the time of the inode's last change,
- * its owner and mode have to be those of when it was opened.  Landlock goes by where a file is,
- * which none of these tells, so under it nothing is kept.
+ * its owner and mode have to be those of when it was opened.  A file system's clock stands still
+ * for milliseconds, on some for a second: what changed in the tick in which it was opened is not
+ * kept, as another change in that tick would not be seen.  Landlock goes by where a file is, which
+ * none of these tells, so under it nothing is kept.
  *
  * Each stays for half a second to a second: two ticks of a timer, which runs only while there is
  * one.  Any thread, but for fs_reuse_give() and the timers.
@@ -108,14 +110,32 @@ static struct fs_mark reuse_look(int fd)
 			      : (struct fs_mark){st.st_ctim, st.st_mode, st.st_uid, st.st_gid};
 }
 
-void fs_reuse_mark(struct fs *fs, const struct fs_node *node, int fd, struct fs_mark *mark)
+struct timespec fs_reuse_clock(void)
+{
+	struct timespec now;
+
+	/* The clock of file systems, as current_time() of Linux has it. */
+	return clock_gettime(CLOCK_REALTIME_COARSE, &now) ? (struct timespec){0} : now;
+}
+
+/* Would any change since that time have another time?  Inodes of 128 bytes have whole seconds. */
+static bool reuse_is_before(const struct timespec *changed, const struct timespec *opened)
+{
+	return changed->tv_sec < opened->tv_sec ||
+	       (changed->tv_sec == opened->tv_sec && changed->tv_nsec &&
+		changed->tv_nsec < opened->tv_nsec);
+}
+
+void fs_reuse_mark(struct fs *fs, const struct fs_node *node, int fd, const struct timespec *opened,
+		   struct fs_mark *mark)
 {
 	const uint64_t id = slots_id(&node->slot);
 	_Atomic uint64_t *lately = &fs->reuse->lately[id % LATELY];
 
 	if (atomic_load_explicit(lately, memory_order_relaxed) == id) {
 		*mark = reuse_look(fd);
-		return;
+		if (reuse_is_before(&mark->changed, opened))
+			return;
 	}
 	atomic_store_explicit(lately, id, memory_order_relaxed);
 	*mark = (struct fs_mark){.mode = 0};

@@ -32,8 +32,12 @@ void fs_reuse_fini(struct fs *fs);
 bool fs_reuse_may(const struct fs *fs, const struct fs_node *node, int flags);
 /* One of this inode, which has not changed since mark; -1: none. */
 int fs_reuse_take(struct fs *fs, struct fs_node *node, struct fs_mark *mark);
-/* A new one; mark: whether it is to be kept, which is so if the inode was opened before lately. */
-void fs_reuse_mark(struct fs *fs, const struct fs_node *node, int fd, struct fs_mark *mark);
+/* The time before a new one is opened. */
+struct timespec fs_reuse_clock(void);
+/* A new one; mark: whether it is to be kept, which is so if the inode was opened before lately, and
+ * has not changed since opened, fs_reuse_clock() of before. */
+void fs_reuse_mark(struct fs *fs, const struct fs_node *node, int fd, const struct timespec *opened,
+		   struct fs_mark *mark);
 /* The file is released, and its descriptor is nobody's any more: kept, or closed.  The queue's
  * thread. */
 void fs_reuse_give(struct fs_queue *q, struct fs_node *node, const struct fs_file *file);
