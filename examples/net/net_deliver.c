@@ -51,7 +51,7 @@ static int take_buffers(struct net_pair *to, size_t len)
 		else if (n == NET_MAX_SEGS)
 			ret = -EMSGSIZE;
 		else if (!pair_next_buffer(to, &to->buffers[n]))
-			ret = to->rests ? -ENETDOWN : -EAGAIN;
+			ret = to->rests ? -ENETDOWN : n && !to->turn_over ? -ENOBUFS : -EAGAIN;
 		else
 			room += to->buffers[n++]->writable_len;
 	}

@@ -17,9 +17,10 @@ size_t net_take(struct net_reader *from, void *to, size_t len);
 
 /*
  * A frame of len bytes under a header (without num_buffers) goes to the guest of a pair, copied
- * once.  It begins with list[1]; what is before it is the callee's.  0; -EAGAIN: it has not enough
- * buffers, and queue_ready comes when there are more; -ENETDOWN: it is not there, or its link is
- * down; -EMSGSIZE: it will never fit. Thread: the pair's.
+ * once.  It begins with list[1]; what is before it is the callee's.  0; -EAGAIN: it has no buffers,
+ * and queue_ready comes when there are some; -ENOBUFS: it has too few, and perhaps all that it will
+ * ever have; -ENETDOWN: it is not there, or its link is down; -EMSGSIZE: it will never fit.
+ * Thread: the pair's.
  */
 int net_deliver(struct net_pair *to, const struct virtio_net_hdr_v1 *header, struct iovec *list,
 		int n, size_t len);

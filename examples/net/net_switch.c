@@ -212,7 +212,7 @@ static int switch_configure(struct net_end *end, uint64_t features)
 	uint32_t port = port_of(end);
 
 	(void)features;
-	net_backlog_clear(&s->ports[port].backlog);
+	net_forward_forget(s, port);
 	net_table_forget(&s->table, port);
 	return 0;
 }

@@ -27,6 +27,8 @@ struct net_port {
 	struct net_pair *pair; /* NULL: there is none */
 	bool to_signal;	       /* it has received something since the last signal */
 	struct net_backlog backlog;
+	uint64_t short_since; /* it has too few buffers for the first one there; 0: it has not */
+	size_t too_long;      /* a frame of so many bytes waited for that in vain; 0: none did */
 };
 
 /* What is being forwarded.  Its first bytes are a copy, which was checked; the rest can change. */
@@ -59,5 +61,7 @@ struct net_switch {
 void net_forward(struct net_switch *s, struct net_packet *p, uint32_t to);
 /* What waits for a port's guest, as far as it has buffers. */
 void net_forward_backlog(struct net_switch *s, uint32_t to);
+/* It waits no more. */
+void net_forward_forget(struct net_switch *s, uint32_t to);
 
 #endif
