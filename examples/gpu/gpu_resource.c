@@ -294,6 +294,7 @@ uint32_t card_detach(struct card *card, uint32_t id)
 	if (r->kind == RESOURCE_3D && r->backing.n)
 		three_detached(card, r);
 	backing_drop(card, r);
+	share_detached(card, r);
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 

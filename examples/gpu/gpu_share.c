@@ -186,6 +186,16 @@ void share_moved(struct card *card)
 		share_screens(card);
 }
 
+void share_detached(struct card *card, struct resource *r)
+{
+	if (!r->share)
+		return;
+	share_drop(card, r);
+	for (uint32_t i = 0; i < CARD_OUTPUTS; i++)
+		if (card->screens[i].resource == r)
+			share_screen(card, &card->screens[i]);
+}
+
 bool share_only(const struct card *card, const struct screen *s)
 {
 	return s->shared == SHARED_RESOURCE && !card->sharing.copies;

@@ -65,6 +65,8 @@ const struct share *share_of(const struct screen *screen);
 void share_all(struct card *card, bool on);
 /* Guest memory is another one. */
 void share_moved(struct card *card);
+/* The resource has no memory any more. */
+void share_detached(struct card *card, struct resource *resource);
 /* The resource, which no screen shows, goes. */
 void share_drop(struct card *card, struct resource *resource);
 /* The screen is shown by its resource, and nobody needs its pixels here. */

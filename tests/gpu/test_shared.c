@@ -194,6 +194,36 @@ static void a_blob_that_goes_while_it_is_read_leaves_nothing(void **state)
 	rig_stop(rig);
 }
 
+/* Its pages are the guest's from then on, to give them to somebody else. */
+static void a_blob_whose_memory_is_detached_is_no_dma_buf_any_more(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+	int fd, before;
+
+	shared_start(rig, false);
+	fd = shared_display(rig, 3);
+	shared_pages(rig, &memory, 1);
+	before = count_fds_of(rig->program.pid);
+	shared_blob(1, &memory);
+	shared_show(0, 1);
+	shared_expect_shown(fd, 0, &memory);
+	shared_ack(fd);
+	gpu_ok(gpu_try_id(VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, 1));
+	assert_non_null(shared_expect(fd, DMABUF_SCANOUT2).drawn);
+	assert_int_equal(count_fds_of(rig->program.pid), before + 1);
+	shared_expect(fd, DMABUF_UPDATE);
+	shared_ack(fd);
+	assert_int_not_equal(gpu_try_flush(1, gpu_rect(0, 0, PICTURE, PICTURE)),
+			     VIRTIO_GPU_RESP_OK_NODATA);
+	gpu_ok(gpu_try_id(VIRTIO_GPU_CMD_RESOURCE_UNREF, 1));
+	shared_expect_gone(fd, 0, 0, 0);
+	display_expect_nothing(rig, fd);
+	assert_int_equal(count_fds_of(rig->program.pid), before);
+	close(fd);
+	rig_stop(rig);
+}
+
 static void a_display_that_never_reads_its_dma_buf_keeps_nobody_waiting(void **state)
 {
 	struct rig *rig = *state;
@@ -329,6 +359,7 @@ int main(void)
 		GPU_TEST(blobs_that_take_turns_have_a_dma_buf_each),
 		GPU_TEST(thousands_of_blobs_need_few_descriptors),
 		GPU_TEST(a_blob_that_goes_while_it_is_read_leaves_nothing),
+		GPU_TEST(a_blob_whose_memory_is_detached_is_no_dma_buf_any_more),
 		GPU_TEST(a_display_that_never_reads_its_dma_buf_keeps_nobody_waiting),
 		GPU_TEST(a_display_that_reads_twice_is_let_go),
 		GPU_TEST(a_display_that_goes_takes_nothing_along_and_another_is_told_all),
