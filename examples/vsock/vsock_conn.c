@@ -154,9 +154,17 @@ bool conn_has_something(const struct conn *c)
 	return conn_shut_due(c) || c->reset_after_data;
 }
 
+static bool conn_waits_for_credit(const struct conn *c)
+{
+	if (c->state != CONN_OPEN)
+		return false;
+	return (c->far->has_data(c) && !credit_room(&c->credit)) ||
+	       (c->far->is_to_ask && c->far->is_to_ask(c));
+}
+
 void conn_wake(struct conn *c)
 {
-	bool waits = c->state == CONN_OPEN && c->far->has_data(c) && !credit_room(&c->credit);
+	bool waits = conn_waits_for_credit(c);
 
 	/* Should the guest forget to tell of its credit, it is asked; ever less often. */
 	if (waits && !c->pause) {

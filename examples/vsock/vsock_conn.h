@@ -70,6 +70,8 @@ struct far {
 	bool (*drop)(struct conn *c, bool finish);
 	/* What the guest has room for changed. */
 	void (*learned)(struct conn *c, uint16_t op);
+	/* Does somebody wait for the guest to read, of which it may not tell?  NULL: never. */
+	bool (*is_to_ask)(const struct conn *c);
 	/* A tenth of a second went by, for those with a deadline. */
 	void (*tick)(struct conn *c);
 };

@@ -63,18 +63,29 @@ bool credit_received(struct credit *c, uint32_t len)
  * Linux 7.2, and 6.12 since 2026, has no more on its way than its own buffer holds, whatever it was
  * told: with a smaller one than ours that is where it waits.
  */
-static uint32_t credit_window(const struct credit *c)
+uint32_t credit_window(const struct credit *c)
 {
 	return c->told_buf_alloc < c->peer_buf_alloc ? c->told_buf_alloc : c->peer_buf_alloc;
 }
 
+static uint32_t credit_left(const struct credit *c, uint32_t read)
+{
+	uint32_t used = c->rx_cnt - read, window = credit_window(c);
+
+	return used < window ? window - used : 0;
+}
+
+bool credit_is_low(const struct credit *c)
+{
+	return c->rx_cnt != c->fwd_cnt && credit_left(c, c->fwd_cnt) < credit_window(c) / 2;
+}
+
 bool credit_is_due(const struct credit *c)
 {
-	uint32_t used = c->rx_cnt - c->told_fwd_cnt, window = credit_window(c);
-	uint32_t left = used < window ? window - used : 0;
-	uint32_t low = window / 2 > CREDIT_LARGEST_PACKET ? window / 2 : CREDIT_LARGEST_PACKET;
+	uint32_t half = credit_window(c) / 2;
+	uint32_t low = half > CREDIT_LARGEST_PACKET ? half : CREDIT_LARGEST_PACKET;
 
 	if (c->told_fwd_cnt == c->fwd_cnt && c->told_buf_alloc == c->buf_alloc)
 		return false;
-	return left < low;
+	return credit_left(c, c->told_fwd_cnt) < low;
 }

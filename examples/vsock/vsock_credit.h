@@ -42,6 +42,10 @@ void credit_sent(struct credit *c, uint32_t len);
 void credit_tell(struct credit *c, struct packet *packet);
 /* So many bytes came: false if the guest had no credit for them. */
 bool credit_received(struct credit *c, uint32_t len);
+/* Is more than half of what the guest may have on its way there, not known to be read? */
+bool credit_is_low(const struct credit *c);
+/* How much that is: what it was told, and not more than its own buffer. */
+uint32_t credit_window(const struct credit *c);
 /* Has the guest to be told of bytes that went on, lest it waits?  §5.10.6.3 leaves when open. */
 bool credit_is_due(const struct credit *c);
 

@@ -21,10 +21,25 @@ static void tell_credit(const struct conn *from, struct conn *to)
 	to->credit.fwd_cnt = from->credit.peer_fwd_cnt;
 }
 
+/*
+ * Linux tells of what was read when little is left of its own buffer.  Where the other guest may
+ * have less on its way than that, as this process holds no more or its own buffer is a smaller one,
+ * it waits before.
+ */
+static bool pair_is_to_ask(const struct conn *c)
+{
+	const struct conn *from = c->partner;
+
+	return from && from->state == CONN_OPEN &&
+	       credit_window(&from->credit) < c->credit.peer_buf_alloc &&
+	       credit_is_low(&from->credit);
+}
+
 static int pair_take(struct conn *c, const struct vu_req *req, uint64_t offset, uint32_t len,
 		     uint32_t flags)
 {
 	struct conn *to = c->partner;
+	bool asked;
 	int ret;
 
 	if (!to) /* it has gone, and its RST comes behind its data */
@@ -34,7 +49,10 @@ static int pair_take(struct conn *c, const struct vu_req *req, uint64_t offset, 
 		      : held_add(&to->in, req, offset, len, to->guest->buffer);
 	if (ret)
 		return ret;
+	asked = pair_is_to_ask(to);
 	c->credit.rx_cnt += len;
+	if (!asked && pair_is_to_ask(to)) /* and again, should that be too early: conn_wake() */
+		conn_owe(to, OWE_CREDIT_REQUEST);
 	conn_wake(to);
 	return 0;
 }
@@ -161,5 +179,6 @@ const struct far far_guest = {
 	.guest_shut = pair_guest_shut,
 	.drop = pair_drop,
 	.learned = pair_learned,
+	.is_to_ask = pair_is_to_ask,
 	.tick = pair_tick,
 };

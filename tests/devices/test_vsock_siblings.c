@@ -95,6 +95,56 @@ static void what_a_guest_says_of_its_credit_is_what_the_other_is_told(void **sta
 	rig_stop(rig);
 }
 
+/* The next packet of either: a reader answers, and tells nothing by itself.  Bytes for it. */
+static uint32_t get_for_reader(struct line *writer, struct line *reader)
+{
+	struct got got = vsock_get(reader->guest);
+
+	switch (le16toh(got.header.op)) {
+	case RW:
+		return le32toh(got.header.len);
+	case CREDIT_REQUEST:
+		line_send(reader, CREDIT_UPDATE, 0);
+		return 0;
+	default:
+		assert_int_equal(le16toh(got.header.op), CREDIT_UPDATE);
+		assert_int_equal(le32toh(got.header.dst_port), writer->port);
+		writer->peer_alloc = le32toh(got.header.buf_alloc);
+		writer->peer_fwd = le32toh(got.header.fwd_cnt);
+		return 0;
+	}
+}
+
+/* Linux before 6.7 tells of nothing while more than 64 KiB of its own buffer are free. */
+static void who_has_a_larger_buffer_than_the_other_may_fill_is_asked(void **state)
+{
+	enum { MOST = 256 << 10, LEN = 4000 };
+	static const unsigned char data[LEN];
+	struct rig *rig = *state;
+	struct guest_end guest;
+	struct line a, b;
+
+	hairpin_start(rig, &guest, STREAM, &a, &b);
+	b.buf_alloc = 4 * MOST;
+	line_send(&b, CREDIT_UPDATE, 0);
+	line_get(&a, CREDIT_UPDATE);
+	assert_int_equal(a.peer_alloc, MOST);
+	for (int times = 0; times < 3; times++) {
+		while (a.tx_cnt - a.peer_fwd + LEN <= a.peer_alloc) {
+			line_write(&a, data, LEN, 0);
+			for (uint32_t at = 0; at < LEN;)
+				at += get_for_reader(&a, &b);
+		}
+		/* It reads later than it was asked for the first time. */
+		b.fwd_cnt = a.tx_cnt;
+		while (a.peer_fwd != a.tx_cnt)
+			assert_int_equal(get_for_reader(&a, &b), 0);
+	}
+	/* All is read: nobody is asked any more. */
+	vsock_get_nothing(&guest);
+	rig_stop(rig);
+}
+
 static void messages_pass_with_their_boundaries_and_records(void **state)
 {
 	struct rig *rig = *state;
@@ -353,6 +403,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_hairpin_leads_back_to_the_guest),
 		TEST(what_a_guest_says_of_its_credit_is_what_the_other_is_told),
+		TEST(who_has_a_larger_buffer_than_the_other_may_fill_is_asked),
 		TEST(messages_pass_with_their_boundaries_and_records),
 		TEST(without_credit_bytes_wait_and_then_arrive_before_the_end),
 		TEST(nobody_who_listens_is_a_refusal),
