@@ -89,6 +89,7 @@ static int send_rarp(struct vu_device *dev, const uint8_t *mac, struct vu_answer
 static int parse_mac(const char *text, uint8_t mac[MAC_LEN])
 {
 	unsigned int part[MAC_LEN];
+	unsigned int any = 0;
 	char rest;
 
 	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &part[0], &part[1], &part[2], &part[3],
@@ -96,8 +97,8 @@ static int parse_mac(const char *text, uint8_t mac[MAC_LEN])
 	    part[0] & 1)
 		return -EINVAL;
 	for (int i = 0; i < MAC_LEN; i++)
-		mac[i] = (uint8_t)part[i];
-	return 0;
+		any |= mac[i] = (uint8_t)part[i];
+	return any ? 0 : -EINVAL; /* Linux does not bring up a card of nothing but zeros */
 }
 
 /* The next device's is the next one. */

@@ -155,7 +155,9 @@ int net_tap_attach(const char *name, bool many)
 						     (many ? IFF_MULTI_QUEUE : 0))};
 	int fd, ret, header = NET_HEADER, little = 1;
 
-	if (!*name || strlen(name) >= IFNAMSIZ)
+	if (!*name)
+		return -EINVAL;
+	if (strlen(name) >= IFNAMSIZ)
 		return -ENAMETOOLONG;
 	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
@@ -171,13 +173,19 @@ int net_tap_attach(const char *name, bool many)
 
 void net_tap_explain(const char *name, int error)
 {
-	fprintf(stderr, "vu-net: tap %s: %s%s\n", name, strerror(-error),
-		error == -ENAMETOOLONG ? "; a name of an interface has up to 15 characters"
-		: error == -EINVAL     ? "; is it made with multi_queue, and --queues said, or "
-					 "neither?"
-		: error == -EPERM      ? "; it needs CAP_NET_ADMIN, or to be made for this user "
-					 "before (ip tuntap add ... user ...)"
-				       : "");
+	const char *hint = "";
+
+	if (!*name || error == -ENAMETOOLONG)
+		hint = "; a name of an interface has up to 15 characters, and one at least";
+	else if (error == -EINVAL)
+		hint = "; is it a tap, and made with multi_queue if --queues says more than 1, and "
+		       "without if not?";
+	else if (error == -EBUSY)
+		hint = "; another program has it";
+	else if (error == -EPERM)
+		hint = "; it needs CAP_NET_ADMIN, or to be made for this user before (ip tuntap "
+		       "add ... user ...)";
+	fprintf(stderr, "vu-net: tap %s: %s%s\n", name, strerror(-error), hint);
 }
 
 uint64_t net_tap_take_all(int fd)

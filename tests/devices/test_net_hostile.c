@@ -274,9 +274,11 @@ static void what_names_nothing_is_refused(void **state)
 	static const char *const bad[] = {"--backend=tap:", "--backend=pcap:", "--backend=socket:",
 					  "--backend=socket-listen:"};
 	static const char *const too_long = "--backend=tap:a-name-of-many-letters";
+	static const char *const nobody = "--mac=00:00:00:00:00:00";
 
 	rig_expect_refused(*state, bad, sizeof(bad) / sizeof(*bad), ", please");
 	rig_expect_refused(*state, &too_long, 1, "up to 15 characters");
+	rig_expect_refused(*state, &nobody, 1, "an address as 52:54:00:12:34:56, please");
 }
 
 static void no_fifo(struct rig *rig, const char *format, const char *fifo)

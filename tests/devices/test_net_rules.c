@@ -243,7 +243,7 @@ static void options_that_cannot_be_are_refused(void **state)
 		{"--switch-rule=a+b", "--switch-rule=a+b: WHO+WHO, please"},
 		{"--switch-pin", "to which address?"},
 		{"--switch-uplink=socket:x", "tap:NAME, please"},
-		{"--switch-uplink=tap:", "up to 15 characters"},
+		{"--switch-uplink=tap:", "and one at least"},
 		{"--switch-uplink=tap:a-name-of-many-letters", "up to 15 characters"},
 	};
 
