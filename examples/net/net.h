@@ -96,8 +96,10 @@ struct net_pair {
 	uint32_t header; /* bytes of a packet's */
 	struct net_counts counts;
 	unsigned char *overflow; /* what of a packet did not fit into the first buffer */
-	size_t kept;		 /* bytes of a whole packet there, for the next turn; 0: none */
-	bool turn_over;		 /* the guest has buffers, but none more in this turn of rx's */
+	/* Bytes of a whole packet there, for the next turn; 0: none.  Atomic: a new driver's start,
+	 * on the device's thread, forgets it, and what comes may be thrown away meanwhile. */
+	_Atomic size_t kept;
+	bool turn_over; /* the guest has buffers, but none more in this turn of rx's */
 	struct iovec iov[NET_MAX_SEGS + 1];
 	struct vu_req *sends[NET_BATCH], *buffers[NET_MAX_SEGS];
 	uint64_t written[NET_MAX_SEGS];
@@ -152,6 +154,8 @@ bool pair_next_buffer(struct net_pair *pair, struct vu_req **req);
 /* The first n of pair->buffers are as if never taken. */
 void pair_give_back(struct net_pair *pair, uint32_t n);
 bool pair_is_down(const struct net_pair *pair);
+/* That has changed: on the device's thread.  0, or -ENOMEM. */
+int pair_tell_link(struct net_pair *pair);
 /* What is wrong with a header, of a frame of len bytes; NULL: nothing (net_header.h). */
 const char *pair_check(const struct net_pair *pair, struct virtio_net_hdr_v1 *header, uint64_t len);
 void pair_count_sent(struct net_pair *pair, uint64_t packets, uint64_t bytes);

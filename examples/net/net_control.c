@@ -12,6 +12,7 @@ static int command_link(struct vu_script *script, uint32_t n, const char *const 
 	struct net *net = opaque;
 	bool down = atomic_load_explicit(&net->down, memory_order_relaxed);
 	uint16_t status;
+	int ret = 0;
 
 	if (n && strcmp(words[0], "up") && strcmp(words[0], "down"))
 		return vu_script_fail(script, "up or down, please");
@@ -27,6 +28,10 @@ static int command_link(struct vu_script *script, uint32_t n, const char *const 
 	/* A file of packets has no descriptor to wake us. */
 	if (!down && !net->threads)
 		pair_receive(&net->pairs[0]);
+	for (uint32_t i = 0; !ret && i < net->n_pairs; i++)
+		ret = pair_tell_link(&net->pairs[i]);
+	if (ret)
+		return ret;
 	status = htole16(down ? 0 : VIRTIO_NET_S_LINK_UP);
 	return vu_config_set(net->dev, offsetof(struct virtio_net_config, status), &status,
 			     sizeof(status));

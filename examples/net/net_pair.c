@@ -53,9 +53,17 @@ struct vu_group *pair_group(const struct net_pair *pair)
 	return pair->own_group ? pair->own_group : vu_device_group(pair->net->dev);
 }
 
+/* While the link is down all that comes is read, and gone. */
+static uint32_t pair_events(const struct net_pair *pair)
+{
+	bool reads = !pair->starved || pair_is_down(pair);
+
+	return (reads ? EPOLLIN : 0) | (pair->stuck ? EPOLLOUT : 0);
+}
+
 static void pair_watch(struct net_pair *pair)
 {
-	uint32_t events = (pair->starved ? 0 : EPOLLIN) | (pair->stuck ? EPOLLOUT : 0);
+	uint32_t events = pair_events(pair);
 
 	if (pair->source && events != pair->watched)
 		vu_source_set_events(pair->source, events);
@@ -410,7 +418,7 @@ int pair_set_fd(struct net_pair *pair, int fd)
 	pair->source = NULL;
 	if (fd < 0)
 		return 0;
-	pair->watched = (pair->starved ? 0 : EPOLLIN) | (pair->stuck ? EPOLLOUT : 0);
+	pair->watched = pair_events(pair);
 	return vu_group_add_fd(pair_group(pair), fd, pair->watched, on_end, pair, &pair->source);
 }
 
@@ -430,6 +438,19 @@ void pair_queue_ready(struct net_pair *pair, struct vu_queue *queue)
 		pair_go_on(pair);
 	else if (queue == pair->tx)
 		pair_transmit(pair);
+}
+
+static void on_link(void *opaque)
+{
+	pair_watch(opaque);
+}
+
+int pair_tell_link(struct net_pair *pair)
+{
+	if (pair->own_group)
+		return vu_group_post(pair->own_group, on_link, pair);
+	pair_watch(pair);
+	return 0;
 }
 
 /* --- life --- */

@@ -119,6 +119,37 @@ static void frames_go_both_ways_through_a_tap(void **state)
 	rig_stop(rig);
 }
 
+/* It has no buffers meanwhile, which is no reason for it to come later. */
+static void what_comes_by_a_tap_while_the_link_is_down_does_not_come_later(void **state)
+{
+	enum { N = 50, BUFFERS = 32 };
+	struct rig *rig = *state;
+	struct rig_buffer buffers[BUFFERS], *buffer;
+	unsigned char old[LEN], frame[LEN];
+	uint32_t len;
+	int fd;
+
+	start_tap(rig, NULL);
+	fd = tap_open("vutap");
+	net_frame(old, LEN, 1);
+	net_frame(frame, LEN, 2);
+	rig_say(rig, "link down");
+	for (uint32_t i = 0; i < N; i++)
+		client_write(fd, old, LEN);
+	while (net_stat(rig, "missed") < N)
+		continue;
+	rig_say(rig, "link up");
+	client_write(fd, frame, LEN);
+	for (uint32_t i = 0; i < BUFFERS; i++)
+		net_give(rig, NET_RX, &buffers[i], 300);
+	do {
+		buffer = rig_wait(rig, NET_RX, &len);
+		assert_memory_not_equal(buffer->data + 12, old, LEN);
+	} while (memcmp(buffer->data + 12, frame, LEN) != 0);
+	close(fd);
+	rig_stop(rig);
+}
+
 /* The next frame with this many bytes, with the header that the kernel has for it. */
 static void tap_expect_header(int fd, const struct virtio_net_hdr *wanted, uint32_t len)
 {
@@ -217,6 +248,7 @@ int main(void)
 		TEST(the_guest_receives_what_is_in_another_file),
 		TEST(frames_go_both_ways_through_a_tap),
 		TEST(the_kernel_hears_what_it_is_to_do),
+		TEST(what_comes_by_a_tap_while_the_link_is_down_does_not_come_later),
 		TEST(what_a_tap_that_is_down_does_not_take_is_lost),
 		TEST(a_tap_has_as_many_queues_as_the_guest_uses),
 	};
