@@ -98,6 +98,76 @@ static void a_receive_buffer_may_be_in_more_pieces_than_one_read_takes(void **st
 	bench_stop(rig, &b);
 }
 
+static const uint32_t allocs[] = {0, 1, 1023, 1024, 65536, 256 << 10, 1u << 31, UINT32_MAX};
+
+/* Also of what it has not read, and what was not sent. */
+static void say_anything_of_credit(struct line *line, uint16_t op, unsigned int *seed)
+{
+	struct virtio_vsock_hdr header;
+
+	line->buf_alloc = allocs[(unsigned int)rand_r(seed) % (sizeof(allocs) / sizeof(*allocs))];
+	header = line_header(line, op, 0, 0);
+	if (rand_r(seed) % 2)
+		header.fwd_cnt = htole32((uint32_t)rand_r(seed) * 2654435761u);
+	vsock_send_raw(line->guest, &header, NULL, 0);
+}
+
+static void whatever_a_guest_says_of_credit_it_is_told_once_for_each_question(void **state)
+{
+	unsigned int seed = 1;
+	struct bench b;
+
+	bench_start(*state, &b, SOCK_STREAM, NULL);
+	for (int i = 0; i < 1000; i++) {
+		bool asks = rand_r(&seed) % 2;
+
+		say_anything_of_credit(&b.line, asks ? CREDIT_REQUEST : CREDIT_UPDATE, &seed);
+		if (asks)
+			assert_int_equal(le16toh(vsock_get(&b.guest).header.op), CREDIT_UPDATE);
+	}
+	vsock_get_nothing(&b.guest);
+	bench_check(&b);
+	bench_stop(*state, &b);
+}
+
+/* Only what it never said that it read is to come. */
+static void whatever_a_guest_says_of_credit_no_byte_is_lost(void **state)
+{
+	enum { LEN = 30000 };
+	static unsigned char data[LEN], got[LEN];
+	unsigned int seed = 2;
+	uint32_t at = 0;
+	struct bench b;
+
+	for (uint32_t i = 0; i < LEN; i++)
+		data[i] = (unsigned char)(i * 7 + i / 251);
+	bench_start(*state, &b, SOCK_STREAM, NULL);
+	b.line.buf_alloc = 0;
+	line_send(&b.line, CREDIT_UPDATE, 0);
+	assert_int_equal(write(b.host, data, LEN), LEN);
+	for (int i = 0; i < 200; i++)
+		say_anything_of_credit(&b.line, CREDIT_UPDATE, &seed);
+	while (at < LEN) {
+		struct got part;
+
+		b.line.buf_alloc = 256 << 10;
+		b.line.fwd_cnt = at;
+		line_send(&b.line, CREDIT_UPDATE, 0);
+		part = vsock_get(&b.guest);
+		if (le16toh(part.header.op) != RW) {
+			assert_int_equal(le16toh(part.header.op), CREDIT_REQUEST);
+			continue;
+		}
+		assert_true(le32toh(part.header.len) <= LEN - at);
+		memcpy(got + at, part.data, le32toh(part.header.len));
+		at += le32toh(part.header.len);
+	}
+	assert_memory_equal(got, data, LEN);
+	b.line.fwd_cnt = at;
+	bench_check(&b);
+	bench_stop(*state, &b);
+}
+
 static void what_would_never_work_is_refused_at_the_start(void **state)
 {
 	static const struct {
@@ -124,6 +194,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_guest_that_leaves_programs_behind_gets_no_more_of_them_than_connections),
 		TEST(a_receive_buffer_may_be_in_more_pieces_than_one_read_takes),
+		TEST(whatever_a_guest_says_of_credit_it_is_told_once_for_each_question),
+		TEST(whatever_a_guest_says_of_credit_no_byte_is_lost),
 		TEST(what_would_never_work_is_refused_at_the_start),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Descriptors of files that were released just now (test_reuse.c), by several at once. */
 #include "client.h"
+#include "kit/counts.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -51,6 +52,43 @@ static void two_queues_open_and_release_the_same_file(void **state)
 			file = client_walk(c, "file");
 		}
 	}
+	client_stop(c);
+}
+
+/* Also while a timer closes what is kept. */
+static void one_queue_mounts_anew_while_another_opens_and_releases(void **state)
+{
+	static const char *const args[] = {"--num-request-queues=2", NULL};
+	const struct fuse_open_in in = {.flags = O_RDONLY};
+	struct fuse_release_in release = {0};
+	struct client *c = *state;
+	struct fuse_open_out out;
+	uint64_t file;
+	int before;
+
+	client_make_file(c, "file", "hello");
+	client_spawn(c, args);
+	client_connect(c, 2);
+	assert_int_equal(client_init(c, CLIENT_ALL_FLAGS), sizeof(c->init));
+	before = count_fds_of(c->rig.program.pid);
+	for (int i = 0; i < ROUNDS; i++) {
+		file = client_walk(c, "file");
+		for (int j = 0; j < 2; j++) {
+			assert_int_equal(client_open_file(c, file, O_RDONLY, &release.fh), 0);
+			assert_int_equal(client_release(c, file, release.fh), 0);
+		}
+		assert_int_equal(client_open_file(c, file, O_RDONLY, &release.fh), 0);
+		if (i % 2)
+			client_offer(c, 2, FUSE_RELEASE, file, &release, sizeof(release), NULL, 0,
+				     0);
+		else
+			client_offer(c, 2, FUSE_OPEN, file, &in, sizeof(in), NULL, 0, sizeof(out));
+		assert_int_equal(client_init(c, CLIENT_ALL_FLAGS), sizeof(c->init));
+		client_wait(c, 2, i % 2 ? NULL : &out, i % 2 ? 0 : sizeof(out));
+	}
+	/* What was opened just before or just behind is not left. */
+	assert_int_equal(client_init(c, CLIENT_ALL_FLAGS), sizeof(c->init));
+	assert_int_equal(count_fds_of(c->rig.program.pid), before);
 	client_stop(c);
 }
 
@@ -115,6 +153,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CLIENT_TEST(an_inode_keeps_its_contents_whatever_becomes_of_its_name),
+		CLIENT_TEST(one_queue_mounts_anew_while_another_opens_and_releases),
 		CLIENT_TEST(two_queues_open_and_release_the_same_file),
 	};
 
