@@ -229,7 +229,7 @@ static void make_fence(struct renderer *r, const struct wire_request *q)
 		reply(r,
 		      (struct wire_reply){.kind = WIRE_FENCE,
 					  .value = q->fence,
-					  .context = q->ring != WIRE_RING_ALL ? q->context : 0,
+					  .context = q->fence_context,
 					  .ring = q->ring},
 		      NULL);
 }

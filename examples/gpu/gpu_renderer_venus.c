@@ -143,14 +143,14 @@ static struct ring_fences *fences_of(struct renderer *r, uint32_t context)
 
 bool venus_fence(struct renderer *r, const struct wire_request *q)
 {
-	struct ring_fences *fences = fences_of(r, q->context);
+	struct ring_fences *fences = fences_of(r, q->fence_context);
 
 	if (!fences)
 		return false;
 	/* First: it may be done before that comes back. */
 	fences->n++;
 	r->n_ring_fences++;
-	if (!virgl_renderer_context_create_fence(q->context, 0, q->ring - 1, q->fence))
+	if (!virgl_renderer_context_create_fence(q->fence_context, 0, q->ring - 1, q->fence))
 		return true;
 	fences->n--;
 	r->n_ring_fences--;

@@ -41,8 +41,7 @@ void virgl_fence_last(struct virgl *v, uint32_t fence, uint32_t context, uint32_
 
 	request->fence = fence;
 	request->ring = ring;
-	if (ring != WIRE_RING_ALL)
-		request->context = context;
+	request->fence_context = context;
 }
 
 static void drop_first(struct virgl *v)

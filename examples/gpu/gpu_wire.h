@@ -61,11 +61,13 @@ struct wire_request {
 	uint32_t kind;
 	uint32_t fence; /* tell when all up to here is done; 0: do not */
 	uint32_t context, resource;
-	uint64_t len;	 /* bytes that follow */
-	uint64_t size;	 /* of a shadow, of a blob, or of what is to be got */
-	uint32_t ring;	 /* of the fence: WIRE_RING_ALL, or one more than the context's */
-	uint32_t capset; /* of a context that is created; 0: virgl's */
+	uint64_t len;  /* bytes that follow */
+	uint64_t size; /* of a shadow, of a blob, or of what is to be got */
+	/* Of the fence: WIRE_RING_ALL, or one more than the ring's of that context, which need not
+	 * be the request's. */
+	uint32_t ring, fence_context;
 	union {
+		uint32_t capset; /* of a context that is created; 0: virgl's */
 		struct wire_create create;
 		struct wire_box box;
 		struct wire_blob blob;

@@ -231,6 +231,8 @@ static void serve(int socket)
 {
 	/* What the last blob is to be: of one renderer there is one. */
 	static uint32_t kind;
+	/* And the context that went last, of which it refuses everything. */
+	static uint32_t gone;
 	struct wire_request q;
 	unsigned char *bytes;
 	uint32_t back, what = 0;
@@ -238,6 +240,10 @@ static void serve(int socket)
 	receive_all(socket, &q, sizeof(q));
 	if (q.kind == WIRE_CREATE_BLOB)
 		kind = (uint32_t)q.blob.id;
+	if (q.kind == WIRE_CONTEXT_DESTROY)
+		gone = q.context;
+	else if (q.kind == WIRE_CONTEXT_CREATE && q.context == gone)
+		gone = 0;
 	if (q.kind == WIRE_EXPORT) {
 		export(socket, kind);
 		return;
@@ -249,7 +255,10 @@ static void serve(int socket)
 	receive_all(socket, bytes, q.len);
 	memcpy(&what, bytes, sizeof(what));
 	if (q.kind != WIRE_SUBMIT || !do_wrong(socket, what)) {
-		const struct wire_reply head = {.kind = WIRE_DONE, .len = back};
+		const struct wire_reply head = {
+			.kind = WIRE_DONE,
+			.value = q.kind == WIRE_SUBMIT && q.context == gone ? EINVAL : 0,
+			.len = back};
 
 		send_all(socket, &head, sizeof(head));
 		send_all(socket, bytes + q.len, back);
@@ -258,7 +267,7 @@ static void serve(int socket)
 	if (q.fence)
 		say(socket, (struct wire_reply){.kind = WIRE_FENCE,
 						.value = q.fence,
-						.context = q.ring ? q.context : 0,
+						.context = q.fence_context,
 						.ring = q.ring});
 }
 

@@ -286,6 +286,34 @@ static void after_a_pause_the_same_is_seen_and_after_a_reboot_nothing(void **sta
 	rig_stop(rig);
 }
 
+/* What another driver left goes for a command that is fenced for a context of this one's. */
+static void a_fence_is_of_its_context_and_what_goes_for_it_is_not(void **state)
+{
+	const struct virtio_gpu_resource_create_2d c = {
+		.hdr = {.type = htole32(VIRTIO_GPU_CMD_RESOURCE_CREATE_2D),
+			.flags = htole32(VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX),
+			.ctx_id = htole32(2)},
+		.resource_id = htole32(7),
+		.format = htole32(XRGB),
+		.width = htole32(4000),
+		.height = htole32(3500)};
+	const struct stream nothing = {.n = 1};
+	struct virtio_gpu_ctrl_hdr reply;
+	struct rig *rig = *state;
+
+	start(rig);
+	gpu_ok(gpu_try_create(6, XRGB, 3000, 3000));
+	start_again(rig);
+	gpu_ok(blob_try_context(2, CAPSET_VENUS));
+	/* There is no room for it but that of what is old, context 1 among it. */
+	gpu_ok(gpu_command(GPU_CONTROL, &c, sizeof(c), &reply, sizeof(reply)));
+	assert_int_equal(le32toh(reply.ctx_id), 2);
+	gpu_ok(three_try_submit(2, &nothing, sizeof(nothing.words[0])));
+	assert_int_equal(three_try_submit(1, &nothing, sizeof(nothing.words[0])),
+			 VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID);
+	rig_stop(rig);
+}
+
 static void there_are_only_so_many(void **state)
 {
 	enum { MOST = 256 };
@@ -347,6 +375,7 @@ int main(void)
 		GPU_TEST(a_front_end_that_refuses_is_told_to_the_driver),
 		GPU_TEST(a_queue_stops_while_the_front_end_maps),
 		GPU_TEST(after_a_pause_the_same_is_seen_and_after_a_reboot_nothing),
+		GPU_TEST(a_fence_is_of_its_context_and_what_goes_for_it_is_not),
 		GPU_TEST(there_are_only_so_many),
 		GPU_TEST(a_guest_that_goes_leaves_nothing_mapped),
 		GPU_TEST(without_a_region_nothing_is_mapped),
