@@ -81,6 +81,14 @@ static int32_t sample_of(const struct format *f, uint32_t *seed)
 	return value ? value : 1 << (24 - bits);
 }
 
+/* Any byte but what is silent. */
+static void put_coded(const struct format *f, unsigned char *at, uint32_t *seed)
+{
+	do
+		*at = (unsigned char)(random_word(seed) >> 24);
+	while ((*at | 0x80) == (f->bits | 0x80));
+}
+
 static void put_sample(const struct format *f, unsigned char *at, uint32_t *seed)
 {
 	int32_t value = sample_of(f, seed);
@@ -92,15 +100,10 @@ static void put_sample(const struct format *f, unsigned char *at, uint32_t *seed
 	if (f->kind == UNSIGNED)
 		number += UINT32_C(1) << (f->bits - 1);
 	number = htole32(number);
-	if (f->kind == CODED) {
-		do
-			*at = (unsigned char)(random_word(seed) >> 24);
-		while ((*at | 0x80) == (f->bits | 0x80));
-	} else if (f->kind == FLOATING) {
+	if (f->kind == FLOATING)
 		memcpy(at, f->bytes == 8 ? (void *)&exact : (void *)&single, f->bytes);
-	} else {
+	else
 		memcpy(at, &number, f->bytes);
-	}
 }
 
 static bool is_silent(const struct format *f, const unsigned char *at)
@@ -201,7 +204,7 @@ static bool comes_back(struct rig *rig, struct recorder *r, uint32_t seed)
 	uint32_t len = FRAMES * frame_of(f), first = 0;
 
 	for (uint32_t i = 0; i < FRAMES * CHANNELS; i++)
-		put_sample(f, bytes + i * f->bytes, &seed);
+		(f->kind == CODED ? put_coded : put_sample)(f, bytes + i * f->bytes, &seed);
 	r->len = r->quiet = 0;
 	play(rig, r, bytes);
 	while (r->quiet < (r->len ? QUIET_FRAMES : 5 * QUIET_FRAMES))
