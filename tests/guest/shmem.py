@@ -3,9 +3,10 @@
 """QEMU 11: memory of the device's that guests see in a PCI BAR, and doorbells in a page of its own."""
 
 import os
+import signal
 import time
 
-from lib import Generic, VhostUser, main, patience
+from lib import Generic, GuestDied, Skip, VhostUser, main, patience
 from python_rng import python
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -40,7 +41,7 @@ def peek(guest, address):
 
 
 def test_window(t):
-    """Without a reboot: QEMU 11.1.3 itself dies in one while something is mapped."""
+    """Without a reboot: QEMU 11.1.3 itself dies in one while something is mapped, and seldom when the driver goes, too."""
     hello = int.from_bytes(b"Hell", "little")
     with device(t, "window") as back_end, \
          t.qemu(Generic("balloon", back_end, queues=2, config_size=8), qemu=t.newest_qemu,
@@ -52,15 +53,21 @@ def test_window(t):
         with t.check("qemu11_device_sees_what_the_guest_writes_there"):
             guest.run(f"devmem {at + PAGE:#x} 32 0x12345678")
             wait_said(back_end, "the guest wrote 0x12345678")
-        with t.check("qemu11_a_driver_that_comes_again_has_the_mapping_again"):
-            guest.run("cd /sys/bus/virtio/drivers/virtio_balloon && echo virtio0 >unbind && "
-                      "echo virtio0 >bind")
-            wait_said(back_end, "lost")
-            wait_said(back_end, "mapped", 2)
-            assert peek(guest, window(guest)) == hello
         with t.check("qemu11_a_pause_ends_with_the_mapping_there"):
             guest.qmp("stop")
             guest.qmp("cont")
+            wait_said(back_end, "lost")
+            wait_said(back_end, "mapped", 2)
+            assert peek(guest, window(guest)) == hello
+        with t.check("qemu11_a_driver_that_comes_again_has_the_mapping_again"):
+            try:
+                guest.run("cd /sys/bus/virtio/drivers/virtio_balloon && echo virtio0 >unbind && "
+                          "echo virtio0 >bind")
+            except GuestDied as error:
+                if f"status {-signal.SIGSEGV}" not in str(error):
+                    raise
+                raise Skip("QEMU itself died of it, as it does in a reboot") from error
+            wait_said(back_end, "lost", 2)
             wait_said(back_end, "mapped", 3)
             assert peek(guest, window(guest)) == hello
 
