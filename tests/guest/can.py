@@ -6,7 +6,7 @@ The guests are the User-mode Linux that is built here, and sid's kernel with the
 kernel has it.
 """
 
-from lib import Control, VhostUser, main
+from lib import Control, VhostUser, main, only_long
 from lib.device import Generic
 from lib.newer_kernel import NewestKernel
 
@@ -69,6 +69,7 @@ def test_uml(t):
             assert heard(guest, "222#02") == ["222#02"]
 
 
+@only_long
 def test_qemu11(t):
     path = t.path("control")
     with t.backend("vu-can", f"--control={path}") as can, \

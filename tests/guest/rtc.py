@@ -8,7 +8,7 @@ kernel has it.
 
 import functools
 
-from lib import Control, VhostUser, main
+from lib import Control, VhostUser, main, only_long
 from lib.newer_kernel import NewestKernel
 
 FIND = "dirname $(grep -l virtio /sys/class/rtc/rtc*/name)"
@@ -63,6 +63,7 @@ def test_uml(t):
     clocks(t, functools.partial(t.uml, linux=t.built_uml), lambda guest: guest.reboot())
 
 
+@only_long
 def test_qemu11(t):
     clocks(t, functools.partial(t.machine, NewestKernel, qemu=t.newest_qemu), lambda guest: guest.run(
         "cd /sys/bus/virtio/drivers/virtio_rtc; echo virtio0 >unbind; echo virtio0 >bind"))

@@ -7,7 +7,7 @@ and the flash behind it, by a device tree; and sid's kernel with the driver buil
 there are.
 """
 
-from lib import Control, VhostUser, main
+from lib import Control, VhostUser, main, only_long
 from lib.newer_kernel import NewestKernel
 
 DEVICE_TREE = """/dts-v1/;
@@ -60,6 +60,7 @@ def test_uml(t):
                 assert read == b"\x7fELF", read
 
 
+@only_long
 def test_qemu11(t):
     with t.backend("vu-spi") as spi, \
          t.machine(NewestKernel, VhostUser("spi", spi), qemu=t.newest_qemu) as guest:
