@@ -217,8 +217,7 @@ enum fs_row_flags {
 	FS_EARLY = 256, /* also before INIT */
 	FS_DOTS = 512,	/* "." and ".." are allowed */
 	FS_DIR = 1024,	/* the inode must be a directory */
-	FS_SLOW =
-		2048, /* may wait for the host's disks: for the pool, if there is one; no FS_NODE */
+	FS_SLOW = 2048, /* may wait for disks: for the pool, if there is one; no FS_NODE */
 	FS_ONCE = 4096, /* not to be run twice: fs_again.c; never FS_SLOW, too */
 };
 

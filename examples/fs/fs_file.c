@@ -222,7 +222,6 @@ int fs_opendir(struct fs_call *c)
 int fs_release(struct fs_call *c)
 {
 	const struct fuse_release_in *in = c->args;
-
 	struct fs_file *file = fs_file_get(c->fs, in->fh, false);
 
 	if (!file)

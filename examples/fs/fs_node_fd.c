@@ -164,37 +164,36 @@ void fs_nodes_trim(struct fs *fs, uint32_t n)
 	}
 }
 
-static bool fs_no_descriptors(int error)
+/* For who got this error and is to try again: true, the first time that no descriptor was left. */
+static bool fs_made_room(struct fs *fs, int error, bool *made)
 {
-	return error == EMFILE || error == ENFILE;
-}
-
-/* For who found no descriptor left. */
-static void fs_make_room(struct fs *fs)
-{
+	if (*made || (error != EMFILE && error != ENFILE))
+		return false;
+	*made = true;
 	fs_reuse_clear(fs);
 	fs_nodes_trim(fs, TRIM * 4);
+	return true;
 }
 
 int fs_openat(struct fs *fs, int dir_fd, const char *name, int flags, mode_t mode)
 {
-	int fd = openat(dir_fd, name, flags, mode);
+	bool made = false;
+	int fd;
 
-	if (fd < 0 && fs_no_descriptors(errno)) {
-		fs_make_room(fs);
+	do
 		fd = openat(dir_fd, name, flags, mode);
-	}
+	while (fd < 0 && fs_made_room(fs, errno, &made));
 	return fd < 0 ? -errno : fd;
 }
 
 int fs_dup(struct fs *fs, int fd)
 {
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	bool made = false;
+	int copy;
 
-	if (copy < 0 && fs_no_descriptors(errno)) {
-		fs_make_room(fs);
+	do
 		copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	}
+	while (copy < 0 && fs_made_room(fs, errno, &made));
 	return copy < 0 ? -errno : copy;
 }
 
@@ -231,23 +230,24 @@ int fs_open_raw_handle(struct fs *fs, int type, const void *bytes, uint32_t len)
 
 static int fs_open_handle(struct fs *fs, struct fs_handle *handle, int flags)
 {
-	int fd = open_by_handle_at(fs->mount_fd, &handle->raw, flags);
+	bool made = false;
+	int fd;
 
-	if (fd < 0 && fs_no_descriptors(errno)) {
-		fs_make_room(fs);
+	do
 		fd = open_by_handle_at(fs->mount_fd, &handle->raw, flags);
-	}
+	while (fd < 0 && fs_made_room(fs, errno, &made));
 	return fd < 0 ? -errno : fd;
 }
 
 static int fs_open_place(struct fs *fs, const struct fs_node *node)
 {
-	int fd = fs_place_open(fs, node);
+	bool made = false;
+	int fd;
 
-	if (fd >= 0 || !fs_no_descriptors(-fd))
-		return fd;
-	fs_make_room(fs);
-	return fs_place_open(fs, node);
+	do
+		fd = fs_place_open(fs, node);
+	while (fd < 0 && fs_made_room(fs, -fd, &made));
+	return fd;
 }
 
 /* An O_PATH descriptor of one that has none becomes its own. */

@@ -262,7 +262,7 @@ static uint64_t window_of(const struct gpu_settings *settings)
 
 static int make_device(struct gpu *gpu, struct vu_program *program)
 {
-	const bool venus = gpu->settings->venus, virgl = gpu->settings->virgl || venus;
+	const bool venus = gpu->settings->venus, three = gpu_has_3d(gpu->settings);
 	static const struct gpu_config writable = {.config.events_clear = UINT32_MAX};
 	const struct vu_ops ops = {
 		.size = sizeof(ops),
@@ -282,7 +282,7 @@ static int make_device(struct gpu *gpu, struct vu_program *program)
 		.device_id = GPU_ID,
 		.n_queues = N_QUEUES,
 		.features = FEATURE(EDID) | FEATURE(RESOURCE_UUID) | FEATURE(RESOURCE_BLOB) |
-			    (virgl ? FEATURE(VIRGL) : 0) | (venus ? FEATURE(CONTEXT_INIT) : 0),
+			    (three ? FEATURE(VIRGL) : 0) | (venus ? FEATURE(CONTEXT_INIT) : 0),
 		/*
 		 * Lists of memory would have addresses that nobody translates.  And what the
 		 * renderer has drawn goes to memory of resources, outside of any request, where
@@ -290,7 +290,7 @@ static int make_device(struct gpu *gpu, struct vu_program *program)
 		 * either.
 		 */
 		.forbidden = UINT64_C(1) << VU_F_ACCESS_PLATFORM |
-			     (virgl ? UINT64_C(1) << VU_F_LOG_ALL : 0),
+			     (three ? UINT64_C(1) << VU_F_LOG_ALL : 0),
 		.config = &config,
 		.config_writable = &writable,
 		.config_size = sizeof(config),
@@ -305,7 +305,7 @@ static int make_device(struct gpu *gpu, struct vu_program *program)
 	if (!ret && venus)
 		ret = window_init(&gpu->virgl.window, gpu->dev, window_of(gpu->settings),
 				  mappings_lost);
-	if (!ret && virgl)
+	if (!ret && three)
 		ret = virgl_watch(&gpu->virgl, gpu->dev);
 	if (!ret)
 		vu_device_watch_memory(gpu->dev, memory_changed, gpu);
@@ -334,7 +334,7 @@ int gpu_init(struct gpu *gpu, struct vu_program *program, uint32_t index)
 	gpu->virgl.opaque = gpu;
 	ret = card_init(&gpu->card);
 	gpu_set_dmabuf(gpu);
-	if (!ret && (s->virgl || s->venus))
+	if (!ret && gpu_has_3d(s))
 		ret = virgl_start(&gpu->virgl, &gpu->card, s->max_hostmem, &limits);
 	if (!ret && s->dump)
 		ret = vu_program_path(s->dump, index, gpu->dump, sizeof(gpu->dump));

@@ -35,6 +35,11 @@ struct gpu_settings {
 	int udmabuf;   /* makes dma-bufs; -1 */
 };
 
+static inline bool gpu_has_3d(const struct gpu_settings *settings)
+{
+	return settings->virgl || settings->venus;
+}
+
 struct gpu {
 	struct card card;
 	struct display display;

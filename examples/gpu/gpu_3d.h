@@ -19,7 +19,9 @@
 struct card;
 struct resource;
 
-enum { THREE_CONTEXTS = 128, CAPSET_VIRGL = 1, THREE_PAGE = 4096 };
+enum { THREE_CONTEXTS = 128, THREE_PAGE = 4096 };
+/* virtio 1.3 §5.7.6.8 */
+enum { CAPSET_VIRGL = 1, CAPSET_VIRGL2 = 2, CAPSET_VENUS = 4 };
 
 /* virgl's numbers for what a resource is, as guests use them. */
 enum three_target { TARGET_BUFFER = 0, TARGET_2D = 2, TARGET_3D = 3, TARGET_RECT = 5, TARGETS = 9 };

@@ -52,23 +52,30 @@ static bool is_free(struct card *card, uint64_t at, uint64_t len)
 	return true;
 }
 
-static struct resource *host_blob(struct card *card, uint32_t id)
+/* NULL: *response says why. */
+static struct resource *host_blob(struct card *card, uint32_t id, uint32_t *response)
 {
 	struct resource *r = card_find(card, id);
 
-	return r && r->kind == RESOURCE_HOST ? r : NULL;
+	if (!card->three.on) {
+		*response = three_none(card);
+		return NULL;
+	}
+	if (r && r->kind == RESOURCE_HOST)
+		return r;
+	*response = card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
+			      "there is no such blob of the host's");
+	return NULL;
 }
 
 uint32_t three_map(struct card *card, uint32_t id, uint64_t at)
 {
 	const struct wire_request request = {.kind = WIRE_EXPORT, .resource = id};
-	struct resource *r = host_blob(card, id);
+	uint32_t response;
+	struct resource *r = host_blob(card, id, &response);
 
-	if (!card->three.on)
-		return three_none(card);
 	if (!r)
-		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
-				 "there is no such blob of the host's");
+		return response;
 	if (!r->mappable)
 		return three_invalid(card, "it was not made to be mapped");
 	if (r->mapping)
@@ -85,13 +92,11 @@ uint32_t three_map(struct card *card, uint32_t id, uint64_t at)
 
 uint32_t three_unmap(struct card *card, uint32_t id)
 {
-	struct resource *r = host_blob(card, id);
+	uint32_t response;
+	struct resource *r = host_blob(card, id, &response);
 
-	if (!card->three.on)
-		return three_none(card);
 	if (!r)
-		return card_fail(card, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
-				 "there is no such blob of the host's");
+		return response;
 	if (!r->mapping)
 		return three_invalid(card, "it is not mapped");
 	card->three.unmap(card->three.opaque, r);

@@ -120,7 +120,7 @@ static int complete_settings(struct gpu_settings *s)
 	if (s->connects && sandbox_for_connecting("vu-gpu", &s->sandbox))
 		return -EINVAL;
 	if (!s->max_hostmem)
-		s->max_hostmem = s->virgl || s->venus ? 1 << 30 : 256 << 20;
+		s->max_hostmem = gpu_has_3d(s) ? 1 << 30 : 256 << 20;
 	gpu_open_udmabuf(s);
 	ret = complete_outputs(s);
 	return ret ? ret : complete_folder(s);

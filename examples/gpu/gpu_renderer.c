@@ -21,8 +21,6 @@
 #include "gpu_renderer_part.h"
 
 enum {
-	CAPSET_VIRGL2 = 2,
-	CAPSET_VENUS = 4,
 	/* virgl's capset 2: which things may be asked for, as bits. */
 	CAPS_AT = 392,
 	/* Commands that read a resource's memory themselves, which is not here. */
@@ -117,15 +115,6 @@ void *renderer_allocate(size_t size)
 
 /* --- requests --- */
 
-static int context_create(const struct wire_request *q)
-{
-	static const char name[] = "guest";
-
-	if (q->capset)
-		return venus_context_create(q->context, q->capset);
-	return virgl_renderer_context_create(q->context, sizeof(name) - 1, name);
-}
-
 static int create(uint32_t id, const struct wire_create *c)
 {
 	struct virgl_renderer_resource_create_args args = {
@@ -166,7 +155,7 @@ static int run(struct renderer *r, struct wire_request *q, unsigned char *bytes)
 	case WIRE_FENCE_ONLY:
 		return 0;
 	case WIRE_CONTEXT_CREATE:
-		return context_create(q);
+		return renderer_context_create(q->context, q->capset);
 	case WIRE_CONTEXT_DESTROY:
 		virgl_renderer_context_destroy(q->context);
 		venus_forget(r, q->context);

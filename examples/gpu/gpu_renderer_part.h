@@ -52,7 +52,8 @@ int venus_flags(void);
 bool venus_find_driver(struct wire_hello *hello);
 /* After virgl_renderer_init(): contexts work, and memory of theirs can be had. */
 bool venus_works(struct wire_hello *hello);
-int venus_context_create(uint32_t id, uint32_t capset);
+/* capset 0: virgl's. */
+int renderer_context_create(uint32_t id, uint32_t capset);
 int venus_create_blob(const struct wire_request *q);
 /* A descriptor; -1. */
 int venus_export(uint32_t resource, uint64_t *caching);

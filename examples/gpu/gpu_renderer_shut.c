@@ -114,37 +114,16 @@ static const int refused_to_venus_renderer[] = {
 #endif
 };
 
-static const int more_of_renderer[] = {SYS_sysinfo,
-				       SYS_uname,
-				       SYS_getcpu,
-				       SYS_getrusage,
-				       SYS_sched_setscheduler,
-				       SYS_sched_getscheduler,
-				       SYS_sched_getparam,
-				       SYS_clock_getres,
-				       SYS_times};
+#define DRAWING_CALLS                                                                              \
+	SYS_sysinfo, SYS_uname, SYS_getcpu, SYS_getrusage, SYS_sched_setscheduler,                 \
+		SYS_sched_getscheduler, SYS_sched_getparam, SYS_clock_getres, SYS_times
+
+static const int more_of_renderer[] = {DRAWING_CALLS};
 static const int more_of_venus_renderer[] = {
-	SYS_sysinfo,
-	SYS_uname,
-	SYS_getcpu,
-	SYS_getrusage,
-	SYS_sched_setscheduler,
-	SYS_sched_getscheduler,
-	SYS_sched_getparam,
-	SYS_clock_getres,
-	SYS_times,
-	SYS_openat,
-	SYS_getdents64,
-	SYS_readlinkat,
-	SYS_faccessat,
-	SYS_faccessat2,
-	SYS_getcwd,
+	DRAWING_CALLS,	SYS_openat, SYS_getdents64, SYS_readlinkat, SYS_faccessat,
+	SYS_faccessat2, SYS_getcwd,
 #ifdef SYS_open
-	SYS_open,
-	SYS_stat,
-	SYS_lstat,
-	SYS_access,
-	SYS_readlink,
+	SYS_open,	SYS_stat,   SYS_lstat,	    SYS_access,	    SYS_readlink,
 #endif
 	SYS_statx,
 };

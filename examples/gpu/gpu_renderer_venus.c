@@ -15,9 +15,11 @@
 
 #include "gpu_renderer_part.h"
 
+static const char name[] = "guest";
+
 #if VIRGL_RENDERER_CALLBACKS_VERSION >= 4
 
-enum { CAPSET_VENUS = 4, PROBE = 1, PROBE_BYTES = 4096 };
+enum { PROBE = 1, PROBE_BYTES = 4096 };
 
 int venus_flags(void)
 {
@@ -65,10 +67,8 @@ bool venus_find_driver(struct wire_hello *hello)
 
 /* --- memory --- */
 
-int venus_context_create(uint32_t id, uint32_t capset)
+static int context_create(uint32_t id, uint32_t capset)
 {
-	static const char name[] = "guest";
-
 	return virgl_renderer_context_create_with_flags(id, capset, sizeof(name) - 1, name);
 }
 
@@ -108,7 +108,7 @@ bool venus_works(struct wire_hello *hello)
 	uint64_t caching;
 	int fd = -1;
 
-	if (!venus_context_create(PROBE, CAPSET_VENUS)) {
+	if (!context_create(PROBE, CAPSET_VENUS)) {
 		if (!venus_create_blob(&blob)) {
 			fd = venus_export(PROBE, &caching);
 			virgl_renderer_resource_unref(PROBE);
@@ -200,12 +200,11 @@ bool venus_works(struct wire_hello *hello)
 	return venus_find_driver(hello);
 }
 
-int venus_context_create(uint32_t id, uint32_t capset)
+static int context_create(uint32_t id, uint32_t capset)
 {
-	static const char name[] = "guest";
-
+	(void)id;
 	(void)capset;
-	return virgl_renderer_context_create(id, sizeof(name) - 1, name);
+	return -1;
 }
 
 int venus_create_blob(const struct wire_request *q)
@@ -235,3 +234,9 @@ void venus_forget(struct renderer *r, uint32_t context)
 }
 
 #endif
+
+int renderer_context_create(uint32_t id, uint32_t capset)
+{
+	return capset ? context_create(id, capset)
+		      : virgl_renderer_context_create(id, sizeof(name) - 1, name);
+}

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NET_ID = 1, MAC_LEN = 6, MIN_MTU = 68 };
+enum { NET_ID = 1, MIN_MTU = 68 };
 
 static void queue_ready(struct vu_queue *queue, void *opaque)
 {
@@ -72,10 +72,10 @@ static int send_rarp(struct vu_device *dev, const uint8_t *mac, struct vu_answer
 
 	(void)dev;
 	(void)answer;
-	memcpy(frame + MAC_LEN, mac, MAC_LEN);
-	memcpy(frame + 2 * MAC_LEN, between, sizeof(between));
-	memcpy(frame + SENDER, mac, MAC_LEN);
-	memcpy(frame + TARGET, mac, MAC_LEN);
+	memcpy(frame + NET_ADDRESS, mac, NET_ADDRESS);
+	memcpy(frame + 2 * NET_ADDRESS, between, sizeof(between));
+	memcpy(frame + SENDER, mac, NET_ADDRESS);
+	memcpy(frame + TARGET, mac, NET_ADDRESS);
 	if (!end->ops->announces || atomic_load_explicit(&net->down, memory_order_relaxed))
 		return 0;
 	ret = end->ops->send(end, iov, 2);
@@ -86,17 +86,17 @@ static int send_rarp(struct vu_device *dev, const uint8_t *mac, struct vu_answer
 
 /* --- life --- */
 
-static int parse_mac(const char *text, uint8_t mac[MAC_LEN])
+static int parse_mac(const char *text, uint8_t mac[NET_ADDRESS])
 {
-	unsigned int part[MAC_LEN];
+	unsigned int part[NET_ADDRESS];
 	unsigned int any = 0;
 	char rest;
 
 	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &part[0], &part[1], &part[2], &part[3],
-		   &part[4], &part[5], &rest) != MAC_LEN ||
+		   &part[4], &part[5], &rest) != NET_ADDRESS ||
 	    part[0] & 1)
 		return -EINVAL;
-	for (int i = 0; i < MAC_LEN; i++)
+	for (int i = 0; i < NET_ADDRESS; i++)
 		any |= mac[i] = (uint8_t)part[i];
 	return any ? 0 : -EINVAL; /* Linux does not bring up a card of nothing but zeros */
 }
@@ -152,7 +152,7 @@ static int net_make_device(struct net *net)
 	};
 	int ret;
 
-	memcpy(config.mac, net->mac, MAC_LEN);
+	memcpy(config.mac, net->mac, NET_ADDRESS);
 	ret = vu_program_add_device(net->program, &info, &ops, net, &net->dev);
 	return ret ? ret : vu_device_set_net_ops(net->dev, &net_ops);
 }
@@ -234,11 +234,13 @@ static int opened(struct vu_program *program, uint32_t index, void *state)
 		s->needs.ioctls = net_tap_ioctls;
 		s->needs.n_ioctls = NET_TAP_IOCTLS;
 	}
-	if (!strncmp(settings->backend, "socket:", strlen("socket:")) ||
-	    !strncmp(settings->backend, "dgram:", strlen("dgram:")))
+	if (!strncmp(settings->backend, "socket:", strlen("socket:")))
 		s->needs.connects = true;
-	s->needs.calls = net_dgram_calls;
-	s->needs.n_calls = NET_DGRAM_CALLS;
+	if (!strncmp(settings->backend, "dgram:", strlen("dgram:"))) {
+		s->needs.connects = true;
+		s->needs.calls = net_dgram_calls;
+		s->needs.n_calls = NET_DGRAM_CALLS;
+	}
 	return shut_in_enter(s, net->dev);
 }
 

@@ -119,9 +119,9 @@ struct net {
 	struct vu_device *dev;
 	struct vu_program *program;
 	const struct net_settings *settings;
-	uint32_t index;	   /* of the device in its program */
-	uint8_t mac[6];	   /* of --mac */
-	uint64_t offloads; /* feature bits that the end has */
+	uint32_t index;		  /* of the device in its program */
+	uint8_t mac[NET_ADDRESS]; /* of --mac */
+	uint64_t offloads;	  /* feature bits that the end has */
 	atomic_bool down;
 	atomic_uint mtu; /* 0: any */
 	bool threads;	 /* one for each pair; else all are on the device's */

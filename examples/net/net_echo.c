@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ADDRESS = 6, ADDRESSES = 2 * ADDRESS };
+enum { ADDRESSES = 2 * NET_ADDRESS };
 
 struct echo {
 	bool to_signal; /* something was received since the last signal */
@@ -30,8 +30,8 @@ static void exchange(unsigned char *to, const unsigned char *from)
 	unsigned char was[ADDRESSES];
 
 	memcpy(was, from, ADDRESSES);
-	memcpy(to, was + ADDRESS, ADDRESS);
-	memcpy(to + ADDRESS, was, ADDRESS);
+	memcpy(to, was + NET_ADDRESS, NET_ADDRESS);
+	memcpy(to + NET_ADDRESS, was, NET_ADDRESS);
 }
 
 /* --- one by one --- */

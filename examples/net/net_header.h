@@ -15,6 +15,7 @@ enum {
 	NET_HEADER = sizeof(struct virtio_net_hdr_v1),
 	/* Without VERSION_1 and MRG_RXBUF there is no num_buffers (§5.1.6.1). */
 	NET_LEGACY_HEADER = sizeof(struct virtio_net_hdr),
+	NET_ADDRESS = 6, /* bytes of one */
 	NET_ETHERNET = 14,
 	NET_AROUND = NET_ETHERNET + 4, /* and a VLAN tag: what the MTU does not count */
 	NET_MAX_FRAME = 65535 + NET_AROUND,

@@ -25,9 +25,10 @@ static uint32_t table_room(uint32_t place)
 	return place == NET_UPLINK ? NET_UPLINK_ADDRESSES : NET_PORT_ADDRESSES;
 }
 
-static uint32_t *table_bucket(struct net_table *t, uint64_t key)
+/* Its bucket's number. */
+static uint32_t table_hash(const struct net_table *t, uint64_t key)
 {
-	return &t->buckets[(key * t->factor) >> 32 & (NET_TABLE_BUCKETS - 1)];
+	return (key * t->factor) >> 32 & (NET_TABLE_BUCKETS - 1);
 }
 
 void net_table_init(struct net_table *t)
@@ -41,7 +42,7 @@ void net_table_init(struct net_table *t)
 /* Its number + 1; 0: it is not there. */
 static uint32_t table_look(const struct net_table *t, uint64_t key)
 {
-	uint32_t at = t->buckets[(key * t->factor) >> 32 & (NET_TABLE_BUCKETS - 1)];
+	uint32_t at = t->buckets[table_hash(t, key)];
 
 	while (at && t->entries[at - 1].key != key)
 		at = t->entries[at - 1].next;
@@ -65,7 +66,7 @@ uint32_t net_table_find(const struct net_table *t, const unsigned char *address)
 static void table_remove(struct net_table *t, uint32_t at)
 {
 	struct net_table_entry *entry = &t->entries[at - 1];
-	uint32_t *link = table_bucket(t, entry->key);
+	uint32_t *link = &t->buckets[table_hash(t, entry->key)];
 
 	if (!entry->key)
 		return;
@@ -87,7 +88,7 @@ void net_table_learn(struct net_table *t, uint32_t place, const unsigned char *a
 	at = place * NET_PORT_ADDRESSES + t->oldest[place] + 1;
 	t->oldest[place] = (t->oldest[place] + 1) % table_room(place);
 	table_remove(t, at);
-	bucket = table_bucket(t, key);
+	bucket = &t->buckets[table_hash(t, key)];
 	t->entries[at - 1] = (struct net_table_entry){key, *bucket};
 	*bucket = at;
 }

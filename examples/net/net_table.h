@@ -9,8 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net_header.h"
+
 enum {
-	NET_ADDRESS = 6,
 	NET_MAX_PORTS = 64,	    /* of guests, from 0 on */
 	NET_UPLINK = NET_MAX_PORTS, /* and one for the uplink */
 	NET_PLACES,

@@ -19,6 +19,8 @@ def names(text):
 
 def tables(text):
     """{name: calls} of each array of calls."""
+    for name, calls in re.findall(r'#define (\w+_CALLS)\b((?:.*\\\n)*.*)', text):
+        text = text.replace(name, calls)
     return {name: names(body) for name, body in
             re.findall(r'static const int (\w*(?:calls|_renderer))\[\] = \{(.*?)\};', text, re.S)}
 
