@@ -429,6 +429,8 @@ def main(path, kind, *faults):
         sock.close()
         if "ends" in faults:
             linger(listener)
+        if "turns-away" in faults:  # as long as it has not seen that the last one is gone
+            listener.accept()[0].close()
 
 
 def linger(listener):

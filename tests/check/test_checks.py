@@ -176,6 +176,11 @@ class Checks(unittest.TestCase):
         self.assertEqual(status, 0, said)
         self.assertEqual([results(said)[name][0] for name in names.split(",")], ["pass"] * 4, said)
 
+    def test_a_back_end_that_turns_away_who_comes_next_at_once_is_asked_again(self):
+        status, said = report(self.folder.name, "rng", ["turns-away"], "--skip=postcopy-*")
+        self.assertEqual((status, said["failed"]), (0, 0), said)
+        self.assertGreater(said["passed"], 80)
+
     def test_a_command_has_the_signals_of_any_program(self):
         ignored = "grep SigIgn /proc/self/status >&2"
         done = subprocess.run([VU_CHECK, f"--socket-path={self.folder.name}/s", "--", "sh", "-c", ignored],

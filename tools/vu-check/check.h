@@ -82,7 +82,7 @@ struct probe {
 	unsigned int timeout_ms;
 	struct child *child; /* NULL: somebody else started the back-end */
 	unsigned int silent; /* checks in a row before which it could not be asked */
-	bool ends;	     /* the command was seen to end after a session */
+	bool is_shy;	     /* the command was seen to hang up on who came next */
 	/* What it offers: found out before each check. */
 	uint64_t features, protocol_features;
 	const struct check *check;

@@ -132,36 +132,26 @@ static int probe_connect_new(struct probe *p, const struct peer_config *own)
 	return ret ? ret : probe_connect(p);
 }
 
-/* Does the command end, now that it has hung up? */
-static bool probe_child_ends(struct probe *p)
-{
-	uint64_t end = frontend_deadline(p->timeout_ms);
-
-	while (child_runs(p->child)) {
-		if (frontend_deadline(0) >= end)
-			return false;
-		poll(NULL, 0, STEP_MS);
-	}
-	return true;
-}
-
 /*
- * Who serves one connection and ends still listens for a moment in between: connecting succeeds
+ * Who serves one connection and ends still listens for a moment in between, and who serves one at a
+ * time may turn the next one away before it has seen that the last one is gone: connecting succeeds
  * then, and nobody answers.  That is no fault of the next session's.  One more message is sent to
- * none but those who were seen to end.
+ * none but those who were seen to do so.
  */
 static int probe_connect_living(struct probe *p, const struct peer_config *own)
 {
-	uint64_t features;
-	int ret;
+	uint64_t end = frontend_deadline(p->timeout_ms), features;
+	int starts = STARTS, ret;
 
-	for (int starts = STARTS;; starts--) {
+	for (;;) {
 		ret = probe_connect_new(p, own);
-		if (ret || !p->child || !p->ends)
+		if (ret || !p->child || !p->is_shy)
 			return ret;
 		ret = frontend_get_features(probe_frontend(p), &features);
-		if (!ret || ret == -ETIMEDOUT || !starts || !probe_child_ends(p))
+		if (!ret || ret == -ETIMEDOUT || frontend_deadline(0) >= end ||
+		    (!child_runs(p->child) && !starts--))
 			return ret;
+		poll(NULL, 0, STEP_MS);
 	}
 }
 
@@ -304,12 +294,22 @@ bool probe_is_quiet(struct probe *p)
 	return !driver_has_used(probe_ring(p));
 }
 
-/* Negotiation alone, where no request is known. */
-static int probe_greet(struct probe *p)
+static int probe_greet_once(struct probe *p)
 {
 	int ret = probe_open(p, NULL);
 
 	return ret ? ret : frontend_get_features(probe_frontend(p), &p->features);
+}
+
+/* Negotiation alone, where no request is known. */
+static int probe_greet(struct probe *p)
+{
+	int ret = probe_greet_once(p);
+
+	if (!ret || ret == -ETIMEDOUT || !p->child || p->is_shy)
+		return ret;
+	p->is_shy = true;
+	return probe_greet_once(p);
 }
 
 enum verdict probe_survived(struct probe *p)
@@ -397,10 +397,6 @@ static enum verdict probe_try(struct probe *p, const struct check *check)
 	enum verdict verdict;
 	int ret = probe_look(p);
 
-	if (ret && ret != -ETIMEDOUT && p->child && probe_child_ends(p)) {
-		p->ends = true;
-		ret = probe_look(p);
-	}
 	if (ret) {
 		p->silent++;
 		return probe_failed(p, "before the check began");

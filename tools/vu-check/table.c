@@ -10,7 +10,7 @@
 #define SPLIT  .request = true
 #define PACKED .request = true, .packed = true
 
-#define NET .request = true, .type = "net"
+#define NET   .request = true, .type = "net"
 #define IOMMU .features = BIT(F_IOMMU), .protocol_features = PF(BACKEND_REQ) | PF(REPLY_ACK)
 
 /* clang-format off */

@@ -60,7 +60,8 @@ def main(library, vu_check, *compiler):
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             passed = re.search(r'^(\d+) passed, 0 failed', done.stdout, re.M)
             if done.returncode or not passed or int(passed[1]) < 20:
-                wrong.append(f'{name}: {done.stdout[-2000:]}{done.stderr[-2000:]}')
+                failed = ''.join(line + '\n' for line in done.stdout.splitlines() if line.startswith('fail'))
+                wrong.append(f'{name}: {failed or done.stdout[-2000:]}{done.stderr[-2000:]}')
             else:
                 print(f'{name}: {passed[1]} checks')
     print('\n'.join(wrong) or f'{len(names())} functions')
