@@ -20,7 +20,7 @@ struct ring {
 	uint32_t turn;
 };
 
-enum { TURNS_PER_PASS = 32 };
+enum { TURNS_PER_PASS = 256 };
 
 static inline __attribute__((always_inline)) void ring_use(struct vu_req *const *reqs, int n)
 {
