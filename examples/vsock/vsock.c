@@ -28,8 +28,10 @@ static bool vsock_may_take(const struct guest *g)
 	return g->running && g->n_strays + TX_BATCH <= GUEST_MAX_STRAYS;
 }
 
-static void vsock_take(struct vsock_device *d)
+/* How many packets it took. */
+static uint32_t vsock_take(struct vsock_device *d)
 {
+	uint32_t took = 0;
 	struct vu_req *reqs[TX_BATCH];
 	uint64_t written[TX_BATCH] = {0};
 	int n;
@@ -39,7 +41,9 @@ static void vsock_take(struct vsock_device *d)
 			guest_receive(&d->guest, reqs[i]);
 		guest_settle(&d->guest);
 		vu_queue_complete_batch(d->tx, reqs, written, (uint32_t)n);
+		took += (uint32_t)n;
 	}
+	return took;
 }
 
 /* Fill as many of the guest's buffers as there is something for; false: there is nothing more. */
@@ -96,18 +100,40 @@ static void vsock_tell_event(struct vsock_device *d)
 	vu_queue_signal(d->events); /* before any packet: Linux resets what it has connected then */
 }
 
+/* In a stream of small packets the driver need not kick for each. */
+static void vsock_coalesce(struct vsock_device *d, uint32_t took)
+{
+	struct coalesce *co = &d->guest.coalesce;
+
+	/* Other guests are on this thread, too. */
+	if (d->guest.vsock->n_guests > 1)
+		return;
+	for (uint32_t all = took; took && all < COALESCE_PACKETS && coalesce_pays(co);
+	     all += took) {
+		/* Nobody else does, before this call is over. */
+		vu_queue_signal(d->rx);
+		vu_queue_signal(d->tx);
+		coalesce_nap(co);
+		took = vsock_take(d);
+		coalesce_found(co, took);
+		vsock_pump(d->guest.vsock, &d->guest);
+	}
+}
+
 static void queue_ready(struct vu_queue *queue, void *opaque)
 {
 	struct vsock_device *d = opaque;
+	uint32_t took = 0;
 
 	/* Packets first: they may have been there for as long as the buffers for events. */
 	if (queue != d->rx)
-		vsock_take(d);
+		took = vsock_take(d);
 	if (queue == d->events)
 		vsock_tell_event(d);
 	else if (queue == d->rx)
 		guest_is_to_pump(&d->guest);
 	vsock_pump(d->guest.vsock, &d->guest);
+	vsock_coalesce(d, took);
 }
 
 /* --- the driver's life --- */
@@ -257,6 +283,7 @@ int vsock_init(struct vsock_device *d, struct vu_program *program, uint32_t inde
 	d->guest.buffer = (uint32_t)s->buffer;
 	d->guest.max_held = s->max_buffered;
 	d->guest.linger = (uint32_t)s->linger * VSOCK_TICKS_A_SECOND;
+	coalesce_init(&d->guest.coalesce, s->coalesce_us);
 	v->rules = &s->rules;
 	v->guests[v->n_guests++] = &d->guest;
 	ret = vsock_make_device(d, program);

@@ -20,7 +20,7 @@ struct vsock_settings {
 	struct rules rules;
 	uint64_t cids[VSOCK_MAX_GUESTS];
 	uint32_t n_cids;
-	uint64_t max_conns, buffer, max_buffered, linger;
+	uint64_t max_conns, buffer, max_buffered, linger, coalesce_us;
 	uint64_t queue_size;
 	uint32_t sandbox; /* enum vsock_sandbox */
 	/* The process's: */

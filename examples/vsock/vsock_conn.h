@@ -17,6 +17,7 @@
 
 #include <libvu/vu.h>
 
+#include "vsock_coalesce.h"
 #include "vsock_credit.h"
 #include "vsock_held.h"
 #include "vsock_packet.h"
@@ -156,6 +157,7 @@ struct guest {
 	uint32_t max_conns, buffer; /* limits: connections; bytes of one in a direction */
 	uint64_t max_held;	    /* and of all of them together */
 	uint32_t linger;	    /* ticks without progress of what is DRAINING */
+	struct coalesce coalesce;
 	uint32_t n_conns, n_from_others, next_port;
 	struct conn *conns;
 	struct conn *ready, *ready_last;

@@ -77,6 +77,11 @@ static const struct vu_option options[] = {
 			  "what a guest sent before it left waits so long for a reader who takes "
 			  "nothing (default 60)",
 			  struct vsock_settings, linger, 1, 86400)},
+	{VU_OPTION_NUMBER(
+		"coalesce-us", "N",
+		"collect the small packets of a stream from the guest for so many microseconds; "
+		"0: never (default 200)",
+		struct vsock_settings, coalesce_us, 0, 1000000)},
 	{VU_OPTION_NUMBER("queue-size", "N", "longest ring taken, in entries (default 1024)",
 			  struct vsock_settings, queue_size, 4, 32768)},
 	{VU_OPTION_CHOICE("sandbox", "KIND", "auto (default) or none", struct vsock_settings,
@@ -134,6 +139,7 @@ int main(int argc, char **argv)
 		.buffer = 256 << 10,
 		.max_buffered = 256 << 20,
 		.linger = 60,
+		.coalesce_us = 200,
 		.queue_size = 1024,
 	};
 	const struct vu_program_info info = {

@@ -99,8 +99,10 @@ static int put_data(struct conn *c, struct vu_req *const *reqs, uint32_t n, uint
 		written[i] = put_packet(c, reqs[i], &p);
 		c->owed &= ~(uint32_t)OWE_UPDATE;
 	}
-	if (used > 0)
+	if (used > 0) {
+		coalesce_answered(&c->guest->coalesce);
 		c->batch = (uint32_t)used < n ? (uint32_t)used + 1 : 2 * n;
+	}
 	if (c->batch > GUEST_BATCH)
 		c->batch = GUEST_BATCH;
 	return used;

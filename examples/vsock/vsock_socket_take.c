@@ -33,6 +33,7 @@ static ssize_t socket_send(struct conn *c, const struct iovec *iov, int n, int f
 	while (put < 0 && errno == EINTR);
 	if (put < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
 		c->writable = false;
+		c->guest->coalesce.full = true;
 		far_socket_watch_room(c, true);
 		return -EAGAIN;
 	}

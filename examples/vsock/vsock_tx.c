@@ -126,6 +126,7 @@ static void on_rw(struct conn *c, const struct packet *p, const struct vu_req *r
 		conn_reset(c, "data where none can be");
 		return;
 	}
+	coalesce_sent(&c->guest->coalesce, p->len, !c->writable);
 	ret = c->far->take(c, req, PACKET_HEAD, p->len, p->flags);
 	if (ret)
 		rw_failed(c, ret);
