@@ -178,9 +178,51 @@ static void who_had_gone_before_it_was_looked_at_is_told_as_gone_both_ways_at_on
 	rig_stop(rig);
 }
 
+/* One more packet: does the device ask to be told of it?  Where it does not, nobody tells it. */
+static bool wants_to_be_told(struct batch *batch, struct bench *b, struct rig *rig)
+{
+	batch_add(batch, &b->line, RW, "small", 5);
+	driver_publish(rig->peer->queues[VSOCK_TX]);
+	if (!driver_wants_kick(rig->peer->queues[VSOCK_TX]))
+		return false;
+	assert_ok(driver_kick_always(rig->peer->queues[VSOCK_TX]));
+	return true;
+}
+
+static void a_stream_of_small_packets_is_collected_without_a_kick_for_each(void **state)
+{
+	const char *const args[] = {"--coalesce-us=500000", NULL};
+	enum { STREAK = 8, PART = 100000 /* us */, ROUNDS = 20 };
+	struct rig *rig = *state;
+	struct bench b;
+	bool wanted = true;
+
+	bench_start(rig, &b, SOCK_STREAM, args);
+	for (uint32_t i = 0; i < STREAK - 1; i++) {
+		line_write(&b.line, "small", 5, 0);
+		client_expect(b.host, "small");
+	}
+	/* On a machine that stands still for as long as a nap the device sleeps, and asks. */
+	for (uint32_t i = 0; i < ROUNDS && wanted; i++) {
+		struct batch batch = {.n = 0};
+
+		wants_to_be_told(&batch, &b, rig);
+		/* It has taken that, and would sleep by now. */
+		client_expect(b.host, "small");
+		usleep(PART);
+		wanted = wants_to_be_told(&batch, &b, rig);
+		client_expect(b.host, "small");
+		for (; batch.n; batch.n--)
+			rig_wait(rig, VSOCK_TX, NULL);
+	}
+	assert_false(wanted);
+	bench_stop(rig, &b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_stream_of_small_packets_is_collected_without_a_kick_for_each),
 		TEST(packets_of_several_connections_keep_their_order),
 		TEST(what_came_before_a_packet_that_cannot_be_arrives),
 		TEST(a_batch_that_a_socket_takes_a_part_of_arrives_whole),
