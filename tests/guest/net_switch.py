@@ -2,13 +2,19 @@
 # SPDX-License-Identifier: MIT
 """vu-net's switch under unmodified kernels: guests, one of which takes no offloads, and the host behind an uplink."""
 
+import itertools
 import json
+import os
+import pathlib
+import time
 
-from lib import Control, Skip, VhostUser, main
+from lib import Control, Skip, VhostUser, main, patience
+from lib.process import end, spawn
 from net import (GUEST, HOST, LONGEST_ALONE, MIB, OTHER, TO_HOST, Net, Server, configure, in_large_writes,
                  own_network, ping, stats, transfers, up)
 
 PORT = 7010
+IPERF_PORT = 5201
 
 
 class Plain(Net):
@@ -36,11 +42,11 @@ def each(before, now, what):
     return (now[f"{what}_bytes"] - before[f"{what}_bytes"]) / (now[what] - before[what])
 
 
-def iperf(server, client, address, mib):
-    """What iperf3 sent, and what had arrived when it ended, in bytes."""
-    server.run("iperf3 -s -1 -D; until netstat -ltn | grep -q ':5201 '; do usleep 50000; done")
-    got = json.loads(client.run(f"iperf3 -J -c {address} -n {mib}M", 600).text)["end"]
-    return got["sum_sent"]["bytes"], got["sum_received"]["bytes"]
+def iperf(client, address, mib, way=""):
+    """All that iperf3 was to send was sent, and what had arrived when it ended is of that."""
+    said = json.loads(client.run(f"iperf3 -J -c {address} -n {mib}M {way}", 600).text)["end"]
+    sent, received = said["sum_sent"]["bytes"], said["sum_received"]["bytes"]
+    assert sent >= mib * MIB and 0 < received <= sent, (sent, received)
 
 
 def between(t, plain, taker, of_plain, of_taker, mib):
@@ -63,18 +69,40 @@ SENTENCE = "iperf3_between_guests_ends_well_in_both_directions"
 def counted(t, plain, taker, mib):
     with t.check(SENTENCE):
         for server, client, address in ((plain, taker, GUEST), (taker, plain, OTHER)):
-            sent, received = iperf(server, client, address, mib)
-            assert sent >= mib * MIB and 0 < received <= sent, (sent, received)
+            server.run("iperf3 -s -1 -D; until netstat -ltn | grep -q ':5201 '; do usleep 50000; done")
+            iperf(client, address, mib)
+
+
+def host_iperf(tree, log):
+    """One at the host, for one client."""
+    process = spawn([f"{tree}/usr/bin/iperf3", "-s", "-1", "-B", HOST], log,
+                    env={**os.environ, "LD_LIBRARY_PATH": f"{tree}/usr/lib/x86_64-linux-gnu"})
+    listening = f":{IPERF_PORT:04X} 00000000:0000 0A"
+    limit = patience.end()
+    while listening not in pathlib.Path("/proc/self/net/tcp").read_text(encoding="ascii"):
+        assert process.poll() is None and time.monotonic() < limit, "the host's iperf3 does not listen"
+        time.sleep(0.01)
+    return process
+
+
+def counted_with_host(t, tree, guests, mib):
+    with t.check("iperf3_between_each_guest_and_the_host_ends_well_in_both_directions"), open(t.path("iperf3.log"), "wb") as log:
+        for guest, way in itertools.product(guests, ("", "--reverse")):
+            server = host_iperf(tree, log)
+            try:
+                iperf(guest, HOST, mib, way)
+                assert not server.wait(patience.SECONDS)
+            finally:
+                end(server)
 
 
 def iperf_of(t):
-    """Whether there is one; while there is a network to fetch it from."""
+    """Where it is unpacked, if it can be had; while there is a network to fetch it from."""
     try:
-        t.packages("bookworm", "iperf3", "libiperf0", "libsctp1")
-        return ["iperf3"]
+        return t.packages("bookworm", "iperf3", "libiperf0", "libsctp1")
     except Skip as reason:
         t.skip(SENTENCE, str(reason))
-        return []
+        return None
 
 
 def liar(t, guest, control):
@@ -88,7 +116,8 @@ def liar(t, guest, control):
 
 
 def test_uml_and_qemu(t):
-    linux, programs, mib = t.newer_uml, iperf_of(t), 256 if t.long else 8
+    linux, tree, mib = t.newer_uml, iperf_of(t), 256 if t.long else 8
+    programs = ["iperf3"] if tree else []
     own_network()
     path, second = t.path("control"), t.path("second")
     with t.backend("vu-net", "--backend=switch", "--switch-uplink=tap:vunet2", "--switch-pin",
@@ -104,8 +133,9 @@ def test_uml_and_qemu(t):
                 ping(taker, HOST)
                 ping(plain, HOST)
             between(t, plain, taker, of_plain, of_taker, mib)
-            if programs:
+            if tree:
                 counted(t, plain, taker, mib)
+                counted_with_host(t, tree, (plain, taker), mib)
             transfers(t, taker, of_taker, mib)
             with t.check("a_guest_without_offloads_sends_the_host_every_byte"):
                 server = Server(TO_HOST)
