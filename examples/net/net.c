@@ -7,6 +7,7 @@
  */
 #include "net.h"
 
+#include <ctype.h>
 #include <endian.h>
 #include <errno.h>
 #include <stdio.h>
@@ -86,19 +87,21 @@ static int send_rarp(struct vu_device *dev, const uint8_t *mac, struct vu_answer
 
 /* --- life --- */
 
+/* Six times two digits of base 16, with a colon between. */
 static int parse_mac(const char *text, uint8_t mac[NET_ADDRESS])
 {
-	unsigned int part[NET_ADDRESS];
+	static const char form[] = "xx:xx:xx:xx:xx:xx";
 	unsigned int any = 0;
-	char rest;
 
-	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &part[0], &part[1], &part[2], &part[3],
-		   &part[4], &part[5], &rest) != NET_ADDRESS ||
-	    part[0] & 1)
+	if (strlen(text) != strlen(form))
 		return -EINVAL;
+	for (size_t i = 0; form[i]; i++)
+		if (form[i] == ':' ? text[i] != ':' : !isxdigit((unsigned char)text[i]))
+			return -EINVAL;
 	for (int i = 0; i < NET_ADDRESS; i++)
-		any |= mac[i] = (uint8_t)part[i];
-	return any ? 0 : -EINVAL; /* Linux does not bring up a card of nothing but zeros */
+		any |= mac[i] = (uint8_t)strtoul(text + 3 * i, NULL, 16);
+	/* A group's is nobody's; Linux does not bring up a card of nothing but zeros. */
+	return any && !(mac[0] & 1) ? 0 : -EINVAL;
 }
 
 /* The next device's is the next one. */
@@ -142,6 +145,7 @@ static int net_make_device(struct net *net)
 		.features = NET_BIT(VIRTIO_NET_F_MRG_RXBUF) | NET_BIT(VIRTIO_NET_F_STATUS) |
 			    (s->mac ? NET_BIT(VIRTIO_NET_F_MAC) : 0) |
 			    (s->mtu ? NET_BIT(VIRTIO_NET_F_MTU) : 0) |
+			    (s->announce ? NET_BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) : 0) |
 			    (net->n_pairs > 1 ? NET_BIT(VIRTIO_NET_F_MQ) : 0) |
 			    (s->in_order ? NET_BIT(VU_F_IN_ORDER) : 0) | net->offloads,
 		.config = &config,
@@ -261,6 +265,10 @@ static const struct vu_option options[] = {
 			  struct net_settings, mtu, MIN_MTU, UINT16_MAX)},
 	{VU_OPTION_FLAG("in-order", "offer VIRTIO_F_IN_ORDER: packets end in the order they came",
 			struct net_settings, in_order)},
+	{VU_OPTION_FLAG("guest-announce",
+			"offer GUEST_ANNOUNCE: a guest says itself where it is after a migration; "
+			"for front-ends with a control queue",
+			struct net_settings, announce)},
 	{VU_OPTION_NUMBER("queue-size", "N", "longest ring taken, in entries (default 1024)",
 			  struct net_settings, queue_size, 2, 32768)},
 	{VU_OPTION_STRING("switch-uplink", "tap:NAME",

@@ -111,6 +111,7 @@ struct net_settings {
 	int pin;
 	uint64_t pairs, queue_size, mtu;
 	int in_order;
+	int announce; /* the guest does */
 	struct net_switch **the_switch; /* of the process; *the_switch NULL: there is none */
 	struct shut_in shut_in;
 };

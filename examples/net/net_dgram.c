@@ -306,6 +306,7 @@ int net_dgram_open(struct net *net, const char *spec)
 	if (!ret)
 		ret = own_socket_bind(&d->own, local, SOCK_DGRAM);
 	if (ret)
-		fprintf(stderr, "vu-net: %s: %s\n", spec, strerror(-ret));
+		fprintf(stderr, "vu-net: %s: %s%s\n", spec, strerror(-ret),
+			ret == -ENAMETOOLONG ? "; each path of a socket has up to 107 bytes" : "");
 	return ret;
 }

@@ -183,7 +183,7 @@ static int pcap_open_in(struct pcap *p, const char *path)
 int net_pcap_open(struct net *net, const char *spec)
 {
 	struct net_end *end = &net->pairs[0].end;
-	const char *in = strstr(spec, ",in=");
+	const char *in = strchr(spec, ',');
 	struct pcap *p = calloc(1, sizeof(*p));
 	char out[PATH_MAX], path[PATH_MAX];
 	int ret;
@@ -193,6 +193,10 @@ int net_pcap_open(struct net *net, const char *spec)
 	p->in = p->out = -1;
 	end->own = p;
 	end->ops = &pcap_ops;
+	if (in && (in == spec || strncmp(in, ",in=", strlen(",in=")) || !in[strlen(",in=")])) {
+		fprintf(stderr, "vu-net: %s: pcap:FILE or pcap:FILE,in=FILE, please\n", spec);
+		return -EINVAL;
+	}
 	if (snprintf(out, sizeof(out), "%.*s", (int)(in ? in - spec : (ptrdiff_t)strlen(spec)),
 		     spec) >= (int)sizeof(out))
 		return -ENAMETOOLONG;

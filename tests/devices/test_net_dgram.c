@@ -372,7 +372,7 @@ static void a_flood_does_not_keep_the_thread(void **state)
 
 static void refused(struct rig *rig, const char *spec, const char *words)
 {
-	char option[2 * RIG_PATH + 40];
+	char option[3 * RIG_PATH + 40];
 	const char *options = option;
 
 	snprintf(option, sizeof(option), "--backend=dgram:%s", spec);
@@ -421,6 +421,24 @@ static void two_paths_are_to_be_said(void **state)
 	rig_expect_refused(*state, bad, 3, "two paths, please");
 }
 
+/* Of either socket, and where the limit is. */
+static void a_path_that_no_socket_can_have_is_said(void **state)
+{
+	enum { TOO_LONG = 108 };
+	char path[TOO_LONG + 1], spec[2 * TOO_LONG];
+
+	memset(path, 'a', TOO_LONG);
+	path[0] = '/';
+	path[TOO_LONG] = '\0';
+	snprintf(spec, sizeof(spec), "%s,/nowhere/remote", path);
+	refused(*state, spec, "up to 107 bytes");
+	snprintf(spec, sizeof(spec), "/nowhere/local,%s", path);
+	refused(*state, spec, "up to 107 bytes");
+	path[TOO_LONG - 1] = '\0';
+	snprintf(spec, sizeof(spec), "/nowhere/local,%s", path);
+	refused(*state, spec, "No such file or directory");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -434,6 +452,7 @@ int main(void)
 		TEST(a_flood_does_not_keep_the_thread),
 		TEST(only_a_socket_that_nobody_has_is_replaced),
 		TEST(two_paths_are_to_be_said),
+		TEST(a_path_that_no_socket_can_have_is_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,6 +187,21 @@ static void an_mtu_goes_with_who_set_it(void **state)
 	rig_stop(rig);
 }
 
+/* A driver without a control queue would fail: the option is for front-ends that have one. */
+static void who_announces_a_guest_is_as_the_option_says(void **state)
+{
+	static const char *const more[] = {"--guest-announce", NULL};
+	const uint64_t announces = UINT64_C(1) << VIRTIO_NET_F_GUEST_ANNOUNCE;
+	struct rig *rig = *state;
+
+	net_start(rig, "null", NULL);
+	assert_int_equal(rig->peer->frontend.offered_features & announces, 0);
+	rig_stop(rig);
+	net_start(rig, "null", more);
+	assert_int_equal(rig->peer->frontend.offered_features & announces, announces);
+	rig_stop(rig);
+}
+
 /* A wire that is not there carries no announcement, either. */
 static void nothing_is_announced_while_the_link_is_down(void **state)
 {
@@ -274,11 +289,32 @@ static void what_names_nothing_is_refused(void **state)
 	static const char *const bad[] = {"--backend=tap:", "--backend=pcap:", "--backend=socket:",
 					  "--backend=socket-listen:"};
 	static const char *const too_long = "--backend=tap:a-name-of-many-letters";
-	static const char *const nobody = "--mac=00:00:00:00:00:00";
+	/* Of nobody, of a group, and what is no address. */
+	static const char *const macs[] = {"--mac=00:00:00:00:00:00",
+					   "--mac=01:00:00:00:00:00",
+					   "--mac=2:0:0:0:0:1",
+					   "--mac=0x:00:00:00:00:01",
+					   "--mac=02:-1:00:00:00:01",
+					   "--mac=02:+1:00:00:00:01",
+					   "--mac= 2:00:00:00:00:01",
+					   "--mac=02: 1:00:00:00:01",
+					   "--mac=02:00:00:00:00:0g",
+					   "--mac=02:00:00:00:00:01:",
+					   "--mac=02-00-00-00-00-01",
+					   "--mac=020000000001",
+					   "--mac="};
+	/* There is no such key, or nothing behind it, or before it. */
+	static const char *const files[] = {
+		"--backend=pcap:/dev/null,out=x",
+		"--backend=pcap:/dev/null,in=", "--backend=pcap:/dev/null,",
+		"--backend=pcap:,in=/dev/null", "--backend=pcap:/dev/null,out=x,in=/dev/null"};
 
 	rig_expect_refused(*state, bad, sizeof(bad) / sizeof(*bad), ", please");
 	rig_expect_refused(*state, &too_long, 1, "up to 15 characters");
-	rig_expect_refused(*state, &nobody, 1, "an address as 52:54:00:12:34:56, please");
+	rig_expect_refused(*state, macs, sizeof(macs) / sizeof(*macs),
+			   "an address as 52:54:00:12:34:56, please");
+	rig_expect_refused(*state, files, sizeof(files) / sizeof(*files),
+			   "pcap:FILE or pcap:FILE,in=FILE, please");
 }
 
 static void no_fifo(struct rig *rig, const char *format, const char *fifo)
@@ -316,6 +352,7 @@ int main(void)
 		TEST(a_file_goes_on_when_the_link_is_up_again),
 		TEST(what_the_disk_does_not_take_leaves_no_hole),
 		TEST(an_mtu_goes_with_who_set_it),
+		TEST(who_announces_a_guest_is_as_the_option_says),
 		TEST(nothing_is_announced_while_the_link_is_down),
 		TEST(commands_and_messages_do_not_disturb_pairs),
 		TEST(a_driver_that_takes_segments_without_checksums_gets_none),

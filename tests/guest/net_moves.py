@@ -4,13 +4,15 @@
 
 Its network is the host's tap, behind a switch of this file's on two sockets of QEMU's format, or behind vu-net's own one.
 Both know a guest by what it sends: after a move they send there only when something came from there, which vu-net sees
-to (SEND_RARP).  Bytes are summed up at both ends.  What the device wrote and did not mark would be at the other side
-as it was before: what waits to be read there is wrong then, and so may the checksum of what was just received be.
+to (SEND_RARP), or the guest itself, where it took GUEST_ANNOUNCE.  Bytes are summed up at both ends.  What the device
+wrote and did not mark would be at the other side as it was before: what waits to be read there is wrong then, and so
+may the checksum of what was just received be.
 """
 
 import contextlib
 import hashlib
 import os
+import select
 import selectors
 import socket
 import struct
@@ -20,7 +22,8 @@ import time
 from lib import Control, main, only_long, patience
 from net import FROM_HOST, GUEST, HOST, MIB, Net, TO_HOST, configure, make_tap, own_network, ping, up
 
-ETH_P_RARP, TYPE = 0x8035, slice(12, 14)
+ETH_P_ARP, ETH_P_RARP = 0x0806, 0x8035
+MAC = bytes.fromhex("525400770002")
 SLOW = 24 << 20  # bytes a second: memory is gone over more than once
 PENDING, LONGEST = 1 << 20, 65553
 ENOUGH = MIB  # in each direction after a move
@@ -161,16 +164,20 @@ class Moving:
 
     WRONG = "the guest received what was not sent"
 
-    def __init__(self, t, stack, qemu, sockets):
-        self.t, self._stack, self._qemu, self._sockets = t, stack, qemu, sockets
+    def __init__(self, t, stack, qemu, sockets, more="vectors=0", speaks=False):
+        """`more` of its card's properties; whether it announces itself, `speaks`."""
+        self.t, self._stack, self._qemu, self._sockets, self._more, self._speaks = t, stack, qemu, sockets, more, speaks
         self.place, self.guest = 0, self._boot(0)
-        self._rarp = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_RARP))
-        stack.enter_context(self._rarp)
-        self._rarp.settimeout(patience.SECONDS)
+        self._arp, self._rarp = [self._listen(kind) for kind in (ETH_P_ARP, ETH_P_RARP)]
+
+    def _listen(self, kind):
+        sock = self._stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(kind)))
+        sock.settimeout(patience.SECONDS)
+        return sock
 
     def _boot(self, place, **more):
         # The kernel would clear pages before the device writes them: QEMU sees that by itself.
-        return self._stack.enter_context(self.t.qemu(Net(self._sockets[place]), qemu=self._qemu,
+        return self._stack.enter_context(self.t.qemu(Net(self._sockets[place], more=self._more), qemu=self._qemu,
                                                      cmdline="init_on_alloc=0", **more))
 
     def move(self):
@@ -202,9 +209,17 @@ class Moving:
                    f"sent, {during} bytes in the last round; stopped for {state['downtime']} ms")
 
     def _announced(self):
-        """The guest's own address, in a frame that the network saw."""
+        """The guest's own address, in a frame that the network saw: of the guest's, or of the program's."""
+        if self._speaks:
+            own = b"\x08\x06" + bytes.fromhex("0001080006040001") + MAC + socket.inet_aton(GUEST)
+            while True:  # it asks for others' addresses, too
+                frame = self._arp.recv(2000)
+                if frame[:32] == b"\xff" * 6 + MAC + own and frame[38:42] == socket.inet_aton(GUEST):
+                    break
+            assert not select.select([self._rarp], [], [], 0)[0], "a RARP for a guest that announces itself"
+            return
         frame = self._rarp.recv(2000)
-        assert frame[:14] == b"\xff" * 6 + bytes.fromhex("525400770002") + b"\x80\x35", frame.hex()
+        assert frame[:14] == b"\xff" * 6 + MAC + b"\x80\x35", frame.hex()
         assert len(frame) == 60 and frame[14:22] == bytes.fromhex("0001080006040003"), frame.hex()
 
     def nothing_wrong(self):
@@ -212,8 +227,8 @@ class Moving:
         assert not wrong, f"the guest received what was not sent: {wrong}"
 
 
-def moves(t, qemu, stack, sockets):
-    m = Moving(t, stack, qemu, sockets)
+def moves(t, qemu, stack, sockets, **announces):
+    m = Moving(t, stack, qemu, sockets, **announces)
     up(m.guest, GUEST)
     ping(m.guest, HOST)
     times = 6 if t.long else 1
@@ -256,17 +271,32 @@ def test_unmarked_qemu10(t):
         assert seen == Moving.WRONG, seen
 
 
-def test_switch_qemu11(t):
-    program, there = t.newest_qemu, t.path("there")
+def through_switch(t, program, **announces):
+    there = t.path("there")
     own_network()
     control = t.path("control")
     with contextlib.ExitStack() as stack:
-        net = stack.enter_context(t.backend("vu-net", "--backend=switch", "--switch-uplink=tap:vumoves",
+        net = stack.enter_context(t.backend("vu-net", "--backend=switch", "--switch-uplink=tap:vumoves", "--guest-announce",
                                             f"--socket-path={there}", f"--control={control}"))
         configure("vumoves", HOST)
         lines = stack.enter_context(Control(control))
-        moves(t, program, stack, [net, there])
+        moves(t, program, stack, [net, there], **announces)
         t.say(lines.say("switch").replace("\n", "; "))
+
+
+def test_switch_qemu11(t):
+    through_switch(t, t.newest_qemu, speaks=True)
+
+
+@only_long
+def test_switch_announced_by_the_guest_qemu10(t):
+    through_switch(t, t.newer_qemu, speaks=True)
+
+
+@only_long
+def test_switch_announced_for_the_guest_qemu11(t):
+    """It does not take the feature: the program speaks for it, although it offers it."""
+    through_switch(t, t.newest_qemu, more="vectors=0,guest_announce=off")
 
 
 if __name__ == "__main__":
