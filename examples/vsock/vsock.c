@@ -108,8 +108,7 @@ static void vsock_coalesce(struct vsock_device *d, uint32_t took)
 	/* Other guests are on this thread, too. */
 	if (d->guest.vsock->n_guests > 1)
 		return;
-	for (uint32_t all = took; took && all < COALESCE_PACKETS && coalesce_pays(co);
-	     all += took) {
+	for (uint32_t naps = 0; took && naps < COALESCE_NAPS && coalesce_pays(co); naps++) {
 		/* Nobody else does, before this call is over. */
 		vu_queue_signal(d->rx);
 		vu_queue_signal(d->tx);

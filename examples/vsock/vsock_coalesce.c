@@ -8,9 +8,6 @@
 void coalesce_init(struct coalesce *co, uint64_t us)
 {
 	*co = (struct coalesce){.ns = us * 1000, .needed = COALESCE_STREAK};
-	/* Linux adds 50 microseconds to what is asked for, unless it is told otherwise. */
-	if (us)
-		prctl(PR_SET_TIMERSLACK, 1);
 }
 
 void coalesce_nap(struct coalesce *co)
@@ -19,13 +16,18 @@ void coalesce_nap(struct coalesce *co)
 	const struct timespec nap = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
 
 	co->bytes = 0;
+	/* Linux adds 50 microseconds to what is asked for, unless it is told otherwise.  Not
+	 * earlier: programs of exec: would inherit it. */
+	if (!co->is_precise)
+		prctl(PR_SET_TIMERSLACK, 1);
+	co->is_precise = true;
 	/* A signal that ends it early does no harm. */
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 }
 
-void coalesce_found(struct coalesce *co, bool some)
+void coalesce_found(struct coalesce *co, uint32_t packets)
 {
-	if (some) {
+	if (packets >= COALESCE_WORTH) {
 		co->needed = COALESCE_STREAK;
 		co->misses = 0;
 	} else if (++co->misses > COALESCE_MISSES) {

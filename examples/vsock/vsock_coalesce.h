@@ -19,8 +19,10 @@ enum {
 	COALESCE_MANY = 64 << 10,  /* bytes in a nap: the next is half as long */
 	COALESCE_STREAK = 8,
 	COALESCE_STREAK_MAX = 1024,
-	COALESCE_MISSES = 8,   /* naps in vain, one after the other */
-	COALESCE_PACKETS = 32, /* then other descriptors are looked at */
+	COALESCE_WORTH = 2,  /* packets; a nap for fewer is in vain */
+	COALESCE_MISSES = 8, /* naps in vain, one after the other */
+	COALESCE_NAPS = 4,   /* then other descriptors are looked at */
+	COALESCE_US_MAX = 10000,
 };
 
 struct coalesce {
@@ -29,6 +31,7 @@ struct coalesce {
 	uint32_t streak; /* packets in a row, with nothing for the guest between them */
 	uint32_t needed; /* so many of them are a stream; more where naps are in vain */
 	uint32_t misses;
+	bool is_precise;
 	bool full; /* the host's end takes no more for now, and the guest will wait for that */
 };
 
@@ -54,7 +57,7 @@ static inline bool coalesce_pays(const struct coalesce *co)
 }
 
 void coalesce_nap(struct coalesce *co);
-/* After a nap: did it find something? */
-void coalesce_found(struct coalesce *co, bool some);
+/* After a nap: so many packets. */
+void coalesce_found(struct coalesce *co, uint32_t packets);
 
 #endif

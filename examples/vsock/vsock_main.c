@@ -81,7 +81,7 @@ static const struct vu_option options[] = {
 		"coalesce-us", "N",
 		"collect the small packets of a stream from the guest for so many microseconds; "
 		"0: never (default 200)",
-		struct vsock_settings, coalesce_us, 0, 1000000)},
+		struct vsock_settings, coalesce_us, 0, COALESCE_US_MAX)},
 	{VU_OPTION_NUMBER("queue-size", "N", "longest ring taken, in entries (default 1024)",
 			  struct vsock_settings, queue_size, 4, 32768)},
 	{VU_OPTION_CHOICE("sandbox", "KIND", "auto (default) or none", struct vsock_settings,

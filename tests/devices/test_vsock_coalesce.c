@@ -75,16 +75,16 @@ static void naps_in_vain_become_rare_and_one_that_finds_something_makes_up_for_t
 
 	(void)state;
 	for (uint32_t i = 0; i < COALESCE_MISSES; i++) {
-		coalesce_found(&co, false);
+		coalesce_found(&co, i % COALESCE_WORTH);
 		assert_true(coalesce_pays(&co));
 	}
 	for (uint32_t want = 2 * COALESCE_STREAK; want <= COALESCE_STREAK_MAX; want *= 2) {
-		coalesce_found(&co, false);
+		coalesce_found(&co, 0);
 		assert_int_equal(row(&co), want);
 	}
-	coalesce_found(&co, false);
+	coalesce_found(&co, 0);
 	assert_int_equal(row(&co), COALESCE_STREAK_MAX);
-	coalesce_found(&co, true);
+	coalesce_found(&co, COALESCE_WORTH);
 	coalesce_answered(&co);
 	assert_int_equal(row(&co), COALESCE_STREAK);
 }
