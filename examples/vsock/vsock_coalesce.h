@@ -21,7 +21,7 @@ enum {
 	COALESCE_STREAK_MAX = 1024,
 	COALESCE_WORTH = 2,  /* packets; a nap for fewer is in vain */
 	COALESCE_MISSES = 8, /* naps in vain, one after the other */
-	COALESCE_NAPS = 4,   /* then other descriptors are looked at */
+	COALESCE_NAPS = 8,   /* then other descriptors are looked at */
 	COALESCE_US_MAX = 10000,
 };
 
