@@ -52,6 +52,8 @@ struct net_end {
  * receive: the next packet, into a list with room for any: its bytes; -EAGAIN: there is none;
  *	-EMSGSIZE: one was lost, and there may be more; another -errno: there is nothing more
  *	before hung_up.
+ * takes: asked before each packet of the guest's; false: it is for another turn, which begins with
+ *	pair_go_on().  May be NULL.
  * room: the guest has buffers for the end to fill by itself, in the place of receive.  May be NULL.
  * hung_up: the descriptor is of no use any more.  May be NULL.
  * configure: the driver's features, before the queues start.  May be NULL.
@@ -60,6 +62,7 @@ struct net_end {
 struct net_end_ops {
 	bool announces;
 	int (*begin)(struct net_end *end);
+	bool (*takes)(struct net_end *end);
 	int (*send)(struct net_end *end, const struct iovec *iov, int n);
 	uint32_t (*send_plain)(struct net_end *end, struct vu_req *const *reqs, uint32_t n);
 	void (*sent)(struct net_end *end);
@@ -111,7 +114,7 @@ struct net_settings {
 	int pin;
 	uint64_t pairs, queue_size, mtu;
 	int in_order;
-	int announce; /* the guest does */
+	int announce;			/* GUEST_ANNOUNCE is offered */
 	struct net_switch **the_switch; /* of the process; *the_switch NULL: there is none */
 	struct shut_in shut_in;
 };

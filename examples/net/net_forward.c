@@ -121,6 +121,8 @@ static bool to_port(struct net_switch *s, uint32_t from, uint32_t to,
 static bool to_place(struct net_switch *s, const struct net_packet *p, uint32_t to,
 		     const struct virtio_net_hdr_v1 *header, struct iovec *list, int n, size_t len)
 {
+	if (p->from != NET_UPLINK)
+		s->ports[p->from].work += 1 + (uint32_t)(len / NET_UNIT);
 	if (to != NET_UPLINK)
 		return to_port(s, p->from, to, header, list, n, len);
 	return !net_uplink_send(s->uplink, header, list, n);

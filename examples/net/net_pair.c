@@ -149,7 +149,8 @@ static uint32_t pair_send_each(struct net_pair *pair, uint32_t n)
 	for (;;) {
 		if (ops->send_plain && !pair_is_down(pair))
 			done += ops->send_plain(&pair->end, pair->sends + done, n - done);
-		if (done == n || !pair_send(pair, pair->sends[done]))
+		if (done == n || (ops->takes && !ops->takes(&pair->end)) ||
+		    !pair_send(pair, pair->sends[done]))
 			return done;
 		done++;
 	}

@@ -143,6 +143,45 @@ static int switch_forward(struct net_switch *s, struct net_packet *p, const char
 
 /* --- from guests --- */
 
+/* A turn that is to come.  It has its own memory: a post outlives the port that it is for. */
+struct net_turn {
+	struct net_end *end; /* NULL: it is gone */
+};
+
+static void on_turn(void *opaque)
+{
+	struct net_turn *turn = opaque;
+	struct net_end *end = turn->end;
+
+	free(turn);
+	if (!end)
+		return;
+	switch_of(end)->ports[port_of(end)].turn = NULL;
+	switch_of(end)->ports[port_of(end)].work = 0;
+	pair_go_on(end->pair);
+}
+
+/* Requests and their bytes are counted by the library; what becomes of them here is not. */
+static bool switch_takes(struct net_end *end)
+{
+	struct net_switch *s = switch_of(end);
+	struct net_port *port = &s->ports[port_of(end)];
+
+	if (port->work < NET_MOST_WORK || port->turn)
+		return !port->turn;
+	port->turn = calloc(1, sizeof(*port->turn));
+	if (port->turn) {
+		port->turn->end = end;
+		if (!vu_group_post(pair_group(end->pair), on_turn, port->turn)) {
+			s->counts[port_of(end)].turns++;
+			return false;
+		}
+	}
+	free(port->turn);
+	port->turn = NULL;
+	return true;
+}
+
 /* What was checked is a copy of its first bytes, and that is what goes on. */
 static int switch_send(struct net_end *end, const struct iovec *iov, int n)
 {
@@ -271,6 +310,8 @@ static void switch_free(struct net_end *end)
 		s->uplink = NULL;
 	}
 	net_backlog_free(&port->backlog);
+	if (port->turn)
+		port->turn->end = NULL;
 	port->pair = NULL;
 	for (uint32_t i = 0; i < s->n; i++)
 		if (s->ports[i].pair)
@@ -281,6 +322,7 @@ static void switch_free(struct net_end *end)
 static const struct net_end_ops switch_ops = {
 	.announces = true,
 	.begin = switch_begin,
+	.takes = switch_takes,
 	.send = switch_send,
 	.sent = switch_sent,
 	.receive = switch_receive,

@@ -14,6 +14,11 @@
 #include "net_table.h"
 #include "net_uplink.h"
 
+enum {
+	NET_UNIT = 2048,
+	NET_MOST_WORK = 4096, /* in a turn: one packet can be for all places, and in 256 pieces */
+};
+
 /* What was sent from a place and did not pass. */
 struct net_switch_counts {
 	uint64_t spoofed;   /* from an address that is another one's */
@@ -21,6 +26,7 @@ struct net_switch_counts {
 	uint64_t refused;   /* malformed */
 	uint64_t lost;	    /* the uplink did not take it */
 	uint64_t missed;    /* for want of room at another one */
+	uint64_t turns;	    /* times that what else it sent had to wait for its next turn */
 };
 
 struct net_port {
@@ -28,7 +34,11 @@ struct net_port {
 	bool to_signal;	       /* it has received something since the last signal */
 	struct net_backlog backlog;
 	uint64_t short_since; /* it has too few buffers for the first one there; 0: it has not */
-	size_t too_long;      /* a frame of so many bytes waited for that in vain; 0: none did */
+	/* What its guest's packets have cost since its last turn began: 1 for each frame that was
+	 * made of them, and 1 for each NET_UNIT bytes of that. */
+	uint32_t work;
+	struct net_turn *turn; /* the next one, which is waited for; or NULL */
+	size_t too_long;       /* a frame of so many bytes waited for that in vain; 0: none did */
 };
 
 /* What is being forwarded.  Its first bytes are a copy, which was checked; the rest can change. */

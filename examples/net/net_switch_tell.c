@@ -22,8 +22,8 @@ static void tell_place(struct vu_script *script, const struct net_switch *s, uin
 		snprintf(name, sizeof(name), "port %u", place);
 	vu_script_answerf(script,
 			  "%s spoofed %" PRIu64 " forbidden %" PRIu64 " refused %" PRIu64
-			  " lost %" PRIu64 " missed %" PRIu64 " waiting %zu",
-			  name, c->spoofed, c->forbidden, c->refused, c->lost, c->missed,
+			  " lost %" PRIu64 " missed %" PRIu64 " turns %" PRIu64 " waiting %zu",
+			  name, c->spoofed, c->forbidden, c->refused, c->lost, c->missed, c->turns,
 			  place == NET_UPLINK ? 0 : s->ports[place].backlog.used);
 	if (s->pin && place != NET_UPLINK)
 		tell_address(script, name, s->ports[place].pair->net->mac, "pinned");

@@ -212,6 +212,41 @@ static void a_flood_from_the_host_does_not_stop_guests(void **state)
 	end(&lan, fd);
 }
 
+/* Of 60,000 bytes each packet counts as one and 29 times 2 KiB: 4096 are full with the 137th. */
+static void who_sends_what_costs_much_has_it_in_several_turns(void **state)
+{
+	enum { PACKETS = 300, EACH = 137 };
+	static struct net_made m;
+	struct rig *rig = *state;
+	unsigned char frame[LAN_LEN];
+	struct rig_buffer buffer;
+	struct driver_seg segs[2];
+	struct lan lan;
+	int fd = begin(rig, &lan, NULL, NULL, NULL);
+
+	/* From now on it is known where that is. */
+	lan_make(frame, LAN_ALL, FAR, 1);
+	client_write(fd, frame, LAN_LEN);
+	hears(&lan, 1, frame);
+	net_make(&m, 0, FAR, 0, 60000, 1400);
+	rig_buffer(rig, &buffer, HEADER + m.len);
+	memcpy(buffer.data, &m.header, HEADER);
+	memcpy(buffer.data + HEADER, m.frame, m.len);
+	segs[0] = rig_read_seg(&buffer, HEADER);
+	segs[1] = (struct driver_seg){.gpa = buffer.gpa + HEADER, .len = m.len};
+	for (uint32_t i = 0; i < PACKETS; i++)
+		assert_int_equal(rig_do(rig, NET_TX, segs, 2), 0);
+	assert_int_equal(lan_count(rig, "port 0", "turns"), PACKETS / EACH);
+	assert_int_equal(lan_count(rig, "port 0", "lost"), 0);
+	assert_int_equal(net_stat(rig, "sent"), PACKETS);
+	/* It goes on, and is nobody else's matter. */
+	lan_make(frame, 1, 0, 1);
+	lan_says(&lan, 0, frame);
+	hears(&lan, 1, frame);
+	assert_int_equal(lan_count(rig, "port 1", "turns"), 0);
+	end(&lan, fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +255,7 @@ int main(void)
 		TEST(segments_reach_the_host_in_one_piece),
 		TEST(segments_of_the_host_reach_each_guest_as_it_can),
 		TEST(what_an_uplink_that_is_down_does_not_take_is_lost),
+		TEST(who_sends_what_costs_much_has_it_in_several_turns),
 		TEST(a_flood_from_the_host_does_not_stop_guests),
 	};
 
