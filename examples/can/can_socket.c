@@ -108,7 +108,8 @@ static int socket_bind(struct can_port *port, const char *name)
 	address.can_ifindex = request.ifr_ifindex;
 	if (ioctl(port->fd, SIOCGIFMTU, &request) < 0)
 		return -errno;
-	if (request.ifr_mtu != CANFD_MTU)
+	/* One for CAN XL has a greater one, and FD as well. */
+	if (request.ifr_mtu < (int)CANFD_MTU)
 		port->offers &= ~(uint64_t)CAN_F_FD;
 	if (setsockopt(port->fd, SOL_CAN_RAW, CAN_RAW_FD_FRAMES, &on, sizeof(on)) < 0 ||
 	    setsockopt(port->fd, SOL_CAN_RAW, CAN_RAW_ERR_FILTER, &errors, sizeof(errors)) < 0 ||

@@ -19,6 +19,8 @@
 #include "can.h"
 #include "kit/test.h"
 
+enum { CAN_XL_MTU = 2060 }; /* CANXL_MTU of newer headers */
+
 int __wrap_socket(int family, int type, int protocol);
 int __wrap_bind(int fd, const struct sockaddr *address, socklen_t len);
 int __wrap_ioctl(int fd, unsigned long request, ...);
@@ -175,9 +177,11 @@ static void the_interface_says_what_it_has(void **state)
 	assert_int_equal(port.offers, CAN_F_CLASSIC | CAN_F_RTR);
 	assert_int_equal(fake.bound, 42);
 	close_one(&port);
-	assert_int_equal(open_one(&port, CANFD_MTU), 0);
-	assert_int_equal(port.offers, CAN_F_CLASSIC | CAN_F_FD | CAN_F_RTR);
-	close_one(&port);
+	for (int mtu = CANFD_MTU; mtu <= CAN_XL_MTU; mtu += CAN_XL_MTU - CANFD_MTU) {
+		assert_int_equal(open_one(&port, mtu), 0);
+		assert_int_equal(port.offers, CAN_F_CLASSIC | CAN_F_FD | CAN_F_RTR);
+		close_one(&port);
+	}
 }
 
 static void frames_go_out_as_the_kernel_has_them(void **state)

@@ -11,6 +11,7 @@ from lib.device import Generic
 from lib.newer_kernel import NewestKernel
 
 LOG = "/tmp/frames"
+TIME = 60  # s
 CLASSIC = ["123#", "7FF#0011223344556677", "00000001#AA", "1FFFFFFF#0102030405060708", "321#R4", "12345678#R8"]
 REBIND = "cd /sys/bus/virtio/drivers/virtio_can; echo virtio0 >unbind; echo virtio0 >bind"
 FD = ["123##0", f"456##0{'A5' * 12}", f"1ABCDEF0##0{'00FF' * 32}"]
@@ -67,6 +68,15 @@ def test_uml(t):
             listen(guest)
             send(other, ["222#02"])
             assert heard(guest, "222#02") == ["222#02"]
+
+
+def test_uml_as_host(t):
+    """The kernel of the guest is the host here, with a real SocketCAN interface: tests/devices/test_can_host.c."""
+    with t.uml(linux=t.newer_uml, modules=["vcan", "can-raw"],
+               programs=[t.program("vu-can"), t.program("guest-can-host"), t.program("guest-can")]) as guest:
+        with t.check("frames_to_and_from_a_socketcan_interface"):
+            guest.run("mkdir -p /var/tmp && ip link set lo up && ip link add vcan0 type vcan && guest-can vcan0 up")
+            guest.run(f"VU_CAN=/host/vu-can timeout {TIME} /host/guest-can-host 2>&1", TIME)
 
 
 @only_long
