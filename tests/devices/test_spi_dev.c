@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * vu-spi's chip of this machine (examples/spi/spi_dev.c), with ioctl() replaced: what it asks of
- * spidev, and what it makes of the answers.  No machine of ours has a real one.
+ * spidev, and what it makes of the answers.  test_spi_host.c has a real one.
  */
 #include <endian.h>
 #include <errno.h>

@@ -23,20 +23,38 @@ DEVICE_TREE = """/dts-v1/;
             #address-cells = <1>;
             #size-cells = <0>;
             flash@1 { compatible = "jedec,spi-nor"; reg = <1>; spi-max-frequency = <50000000>; };
+            wire@0 { compatible = "lwn,bk4"; reg = <0>; spi-max-frequency = <20000000>; };
+            flash@2 { compatible = "lwn,bk4"; reg = <2>; spi-max-frequency = <10000000>; };
         };
     };
 };
 """
 MTD = "/dev/mtd0"
+TIME = 60  # s
 
 
 def boot(t, spi):
-    return t.uml(linux=t.built_uml, dts=DEVICE_TREE % spi.socket)
+    return t.uml(linux=t.built_uml, dts=DEVICE_TREE % spi.socket,
+                 programs=[t.program("vu-spi"), t.program("guest-spi-host")])
+
+
+def as_host(t, guest, control):
+    """The guest's kernel is the host here, for a vu-spi in it: tests/devices/test_spi_host.c."""
+    def in_guest(what=""):
+        guest.run(f"mkdir -p /var/tmp && VU_SPI=/host/vu-spi timeout {TIME} /host/guest-spi-host {what} 2>&1", TIME)
+
+    with t.check("transfers_to_and_from_chips_of_spidev"):
+        guest.until("[ -e /dev/spidev*.2 ]")
+        in_guest()
+    with t.check("errors_of_chips_of_spidev"):
+        control.say("fail 0")
+        in_guest("fails")
+        in_guest("gone")
 
 
 def test_uml(t):
     path = t.path("control")
-    with t.backend("vu-spi", "--chip=loopback", "--chip=flash:4M", f"--control={path}") as spi:
+    with t.backend("vu-spi", "--chip=loopback", "--chip=flash:4M", "--chip=flash", f"--control={path}") as spi:
         control = Control(path)
         with boot(t, spi) as guest:
             with t.check("guest_knows_the_flash_by_its_identity"):
@@ -58,6 +76,7 @@ def test_uml(t):
                 guest.until(f"[ -e {MTD} ]")
                 read = guest.run(f"dd if={MTD} bs=4096 skip=16 count=1 2>/dev/null | head -c 4").output
                 assert read == b"\x7fELF", read
+            as_host(t, guest, control)
 
 
 @only_long
