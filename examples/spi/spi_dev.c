@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A chip of this machine, by spidev.  A transfer is one SPI_IOC_MESSAGE, or several of 4 KiB, the
- * most that spidev takes by default, between which the chip stays selected.
+ * most that spidev takes by default, between which the chip stays selected.  A machine may have set
+ * less (its parameter bufsiz), which is found out by trying: nothing was sent then.
  *
  * Afterwards it is deselected, for a driver that does not say where a message ends (Linux'), or
  * with "hold" as the request says.
@@ -20,6 +21,7 @@ struct dev {
 	int fd;
 	bool hold;
 	bool selected; /* the last message left it so */
+	uint32_t most; /* bytes of a message */
 	uint8_t mode;
 };
 
@@ -37,10 +39,9 @@ static int dev_set_mode(struct dev *dev, uint32_t wanted)
 	return 0;
 }
 
-static int dev_move(struct spi_chip *chip, const struct spi_transfer *t, const uint8_t *tx,
-		    uint8_t *rx, uint32_t len, bool last)
+static int dev_message(struct dev *dev, const struct spi_transfer *t, const uint8_t *tx,
+		       uint8_t *rx, uint32_t len, bool last)
 {
-	struct dev *dev = (struct dev *)(void *)chip;
 	struct spi_ioc_transfer message = {
 		.tx_buf = t->tx ? (uintptr_t)tx : 0,
 		.rx_buf = t->rx ? (uintptr_t)rx : 0,
@@ -50,16 +51,35 @@ static int dev_move(struct spi_chip *chip, const struct spi_transfer *t, const u
 		/* In the last transfer of a message this means to stay selected. */
 		.cs_change = !last || (dev->hold && !t->deselect),
 	};
-	int ret = dev_set_mode(dev, t->mode);
+	int ret;
 
-	if (ret)
-		return ret;
 	dev->selected |= message.cs_change;
 	ret = ioctl(dev->fd, SPI_IOC_MESSAGE(1), &message);
 	if (ret < 0)
 		return -errno;
 	dev->selected = message.cs_change;
 	return (uint32_t)ret == len ? 0 : -EIO;
+}
+
+static int dev_move(struct spi_chip *chip, const struct spi_transfer *t, const uint8_t *tx,
+		    uint8_t *rx, uint32_t len, bool last)
+{
+	struct dev *dev = (struct dev *)(void *)chip;
+	int ret = dev_set_mode(dev, t->mode);
+
+	for (uint32_t at = 0; at < len && !ret;) {
+		uint32_t piece = len - at < dev->most ? len - at : dev->most;
+
+		ret = dev_message(dev, t, tx + at, rx + at, piece, last && at + piece == len);
+		if (!ret) {
+			at += piece;
+		} else if (ret == -EMSGSIZE && piece > 1) {
+			while (dev->most >= piece)
+				dev->most /= 2;
+			ret = 0;
+		}
+	}
+	return ret;
 }
 
 /* A transfer of nothing selects it, and that ends as it does after each. */
@@ -93,6 +113,7 @@ int spi_dev_open(const char *path, bool hold, struct spi_chip **chip, uint32_t *
 		return -ENOMEM;
 	dev->chip.ops = &ops;
 	dev->hold = hold;
+	dev->most = SPI_CHUNK;
 	dev->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (dev->fd < 0 || ioctl(dev->fd, SPI_IOC_RD_MAX_SPEED_HZ, max_freq) < 0 ||
 	    ioctl(dev->fd, SPI_IOC_RD_MODE, &dev->mode) < 0)

@@ -23,6 +23,7 @@ static struct {
 	int error; /* of the next message; 0: it goes well */
 	bool is_none;
 	bool is_short;
+	uint32_t most; /* bytes of a message; 0: any number */
 } fake;
 
 static int fake_message(const struct spi_ioc_transfer *message)
@@ -30,6 +31,10 @@ static int fake_message(const struct spi_ioc_transfer *message)
 	const uint8_t *tx = (const uint8_t *)(uintptr_t)message->tx_buf;
 	uint8_t *rx = (uint8_t *)(uintptr_t)message->rx_buf;
 
+	if (fake.most && message->len > fake.most) {
+		errno = EMSGSIZE;
+		return -1;
+	}
 	fake.last = *message;
 	fake.n_messages++;
 	for (uint32_t i = 0; i < message->len && rx; i++)
@@ -126,6 +131,35 @@ static void it_stays_selected_within_a_transfer_and_with_hold_as_it_says(void **
 		assert_int_equal(fake.last.cs_change, 0);
 		chip->ops->free(chip);
 	}
+}
+
+/* The parameter bufsiz of spidev's: the pieces are smaller, and the chip stays selected. */
+static void what_takes_little_at_once_has_it_in_pieces(void **state)
+{
+	const struct spi_transfer t = {.tx = true, .rx = true, .len = 1000};
+	struct spi_chip *chip = open_one(false);
+	uint8_t out[1000], in[1000];
+
+	for (uint32_t i = 0; i < sizeof(out); i++)
+		out[i] = (uint8_t)(i * 7 + i / 256);
+	fake.most = 300;
+	for (int i = 0; i < 2; i++) {
+		memset(in, 0, sizeof(in));
+		fake.n_messages = 0;
+		assert_int_equal(chip->ops->move(chip, &t, out, in, 1000, true), 0);
+		for (uint32_t k = 0; k < sizeof(in); k++)
+			assert_int_equal(in[k], (uint8_t)(out[k] + 1));
+		assert_int_equal(fake.n_messages, 4); /* of 256: 4096, halved */
+		assert_int_equal(fake.last.cs_change, 0);
+	}
+	assert_int_equal(chip->ops->move(chip, &t, out, in, 1000, false), 0);
+	assert_int_equal(fake.last.cs_change, 1);
+	chip->ops->free(chip);
+	/* One that takes none at all. */
+	chip = open_one(false);
+	fake.error = EMSGSIZE;
+	assert_int_equal(chip->ops->move(chip, &t, out, in, 1000, true), -EMSGSIZE);
+	chip->ops->free(chip);
 }
 
 static void the_mode_is_set_when_it_changes(void **state)
@@ -270,6 +304,7 @@ int main(void)
 		cmocka_unit_test(a_transfer_is_a_message),
 		cmocka_unit_test(only_directions_that_the_driver_uses_are_asked_for),
 		cmocka_unit_test(it_stays_selected_within_a_transfer_and_with_hold_as_it_says),
+		cmocka_unit_test(what_takes_little_at_once_has_it_in_pieces),
 		cmocka_unit_test(the_mode_is_set_when_it_changes),
 		cmocka_unit_test(other_bits_of_the_mode_stay_as_the_host_made_them),
 		cmocka_unit_test(one_that_stays_selected_is_deselected_by_nothing_at_all),

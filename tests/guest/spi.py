@@ -33,20 +33,20 @@ MTD = "/dev/mtd0"
 TIME = 60  # s
 
 
-def boot(t, spi):
-    return t.uml(linux=t.built_uml, dts=DEVICE_TREE % spi.socket,
+def boot(t, spi, cmdline=""):
+    return t.uml(linux=t.built_uml, dts=DEVICE_TREE % spi.socket, cmdline=cmdline,
                  programs=[t.program("vu-spi"), t.program("guest-spi-host")])
 
 
-def as_host(t, guest, control):
+def as_host(t, guest, control, what):
     """The guest's kernel is the host here, for a vu-spi in it: tests/devices/test_spi_host.c."""
-    def in_guest(what=""):
-        guest.run(f"mkdir -p /var/tmp && VU_SPI=/host/vu-spi timeout {TIME} /host/guest-spi-host {what} 2>&1", TIME)
+    def in_guest(part=""):
+        guest.run(f"mkdir -p /var/tmp && VU_SPI=/host/vu-spi timeout {TIME} /host/guest-spi-host {part} 2>&1", TIME)
 
-    with t.check("transfers_to_and_from_chips_of_spidev"):
+    with t.check(f"transfers_to_and_from_chips_of_{what}"):
         guest.until("[ -e /dev/spidev*.2 ]")
         in_guest()
-    with t.check("errors_of_chips_of_spidev"):
+    with t.check(f"errors_of_chips_of_{what}"):
         control.say("fail 0")
         in_guest("fails")
         in_guest("gone")
@@ -70,13 +70,14 @@ def test_uml(t):
                 guest.run(f"dd if={MTD} bs=4096 skip=16 count=64 2>/dev/null >/tmp/a && "
                           "dd if=/bin/busybox bs=4096 count=64 2>/dev/null | cmp - /tmp/a")
                 assert control.say("get 1 0x10000 4") == "7f 45 4c 46"
+            as_host(t, guest, control, "spidev")
         # Not a reboot: this driver has no remove(), which User-mode Linux calls then.
-        with boot(t, spi) as guest:
+        with boot(t, spi, "spidev.bufsiz=1000") as guest:
             with t.check("another_guest_finds_what_was_programmed"):
                 guest.until(f"[ -e {MTD} ]")
                 read = guest.run(f"dd if={MTD} bs=4096 skip=16 count=1 2>/dev/null | head -c 4").output
                 assert read == b"\x7fELF", read
-            as_host(t, guest, control)
+            as_host(t, guest, control, "a_spidev_that_takes_little_at_once")
 
 
 @only_long
