@@ -25,7 +25,7 @@ struct gpu_settings {
 	int dmabuf;	     /* what is shown goes to the display as dma-bufs */
 	const char *dir;     /* of pictures; NULL: there are none */
 	const char *dump;    /* what their names begin with */
-	uint64_t dump_count; /* how many are kept */
+	uint64_t dump_count; /* how many are kept; 0: there is no dump */
 	uint32_t sandbox;    /* enum sandbox_kind */
 	bool connects;
 	/* The process's: */

@@ -15,7 +15,7 @@
 #include "gpu_renderer.h"
 #include "gpu_udmabuf.h"
 
-enum { DEFAULT_WIDTH = 1280, DEFAULT_HEIGHT = 800 };
+enum { DEFAULT_WIDTH = 1280, DEFAULT_HEIGHT = 800, DEFAULT_DUMPS = 100 };
 
 /* Beside those of libc: pictures are written, and libvu looks what descriptors are. */
 static const int gpu_calls[] = {
@@ -112,15 +112,35 @@ static int complete_folder(struct gpu_settings *s)
 	return ret;
 }
 
+/* What is asked for would do nothing. */
+static int refuse_idle_options(const struct gpu_settings *s)
+{
+	if (s->dmabuf && s->headless) {
+		fprintf(stderr, "vu-gpu: --dmabuf: with --headless there is no display that could "
+				"have them: one of both, please\n");
+		return -EINVAL;
+	}
+	if (s->dump_count && !s->dump) {
+		fprintf(stderr, "vu-gpu: --dump-count=%u: nothing is written without --dump\n",
+			(unsigned int)s->dump_count);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* What is not said, and what cannot be; once. */
 static int complete_settings(struct gpu_settings *s)
 {
-	int ret;
+	int ret = refuse_idle_options(s);
 
+	if (ret)
+		return ret;
 	if (s->connects && sandbox_for_connecting("vu-gpu", &s->sandbox))
 		return -EINVAL;
 	if (!s->max_hostmem)
 		s->max_hostmem = gpu_has_3d(s) ? 1 << 30 : 256 << 20;
+	if (s->dump && !s->dump_count)
+		s->dump_count = DEFAULT_DUMPS;
 	gpu_open_udmabuf(s);
 	ret = complete_outputs(s);
 	return ret ? ret : complete_folder(s);
@@ -202,7 +222,6 @@ int main(int argc, char **argv)
 	struct gpu_settings settings = {
 		.max_resources = 16384,
 		.max_fps = 60,
-		.dump_count = 100,
 		.folder = -1,
 		.udmabuf = -1,
 	};

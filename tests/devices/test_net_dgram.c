@@ -2,7 +2,6 @@
 /* vu-net's wire as a pair of Unix datagram sockets, as of QEMU's -netdev dgram. */
 #include "net.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "kit/child.h"
+#include "kit/counts.h"
 #include "kit/patience.h"
 
 const char *const rig_program = "VU_NET";
@@ -271,21 +271,6 @@ static void somebody_elses_datagrams_do_not_come_in(void **state)
 
 /* --- without manners --- */
 
-static uint32_t descriptors(pid_t pid)
-{
-	char path[40];
-	uint32_t n = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	dir = opendir(path);
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 /* A frame, and a descriptor that nobody asked for. */
 static void send_descriptor(const struct rig *rig, int fd, const void *data, size_t len)
 {
@@ -312,13 +297,13 @@ static void what_is_no_frame_is_missed(void **state)
 	static unsigned char frame[150000];
 	struct rig *rig = *state;
 	struct rig_buffer buffer;
-	uint32_t before;
+	int before;
 	int fd;
 
 	start(rig);
 	fd = remote_open(rig);
 	guest_hello(rig, fd);
-	before = descriptors(rig->program.pid);
+	before = count_fds_of(rig->program.pid);
 	net_frame(frame, sizeof(frame), 1);
 	net_give(rig, NET_RX, &buffer, BUFFER);
 	for (uint32_t i = 0; i < 5; i++)
@@ -326,7 +311,7 @@ static void what_is_no_frame_is_missed(void **state)
 	send_descriptor(rig, fd, frame, LEN);
 	net_expect(rig, NET_RX, &buffer, frame, LEN);
 	assert_int_equal(net_stat(rig, "missed"), 5);
-	assert_int_equal(descriptors(rig->program.pid), before);
+	assert_int_equal(count_fds_of(rig->program.pid), before);
 	rig_stop(rig);
 	close(fd);
 	assert_int_equal(rig_logged(rig, "a datagram that is no frame came"), 1);

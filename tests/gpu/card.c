@@ -52,6 +52,15 @@ void gpu_spawn(struct rig *r, const char *const *options)
 	rig_spawn(r, args);
 }
 
+void gpu_start_again(struct rig *r)
+{
+	rig_check(r, peer_stop(r->peer));
+	for (uint32_t i = 0; i < GPU_QUEUES; i++) {
+		rig_check(r, peer_start_queue(r->peer, i));
+		rig_check(r, frontend_set_vring_enable(&r->peer->frontend, i, true));
+	}
+}
+
 void gpu_begin(struct rig *r)
 {
 	rig_buffer(r, &out, COMMAND);

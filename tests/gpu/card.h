@@ -26,6 +26,8 @@ struct shot {
 void gpu_spawn(struct rig *rig, const char *const *options);
 /* The same, and connect a driver. */
 void gpu_start(struct rig *rig, const char *const *options);
+/* Stop and start the queues, as a front-end does it for a pause, and for a reboot. */
+void gpu_start_again(struct rig *r);
 /* Buffers for commands, after rig_connect(). */
 void gpu_begin(struct rig *rig);
 

@@ -5,7 +5,6 @@
  */
 #include "blobs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "bad_renderer.h"
+#include "kit/counts.h"
 
 enum { CONTEXT = 1, BAD_PARAMETER = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER };
 
@@ -139,28 +139,13 @@ static void memory_that_is_not_safe_is_not_shown(void **state)
 	assert_int_equal(rig_logged(rig, "renderer: "), 0);
 }
 
-static uint32_t count_files(pid_t pid)
-{
-	char path[64];
-	uint32_t n = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	dir = opendir(path);
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 static void descriptors_that_nobody_asked_for_end_the_renderer(void **state)
 {
 	struct rig *rig = *state;
-	uint32_t files;
+	int files;
 
 	start(rig);
-	files = count_files(rig->program.pid);
+	files = count_fds_of(rig->program.pid);
 	for (uint32_t what = BLOB_ENDED; what < BLOB_ALL; what++) {
 		struct driver_used used;
 		int ret;
@@ -174,7 +159,7 @@ static void descriptors_that_nobody_asked_for_end_the_renderer(void **state)
 		rig_connect(rig);
 		gpu_begin(rig);
 		gpu_ok(blob_try_context(CONTEXT, CAPSET_VENUS));
-		assert_int_equal(count_files(rig->program.pid), files);
+		assert_int_equal(count_fds_of(rig->program.pid), files);
 	}
 	rig_stop(rig);
 	assert_int_equal(rig_logged(rig, "renderer: it says what it was not asked for"),
@@ -243,15 +228,6 @@ static void a_queue_stops_while_the_front_end_maps(void **state)
 	rig_stop(rig);
 }
 
-static void start_again(struct rig *rig)
-{
-	rig_check(rig, peer_stop(rig->peer));
-	for (uint32_t q = 0; q < GPU_QUEUES; q++) {
-		rig_check(rig, peer_start_queue(rig->peer, q));
-		rig_check(rig, frontend_set_vring_enable(&rig->peer->frontend, q, true));
-	}
-}
-
 /* Front-ends take away what is mapped, and do not tell a pause from a reboot. */
 static void after_a_pause_the_same_is_seen_and_after_a_reboot_nothing(void **state)
 {
@@ -259,13 +235,13 @@ static void after_a_pause_the_same_is_seen_and_after_a_reboot_nothing(void **sta
 
 	start(rig);
 	munmap((void *)(uintptr_t)first(rig, 5, 0), BAD_BLOB);
-	start_again(rig);
+	gpu_start_again(rig);
 	blob_hear_and_answer(WIRE_BACKEND_SHMEM_MAP, 0, BAD_BLOB, 0);
 	/* The driver of before. */
 	gpu_ok(blob_try_unmap(5));
 	blob_hear_and_answer(WIRE_BACKEND_SHMEM_UNMAP, 0, BAD_BLOB, 0);
 	munmap(blob_map(5, 0, BAD_BLOB), BAD_BLOB);
-	start_again(rig);
+	gpu_start_again(rig);
 	blob_hear_and_answer(WIRE_BACKEND_SHMEM_MAP, 0, BAD_BLOB, 0);
 	/* A new one. */
 	gpu_ok(blob_try_context(CONTEXT, CAPSET_VENUS));
@@ -274,7 +250,7 @@ static void after_a_pause_the_same_is_seen_and_after_a_reboot_nothing(void **sta
 	/* And who stops again before the front-end has answered. */
 	munmap((void *)(uintptr_t)first(rig, 5, 0), BAD_BLOB);
 	for (int i = 0; i < 3; i++)
-		start_again(rig);
+		gpu_start_again(rig);
 	assert_non_null(strstr(rig_say(rig, "state"), "blobs mapped 1"));
 	gpu_ok(blob_try_unmap(5));
 	/* The program ends while the front-end is to answer. */
@@ -303,7 +279,7 @@ static void a_fence_is_of_its_context_and_what_goes_for_it_is_not(void **state)
 
 	start(rig);
 	gpu_ok(gpu_try_create(6, XRGB, 3000, 3000));
-	start_again(rig);
+	gpu_start_again(rig);
 	gpu_ok(blob_try_context(2, CAPSET_VENUS));
 	/* There is no room for it but that of what is old, context 1 among it. */
 	gpu_ok(gpu_command(GPU_CONTROL, &c, sizeof(c), &reply, sizeof(reply)));

@@ -162,15 +162,6 @@ static void a_queue_stops_while_the_renderer_gives_memory(void **state)
 	rig_stop(rig);
 }
 
-static void start_again(struct rig *rig)
-{
-	rig_check(rig, peer_stop(rig->peer));
-	for (uint32_t q = 0; q < GPU_QUEUES; q++) {
-		rig_check(rig, peer_start_queue(rig->peer, q));
-		rig_check(rig, frontend_set_vring_enable(&rig->peer->frontend, q, true));
-	}
-}
-
 /* The front-end answers the first pause's when it has taken all away for the second. */
 static void a_pause_ends_while_the_front_end_maps_for_the_one_before(void **state)
 {
@@ -179,9 +170,9 @@ static void a_pause_ends_while_the_front_end_maps_for_the_one_before(void **stat
 
 	start(rig);
 	munmap(blob_map(5, FIRST_AT, BAD_BLOB), BAD_BLOB);
-	start_again(rig);
+	gpu_start_again(rig);
 	blob_hear(WIRE_BACKEND_SHMEM_MAP, FIRST_AT, BAD_BLOB, &msg);
-	start_again(rig);
+	gpu_start_again(rig);
 	blob_hear_nothing();
 	blob_answer(&msg, 0);
 	blob_hear_and_answer(WIRE_BACKEND_SHMEM_MAP, FIRST_AT, BAD_BLOB, 0);

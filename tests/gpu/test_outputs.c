@@ -191,6 +191,23 @@ static void options_that_make_no_sense_are_told_at_the_start(void **state)
 	}
 }
 
+static void options_that_would_do_nothing_are_told_at_the_start(void **state)
+{
+	struct rig *rig = *state;
+	const char *const rows[][3] = {
+		{"--dmabuf", "--headless", "there is no display that could have them"},
+		{"--dump-count=3", "--headless", "nothing is written without --dump"},
+		{"--dump-count=100", "--headless", "nothing is written without --dump"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *argv[] = {getenv(rig_program), "--socket-path", rig->socket,
+				      rows[i][0],	   rows[i][1],	    NULL};
+
+		spawn_expect(argv, 1, "", rows[i][2]);
+	}
+}
+
 static void screenshots_are_written_to_the_folder_and_nowhere_else(void **state)
 {
 	static const char *const names[] = {
@@ -292,6 +309,7 @@ int main(void)
 		GPU_TEST(a_driver_hears_of_monitors_that_come_and_go),
 		GPU_TEST(commands_that_make_no_sense_change_nothing),
 		GPU_TEST(options_that_make_no_sense_are_told_at_the_start),
+		GPU_TEST(options_that_would_do_nothing_are_told_at_the_start),
 		GPU_TEST(screenshots_are_written_to_the_folder_and_nowhere_else),
 		GPU_TEST(every_picture_is_dumped_and_only_the_last_are_kept),
 		GPU_TEST(pointers_are_drawn_moved_and_hidden),

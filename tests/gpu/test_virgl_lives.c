@@ -203,16 +203,6 @@ static void a_guest_may_go_while_a_renderer_stands_still(void **state)
 	assert_int_equal(rig_logged(rig, "renderer: "), 0);
 }
 
-/* As a front-end does it for a pause, and for a reboot. */
-static void restart(struct rig *rig)
-{
-	rig_check(rig, peer_stop(rig->peer));
-	for (uint32_t i = 0; i < GPU_QUEUES; i++) {
-		rig_check(rig, peer_start_queue(rig->peer, i));
-		rig_check(rig, frontend_set_vring_enable(&rig->peer->frontend, i, true));
-	}
-}
-
 static void a_driver_that_paused_has_its_contexts_and_a_new_one_has_none(void **state)
 {
 	struct rig *rig = *state;
@@ -220,12 +210,12 @@ static void a_driver_that_paused_has_its_contexts_and_a_new_one_has_none(void **
 
 	three_start_shown(rig, &memory);
 	three_context(2);
-	restart(rig);
+	gpu_start_again(rig);
 	draw_red(rig);
 	/* So it is that driver. */
 	assert_int_equal(three_try_context(VIRTIO_GPU_CMD_CTX_CREATE, 1),
 			 VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID);
-	restart(rig);
+	gpu_start_again(rig);
 	three_context(1);
 	gpu_expect_off(0);
 	assert_int_equal(three_try_context(VIRTIO_GPU_CMD_CTX_DESTROY, 2),

@@ -5,7 +5,6 @@
  */
 #include "three.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "bad_renderer.h"
+#include "kit/counts.h"
 
 enum { LOG_ALL = 26 };
 
@@ -270,21 +270,6 @@ static void nobody_waits_for_a_renderer_that_does_not_stop(void **state)
 
 /* --- what is left --- */
 
-static uint32_t count_files(pid_t pid)
-{
-	char path[64];
-	uint32_t n = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	dir = opendir(path);
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 /* The fourth of stat's words: a name has no blanks here. */
 static pid_t parent_of(pid_t pid)
 {
@@ -303,7 +288,7 @@ static pid_t parent_of(pid_t pid)
 static void a_hundred_sessions_leave_nothing_open(void **state)
 {
 	enum { SESSIONS = 100, FIRST = 5 };
-	uint32_t device = 0, spawner = 0;
+	int device = 0, spawner = 0;
 	struct rig *rig = *state;
 	struct rig_buffer memory;
 	pid_t parent = 0;
@@ -315,8 +300,8 @@ static void a_hundred_sessions_leave_nothing_open(void **state)
 		pid = three_renderer(rig, pid);
 		if (i == FIRST) {
 			parent = parent_of(pid);
-			device = count_files(rig->program.pid);
-			spawner = count_files(parent);
+			device = count_fds_of(rig->program.pid);
+			spawner = count_fds_of(parent);
 		}
 		if (i % 2) {
 			offer_bad(rig, BAD_KIND);
@@ -328,8 +313,8 @@ static void a_hundred_sessions_leave_nothing_open(void **state)
 	}
 	pid = three_renderer(rig, 0);
 	assert_int_equal(parent_of(pid), parent);
-	assert_int_equal(count_files(rig->program.pid), device);
-	assert_int_equal(count_files(parent), spawner);
+	assert_int_equal(count_fds_of(rig->program.pid), device);
+	assert_int_equal(count_fds_of(parent), spawner);
 	rig_stop(rig);
 }
 
