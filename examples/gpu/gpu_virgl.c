@@ -129,6 +129,7 @@ bool virgl_is_full(const struct virgl *v)
 
 /* --- answering --- */
 
+/* If somebody waits for it; and a stop that waited for the last one is over. */
 static void answer(struct virgl *v, struct virgl_job *job)
 {
 	if (job->req) {
@@ -276,7 +277,7 @@ static bool on_done(struct virgl *v)
 	if (job->req)
 		finish(v, job);
 	else
-		free(job);
+		answer(v, job);
 	return true;
 }
 

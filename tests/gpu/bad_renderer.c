@@ -227,6 +227,12 @@ static void export(int socket, uint32_t what)
 	close(fd);
 }
 
+static bool is_refused(const struct wire_request *q, uint32_t gone)
+{
+	return (q->kind == WIRE_SUBMIT && q->context == gone) ||
+	       (q->kind == WIRE_CREATE && q->resource == BAD_RESOURCE);
+}
+
 static void serve(int socket)
 {
 	/* What the last blob is to be: of one renderer there is one. */
@@ -256,9 +262,7 @@ static void serve(int socket)
 	memcpy(&what, bytes, sizeof(what));
 	if (q.kind != WIRE_SUBMIT || !do_wrong(socket, what)) {
 		const struct wire_reply head = {
-			.kind = WIRE_DONE,
-			.value = q.kind == WIRE_SUBMIT && q.context == gone ? EINVAL : 0,
-			.len = back};
+			.kind = WIRE_DONE, .value = is_refused(&q, gone) ? EINVAL : 0, .len = back};
 
 		send_all(socket, &head, sizeof(head));
 		send_all(socket, bytes + q.len, back);

@@ -7,7 +7,8 @@ enum {
 	BAD_SHADOW = 4096, /* bytes of resource 6, to which the renderer may write */
 	BAD_MEMORY = 8192, /* and of the memory that it is in */
 	BAD_BYTE = 0xbd,
-	BAD_BLOB = 8192, /* bytes of each blob's memory */
+	BAD_RESOURCE = 0xbad, /* one that is refused */
+	BAD_BLOB = 8192,      /* bytes of each blob's memory */
 };
 
 /* What a blob's memory is: its number for the renderer. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * vu-gpu and a renderer that came into a guest's hands (bad_renderer.c): nothing of what it says is
- * believed, nobody waits for it, and it goes with its session.  VU_GPU_LONG: what takes a minute.
+ * believed, nobody waits for it, and it goes with its session.
  */
-#include "three.h"
+#include "bad.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -13,70 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bad_renderer.h"
 #include "kit/counts.h"
 
 enum { LOG_ALL = 26 };
-
-static void offer(struct rig *rig, const void *command, uint32_t len)
-{
-	struct rig_buffer out, in;
-	struct driver_seg segs[2];
-
-	rig_buffer(rig, &out, len);
-	rig_buffer(rig, &in, 64);
-	memcpy(out.data, command, len);
-	segs[0] = rig_read_seg(&out, len);
-	segs[1] = rig_write_seg(&in, 64);
-	rig_offer(rig, GPU_CONTROL, segs, 2, NULL);
-}
-
-static void offer_bad(struct rig *rig, enum bad what)
-{
-	const struct {
-		struct virtio_gpu_cmd_submit submit;
-		uint32_t word;
-	} c = {.submit = {.hdr = {.type = htole32(VIRTIO_GPU_CMD_SUBMIT_3D),
-				  .flags = htole32(VIRTIO_GPU_FLAG_FENCE),
-				  .ctx_id = htole32(1)},
-			  .size = htole32(4)},
-	       .word = what};
-
-	offer(rig, &c, sizeof(c.submit) + sizeof(c.word));
-}
-
-static void expect_ended(struct rig *rig)
-{
-	struct driver_used used;
-	int ret;
-
-	/* What waits may still be answered, with an error. */
-	do
-		ret = peer_wait_used(rig->peer, GPU_CONTROL, &used);
-	while (!ret);
-	assert_int_equal(ret, -ECONNRESET);
-}
-
-/* A context, and 6, which the renderer may write to. */
-static void begin(struct rig *rig, struct rig_buffer *memory)
-{
-	const struct virtio_gpu_resource_create_3d query = {
-		.bind = BIND_CUSTOM, .format = FORMAT_R8, .width = BAD_SHADOW};
-	struct virtio_gpu_mem_entry entry;
-
-	rig_buffer(rig, memory, BAD_MEMORY);
-	entry = gpu_entry(memory->gpa, BAD_MEMORY);
-	three_context(1);
-	gpu_ok(three_try_create(6, query));
-	gpu_ok(gpu_try_attach(6, &entry, 1));
-}
-
-static void begin_again(struct rig *rig, struct rig_buffer *memory)
-{
-	rig_connect(rig);
-	gpu_begin(rig);
-	begin(rig, memory);
-}
 
 static void a_renderer_that_says_what_it_should_not_is_ended(void **state)
 {
@@ -84,11 +23,11 @@ static void a_renderer_that_says_what_it_should_not_is_ended(void **state)
 	struct rig_buffer memory;
 
 	three_start(rig, NULL);
-	begin(rig, &memory);
+	bad_begin(rig, &memory);
 	for (uint32_t what = BAD_NOTHING + 1; what < BAD_ENDED; what++) {
-		offer_bad(rig, what);
-		expect_ended(rig);
-		begin_again(rig, &memory);
+		bad_offer(rig, what);
+		bad_expect_ended(rig);
+		bad_begin_again(rig, &memory);
 	}
 	rig_stop(rig);
 	assert_int_equal(rig_logged(rig, "renderer: it says what it was not asked for"),
@@ -101,8 +40,8 @@ static void what_a_renderer_writes_elsewhere_is_not_written(void **state)
 	struct rig_buffer memory;
 
 	three_start(rig, NULL);
-	begin(rig, &memory);
-	offer_bad(rig, BAD_PLACES);
+	bad_begin(rig, &memory);
+	bad_offer(rig, BAD_PLACES);
 	assert_null(rig_wait(rig, GPU_CONTROL, NULL));
 	for (uint32_t i = 0; i < BAD_MEMORY; i++)
 		assert_int_equal(memory.data[i], RIG_UNTOUCHED);
@@ -144,7 +83,7 @@ static void what_comes_when_its_memory_is_gone_is_let_go(void **state)
 	rig->config.n_regions = 2;
 	rig->config.regions = regions;
 	three_start(rig, NULL);
-	begin(rig, &memory);
+	bad_begin(rig, &memory);
 	gpu_ok(three_try_create(7, (struct virtio_gpu_resource_create_3d){.target = TARGET_2D}));
 	gpu_ok(gpu_try_attach(7, &entry, 1));
 	for (uint32_t back = 0; back < 2; back++) {
@@ -155,7 +94,7 @@ static void what_comes_when_its_memory_is_gone_is_let_go(void **state)
 
 		memset(bytes, 0x55, PICTURE_BYTES);
 		assert_return_code(kill(pid, SIGSTOP), errno);
-		offer(rig, &get, sizeof(get));
+		bad_offer_command(rig, &get, sizeof(get));
 		rig_expect_nothing(rig, GPU_CONTROL);
 		rig_check(rig, frontend_rem_mem_reg(f, region));
 		if (back)
@@ -188,7 +127,7 @@ static void levels_that_there_are_not_are_refused(void **state)
 	struct rig_buffer memory;
 
 	three_start(rig, NULL);
-	begin(rig, &memory);
+	bad_begin(rig, &memory);
 	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
 		const struct virtio_gpu_resource_create_3d create = {
 			.target = targets[i], .width = 8, .height = 8, .depth = 1};
@@ -216,7 +155,7 @@ static void fill_its_socket(struct rig *rig)
 		.resource_id = htole32(7)};
 
 	for (uint32_t i = 0; i < PUTS; i++)
-		offer(rig, &put, sizeof(put));
+		bad_offer_command(rig, &put, sizeof(put));
 }
 
 static void begin_large(struct rig *rig)
@@ -239,22 +178,22 @@ static void nobody_waits_for_a_renderer_that_does_not_stop(void **state)
 	int pid = 0;
 
 	three_start(rig, NULL);
-	begin(rig, &memory);
+	bad_begin(rig, &memory);
 	for (uint32_t what = BAD_FLOOD; what < BAD_ALL; what++) {
 		pid = three_renderer(rig, pid);
 		begin_large(rig);
-		offer_bad(rig, what);
+		bad_offer(rig, what);
 		fill_its_socket(rig);
 		gpu_expect_state(0, "resource 0");
 		rig_expect_nothing(rig, GPU_CONTROL);
 		peer_disconnect(rig->peer);
-		begin_again(rig, &memory);
+		bad_begin_again(rig, &memory);
 		assert_int_equal(kill(pid, 0), -1);
 	}
 	/* And it ends when it is told to, whatever the last one does. */
 	for (uint32_t what = BAD_FLOOD; what < BAD_ALL; what++) {
 		begin_large(rig);
-		offer_bad(rig, what);
+		bad_offer(rig, what);
 		fill_its_socket(rig);
 		gpu_expect_state(0, "resource 0");
 		pid = three_renderer(rig, 0);
@@ -263,7 +202,7 @@ static void nobody_waits_for_a_renderer_that_does_not_stop(void **state)
 			assert_return_code(usleep(1000), errno);
 		if (what + 1 < BAD_ALL) {
 			three_start(rig, NULL);
-			begin(rig, &memory);
+			bad_begin(rig, &memory);
 		}
 	}
 }
@@ -295,7 +234,7 @@ static void a_hundred_sessions_leave_nothing_open(void **state)
 	int pid = 0;
 
 	three_start(rig, NULL);
-	begin(rig, &memory);
+	bad_begin(rig, &memory);
 	for (uint32_t i = 0; i < SESSIONS; i++) {
 		pid = three_renderer(rig, pid);
 		if (i == FIRST) {
@@ -304,12 +243,12 @@ static void a_hundred_sessions_leave_nothing_open(void **state)
 			spawner = count_fds_of(parent);
 		}
 		if (i % 2) {
-			offer_bad(rig, BAD_KIND);
-			expect_ended(rig);
+			bad_offer(rig, BAD_KIND);
+			bad_expect_ended(rig);
 		} else {
 			peer_disconnect(rig->peer);
 		}
-		begin_again(rig, &memory);
+		bad_begin_again(rig, &memory);
 	}
 	pid = three_renderer(rig, 0);
 	assert_int_equal(parent_of(pid), parent);
@@ -324,10 +263,10 @@ static void who_makes_renderers_may_die_and_that_is_told_once(void **state)
 	struct rig_buffer memory;
 
 	three_start(rig, NULL);
-	begin(rig, &memory);
+	bad_begin(rig, &memory);
 	assert_return_code(kill(parent_of(three_renderer(rig, 0)), SIGKILL), errno);
-	offer_bad(rig, BAD_SILENT);
-	expect_ended(rig);
+	bad_offer(rig, BAD_SILENT);
+	bad_expect_ended(rig);
 	/* What there is without 3D there still is. */
 	rig_connect(rig);
 	gpu_begin(rig);
@@ -364,10 +303,10 @@ static void a_device_that_is_killed_leaves_no_renderer(void **state)
 
 	for (uint32_t what = BAD_FLOOD; what < BAD_ALL; what++) {
 		three_start(rig, NULL);
-		begin(rig, &memory);
+		bad_begin(rig, &memory);
 		pid = three_renderer(rig, 0);
 		spawner = parent_of(pid);
-		offer_bad(rig, what);
+		bad_offer(rig, what);
 		gpu_expect_state(0, "resource 0");
 		assert_return_code(kill(rig->program.pid, SIGKILL), errno);
 		while (is_there(pid) || is_there(spawner))
@@ -406,64 +345,8 @@ static void a_renderer_has_no_descriptor_of_the_devices(void **state)
 	close(pair[1]);
 }
 
-/* A renderer that takes its time (it is stopped) is waited for, and what it was asked is answered.
- */
-static void a_machine_that_is_to_stop_waits_for_what_is_drawn(void **state)
-{
-	const struct wire_vring_state queue = {.index = GPU_CONTROL};
-	struct rig *rig = *state;
-	struct frontend *f;
-	struct rig_buffer memory;
-	struct frontend_msg msg;
-	char byte;
-	int pid;
-
-	three_start(rig, NULL);
-	begin(rig, &memory);
-	pid = three_renderer(rig, 0);
-	f = &rig->peer->frontend;
-	assert_return_code(kill(pid, SIGSTOP), errno);
-	offer_bad(rig, BAD_NOTHING);
-	rig_expect_nothing(rig, GPU_CONTROL);
-	rig_check(rig, frontend_send(f, WIRE_GET_VRING_BASE, 0, &queue, sizeof(queue), NULL, 0));
-	/* By the second answer the device has seen the message. */
-	gpu_expect_state(0, "resource 0");
-	gpu_expect_state(0, "resource 0");
-	assert_int_equal(recv(f->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT), -1);
-	assert_return_code(kill(pid, SIGCONT), errno);
-	rig_check(rig, frontend_recv(f, &msg));
-	assert_int_equal(msg.hdr.request, WIRE_GET_VRING_BASE);
-	assert_true(driver_has_used(rig->peer->queues[GPU_CONTROL]));
-	assert_int_equal(three_renderer(rig, 0), pid);
-	rig_stop(rig);
-}
-
-/* VU_GPU_LONG: a minute, which the line names. */
-static void a_machine_that_is_to_stop_waits_a_minute_at_most(void **state)
-{
-	enum { TEN_MINUTES_MS = 600000 };
-	struct rig *rig = *state;
-	struct rig_buffer memory;
-	int pid;
-
-	three_start(rig, NULL);
-	begin(rig, &memory);
-	pid = three_renderer(rig, 0);
-	offer_bad(rig, BAD_BUSY);
-	rig_expect_nothing(rig, GPU_CONTROL);
-	rig->peer->frontend.timeout_ms = TEN_MINUTES_MS;
-	assert_int_equal(peer_stop(rig->peer), -ECONNRESET);
-	begin_again(rig, &memory);
-	assert_int_equal(kill(pid, 0), -1);
-	rig_stop(rig);
-	assert_int_equal(rig_logged(rig, "renderer: it has not answered for 60 seconds"), 1);
-}
-
 int main(void)
 {
-	const struct CMUnitTest waits[] = {
-		GPU_TEST(a_machine_that_is_to_stop_waits_a_minute_at_most),
-	};
 	const struct CMUnitTest tests[] = {
 		GPU_TEST(a_renderer_that_says_what_it_should_not_is_ended),
 		GPU_TEST(what_a_renderer_writes_elsewhere_is_not_written),
@@ -471,13 +354,11 @@ int main(void)
 		GPU_TEST(what_comes_when_its_memory_is_gone_is_let_go),
 		GPU_TEST(levels_that_there_are_not_are_refused),
 		GPU_TEST(nobody_waits_for_a_renderer_that_does_not_stop),
-		GPU_TEST(a_machine_that_is_to_stop_waits_for_what_is_drawn),
 		GPU_TEST(a_hundred_sessions_leave_nothing_open),
 		GPU_TEST(a_device_that_is_killed_leaves_no_renderer),
 		GPU_TEST(a_renderer_has_no_descriptor_of_the_devices),
 		GPU_TEST(who_makes_renderers_may_die_and_that_is_told_once),
 	};
 
-	return getenv("VU_GPU_LONG") ? cmocka_run_group_tests(waits, NULL, NULL)
-				     : cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
