@@ -42,15 +42,11 @@ void far_socket_look(struct conn *c)
 
 static int socket_connect(struct conn *c, const struct address *a)
 {
-	int size = (int)c->guest->buffer;
-
 	if (c->fd < 0)
 		c->fd = socket(a->name.any.sa_family, a->socket_type | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			       0);
 	if (c->fd < 0)
 		return -errno;
-	if (a->socket_type == SOCK_SEQPACKET) /* a message that does not fit is refused */
-		setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	return connect(c->fd, &a->name.any, a->len) < 0 ? -errno : 0;
 }
 

@@ -125,8 +125,22 @@ static void socket_on_event(struct vu_source *source, int fd, uint32_t events, v
 	vsock_pump(g->vsock, g);
 }
 
+/*
+ * All that the guest may send is to have room in a Unix socket: a message that has not is refused,
+ * and a stream waits for its reader.  TCP sees to its own room, if it is left to.
+ */
+static void socket_make_room(const struct conn *c)
+{
+	int size = (int)c->guest->buffer, domain = AF_UNSPEC;
+	socklen_t len = sizeof(domain);
+
+	if (!getsockopt(c->fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) && domain == AF_UNIX)
+		setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 int far_socket_watch(struct conn *c)
 {
+	socket_make_room(c);
 	c->watches_room = true; /* and that it is connected */
 	return vu_group_add_fd(vu_device_group(c->guest->dev), c->fd, SOCKET_EVENTS | EPOLLOUT,
 			       socket_on_event, c, &c->source);

@@ -104,7 +104,7 @@ static void what_came_before_a_packet_that_cannot_be_arrives(void **state)
 	bench_stop(rig, &b);
 }
 
-/* More than the socket takes: the rest is held, and goes on when it is read for. */
+/* Until the socket does not take all: the rest is held, and goes on when it is read for. */
 static void a_batch_that_a_socket_takes_a_part_of_arrives_whole(void **state)
 {
 	enum { PACKETS = 20, PACKET = 50000, ALL = PACKETS * PACKET };
@@ -112,17 +112,22 @@ static void a_batch_that_a_socket_takes_a_part_of_arrives_whole(void **state)
 	unsigned char *sent = malloc(ALL), *got = malloc(ALL);
 	struct rig *rig = *state;
 	struct batch batch = {.n = 0};
+	uint32_t batches = 0;
 	struct bench b;
 
 	assert_true(sent && got);
 	fill(sent, ALL, 5);
 	bench_start(rig, &b, SOCK_STREAM, args);
-	for (uint32_t i = 0; i < PACKETS; i++)
-		batch_add(&batch, &b.line, RW, sent + i * PACKET, PACKET);
-	batch_send(&batch, rig);
-	assert_null(strstr(rig_say(rig, "list"), " held 0"));
-	client_read(b.host, got, ALL);
-	assert_memory_equal(got, sent, ALL);
+	do {
+		assert_true(batches++ < 8);
+		for (uint32_t i = 0; i < PACKETS; i++)
+			batch_add(&batch, &b.line, RW, sent + i * PACKET, PACKET);
+		batch_send(&batch, rig);
+	} while (strstr(rig_say(rig, "list"), " held 0"));
+	for (; batches; batches--) {
+		client_read(b.host, got, ALL);
+		assert_memory_equal(got, sent, ALL);
+	}
 	bench_stop(rig, &b);
 	free(sent);
 	free(got);

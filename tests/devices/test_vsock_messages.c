@@ -66,6 +66,32 @@ static void a_message_of_the_whole_window_goes_both_ways(void **state)
 	bench_stop(rig, &b);
 }
 
+/* One that Linux lets a socket take only when it is asked for more than it gives each. */
+static void a_message_of_the_whole_window_goes_to_a_client_that_connected(void **state)
+{
+	enum { PART = 50 << 10, LEN = 5 * PART };
+	struct rig *rig = *state;
+	const char *path = rig_file(rig, "client", NULL);
+	char listen[RIG_PATH + 40];
+	const char *const args[] = {listen, NULL};
+	unsigned char data[LEN], got[LEN];
+	struct guest_end guest;
+	struct line line;
+	int client;
+
+	snprintf(listen, sizeof(listen), "--listen=22=seqpacket:%s", path);
+	vsock_start(rig, &guest, args);
+	client = client_connect_as(path, SOCK_SEQPACKET);
+	line = line_accept(&guest, SEQPACKET, 22);
+	fill(data, LEN, 4);
+	for (uint32_t at = 0; at < LEN; at += PART)
+		line_write(&line, data + at, PART, at + PART == LEN ? EOM : 0);
+	assert_int_equal(client_read_some(client, got, LEN), LEN);
+	assert_memory_equal(got, data, LEN);
+	close(client);
+	rig_stop(rig);
+}
+
 static void a_message_beyond_the_guests_window_ends_the_connection(void **state)
 {
 	struct rig *rig = *state;
@@ -129,6 +155,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(messages_stay_messages_however_they_are_cut),
 		TEST(a_message_of_the_whole_window_goes_both_ways),
+		TEST(a_message_of_the_whole_window_goes_to_a_client_that_connected),
 		TEST(a_message_beyond_the_guests_window_ends_the_connection),
 		TEST(the_end_is_no_message_even_if_it_is_met_unexpectedly),
 	};

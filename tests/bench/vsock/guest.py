@@ -2,12 +2,17 @@
 # SPDX-License-Identifier: MIT
 """vu-vsock, and another back-end, with a guest of User-mode Linux: bytes each way, and the round trip of one.
 
-[VHOST_DEVICE_VSOCK=PROGRAM] [ROUNDS=N] [MIB=N] [PINGS=N] [CMDLINE=WORDS] guest.py --build BUILD: in turns, medians of the rounds.
+[VHOST_DEVICE_VSOCK=PROGRAM] [ROUNDS=N] [MIB=N] [PINGS=N] [CMDLINE=WORDS] [GUEST_CPUS=LIST] guest.py --build BUILD: in
+turns, medians of the rounds.
 "nobody" is a back-end that neither reads, writes nor passes on a byte, and has no program behind it: the guest
 alone, which no back-end can be faster than.  Microseconds of CPU time, for a MiB or a round trip, are those of all
 threads of the back-end, of all processes of the guest, and of the host's program.
 
 CMDLINE is the kernel's: seccomp=on, if it is not said, with which its programs' system calls cost it half.
+
+GUEST_CPUS are the processors that the guest may run on: the last one, if it is not said, as it has one virtual processor.  Its kernel
+and its program are two processes of the host's, though, and where there is another processor that sleeps, each system
+call of the guest's wakes that: which costs more than all that a back-end does.  The others run where they like.
 """
 import contextlib
 import os
@@ -25,7 +30,8 @@ MIB = int(os.environ.get("MIB", "128"))
 CMDLINE = os.environ.get("CMDLINE", "seccomp=on")
 PINGS = int(os.environ.get("PINGS", "5000"))
 HANGS = 65536  # of the other one's, when it is written at once
-PUSHES = [4096, 32768, 65536]
+PUSHES = [4096, 16384, 32768, 65536]
+GUEST_CPUS = {int(cpu) for cpu in os.environ.get("GUEST_CPUS", str(max(os.sched_getaffinity(0)))).split(",")}
 TICK = 1e6 / os.sysconf("SC_CLK_TCK")
 
 
@@ -70,11 +76,20 @@ def programs(t, path):
         yield child
 
 
+def keep_on(cpus, pid):
+    """This process, and all that it has started, with their threads."""
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(task.name), cpus)
+        for child in (task / "children").read_text(encoding="ascii").split():
+            keep_on(cpus, int(child))
+
+
 def measure(t, name, argv, path, results):
     with programs(t, path) as service, t.peer(name, *argv) as backend, \
          t.uml(VhostUser("vsock", backend), linux=t.newer_uml, programs=[t.program("guest-vsock")],
                cmdline=CMDLINE, complaints_ok=name == "other") as guest:
         pids = [backend.process.pid, guest.pid, service.pid]
+        keep_on(GUEST_CPUS, guest.pid)
 
         def run(what, command, unit=1 << 20):
             results.setdefault((what, name), []).append(case(guest, pids, command, unit))
