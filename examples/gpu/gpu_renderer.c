@@ -26,6 +26,9 @@ enum {
 	/* Commands that read a resource's memory themselves, which is not here. */
 	CAP_TRANSFER = 1 << 17,
 	CAP_COPY_TRANSFER = 1 << 26,
+	CAPS_V2_AT = 688,
+	/* It is for these only, but Mesa goes by it alone. */
+	CAP_V2_COPY_BOTH_DIRECTIONS = 1 << 7,
 	/* venus': that what it allocates by itself can be seen by the guest, as a word. */
 	VENUS_BLOBS_AT = 16,
 	FENCE_POLL_NS = 500000,
@@ -259,16 +262,25 @@ static void write_fence(void *cookie, uint32_t fence)
 	reply(r, (struct wire_reply){.kind = WIRE_FENCE, .value = fence}, NULL);
 }
 
+static void clear_bits(struct wire_capset *capset, size_t at, uint32_t wrong)
+{
+	uint32_t bits;
+
+	if (capset->size < at + sizeof(bits))
+		return;
+	memcpy(&bits, capset->data + at, sizeof(bits));
+	bits &= ~wrong;
+	memcpy(capset->data + at, &bits, sizeof(bits));
+}
+
 /* What a capset says of this renderer may be more, or less, than there is. */
 static void correct(struct wire_capset *capset)
 {
 	const uint32_t yes = 1;
-	uint32_t bits;
 
-	if (capset->id == CAPSET_VIRGL2 && capset->size >= CAPS_AT + sizeof(bits)) {
-		memcpy(&bits, capset->data + CAPS_AT, sizeof(bits));
-		bits &= ~(uint32_t)(CAP_TRANSFER | CAP_COPY_TRANSFER);
-		memcpy(capset->data + CAPS_AT, &bits, sizeof(bits));
+	if (capset->id == CAPSET_VIRGL2) {
+		clear_bits(capset, CAPS_AT, CAP_TRANSFER | CAP_COPY_TRANSFER);
+		clear_bits(capset, CAPS_V2_AT, CAP_V2_COPY_BOTH_DIRECTIONS);
 	}
 	/* venus_works() has tried it.  Otherwise Mesa takes memory of the guest's, which is not
 	 * here. */

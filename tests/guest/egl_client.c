@@ -6,8 +6,9 @@
  *
  * It draws into a buffer of the graphics card's, a picture of the monitor's size: a sum of two
  *slopes by a shader, and in the middle a triangle over it.  It reads it back, says who drew it and
- *how far it is from what it should be ("drawn, off by N at most"), shows it, says "shown", and
- *stays until it is killed.
+ *how far it is from what it should be ("drawn, off by N at most"); it clears a texture that is
+ *nothing but that, reads that ("texture RRGGBBAA"), shows the picture, says "shown", and stays until
+ *it is killed.
  */
 #include <EGL/egl.h>
 #include <EGL/eglext.h>
@@ -201,6 +202,27 @@ static void look(int width, int height)
 	free(pixels);
 }
 
+/* Unlike a picture that is shown it may be memory of the renderer's only. */
+static void look_at_texture(void)
+{
+	enum { SIDE = 64 };
+	static unsigned char pixels[SIDE * SIDE * 4];
+	GLuint texture, framebuffer;
+
+	glGenTextures(1, &texture);
+	glBindTexture(GL_TEXTURE_2D, texture);
+	glTexImage2D(GL_TEXTURE_2D, 0, GL_RGBA, SIDE, SIDE, 0, GL_RGBA, GL_UNSIGNED_BYTE, NULL);
+	glGenFramebuffers(1, &framebuffer);
+	glBindFramebuffer(GL_FRAMEBUFFER, framebuffer);
+	glFramebufferTexture2D(GL_FRAMEBUFFER, GL_COLOR_ATTACHMENT0, GL_TEXTURE_2D, texture, 0);
+	glClearColor(1, 0.4F, 0.2F, 1);
+	glClear(GL_COLOR_BUFFER_BIT);
+	glReadPixels(0, 0, SIDE, SIDE, GL_RGBA, GL_UNSIGNED_BYTE, pixels);
+	if (glGetError() != GL_NO_ERROR)
+		fail("an error of OpenGL's");
+	printf("texture %02x%02x%02x%02x\n", pixels[0], pixels[1], pixels[2], pixels[3]);
+}
+
 int main(void)
 {
 	int fd = open("/dev/dri/card0", O_RDWR | O_CLOEXEC);
@@ -223,6 +245,7 @@ int main(void)
 	draw_to(display, bo);
 	draw(monitor.mode.hdisplay, monitor.mode.vdisplay);
 	look(monitor.mode.hdisplay, monitor.mode.vdisplay);
+	look_at_texture();
 	show(fd, &monitor, bo);
 	printf("shown\n");
 	pause();

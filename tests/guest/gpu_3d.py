@@ -82,6 +82,7 @@ def draws(t, boot):
             assert re.search(r"^renderer virgl", said, re.M), said
             off = re.search(r"^drawn, off by (\d+) at most$", said, re.M)
             assert off and int(off[1]) <= 2, said
+            assert re.search("^texture ff6633ff$", said, re.M), said
         with t.check(f"{t.name}_what_it_drew_is_shown_at_qemu_and_in_our_screenshot"):
             limit = patience.end()
             while off_by(screen.ours()) > 2 or screen.theirs() != screen.ours():
