@@ -317,8 +317,10 @@ static int make_device(struct gpu *gpu, struct vu_program *program)
 int gpu_init(struct gpu *gpu, struct vu_program *program, uint32_t index)
 {
 	struct gpu_settings *s = vu_program_settings(program);
-	const struct spawn_limits limits = {
-		.shut_in = s->sandbox != SANDBOX_NONE, .virgl = s->virgl, .venus = s->venus};
+	const struct spawn_limits limits = {.shut_in = s->sandbox != SANDBOX_NONE,
+					    .virgl = s->virgl,
+					    .venus = s->venus,
+					    .node = s->node};
 	int ret;
 
 	gpu->settings = s;

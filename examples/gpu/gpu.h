@@ -22,6 +22,7 @@ struct gpu_settings {
 	uint64_t max_fps; /* 0: no limit */
 	int headless;
 	int virgl, venus;    /* 3D: OpenGL, Vulkan */
+	const char *node;    /* of the host's graphics hardware, for 3D; NULL: software draws */
 	int dmabuf;	     /* what is shown goes to the display as dma-bufs */
 	const char *dir;     /* of pictures; NULL: there are none */
 	const char *dump;    /* what their names begin with */

@@ -58,6 +58,10 @@ static const struct vu_option options[] = {
 	{VU_OPTION_FLAG("virgl", "3D (OpenGL), drawn in software by a process of its own",
 			struct gpu_settings, virgl)},
 	{VU_OPTION_FLAG("venus", "3D (Vulkan), the same way", struct gpu_settings, venus)},
+	{VU_OPTION_STRING("render-node", "PATH",
+			  "with --virgl: 3D is drawn by graphics hardware of the host's "
+			  "(/dev/dri/renderD128)",
+			  struct gpu_settings, node)},
 	{VU_OPTION_FLAG("dmabuf",
 			"screens as dma-bufs (/dev/udmabuf), for a display that has OpenGL",
 			struct gpu_settings, dmabuf)},
@@ -118,6 +122,11 @@ static int refuse_idle_options(const struct gpu_settings *s)
 	if (s->dmabuf && s->headless) {
 		fprintf(stderr, "vu-gpu: --dmabuf: with --headless there is no display that could "
 				"have them: one of both, please\n");
+		return -EINVAL;
+	}
+	if (s->node && (!s->virgl || s->venus)) {
+		fprintf(stderr, "vu-gpu: --render-node=%s: it is for --virgl, and %s\n", s->node,
+			s->venus ? "Vulkan (--venus) is drawn in software" : "that is not there");
 		return -EINVAL;
 	}
 	if (s->dump_count && !s->dump) {
@@ -217,8 +226,9 @@ static int opened(struct vu_program *program, uint32_t index, void *state)
 
 int main(int argc, char **argv)
 {
-	/* Of QEMU's vhost-user.json, as it names the option. */
-	static const char *const features[] = {"virgl", NULL}, *const none[] = {NULL};
+	/* Of QEMU's vhost-user.json, as it names the options. */
+	static const char *const features[] = {"virgl", "render-node", NULL}, *const none[] = {
+										      NULL};
 	struct gpu_settings settings = {
 		.max_resources = 16384,
 		.max_fps = 60,

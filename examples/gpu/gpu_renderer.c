@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See gpu_renderer.h.  Draws in software, without any display: EGL's surfaceless platform.
+ * See gpu_renderer.h.  Draws without any display: in software by EGL's surfaceless platform, or by
+ * a render node, for which virglrenderer takes that of GBM.
  *
  * virglrenderer keeps all its state in the process; so does this file, in one struct on its stack.
  */
@@ -300,13 +301,23 @@ static void fill_capset(struct wire_capset *capset, uint32_t id)
 	correct(capset);
 }
 
+static int get_drm_fd(void *cookie)
+{
+	struct renderer *r = cookie;
+	int node = r->node;
+
+	r->node = -1; /* it is virglrenderer's now */
+	return node;
+}
+
 static struct virgl_renderer_callbacks callbacks = {
 #if VIRGL_RENDERER_CALLBACKS_VERSION >= 4
 	.version = 4,
 	.write_context_fence = venus_write_fence,
 #else
-	.version = 1,
+	.version = 2,
 #endif
+	.get_drm_fd = get_drm_fd,
 	.write_fence = write_fence,
 };
 
@@ -315,19 +326,26 @@ static int flags_of(const struct spawn_limits *limits)
 	int flags = limits->venus ? venus_flags() : 0;
 
 	if (limits->virgl)
-		return flags | VIRGL_RENDERER_USE_EGL | VIRGL_RENDERER_USE_SURFACELESS;
+		return flags | VIRGL_RENDERER_USE_EGL |
+		       (limits->node ? 0 : VIRGL_RENDERER_USE_SURFACELESS);
 #ifdef VIRGL_RENDERER_NO_VIRGL
 	flags |= VIRGL_RENDERER_NO_VIRGL;
 #endif
 	return flags;
 }
 
-static void set_environment(void)
+static void set_environment(const struct spawn_limits *limits)
 {
-	/* No hardware: what its drivers need is not allowed here. */
-	setenv("LIBGL_ALWAYS_SOFTWARE", "1", 1);
-	setenv("GALLIUM_DRIVER", "llvmpipe", 0);
-	setenv("EGL_PLATFORM", "surfaceless", 1);
+	if (limits->node) {
+		unsetenv("LIBGL_ALWAYS_SOFTWARE");
+		unsetenv("GALLIUM_DRIVER");
+		unsetenv("EGL_PLATFORM");
+	} else {
+		/* No hardware: what its drivers need is not allowed here. */
+		setenv("LIBGL_ALWAYS_SOFTWARE", "1", 1);
+		setenv("GALLIUM_DRIVER", "llvmpipe", 0);
+		setenv("EGL_PLATFORM", "surfaceless", 1);
+	}
 	/* No files. */
 	setenv("MESA_SHADER_CACHE_DISABLE", "true", 1);
 	setenv("MESA_GLSL_CACHE_DISABLE", "true", 1);
@@ -337,17 +355,22 @@ static bool begin(struct renderer *r, const struct spawn_limits *limits, struct 
 {
 	struct wire_capset *next = hello->capsets;
 
-	set_environment();
+	set_environment(limits);
+	if (limits->node && !node_open(r, limits->node, hello))
+		return false;
 	if (limits->venus &&
 	    (!venus_find_driver(hello) || (limits->shut_in && renderer_shut_files(hello))))
 		return false;
 	if (virgl_renderer_init(r, flags_of(limits), &callbacks)) {
 		snprintf(hello->error, sizeof(hello->error),
-			 "virglrenderer finds no EGL that draws without a display (Debian: "
+			 "virglrenderer finds no EGL that draws %s (Debian: "
 			 "libegl1 libgl1-mesa-dri)%s",
+			 limits->node ? "by it" : "without a display",
 			 limits->venus ? ", or has no Vulkan" : "");
 		return false;
 	}
+	if (limits->node && !node_draws(r, hello))
+		return false;
 	if (limits->venus && !venus_works(hello))
 		return false;
 	if (limits->virgl) {
@@ -384,7 +407,7 @@ bool renderer_is_there(void)
 
 _Noreturn void renderer_run(int socket, const struct spawn_limits *limits)
 {
-	struct renderer r = {.socket = socket};
+	struct renderer r = {.socket = socket, .node = -1};
 	struct wire_hello hello = {.error = ""};
 	bool there;
 

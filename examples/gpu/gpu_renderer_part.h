@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the parts of a renderer share.  gpu_renderer.c has requests, gpu_renderer_shadow.c memory
- * that it writes to by itself, gpu_renderer_venus.c what is Vulkan's, gpu_renderer_shut.c what the
- * process gives up.
+ * that it writes to by itself, gpu_renderer_venus.c what is Vulkan's, gpu_renderer_node.c the
+ * host's graphics hardware, gpu_renderer_shut.c what the process gives up.
  */
 #ifndef GPU_RENDERER_PART_H
 #define GPU_RENDERER_PART_H
@@ -17,6 +17,8 @@ struct shadow;
 
 struct renderer {
 	int socket;
+	int node;	      /* of the host's graphics hardware, until virglrenderer has it; -1 */
+	char driver[32];      /* the kernel's, of that node */
 	uint32_t asked, done; /* fences of all */
 	uint64_t random;      /* not 0 */
 	struct shadow *shadows;
@@ -62,6 +64,13 @@ bool venus_fence(struct renderer *r, const struct wire_request *q);
 void venus_write_fence(void *cookie, uint32_t context, uint32_t ring, uint64_t fence);
 /* It is no more, and none of its fences comes. */
 void venus_forget(struct renderer *r, uint32_t context);
+
+/* --- gpu_renderer_node.c --- */
+
+/* r->node; false: hello says why not. */
+bool node_open(struct renderer *r, const char *path, struct wire_hello *hello);
+/* After virgl_renderer_init(): it is that hardware which draws.  False: hello says what does. */
+bool node_draws(const struct renderer *r, struct wire_hello *hello);
 
 /* --- gpu_renderer_shut.c --- */
 

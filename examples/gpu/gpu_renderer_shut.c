@@ -75,7 +75,8 @@ int renderer_shut_files(struct wire_hello *hello)
 
 /*
  * Memory that a Vulkan driver lets others see is in files without a name, which RLIMIT_DATA does
- * not count: it is address space that is limited, and the size of a file.
+ * not count, and a render node's is the kernel's: it is address space that is limited, and the size
+ * of a file.
  */
 static int limit_memory(const struct spawn_limits *limits)
 {
@@ -90,7 +91,7 @@ static int limit_memory(const struct spawn_limits *limits)
 		return 0;
 	if (setrlimit(RLIMIT_DATA, &data) < 0)
 		return -errno;
-	if (limits->venus &&
+	if ((limits->venus || limits->node) &&
 	    (setrlimit(RLIMIT_AS, &addresses) < 0 || setrlimit(RLIMIT_FSIZE, &data) < 0))
 		return -errno;
 	return 0;
@@ -104,6 +105,23 @@ static const int refused_to_renderer[] = {
 	SYS_open,   SYS_stat,	    SYS_lstat,	    SYS_unlink,
 	SYS_access, SYS_readlink,   SYS_accept,
 #endif
+};
+
+/* A driver asks its node, which is open. */
+static const int refused_to_node_renderer[] = {
+	SYS_openat,  SYS_newfstatat, SYS_unlinkat,  SYS_memfd_create,
+	SYS_accept4, SYS_readlinkat, SYS_faccessat,
+#ifdef SYS_open
+	SYS_open,    SYS_stat,	     SYS_lstat,	    SYS_unlink,
+	SYS_access,  SYS_readlink,   SYS_accept,
+#endif
+};
+
+/* By what they are for: of DRM, of dma-bufs, of fences. */
+static const struct sandbox_ioctl node_ioctls[] = {
+	{0xff00, 'd' << 8},
+	{0xff00, 'b' << 8},
+	{0xff00, '>' << 8},
 };
 
 /* Vulkan's loader reads which drivers there are for each instance: see renderer_shut_files(). */
@@ -130,15 +148,21 @@ static const int more_of_venus_renderer[] = {
 
 int renderer_shut_in(const struct spawn_limits *limits, struct wire_hello *hello)
 {
-	const bool venus = limits->venus;
+	const bool venus = limits->venus, node = limits->node;
 	const struct sandbox_needs needs = {
 		.program = "vu-gpu's renderer",
 		.calls = venus ? more_of_venus_renderer : more_of_renderer,
 		.n_calls = venus ? N(more_of_venus_renderer) : N(more_of_renderer),
-		.refused = venus ? refused_to_venus_renderer : refused_to_renderer,
-		.n_refused = venus ? N(refused_to_venus_renderer) : N(refused_to_renderer),
+		.refused = venus  ? refused_to_venus_renderer
+			   : node ? refused_to_node_renderer
+				  : refused_to_renderer,
+		.n_refused = venus  ? N(refused_to_venus_renderer)
+			     : node ? N(refused_to_node_renderer)
+				    : N(refused_to_renderer),
+		.ioctls = node_ioctls,
+		.n_ioctls = node ? N(node_ioctls) : 0,
 		.threads = true,
-		.alone = !venus, /* memory is shared */
+		.alone = !venus && !node, /* memory is shared */
 	};
 	const char *failed = "limits";
 	int ret = limit_memory(limits);

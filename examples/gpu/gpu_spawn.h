@@ -22,6 +22,7 @@ struct spawn_limits {
 	uint64_t memory; /* bytes that a renderer may have; 0: no limit */
 	bool shut_in;
 	bool virgl, venus;
+	const char *node; /* of the host's graphics hardware; NULL: software draws */
 };
 
 /* The spawner's socket; -errno. */

@@ -253,9 +253,14 @@ static int first_renderer(struct virgl *v)
 	return ret;
 }
 
-static const char *option_of(const struct spawn_limits *limits)
+static void say(const struct spawn_limits *limits, const char *why)
 {
-	return limits->venus ? limits->virgl ? "--virgl --venus" : "--venus" : "--virgl";
+	const char *options = limits->node     ? "--render-node="
+			      : !limits->venus ? "--virgl"
+			      : limits->virgl  ? "--virgl --venus"
+					       : "--venus";
+
+	fprintf(stderr, "vu-gpu: %s%s: %s\n", options, limits->node ? limits->node : "", why);
 }
 
 int virgl_start(struct virgl *v, struct card *card, uint64_t hostmem,
@@ -267,20 +272,16 @@ int virgl_start(struct virgl *v, struct card *card, uint64_t hostmem,
 	limits.memory = 2 * hostmem + RENDERER_BASE;
 
 	if (!renderer_is_there()) {
-		fprintf(stderr,
-			"vu-gpu: %s: it was built without virglrenderer (Debian: "
-			"libvirglrenderer-dev)\n",
-			option_of(&limits));
+		say(&limits, "it was built without virglrenderer (Debian: libvirglrenderer-dev)");
 		return -ENOTSUP;
 	}
 	v->card = card;
 	v->spawner = spawn_start(&limits);
 	ret = v->spawner < 0 ? v->spawner : first_renderer(v);
 	if (ret) {
-		fprintf(stderr, "vu-gpu: %s: %s\n", option_of(&limits),
-			v->hello.error[0]    ? v->hello.error
-			: ret == -ECONNRESET ? "the renderer ended before it began"
-					     : strerror(-ret));
+		say(&limits, v->hello.error[0]	  ? v->hello.error
+			     : ret == -ECONNRESET ? "the renderer ended before it began"
+						  : strerror(-ret));
 		return ret;
 	}
 	memcpy(card->three.capsets, v->hello.capsets, sizeof(card->three.capsets));

@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* vu-gpu's 3D: what a driver draws by virgl's commands is read back, and shown. */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "three.h"
+
+#ifdef HAVE_EPOXY
+enum { NODES = 1 };
+#else
+enum { NODES = 0 };
+#endif
 
 enum { RED = 0xff0000, TEAL = 0x00cccc };
 static const float red[4] = {1, 0, 0, 1}, teal[4] = {0, 0.8F, 0.8F, 1};
@@ -110,12 +119,38 @@ static void a_picture_of_the_guest_is_shown_upright(void **state)
 	rig_stop(rig);
 }
 
+/* Right ones are tests/guest/gpu_render_node.py's. */
+static void paths_that_are_no_render_node_are_told_at_the_start(void **state)
+{
+	struct rig *rig = *state;
+	const char *file = rig_file(rig, "file", "");
+	const char *const rows[][2] = {
+		{"/dev/null", "it is no render node of Linux"},
+		{file, "it is no render node of Linux"},
+		{"/proc/nonexistent", "No such file or directory"},
+		{"", "No such file or directory"},
+		{rig->dir, "Is a directory"},
+	};
+	char node[200], line[300];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *argv[] = {getenv(rig_program), "--virgl",	node,
+				      "--socket-path",	   rig->socket, NULL};
+
+		snprintf(node, sizeof(node), "--render-node=%s", rows[i][0]);
+		snprintf(line, sizeof(line), "vu-gpu: %s: %s", node,
+			 NODES ? rows[i][1] : "vu-gpu was built without libepoxy");
+		spawn_expect(argv, 1, "", line);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		GPU_TEST(capsets_are_told_as_the_renderer_has_them),
 		GPU_TEST(what_is_drawn_is_read_back_and_shown),
 		GPU_TEST(a_picture_of_the_guest_is_shown_upright),
+		GPU_TEST(paths_that_are_no_render_node_are_told_at_the_start),
 	};
 
 	if (!three_can_be_tested())

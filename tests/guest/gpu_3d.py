@@ -6,43 +6,13 @@ The guest's Mesa is the host's: its files are on a disk of the guest's.
 """
 
 import functools
-import os
 import re
-import shutil
-import subprocess
 import time
 
-from lib import Control, Skip, VhostUser, main, only_long, patience
+from lib import Control, VhostUser, main, only_long, patience
+from lib.mesa import Mesa
 
 from gpu import Screen, device
-
-LIBRARIES = "/usr/lib/x86_64-linux-gnu"
-VENDORS = "/usr/share/glvnd/egl_vendor.d"
-PARTS = [f"{LIBRARIES}/libEGL_mesa.so.0", f"{LIBRARIES}/dri/virtio_gpu_dri.so"]
-
-
-def needed_by(path):
-    said = subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout
-    return re.findall(r"=> (/\S+) \(0x", said)
-
-
-def mesa_disk(t):
-    """An ext4 with what Mesa needs beside the program's own libraries."""
-    mke2fs = shutil.which("mke2fs", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-    if not mke2fs or not all(os.path.exists(part) for part in [*PARTS, VENDORS]):
-        raise Skip("no mke2fs or no Mesa: run scripts/setup guest test (Debian packages e2fsprogs, libegl1, "
-                   "libgl1-mesa-dri)")
-    tree, image = t.path("mesa"), t.path("mesa.img")
-    os.makedirs(f"{tree}/lib/dri")
-    shutil.copytree(VENDORS, f"{tree}/vendors")
-    for part in PARTS:
-        shutil.copy(os.path.realpath(part), f"{tree}/lib/{part[len(LIBRARIES) + 1:]}")
-        for library in needed_by(part):
-            shutil.copy(os.path.realpath(library), f"{tree}/lib/{os.path.basename(library)}")
-    size = sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(tree) for name in names)
-    subprocess.run([mke2fs, "-q", "-F", "-t", "ext4", "-d", tree, image, f"{size // 900}k"], check=True)
-    return image
-
 
 def off_by(picture):
     """How far a picture is from what guest-egl draws (see there), at a point of each 10."""
@@ -64,19 +34,17 @@ def contexts(control):
 
 
 def draws(t, boot):
-    image = mesa_disk(t)
-    disk = ["-drive", f"file={image},if=none,id=mesa,format=raw,readonly=on", "-device", "virtio-blk-pci,drive=mesa"]
+    mesa = Mesa(t)
     with device(t, "--virgl") as back_end, \
-         boot(VhostUser("gpu", back_end), modules=["virtio_blk", "ext4"], programs=[t.program("guest-egl")],
-              extra=disk, memory=1024) as guest, \
+         boot(VhostUser("gpu", back_end), modules=mesa.modules, programs=[t.program("guest-egl")],
+              extra=mesa.qemu, memory=1024) as guest, \
          Control(t.path("control")) as control:
         screen = Screen(t, control, guest)
         with t.check(f"{t.name}_driver_finds_3d"):
             assert "+virgl" in guest.run("dmesg | grep 'features:.*virgl'").text
         before = contexts(control)
         with t.check(f"{t.name}_mesa_in_the_guest_draws_what_it_should"):
-            guest.run("mount -o ro /dev/vda /mnt; export LD_LIBRARY_PATH=/mnt/lib LIBGL_DRIVERS_PATH=/mnt/lib/dri "
-                      "__EGL_VENDOR_LIBRARY_DIRS=/mnt/vendors; guest-egl >/tmp/egl 2>&1 &")
+            guest.run(f"{mesa.mount} {mesa.environment} guest-egl >/tmp/egl 2>&1 &")
             guest.until("grep -q -e '^shown' -e ^failed /tmp/egl || ! pidof guest-egl")
             said = guest.run("cat /tmp/egl").text
             assert re.search(r"^renderer virgl", said, re.M), said

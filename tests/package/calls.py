@@ -42,8 +42,9 @@ def counts(root):
         yield f'vu-{device}', len(every | own | network)
         if device == 'gpu':
             own = tables(text)
-            for kind, of in (('', 'renderer'), (' with `--venus`', 'venus_renderer')):
-                yield f"vu-gpu's renderer{kind}", len((every | own[f'more_of_{of}']) - own[f'refused_to_{of}'])
+            for kind, more, refused in (('', 'renderer', 'renderer'), (' with `--render-node`', 'renderer', 'node_renderer'),
+                                        (' with `--venus`', 'venus_renderer', 'venus_renderer')):
+                yield f"vu-gpu's renderer{kind}", len((every | own[f'more_of_{more}']) - own[f'refused_to_{refused}'])
 
 
 def main(root, page=None):
