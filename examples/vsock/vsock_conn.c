@@ -283,7 +283,10 @@ void conn_reset(struct conn *c, const char *why)
 		guest_complain(c->guest, "port %u of the guest, port %u of %llu: %s",
 			       c->tuple.local_port, c->tuple.peer_port,
 			       (unsigned long long)c->tuple.peer_cid, why);
-	if (c->state == CONN_DRAINING || c->owed & OWE_REQUEST || c->state == CONN_GREETING)
+	/* A guest that guessed the port may have accepted before it was asked: OPEN ones stay, for
+	 * the packet that is looked at may be of it (guest_settle()). */
+	if (c->state == CONN_DRAINING || c->state == CONN_GREETING ||
+	    (c->state == CONN_ASKING && c->owed & OWE_REQUEST))
 		conn_free(c); /* the guest has not heard of it, or need not */
 	else
 		conn_abort(c);

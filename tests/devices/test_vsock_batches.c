@@ -3,6 +3,9 @@
  */
 #include "vsock_bench.h"
 
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,6 +186,63 @@ static void who_had_gone_before_it_was_looked_at_is_told_as_gone_both_ways_at_on
 	rig_stop(rig);
 }
 
+/* A port of the loopback interface that nobody has. */
+static struct sockaddr_in free_port(void)
+{
+	struct sockaddr_in name = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	socklen_t len = sizeof(name);
+
+	assert_ok(bind(fd, (struct sockaddr *)&name, len));
+	assert_ok(getsockname(fd, (struct sockaddr *)&name, &len));
+	close(fd);
+	return name;
+}
+
+/* A client that the guest has not heard of, for it gives no buffers. */
+static int tcp_client(struct rig *rig, const struct sockaddr_in *name)
+{
+	int client = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_ok(connect(client, (const struct sockaddr *)name, sizeof(*name)));
+	while (!strstr(rig_say(rig, "list"), " asking "))
+		sched_yield();
+	return client;
+}
+
+/* Its socket fails where that is found out for the packets before the one that is looked at. */
+static void what_was_accepted_before_it_was_asked_for_may_fail_among_other_packets(void **state)
+{
+	const struct sockaddr_in name = free_port();
+	struct rig *rig = *state;
+	struct batch batch = {.n = 0};
+	char listen[40];
+	const char *const args[] = {listen, NULL};
+	struct guest_end guest;
+	struct pollfd client = {.events = POLLIN};
+	struct line line;
+
+	snprintf(listen, sizeof(listen), "--listen=22=tcp:%u", ntohs(name.sin_port));
+	vsock_spawn(rig, args);
+	rig_connect(rig);
+	vsock_begin_empty(rig, &guest, GUEST_CID);
+	client.fd = tcp_client(rig, &name);
+	line = line_new(&guest, STREAM, 22, 0x40000000);
+	line_send(&line, RESPONSE, 0);
+	line_write(&line, "unread", 6, 0);
+	assert_int_equal(poll(&client, 1, HANG_MS), 1);
+	close(client.fd); /* and there is something to be read: the other end is reset */
+	batch_add(&batch, &line, RW, "late", 4);
+	batch_add(&batch, &line, SHUTDOWN, NULL, 0);
+	batch_send(&batch, rig);
+	vsock_give(&guest, VSOCK_BUFFERS);
+	line_get(&line, RST);
+	vsock_get_nothing(&guest);
+	assert_string_equal(rig_say(rig, "list"), "");
+	rig_stop(rig);
+}
+
 /* One more packet: does the device ask to be told of it?  Where it does not, nobody tells it. */
 static bool wants_to_be_told(struct batch *batch, struct bench *b, struct rig *rig)
 {
@@ -234,6 +294,7 @@ int main(void)
 		TEST(a_batch_that_a_socket_takes_a_part_of_arrives_whole),
 		TEST(a_batch_for_a_host_that_has_gone_is_no_fault),
 		TEST(who_had_gone_before_it_was_looked_at_is_told_as_gone_both_ways_at_once),
+		TEST(what_was_accepted_before_it_was_asked_for_may_fail_among_other_packets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
