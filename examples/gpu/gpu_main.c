@@ -224,11 +224,16 @@ static int opened(struct vu_program *program, uint32_t index, void *state)
 	return ret;
 }
 
+/* Of QEMU's vhost-user.json, as it names the options: what was built in. */
+static const char *const *features(void)
+{
+	static const char *const all[] = {"render-node", "virgl", NULL};
+
+	return renderer_takes_node() ? all : renderer_is_there() ? all + 1 : all + 2;
+}
+
 int main(int argc, char **argv)
 {
-	/* Of QEMU's vhost-user.json, as it names the options. */
-	static const char *const features[] = {"virgl", "render-node", NULL}, *const none[] = {
-										      NULL};
 	struct gpu_settings settings = {
 		.max_resources = 16384,
 		.max_fps = 60,
@@ -237,7 +242,7 @@ int main(int argc, char **argv)
 	};
 	const struct vu_program_info info = {
 		VU_PROGRAM("vu-gpu", "gpu", "A vhost-user graphics card."),
-		.features = renderer_is_there() ? features : none,
+		.features = features(),
 		VU_PROGRAM_OPTIONS(options, &settings),
 		VU_PROGRAM_COMMANDS(gpu_commands),
 		VU_PROGRAM_STATE(struct gpu, create, destroy),

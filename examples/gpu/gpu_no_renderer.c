@@ -9,6 +9,11 @@ bool renderer_is_there(void)
 	return false;
 }
 
+bool renderer_takes_node(void)
+{
+	return false;
+}
+
 _Noreturn void renderer_run(int socket, const struct spawn_limits *limits)
 {
 	(void)socket;

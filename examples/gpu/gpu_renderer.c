@@ -361,6 +361,8 @@ static bool begin(struct renderer *r, const struct spawn_limits *limits, struct 
 	if (limits->venus &&
 	    (!venus_find_driver(hello) || (limits->shut_in && renderer_shut_files(hello))))
 		return false;
+	if (limits->virgl && !renderer_finds_opengl(hello))
+		return false;
 	if (virgl_renderer_init(r, flags_of(limits), &callbacks)) {
 		snprintf(hello->error, sizeof(hello->error),
 			 "virglrenderer finds no EGL that draws %s (Debian: "

@@ -12,6 +12,8 @@
 
 /* Is there one in this program at all? */
 bool renderer_is_there(void);
+/* And does it take a render node of the host's? */
+bool renderer_takes_node(void);
 /* All of the process: see gpu_wire.h for what it says. */
 _Noreturn void renderer_run(int socket, const struct spawn_limits *limits);
 

@@ -43,6 +43,11 @@ static bool is_render_node(int fd, struct renderer *r)
 	       minor(st.st_rdev) >= FIRST_RENDER_NODE && !ioctl(fd, GET_VERSION, &version);
 }
 
+bool renderer_takes_node(void)
+{
+	return true;
+}
+
 bool node_open(struct renderer *r, const char *path, struct wire_hello *hello)
 {
 	r->node = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -77,6 +82,11 @@ bool node_draws(const struct renderer *r, struct wire_hello *hello)
 }
 
 #else
+
+bool renderer_takes_node(void)
+{
+	return false;
+}
 
 bool node_open(struct renderer *r, const char *path, struct wire_hello *hello)
 {

@@ -2,7 +2,8 @@
 /*
  * What the parts of a renderer share.  gpu_renderer.c has requests, gpu_renderer_shadow.c memory
  * that it writes to by itself, gpu_renderer_venus.c what is Vulkan's, gpu_renderer_node.c the
- * host's graphics hardware, gpu_renderer_shut.c what the process gives up.
+ * host's graphics hardware, gpu_renderer_libraries.c what is opened late, gpu_renderer_shut.c what
+ * the process gives up.
  */
 #ifndef GPU_RENDERER_PART_H
 #define GPU_RENDERER_PART_H
@@ -71,6 +72,11 @@ void venus_forget(struct renderer *r, uint32_t context);
 bool node_open(struct renderer *r, const char *path, struct wire_hello *hello);
 /* After virgl_renderer_init(): it is that hardware which draws.  False: hello says what does. */
 bool node_draws(const struct renderer *r, struct wire_hello *hello);
+
+/* --- gpu_renderer_libraries.c --- */
+
+/* Before virgl_renderer_init() of OpenGL; false: hello says what is not there. */
+bool renderer_finds_opengl(struct wire_hello *hello);
 
 /* --- gpu_renderer_shut.c --- */
 

@@ -135,6 +135,11 @@ bool renderer_is_there(void)
 	return true;
 }
 
+bool renderer_takes_node(void)
+{
+	return false;
+}
+
 /* --- memory that a guest is to see --- */
 
 static int memory(uint64_t size, unsigned int flags, int seals)

@@ -144,6 +144,39 @@ static void paths_that_are_no_render_node_are_told_at_the_start(void **state)
 	}
 }
 
+static void features_are_told_as_they_were_built_in(void **state)
+{
+	const char *argv[] = {getenv(rig_program), "--print-capabilities", NULL};
+	struct spawned told;
+
+	(void)state;
+	spawn_run(&told, argv);
+	assert_non_null(strstr(told.out, "\"virgl\""));
+	assert_int_equal(!!strstr(told.out, "\"render-node\""), NODES);
+	spawn_free(&told);
+}
+
+/* libepoxy ends a program which it finds no OpenGL for. */
+static void libraries_that_are_not_there_are_told_at_the_start(void **state)
+{
+	struct rig *rig = *state;
+	const char *const argv[] = {getenv(rig_program), "--virgl",    "--socket-path",
+				    rig->socket,	 "--headless", NULL};
+	const char *others = getenv("LD_LIBRARY_PATH");
+	char *before = strdup(others ? others : ""), folders[1000];
+
+	snprintf(folders, sizeof(folders), "%s:%s", rig->dir, before);
+	setenv("LD_LIBRARY_PATH", folders, 1);
+	rig_file(rig, "libGL.so.1", "");
+	rig_file(rig, "libOpenGL.so.0", "");
+	spawn_expect(argv, 1, "", "vu-gpu: --virgl: there is no OpenGL (Debian: ");
+	spawn_expect(argv, 1, "", "/libGL.so.1: ");
+	rig_file(rig, "libEGL.so.1", "");
+	spawn_expect(argv, 1, "", "/libEGL.so.1: ");
+	setenv("LD_LIBRARY_PATH", before, 1);
+	free(before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +184,8 @@ int main(void)
 		GPU_TEST(what_is_drawn_is_read_back_and_shown),
 		GPU_TEST(a_picture_of_the_guest_is_shown_upright),
 		GPU_TEST(paths_that_are_no_render_node_are_told_at_the_start),
+		GPU_TEST(features_are_told_as_they_were_built_in),
+		GPU_TEST(libraries_that_are_not_there_are_told_at_the_start),
 	};
 
 	if (!three_can_be_tested())
