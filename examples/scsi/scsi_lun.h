@@ -149,7 +149,8 @@ static inline bool scsi_lun_has(struct scsi_lun *lun, uint64_t lba, uint64_t blo
 /* --- scsi_reserve_file.c.  The logical unit's lock is held. --- */
 
 bool scsi_reserve_can_keep(const struct scsi_host *host);
-int scsi_reserve_save(struct scsi_lun *lun);
+/* What is to hold from now on; -errno: what did holds on, here and in the file. */
+int scsi_reserve_save(struct scsi_lun *lun, const struct scsi_reservations *r);
 /* Where it cannot be read, the disk is not to be had: -errno, and why. */
 int scsi_reserve_load(struct scsi_lun *lun, char *error, size_t size);
 

@@ -362,28 +362,32 @@ static int reserve_check(const struct change *c, uint32_t action)
 	return SCSI_GOOD;
 }
 
+/* On a copy: a change that cannot be kept is none. */
 static int reserve_do(struct change *c, uint32_t action)
 {
+	struct scsi_reservations next;
 	struct scsi_lun *lun = c->cmd->lun;
 	int result, error = 0;
 
 	pthread_mutex_lock(&lun->lock);
+	next = lun->reservations;
+	c->r = &next;
 	c->own = reserve_find(c->r, c->self);
 	result = reserve_change(c, action);
 	if (!result &&
 	    (action == REGISTER || action == REGISTER_IGNORING || action == REGISTER_AND_MOVE))
-		c->r->keep = c->keeps;
+		next.keep = c->keeps;
 	if (!result)
-		error = scsi_reserve_save(lun);
+		error = scsi_reserve_save(lun, &next);
 	pthread_mutex_unlock(&lun->lock);
-	if (error) {
-		vu_device_log_peerf(c->cmd->queue->scsi->dev, VU_LOG_WARNING,
-				    "%u:%u: reservations are not kept: %s", lun->target,
-				    lun->number, strerror(-error));
-		result = SENSE_FAILURE;
-	}
-	reserve_tell(c);
-	return result;
+	if (!result && !error)
+		reserve_tell(c);
+	if (!error)
+		return result;
+	vu_device_log_peerf(c->cmd->queue->scsi->dev, VU_LOG_WARNING,
+			    "%u:%u: reservations stay as they are, for a change cannot be kept: %s",
+			    lun->target, lun->number, strerror(-error));
+	return SENSE_FAILURE;
 }
 
 int scsi_reserve_out(struct scsi_cmd *cmd)
@@ -391,7 +395,6 @@ int scsi_reserve_out(struct scsi_cmd *cmd)
 	uint32_t action = cmd->cdb[1] & 0x1f;
 	struct change c = {
 		.cmd = cmd,
-		.r = &cmd->lun->reservations,
 		.self = scsi_initiator(cmd),
 		.type = cmd->cdb[2] & 0xf,
 	};

@@ -55,20 +55,62 @@ static int file_write(const char *path, const char *text, int len)
 	return ret;
 }
 
-int scsi_reserve_save(struct scsi_lun *lun)
+/* Is it so already?  Where nothing can be written, nothing can be there that has to go. */
+static bool file_is_away(const char *path)
+{
+	int fd;
+
+	if (errno == ENOENT)
+		return true;
+	fd = errno == EROFS ? open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
+	if (fd >= 0)
+		close(fd);
+	return errno == ENOENT && fd < 0;
+}
+
+static int file_remove(const char *path)
+{
+	int error;
+
+	if (!unlink(path))
+		return 0;
+	error = errno;
+	return file_is_away(path) ? 0 : -error;
+}
+
+static int file_replace(const struct scsi_lun *lun, const struct scsi_reservations *r)
 {
 	char path[PATH], fresh[PATH], text[TEXT];
 	int ret;
 
-	if (!scsi_reserve_can_keep(lun->host))
-		return 0;
 	file_path(lun, path, "");
-	if (!lun->reservations.keep || !lun->reservations.n)
-		return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+	if (!r->keep || !r->n)
+		return file_remove(path);
 	file_path(lun, fresh, ".new");
-	ret = file_write(fresh, text, file_format(&lun->reservations, text));
+	ret = file_write(fresh, text, file_format(r, text));
 	if (!ret && rename(fresh, path) < 0)
 		ret = -errno;
+	return ret;
+}
+
+static void reserve_set(struct scsi_lun *lun, const struct scsi_reservations *r)
+{
+	struct scsi_reservations *own = &lun->reservations;
+
+	memcpy(own->entries, r->entries, sizeof(own->entries));
+	own->n = r->n;
+	own->generation = r->generation;
+	own->holder = r->holder;
+	own->keep = r->keep;
+	own->type = r->type;
+}
+
+int scsi_reserve_save(struct scsi_lun *lun, const struct scsi_reservations *r)
+{
+	int ret = scsi_reserve_can_keep(lun->host) ? file_replace(lun, r) : 0;
+
+	if (!ret)
+		reserve_set(lun, r);
 	return ret;
 }
 
@@ -145,7 +187,7 @@ static ssize_t file_read(const char *path, char *text)
 
 int scsi_reserve_load(struct scsi_lun *lun, char *error, size_t size)
 {
-	struct scsi_reservations r = {.keep = true}, *own = &lun->reservations;
+	struct scsi_reservations r = {.keep = true};
 	char path[PATH], text[TEXT];
 	ssize_t len;
 
@@ -165,11 +207,6 @@ int scsi_reserve_load(struct scsi_lun *lun, char *error, size_t size)
 					: "it makes no sense");
 		return len < 0 ? (int)len : -EINVAL;
 	}
-	memcpy(own->entries, r.entries, sizeof(own->entries));
-	own->n = r.n;
-	own->generation = r.generation;
-	own->holder = r.holder;
-	own->type = r.type;
-	own->keep = true;
+	reserve_set(lun, &r);
 	return 0;
 }

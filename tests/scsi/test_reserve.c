@@ -2,13 +2,17 @@
 /* vu-scsi: persistent reservations, of two initiators, and kept for the next process. */
 #include "ask.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { REGISTER, RESERVE, RELEASE, CLEAR, PREEMPT, PREEMPT_AND_ABORT, IGNORING, MOVE };
 enum { WRITE_EXCLUSIVE = 1, EXCLUSIVE = 3, WRITE_EXCLUSIVE_REGISTRANTS = 5, ALL_REGISTRANTS = 7 };
+
+enum { FAILURE = SENSE(4, 0x44, 0) };
 
 /* PERSISTENT RESERVE OUT */
 static int reserve_out(struct ask *ask, uint8_t action, uint8_t type, uint8_t key,
@@ -158,6 +162,71 @@ static void they_outlast_the_process_if_that_is_wanted(void **state)
 	rig_stop(&ask->rig);
 }
 
+static uint32_t count_keys(struct ask *ask)
+{
+	assert_int_equal(ask_do(ask, 0, CDB(0x5e, 0, [8] = 64), NULL, 0, 64), GOOD);
+	return be32(ask->data + 4) / 8;
+}
+
+/* Something is where the file would be written: as on a disk that is full. */
+static void what_cannot_be_kept_changes_nothing(void **state)
+{
+	struct two two;
+	struct ask *one = *state, *other = &two.second;
+	char fresh[RIG_PATH + 8];
+
+	two_start(&two, one);
+	snprintf(fresh, sizeof(fresh), "%s/reservations-0-0.new", one->rig.dir);
+	assert_ok(mkdir(fresh, 0700));
+	assert_int_equal(reserve_out(one, REGISTER, 0, 0, 1, 1), FAILURE);
+	assert_int_equal(count_keys(one), 0);
+	assert_int_equal(reserve_out(one, REGISTER, 0, 0, 1, 0), GOOD);
+	assert_ok(rmdir(fresh));
+	assert_int_equal(reserve_out(one, REGISTER, 0, 1, 1, 1), GOOD);
+	assert_int_equal(reserve_out(one, RESERVE, WRITE_EXCLUSIVE_REGISTRANTS, 1, 0, 0), GOOD);
+	assert_int_equal(reserve_out(other, REGISTER, 0, 0, 2, 1), GOOD);
+	assert_ok(mkdir(fresh, 0700));
+	assert_int_equal(reserve_out(one, RELEASE, WRITE_EXCLUSIVE_REGISTRANTS, 1, 0, 0), FAILURE);
+	assert_int_equal(reserve_out(one, PREEMPT_AND_ABORT, EXCLUSIVE, 1, 2, 0), FAILURE);
+	assert_int_equal(reserve_out(one, IGNORING, 0, 0, 0, 1), FAILURE);
+	/* Nobody lost anything, nor heard of it; the same again is the same. */
+	assert_int_equal(ask_ready(other, 0), GOOD);
+	assert_int_equal(write_one(other), GOOD);
+	assert_int_equal(count_keys(other), 2);
+	assert_ok(rmdir(fresh));
+	assert_int_equal(reserve_out(one, PREEMPT_AND_ABORT, EXCLUSIVE, 1, 2, 0), GOOD);
+	assert_int_equal(write_one(other), SENSE(6, 0x2a, 5));
+	assert_int_equal(write_one(other), CONFLICT);
+	/* To forget them takes no room. */
+	assert_ok(mkdir(fresh, 0700));
+	assert_int_equal(reserve_out(one, CLEAR, 0, 1, 0, 0), GOOD);
+	assert_int_equal(count_keys(other), 0);
+	assert_ok(rmdir(fresh));
+	two_stop(&two);
+}
+
+static void a_folder_that_nothing_can_be_written_in_does_for_what_is_not_to_be_kept(void **state)
+{
+	struct ask *ask = *state;
+	char dir[RIG_PATH + 8];
+
+	snprintf(dir, sizeof(dir), "%s/fixed", ask->rig.dir);
+	assert_ok(mkdir(dir, 0700));
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", dir, "tmpfs", MS_RDONLY, NULL)) {
+		rmdir(dir);
+		skip();
+	}
+	ask_start(ask, (const char *const[]){"--dir", dir, NULL});
+	assert_int_equal(reserve_out(ask, REGISTER, 0, 0, 1, 1), FAILURE);
+	assert_int_equal(reserve_out(ask, REGISTER, 0, 0, 1, 0), GOOD);
+	assert_int_equal(reserve_out(ask, RESERVE, EXCLUSIVE, 1, 0, 0), GOOD);
+	assert_int_equal(reserve_out(ask, CLEAR, 0, 1, 0, 0), GOOD);
+	rig_stop(&ask->rig);
+	assert_ok(umount(dir));
+	assert_ok(rmdir(dir));
+}
+
 /* PERSISTENT RESERVE OUT, REGISTER AND MOVE to this initiator, as READ FULL STATUS names it. */
 static int move(struct ask *ask, uint8_t key, uint8_t action_key, uint8_t flags, uint8_t to)
 {
@@ -290,6 +359,8 @@ int main(void)
 		ASK_TEST(a_reservation_can_be_handed_over),
 		ASK_TEST(who_preempts_and_aborts_hears_of_it_after_the_last_of_the_others_commands),
 		ASK_TEST(they_outlast_the_process_if_that_is_wanted),
+		ASK_TEST(what_cannot_be_kept_changes_nothing),
+		ASK_TEST(a_folder_that_nothing_can_be_written_in_does_for_what_is_not_to_be_kept),
 		ASK_TEST(a_file_of_reservations_that_is_none_is_refused),
 	};
 
