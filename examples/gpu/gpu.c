@@ -94,6 +94,7 @@ static void end_turn(struct gpu *gpu)
 	card_settle(&gpu->card);
 	gpu_dump(gpu);
 	display_flush(&gpu->display);
+	virgl_flush(&gpu->virgl);
 	if (gpu->card.work >= TURN_BYTES)
 		vu_source_set_timer(gpu->again, 1, 0);
 	gpu->card.work = 0;
@@ -222,13 +223,18 @@ void gpu_tell_outputs(struct gpu *gpu)
 static int set_socket(struct vu_device *dev, int fd, struct vu_answer *answer, void *opaque)
 {
 	struct gpu *gpu = opaque;
+	int ret;
 
 	(void)answer;
 	gpu->card.n_outputs = CARD_OUTPUTS;
-	if (!gpu->settings->headless)
-		return display_open(&gpu->display, fd);
-	vu_device_close_fd(dev, fd);
-	return 0;
+	if (gpu->settings->headless) {
+		vu_device_close_fd(dev, fd);
+		return 0;
+	}
+	ret = display_open(&gpu->display, fd);
+	/* The card may have asked for what this one is to have. */
+	virgl_flush(&gpu->virgl);
+	return ret;
 }
 
 /* --- life --- */

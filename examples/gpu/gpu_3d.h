@@ -99,6 +99,8 @@ uint32_t three_invalid(struct card *card, const char *why);
 bool three_has_shadow(const struct resource *r);
 /* Its pixels are to come: from (x, y) on.  False: it has none. */
 bool three_read(struct card *card, const struct resource *r, const struct virtio_gpu_rect *rect);
+/* It is to be on its way to the hardware, before a display looks.  True. */
+bool three_drawn(struct card *card, const struct resource *r);
 void three_attached(struct card *card, const struct resource *r);
 void three_detached(struct card *card, const struct resource *r);
 /* Of 3D, or a blob of a context's. */

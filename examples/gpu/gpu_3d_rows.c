@@ -185,6 +185,15 @@ bool three_read(struct card *card, const struct resource *r, const struct virtio
 	return true;
 }
 
+bool three_drawn(struct card *card, const struct resource *r)
+{
+	const struct three_rows nothing = {.id = r->id, .serial = r->serial};
+	const struct wire_request request = {.kind = WIRE_DRAWN, .resource = r->id};
+
+	card->three.ask(card->three.opaque, &request, NULL, &nothing);
+	return true;
+}
+
 bool three_arrived(struct card *card, const struct three_rows *rows, const void *bytes,
 		   uint64_t len)
 {

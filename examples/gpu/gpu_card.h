@@ -53,6 +53,8 @@ struct resource {
 	uint64_t at;	     /* where in the region, if it is mapped */
 	struct share *share; /* its dma-buf, or NULL */
 	bool share_said;     /* the log has whether there is one */
+	bool share_asked;    /* the renderer is making one */
+	bool share_refused;  /* it has none */
 	bool old;	     /* of before the driver's start; see card_doubt() */
 	bool has_uuid;
 	uint8_t uuid[CARD_UUID];
@@ -81,6 +83,7 @@ struct screen {
 	bool stale;   /* it shows another resource since, of which nothing was drawn yet */
 	bool resized; /* a display does not know the size yet, or not the dma-buf */
 	enum screen_shared shared; /* how a display is to have it */
+	bool coming;		   /* it is told when that is known */
 	struct share *own;	   /* the dma-buf that pixels is; NULL: none */
 	pixman_region32_t pending; /* what was transferred and is not drawn yet */
 	pixman_region32_t damage;  /* what a display does not know of the pixels */

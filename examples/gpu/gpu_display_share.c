@@ -42,6 +42,8 @@ static void tell_share(struct display *d, uint32_t index, const struct share *sh
 	struct screen *s = &d->card->screens[index];
 	const struct display_dmabuf dmabuf = {
 		.scanout_id = index,
+		.x = share->width > s->width ? s->x : 0,
+		.y = share->height > s->height ? s->y : 0,
 		.width = s->width,
 		.height = s->height,
 		.fd_width = share->width,

@@ -109,7 +109,7 @@ static bool tell_pixels(struct display *d, uint32_t index)
 static bool tell_some_pixels(struct display *d)
 {
 	for (uint32_t i = 0; i < CARD_OUTPUTS; i++)
-		if (!pixman_region32_not_empty(&d->telling[i]))
+		if (!pixman_region32_not_empty(&d->telling[i]) || d->card->screens[i].coming)
 			continue;
 		else if (!d->card->screens[i].shared)
 			return tell_pixels(d, i);
@@ -167,7 +167,7 @@ bool display_next(struct display *d)
 	for (uint32_t i = 0; d->ready && i < CARD_OUTPUTS; i++) {
 		struct screen *s = &d->card->screens[i];
 
-		if (s->resized)
+		if (s->resized && !s->coming)
 			tell_size(d, i);
 		else if (s->cursor.moved || (s->cursor.drawn && s->cursor.visible))
 			tell_cursor(d, i);

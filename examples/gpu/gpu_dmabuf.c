@@ -17,9 +17,9 @@ void gpu_open_udmabuf(struct gpu_settings *s)
 	fd = udmabuf_open();
 	if (fd < 0)
 		fprintf(stderr,
-			"vu-gpu: --dmabuf: %s: %s: pictures are copied (it is "
+			"vu-gpu: --dmabuf: %s: %s: pictures%s are copied (it is "
 			"Linux's module udmabuf)\n",
-			UDMABUF_DEVICE, strerror(-fd));
+			UDMABUF_DEVICE, strerror(-fd), s->node ? " but 3D's" : "");
 	s->udmabuf = fd < 0 ? -1 : fd;
 }
 
@@ -57,6 +57,7 @@ void gpu_set_dmabuf(struct gpu *gpu)
 
 	gpu->card.sharing = (struct sharing){
 		.copies = s->dir,
+		.exports = s->node,
 		.file = file,
 		.make = s->udmabuf >= 0 ? make : NULL,
 		.say = say,

@@ -158,6 +158,10 @@ static int run(struct renderer *r, struct wire_request *q, unsigned char *bytes)
 	switch (q->kind) {
 	case WIRE_FENCE_ONLY:
 		return 0;
+	case WIRE_DRAWN:
+		virgl_renderer_force_ctx_0(); /* contexts are flushed when another one has its turn
+					       */
+		return 0;
 	case WIRE_CONTEXT_CREATE:
 		return renderer_context_create(q->context, q->capset);
 	case WIRE_CONTEXT_DESTROY:
@@ -205,6 +209,19 @@ static void answer_export(const struct renderer *r, uint32_t resource)
 		close(fd);
 }
 
+/* A display is to see it. */
+static void answer_picture(const struct renderer *r, uint32_t resource)
+{
+	struct wire_reply head = {.kind = WIRE_DONE};
+	int fd = node_export(resource, &head);
+
+	if (fd < 0)
+		head.value = EINVAL;
+	renderer_reply(r, &head, NULL, fd);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* Without a fence all is done as far as anybody can tell. */
 static void make_fence(struct renderer *r, const struct wire_request *q)
 {
@@ -240,6 +257,8 @@ static void serve(struct renderer *r)
 	receive_all(r, bytes, q.len);
 	if (q.kind == WIRE_EXPORT) {
 		answer_export(r, q.resource);
+	} else if (q.kind == WIRE_EXPORT_PICTURE) {
+		answer_picture(r, q.resource);
 	} else {
 		ret = run(r, &q, bytes);
 		renderer_tell_shadows(r);

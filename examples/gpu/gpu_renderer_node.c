@@ -17,7 +17,9 @@
 #include "gpu_renderer_part.h"
 
 #ifdef HAVE_EPOXY
+#include <epoxy/egl.h>
 #include <epoxy/gl.h>
+#include <virglrenderer.h>
 
 /* Linux's <drm/drm.h>, which is libdrm's in Debian. */
 struct version {
@@ -81,11 +83,62 @@ bool node_draws(const struct renderer *r, struct wire_hello *hello)
 	return false;
 }
 
+static int export_image(EGLDisplay display, EGLImageKHR image, struct wire_reply *answer)
+{
+	int fd = -1, planes = 0, fourcc = 0;
+	EGLint stride = 0, offset = 0;
+	EGLuint64KHR modifier = 0;
+
+	/* Those of several planes have a descriptor each, for which the protocol has no room; nor
+	 * has it an offset. */
+	if (!eglExportDMABUFImageQueryMESA(display, image, &fourcc, &planes, &modifier) ||
+	    planes != 1 || !eglExportDMABUFImageMESA(display, image, &fd, &stride, &offset))
+		return -1;
+	if (offset && fd >= 0) {
+		close(fd);
+		fd = -1;
+	}
+	answer->stride = (uint32_t)stride;
+	answer->fourcc = (uint32_t)fourcc;
+	answer->modifier = modifier;
+	return fd;
+}
+
+int node_export(uint32_t resource, struct wire_reply *answer)
+{
+	struct virgl_renderer_resource_info info = {.handle = 0};
+	EGLDisplay display;
+	EGLImageKHR image;
+	int fd;
+
+	if (virgl_renderer_resource_get_info((int)resource, &info) || !info.tex_id)
+		return -1;
+	virgl_renderer_force_ctx_0();
+	display = eglGetCurrentDisplay();
+	if (!epoxy_has_egl_extension(display, "EGL_KHR_gl_texture_2D_image") ||
+	    !epoxy_has_egl_extension(display, "EGL_MESA_image_dma_buf_export"))
+		return -1;
+	image = eglCreateImageKHR(display, eglGetCurrentContext(), EGL_GL_TEXTURE_2D_KHR,
+				  (EGLClientBuffer)(uintptr_t)info.tex_id, NULL);
+	if (!image)
+		return -1;
+	fd = export_image(display, image, answer);
+	eglDestroyImageKHR(display, image);
+	return fd;
+}
+
 #else
 
 bool renderer_takes_node(void)
 {
 	return false;
+}
+
+int node_export(uint32_t resource, struct wire_reply *answer)
+{
+	(void)resource;
+	(void)answer;
+	return -1;
 }
 
 bool node_open(struct renderer *r, const char *path, struct wire_hello *hello)

@@ -72,6 +72,8 @@ void venus_forget(struct renderer *r, uint32_t context);
 bool node_open(struct renderer *r, const char *path, struct wire_hello *hello);
 /* After virgl_renderer_init(): it is that hardware which draws.  False: hello says what does. */
 bool node_draws(const struct renderer *r, struct wire_hello *hello);
+/* A dma-buf of a picture, and in the answer what it is like; -1. */
+int node_export(uint32_t resource, struct wire_reply *answer);
 
 /* --- gpu_renderer_libraries.c --- */
 

@@ -19,6 +19,7 @@ void screen_off(struct card *card, struct screen *s)
 	s->charged = 0;
 	s->width = s->height = 0;
 	s->stale = false;
+	s->coming = false;
 	s->shared = SHARED_NOT;
 	pixman_region32_clear(&s->damage);
 	pixman_region32_clear(&s->pending);
@@ -195,7 +196,7 @@ uint32_t card_flush(struct card *card, uint32_t id, const struct virtio_gpu_rect
 bool card_ask_pixels(struct card *card, uint32_t id, const struct virtio_gpu_rect *rect)
 {
 	const struct resource *r = card_find(card, id);
-	bool asked = false;
+	bool asked = false, shared = false;
 
 	if (!r || r->kind != RESOURCE_3D || !card_is_inside(rect, r->width, r->height))
 		return false;
@@ -205,11 +206,15 @@ bool card_ask_pixels(struct card *card, uint32_t id, const struct virtio_gpu_rec
 
 		if (s->resource != r)
 			continue;
+		shared |= s->shared == SHARED_RESOURCE;
+		if (share_only(card, s))
+			continue;
 		asked |= three_read(card, r, s->stale ? &all : rect);
 		if (!s->stale)
 			break; /* another one that shows it has it, too */
 	}
-	return asked;
+	/* A read waits for it by itself. */
+	return asked || (shared && three_drawn(card, r));
 }
 
 void card_settle(struct card *card)

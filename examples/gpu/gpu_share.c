@@ -40,7 +40,14 @@ static void drop_unseen(struct card *card)
 				share_drop(card, r);
 }
 
-static void say(struct card *card, struct resource *r, const struct share_problem *problem)
+void share_make_room(struct card *card)
+{
+	if (card->sharing.n >= SHARES_MOST)
+		drop_unseen(card);
+	card->sharing.n++;
+}
+
+void share_say(struct card *card, struct resource *r, const struct share_problem *problem)
 {
 	if (r->share_said)
 		return;
@@ -85,21 +92,23 @@ static bool share_resource(struct card *card, struct screen *s)
 	struct resource *r = s->resource;
 	struct share share;
 
+	if (r->kind == RESOURCE_3D)
+		return share_3d(card, s);
 	if (r->kind != RESOURCE_BLOB || !card->sharing.make)
 		return false;
 	share = share_blob_wanted(s);
 	if (r->share && is_same(r->share, &share))
 		return true;
 	if (r->share && is_shared_by_another(card, s)) {
-		say(card, r, &problem);
+		share_say(card, r, &problem);
 		return false;
 	}
 	share_drop(card, r);
-	if (card->sharing.n >= SHARES_MOST)
-		drop_unseen(card);
+	share_make_room(card);
 	r->share = share_blob(card, r, &share, &problem);
-	card->sharing.n += r->share != NULL;
-	say(card, r, r->share ? NULL : &problem);
+	if (!r->share)
+		card->sharing.n--;
+	share_say(card, r, r->share ? NULL : &problem);
 	return r->share;
 }
 
@@ -118,11 +127,12 @@ static bool share_drawn(struct card *card, struct screen *s)
 
 static enum screen_shared find_way(struct card *card, struct screen *s)
 {
+	s->coming = false;
 	if (!card->sharing.on || !s->resource)
 		return SHARED_NOT;
 	if (share_resource(card, s))
 		return SHARED_RESOURCE;
-	return share_drawn(card, s) ? SHARED_PIXELS : SHARED_NOT;
+	return !s->coming && share_drawn(card, s) ? SHARED_PIXELS : SHARED_NOT;
 }
 
 static void become(struct screen *s, enum screen_shared shared)
@@ -188,7 +198,7 @@ void share_moved(struct card *card)
 
 void share_detached(struct card *card, struct resource *r)
 {
-	if (!r->share)
+	if (!r->share || r->kind == RESOURCE_3D)
 		return;
 	share_drop(card, r);
 	for (uint32_t i = 0; i < CARD_OUTPUTS; i++)

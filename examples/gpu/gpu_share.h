@@ -4,9 +4,11 @@
  *
  * Of a blob, the pages that the guest draws to: nobody copies anything.  Of anything else, and of a
  * blob that cannot be had so, the screen's pixels, which are drawn here as ever.  The kernel makes
- * a dma-buf of either (udmabuf).  One of a blob is the resource's, made when it is shown; there is
- * none of a resource that went, nor of memory that did: then displays are told that they have none
- * any more.  Until they let go of it, its pages stay.
+ * a dma-buf of either (udmabuf).  Of what 3D drew on the host's graphics hardware, memory of that:
+ * the renderer makes the dma-buf, and until it has, a display is told nothing of that screen.  One
+ * of a blob or of 3D is the resource's, made when it is shown; there is none of a resource that
+ * went, nor of memory that did: then displays are told that they have none any more.  Until they
+ * let go of it, its pages stay.
  *
  * The card is told whether a display takes them (share_all()), and by struct sharing how they are
  * made.  Device thread.
@@ -41,8 +43,9 @@ struct share_problem {
 
 /* All zero: there are none. */
 struct sharing {
-	bool on;     /* there is a display, and it is to have dma-bufs */
-	bool copies; /* the card draws all the same: there may be screenshots */
+	bool on;      /* there is a display, and it is to have dma-bufs */
+	bool copies;  /* the card draws all the same: there may be screenshots */
+	bool exports; /* so may the renderer */
 	uint32_t n;
 	uint32_t said; /* of which outputs the log has it, a bit each */
 	/* As vu_memory_file(): where a guest address is. */
@@ -71,6 +74,9 @@ void share_detached(struct card *card, struct resource *resource);
 void share_drop(struct card *card, struct resource *resource);
 /* The screen is shown by its resource, and nobody needs its pixels here. */
 bool share_only(const struct card *card, const struct screen *screen);
+/* The renderer's answer: a dma-buf of whatever size, which is taken over; -1. */
+void share_exported(struct card *card, uint32_t id, uint64_t serial, const struct share *share,
+		    int fd);
 /* A part of what it shows is new. */
 void share_flush(struct screen *screen, const pixman_box32_t *box);
 

@@ -9,6 +9,13 @@
 struct share *share_new(const struct share *share, int fd, struct share_problem *problem);
 void share_free(struct share *share);
 
+/* --- gpu_share.c --- */
+
+/* Once for each resource: there is one (NULL), or why not. */
+void share_say(struct card *card, struct resource *resource, const struct share_problem *problem);
+/* There will be one more. */
+void share_make_room(struct card *card);
+
 /* --- gpu_share_blob.c --- */
 
 /* 0: none. */
@@ -17,6 +24,11 @@ uint32_t share_fourcc(pixman_format_code_t format);
 struct share share_blob_wanted(const struct screen *screen);
 struct share *share_blob(struct card *card, const struct resource *resource,
 			 const struct share *share, struct share_problem *problem);
+
+/* --- gpu_share_3d.c --- */
+
+/* There is one; false: there is none, or not yet (the screen's is coming). */
+bool share_3d(struct card *card, struct screen *screen);
 
 /* --- gpu_share_pixels.c --- */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See gpu_virgl.h: which requests wait for what. */
+#include "gpu_udmabuf.h"
 #include "gpu_virgl.h"
 
 #include <endian.h>
@@ -66,7 +67,8 @@ void virgl_ask(void *opaque, const struct wire_request *request, void *bytes,
 	job->kind = request->kind;
 	job->id = request->resource;
 	job->about = request->context;
-	if (request->kind == WIRE_CREATE || request->kind == WIRE_CREATE_BLOB)
+	if (request->kind == WIRE_CREATE || request->kind == WIRE_CREATE_BLOB ||
+	    request->kind == WIRE_EXPORT_PICTURE)
 		job->serial = card_look(v->card, job->id)->serial;
 	else if (request->kind == WIRE_EXPORT)
 		job->serial = card_look(v->card, job->id)->mapping;
@@ -259,11 +261,27 @@ static void context_gone(struct virgl *v, uint32_t context)
 	}
 }
 
+/* A command that waits for it has nothing to do with how that went. */
+static void exported(struct virgl *v, const struct virgl_job *job)
+{
+	const struct share share = {
+		.stride = v->head.stride, .fourcc = v->head.fourcc, .modifier = v->head.modifier};
+
+	if (v->in_fd < 0 || !udmabuf_is_one(v->in_fd)) {
+		share_exported(v->card, job->id, job->serial, &share, -1);
+		return;
+	}
+	share_exported(v->card, job->id, job->serial, &share, v->in_fd);
+	v->in_fd = -1; /* it was taken over */
+}
+
 static bool on_done(struct virgl *v)
 {
 	struct virgl_job *job = take(&v->first, &v->last);
 
-	if (v->head.value) {
+	if (job->kind == WIRE_EXPORT_PICTURE) {
+		exported(v, job);
+	} else if (v->head.value) {
 		v->failed = true;
 		if (job->kind == WIRE_CREATE || job->kind == WIRE_CREATE_BLOB)
 			three_refused(v->card, job->id, job->serial);
@@ -296,12 +314,17 @@ static void on_fence(struct virgl *v)
 	}
 }
 
+static bool is_export(const struct virgl_job *job)
+{
+	return job->kind == WIRE_EXPORT || job->kind == WIRE_EXPORT_PICTURE;
+}
+
 bool virgl_is_asked_for(const struct virgl *v)
 {
 	switch (v->head.kind) {
 	case WIRE_DONE:
 		return v->first && v->head.len == v->first->size &&
-		       (v->in_fd >= 0) == (v->first->kind == WIRE_EXPORT && !v->head.value);
+		       (v->in_fd >= 0) == (is_export(v->first) && !v->head.value);
 	case WIRE_FENCE:
 		return !v->head.len && v->in_fd < 0;
 	case WIRE_WRITTEN:

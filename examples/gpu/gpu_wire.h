@@ -6,8 +6,9 @@
  * each a struct wire_request and the bytes it says; the renderer does them in order and answers
  * each with WIRE_DONE.  In between it tells of fences and of what was written to a resource's
  * memory.  It never has any of the guest's memory: bytes go over the socket.  With the answer to
- * WIRE_EXPORT comes a descriptor, of memory that the guest is to see.  The renderer may be the
- * guest's by now: the device believes nothing of what it says.
+ * WIRE_EXPORT comes a descriptor, of memory that the guest is to see, and with that to
+ * WIRE_EXPORT_PICTURE one that a display is to have.  The renderer may be the guest's by now: the
+ * device believes nothing of what it says.
  */
 #ifndef GPU_WIRE_H
 #define GPU_WIRE_H
@@ -36,7 +37,9 @@ enum wire_kind {
 	WIRE_GET,      /* and out of one */
 	WIRE_SUBMIT,
 	WIRE_CREATE_BLOB,
-	WIRE_EXPORT, /* a blob's memory */
+	WIRE_EXPORT,	     /* a blob's memory */
+	WIRE_EXPORT_PICTURE, /* a dma-buf of a resource */
+	WIRE_DRAWN,	     /* what contexts drew is on its way to the hardware */
 };
 
 struct wire_create {
@@ -84,6 +87,9 @@ struct wire_reply {
 	uint64_t at;  /* WIRE_WRITTEN: where in the resource's memory; of an export: its caching */
 	/* WIRE_FENCE: of which */
 	uint32_t context, ring;
+	/* Of a picture that is exported. */
+	uint32_t stride, fourcc;
+	uint64_t modifier;
 };
 
 /* The first that a renderer says. */

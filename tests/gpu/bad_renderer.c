@@ -232,10 +232,57 @@ static void export(int socket, uint32_t what)
 	close(fd);
 }
 
+static int picture_memory(enum bad_picture what)
+{
+	int pair[2];
+
+	if (what == PICTURE_PIPE)
+		return pipe(pair) < 0 ? -1 : pair[0];
+	if (what == PICTURE_NULL)
+		return open("/dev/zero", O_RDWR);
+	return memory(what == PICTURE_SHORT ? BAD_PICTURE_BYTES - 1 : BAD_PICTURE_BYTES,
+		      MFD_ALLOW_SEALING, F_SEAL_GROW);
+}
+
+static uint32_t picture_stride(enum bad_picture what)
+{
+	return what == PICTURE_NARROW	? BAD_PICTURE_STRIDE - 1
+	       : what == PICTURE_WIDE	? BAD_PICTURE_STRIDE + 1
+	       : what == PICTURE_WIDEST ? UINT32_MAX
+					: BAD_PICTURE_STRIDE;
+}
+
+static void export_picture(int socket, enum bad_picture what)
+{
+	const struct wire_reply refused = {.kind = WIRE_DONE, .value = EINVAL},
+				done = {.kind = WIRE_DONE,
+					.stride = picture_stride(what),
+					.fourcc = BAD_FOURCC,
+					.modifier = BAD_MODIFIER};
+	int fd = picture_memory(what);
+
+	if (fd < 0)
+		_exit(1);
+	if (what == PICTURE_REFUSED || what == PICTURE_REFUSED_WITH)
+		say_with(socket, &refused, fd, what == PICTURE_REFUSED_WITH);
+	else
+		say_with(socket, &done, fd, what == PICTURE_NONE ? 0 : what == PICTURE_TWO ? 2 : 1);
+	close(fd);
+}
+
 static bool is_refused(const struct wire_request *q, uint32_t gone)
 {
 	return (q->kind == WIRE_SUBMIT && q->context == gone) ||
 	       (q->kind == WIRE_CREATE && q->resource == BAD_RESOURCE);
+}
+
+static void say_fence(int socket, const struct wire_request *q)
+{
+	if (q->fence)
+		say(socket, (struct wire_reply){.kind = WIRE_FENCE,
+						.value = q->fence,
+						.context = q->fence_context,
+						.ring = q->ring});
 }
 
 static void serve(int socket)
@@ -255,6 +302,11 @@ static void serve(int socket)
 		gone = q.context;
 	else if (q.kind == WIRE_CONTEXT_CREATE && q.context == gone)
 		gone = 0;
+	if (q.kind == WIRE_EXPORT_PICTURE) {
+		export_picture(socket, q.resource - BAD_PICTURE);
+		say_fence(socket, &q);
+		return;
+	}
 	if (q.kind == WIRE_EXPORT) {
 		export(socket, kind);
 		return;
@@ -273,11 +325,7 @@ static void serve(int socket)
 		send_all(socket, bytes + q.len, back);
 	}
 	free(bytes);
-	if (q.fence)
-		say(socket, (struct wire_reply){.kind = WIRE_FENCE,
-						.value = q.fence,
-						.context = q.fence_context,
-						.ring = q.ring});
+	say_fence(socket, &q);
 }
 
 _Noreturn void renderer_run(int socket, const struct spawn_limits *limits)

@@ -9,7 +9,13 @@ enum {
 	BAD_BYTE = 0xbd,
 	BAD_RESOURCE = 0xbad, /* one that is refused */
 	BAD_BLOB = 8192,      /* bytes of each blob's memory */
+	BAD_PICTURE = 0x1000,
+	BAD_PICTURE_BYTES = 4096, /* that a good one needs, and its line */
+	BAD_PICTURE_STRIDE = 128,
+	BAD_FOURCC = 0x34324241, /* AB24 */
 };
+
+#define BAD_MODIFIER UINT64_C(0x0123456789abcdef)
 
 /* What a blob's memory is: its number for the renderer. */
 enum bad_blob {
@@ -31,6 +37,25 @@ enum bad_blob {
 	BLOB_TWO,
 	BLOB_WITH_FENCE,
 	BLOB_ALL,
+};
+
+/* What comes when a picture is to be exported whose number is BAD_PICTURE and that much. */
+enum bad_picture {
+	PICTURE_GOOD,
+	/* None that a display gets. */
+	PICTURE_SHORT,
+	PICTURE_NARROW,
+	PICTURE_WIDE,
+	PICTURE_WIDEST,
+	PICTURE_PIPE,
+	PICTURE_NULL,
+	PICTURE_REFUSED,
+	/* It is to be ended. */
+	PICTURE_ENDED,
+	PICTURE_NONE = PICTURE_ENDED,
+	PICTURE_REFUSED_WITH,
+	PICTURE_TWO,
+	PICTURE_ALL,
 };
 
 enum bad {

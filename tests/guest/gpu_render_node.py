@@ -14,13 +14,13 @@ from lib.mesa import MORE_PARTS, Mesa
 from gpu import device
 
 NODE = "/dev/dri/renderD128"
-TESTS = ["virgl", "virgl_hostile", "virgl_lives"]
+TESTS = ["node_shared", "virgl", "virgl_hostile", "virgl_lives"]
 
 
 def programs(t):
     found = {name: os.path.join(t.build, "tests", "gpu", f"test_gpu_{name}") for name in TESTS}
     if not all(os.path.exists(path) for path in found.values()):
-        raise Skip("vu-gpu was built without 3D (Debian: libvirglrenderer-dev)")
+        raise Skip("tests of it were not built (Debian: libvirglrenderer-dev libegl-dev libgbm-dev libgles-dev)")
     return found
 
 
