@@ -160,8 +160,14 @@ static int set_block(struct description *d, const char *value, const char *word)
 
 static int set_serial(struct description *d, const char *value, const char *word)
 {
-	if (!*value || strlen(value) >= sizeof(d->lun->serial))
+	size_t len = strlen(value);
+
+	if (!len || len >= sizeof(d->lun->serial))
 		return lun_fail(d, word, "1 to 20 characters are wanted");
+	/* SPC-4 7.8.15: ASCII data. */
+	for (size_t i = 0; i < len; i++)
+		if (value[i] < ' ' || value[i] > '~')
+			return lun_fail(d, word, "printable characters of ASCII are wanted");
 	snprintf(d->lun->serial, sizeof(d->lun->serial), "%s", value);
 	return 0;
 }
@@ -201,6 +207,8 @@ static int lun_take_word(struct description *d, const char *word)
 	uint32_t target, number;
 
 	if (!scsi_lun_parse(word, strlen(word), &target, &number)) {
+		if (d->placed)
+			return lun_fail(d, word, "it has an address already");
 		d->lun->target = (uint8_t)target;
 		d->lun->number = (uint8_t)number;
 		d->placed = true;

@@ -217,6 +217,8 @@ int scsi_lun_load(struct scsi_host *host, uint32_t target, uint32_t number, cons
 	lun = lun_new(host);
 	if (!lun)
 		return -ENOMEM;
+	lun->settings.block = old->settings.block;
+	lun->settings.direct = old->settings.direct;
 	snprintf(words, sizeof(words), "cd%s%s", path ? "=" : "", path ? path : "");
 	ret = scsi_describe(lun, words, &placed, error, size);
 	lun_copy_drive(lun, old);

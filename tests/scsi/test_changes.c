@@ -131,6 +131,8 @@ static void descriptions_that_make_no_sense_are_refused(void **state)
 		{"add memory=x", "a size is wanted"},
 		{"add memory=1M,block=700", "a power of two"},
 		{"add memory=1M,serial=123456789012345678901", "1 to 20 characters"},
+		{"add memory=1M,serial=caf\xc3\xa9", "printable characters of ASCII"},
+		{"add 5:0,5:1,memory=1M", "it has an address already"},
 		{"add 256:0,memory=1M", "0:0 to 255:255"},
 		{"add file=", "a path is wanted"},
 		{"add null=600,block=4096", "null"},
@@ -235,6 +237,31 @@ static void a_drive_takes_other_media(void **state)
 	rig_stop(&ask->rig);
 }
 
+static uint32_t drive_block(struct ask *ask)
+{
+	/* First what is new: the medium, and that another unit has gone. */
+	while (ask_ready(ask, 0x100) >> 16 == 6)
+		;
+	assert_int_equal(ask_do(ask, 0x100, CDB(0x25), NULL, 0, 8), GOOD);
+	return be32(ask->data + 4);
+}
+
+static void a_drives_blocks_stay_as_they_were_described(void **state)
+{
+	struct ask *ask = *state;
+	char load[96];
+
+	snprintf(load, sizeof(load), "load 1:0 %s", ask->image);
+	start_controlled(ask, "--lun=1,cd,block=512");
+	rig_say(&ask->rig, "remove 0:0");
+	for (int i = 0; i < 2; i++) {
+		rig_say(&ask->rig, rig_sandbox() ? load : "load 1:0 image");
+		assert_int_equal(drive_block(ask), 512);
+		rig_say(&ask->rig, "eject 1:0");
+	}
+	rig_stop(&ask->rig);
+}
+
 static void functions_are_answered(void **state)
 {
 	struct ask *ask = *state;
@@ -323,6 +350,7 @@ int main(void)
 		ASK_TEST(many_events_without_buffers_are_told_as_missed),
 		ASK_TEST(a_disk_that_grows_is_told),
 		ASK_TEST(a_drive_takes_other_media),
+		ASK_TEST(a_drives_blocks_stay_as_they_were_described),
 		ASK_TEST(functions_are_answered),
 		ASK_TEST(a_function_ends_after_what_it_aborts),
 	};
