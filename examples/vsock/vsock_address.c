@@ -70,7 +70,9 @@ static int parse_tcp(struct address *a, const char *rest, bool listens)
 		snprintf(host, sizeof(host), "%.*s", len < 0 ? 0 : len, rest + brackets);
 		rest = colon + 1;
 	}
-	if (parse_port(rest, 65535, &port) || !(port || listens))
+	/* Nobody would be told which port 0 became. */
+	(void)listens;
+	if (parse_port(rest, 65535, &port) || !port)
 		return address_fail(a->text, "a port of 1 to 65535, please");
 	if (inet_pton(AF_INET, host, &a->name.in.sin_addr) == 1) {
 		a->name.in.sin_family = AF_INET;

@@ -360,6 +360,7 @@ static void options_that_cannot_be_are_refused_with_what_is_wrong(void **state)
 		{"--forward=1=exec:", "a command, please"},
 		{"--forward=2/1=unix:/a", "the CID in front of /"},
 		{"--listen=*=unix:/a", "one port in front of ="},
+		{"--listen=1=tcp:0", "a port of 1 to 65535"},
 		{"--listen=1=hairpin", "hairpin is for --forward"},
 		{"--listen=1=exec:true", "a program cannot be connected from"},
 		{"--sibling=a", "a port, FIRST-LAST or *"},
