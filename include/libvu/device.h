@@ -257,6 +257,15 @@ VU_API void vu_device_drain(struct vu_device *dev);
 VU_API int vu_device_is_attached(const struct vu_device *dev);
 
 /**
+ * vu_device_is_left() - has the front-end switched off all rings that it let the driver use?
+ *
+ * One was started and enabled (vhost-user "Ring states") in this session, and none is now.
+ *
+ * Return: 1 or 0; 0 when none is attached.  Thread: device thread. Since: 0.1
+ */
+VU_API int vu_device_is_left(const struct vu_device *dev);
+
+/**
  * vu_device_set_message_timeout() - how long a front-end may be silent in the wrong places.
  *
  * A connection ends, with a line in the log, when its first whole message does not come for so

@@ -69,6 +69,10 @@ struct vu_socket_info {
  * session_begin is called with the first one.  One that stays without a message is disconnected
  * after the device's vu_device_message_timeout().
  *
+ * Others wait until the front-end that is served has left.  But one that has
+ * switched all rings off (vu_device_is_left()) gives way to a connection of its own process, by
+ * SO_PEERCRED: User-mode Linux that reboots may never close the old one.
+ *
  * Return: 0; -EADDRINUSE when someone is listening there; -EEXIST when the path is not a socket;
  * -ENAMETOOLONG beyond 107 bytes; -EINVAL for an empty path or a mode beyond 0777; -EBUSY when the
  * runner serves the device already; what socket(2), bind(2), chown(2) return.

@@ -20,7 +20,7 @@ int control_begin(struct vu_device *dev, struct transport *t)
 	if (err)
 		return err;
 	dev->transport = t;
-	dev->ended = false;
+	dev->ended = dev->running.used = false;
 	atomic_store(&dev->faulted, false);
 	atomic_store(&dev->would_block, false);
 	patience_silence(dev, true);
@@ -117,4 +117,14 @@ void vu_device_drain(struct vu_device *dev)
 int vu_device_is_attached(const struct vu_device *dev)
 {
 	return dev->running.state != RUNNING_FREE;
+}
+
+int vu_device_is_left(const struct vu_device *dev)
+{
+	if (!running_has_session(dev) || !dev->running.used)
+		return 0;
+	for (uint32_t i = 0; i < dev->info.n_queues; i++)
+		if (queue_is_wanted(&dev->queues[i]))
+			return 0;
+	return 1;
 }

@@ -151,7 +151,7 @@ int control_configure(struct vu_queue *q, struct waiter *w)
 
 void control_set_enabled(struct vu_queue *q, bool enabled)
 {
-	q->want.enabled = enabled;
+	running_enable(q, enabled);
 }
 
 bool control_is_started(const struct vu_queue *q)

@@ -98,7 +98,7 @@ static bool control_fill_features(struct vu_queue *q)
 	control_fill_marks(q);
 	/* vhost-user "Ring states": without that bit all rings are enabled at once. */
 	if (!(q->dev->acked & BIT(VU_F_PROTOCOL_FEATURES)))
-		q->want.enabled = true;
+		running_enable(q, true);
 	return q->want.enabled != is_enabled ||
 	       (q->want.started && (now->is_on != before.is_on || now->log != before.log));
 }

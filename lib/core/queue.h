@@ -197,6 +197,12 @@ bool queue_is_told(const struct vu_queue *q);
 /* Device thread: forget wishes of an ended session. */
 void queue_forget(struct vu_queue *q);
 
+/* Device thread: the driver may use it, as far as the front-end goes. */
+static inline bool queue_is_wanted(const struct vu_queue *q)
+{
+	return q->want.started && q->want.enabled;
+}
+
 /* Queue thread. */
 void queue_post(struct vu_queue *q, uint32_t news); /* to the device thread */
 void queue_obey(struct vu_queue *q);		    /* do what its command mail announced */

@@ -160,7 +160,14 @@ int running_start(struct vu_queue *q)
 		return -EPROTO;
 	dev->running.n_rings += !q->want.started;
 	q->want.started = true;
+	dev->running.used |= queue_is_wanted(q);
 	return 0;
+}
+
+void running_enable(struct vu_queue *q, bool enabled)
+{
+	q->want.enabled = enabled;
+	q->dev->running.used |= queue_is_wanted(q);
 }
 
 void running_stop(struct vu_queue *q)

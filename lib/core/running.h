@@ -37,6 +37,7 @@ struct running {
 	enum running_state state;
 	uint32_t n_rings; /* queues with want.started */
 	bool beginning;	  /* session_begin is running, or the device is being freed */
+	bool used;	  /* a ring was started and enabled in this session */
 	bool closing;	  /* vu_device_drain(): it ends when all rings have stopped */
 	bool dying;	  /* it ends at the next opportunity */
 	int why;	  /* ... for this reason: 0 or -errno */
@@ -45,6 +46,8 @@ struct running {
 /* 0; -EPERM, after a line in the log: the table has no such transition; -errno of a callback. */
 int running_step(struct vu_device *dev, enum running_event event);
 
+/* A ring is to be enabled or not; also one that runs. */
+void running_enable(struct vu_queue *q, bool enabled);
 /* A ring is to start, or is told to stop (or could not start). */
 int running_start(struct vu_queue *q);
 void running_stop(struct vu_queue *q);

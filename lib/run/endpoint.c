@@ -2,11 +2,12 @@
 /*
  * The life of an endpoint: wait for a front-end, attach it, serve the device, and again.
  *
- *   LISTEN:  listener ready → accept → greeting ready → attach ─┐
+ *   LISTEN:  listener ready → accept → greeting ready → attach ─┐   (endpoint_listen.c)
  *   CONNECT: retry expired → connect ───────────────→ attach ─┤
  *   SESSION: ────────────────────────────────────────→ attached → session ended → wait or done
  *
- * Invariant: while the device has a front-end, neither listener, greeting nor retry is active.
+ * Invariant: while the device has a front-end, retry is not active, and neither is listener, unless
+ * that front-end may be replaced.
  * Thread: the runner's.
  */
 #include "run/endpoint.h"
@@ -28,8 +29,7 @@
 static const uint64_t retry_min = 100 * UINT64_C(1000000);
 static const uint64_t retry_max = 3000 * UINT64_C(1000000);
 
-/* Something is missing for now (a peer, file descriptors): come back later, less and less often. */
-static void endpoint_retry_later(struct endpoint *ep)
+void endpoint_retry_later(struct endpoint *ep)
 {
 	loop_timer_start(&ep->runner->loop, &ep->retry, ep->retry_delay);
 	ep->retry_delay *= 2;
@@ -37,14 +37,13 @@ static void endpoint_retry_later(struct endpoint *ep)
 		ep->retry_delay = retry_max;
 }
 
-static void endpoint_retry_reset(struct endpoint *ep)
+void endpoint_retry_reset(struct endpoint *ep)
 {
 	ep->retry_delay = retry_min;
 	ep->retry_error = 0;
 }
 
-/* Log an error that may come again at each retry only when it changes. */
-static void endpoint_log_retry(struct endpoint *ep, const char *what, int error)
+void endpoint_log_retry(struct endpoint *ep, const char *what, int error)
 {
 	if (error == ep->retry_error)
 		return;
@@ -52,7 +51,7 @@ static void endpoint_log_retry(struct endpoint *ep, const char *what, int error)
 	log_peer_warn(&ep->log, "%s: %s; trying again", what, strerror(-error));
 }
 
-static int endpoint_attach(struct endpoint *ep, int fd)
+int endpoint_attach(struct endpoint *ep, int fd)
 {
 	int ret = vu_device_attach(ep->dev, fd);
 
@@ -61,88 +60,6 @@ static int endpoint_attach(struct endpoint *ep, int fd)
 	log_peer_warn(&ep->log, "front-end not attached: %s", strerror(-ret));
 	close(fd);
 	return ret;
-}
-
-/* --- LISTEN --- */
-
-static void endpoint_watch_listener(struct endpoint *ep)
-{
-	int ret;
-
-	if (ep->listener.fd >= 0 || ep->greeting.fd >= 0)
-		return;
-	ret = loop_watch(&ep->runner->loop, &ep->listener, ep->listen_fd);
-	if (!ret)
-		return;
-	endpoint_log_retry(ep, "listening socket cannot be watched", ret);
-	endpoint_retry_later(ep);
-}
-
-static int endpoint_on_listener(struct watch *watch, uint32_t events)
-{
-	struct endpoint *ep = endpoint_of(watch, listener);
-	int fd = accept4(ep->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	int ret;
-
-	(void)events;
-	if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
-		return 0; /* it went away before we came */
-	loop_unwatch(&ep->runner->loop, &ep->listener);
-	ret = fd < 0 ? -errno : loop_watch(&ep->runner->loop, &ep->greeting, fd);
-	if (!ret) {
-		uint64_t ns = vu_device_message_timeout(ep->dev);
-
-		if (ns)
-			loop_timer_start(&ep->runner->loop, &ep->greeting_end, ns);
-		endpoint_retry_reset(ep);
-		return 0;
-	}
-	/* Out of descriptors or memory: the listener stays readable, so pause instead of spinning.
-	 */
-	if (fd >= 0)
-		close(fd);
-	endpoint_log_retry(ep, "front-end not accepted", ret);
-	endpoint_retry_later(ep);
-	return 0;
-}
-
-/*
- * A front-end always speaks first.  One that leaves without a word was none: a start of another
- * program on the same path checks like this whether somebody listens, and must not use up --once.
- */
-static int endpoint_on_greeting(struct watch *watch, uint32_t events)
-{
-	struct endpoint *ep = endpoint_of(watch, greeting);
-	int fd = watch->fd;
-	char byte;
-	ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-	(void)events;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	loop_timer_stop(&ep->greeting_end);
-	loop_unwatch(&ep->runner->loop, &ep->greeting);
-	if (n <= 0) {
-		close(fd);
-		endpoint_wait(ep);
-	} else if (endpoint_attach(ep, fd)) {
-		endpoint_wait(ep);
-	}
-	return 0;
-}
-
-/* One that stays without a word keeps all others away. */
-static void endpoint_on_greeting_end(struct timer *timer)
-{
-	struct endpoint *ep = endpoint_of(timer, greeting_end);
-	int fd = ep->greeting.fd;
-
-	log_peer_warn(&ep->log, "who connected sends nothing for %.3g s: disconnecting",
-		      (double)vu_device_message_timeout(ep->dev) / 1e9);
-	loop_unwatch(&ep->runner->loop, &ep->greeting);
-	shutdown(fd, SHUT_RDWR);
-	close(fd);
-	endpoint_wait(ep);
 }
 
 /* --- CONNECT --- */
@@ -184,7 +101,7 @@ static void endpoint_on_retry(struct timer *timer)
 	if (ep->kind == ENDPOINT_CONNECT)
 		endpoint_try_connect(ep);
 	else
-		endpoint_watch_listener(ep);
+		endpoint_listen(ep);
 }
 
 /* --- all kinds --- */
@@ -195,7 +112,7 @@ void endpoint_wait(struct endpoint *ep)
 		return; /* by somebody else, or adopted: its session comes first */
 	switch (ep->kind) {
 	case ENDPOINT_LISTEN:
-		endpoint_watch_listener(ep);
+		endpoint_listen(ep);
 		break;
 	case ENDPOINT_CONNECT:
 		/* At once the first time; after a session even a front-end that always hangs up
@@ -229,6 +146,8 @@ static int endpoint_on_device(struct watch *watch, uint32_t events)
 	(void)events;
 	if (ret > 0 && ret & VU_PROCESS_ENDED)
 		endpoint_session_ended(ep);
+	else
+		endpoint_look_at_rings(ep);
 	return ret > 0 && ret & VU_PROCESS_MORE;
 }
 
@@ -291,17 +210,9 @@ static void endpoint_stop_listening(struct endpoint *ep)
 
 static void endpoint_close(struct endpoint *ep)
 {
-	struct loop *loop = &ep->runner->loop;
-	int greeting_fd = ep->greeting.fd;
-
 	loop_timer_stop(&ep->retry);
-	loop_timer_stop(&ep->greeting_end);
-	loop_unwatch(loop, &ep->listener);
-	loop_unwatch(loop, &ep->greeting);
-	if (greeting_fd >= 0) {
-		shutdown(greeting_fd, SHUT_RDWR);
-		close(greeting_fd);
-	}
+	loop_unwatch(&ep->runner->loop, &ep->listener);
+	endpoint_send_away(ep);
 	if (ep->own_file) {
 		endpoint_stop_listening(ep);
 		socket_file_remove(&ep->file);
@@ -334,14 +245,12 @@ int endpoint_new(struct vu_runner *runner, struct vu_device *dev, enum endpoint_
 	ep->runner = runner;
 	ep->dev = dev;
 	ep->kind = kind;
-	ep->listen_fd = -1;
+	ep->listen_fd = ep->greeting_fd = -1;
 	log_init(&ep->log, vu_device_name(dev), runner->info.log_level, runner->info.log_fn,
 		 runner->info.log_opaque);
 	watch_init(&ep->device, endpoint_on_device);
-	watch_init(&ep->listener, endpoint_on_listener);
-	watch_init(&ep->greeting, endpoint_on_greeting);
 	timer_init(&ep->retry, endpoint_on_retry);
-	timer_init(&ep->greeting_end, endpoint_on_greeting_end);
+	endpoint_init_listening(ep);
 
 	ret = runner->guards ? vu_device_guard(dev) : 0;
 	if (!ret)

@@ -3,6 +3,8 @@
 #ifndef RUN_ENDPOINT_H
 #define RUN_ENDPOINT_H
 
+#include <sys/types.h>
+
 #include "base/log.h"
 #include "run/loop.h"
 #include "run/runner.h"
@@ -24,9 +26,12 @@ struct endpoint {
 	bool ending; /* its session's end is waited for: endpoint_await_end() */
 
 	struct watch device;
-	struct watch listener;	   /* not watched while a front-end is attached: others wait */
-	struct watch greeting;	   /* accepted, has not said anything yet */
-	struct timer greeting_end; /* ... and never will */
+	struct watch listener; /* not watched while a front-end is attached: others wait */
+	int greeting_fd;       /* accepted, has not said anything yet, or has to wait; -1: none */
+	struct watch greeting;
+	struct timer greeting_end; /* ... and never will say anything */
+	bool left;		   /* vu_device_is_left(): its own process may replace it */
+	pid_t front_end;	   /* that process; 0: unknown */
 	struct timer retry;
 	uint64_t retry_delay;
 	int retry_error; /* the one that was logged last */
@@ -56,5 +61,23 @@ void endpoint_finish(struct endpoint *ep);
 void endpoint_close_session(struct endpoint *ep);
 void endpoint_end_session(struct endpoint *ep);
 bool endpoint_await_end(struct endpoint *ep, uint64_t deadline);
+
+/* --- between endpoint.c and endpoint_listen.c --- */
+
+/* Something is missing for now (a peer, file descriptors): come back later, less and less often. */
+void endpoint_retry_later(struct endpoint *ep);
+void endpoint_retry_reset(struct endpoint *ep);
+/* Log an error that may come again at each retry only when it changes. */
+void endpoint_log_retry(struct endpoint *ep, const char *what, int error);
+/* 0, or -errno, with a line in the log and fd closed. */
+int endpoint_attach(struct endpoint *ep, int fd);
+
+void endpoint_init_listening(struct endpoint *ep);
+/* Listen for whom there is room for now, or would be: see endpoint_listen.c. */
+void endpoint_listen(struct endpoint *ep);
+/* A message may have changed what the rings of the session are. */
+void endpoint_look_at_rings(struct endpoint *ep);
+/* Who was accepted, and is no front-end yet. */
+void endpoint_send_away(struct endpoint *ep);
 
 #endif

@@ -56,7 +56,12 @@ static void loop_dequeue(struct loop *loop, struct watch *watch)
 
 int loop_watch(struct loop *loop, struct watch *watch, int fd)
 {
-	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = watch};
+	return loop_watch_for(loop, watch, fd, EPOLLIN);
+}
+
+int loop_watch_for(struct loop *loop, struct watch *watch, int fd, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = watch};
 
 	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
 		return -errno;

@@ -80,6 +80,8 @@ void loop_end(struct loop *loop);
 void watch_init(struct watch *watch, watch_fn *ready);
 /* Watch fd for EPOLLIN: 0 or epoll_ctl(2)'s -errno. */
 int loop_watch(struct loop *loop, struct watch *watch, int fd);
+/* The same for other EPOLL* bits. */
+int loop_watch_for(struct loop *loop, struct watch *watch, int fd, uint32_t events);
 /* Safe from any callback of the loop, and when nothing is watched.  Does not close the fd. */
 void loop_unwatch(struct loop *loop, struct watch *watch);
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """vu-scsi under real kernels: disks and a drive, that come and go, as crash.py has them go on."""
 
+import functools
 import os
 import signal
 import time
@@ -92,6 +93,15 @@ def disc(t, name, text):
     return image
 
 
+def after_reboot(t, guest, digest):
+    """It is still mounted: User-mode Linux's kernel does not let go of the disk, and of its connection, then."""
+    with t.check(f"{t.name}_guest_finds_its_file_after_a_reboot"):
+        guest.reboot()
+        guest.until("[ -b /dev/sda ]")
+        again = guest.run("mount /dev/sda /mnt && sha256sum </mnt/file").text.split()[0]
+        assert again == digest, f"{again} instead of {digest}"
+
+
 def all_of_it(t, boot, options=(), **props):
     """All of it, in one boot."""
     image, other = Image(t.path("image"), SIZE), disc(t, "other.iso", b"other")
@@ -106,12 +116,8 @@ def all_of_it(t, boot, options=(), **props):
         guest.run("ln -s sda /dev/vda")
         digest = make_file(t, guest)
         reread(t, guest, digest)
-        with t.check(f"{t.name}_guest_finds_its_file_after_a_reboot"):
-            guest.run("umount /mnt")
-            guest.reboot()
-            guest.until("[ -b /dev/sda ] && [ -b /dev/sr0 ]")
-            again = guest.run("mount /dev/sda /mnt && sha256sum </mnt/file").text.split()[0]
-            assert again == digest, f"{again} instead of {digest}"
+        after_reboot(t, guest, digest)
+        guest.until("[ -b /dev/sr0 ]")
         drive(t, guest, control, other)
         plug(t, guest, control)
         resize(t, guest, image, scsi)
@@ -136,11 +142,18 @@ def test_uml(t):
     all_of_it(t, t.uml, ["--config-space"])
 
 
-def test_uml_root(t):
-    """Its root file system is on a disk of vu-scsi's.
+@only_long
+def test_newer_uml(t):
+    """Its kernel takes the disk away from under the file system, and says so: that is its own."""
+    image = Image(t.path("image"), SIZE)
+    with host(t, f"0:0,file={image.path}", options=["--config-space"]) as scsi, \
+         t.uml(VhostUser("scsi", scsi), linux=t.newer_uml, complaints_ok=True, **FILE_SYSTEM) as guest:
+        guest.run("ln -s sda /dev/vda")
+        after_reboot(t, guest, make_file(t, guest))
 
-    It does not reboot: this kernel takes the disk away when it ends, and waits for who has it mounted.
-    """
+
+def test_uml_root(t):
+    """Its root file system is on a disk of vu-scsi's."""
     image = Image(t.path("root"), ROOT)
     rootdisk.fill(image.path, t.path("tree"))
     with host(t, f"0,file={image.path}", options=["--config-space"]) as scsi:
@@ -150,6 +163,10 @@ def test_uml_root(t):
                     mounted = guest.run("grep ext4 /proc/mounts").text
                     assert mounted.startswith("/dev/sda / ext4 rw"), mounted
                     said = guest.run(f"{script} 2>/tmp/no && mount -o remount,ro /").text
+                with t.check(f"{guest.name}_starts_from_it_again_after_a_reboot"):
+                    guest.reboot()
+                    mounted = guest.run("grep ext4 /proc/mounts").text
+                    assert mounted.startswith("/dev/sda / ext4 rw"), mounted
                 guest.kill()
     with t.check(f"{t.name}_second_guest_has_what_the_first_wrote_there"):
         assert said == "kept" and image.file("/kept") == b"kept\n", said

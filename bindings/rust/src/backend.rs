@@ -116,6 +116,12 @@ impl Backend {
         unsafe { c::vu_device_is_attached(self.dev()) == 1 }
     }
 
+    /// Has the front-end switched off all rings that it let the driver use?
+    pub fn is_left(&self) -> bool {
+        // Safety: the device thread.
+        unsafe { c::vu_device_is_left(self.dev()) == 1 }
+    }
+
     /// Handles what is there; never waits.  [`Error::Deadlock`] in a callback.
     pub fn process(&self) -> Result<Processed> {
         // Safety: the device thread.

@@ -300,6 +300,15 @@ extern "C" {
 }
 extern "C" {
 
+    /// has the front-end switched off all rings that it let the driver use?
+    ///
+    /// One was started and enabled (vhost-user "Ring states") in this session, and none is now.
+    ///
+    /// Return: 1 or 0; 0 when none is attached.  Thread: device thread. Since: 0.1
+    pub fn vu_device_is_left(dev: *const vu_device) -> crate::ffi::c_int;
+}
+extern "C" {
+
     /// how long a front-end may be silent in the wrong places.
     ///
     /// A connection ends, with a line in the log, when its first whole message does not come for so

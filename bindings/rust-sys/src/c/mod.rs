@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! Made from libvu's headers by the script `generate`; a module for each of them.
-// headers: 2d1279a056507d539c44a8819a658e89ddfe3a9e76ecbbd042f3100cdf101361
+// headers: 794581fcda66a9c7658a38ab01d6b6fa2276f59dc55fecb73bd10e6496419c54
 #![allow(clippy::all, missing_docs)]
 mod answer;
 mod ask;

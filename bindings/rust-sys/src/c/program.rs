@@ -210,8 +210,10 @@ extern "C" {
     /// - `opaque`: last argument of `ops`: what is create's `state`, or a part of it.
     /// - `dev`: receives the device; may be NULL.
     ///
-    /// Return: as vu_device_new(); -EEXIST for a second one in the same create.  Thread: main, in
-    /// create. Since: 0.1
+    /// Return: as vu_device_new(); -EEXIST for a second one in the same create.
+    ///
+    /// Thread: main, in create.
+    /// Since: 0.1
     pub fn vu_program_add_device(
         program: *mut vu_program,
         info: *const vu_device_info,
@@ -243,8 +245,8 @@ extern "C" {
     ///
     /// The one that a predecessor had under this name, if the manager handed it on (LISTEN_FDS and
     /// LISTEN_FDNAMES), or else a new and empty one that the manager is given to keep (FDSTORE=1 of
-    /// sd_notify(3)).  systemd keeps as many as a unit's FileDescriptorStoreMax= says, of which a program is
-    /// told nothing, and forgets them when the unit is stopped.
+    /// sd_notify(3)).  systemd keeps as many as a unit's FileDescriptorStoreMax= says, of which a
+    /// program is told nothing, and forgets them when the unit is stopped.
     ///
     /// - `name`: of the program's choice, not longer than 200 characters: letters, digits, '-', '_', '.'.
     /// - `fd`: receives it, which is the caller's to close.

@@ -83,7 +83,10 @@ extern "C" {
     /// - `iov, max`: receives at most `max` segments, one for each region that the range touches.
     ///
     /// Return: segments stored (0 for `len` 0); -EFAULT if a part of it is no guest memory; -ENOSPC if
-    /// `max` is too small.  Thread: any that has a reference. Since: 0.1
+    /// `max` is too small.
+    ///
+    /// Thread: any that has a reference.
+    /// Since: 0.1
     pub fn vu_memory_map(
         memory: *const vu_memory,
         guest_addr: u64,
@@ -115,8 +118,9 @@ extern "C" {
     /// - `offset`: receives where in the file that is; in bytes.
     ///
     /// Return: a descriptor, which stays the reference's: duplicate it to have it longer.  -ENOENT: no
-    /// guest memory, or a file that was not kept: vu_device_keep_memory_files() was not called, there was
-    /// no room for a descriptor, or the file is of no local file system.
+    /// guest memory, or a file that was not kept: vu_device_keep_memory_files() was not called, there
+    /// was no room for a descriptor, or the file is of no local file system.
+    ///
     /// Thread: any that has a reference.
     /// Since: 0.1
     pub fn vu_memory_file(
