@@ -37,10 +37,30 @@ static bool is_large_enough(int fd, const struct share *share)
 	       (uint64_t)size >= (share->height - 1) * (uint64_t)share->stride + line;
 }
 
+/* Of PIXEL bytes each; what a screen shows nothing shines through.  0: another one. */
+static uint32_t without_alpha(uint32_t fourcc)
+{
+	static const uint32_t formats[][2] = {
+		{FOURCC('A', 'R', '2', '4'), FOURCC('X', 'R', '2', '4')},
+		{FOURCC('A', 'B', '2', '4'), FOURCC('X', 'B', '2', '4')},
+		{FOURCC('R', 'A', '2', '4'), FOURCC('R', 'X', '2', '4')},
+		{FOURCC('B', 'A', '2', '4'), FOURCC('B', 'X', '2', '4')},
+		{FOURCC('A', 'R', '3', '0'), FOURCC('X', 'R', '3', '0')},
+		{FOURCC('A', 'B', '3', '0'), FOURCC('X', 'B', '3', '0')},
+	};
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		if (fourcc == formats[i][0] || fourcc == formats[i][1])
+			return formats[i][1];
+	return 0;
+}
+
 static const char *fault_of(int fd, const struct share *share)
 {
 	if (fd < 0)
 		return "the renderer has none";
+	if (!share->fourcc)
+		return "the renderer's is of a format that is not known here";
 	return is_large_enough(fd, share) ? NULL : "the renderer's is not as large as the picture";
 }
 
@@ -64,6 +84,7 @@ void share_exported(struct card *card, uint32_t id, uint64_t serial, const struc
 		return;
 	}
 	r->share_asked = false;
+	share.fourcc = without_alpha(answer->fourcc);
 	share.width = r->width;
 	share.height = r->height;
 	share.flags = r->three.flags & VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP;

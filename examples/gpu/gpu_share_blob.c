@@ -14,10 +14,6 @@
 
 enum { PAGE_WORK = 512 }; /* to pin one takes as long as so many bytes of pixels */
 
-/* DRM's names of formats: letters from a number's lowest byte on. */
-#define FOURCC(a, b, c, d)                                                                         \
-	((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
-
 enum {
 	MODIFIER_LINEAR = 0, /* line behind line */
 };

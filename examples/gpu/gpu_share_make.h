@@ -5,6 +5,10 @@
 
 #include "gpu_card.h"
 
+/* DRM's names of formats: letters from a number's lowest byte on. */
+#define FOURCC(a, b, c, d)                                                                         \
+	((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
+
 /* malloc'd, of this descriptor, which is its own from now on, whatever comes of it. */
 struct share *share_new(const struct share *share, int fd, struct share_problem *problem);
 void share_free(struct share *share);

@@ -252,12 +252,20 @@ static uint32_t picture_stride(enum bad_picture what)
 					: BAD_PICTURE_STRIDE;
 }
 
+/* Of 8 bytes a pixel (AB4H), and of two planes (NV12). */
+static uint32_t picture_format(enum bad_picture what)
+{
+	return what == PICTURE_LARGE_PIXELS ? 0x48344241
+	       : what == PICTURE_PLANES	    ? 0x3231564e
+					    : BAD_FOURCC;
+}
+
 static void export_picture(int socket, enum bad_picture what)
 {
 	const struct wire_reply refused = {.kind = WIRE_DONE, .value = EINVAL},
 				done = {.kind = WIRE_DONE,
 					.stride = picture_stride(what),
-					.fourcc = BAD_FOURCC,
+					.fourcc = picture_format(what),
 					.modifier = BAD_MODIFIER};
 	int fd = picture_memory(what);
 
