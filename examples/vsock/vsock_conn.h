@@ -122,6 +122,7 @@ struct conn {
 	int fd;
 	struct vu_source *source;
 	struct address *address; /* what will be connected to as soon as that is possible */
+	uint32_t program;	 /* exec: the rule's index */
 	bool readable, writable; /* worth a try */
 	bool watches_room;	 /* is told when it becomes writable */
 	bool ending, hung_up;	 /* the host sends no more; and receives no more */

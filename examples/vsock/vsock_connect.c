@@ -50,7 +50,7 @@ static int socket_connect(struct conn *c, const struct address *a)
 	return connect(c->fd, &a->name.any, a->len) < 0 ? -errno : 0;
 }
 
-/* Its queue of clients is full: it may have time in a moment. */
+/* Its queue of clients, or that of programs, is full: it may have time in a moment. */
 static int socket_connect_later(struct conn *c, const struct address *a)
 {
 	if (!c->address) {
@@ -62,7 +62,8 @@ static int socket_connect_later(struct conn *c, const struct address *a)
 	return 0;
 }
 
-static int socket_connect_program(struct conn *c, const struct far_place *place)
+/* -EAGAIN: so many are to be started that one more has to wait. */
+static int socket_connect_program(struct conn *c)
 {
 	int pair[2], ret;
 
@@ -71,7 +72,7 @@ static int socket_connect_program(struct conn *c, const struct far_place *place)
 	/* Ours alone: programs do not expect it of their standard input. */
 	ret = fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 	if (!ret)
-		ret = spawner_run(c->guest->vsock->rules, place->program, (uint32_t)c->guest->cid,
+		ret = spawner_run(c->guest->vsock->rules, c->program, (uint32_t)c->guest->cid,
 				  pair[1]);
 	close(pair[1]);
 	if (ret) {
@@ -85,12 +86,26 @@ static int socket_connect_program(struct conn *c, const struct far_place *place)
 	return ret;
 }
 
+static int socket_begin_program(struct conn *c, const struct far_place *place)
+{
+	int ret;
+
+	c->program = place->program;
+	ret = socket_connect_program(c);
+	if (ret != -EAGAIN)
+		return ret;
+	ret = socket_connect_later(c, &place->address);
+	if (!ret)
+		conn_wait(c, CONN_CONNECT_TICKS);
+	return ret;
+}
+
 int far_socket_connect(struct conn *c, const struct far_place *place)
 {
 	int ret, watched;
 
 	if (place->address.kind == ADDRESS_EXEC)
-		return socket_connect_program(c, place);
+		return socket_begin_program(c, place);
 	ret = socket_connect(c, &place->address);
 	if (ret == -EAGAIN)
 		ret = socket_connect_later(c, &place->address);
@@ -112,14 +127,15 @@ void far_socket_tick(struct conn *c)
 
 	if (c->state != CONN_CONNECTING || !c->address)
 		return;
-	ret = socket_connect(c, c->address);
+	ret = c->address->kind == ADDRESS_EXEC ? socket_connect_program(c)
+					       : socket_connect(c, c->address);
 	if (ret == -EAGAIN)
 		return;
 	free(c->address);
 	c->address = NULL;
 	if (ret && ret != -EINPROGRESS)
 		conn_reset(c, strerror(-ret));
-	else if (!ret)
+	else if (!ret && c->state == CONN_CONNECTING) /* a program is there at once */
 		socket_connected(c);
 }
 

@@ -4,6 +4,7 @@
 #include "vsock_bench.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -168,6 +169,52 @@ static void whatever_a_guest_says_of_credit_no_byte_is_lost(void **state)
 	bench_stop(*state, &b);
 }
 
+/* The process that starts programs. */
+static pid_t find_starter(pid_t pid)
+{
+	char path[64], text[32] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	file = fopen(path, "r");
+	if (!file)
+		skip();
+	assert_non_null(fgets(text, sizeof(text), file));
+	fclose(file);
+	return (pid_t)atoi(text);
+}
+
+/* Whoever starts them has no more time for now: another guest may have kept it busy. */
+static void a_program_that_has_to_wait_for_its_turn_is_started_then(void **state)
+{
+	enum { MOST = 1000 };
+	const char *const args[] = {"--forward=3=exec:cat", NULL};
+	struct rig *rig = *state;
+	uint32_t all = 0, opened = 0;
+	struct guest_end guest;
+	struct line line;
+	pid_t starter;
+
+	vsock_start(rig, &guest, args);
+	starter = find_starter(rig->program.pid);
+	assert_ok(kill(starter, SIGSTOP));
+	while (all == opened) {
+		assert_true(all < MOST);
+		line = line_new(&guest, STREAM, 5000 + all, 3);
+		line_send(&line, REQUEST, 0);
+		assert_int_equal(sscanf(rig_say(rig, "counters"),
+					"cid %*u connections %u opened %u", &all, &opened),
+				 2);
+		if (all == opened)
+			line_get(&line, RESPONSE);
+	}
+	assert_ok(kill(starter, SIGCONT));
+	line_get(&line, RESPONSE);
+	line_write(&line, "late", 4, 0);
+	line_expect(&line, "late");
+	rig_stop(rig);
+}
+
 static void what_would_never_work_is_refused_at_the_start(void **state)
 {
 	static const struct {
@@ -196,6 +243,7 @@ int main(void)
 		TEST(a_receive_buffer_may_be_in_more_pieces_than_one_read_takes),
 		TEST(whatever_a_guest_says_of_credit_it_is_told_once_for_each_question),
 		TEST(whatever_a_guest_says_of_credit_no_byte_is_lost),
+		TEST(a_program_that_has_to_wait_for_its_turn_is_started_then),
 		TEST(what_would_never_work_is_refused_at_the_start),
 	};
 
