@@ -62,7 +62,9 @@ DEVICES = {
     'console': ('console', FILES),
     'fs': ('shared directory', SHARE),
     'gpio': ('GPIO controller', HARDWARE | {'DeviceAllow': 'char-gpiochip rw'}),
-    'gpu': ('graphics card', FILES),
+    # Its renderer has threads before it shuts itself in, and compiles shaders.
+    'gpu': ('graphics card', FILES | {'MemoryDenyWriteExecute': 'no',
+                                      'SystemCallFilter': f'@system-service seccomp {LANDLOCK} ~@privileged'}),
     'i2c': ('I2C adapter', HARDWARE | {'DeviceAllow': 'char-i2c rw'}),
     'input': ('input device', HARDWARE | {'DeviceAllow': 'char-input rw', 'SupplementaryGroups': 'input'}),
     # With tap:NAME, the tap is made for the instance's user before; /dev/net/tun is among what may be opened.
