@@ -144,7 +144,7 @@ bool renderer_takes_node(void)
 
 static int memory(uint64_t size, unsigned int flags, int seals)
 {
-	int fd = memfd_create("blob", MFD_CLOEXEC | flags);
+	int fd = memfd_create(BAD_MEMFD, MFD_CLOEXEC | flags);
 
 	if (fd < 0 || (!(flags & MFD_HUGETLB) && ftruncate(fd, (off_t)size) < 0) ||
 	    (seals && fcntl(fd, F_ADD_SEALS, seals) < 0))

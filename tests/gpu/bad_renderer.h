@@ -15,6 +15,7 @@ enum {
 	BAD_FOURCC = 0x34324241, /* AB24 */
 };
 
+#define BAD_MEMFD    "blob" /* what its memory is called */
 #define BAD_MODIFIER UINT64_C(0x0123456789abcdef)
 
 /* What a blob's memory is: its number for the renderer. */
