@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <scsi/sg.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -231,6 +232,22 @@ static int scsi_make_device(struct scsi *scsi)
 	return ret;
 }
 
+static int scsi_find_dir(struct scsi_host *host, const char *dir)
+{
+	struct stat st;
+	int ret = 0;
+
+	host->inside = dir;
+	host->outside = realpath(dir, NULL);
+	if (!host->outside || stat(host->outside, &st) < 0)
+		ret = -errno;
+	else if (!S_ISDIR(st.st_mode))
+		ret = -ENOTDIR;
+	if (ret)
+		fprintf(stderr, "vu-scsi: --dir=%s: %s\n", dir, strerror(-ret));
+	return ret;
+}
+
 static int scsi_make_host(struct scsi_settings *settings)
 {
 	struct scsi_host *host = calloc(1, sizeof(*host));
@@ -241,12 +258,8 @@ static int scsi_make_host(struct scsi_settings *settings)
 		return -ENOMEM;
 	settings->host = host;
 	host->settings = settings;
-	host->inside = settings->dir;
-	host->outside = settings->dir ? realpath(settings->dir, NULL) : NULL;
-	if (settings->dir && !host->outside) {
-		ret = -errno;
-		fprintf(stderr, "vu-scsi: --dir=%s: %s\n", settings->dir, strerror(-ret));
-	}
+	if (settings->dir)
+		ret = scsi_find_dir(host, settings->dir);
 	scsi_commands_init(host);
 	for (uint32_t i = 0; i < settings->luns.n && !ret; i++) {
 		ret = scsi_lun_add(host, settings->luns.values[i], error, sizeof(error));

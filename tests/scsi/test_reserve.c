@@ -329,7 +329,7 @@ static void a_file_of_reservations_that_is_none_is_refused(void **state)
 		"vu-scsi reservations 1\nreserved 2 0\nregistered 1 0\n",
 	};
 	struct ask *ask = *state;
-	char path[80], dir[80];
+	char path[80], dir[96];
 	const char *argv[] = {getenv(rig_program), "--socket-path=/nowhere/s",
 			      "--lun=0:0,memory=1M", dir, NULL};
 
@@ -349,6 +349,9 @@ static void a_file_of_reservations_that_is_none_is_refused(void **state)
 		fclose(file);
 		spawn_expect(argv, 1, "", "nobody gets the disk");
 	}
+	/* And what is no folder is not taken for one. */
+	snprintf(dir, sizeof(dir), "--dir=%s", path);
+	spawn_expect(argv, 1, "", "reservations-0-0: Not a directory\n");
 }
 
 int main(void)
