@@ -129,6 +129,46 @@ static void no_period_is_done_before_its_last_frame_is_played(void **state)
 	rig_stop(rig);
 }
 
+/* Both ways at once; frames of one byte, 40 ms of them. */
+static void at_no_rate_is_a_period_done_early(void **state)
+{
+	static const uint32_t hz[] = {5512,  8000,  11025, 16000, 22050,  32000,  44100,
+				      48000, 64000, 88200, 96000, 176400, 192000, 384000};
+	static unsigned char bytes[384000 / 25];
+	struct rig *rig = *state;
+	const char *card = rig_file(rig, "card",
+				    "playback null formats=all rates=all channels=1\n"
+				    "capture null formats=all rates=all channels=1\n");
+	const char *const args[] = {"--describe", card, NULL};
+	struct message m[2];
+
+	snd_start(rig, args);
+	for (uint8_t rate = 0; rate < sizeof(hz) / sizeof(hz[0]); rate++) {
+		uint32_t period = hz[rate] / 25;
+		const struct params p = {.buffer = period,
+					 .period = period,
+					 .channels = 1,
+					 .format = VIRTIO_SND_PCM_FMT_S8,
+					 .rate = rate};
+		uint64_t lasts = (uint64_t)period * 1000000000 / hz[rate], start;
+
+		for (uint32_t i = 0; i < 2; i++) {
+			snd_prepare(rig, i, &p);
+			snd_offer(rig, &m[i], i, i == PLAYBACK ? bytes : NULL, period);
+		}
+		start = snd_clock();
+		for (uint32_t i = 0; i < 2; i++)
+			snd_do(rig, START, i);
+		for (uint32_t i = 0; i < 2; i++) {
+			snd_expect(rig, i == PLAYBACK ? SND_TX : SND_RX, &m[i], OK);
+			assert_true(snd_clock() - start >= lasts);
+			snd_do(rig, STOP, i);
+			snd_do(rig, RELEASE, i);
+		}
+	}
+	rig_stop(rig);
+}
+
 static void a_message_that_comes_late_takes_its_time_all_the_same(void **state)
 {
 	unsigned char bytes[PERIOD];
@@ -432,6 +472,7 @@ int main(void)
 		SND_TEST(silence_is_what_the_format_says),
 		SND_TEST(a_tone_is_a_sine),
 		SND_TEST(no_period_is_done_before_its_last_frame_is_played),
+		SND_TEST(at_no_rate_is_a_period_done_early),
 		SND_TEST(a_message_that_comes_late_takes_its_time_all_the_same),
 		SND_TEST(a_recording_is_full_when_it_is_done_and_its_latency_is_told),
 		SND_TEST(

@@ -59,6 +59,11 @@ COMMANDS = {
         ("sg_sync", []),
         ("sg_sync --16 --lba=1 --count=7", []),
     ],
+    "resets_the_disk": [
+        ("sg_reset --no-escalate --device", []),
+        ("sg_requests", ["Sense key: Unit Attention", "Bus device reset function occurred"]),
+        ("sg_turs", []),
+    ],
 }
 LAST = SIZE * 2048 - 1
 # On a disk whose first MiB is ones: how many of its blocks there are zeroes afterwards is third.
