@@ -106,6 +106,13 @@ static void queue_ready(struct vu_queue *queue, void *opaque)
 	end_turn(opaque);
 }
 
+static bool hold(void *opaque, struct vu_req *req, const struct command *c, uint32_t response)
+{
+	struct gpu *gpu = opaque;
+
+	return display_hold(&gpu->display, req, c, response);
+}
+
 /* The renderer has answered, or there is room for more questions. */
 static void on_progress(void *opaque)
 {
@@ -339,6 +346,7 @@ int gpu_init(struct gpu *gpu, struct vu_program *program, uint32_t index)
 	gpu->display.interval = s->max_fps ? UINT64_C(1000000000) / s->max_fps : 0;
 	gpu->virgl.spawner = gpu->virgl.fd = gpu->virgl.in_fd = -1;
 	gpu->virgl.progress = on_progress;
+	gpu->virgl.hold = hold;
 	gpu->virgl.opaque = gpu;
 	ret = card_init(&gpu->card);
 	gpu_set_dmabuf(gpu);

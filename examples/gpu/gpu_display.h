@@ -82,6 +82,7 @@ struct display {
 	bool takes;		/* dma-bufs, as we were told */
 	bool has[CARD_OUTPUTS]; /* ... and has one of this output */
 	bool owes_ack;		/* it was told of a new picture in one, and reads it */
+	uint32_t reads;		/* of that output */
 	unsigned char in[DISPLAY_IN];
 	uint32_t in_len;
 	uint64_t n_updates, n_bytes; /* that were sent */

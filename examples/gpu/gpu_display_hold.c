@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See gpu_display.h: a guest that flushes a blob of which the display has the pages, and asks for a
+ * See gpu_display.h: a guest that flushes what the display has the memory of, and asks for a
  * fence, is to draw there again when the display has read it: Linux waits for that, for 50 ms.  So
  * long, and no longer, a flush stays open; after a display that took longer none does, until it
  * says something again.
@@ -22,37 +22,49 @@ struct held {
 	uint32_t untold, unread; /* outputs whose display does not know yet; has not read it */
 };
 
-static uint32_t outputs_of(const struct display *d, uint32_t resource)
+static bool shows(const struct screen *s, uint32_t resource)
+{
+	return s->shared == SHARED_RESOURCE && s->resource->id == resource;
+}
+
+static uint32_t untold_of(const struct display *d, uint32_t resource)
 {
 	uint32_t mask = 0;
 
 	for (uint32_t i = 0; i < CARD_OUTPUTS; i++) {
 		struct screen *s = &d->card->screens[i];
 
-		if (s->shared == SHARED_RESOURCE && s->resource->id == resource &&
-		    (pixman_region32_not_empty(&s->damage) ||
-		     pixman_region32_not_empty(&d->telling[i])))
+		if (shows(s, resource) && (pixman_region32_not_empty(&s->damage) ||
+					   pixman_region32_not_empty(&d->telling[i])))
 			mask |= UINT32_C(1) << i;
 	}
 	return mask;
+}
+
+/* What 3D drew the display may have been told before its fence was done. */
+static uint32_t unread_of(const struct display *d, uint32_t resource)
+{
+	return d->owes_ack && shows(&d->card->screens[d->reads], resource) ? UINT32_C(1) << d->reads
+									   : 0;
 }
 
 bool display_hold(struct display *d, struct vu_req *req, const struct command *c, uint32_t response)
 {
 	const bool fenced = le32toh(c->in.hdr.flags) & VIRTIO_GPU_FLAG_FENCE;
 	struct held *held;
-	uint32_t outputs;
+	uint32_t untold, unread;
 
 	/* With few pictures a second the next one may come later than that. */
 	if (c->type != VIRTIO_GPU_CMD_RESOURCE_FLUSH || !fenced || d->fd < 0 || !d->ready ||
 	    d->tired || d->interval >= HOLD_MS * MILLISECOND ||
 	    response != VIRTIO_GPU_RESP_OK_NODATA)
 		return false;
-	outputs = outputs_of(d, command_resource(c));
-	held = outputs ? calloc(1, sizeof(*held)) : NULL;
+	untold = untold_of(d, command_resource(c));
+	unread = unread_of(d, command_resource(c));
+	held = untold | unread ? calloc(1, sizeof(*held)) : NULL;
 	if (!held)
 		return false;
-	*held = (struct held){d->held, req, *c, response, outputs, 0};
+	*held = (struct held){d->held, req, *c, response, untold, unread};
 	if (!d->held && vu_source_set_timer(d->hold, HOLD_MS * MILLISECOND, 0)) {
 		free(held);
 		return false;

@@ -100,6 +100,7 @@ bool display_next_update(struct display *d, uint32_t index)
 	pixman_region32_clear(telling);
 	pixman_region32_clear(&s->damage);
 	d->owes_ack = true;
+	d->reads = index;
 	display_hold_told(d, index);
 	d->n_updates++;
 	d->n_told++;

@@ -136,7 +136,8 @@ static void answer(struct virgl *v, struct virgl_job *job)
 {
 	if (job->req) {
 		job->command.req = job->req;
-		vu_req_complete(job->req, command_answer(&job->command, job->response));
+		if (!v->hold(v->opaque, job->req, &job->command, job->response))
+			vu_req_complete(job->req, command_answer(&job->command, job->response));
 	}
 	free(job);
 	if (v->stopping && !v->first && !v->fenced)

@@ -45,6 +45,8 @@ struct virgl {
 	bool failed; /* a part of a command */
 	/* Something is there that was asked for, or there is room for more questions. */
 	void (*progress)(void *opaque);
+	/* A command is done, but is answered by whoever this is, later; false: it is not. */
+	bool (*hold)(void *opaque, struct vu_req *req, const struct command *c, uint32_t response);
 	void *opaque;
 	uint32_t n_asked;			/* by the command that runs */
 	uint32_t fences;			/* the number of the last */

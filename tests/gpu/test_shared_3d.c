@@ -175,6 +175,52 @@ static void what_comes_when_its_picture_is_gone_is_let_go(void **state)
 	rig_stop(rig);
 }
 
+static void offer_flush(struct rig *rig)
+{
+	const struct virtio_gpu_resource_flush flush = {
+		.hdr = {.type = htole32(VIRTIO_GPU_CMD_RESOURCE_FLUSH),
+			.flags = htole32(VIRTIO_GPU_FLAG_FENCE)},
+		.r = gpu_rect(0, 0, PICTURE, PICTURE),
+		.resource_id = htole32(BAD_PICTURE)};
+
+	bad_offer_command(rig, &flush, sizeof(flush));
+}
+
+/* As of a blob: see test_shared_fence.c. */
+static void a_flush_is_answered_when_the_display_has_read_it(void **state)
+{
+	struct rig *rig = *state;
+	struct driver_used used;
+	uint32_t open = 0;
+	int fd;
+
+	start(rig);
+	fd = shared_display(rig, 3);
+	make_picture(BAD_PICTURE);
+	gpu_show(0, BAD_PICTURE);
+	shared_expect(fd, DMABUF_SCANOUT2);
+	shared_expect(fd, DMABUF_UPDATE);
+	shared_ack(fd);
+	for (int i = 0; i < 50; i++) {
+		offer_flush(rig);
+		shared_expect(fd, DMABUF_UPDATE);
+		/* The renderer has been asked, and has answered: it is the display's turn. */
+		three_renderer(rig, 0);
+		three_renderer(rig, 0);
+		open += !driver_has_used(rig->peer->queues[GPU_CONTROL]);
+		shared_ack(fd);
+		rig_check(rig, peer_wait_used(rig->peer, GPU_CONTROL, &used));
+	}
+	assert_int_not_equal(open, 0);
+	/* One that does not read holds nobody up for long. */
+	for (int i = 0; i < 500; i++) {
+		offer_flush(rig);
+		rig_check(rig, peer_wait_used(rig->peer, GPU_CONTROL, &used));
+	}
+	close(fd);
+	rig_stop(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +228,7 @@ int main(void)
 		GPU_TEST(what_cannot_be_one_is_drawn_here),
 		GPU_TEST(a_renderer_that_sends_others_is_ended),
 		GPU_TEST(what_comes_when_its_picture_is_gone_is_let_go),
+		GPU_TEST(a_flush_is_answered_when_the_display_has_read_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
