@@ -137,11 +137,11 @@ static void queue_stop(struct vu_queue *queue, void *opaque)
 {
 	struct gpu *gpu = opaque;
 
-	if (vu_queue_index(queue) == CONTROL_QUEUE) {
-		display_answer_all(&gpu->display, false);
-		display_hold_end(&gpu->display);
-	}
-	/* The pointer's waits for nothing else. */
+	/* The pointer's waits for nothing. */
+	if (vu_queue_index(queue) != CONTROL_QUEUE)
+		return;
+	display_answer_all(&gpu->display, false);
+	display_hold_end(&gpu->display);
 	virgl_stop(&gpu->virgl);
 }
 

@@ -79,13 +79,21 @@ static void wait_idle(pid_t pid)
 	}
 }
 
+/* The session goes on, for more than the minute that a stop has. */
+static void expect_no_end(struct rig *rig)
+{
+	enum { MORE_THAN_A_MINUTE_MS = 65000 };
+	struct pollfd ends = {.fd = rig->peer->frontend.fd, .events = POLLIN | POLLRDHUP};
+
+	assert_int_equal(poll(&ends, 1, MORE_THAN_A_MINUTE_MS), 0);
+}
+
 /*
  * VU_GPU_LONG: a minute.  What is refused while the machine stops is taken back, which nobody waits
  * for: with that the stop has its end, and what comes after it may take long.
  */
 static void a_stop_that_is_over_ends_nobody_later(void **state)
 {
-	enum { MORE_THAN_A_MINUTE_MS = 65000 };
 	const struct wire_vring_state queue = {.index = GPU_CONTROL};
 	const struct virtio_gpu_resource_create_3d refused = {
 		.hdr = {.type = htole32(VIRTIO_GPU_CMD_RESOURCE_CREATE_3D)},
@@ -102,7 +110,6 @@ static void a_stop_that_is_over_ends_nobody_later(void **state)
 	struct frontend *f;
 	struct rig_buffer memory;
 	struct frontend_msg msg;
-	struct pollfd ends;
 	int pid;
 
 	three_start(rig, NULL);
@@ -127,8 +134,29 @@ static void a_stop_that_is_over_ends_nobody_later(void **state)
 	gpu_start_again(rig);
 	assert_return_code(kill(pid, SIGSTOP), errno);
 	bad_offer(rig, BAD_NOTHING);
-	ends = (struct pollfd){.fd = f->fd, .events = POLLIN | POLLRDHUP};
-	assert_int_equal(poll(&ends, 1, MORE_THAN_A_MINUTE_MS), 0);
+	expect_no_end(rig);
+	assert_return_code(kill(pid, SIGCONT), errno);
+	rig_wait(rig, GPU_CONTROL, NULL);
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "renderer: it has not answered"), 0);
+}
+
+/* VU_GPU_LONG: a minute.  Nothing of 3D is on the queue for the pointer. */
+static void a_stop_of_the_pointers_queue_waits_for_no_3d(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+	uint32_t base;
+	int pid;
+
+	three_start(rig, NULL);
+	bad_begin(rig, &memory);
+	pid = three_renderer(rig, 0);
+	assert_return_code(kill(pid, SIGSTOP), errno);
+	bad_offer(rig, BAD_NOTHING);
+	rig_expect_nothing(rig, GPU_CONTROL);
+	rig_check(rig, frontend_get_vring_base(&rig->peer->frontend, GPU_CURSOR, &base));
+	expect_no_end(rig);
 	assert_return_code(kill(pid, SIGCONT), errno);
 	rig_wait(rig, GPU_CONTROL, NULL);
 	rig_stop(rig);
@@ -140,6 +168,7 @@ int main(void)
 	const struct CMUnitTest waits[] = {
 		GPU_TEST(a_machine_that_is_to_stop_waits_a_minute_at_most),
 		GPU_TEST(a_stop_that_is_over_ends_nobody_later),
+		GPU_TEST(a_stop_of_the_pointers_queue_waits_for_no_3d),
 	};
 	const struct CMUnitTest tests[] = {
 		GPU_TEST(a_machine_that_is_to_stop_waits_for_what_is_drawn),
