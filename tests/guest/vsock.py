@@ -8,7 +8,7 @@ import threading
 
 from lib import Control, VhostUser, main, patience
 
-HOST_ECHO, HOST_SUM, NOBODY, HOST_MESSAGES, HOST_OLD = 1000, 1001, 1002, 1003, 1004
+HOST_ECHO, HOST_SUM, NOBODY, HOST_MESSAGES, HOST_OLD, HOST_SOURCE = 1000, 1001, 1002, 1003, 1004, 1005
 GUEST_ECHO = 2000
 MIB = 1 << 20
 LONG_MIB = 10 << 10  # beyond what 32-bit counters count, twice
@@ -53,6 +53,11 @@ def serve(guest, command):
               "until grep -q ready /tmp/serve; do usleep 10000; done")
 
 
+def large(t, name):
+    """MiB of a large transfer."""
+    return (LONG_MIB if t.long else 256) if name != "qemu" else 32
+
+
 def from_guest(t, guest, name):
     with t.check(f"{name}_guest_reaches_a_service_of_the_host_and_no_other_port"):
         assert guest.run(f"guest-vsock many stream 2 {HOST_ECHO} 1 4096").text
@@ -67,9 +72,12 @@ def from_guest(t, guest, name):
         said = guest.run(f"guest-vsock many seqpacket 2 {HOST_MESSAGES} 10 20000").text
         assert said == "10 connections, 20000 bytes each", said
     with t.check(f"{name}_guest_talks_to_a_program_of_the_hosts"):
-        mib = (LONG_MIB if t.long else 256) if name != "qemu" else 32
+        mib = large(t, name)
         said = guest.run(f"guest-vsock send stream 2 {HOST_SUM} {mib * MIB}", mib // 2).text
         assert said.split()[0] == str(mib * MIB), said
+    with t.check(f"{name}_guest_reads_all_that_a_program_of_the_hosts_sends"):
+        said = guest.run(f"guest-vsock take stream 2 {HOST_SOURCE}", mib // 2).text
+        assert said == str(mib * MIB), said
 
 
 def to_guest(t, guest, name, control):
@@ -124,6 +132,7 @@ def all_of_it(t, boot, name, more=(), **props):
     options = [
         f"--forward={HOST_ECHO}=unix:{t.path('host-echo')}",
         f"--forward={HOST_SUM}=exec:{t.program('guest-vsock')} filter",
+        f"--forward={HOST_SOURCE}=exec:{t.program('guest-vsock')} source {large(t, name) * MIB}",
         f"--forward={NOBODY}=unix:{t.path('nobody')}",
         f"--forward={HOST_MESSAGES}=seqpacket:{t.path('host-messages')}",
         f"--forward={HOST_OLD}=unix:{t.path('old')}",

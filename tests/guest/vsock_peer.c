@@ -166,6 +166,52 @@ static int do_filter(void)
 	return 0;
 }
 
+/* What do_take() wants: the numbers, so many bytes of them. */
+static int do_source(const char *bytes)
+{
+	static unsigned char data[CHUNK];
+	uint64_t at = 0;
+
+	for (uint64_t left = strtoull(bytes, NULL, 0); left;) {
+		size_t n = left < CHUNK ? (size_t)left : CHUNK;
+
+		at = fill(data, n, at);
+		write_all(STDOUT_FILENO, data, n);
+		left -= n;
+	}
+	return 0;
+}
+
+/* Reads the numbers to their end, each of them the next one. */
+static int do_take(int type, char **argv)
+{
+	static unsigned char data[CHUNK], wanted[CHUNK];
+	int fd = must_connect(type, argv[0], argv[1]);
+	uint64_t bytes = 0, at = 0;
+	size_t have = 0;
+	ssize_t n;
+
+	while ((n = read(fd, data + have, sizeof(data) - have)) > 0) {
+		size_t whole;
+
+		bytes += (uint64_t)n;
+		have += (size_t)n;
+		whole = have & ~(size_t)7;
+		at = fill(wanted, whole, at);
+		if (memcmp(data, wanted, whole)) {
+			fprintf(stderr, "guest-vsock: other bytes before the %lluth\n",
+				(unsigned long long)bytes);
+			return 1;
+		}
+		have -= whole;
+		memmove(data, data + whole, have);
+	}
+	if (n < 0)
+		die("read");
+	printf("%llu\n", (unsigned long long)bytes);
+	return 0;
+}
+
 static int do_echo(int type, char **argv)
 {
 	static struct pollfd fds[MAX_FDS];
@@ -318,15 +364,17 @@ int main(int argc, char **argv)
 	} commands[] = {
 		{"echo", 1, do_echo},	    {"send", 3, do_send}, {"many", 4, do_many},
 		{"refused", 2, do_refused}, {"push", 4, do_push}, {"pull", 4, do_pull},
-		{"ping", 3, do_ping},
+		{"ping", 3, do_ping},	    {"take", 2, do_take},
 	};
 
 	if (argc == 2 && !strcmp(argv[1], "filter"))
 		return do_filter();
+	if (argc == 3 && !strcmp(argv[1], "source"))
+		return do_source(argv[2]);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (argc == commands[i].n + 3 && !strcmp(argv[1], commands[i].name))
 			return commands[i].run(socket_type(argv[2]), argv + 3);
-	fprintf(stderr,
-		"guest-vsock: echo, send, filter, many, refused, push, pull or ping, please\n");
+	fprintf(stderr, "guest-vsock: echo, send, filter, source, take, many, refused, push, pull "
+			"or ping, please\n");
 	return 2;
 }
