@@ -8,6 +8,7 @@ vu-fs alone, whose unit does most.
 
 import os
 import re
+import subprocess
 
 from lib import main, systemd
 
@@ -164,10 +165,43 @@ def a_share(t, guest):
         assert front_end.connects_again().startswith("error ")
 
 
+PAGE = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "systemd.md")
+NODE = "/dev/dri/renderD128"
+
+
+def page_on_devices():
+    """What docs/systemd.md adds to vu-gpu's unit."""
+    with open(PAGE, encoding="utf-8") as file:
+        return re.search(r"^ +\[Service\]\n((?: +\S.*\n)*? +DeviceAllow=/dev/dri(?:.*\n)+?)\n", file.read(), re.M)[1]
+
+
+def why_not(guest):
+    """There is no Mesa here: what it says first, with a node that it could open, is that."""
+    guest.run("systemctl restart vu-gpu@one.service", check=False)
+    return guest.run("journalctl -q --no-pager -u vu-gpu@one.service | grep -e --render-node= | tail -n 1").text
+
+
+def takes_a_node(t):
+    said = subprocess.run([t.program("vu-gpu"), "--print-capabilities"], check=True, capture_output=True, text=True)
+    return "render-node" in said.stdout
+
+
+def a_render_node(t, guest):
+    with t.check("vu-gpu_has_no_render_node_but_with_what_the_page_adds"):
+        guest.run(f"[ -c {NODE} ]; chgrp render {NODE}; chmod 660 {NODE}; systemctl stop vu-gpu@one.service\n"
+                  f"echo 'ARGS=--virgl --render-node={NODE}' >/etc/libvu/gpu-one.conf")
+        assert "No such file" in why_not(guest), why_not(guest)
+        lines = "\n".join(line.strip() for line in page_on_devices().split("\n"))
+        guest.run("mkdir /etc/systemd/system/vu-gpu@one.service.d; systemctl reset-failed\n"
+                  f"printf '[Service]\n{lines}' >/etc/systemd/system/vu-gpu@one.service.d/more.conf; systemctl daemon-reload")
+        assert "there is no OpenGL" in why_not(guest), why_not(guest)
+
+
 def test_qemu(t):
     devices = names(t) if t.long else [name for name in names(t) if name == "fs"]
     image = systemd.disk(t, devices, programs=("vu-check", "vu-bench", "guest-fs-front-end"))
-    with systemd.boot(t, image) as guest:
+    card = {"modules": ["virtio_gpu"], "extra": ["-device", "virtio-gpu-pci"]} if "gpu" in devices else {}
+    with systemd.boot(t, image, **card) as guest:
         guest.until("systemctl is-active -q basic.target")
         t.say(guest.run("systemctl --no-pager --version").text.split("\n", maxsplit=1)[0])
         configure(guest, devices)
@@ -175,6 +209,8 @@ def test_qemu(t):
         if "blk" in devices:
             a_disk(t, guest)
             two_folders(t, guest)
+        if "gpu" in devices and takes_a_node(t):
+            a_render_node(t, guest)
         if "fs" in devices:
             a_share(t, guest)
 

@@ -17,7 +17,7 @@ from .tree import Tree
 MIB = 320
 ETC = {
     "passwd": "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false\n",
-    "group": "root:x:0:\nkvm:x:101:\ninput:x:102:\naudio:x:103:\nnogroup:x:65534:\n",
+    "group": "root:x:0:\nkvm:x:101:\ninput:x:102:\naudio:x:103:\nrender:x:104:\nnogroup:x:65534:\n",
     "machine-id": "0123456789abcdef0123456789abcdef\n",
     "os-release": "ID=guest\n",
     "fstab": "",
@@ -66,8 +66,8 @@ def disk(t, devices, programs=()):
     return path
 
 
-def boot(t, image, **more):
+def boot(t, image, modules=(), extra=(), **more):
     """A guest under QEMU whose process 1 is systemd; its /host/NAME are run by their names."""
-    return t.qemu(modules=["virtio_blk", "ext4"], memory=768, cmdline=f"vu.root=vda {START}",
-                  extra=["-drive", f"file={image},format=raw,if=none,id=root,cache=unsafe",
+    return t.qemu(modules=["virtio_blk", "ext4", *modules], memory=768, cmdline=f"vu.root=vda {START}",
+                  extra=[*extra, "-drive", f"file={image},format=raw,if=none,id=root,cache=unsafe",
                          "-device", "virtio-blk-pci,drive=root"], **more)
