@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -349,6 +350,17 @@ static int fs_check_namespace(struct fs_settings *settings)
 	return -EINVAL;
 }
 
+static int check_folder(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	return access(path, X_OK) < 0 ? -errno : 0;
+}
+
 static int create(struct vu_program *program, uint32_t index, void *state)
 {
 	struct fs_settings *settings = vu_program_settings(program);
@@ -362,9 +374,10 @@ static int create(struct vu_program *program, uint32_t index, void *state)
 	fs->settings = settings;
 	fs->proc_fd = fs->mount_fd = -1;
 	fs->n_queues = 1 + (uint32_t)fs->settings->n_queues;
-	if (access(fs->settings->shared_dir, X_OK) < 0) {
-		fprintf(stderr, "vu-fs: %s: %s\n", fs->settings->shared_dir, strerror(errno));
-		return -errno;
+	ret = check_folder(settings->shared_dir);
+	if (ret) {
+		fprintf(stderr, "vu-fs: %s: %s\n", settings->shared_dir, strerror(-ret));
+		return ret;
 	}
 	if (fs_dax_check(settings) || fs_check_ids(settings) || fs_check_namespace(settings))
 		return -EINVAL;

@@ -260,13 +260,21 @@ static void a_sandbox_from_which_a_front_end_cannot_be_found_is_refused(void **s
 	spawn_expect(argv, 1, "", "--sandbox=namespace the socket cannot be reached");
 }
 
-static void a_share_that_is_not_there_is_told(void **state)
+static void a_share_that_is_not_there_or_no_folder_is_told(void **state)
 {
-	const char *argv[] = {getenv(rig_program), "--socket-path=/nowhere/sock",
-			      "--shared-dir=/nowhere", NULL};
+	static const char *const shares[][2] = {
+		{"--shared-dir=/nowhere", "/nowhere: No such file or directory"},
+		{"--shared-dir=/etc/passwd", "/etc/passwd: Not a directory"},
+		{"--shared-dir=/bin/sh", "/bin/sh: Not a directory"},
+	};
 
 	(void)state;
-	spawn_expect(argv, 1, "", "/nowhere: No such file or directory");
+	for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
+		const char *argv[] = {getenv(rig_program), "--socket-path=/nowhere/sock",
+				      shares[i][0], NULL};
+
+		spawn_expect(argv, 1, "", shares[i][1]);
+	}
 }
 
 /* Nothing can be mounted over it, and there is nothing to leave. */
@@ -311,7 +319,7 @@ int main(void)
 		CLIENT_TEST(a_front_end_that_listens_is_found_from_the_sandbox),
 		CLIENT_TEST(a_sandbox_from_which_a_front_end_cannot_be_found_is_refused),
 		CLIENT_TEST(the_root_can_be_shared),
-		CLIENT_TEST(a_share_that_is_not_there_is_told),
+		CLIENT_TEST(a_share_that_is_not_there_or_no_folder_is_told),
 	};
 
 	look_for_no_leaks();
