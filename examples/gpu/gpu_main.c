@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,9 +125,11 @@ static int refuse_idle_options(const struct gpu_settings *s)
 				"have them: one of both, please\n");
 		return -EINVAL;
 	}
-	if (s->node && (!s->virgl || s->venus)) {
-		fprintf(stderr, "vu-gpu: --render-node=%s: it is for --virgl, and %s\n", s->node,
-			s->venus ? "Vulkan (--venus) is drawn in software" : "that is not there");
+	if (s->node && s->venus) {
+		fprintf(stderr,
+			"vu-gpu: --render-node=%s: it is for --virgl, and Vulkan (--venus) is "
+			"drawn in software\n",
+			s->node);
 		return -EINVAL;
 	}
 	if (s->dump_count && !s->dump) {
@@ -144,6 +147,8 @@ static int complete_settings(struct gpu_settings *s)
 
 	if (ret)
 		return ret;
+	if (!s->virgl)
+		s->node = NULL; /* libvirt names one whenever it finds one */
 	if (s->connects && sandbox_for_connecting("vu-gpu", &s->sandbox))
 		return -EINVAL;
 	if (!s->max_hostmem)
@@ -224,12 +229,26 @@ static int opened(struct vu_program *program, uint32_t index, void *state)
 	return ret;
 }
 
-/* Of QEMU's vhost-user.json, as it names the options: what was built in. */
+static bool is_a_node_there(void)
+{
+	glob_t nodes;
+	bool found = !glob("/dev/dri/renderD*", GLOB_NOSORT, NULL, &nodes);
+
+	globfree(&nodes);
+	return found;
+}
+
+/*
+ * Of QEMU's vhost-user.json, as it names the options: what was built in.  Where render nodes are
+ * taken libvirt looks for one, with or without 3D, and does not start a domain if there is none.
+ */
 static const char *const *features(void)
 {
 	static const char *const all[] = {"render-node", "virgl", NULL};
 
-	return renderer_takes_node() ? all : renderer_is_there() ? all + 1 : all + 2;
+	if (!renderer_is_there())
+		return all + 2;
+	return renderer_takes_node() && is_a_node_there() ? all : all + 1;
 }
 
 int main(int argc, char **argv)

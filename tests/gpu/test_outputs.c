@@ -198,7 +198,6 @@ static void options_that_would_do_nothing_are_told_at_the_start(void **state)
 		{"--dmabuf", "--headless", "there is no display that could have them"},
 		{"--dump-count=3", "--headless", "nothing is written without --dump"},
 		{"--dump-count=100", "--headless", "nothing is written without --dump"},
-		{"--render-node=/dev/null", "--headless", "and that is not there"},
 		{"--render-node=/dev/null", "--venus", "is drawn in software"},
 	};
 

@@ -2,6 +2,7 @@
 /* vu-gpu's 3D: what a driver draws by virgl's commands is read back, and shown. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "three.h"
 
@@ -144,16 +145,29 @@ static void paths_that_are_no_render_node_are_told_at_the_start(void **state)
 	}
 }
 
-static void features_are_told_as_they_were_built_in(void **state)
+/* A node only where there is one: libvirt wants one then, for 2D as well. */
+static void features_are_told_as_they_are_there(void **state)
 {
 	const char *argv[] = {getenv(rig_program), "--print-capabilities", NULL};
+	bool is_there = !access("/dev/dri/renderD128", F_OK);
 	struct spawned told;
 
 	(void)state;
 	spawn_run(&told, argv);
 	assert_non_null(strstr(told.out, "\"virgl\""));
-	assert_int_equal(!!strstr(told.out, "\"render-node\""), NODES);
+	assert_int_equal(!!strstr(told.out, "\"render-node\""), NODES && is_there);
 	spawn_free(&told);
+}
+
+/* As libvirt says it, which finds one itself. */
+static void a_node_is_nothing_to_a_card_without_3d(void **state)
+{
+	static const char *const options[] = {"--render-node=/dev/dri/renderD128", "--headless",
+					      NULL};
+	struct rig *rig = *state;
+
+	gpu_start(rig, options);
+	rig_stop(rig);
 }
 
 /* libepoxy ends a program which it finds no OpenGL for. */
@@ -184,7 +198,8 @@ int main(void)
 		GPU_TEST(what_is_drawn_is_read_back_and_shown),
 		GPU_TEST(a_picture_of_the_guest_is_shown_upright),
 		GPU_TEST(paths_that_are_no_render_node_are_told_at_the_start),
-		GPU_TEST(features_are_told_as_they_were_built_in),
+		GPU_TEST(features_are_told_as_they_are_there),
+		GPU_TEST(a_node_is_nothing_to_a_card_without_3d),
 		GPU_TEST(libraries_that_are_not_there_are_told_at_the_start),
 	};
 
