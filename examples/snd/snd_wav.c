@@ -203,12 +203,25 @@ static void wav_begin(struct card_stream *s)
 		wav_create(s, w);
 }
 
+/*
+ * A part of this was written, and the library is behind its header now: without this what comes
+ * next would be in the place of what was played first, and the header would count it.
+ */
+static int wav_go_back(struct card_stream *s, struct wav *w)
+{
+	int ret = wav_fail(s, sf_strerror(w->sound));
+
+	sf_seek(w->sound, (sf_count_t)(w->bytes / s->frame_bytes), SEEK_SET);
+	sf_command(w->sound, SFC_UPDATE_HEADER_NOW, NULL, 0);
+	return ret;
+}
+
 static int wav_play(struct card_stream *s, struct wav *w, const void *bytes, uint32_t len)
 {
 	if (len > WAV_MAX_BYTES - w->bytes)
 		return wav_fail(s, "the file is full: 4 GiB are all that a WAV file can have");
 	if (sf_write_raw(w->sound, bytes, len) != len)
-		return wav_fail(s, sf_strerror(w->sound));
+		return wav_go_back(s, w);
 	w->bytes += len;
 	w->failed = false;
 	return 0;

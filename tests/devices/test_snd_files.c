@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -237,6 +238,54 @@ static void a_wav_file_is_recorded_as_it_was_played(void **state)
 	rig_stop(rig);
 }
 
+/* How large a file of the program's may become, as on a disk that runs full and has room again. */
+static void limit_files(struct rig *rig, rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(prlimit(rig->program.pid, RLIMIT_FSIZE, NULL, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(prlimit(rig->program.pid, RLIMIT_FSIZE, &limit, NULL), 0);
+}
+
+static void a_wav_file_goes_on_where_it_was_when_its_disk_was_full(void **state)
+{
+	enum { HEAD = 44, FITS = HEAD + PERIOD + 100 * FRAME + 1 };
+	unsigned char bytes[3 * PERIOD], got[HEAD + sizeof(bytes)];
+	struct rig *rig = *state;
+	struct snd_option where;
+	struct message m[3];
+	const char *path;
+	FILE *file;
+
+	if (is_without_wav(rig))
+		return;
+	path = rig_file(rig, "sound.wav", NULL);
+	const char *const args[] = {snd_option(&where, "--playback=wav=", path), NULL};
+
+	snd_start(rig, args);
+	snd_pattern(bytes, sizeof(bytes), 11);
+	snd_prepare(rig, PLAYBACK, &usual);
+	limit_files(rig, FITS);
+	snd_do(rig, START, PLAYBACK);
+	for (int i = 0; i < 3; i++) {
+		if (i == 2)
+			limit_files(rig, RLIM_INFINITY);
+		snd_offer(rig, &m[i], PLAYBACK, bytes + i * PERIOD, PERIOD);
+		snd_expect(rig, SND_TX, &m[i], i == 1 ? IO_ERR : OK);
+	}
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "wav: "), 1);
+	/* What did not fit as a whole is not there. */
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_int_equal(fread(got, 1, sizeof(got), file), HEAD + 2 * PERIOD);
+	fclose(file);
+	assert_int_equal(got[40] | got[41] << 8, 2 * PERIOD);
+	assert_memory_equal(got + HEAD, bytes, PERIOD);
+	assert_memory_equal(got + HEAD + PERIOD, bytes + 2 * PERIOD, PERIOD);
+}
+
 static void a_file_that_is_no_wav_is_refused(void **state)
 {
 	struct rig *rig = *state;
@@ -387,6 +436,7 @@ int main(void)
 		SND_TEST(a_fifo_that_is_full_loses_whole_frames),
 		SND_TEST(a_fifo_is_recorded_after_a_change_of_format),
 		SND_TEST(a_wav_file_is_recorded_as_it_was_played),
+		SND_TEST(a_wav_file_goes_on_where_it_was_when_its_disk_was_full),
 		SND_TEST(a_file_that_is_no_wav_is_refused),
 		SND_TEST(sound_whose_bytes_are_in_another_order_is_no_wav),
 		SND_TEST(what_cannot_be_a_file_of_sound_is_refused_at_the_start),
