@@ -80,7 +80,7 @@ struct card_stream {
 	struct card_params params;
 	uint32_t frame_bytes;
 
-	TAILQ_HEAD(card_msgs, card_msg) msgs;
+	TAILQ_HEAD(card_msgs, card_msg) msgs, stuck; /* stuck: see card_put_back() */
 	uint32_t head_done; /* of the first message, while it is back in the ring */
 	struct card_clock clock;
 	uint64_t position; /* frames played or recorded since clock.base */

@@ -160,6 +160,29 @@ static struct card_stream *newest(struct card *card, uint8_t direction)
 	return found;
 }
 
+/*
+ * Those that cannot go back.  A driver has no more on its way than it said that its buffer has; of
+ * one that has no more than that is played or recorded, as this is at once.
+ */
+static void finish_stuck(struct card_stream *s)
+{
+	uint32_t room = s->params.buffer_bytes;
+	struct card_msg *m;
+
+	while ((m = TAILQ_FIRST(&s->stuck))) {
+		uint32_t left = m->len - m->done, n = left < room ? left : room;
+
+		TAILQ_REMOVE(&s->stuck, m, link);
+		if (s->state == SND_RUNNING) {
+			card_move(s, m, n / s->frame_bytes);
+			if (m->done < m->len)
+				m->status = VIRTIO_SND_S_IO_ERR;
+		}
+		room -= n;
+		msg_answer(m->req, m->status, 0);
+	}
+}
+
 void card_put_back(struct card *card, struct vu_queue *queue)
 {
 	uint8_t direction = queue == card->tx ? VIRTIO_SND_D_OUTPUT : VIRTIO_SND_D_INPUT;
@@ -167,19 +190,19 @@ void card_put_back(struct card *card, struct vu_queue *queue)
 
 	while ((s = newest(card, direction))) {
 		struct card_msg *m = TAILQ_LAST(&s->msgs, card_msgs);
-		uint32_t done = m->done;
 
 		TAILQ_REMOVE(&s->msgs, m, link);
-		s->head_done = done;
+		s->head_done = m->done;
 		if (!vu_req_put_back(m->req))
 			continue;
 		/*
 		 * One behind it in the ring, of another stream, was completed before it: it comes
-		 * too early rather than never.
+		 * too early rather than never, and still behind what is before it.
 		 */
 		s->head_done = 0;
-		if (s->state == SND_RUNNING)
-			card_move(s, m, (m->len - done) / s->frame_bytes);
-		msg_answer(m->req, m->status, 0);
+		TAILQ_INSERT_HEAD(&s->stuck, m, link);
 	}
+	for (uint32_t i = 0; i < card->n_streams; i++)
+		if (card->streams[i].direction == direction)
+			finish_stuck(&card->streams[i]);
 }

@@ -157,6 +157,7 @@ void card_stream_init(struct card_stream *s, struct card *card, uint32_t id)
 	s->card = card;
 	s->id = id;
 	TAILQ_INIT(&s->msgs);
+	TAILQ_INIT(&s->stuck);
 }
 
 void card_stream_release(struct card_stream *s)

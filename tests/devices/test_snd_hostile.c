@@ -2,6 +2,10 @@
 /* vu-snd and drivers that do what they should not, end in the middle, or begin anew. */
 #include "snd.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
 enum { PERIOD = 480 * FRAME };
 
 /* Commands in an order that there is not, by what the stream has seen before. */
@@ -310,6 +314,86 @@ static void it_works_in_every_sandbox(void **state)
 	}
 }
 
+/* --- stops behind which something was done already --- */
+
+/* Two streams into one ring, the second of which is done before the first: so that stays there. */
+static const char *start_two_streams(struct rig *rig, const struct params *first)
+{
+	const char *path = rig_file(rig, "out", NULL);
+	char line[2 * RIG_PATH];
+
+	snprintf(line, sizeof(line), "playback file=%s\nplayback null\n", path);
+	const char *const args[] = {"--describe", rig_file(rig, "card", line), NULL};
+
+	snd_start(rig, args);
+	snd_prepare(rig, 0, first);
+	snd_prepare(rig, 1, &usual);
+	return path;
+}
+
+/* The second stream's message, until it is done; and the stop. */
+static void overtake_and_pause(struct rig *rig)
+{
+	static const unsigned char bytes[PERIOD];
+	struct message m;
+
+	snd_offer(rig, &m, 1, bytes, PERIOD);
+	snd_do(rig, START, 0);
+	snd_do(rig, START, 1);
+	snd_expect(rig, SND_TX, &m, OK);
+	snd_pause(rig);
+}
+
+static void what_cannot_go_back_at_a_stop_is_played_in_its_order(void **state)
+{
+	enum { N = 4, LEN = 100 * PERIOD };
+	const struct params p = {
+		.buffer = N * LEN, .period = LEN, .channels = 2, .format = S16, .rate = HZ_48000};
+	unsigned char *bytes = malloc(N * LEN);
+	struct rig *rig = *state;
+	const char *path = start_two_streams(rig, &p);
+	struct message m[N];
+
+	assert_non_null(bytes);
+	snd_pattern(bytes, N * LEN, 1);
+	for (int i = 0; i < N; i++)
+		snd_offer(rig, &m[i], 0, bytes + i * LEN, LEN);
+	overtake_and_pause(rig);
+	for (int i = 0; i < N; i++)
+		snd_expect(rig, SND_TX, &m[i], OK);
+	rig_stop(rig);
+	snd_expect_file(path, bytes, N * LEN);
+	free(bytes);
+}
+
+/* No more than the driver said that its buffer has, of however many messages of that size. */
+static void a_stop_plays_no_more_than_a_buffer_at_once(void **state)
+{
+	enum { N = 6, SECONDS = 10, SECOND = 48000 * FRAME, LEN = SECONDS * SECOND };
+	const struct params large = {
+		.buffer = LEN, .period = LEN, .channels = 2, .format = S16, .rate = HZ_48000};
+	unsigned char *bytes = calloc(1, LEN);
+	struct rig *rig = *state;
+	const char *path = start_two_streams(rig, &large);
+	uint64_t began = snd_clock(), heard;
+	struct message m[N];
+	struct stat st;
+
+	assert_non_null(bytes);
+	for (int i = 0; i < N; i++)
+		snd_offer(rig, &m[i], 0, bytes, LEN);
+	free(bytes);
+	overtake_and_pause(rig);
+	heard = (snd_clock() - began) / 1000000000 + 1;
+	for (int i = 0; i < N; i++)
+		assert_ptr_equal(snd_wait(rig, SND_TX), &m[i]);
+	assert_int_equal(stat(path, &st), 0);
+	assert_in_range(st.st_size, LEN, LEN + heard * SECOND);
+	/* What was not played says so. */
+	assert_int_equal(snd_status(&m[N - 1]), st.st_size < N * LEN ? IO_ERR : OK);
+	rig_stop(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +407,8 @@ int main(void)
 		SND_TEST(a_front_end_that_dies_while_sound_is_played_leaves_nothing),
 		SND_TEST(two_guests_play_at_once_each_into_its_file),
 		SND_TEST(it_works_in_every_sandbox),
+		SND_TEST(what_cannot_go_back_at_a_stop_is_played_in_its_order),
+		SND_TEST(a_stop_plays_no_more_than_a_buffer_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
