@@ -247,19 +247,34 @@ static void finish(struct virgl *v, struct virgl_job *job)
 	settle(v, job);
 }
 
-/* What a context had to do it never will. */
-static void context_gone(struct virgl *v, uint32_t context)
+/* Those whose fences are done, in their order; the others stay where they are. */
+static void answer_fenced(struct virgl *v,
+			  bool (*is_done)(const struct virgl_job *job, const struct wire_reply *by),
+			  const struct wire_reply *by)
 {
-	struct virgl_job *job, *first = v->fenced;
+	struct virgl_job *job, *all = v->fenced, *done = NULL, *last = NULL;
 
 	v->fenced = v->fenced_last = NULL;
-	while ((job = first)) {
-		first = job->next;
-		if (job->ring != WIRE_RING_ALL && job->context == context)
-			answer(v, job);
+	while ((job = all)) {
+		all = job->next;
+		if (is_done(job, by))
+			append(&done, &last, job);
 		else
 			append(&v->fenced, &v->fenced_last, job);
 	}
+	while ((job = take(&done, &last)))
+		answer(v, job);
+}
+
+static bool is_of_context(const struct virgl_job *job, const struct wire_reply *by)
+{
+	return job->ring != WIRE_RING_ALL && job->context == by->context;
+}
+
+/* What a context had to do it never will. */
+static void context_gone(struct virgl *v, uint32_t context)
+{
+	answer_fenced(v, is_of_context, &(struct wire_reply){.context = context});
 }
 
 /* A command that waits for it has nothing to do with how that went. */
@@ -300,19 +315,10 @@ static bool on_done(struct virgl *v)
 	return true;
 }
 
-static void on_fence(struct virgl *v)
+static bool is_before(const struct virgl_job *job, const struct wire_reply *by)
 {
-	struct virgl_job *job, *first = v->fenced;
-
-	v->fenced = v->fenced_last = NULL;
-	while ((job = first)) {
-		first = job->next;
-		if (job->context == v->head.context && job->ring == v->head.ring &&
-		    (int32_t)(v->head.value - job->fence) >= 0)
-			answer(v, job);
-		else
-			append(&v->fenced, &v->fenced_last, job);
-	}
+	return job->context == by->context && job->ring == by->ring &&
+	       (int32_t)(by->value - job->fence) >= 0;
 }
 
 static bool is_export(const struct virgl_job *job)
@@ -341,7 +347,7 @@ bool virgl_on_reply(struct virgl *v)
 	case WIRE_DONE:
 		return on_done(v);
 	case WIRE_FENCE:
-		on_fence(v);
+		answer_fenced(v, is_before, &v->head);
 		return true;
 	default:
 		three_written(v->card, v->head.resource, v->head.at, v->in, v->head.len);

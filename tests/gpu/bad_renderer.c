@@ -281,7 +281,8 @@ static void export_picture(int socket, enum bad_picture what)
 static bool is_refused(const struct wire_request *q, uint32_t gone)
 {
 	return (q->kind == WIRE_SUBMIT && q->context == gone) ||
-	       (q->kind == WIRE_CREATE && q->resource == BAD_RESOURCE);
+	       (q->kind == WIRE_CREATE &&
+		(q->resource == BAD_RESOURCE || q->resource == BAD_SLOW_RESOURCE));
 }
 
 static void say_fence(int socket, const struct wire_request *q)
@@ -291,6 +292,26 @@ static void say_fence(int socket, const struct wire_request *q)
 						.value = q->fence,
 						.context = q->fence_context,
 						.ring = q->ring});
+}
+
+static void do_half(int socket, const struct wire_request *q)
+{
+	static struct wire_request first;
+
+	say(socket, (struct wire_reply){.kind = WIRE_DONE});
+	say_fence(socket, &first);
+	if (first.fence)
+		do_nothing();
+	first = *q;
+}
+
+/* What takes its time. */
+static void take_time(const struct wire_request *q, uint32_t what)
+{
+	if (q->kind == WIRE_SUBMIT && what == BAD_SLOW)
+		sleep(BAD_SLOW_S);
+	else if (q->kind == WIRE_UNREF && q->resource == BAD_SLOW_RESOURCE)
+		sleep(BAD_SLOWEST_S);
 }
 
 static void serve(int socket)
@@ -325,6 +346,12 @@ static void serve(int socket)
 		_exit(1);
 	receive_all(socket, bytes, q.len);
 	memcpy(&what, bytes, sizeof(what));
+	if (q.kind == WIRE_SUBMIT && what == BAD_HALF) {
+		free(bytes);
+		do_half(socket, &q);
+		return;
+	}
+	take_time(&q, what);
 	if (q.kind != WIRE_SUBMIT || !do_wrong(socket, what)) {
 		const struct wire_reply head = {
 			.kind = WIRE_DONE, .value = is_refused(&q, gone) ? EINVAL : 0, .len = back};

@@ -7,8 +7,11 @@ enum {
 	BAD_SHADOW = 4096, /* bytes of resource 6, to which the renderer may write */
 	BAD_MEMORY = 8192, /* and of the memory that it is in */
 	BAD_BYTE = 0xbd,
-	BAD_RESOURCE = 0xbad, /* one that is refused */
-	BAD_BLOB = 8192,      /* bytes of each blob's memory */
+	BAD_RESOURCE = 0xbad,	   /* one that is refused */
+	BAD_SLOW_RESOURCE = 0xbae, /* the same, and to take it back takes BAD_SLOWEST_S seconds */
+	BAD_SLOW_S = 40,
+	BAD_SLOWEST_S = 75,
+	BAD_BLOB = 8192, /* bytes of each blob's memory */
 	BAD_PICTURE = 0x1000,
 	BAD_PICTURE_BYTES = 4096, /* that a good one needs, and its line */
 	BAD_PICTURE_STRIDE = 128,
@@ -79,6 +82,9 @@ enum bad {
 	BAD_SILENT,
 	BAD_BUSY,
 	BAD_ALL,
+	/* It is waited for. */
+	BAD_SLOW = BAD_ALL, /* for BAD_SLOW_S seconds */
+	BAD_HALF, /* with the second of them the fence of the first is done, and no more */
 };
 
 #endif

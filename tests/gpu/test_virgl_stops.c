@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+enum { TEN_MINUTES_MS = 600000 };
+
 /* A renderer that takes its time (it is stopped) is waited for, and what it was asked is answered.
  */
 static void a_machine_that_is_to_stop_waits_for_what_is_drawn(void **state)
@@ -46,7 +48,6 @@ static void a_machine_that_is_to_stop_waits_for_what_is_drawn(void **state)
 /* VU_GPU_LONG: a minute, which the line names. */
 static void a_machine_that_is_to_stop_waits_a_minute_at_most(void **state)
 {
-	enum { TEN_MINUTES_MS = 600000 };
 	struct rig *rig = *state;
 	struct rig_buffer memory;
 	int pid;
@@ -88,16 +89,11 @@ static void expect_no_end(struct rig *rig)
 	assert_int_equal(poll(&ends, 1, MORE_THAN_A_MINUTE_MS), 0);
 }
 
-/*
- * VU_GPU_LONG: a minute.  What is refused while the machine stops is taken back, which nobody waits
- * for: with that the stop has its end, and what comes after it may take long.
- */
-static void a_stop_that_is_over_ends_nobody_later(void **state)
+static void offer_refused(struct rig *rig, uint32_t id)
 {
-	const struct wire_vring_state queue = {.index = GPU_CONTROL};
 	const struct virtio_gpu_resource_create_3d refused = {
 		.hdr = {.type = htole32(VIRTIO_GPU_CMD_RESOURCE_CREATE_3D)},
-		.resource_id = htole32(BAD_RESOURCE),
+		.resource_id = htole32(id),
 		.target = htole32(TARGET_BUFFER),
 		.bind = htole32(BIND_VERTEX),
 		.format = htole32(FORMAT_R8),
@@ -106,6 +102,17 @@ static void a_stop_that_is_over_ends_nobody_later(void **state)
 		.depth = htole32(1),
 		.array_size = htole32(1),
 	};
+
+	bad_offer_command(rig, &refused, sizeof(refused));
+}
+
+/*
+ * VU_GPU_LONG: a minute.  What is refused while the machine stops is taken back, which nobody waits
+ * for: with that the stop has its end, and what comes after it may take long.
+ */
+static void a_stop_that_is_over_ends_nobody_later(void **state)
+{
+	const struct wire_vring_state queue = {.index = GPU_CONTROL};
 	struct rig *rig = *state;
 	struct frontend *f;
 	struct rig_buffer memory;
@@ -117,7 +124,7 @@ static void a_stop_that_is_over_ends_nobody_later(void **state)
 	pid = three_renderer(rig, 0);
 	f = &rig->peer->frontend;
 	assert_return_code(kill(pid, SIGSTOP), errno);
-	bad_offer_command(rig, &refused, sizeof(refused));
+	offer_refused(rig, BAD_RESOURCE);
 	rig_expect_nothing(rig, GPU_CONTROL);
 	rig_check(rig, frontend_send(f, WIRE_GET_VRING_BASE, 0, &queue, sizeof(queue), NULL, 0));
 	gpu_expect_state(0, "resource 0");
@@ -163,12 +170,55 @@ static void a_stop_of_the_pointers_queue_waits_for_no_3d(void **state)
 	assert_int_equal(rig_logged(rig, "renderer: it has not answered"), 0);
 }
 
+/* The stop of the control queue, which the device has seen; it is not answered. */
+static void begin_stop(struct rig *rig)
+{
+	const struct wire_vring_state queue = {.index = GPU_CONTROL};
+
+	rig_expect_nothing(rig, GPU_CONTROL);
+	rig_check(rig, frontend_send(&rig->peer->frontend, WIRE_GET_VRING_BASE, 0, &queue,
+				     sizeof(queue), NULL, 0));
+	gpu_expect_state(0, "resource 0");
+	gpu_expect_state(0, "resource 0");
+}
+
+/* What comes of it: its answer, or the session's end. */
+static int end_stop(struct rig *rig)
+{
+	struct frontend_msg msg;
+
+	rig->peer->frontend.timeout_ms = TEN_MINUTES_MS;
+	return frontend_recv(&rig->peer->frontend, &msg);
+}
+
+/* VU_GPU_LONG: a minute.  One fence of two is done, and the other never is. */
+static void a_stop_that_is_answered_in_part_waits_a_minute_for_the_rest(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+	int pid;
+
+	three_start(rig, NULL);
+	bad_begin(rig, &memory);
+	pid = three_renderer(rig, 0);
+	assert_return_code(kill(pid, SIGSTOP), errno);
+	bad_offer(rig, BAD_HALF);
+	bad_offer(rig, BAD_HALF);
+	begin_stop(rig);
+	assert_return_code(kill(pid, SIGCONT), errno);
+	assert_int_equal(end_stop(rig), -ECONNRESET);
+	bad_begin_again(rig, &memory);
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "renderer: it has not answered"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest waits[] = {
 		GPU_TEST(a_machine_that_is_to_stop_waits_a_minute_at_most),
 		GPU_TEST(a_stop_that_is_over_ends_nobody_later),
 		GPU_TEST(a_stop_of_the_pointers_queue_waits_for_no_3d),
+		GPU_TEST(a_stop_that_is_answered_in_part_waits_a_minute_for_the_rest),
 	};
 	const struct CMUnitTest tests[] = {
 		GPU_TEST(a_machine_that_is_to_stop_waits_for_what_is_drawn),
