@@ -102,7 +102,11 @@ static void end_turn(struct gpu *gpu)
 
 static void queue_ready(struct vu_queue *queue, void *opaque)
 {
-	take_turn(opaque, queue);
+	struct gpu *gpu = opaque;
+
+	if (vu_queue_index(queue) == CONTROL_QUEUE)
+		virgl_go_on(&gpu->virgl);
+	take_turn(gpu, queue);
 	end_turn(opaque);
 }
 

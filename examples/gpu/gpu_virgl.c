@@ -131,7 +131,7 @@ bool virgl_is_full(const struct virgl *v)
 
 /* --- answering --- */
 
-/* If somebody waits for it; and a stop that waited for the last one is over. */
+/* If somebody waits for it. */
 static void answer(struct virgl *v, struct virgl_job *job)
 {
 	if (job->req) {
@@ -140,8 +140,7 @@ static void answer(struct virgl *v, struct virgl_job *job)
 			vu_req_complete(job->req, command_answer(&job->command, job->response));
 	}
 	free(job);
-	if (v->stopping && !v->first && !v->fenced)
-		vu_source_set_timer(v->stopping, 0, 0);
+	virgl_stop_answered(v);
 }
 
 static void log_refusal(struct virgl *v, const struct virgl_job *job)

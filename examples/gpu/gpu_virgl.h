@@ -35,6 +35,7 @@ struct virgl {
 	int pid;     /* and its number */
 	struct vu_source *spawner_source, *source;
 	struct vu_source *stopping; /* a timer: the queue is to stop, and answers do not come */
+	bool stops;		    /* it runs */
 	uint32_t events;
 	struct wire_hello hello;
 	uint32_t hello_len; /* of it, what is there */
@@ -102,6 +103,10 @@ void virgl_flush(struct virgl *v);
 void virgl_lose(struct virgl *v, const char *why);
 /* The control queue is to stop: what waits is answered in its time, but not after any. */
 void virgl_stop(struct virgl *v);
+/* One was answered: the next one has as long again, and with the last the stop is over. */
+void virgl_stop_answered(struct virgl *v);
+/* The queue has started again: what nobody waits for may take long. */
+void virgl_go_on(struct virgl *v);
 /* A guest's session ended: everything that waits is answered; the next one gets another. */
 void virgl_end(struct virgl *v);
 

@@ -201,17 +201,36 @@ static void on_silence(struct vu_source *source, int fd, uint32_t expirations, v
 	(void)source;
 	(void)fd;
 	(void)expirations;
-	if (v->first || v->fenced)
+	if (v->stops)
 		virgl_lose(v, "it has not answered for 60 seconds, and the virtual machine waits");
+	v->stops = false;
 }
 
 /* --- life --- */
 
+static void set_stopping(struct virgl *v, bool stops)
+{
+	if (stops || v->stops)
+		vu_source_set_timer(v->stopping, stops ? STOP_SECONDS * SECOND : 0, 0);
+	v->stops = stops;
+}
+
 void virgl_stop(struct virgl *v)
 {
 	virgl_stop_mapping(v);
-	if (v->stopping && (v->first || v->fenced))
-		vu_source_set_timer(v->stopping, STOP_SECONDS * SECOND, 0);
+	if (v->stopping)
+		set_stopping(v, v->first || v->fenced);
+}
+
+void virgl_stop_answered(struct virgl *v)
+{
+	if (v->stops)
+		set_stopping(v, v->first || v->fenced);
+}
+
+void virgl_go_on(struct virgl *v)
+{
+	set_stopping(v, false);
 }
 
 void virgl_end(struct virgl *v)

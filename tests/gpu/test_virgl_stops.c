@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vu-gpu's 3D, and a machine that is to stop: it waits for what is drawn, a minute at most.
+ * vu-gpu's 3D, and a machine that is to stop: it waits for what is drawn, a minute at most for each
+ * answer.
  * VU_GPU_LONG: what takes a minute.
  */
 #include "bad.h"
@@ -191,6 +192,22 @@ static int end_stop(struct rig *rig)
 	return frontend_recv(&rig->peer->frontend, &msg);
 }
 
+/* VU_GPU_LONG: two times 40 seconds.  Each answer is in time. */
+static void a_stop_waits_for_more_than_a_minute_while_answers_come(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+
+	three_start(rig, NULL);
+	bad_begin(rig, &memory);
+	bad_offer(rig, BAD_SLOW);
+	bad_offer(rig, BAD_SLOW);
+	begin_stop(rig);
+	rig_check(rig, end_stop(rig));
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "renderer: it has not answered"), 0);
+}
+
 /* VU_GPU_LONG: a minute.  One fence of two is done, and the other never is. */
 static void a_stop_that_is_answered_in_part_waits_a_minute_for_the_rest(void **state)
 {
@@ -212,13 +229,39 @@ static void a_stop_that_is_answered_in_part_waits_a_minute_for_the_rest(void **s
 	assert_int_equal(rig_logged(rig, "renderer: it has not answered"), 1);
 }
 
+/* VU_GPU_LONG: more than a minute.  Nobody waits for the end of what was refused. */
+static void a_queue_that_has_started_again_waits_for_no_stop(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_buffer memory;
+	int pid;
+
+	three_start(rig, NULL);
+	bad_begin(rig, &memory);
+	pid = three_renderer(rig, 0);
+	assert_return_code(kill(pid, SIGSTOP), errno);
+	offer_refused(rig, BAD_SLOW_RESOURCE);
+	begin_stop(rig);
+	assert_return_code(kill(pid, SIGCONT), errno);
+	rig_check(rig, end_stop(rig));
+	assert_null(rig_wait(rig, GPU_CONTROL, NULL));
+	gpu_start_again(rig);
+	bad_offer(rig, BAD_NOTHING);
+	expect_no_end(rig);
+	rig_wait(rig, GPU_CONTROL, NULL);
+	rig_stop(rig);
+	assert_int_equal(rig_logged(rig, "renderer: it has not answered"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest waits[] = {
 		GPU_TEST(a_machine_that_is_to_stop_waits_a_minute_at_most),
 		GPU_TEST(a_stop_that_is_over_ends_nobody_later),
 		GPU_TEST(a_stop_of_the_pointers_queue_waits_for_no_3d),
+		GPU_TEST(a_stop_waits_for_more_than_a_minute_while_answers_come),
 		GPU_TEST(a_stop_that_is_answered_in_part_waits_a_minute_for_the_rest),
+		GPU_TEST(a_queue_that_has_started_again_waits_for_no_stop),
 	};
 	const struct CMUnitTest tests[] = {
 		GPU_TEST(a_machine_that_is_to_stop_waits_for_what_is_drawn),
