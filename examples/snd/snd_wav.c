@@ -40,7 +40,7 @@ static const struct {
 enum { SUBTYPES = sizeof(subtypes) / sizeof(subtypes[0]) };
 
 struct wav {
-	int fd;		/* until the library has it: -1 then */
+	int fd;		/* that is played to; -1: the library has it */
 	SNDFILE *sound; /* NULL: nothing has been played yet */
 	uint64_t bytes; /* that were played */
 	bool failed;	/* and that was told */
@@ -183,8 +183,10 @@ static void wav_create(struct card_stream *s, struct wav *w)
 	for (uint32_t i = 0; i < SUBTYPES; i++)
 		if (subtypes[i].stream == s->params.format)
 			info.format |= subtypes[i].file;
-	w->sound = sf_open_fd(w->fd, SFM_WRITE, &info, SF_TRUE);
-	w->fd = -1;
+	/* The next sound may try again, as a full disk has room by then; the library closes its
+	 * descriptor also when it fails. */
+	lseek(w->fd, 0, SEEK_SET);
+	w->sound = sf_open_fd(fcntl(w->fd, F_DUPFD_CLOEXEC, 0), SFM_WRITE, &info, SF_TRUE);
 	if (!w->sound) {
 		wav_fail(s, sf_strerror(NULL));
 		return;
@@ -205,14 +207,20 @@ static void wav_begin(struct card_stream *s)
 
 /*
  * A part of this was written, and the library is behind its header now: without this what comes
- * next would be in the place of what was played first, and the header would count it.
+ * next would be in the place of what was played first, and the header would count it.  Of a file
+ * that has nothing yet there may be no header: the next sound begins it anew.
  */
 static int wav_go_back(struct card_stream *s, struct wav *w)
 {
 	int ret = wav_fail(s, sf_strerror(w->sound));
 
-	sf_seek(w->sound, (sf_count_t)(w->bytes / s->frame_bytes), SEEK_SET);
-	sf_command(w->sound, SFC_UPDATE_HEADER_NOW, NULL, 0);
+	if (w->bytes) {
+		sf_seek(w->sound, (sf_count_t)(w->bytes / s->frame_bytes), SEEK_SET);
+		sf_command(w->sound, SFC_UPDATE_HEADER_NOW, NULL, 0);
+	} else {
+		sf_close(w->sound);
+		w->sound = NULL;
+	}
 	return ret;
 }
 

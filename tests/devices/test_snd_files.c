@@ -286,6 +286,41 @@ static void a_wav_file_goes_on_where_it_was_when_its_disk_was_full(void **state)
 	assert_memory_equal(got + HEAD + PERIOD, bytes + 2 * PERIOD, PERIOD);
 }
 
+static void a_wav_file_begins_when_there_is_room_for_it(void **state)
+{
+	enum { HEAD = 44 };
+	unsigned char bytes[PERIOD], got[HEAD + 2 * PERIOD];
+	struct rig *rig = *state;
+	struct snd_option where;
+	struct message m;
+	const char *path;
+	FILE *file;
+
+	if (is_without_wav(rig))
+		return;
+	path = rig_file(rig, "sound.wav", NULL);
+	const char *const args[] = {snd_option(&where, "--playback=wav=", path), NULL};
+
+	snd_start(rig, args);
+	snd_pattern(bytes, sizeof(bytes), 12);
+	limit_files(rig, HEAD / 2);
+	snd_prepare(rig, PLAYBACK, &usual);
+	snd_offer(rig, &m, PLAYBACK, bytes, PERIOD);
+	snd_do(rig, START, PLAYBACK);
+	snd_expect(rig, SND_TX, &m, IO_ERR);
+	snd_do(rig, RELEASE, PLAYBACK);
+	limit_files(rig, RLIM_INFINITY);
+	snd_prepare(rig, PLAYBACK, &usual);
+	snd_play_all(rig, bytes, 1, PERIOD);
+	rig_stop(rig);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_int_equal(fread(got, 1, sizeof(got), file), HEAD + PERIOD);
+	fclose(file);
+	assert_memory_equal(got + 8, "WAVEfmt ", 8);
+	assert_memory_equal(got + HEAD, bytes, PERIOD);
+}
+
 static void a_file_that_is_no_wav_is_refused(void **state)
 {
 	struct rig *rig = *state;
@@ -437,6 +472,7 @@ int main(void)
 		SND_TEST(a_fifo_is_recorded_after_a_change_of_format),
 		SND_TEST(a_wav_file_is_recorded_as_it_was_played),
 		SND_TEST(a_wav_file_goes_on_where_it_was_when_its_disk_was_full),
+		SND_TEST(a_wav_file_begins_when_there_is_room_for_it),
 		SND_TEST(a_file_that_is_no_wav_is_refused),
 		SND_TEST(sound_whose_bytes_are_in_another_order_is_no_wav),
 		SND_TEST(what_cannot_be_a_file_of_sound_is_refused_at_the_start),
